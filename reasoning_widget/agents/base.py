@@ -1,0 +1,270 @@
+"""What an agent is, and what it may ask of the run it is in.
+
+An agent yields steps and knows nothing of sessions or transports.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextvars import ContextVar
+from typing import Any, TypedDict
+
+from ..protocol import Step
+
+DEFAULT_MAX_ITERATIONS = 20
+"""How many model calls a run may make unless its message says otherwise."""
+
+
+class Stopped(Exception):  # noqa: N818 (not an error: the person pressed Stop)
+    """The run was stopped while the agent or a tool was waiting or reporting."""
+
+
+class AgentError(Exception):
+    """An agent cannot go on, and the text says what the person can do about it. It is shown as it is."""
+
+
+class MaxIterationsReached(AgentError):
+    """The run used up its model calls without a final answer."""
+
+    def __init__(self, max_iterations: int) -> None:
+        super().__init__(
+            f"Stopped after {max_iterations} model calls without a final answer. "
+            "Ask it to continue, or allow more with `max_iterations`."
+        )
+
+
+class Turn(TypedDict):
+    """An earlier question and what came of it."""
+
+    prompt: str
+    answer: str
+    """The final answer; empty if the run ended without one."""
+    steps: list[dict[str, Any]]
+
+
+class RunContext:
+    """What the run offers to its agent and tools. This one belongs to no session: nobody watches.
+
+    Sessions put one of their own in its place; `current_run` returns whichever applies.
+    """
+
+    def __init__(self, run_id: str = "", history: list[Turn] | None = None) -> None:
+        self.run_id = run_id
+        self.history: list[Turn] = history or []
+        self._stop_lock = threading.Lock()
+        self._stop_callbacks: list[Callable[[], None]] = []
+        self._stopping = False
+
+    @property
+    def stopping(self) -> bool:
+        """Whether the run was asked to stop: return as soon as you can."""
+        return self._stopping
+
+    @contextlib.contextmanager
+    def on_stop(self, callback: Callable[[], None]) -> Iterator[None]:
+        """Within the block, `callback` is called, from another thread, when the run is stopped.
+
+        Use it to close what the agent waits for, such as a model's response. Called at once if the run is stopping
+        already.
+        """
+        with self._stop_lock:
+            now = self._stopping
+            self._stop_callbacks.append(callback)
+        if now:
+            callback()
+        try:
+            yield
+        finally:
+            with self._stop_lock:
+                self._stop_callbacks.remove(callback)
+
+    def request_stop(self) -> None:
+        """Ask the run to stop. Harmless when repeated."""
+        with self._stop_lock:
+            if self._stopping:
+                return
+            self._stopping = True
+            callbacks = list(self._stop_callbacks)
+        for callback in callbacks:
+            with contextlib.suppress(Exception):  # one that fails must not keep the others from being called
+                callback()
+
+    def ask(self, request: dict[str, Any]) -> Any:
+        """Ask the person for an approval or an answer: blocks in synchronous code, awaitable in asynchronous code.
+
+        Args:
+            request: `kind` (``"approval"`` or ``"question"``), `prompt`, and optionally `options` (the answers to
+                choose from), `details` (a JSON object to show) and `timeout` in seconds.
+
+        Returns:
+            The answer: a boolean for an approval, a text for a question; None when nobody answered in time.
+
+        Raises:
+            Stopped: The run ended while waiting.
+            RuntimeError: Nobody can answer, because the run belongs to no session.
+        """
+        msg = "nobody can answer: this run belongs to no session"
+        raise RuntimeError(msg)
+
+    def steering(self) -> list[str]:
+        """The person's messages to hand to the model before its next call. Each is returned once."""
+        return []
+
+    def keep(self, value: object) -> None:
+        """Keep a live object for the person: `chat.results[step_id]`, for the tool result that is open."""
+
+
+_current: ContextVar[RunContext | None] = ContextVar("reasoning_widget_run", default=None)
+
+
+def current_run() -> RunContext:
+    """The run this code works for; a context of no session where there is none.
+
+    Pass it by closure where a thread pool loses context variables.
+    """
+    return _current.get() or RunContext()
+
+
+@contextlib.contextmanager
+def entered(run: RunContext) -> Iterator[RunContext]:
+    """Within the block, `run` is the current one."""
+    token = _current.set(run)
+    try:
+        yield run
+    finally:
+        _current.reset(token)
+
+
+class BaseAgent(ABC):
+    """Anything that answers a prompt in steps. One object serves one run at a time.
+
+    Attributes:
+        name: Shown on the steps and in the list of agents.
+        description: One line for people who choose among agents.
+    """
+
+    name: str = "agent"
+    description: str = ""
+
+    @abstractmethod
+    def run_with_reasoning_stream(
+        self, prompt: str, max_iterations: int = DEFAULT_MAX_ITERATIONS
+    ) -> AsyncIterator[Step]:
+        """Work on `prompt` and yield each step, again under the same `id` each time it has grown.
+
+        Args:
+            prompt: The question. Earlier turns are in `current_run().history`.
+            max_iterations: How many model calls the run may make.
+
+        Raises:
+            MaxIterationsReached: They were used up without a final answer.
+            AgentError: The agent cannot go on; the text says what the person can do.
+        """
+
+    async def run(self, prompt: str) -> str:
+        """The plain chat: the text of the stream's last `final_answer`; empty if there is none."""
+        answer = ""
+        async for step in self.run_with_reasoning_stream(prompt):
+            if step["type"] == "final_answer" and "parent_id" not in step:
+                answer = step["content"]
+        return answer
+
+    def explain(self, error: BaseException) -> str:
+        """Say to the person what went wrong, and what to do about it."""
+        if isinstance(error, AgentError):
+            return str(error)
+        return f"The agent raised {type(error).__name__}: {error}"
+
+
+class BlockingAgent(BaseAgent):
+    """An agent whose work blocks its thread: implement `run_blocking`, and the asynchronous stream is made of it."""
+
+    @abstractmethod
+    def run_blocking(self, prompt: str, max_iterations: int, emit: Callable[[Step], None]) -> None:
+        """Work on `prompt`, in a thread of the run's own, and hand each step to `emit`, from any thread.
+
+        `emit` raises `Stopped` once the run has ended: let it pass. For what it may raise itself, and what is a step,
+        see `run_with_reasoning_stream`.
+        """
+
+    async def run_with_reasoning_stream(
+        self, prompt: str, max_iterations: int = DEFAULT_MAX_ITERATIONS
+    ) -> AsyncIterator[Step]:
+        """See `BaseAgent.run_with_reasoning_stream`. The work runs in a thread and stops when the iterator is closed."""
+        loop = asyncio.get_running_loop()
+        wake = asyncio.Event()
+        buffer = StepBuffer(lambda: loop.call_soon_threadsafe(wake.set))
+        outer = _current.get()
+        run = outer or RunContext()
+
+        def work() -> None:
+            with entered(run):
+                self.run_blocking(prompt, max_iterations, buffer.put)
+
+        task = asyncio.create_task(asyncio.to_thread(work))
+        task.add_done_callback(lambda _: wake.set())
+        try:
+            while not task.done():
+                await wake.wait()
+                wake.clear()
+                for step in buffer.drain():
+                    yield step
+            for step in buffer.drain():
+                yield step
+            await task
+        finally:
+            if not task.done():
+                buffer.close()
+                run.request_stop()
+                task.add_done_callback(_retrieve)
+
+
+def _retrieve(task: asyncio.Task[None]) -> None:
+    """Take a result nobody waits for, so that its error is not reported as lost."""
+    if not task.cancelled():
+        task.exception()
+
+
+class StepBuffer:
+    """Carries steps from the thread that makes them to the loop that shows them, newest snapshot of each step only.
+
+    A hop between threads for every token would cost more than the token: the producer only replaces an entry, and
+    `notify` is called, in the producer's thread, for the first step since the last `drain`.
+    """
+
+    def __init__(self, notify: Callable[[], None]) -> None:
+        self._notify = notify
+        self._lock = threading.Lock()
+        self._steps: dict[object, Step] = {}
+        self._closed = False
+
+    def put(self, step: Step) -> None:
+        """Take a copy of `step`.
+
+        Raises:
+            Stopped: The buffer was closed.
+        """
+        copy = step.copy()
+        key: object = copy.get("id") or id(copy)  # one without an id is never replaced
+        with self._lock:
+            if self._closed:
+                raise Stopped
+            first = not self._steps
+            self._steps[key] = copy
+        if first:
+            self._notify()
+
+    def drain(self) -> list[Step]:
+        """The steps since the last call, in the order in which they were first put."""
+        with self._lock:
+            steps, self._steps = self._steps, {}
+        return list(steps.values())
+
+    def close(self) -> None:
+        """Drop what comes from now on."""
+        with self._lock:
+            self._closed = True

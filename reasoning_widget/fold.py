@@ -1,0 +1,196 @@
+"""What a transcript is: the fold of a session's events.
+
+`receive` is a pure function of the transcript and one frame, but for changing the transcript in place: a session of
+10,000 steps must not be copied for each token. ``js/src/protocol/fold.ts`` is the same function; both are held to the
+golden traces in ``tests/fixtures/traces/``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypedDict
+
+from .protocol import EVENT_TYPES, JSON, TERMINAL_STEP_STATUSES, Channel, Frame
+
+Outcome = Literal["applied", "ignored", "gap"]
+"""What a frame did: changed the transcript; was known already; or cannot be placed, because something before it was
+lost, and the client must ask for what it missed."""
+
+
+class Transcript(TypedDict):
+    """The state of a session. Plain JSON; the fields of its items are those of the events, and a few more."""
+
+    session_id: str | None
+    epoch: str | None
+    title: str | None
+    last_seq: int
+    messages: list[JSON]
+    """`UserMessageData`, with `run_id` once it runs and `withdrawn`, the reason it never will."""
+    runs: list[JSON]
+    """`RunStartedData`, with `status` (`running` until it ends), `usage`, `duration`, and `steps`: the ids in order."""
+    steps: dict[str, JSON]
+    """The newest snapshot of each step and the text appended since; `seq` is that snapshot's."""
+    requests: dict[str, JSON]
+    """`RequestData`, with `closed`: None, or `RequestClosedData`."""
+    other: list[JSON]
+    """Events of a type this version does not know."""
+
+
+def new_transcript() -> Transcript:
+    """A transcript of nothing."""
+    return {
+        "session_id": None,
+        "epoch": None,
+        "title": None,
+        "last_seq": 0,
+        "messages": [],
+        "runs": [],
+        "steps": {},
+        "requests": {},
+        "other": [],
+    }
+
+
+def receive(state: Transcript, frame: Frame) -> Outcome:
+    """Fold one frame into `state`, in place.
+
+    Frames that are no part of a transcript (`ack`, `pong`, …) are ignored.
+    """
+    kind, data = frame["type"], frame["data"]
+    if kind == "session":
+        return _open(state, data)
+    if kind == "step_delta":
+        return _append(state, data)
+    seq = frame.get("seq")
+    if seq is None or seq <= state["last_seq"]:
+        return "ignored"
+    state["last_seq"] = seq
+    if kind in EVENT_TYPES:
+        _EVENTS[kind](state, data, seq)
+    else:
+        state["other"].append(dict(frame))
+    return "applied"
+
+
+def channel_text(step: JSON, channel: Channel) -> str:
+    """The text of one channel of a step; empty where there is none yet."""
+    if channel == "content":
+        text = step.get("content")
+    elif channel == "arguments":
+        text = (step.get("tool") or {}).get("arguments")
+    else:
+        text = (step.get("output") or {}).get("text/plain")
+    return text if isinstance(text, str) else ""
+
+
+def is_open(step: JSON) -> bool:
+    """Whether the step may still change."""
+    return step.get("status") not in TERMINAL_STEP_STATUSES
+
+
+def find_run(state: Transcript, run_id: str) -> JSON | None:
+    """The run of that id, looked for from the newest back."""
+    return next((run for run in reversed(state["runs"]) if run["run_id"] == run_id), None)
+
+
+def _open(state: Transcript, data: JSON) -> Outcome:
+    changed = data["epoch"] != state["epoch"]
+    if changed:
+        # The other log's title and items are gone with it.
+        state.update(new_transcript())
+        state["epoch"] = data["epoch"]
+        state["session_id"] = data["session_id"]
+    run = data.get("run")
+    if run is not None and find_run(state, run["run_id"]) is None:
+        _run_started(state, run, 0)
+        changed = True
+    return "applied" if changed else "ignored"
+
+
+def _append(state: Transcript, data: JSON) -> Outcome:
+    step = state["steps"].get(data["step_id"])
+    if step is None or data["base"] > step["seq"]:
+        return "gap"
+    if data["base"] < step["seq"] or not is_open(step):
+        return "ignored"
+    channel: Channel = data["channel"]
+    text = channel_text(step, channel)
+    known = len(text) - data["offset"]
+    if known < 0:
+        return "gap"
+    if known >= len(data["text"]):
+        return "ignored"
+    text += data["text"][known:]
+    # The snapshot may be shared with the log: what is nested in it is replaced, never changed.
+    if channel == "content":
+        step["content"] = text
+    elif channel == "arguments":
+        step["tool"] = {**(step.get("tool") or {}), "arguments": text}
+    else:
+        step["output"] = {**(step.get("output") or {}), "text/plain": text}
+    return "applied"
+
+
+def _session_info(state: Transcript, data: JSON, seq: int) -> None:
+    state["title"] = data["title"]
+
+
+def _user_message(state: Transcript, data: JSON, seq: int) -> None:
+    state["messages"].append({**data, "run_id": None, "withdrawn": None})
+
+
+def _message_withdrawn(state: Transcript, data: JSON, seq: int) -> None:
+    _set_message(state, data["message_id"], "withdrawn", data["reason"])
+
+
+def _run_started(state: Transcript, data: JSON, seq: int) -> None:
+    if find_run(state, data["run_id"]) is None:
+        state["runs"].append({**data, "status": "running", "usage": None, "duration": None, "steps": []})
+    _set_message(state, data["message_id"], "run_id", data["run_id"])
+
+
+def _set_message(state: Transcript, message_id: str, field: str, value: Any) -> None:
+    for message in reversed(state["messages"]):
+        if message["id"] == message_id:
+            message[field] = value
+            return
+
+
+def _reasoning_step(state: Transcript, data: JSON, seq: int) -> None:
+    # A step without an id is complete as it stands: its place in the log names it.
+    step_id = data.get("id") or f"seq-{seq}"
+    known = state["steps"].get(step_id)
+    if known is None:
+        run = find_run(state, data.get("run_id", ""))
+        if run is not None:
+            run["steps"].append(step_id)
+    elif not is_open(known):
+        return
+    state["steps"][step_id] = {**data, "seq": seq}
+
+
+def _request(state: Transcript, data: JSON, seq: int) -> None:
+    state["requests"][data["request_id"]] = {**data, "closed": None}
+
+
+def _request_closed(state: Transcript, data: JSON, seq: int) -> None:
+    request = state["requests"].get(data["request_id"])
+    if request is not None and request["closed"] is None:
+        request["closed"] = dict(data)
+
+
+def _run_finished(state: Transcript, data: JSON, seq: int) -> None:
+    run = find_run(state, data["run_id"])
+    if run is not None and run["status"] == "running":
+        run.update(data)
+
+
+_EVENTS = {
+    "session_info": _session_info,
+    "user_message": _user_message,
+    "message_withdrawn": _message_withdrawn,
+    "run_started": _run_started,
+    "reasoning_step": _reasoning_step,
+    "request": _request,
+    "request_closed": _request_closed,
+    "run_finished": _run_finished,
+}

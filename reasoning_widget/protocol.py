@@ -1,0 +1,475 @@
+"""Every message on the wire, version 1.
+
+The types here are the only definition of the protocol: incoming messages are validated against them with `msgspec`,
+the JSON Schema is made from them (`json_schema`), and the TypeScript types in ``js/src/protocol/`` are generated from
+that schema. Messages are plain dictionaries on both sides; unknown fields are kept, unknown types are folded
+generically.
+
+Client to server: ``{"type", "id"?, "payload"}``. Server to client: ``{"type", "seq"?, "data"}``; what carries a
+``seq`` is an *event*: it is in the session's log for good.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final, Literal, NotRequired, TypedDict
+
+import msgspec
+
+PROTOCOL_VERSION: Final = 1
+
+MAX_FRAME_BYTES: Final = 512 * 1024
+"""No frame is longer, in bytes of UTF-8 JSON: WebSocket clients commonly refuse 1 MiB."""
+
+MAX_MESSAGE_BYTES: Final = 256 * 1024
+"""The longest question, in bytes of UTF-8."""
+
+MAX_INLINE_MIME_BYTES: Final = 64 * 1024
+"""A MIME value longer than this is kept once, by its SHA-256, beside the log."""
+
+StepType = Literal["thought", "tool_use", "tool_result", "final_answer", "error"]
+StepStatus = Literal["streaming", "done", "failed", "stopped"]
+RunStatus = Literal["completed", "stopped", "failed", "interrupted", "max_iterations"]
+Channel = Literal["content", "arguments", "output"]
+
+STEP_TYPES: Final[tuple[StepType, ...]] = ("thought", "tool_use", "tool_result", "final_answer", "error")
+TERMINAL_STEP_STATUSES: Final[frozenset[str]] = frozenset({"done", "failed", "stopped"})
+EVENT_TYPES: Final[frozenset[str]] = frozenset(
+    {
+        "session_info",
+        "user_message",
+        "message_withdrawn",
+        "run_started",
+        "reasoning_step",
+        "request",
+        "request_closed",
+        "run_finished",
+    }
+)
+
+JSON = dict[str, Any]
+"""A JSON object, as `json.loads` makes it."""
+
+
+# What travels -----------------------------------------------------------------------------------------------------
+
+
+class ToolCall(TypedDict):
+    """A call of a tool, as the model wrote it."""
+
+    name: str
+    arguments: NotRequired[str]
+    """The text of the arguments: usually JSON, but whatever the model wrote."""
+    call_id: NotRequired[str]
+    """Ties a `tool_result` to its `tool_use`."""
+
+
+class Usage(TypedDict, total=False):
+    """Tokens spent, as the model's server counted them."""
+
+    input_tokens: int
+    output_tokens: int
+
+
+class _StepCommon(TypedDict):
+    type: StepType
+    content: str
+    """What there is to read. The text of a thought, answer or error; the text a tool returned; the call, in words."""
+    id: NotRequired[str]
+    run_id: NotRequired[str]
+    status: NotRequired[StepStatus]
+    agent: NotRequired[str]
+    """The name of the agent whose step this is."""
+    parent_id: NotRequired[str]
+    """The step within which a nested agent took this one."""
+    tool: NotRequired[ToolCall]
+    output: NotRequired[dict[str, Any]]
+    """A Jupyter MIME bundle: what a tool printed and displayed."""
+    duration: NotRequired[float]
+    """Seconds from the step's start to its end."""
+    usage: NotRequired[Usage]
+    cut: NotRequired[dict[str, int]]
+    """How many code points were left out at the end of a channel that grew too long."""
+
+
+class Step(_StepCommon):
+    """A step as an agent yields it: `type` and `content` are enough, the session adds the rest.
+
+    A step that has an `id` may be yielded again under it, each time it has grown; one without is complete as it
+    stands.
+    """
+
+    iteration: NotRequired[int]
+    timestamp: NotRequired[float]
+
+
+class ReasoningStep(_StepCommon):
+    """A step on the wire. `type`, `content`, `iteration` and `timestamp` alone are a complete one."""
+
+    iteration: int
+    """The number of the model call, from 1, that the step belongs to."""
+    timestamp: float
+    """When the step opened, in seconds since the epoch."""
+
+
+class AgentInfo(TypedDict):
+    """An agent that may be asked."""
+
+    name: str
+    description: str
+
+
+# Client to server -------------------------------------------------------------------------------------------------
+
+
+class ChatPayload(TypedDict):
+    """Ask. While a run is on, the message queues."""
+
+    message: str
+    agent_name: str
+    enable_reasoning: NotRequired[bool]
+    max_iterations: NotRequired[int]
+    follows: NotRequired[str]
+    """The message or step that this one answers; the newest if absent."""
+    steer: NotRequired[bool]
+    """Hand the message to the run that is on, before its next model call, instead of queueing it."""
+
+
+class WithdrawPayload(TypedDict):
+    """Take a queued message back."""
+
+    message_id: str
+
+
+class StopPayload(TypedDict):
+    """Stop the run: the named one, or whichever is on."""
+
+    run_id: NotRequired[str]
+
+
+class AnswerPayload(TypedDict):
+    """Answer an approval (a boolean) or a question (a text). The first answer wins."""
+
+    request_id: str
+    value: Any
+
+
+class ClearPayload(TypedDict):
+    """Stop, delete the log and begin a new epoch; naming an old epoch does nothing."""
+
+    epoch: str
+
+
+class AttachPayload(TypedDict):
+    """On a comm: send what this page has missed."""
+
+    epoch: str | None
+    after: int
+    modules: NotRequired[list[str]]
+    """The optional modules (mathematics, highlighting) that this page has loaded already."""
+
+
+class BlobPayload(TypedDict):
+    """On a comm: send the MIME value with this SHA-256."""
+
+    blob: str
+
+
+class EmptyPayload(TypedDict):
+    """Nothing."""
+
+
+CLIENT_MESSAGES: Final[dict[str, Any]] = {
+    "chat": ChatPayload,
+    "withdraw": WithdrawPayload,
+    "stop": StopPayload,
+    "answer": AnswerPayload,
+    "clear": ClearPayload,
+    "attach": AttachPayload,
+    "blob": BlobPayload,
+    "pull_model": EmptyPayload,
+    "ping": EmptyPayload,
+}
+"""The type of the payload of each message a client may send."""
+
+
+class ClientMessage(TypedDict):
+    """A message from a client, validated."""
+
+    type: str
+    id: NotRequired[str]
+    payload: JSON
+
+
+# Server to client -------------------------------------------------------------------------------------------------
+
+
+class SessionInfoData(TypedDict):
+    """The session has a new title."""
+
+    title: str
+
+
+class UserMessageData(TypedDict):
+    """A question was accepted."""
+
+    id: str
+    content: str
+    timestamp: float
+    follows: str | None
+
+
+class MessageWithdrawnData(TypedDict):
+    """A queued message will not run."""
+
+    message_id: str
+    reason: Literal["withdrawn", "stopped", "interrupted"]
+
+
+class RunStartedData(TypedDict):
+    """An agent begins to work on a message."""
+
+    run_id: str
+    message_id: str
+    agent_name: str
+    enable_reasoning: bool
+    timestamp: float
+
+
+class RequestData(TypedDict):
+    """The agent asks the person."""
+
+    request_id: str
+    run_id: str
+    step_id: str | None
+    kind: Literal["approval", "question"]
+    prompt: str
+    options: NotRequired[list[str]]
+    details: NotRequired[JSON]
+    timestamp: float
+    expires: float | None
+
+
+class RequestClosedData(TypedDict):
+    """A request was answered, or will not be any more."""
+
+    request_id: str
+    reason: Literal["answered", "expired", "stopped", "interrupted"]
+    value: NotRequired[Any]
+    by: NotRequired[str]
+
+
+class RunFinishedData(TypedDict):
+    """A run ended."""
+
+    run_id: str
+    status: RunStatus
+    usage: Usage
+    duration: float
+    """Seconds."""
+
+
+class SessionData(TypedDict):
+    """The first frame: where the log stands."""
+
+    session_id: str
+    protocol: int
+    epoch: str
+    last_seq: int
+    agents: list[AgentInfo]
+    agent_name: NotRequired[str]
+    """The agent that is asked unless the person chooses another."""
+    run: RunStartedData | None
+    """The run that is on."""
+    time: float
+    """The server's clock, in seconds since the epoch: running clocks are set by it."""
+
+
+class StepDeltaData(TypedDict):
+    """Text that was appended to an open step."""
+
+    step_id: str
+    base: int
+    """The `seq` of the step's last logged snapshot."""
+    channel: Channel
+    offset: int
+    """Where the text belongs, in Unicode code points from the channel's start."""
+    text: str
+
+
+class AckData(TypedDict):
+    """The client's message `id` is safe, or done: sent for every message that had an id and no `error`."""
+
+    id: str
+
+
+class ErrorData(TypedDict):
+    """A message could not be accepted. The connection stays open."""
+
+    code: str
+    message: str
+    id: NotRequired[str]
+
+
+class PongData(TypedDict):
+    """How a lost last message is noticed, and the running clock is set."""
+
+    last_seq: int
+    time: float
+
+
+class ModelData(TypedDict):
+    """Which model answers, and whether it is there."""
+
+    name: str
+    source: str
+    """Where the choice came from: `llm`, `config`, `environment`, `dashscope`, `openai`, `server`, `embedded`."""
+    reason: str
+    """The choice in a sentence, for people."""
+    local: bool
+    """A small model on this machine answers: do not expect too much of it."""
+    state: Literal["ready", "missing", "downloading", "failed"]
+    received: NotRequired[int]
+    """Bytes of the weights that are here."""
+    total: NotRequired[int]
+    message: NotRequired[str]
+    """What went wrong, and what to do."""
+
+
+class ModuleData(TypedDict):
+    """On a comm: the source of an optional JavaScript module that the text now needs."""
+
+    name: Literal["math", "highlight"]
+    source: str
+
+
+class BlobData(TypedDict):
+    """On a comm: a MIME value that was too long for its step."""
+
+    blob: str
+    value: Any
+
+
+SERVER_MESSAGES: Final[dict[str, Any]] = {
+    "session": SessionData,
+    "session_info": SessionInfoData,
+    "user_message": UserMessageData,
+    "message_withdrawn": MessageWithdrawnData,
+    "run_started": RunStartedData,
+    "reasoning_step": ReasoningStep,
+    "step_delta": StepDeltaData,
+    "request": RequestData,
+    "request_closed": RequestClosedData,
+    "run_finished": RunFinishedData,
+    "ack": AckData,
+    "error": ErrorData,
+    "pong": PongData,
+    "model": ModelData,
+    "module": ModuleData,
+    "blob": BlobData,
+}
+"""The type of the data of each message a server sends."""
+
+
+class Frame(TypedDict):
+    """A message from the server; an event if it carries a `seq`."""
+
+    type: str
+    seq: NotRequired[int]
+    data: JSON
+
+
+class Batch(TypedDict):
+    """One comm message: what happened in the log behind `after`, up to `upto`, and the open text since.
+
+    A comm is a broadcast that may lose messages. A view whose position is before `after` has missed something: it
+    drops the batch and sends `attach`; any other folds the frames and stands at `upto`.
+    """
+
+    epoch: str
+    after: int
+    upto: int
+    frames: list[Frame]
+
+
+# Validation -------------------------------------------------------------------------------------------------------
+
+_SESSION_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_MAX_CLIENT_ID: Final = 128
+
+
+class ProtocolError(ValueError):
+    """A message that could not be accepted.
+
+    Attributes:
+        code: The machine-readable reason, as it travels in `error`.
+        id: The client's id of the message, where it had one.
+    """
+
+    def __init__(self, code: str, message: str, id: str | None = None) -> None:  # noqa: A002 (the wire's word)
+        super().__init__(message)
+        self.code = code
+        self.id = id
+
+    def frame(self) -> Frame:
+        """The `error` frame that tells the client."""
+        data: JSON = {"code": self.code, "message": str(self)}
+        if self.id is not None:
+            data["id"] = self.id
+        return {"type": "error", "data": data}
+
+
+def check_session_id(session_id: str) -> str:
+    """Return `session_id`.
+
+    Raises:
+        ValueError: It is not 1 to 128 characters of ``A-Z a-z 0-9 _ -``.
+    """
+    if not _SESSION_ID.fullmatch(session_id):
+        msg = f"session id {session_id[:140]!r}: use 1 to 128 characters of A-Z a-z 0-9 _ -"
+        raise ValueError(msg)
+    return session_id
+
+
+def parse_client_message(raw: object) -> ClientMessage:
+    """Validate a decoded message from a client.
+
+    Raises:
+        ProtocolError: It is not an object, its type is unknown, or a field has the wrong type; the text says which.
+    """
+    if not isinstance(raw, dict):
+        raise ProtocolError("bad_message", "a message must be a JSON object with `type` and `payload`")
+    message_id = raw.get("id")
+    if message_id is not None and not (isinstance(message_id, str) and 0 < len(message_id) <= _MAX_CLIENT_ID):
+        raise ProtocolError("bad_message", f"`id` must be a string of 1 to {_MAX_CLIENT_ID} characters")
+    kind = raw.get("type")
+    schema = CLIENT_MESSAGES.get(kind) if isinstance(kind, str) else None
+    if schema is None:
+        known = ", ".join(CLIENT_MESSAGES)
+        raise ProtocolError("unknown_type", f"unknown message type {str(kind)[:80]!r}; known are {known}", message_id)
+    payload = raw.get("payload", {})
+    try:
+        msgspec.convert(payload, schema)
+    except msgspec.ValidationError as error:
+        raise ProtocolError("bad_message", f"{kind}: {error}".replace("`$", "`payload"), message_id) from None
+    message: ClientMessage = {"type": kind, "payload": payload}
+    if message_id is not None:
+        message["id"] = message_id
+    return message
+
+
+def encode(message: object) -> bytes:
+    """`message` as compact UTF-8 JSON."""
+    return msgspec.json.encode(message)
+
+
+def json_schema() -> JSON:
+    """The JSON Schema of every message, each under its name in ``$defs``."""
+    types = [*CLIENT_MESSAGES.values(), *SERVER_MESSAGES.values(), ClientMessage, Frame, Batch, Step]
+    unique = list({t.__name__: t for t in types}.values())
+    _, definitions = msgspec.json.schema_components(unique, ref_template="#/$defs/{name}")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "ReasoningWidgetProtocol",
+        "$defs": definitions,
+    }
