@@ -24,7 +24,8 @@ class Transcript(TypedDict):
     title: str | None
     last_seq: int
     messages: list[JSON]
-    """`UserMessageData`, with `run_id` once it runs and `withdrawn`, the reason it never will."""
+    """`UserMessageData`, with `run_id` once it runs, `steered` if within another's run, and `withdrawn`, the reason it
+    never will."""
     runs: list[JSON]
     """`RunStartedData`, with `status` (`running` until it ends), `usage`, `duration`, and `steps`: the ids in order."""
     steps: dict[str, JSON]
@@ -135,11 +136,16 @@ def _session_info(state: Transcript, data: JSON, seq: int) -> None:
 
 
 def _user_message(state: Transcript, data: JSON, seq: int) -> None:
-    state["messages"].append({**data, "run_id": None, "withdrawn": None})
+    state["messages"].append({**data, "run_id": None, "steered": False, "withdrawn": None})
 
 
 def _message_withdrawn(state: Transcript, data: JSON, seq: int) -> None:
     _set_message(state, data["message_id"], "withdrawn", data["reason"])
+
+
+def _message_steered(state: Transcript, data: JSON, seq: int) -> None:
+    _set_message(state, data["message_id"], "run_id", data["run_id"])
+    _set_message(state, data["message_id"], "steered", True)
 
 
 def _run_started(state: Transcript, data: JSON, seq: int) -> None:
@@ -162,10 +168,19 @@ def _reasoning_step(state: Transcript, data: JSON, seq: int) -> None:
     if known is None:
         run = find_run(state, data.get("run_id", ""))
         if run is not None:
-            run["steps"].append(step_id)
+            _place(state, run["steps"], step_id, data.get("index"))
     elif not is_open(known):
         return
     state["steps"][step_id] = {**data, "seq": seq}
+
+
+def _place(state: Transcript, step_ids: list[str], step_id: str, index: int | None) -> None:
+    """Insert a new step where it opened: who catches up may get it after one that opened later but closed earlier."""
+    at = len(step_ids)
+    if index is not None:
+        while at > 0 and state["steps"][step_ids[at - 1]].get("index", -1) > index:
+            at -= 1
+    step_ids.insert(at, step_id)
 
 
 def _request(state: Transcript, data: JSON, seq: int) -> None:
@@ -188,6 +203,7 @@ _EVENTS = {
     "session_info": _session_info,
     "user_message": _user_message,
     "message_withdrawn": _message_withdrawn,
+    "message_steered": _message_steered,
     "run_started": _run_started,
     "reasoning_step": _reasoning_step,
     "request": _request,

@@ -39,6 +39,7 @@ EVENT_TYPES: Final[frozenset[str]] = frozenset(
         "session_info",
         "user_message",
         "message_withdrawn",
+        "message_steered",
         "run_started",
         "reasoning_step",
         "request",
@@ -110,6 +111,8 @@ class ReasoningStep(_StepCommon):
     """The number of the model call, from 1, that the step belongs to."""
     timestamp: float
     """When the step opened, in seconds since the epoch."""
+    index: NotRequired[int]
+    """The step's place in its run, from 0: one that opened earlier may be logged later."""
 
 
 class AgentInfo(TypedDict):
@@ -224,6 +227,13 @@ class MessageWithdrawnData(TypedDict):
 
     message_id: str
     reason: Literal["withdrawn", "stopped", "interrupted"]
+
+
+class MessageSteeredData(TypedDict):
+    """A message was handed to the run that is on, instead of starting one of its own."""
+
+    message_id: str
+    run_id: str
 
 
 class RunStartedData(TypedDict):
@@ -355,6 +365,7 @@ SERVER_MESSAGES: Final[dict[str, Any]] = {
     "session_info": SessionInfoData,
     "user_message": UserMessageData,
     "message_withdrawn": MessageWithdrawnData,
+    "message_steered": MessageSteeredData,
     "run_started": RunStartedData,
     "reasoning_step": ReasoningStep,
     "step_delta": StepDeltaData,

@@ -1,0 +1,74 @@
+"""Where a session's events are kept: the interface."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, NamedTuple
+
+from ..protocol import Channel, Frame
+
+
+class LogConflict(RuntimeError):
+    """Someone else wrote to the log: its last event is not the one the writer knows."""
+
+
+class LogPosition(NamedTuple):
+    """Where a log stands."""
+
+    epoch: str
+    last_seq: int
+
+
+OpenText = dict[tuple[str, Channel], tuple[int, int, str]]
+"""By step id and channel: the `base` of the text, its offset in code points, and the text behind it."""
+
+
+class EventLog(ABC):
+    """The events of many sessions, each an append-only list numbered from 1 without gaps.
+
+    Calls may come from any one thread at a time. Every change is safe when the call returns.
+    """
+
+    @abstractmethod
+    def position(self, session_id: str) -> LogPosition | None:
+        """Where the session's log stands; None if there is none."""
+
+    @abstractmethod
+    def begin(self, session_id: str, epoch: str) -> None:
+        """Delete what there is of the session, blobs included, and begin an empty log under `epoch`."""
+
+    @abstractmethod
+    def append(self, session_id: str, expected_last_seq: int, events: list[Frame]) -> None:
+        """Append `events`, all or none; their `seq` continue from `expected_last_seq`.
+
+        Raises:
+            LogConflict: The log does not end at `expected_last_seq`.
+        """
+
+    @abstractmethod
+    def read(self, session_id: str, after: int = 0) -> list[Frame]:
+        """The events behind `after`, in order."""
+
+    @abstractmethod
+    def save_open_text(self, session_id: str, texts: OpenText) -> None:
+        """Replace the text of open steps that no event holds yet. It is no event itself."""
+
+    @abstractmethod
+    def open_text(self, session_id: str) -> OpenText:
+        """What `save_open_text` was last given."""
+
+    @abstractmethod
+    def put_blob(self, session_id: str, sha256: str, value: Any) -> None:
+        """Keep a MIME value that is too long for its step."""
+
+    @abstractmethod
+    def get_blob(self, session_id: str, sha256: str) -> Any:
+        """The value.
+
+        Raises:
+            KeyError: The session has no such blob.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release what is held."""
