@@ -1,0 +1,210 @@
+"""Where a run executes: here, in a thread of its own. A kernel has nowhere else; a server has worker processes."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from ..agents.base import BaseAgent, BlockingAgent, RunContext, StepBuffer, Stopped, Turn, check_step, entered
+from ..protocol import Step
+from .capture import captured_output
+
+FLUSH_INTERVAL = 1 / 60
+"""Seconds. Steps go on at once when the line was idle for that long, else they are merged until it is over: Jupyter
+Server drops a kernel's messages above 1,000 a second."""
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """What there is to do.
+
+    Attributes:
+        make_agent: Makes the agent, in the run's own thread: importing a framework may take seconds.
+    """
+
+    run_id: str
+    make_agent: Callable[[], BaseAgent]
+    prompt: str
+    max_iterations: int
+    history: list[Turn]
+
+
+@dataclass(frozen=True)
+class RunHost:
+    """What a run may ask of its session. Every call is made on the session's loop, but for `steering`."""
+
+    on_steps: Callable[[list[Step]], None]
+    """Steps that grew, newest snapshots."""
+    on_end: Callable[[BaseException | None, str], None]
+    """The run ended: with nothing, or with an exception and its explanation for people. Called once."""
+    on_request: Callable[[dict[str, Any], Future[Any]], None]
+    """The agent asks the person; the future takes the answer."""
+    on_keep: Callable[[object], None]
+    """A live object for the person."""
+    steering: Callable[[], list[str]]
+    """The messages to hand over before the next model call; called in the run's thread."""
+
+
+class RunHandle(ABC):
+    """A run that was started."""
+
+    @abstractmethod
+    def stop(self) -> None:
+        """Take no more steps and ask the run to end. `on_end` is called if it does."""
+
+
+class Runner(ABC):
+    """Executes runs."""
+
+    @abstractmethod
+    def start(self, spec: RunSpec, host: RunHost) -> RunHandle:
+        """Begin; must be called on the session's loop, and returns at once."""
+
+
+class ThreadRunner(Runner):
+    """Runs each run in a daemon thread. Nothing can be killed: a stopped run that does not end is abandoned."""
+
+    def start(self, spec: RunSpec, host: RunHost) -> RunHandle:
+        """See `Runner`."""
+        run = _ThreadRun(spec, host, asyncio.get_running_loop())
+        threading.Thread(target=run.main, name=f"reasoning-{spec.run_id}", daemon=True).start()
+        return run
+
+
+class _ThreadRun(RunHandle):
+    def __init__(self, spec: RunSpec, host: RunHost, loop: asyncio.AbstractEventLoop) -> None:
+        self._spec = spec
+        self._host = host
+        self._loop = loop
+        self._context = _ThreadContext(spec, host, self._post, self._flush)
+        self._buffer = StepBuffer(lambda: self._post(self._flush_when_due))
+        self._flushed_at = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def stop(self) -> None:
+        self._flush()
+        self._buffer.close()
+        # The agent's own callbacks may block; the loop may not.
+        threading.Thread(target=self._context.request_stop, name="reasoning-stop", daemon=True).start()
+
+    # In the run's thread
+
+    def main(self) -> None:
+        agent: BaseAgent | None = None
+        error: BaseException | None = None
+        explanation = ""
+        try:
+            with entered(self._context):
+                agent = self._spec.make_agent()
+                self._work(agent)
+        except BaseException as raised:  # noqa: BLE001 (whatever an agent raises ends its run, not the process)
+            error = raised
+            explanation = _explain(agent, raised)
+        self._post(lambda: self._end(error, explanation))
+
+    def _work(self, agent: BaseAgent) -> None:
+        if isinstance(agent, BlockingAgent):
+            # Straight from this thread: a hop for each token would cost more than the token.
+            agent.run_blocking(self._spec.prompt, self._spec.max_iterations, self._put)
+        else:
+            asyncio.run(self._consume(agent))
+
+    async def _consume(self, agent: BaseAgent) -> None:
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 (for the type checker)
+
+        def cancel() -> None:
+            with suppress(RuntimeError):  # the loop may have ended just now
+                loop.call_soon_threadsafe(task.cancel)
+
+        with self._context.on_stop(cancel):
+            async for step in agent.run_with_reasoning_stream(self._spec.prompt, self._spec.max_iterations):
+                self._put(step)
+
+    def _put(self, step: Step) -> None:
+        self._buffer.put(check_step(step))
+
+    def _post(self, callback: Callable[[], None]) -> None:
+        with suppress(RuntimeError):  # the loop is closed: the process ends
+            self._loop.call_soon_threadsafe(callback)
+
+    # On the session's loop
+
+    def _flush_when_due(self) -> None:
+        wait = self._flushed_at + FLUSH_INTERVAL - self._loop.time()
+        if wait <= 0:
+            self._flush()
+        elif self._timer is None:
+            self._timer = self._loop.call_later(wait, self._flush)
+
+    def _flush(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._flushed_at = self._loop.time()
+        steps = self._buffer.drain()
+        if steps:
+            self._host.on_steps(steps)
+
+    def _end(self, error: BaseException | None, explanation: str) -> None:
+        self._flush()
+        self._host.on_end(error, explanation)
+
+
+def _explain(agent: BaseAgent | None, error: BaseException) -> str:
+    """What the agent says of its error; a plain sentence if there is no agent, or it cannot say."""
+    if agent is not None:
+        with suppress(Exception):
+            return agent.explain(error)
+    return str(error) or type(error).__name__
+
+
+class _ThreadContext(RunContext):
+    """The current run of a thread in this process."""
+
+    def __init__(
+        self, spec: RunSpec, host: RunHost, post: Callable[[Callable[[], None]], None], flush: Callable[[], None]
+    ) -> None:
+        super().__init__(spec.run_id, spec.history)
+        self._host = host
+        self._post = post
+        self._flush = flush
+
+    def ask(self, request: dict[str, Any]) -> Any:
+        """See `RunContext`."""
+        answer: Future[Any] = Future()
+
+        def send() -> None:
+            self._flush()  # what the person is asked about is shown first
+            self._host.on_request(request, answer)
+
+        self._post(send)
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return answer.result()
+        return asyncio.wrap_future(answer)
+
+    def steering(self) -> list[str]:
+        """See `RunContext`."""
+        return self._host.steering()
+
+    def keep(self, value: object) -> None:
+        """See `RunContext`."""
+
+        def send() -> None:
+            self._flush()  # the step it belongs to may not have been seen yet
+            self._host.on_keep(value)
+
+        self._post(send)
+
+    def capturing(self, on_output: Callable[[dict[str, Any]], None]) -> AbstractContextManager[None]:
+        """See `RunContext`."""
+        return captured_output(on_output)

@@ -1,0 +1,632 @@
+"""A session: the one writer of its event log.
+
+It belongs to one asyncio loop. Everything here must be called on that loop; everyone else posts to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import secrets
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple, Protocol
+
+from ..agents.base import (
+    DEFAULT_MAX_ITERATIONS,
+    BaseAgent,
+    MaxIterationsReached,
+    Stopped,
+    Turn,
+)
+from ..fold import Transcript, channel_text, find_run, is_open, new_transcript, receive
+from ..protocol import (
+    JSON,
+    MAX_MESSAGE_BYTES,
+    PROTOCOL_VERSION,
+    AgentInfo,
+    Channel,
+    ClientMessage,
+    Frame,
+    ProtocolError,
+    RunStatus,
+    Step,
+    Usage,
+    check_session_id,
+    parse_client_message,
+)
+from .log import EventLog, OpenText
+from .runner import RunHandle, RunHost, Runner, RunSpec
+from .steps import CHANNELS, Grown, RunSteps
+from .text import clean_json, clean_text
+from .watcher import Watcher
+
+STOP_GRACE = 1.0
+"""Seconds a stopped run has to end before it is closed without it."""
+
+_OPEN_TEXT_INTERVAL = 1.0  # seconds; at most this much of an unfinished step is lost with the process
+_TAIL = 512  # events kept in memory, for watchers that are nearly up to date
+_TITLE_LENGTH = 80
+
+
+class Agents(Protocol):
+    """Where a session finds its agents."""
+
+    def get(self, name: str) -> BaseAgent:
+        """A new agent of that name; raises an error that lists the known names."""
+
+    def list(self) -> list[AgentInfo]:
+        """Who may be asked."""
+
+
+class LoggedStep(NamedTuple):
+    """The last logged snapshot of an open step."""
+
+    base: int
+    lengths: dict[Channel, int]
+
+
+@dataclass
+class _Run:
+    """The run that is on."""
+
+    run_id: str
+    message_id: str
+    agent_name: str
+    started: float
+    steps: RunSteps
+    handle: RunHandle | None = None
+    stopping: bool = False
+    timer: asyncio.TimerHandle | None = None
+    requests: dict[str, Future[Any]] = field(default_factory=dict)
+
+
+class Session:
+    """One conversation.
+
+    Args:
+        session_id: 1 to 128 characters of ``A-Z a-z 0-9 _ -``.
+        log: Where its events are kept; what is there already is folded, and runs it left open are closed.
+        agents: Who may be asked.
+        runner: Where runs execute.
+        agent_name: The agent that is asked unless the person chooses another.
+        clock: The time, in seconds since the epoch.
+
+    Attributes:
+        state: The transcript as it stands, open steps included. Only to be read.
+        results: The live objects that tools returned, by step id.
+        open_steps: The last logged snapshots of the steps that are open, by step id.
+
+    Raises:
+        ValueError: The session id is malformed.
+    """
+
+    def __init__(
+        self,
+        session_id: str,
+        *,
+        log: EventLog,
+        agents: Agents,
+        runner: Runner,
+        agent_name: str | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self.session_id = check_session_id(session_id)
+        self.state: Transcript = new_transcript()
+        self.results: dict[str, object] = {}
+        self.open_steps: dict[str, LoggedStep] = {}
+        self.agents = agents
+        self.agent_name = agent_name
+        self.epoch = ""
+        self._log = log
+        self._runner = runner
+        self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._watchers: set[Watcher] = set()
+        self._tail: deque[Frame] = deque(maxlen=_TAIL)
+        self._payloads: dict[str, JSON] = {}
+        self._queue: deque[str] = deque()
+        self._steering: list[str] = []
+        self._steering_lock = threading.Lock()
+        self._run: _Run | None = None
+        self._open_text_timer: asyncio.TimerHandle | None = None
+        self._load()
+
+    # What clients send
+
+    def handle(self, raw: object) -> list[Frame]:
+        """Take a decoded client message and return what to answer its sender: `ack`, `error`, `pong` or nothing."""
+        try:
+            message = parse_client_message(raw)
+            reply = self._dispatch(message)
+        except ProtocolError as error:
+            if error.id is None and isinstance(raw, dict) and isinstance(raw.get("id"), str):
+                error.id = raw["id"]
+            return [error.frame()]
+        if reply is not None:
+            return [reply]
+        return [{"type": "ack", "data": {"id": message["id"]}}] if "id" in message else []
+
+    def stop(self, run_id: str | None = None) -> None:
+        """Stop the run: the named one, or whichever is on. What is queued is withdrawn."""
+        run = self._run
+        if run is None or run.stopping or run_id not in (None, run.run_id):
+            return
+        run.stopping = True
+        self._withdraw_queue("stopped")
+        if run.handle is not None:
+            run.handle.stop()
+        self._close_requests(run, "stopped")
+        run.timer = self._loop.call_later(STOP_GRACE, lambda: self._finish(run, "stopped", abandoned=True))
+
+    def clear(self) -> None:
+        """Stop, delete the log and begin a new epoch."""
+        run, self._run = self._run, None
+        if run is not None:
+            self._close_requests(run, "stopped", log=False)
+            if run.timer is not None:
+                run.timer.cancel()
+            if run.handle is not None:
+                run.handle.stop()
+        self._queue.clear()
+        with self._steering_lock:
+            self._steering.clear()
+        self._payloads.clear()
+        self.results.clear()
+        self._begin_epoch()
+        self._notify()
+
+    # What watchers read
+
+    def add_watcher(self, watcher: Watcher) -> None:
+        """Called by the watcher."""
+        self._watchers.add(watcher)
+
+    def remove_watcher(self, watcher: Watcher) -> None:
+        """Called by the watcher."""
+        self._watchers.discard(watcher)
+
+    def session_frame(self) -> Frame:
+        """The `session` frame as of now."""
+        run = find_run(self.state, self._run.run_id) if self._run else None
+        started = ("run_id", "message_id", "agent_name", "enable_reasoning", "timestamp")
+        data: JSON = {
+            "session_id": self.session_id,
+            "protocol": PROTOCOL_VERSION,
+            "epoch": self.epoch,
+            "last_seq": self.state["last_seq"],
+            "agents": self.agents.list(),
+            "run": {name: run[name] for name in started} if run else None,
+            "time": self._clock(),
+        }
+        if self.agent_name is not None:
+            data["agent_name"] = self.agent_name
+        return {"type": "session", "data": data}
+
+    def events_after(self, after: int) -> list[Frame]:
+        """The events behind `after`, but for snapshots that later ones among them supersede."""
+        if after >= self.state["last_seq"]:
+            return []
+        if self._tail and self._tail[0]["seq"] <= after + 1:
+            events = [frame for frame in self._tail if frame["seq"] > after]
+        else:
+            events = self._log.read(self.session_id, after)
+        newest = {frame["data"]["id"]: frame["seq"] for frame in events if frame["type"] == "reasoning_step"}
+        return [
+            frame
+            for frame in events
+            if frame["type"] != "reasoning_step" or newest[frame["data"]["id"]] == frame["seq"]
+        ]
+
+    async def wait_for(self, condition: Callable[[], bool]) -> None:
+        """Wait until `condition`, which reads the state, holds."""
+        watcher = Watcher(self, self.epoch, None)
+        try:
+            while not condition():
+                await watcher.changed()
+                watcher.take()
+        finally:
+            watcher.close()
+
+    def message_is_settled(self, message_id: str, epoch: str) -> bool:
+        """Whether nothing more will come of a message: its run ended, it was withdrawn, or the log it was in is gone."""
+        if epoch != self.epoch:
+            return True
+        message = self._message(message_id)
+        if message is None or message["withdrawn"]:
+            return message is not None
+        run = find_run(self.state, message["run_id"]) if message["run_id"] else None
+        return run is not None and run["status"] != "running"
+
+    # Client messages
+
+    def _dispatch(self, message: ClientMessage) -> Frame | None:
+        kind, payload = message["type"], message["payload"]
+        if kind == "chat":
+            message_id = message.get("id") or f"m-{secrets.token_hex(6)}"
+            self._chat(message_id, payload)
+            return {"type": "ack", "data": {"id": message_id}}
+        if kind == "ping":
+            data = {"last_seq": self.state["last_seq"], "time": self._clock()}
+            return {"type": "pong", "data": data}
+        if kind == "stop":
+            self.stop(payload.get("run_id"))
+        elif kind == "withdraw":
+            self._withdraw(payload["message_id"])
+        elif kind == "answer":
+            self._answer(payload["request_id"], payload["value"])
+        elif kind == "clear":
+            if payload["epoch"] == self.epoch:
+                self.clear()
+        else:
+            raise ProtocolError("unknown_type", f"`{kind}` is not a message for a session over this transport")
+        return None
+
+    def _chat(self, message_id: str, payload: JSON) -> None:
+        if self._is_repeated(message_id, payload):
+            return
+        content = clean_text(payload["message"])
+        if not content.strip():
+            raise ProtocolError("empty_message", "the message is empty: write what you want to know", message_id)
+        size = len(content.encode())
+        if size > MAX_MESSAGE_BYTES:
+            limit = MAX_MESSAGE_BYTES // 1024
+            text = (
+                f"the message is {size // 1024} KiB long, and {limit} KiB is the limit: "
+                "put the text into a file and ask about the file"
+            )
+            raise ProtocolError("too_large", text, message_id)
+        if payload.get("max_iterations", 1) < 1:
+            raise ProtocolError("bad_message", "`max_iterations` must be at least 1", message_id)
+        follows = payload.get("follows")
+        if follows is not None and self._message(follows) is None and follows not in self.state["steps"]:
+            raise ProtocolError("unknown_follows", f"`follows`: there is no message or step {follows!r}", message_id)
+        newest = next((m["id"] for m in reversed(self.state["messages"]) if not m["withdrawn"]), None)
+        self._payloads[message_id] = payload
+        events: list[tuple[str, JSON]] = []
+        if self.state["title"] is None:
+            title = " ".join(content.split())
+            cut = f"{title[:_TITLE_LENGTH]}…" if len(title) > _TITLE_LENGTH else title
+            events.append(("session_info", {"title": cut}))
+        data = {"id": message_id, "content": content, "timestamp": self._clock(), "follows": follows or newest}
+        events.append(("user_message", data))
+        self._append(*events)
+        if payload.get("steer") and self._run is not None:
+            with self._steering_lock:
+                self._steering.append(message_id)
+        else:
+            self._queue.append(message_id)
+            self._start_next()
+
+    def _is_repeated(self, message_id: str, payload: JSON) -> bool:
+        message = self._message(message_id)
+        if message is None:
+            return False
+        # After a restart the payload is known by what the log has of it.
+        known = self._payloads.get(message_id)
+        same = known == payload if known is not None else message["content"] == clean_text(payload["message"])
+        if same:
+            return True
+        raise ProtocolError("id_conflict", f"another message has the id {message_id!r} already", message_id)
+
+    def _withdraw(self, message_id: str) -> None:
+        with self._steering_lock:
+            if message_id in self._steering:
+                self._steering.remove(message_id)
+                self._queue.append(message_id)
+        if message_id in self._queue:
+            self._queue.remove(message_id)
+            self._append(("message_withdrawn", {"message_id": message_id, "reason": "withdrawn"}))
+        elif self._message(message_id) is None:
+            raise ProtocolError("unknown_message", f"there is no message {message_id!r}")
+
+    def _withdraw_queue(self, reason: str) -> None:
+        self._requeue_steering()
+        events = [("message_withdrawn", {"message_id": message_id, "reason": reason}) for message_id in self._queue]
+        self._queue.clear()
+        self._append(*events)
+
+    def _message(self, message_id: str) -> JSON | None:
+        return next((m for m in reversed(self.state["messages"]) if m["id"] == message_id), None)
+
+    # Runs
+
+    def _start_next(self) -> None:
+        if self._run is not None or not self._queue:
+            return
+        message_id = self._queue.popleft()
+        message = self._message(message_id)
+        payload = self._payloads.get(message_id)
+        if message is None or payload is None:
+            return
+        agent_name = clean_text(payload["agent_name"])
+        run_id = secrets.token_hex(6)
+        steps = RunSteps(run_id, agent_name, self._clock, self._put_blob)
+        run = self._run = _Run(run_id, message_id, agent_name, self._clock(), steps)
+        data = {
+            "run_id": run_id,
+            "message_id": message_id,
+            "agent_name": agent_name,
+            "enable_reasoning": payload.get("enable_reasoning", True),
+            "timestamp": run.started,
+        }
+        self._append(("run_started", data))
+        spec = RunSpec(
+            run_id=run_id,
+            make_agent=lambda: self.agents.get(agent_name),
+            prompt=message["content"],
+            max_iterations=payload.get("max_iterations", DEFAULT_MAX_ITERATIONS),
+            history=self._history(message),
+        )
+        host = RunHost(
+            on_steps=lambda steps: self._on_steps(run, steps),
+            on_end=lambda error, explanation: self._on_end(run, error, explanation),
+            on_request=lambda request, answer: self._on_request(run, request, answer),
+            on_keep=lambda value: self._on_keep(run, value),
+            steering=lambda: self._take_steering(run),
+        )
+        run.handle = self._runner.start(spec, host)
+
+    def _history(self, message: JSON) -> list[Turn]:
+        """The earlier turns on the path from `message` to the root of the conversation."""
+        turns: list[Turn] = []
+        follows = message["follows"]
+        while follows is not None:
+            step = self.state["steps"].get(follows)
+            if step is not None:
+                run = find_run(self.state, step["run_id"])
+                earlier = self._message(run["message_id"]) if run else None
+            else:
+                earlier = self._message(follows)
+            if earlier is None:
+                break
+            if earlier["run_id"] is not None and not earlier["steered"]:
+                turns.append(self._turn(earlier))
+            follows = earlier["follows"]
+        turns.reverse()
+        return turns
+
+    def _turn(self, message: JSON) -> Turn:
+        run = find_run(self.state, message["run_id"])
+        steps = [dict(self.state["steps"][step_id]) for step_id in run["steps"]] if run else []
+        answers = (s["content"] for s in steps if s["type"] == "final_answer")
+        return {"prompt": message["content"], "answer": next(answers, ""), "steps": steps}
+
+    def _on_steps(self, run: _Run, steps: list[Step]) -> None:
+        if run is not self._run or run.stopping:
+            return
+        changes = run.steps.take(steps)
+        self._append(*(("reasoning_step", snapshot) for snapshot in changes.snapshots), notify=False)
+        for grown in changes.grown:
+            self._grow(grown)
+        self._notify()
+        if changes.grown and self._open_text_timer is None:
+            self._open_text_timer = self._loop.call_later(_OPEN_TEXT_INTERVAL, self._save_open_text)
+
+    def _grow(self, grown: Grown) -> None:
+        known = channel_text(self.state["steps"][grown.step_id], grown.channel)
+        data = {
+            "step_id": grown.step_id,
+            "base": self.open_steps[grown.step_id].base,
+            "channel": grown.channel,
+            "offset": len(known),
+            "text": grown.text[len(known) :],
+        }
+        receive(self.state, {"type": "step_delta", "data": data})
+
+    def _on_end(self, run: _Run, error: BaseException | None, explanation: str) -> None:
+        if run.stopping or isinstance(error, Stopped | asyncio.CancelledError):
+            self._finish(run, "stopped")
+        elif error is None:
+            self._finish(run, "completed")
+        else:
+            status: RunStatus = "max_iterations" if isinstance(error, MaxIterationsReached) else "failed"
+            self._finish(run, status, error=explanation)
+
+    def _finish(self, run: _Run, status: RunStatus, *, error: str = "", abandoned: bool = False) -> None:
+        if run is not self._run:
+            return
+        if run.timer is not None:
+            run.timer.cancel()
+        self._close_requests(run, "stopped")
+        ends = {"completed": "done", "stopped": "stopped", "max_iterations": "done"}
+        snapshots = run.steps.close(ends.get(status, "failed"), abandoned=abandoned)  # type: ignore[arg-type]
+        if error:
+            snapshots.append(run.steps.error(error))
+        self._append(*(("reasoning_step", snapshot) for snapshot in snapshots), notify=False)
+        data = {
+            "run_id": run.run_id,
+            "status": status,
+            "usage": self._usage(run.run_id),
+            "duration": max(0.0, self._clock() - run.started),
+        }
+        self._run = None
+        self._append(("run_finished", data))
+        self._log.save_open_text(self.session_id, {})
+        if status in ("stopped", "interrupted"):
+            self._withdraw_queue(status)
+        self._requeue_steering()
+        self._start_next()
+
+    def _usage(self, run_id: str) -> Usage:
+        """The tokens of all the run's model calls."""
+        run = find_run(self.state, run_id)
+        usages = [self.state["steps"][step_id].get("usage") or {} for step_id in (run["steps"] if run else [])]
+        total: Usage = {}
+        for name in ("input_tokens", "output_tokens"):
+            counts = [usage[name] for usage in usages if isinstance(usage.get(name), int)]
+            if counts:
+                total[name] = sum(counts)  # type: ignore[literal-required]
+        return total
+
+    def _on_keep(self, run: _Run, value: object) -> None:
+        step_id = run.steps.newest_open("tool_result")
+        if run is self._run and step_id is not None:
+            self.results[step_id] = value
+
+    # Steering
+
+    def _take_steering(self, run: _Run) -> list[str]:
+        """Called in the run's thread."""
+        with self._steering_lock:
+            taken, self._steering = self._steering, []
+        self._loop.call_soon_threadsafe(self._log_steering, run, taken)
+        messages = (self._message(message_id) for message_id in taken)
+        return [message["content"] for message in messages if message is not None]
+
+    def _log_steering(self, run: _Run, message_ids: list[str]) -> None:
+        events = [("message_steered", {"message_id": m, "run_id": run.run_id}) for m in message_ids]
+        if run is self._run:
+            self._append(*events)
+
+    def _requeue_steering(self) -> None:
+        """What no model call took in time is asked like any other message."""
+        with self._steering_lock:
+            taken, self._steering = self._steering, []
+        self._queue.extend(taken)
+
+    # Requests
+
+    def _on_request(self, run: _Run, request: JSON, answer: Future[Any]) -> None:
+        if run is not self._run or run.stopping:
+            answer.set_exception(Stopped())
+            return
+        request_id = secrets.token_hex(6)
+        timeout = request.get("timeout")
+        data: JSON = {
+            "request_id": request_id,
+            "run_id": run.run_id,
+            "step_id": run.steps.newest_open("tool_result"),
+            "kind": "question" if request.get("kind") == "question" else "approval",
+            "prompt": clean_text(str(request.get("prompt", ""))),
+            "timestamp": self._clock(),
+            "expires": self._clock() + timeout if timeout is not None else None,
+        }
+        data.update({name: clean_json(request[name]) for name in ("options", "details") if name in request})
+        run.requests[request_id] = answer
+        self._append(("request", data))
+        if timeout is not None:
+            self._loop.call_later(timeout, self._expire, run, request_id)
+
+    def _answer(self, request_id: str, value: Any) -> None:
+        if request_id not in self.state["requests"]:
+            raise ProtocolError("unknown_request", f"there is no request {request_id!r}")
+        answer = self._run.requests.pop(request_id, None) if self._run else None
+        if answer is not None:
+            value = clean_json(value)
+            self._append(("request_closed", {"request_id": request_id, "reason": "answered", "value": value}))
+            answer.set_result(value)
+
+    def _expire(self, run: _Run, request_id: str) -> None:
+        answer = run.requests.pop(request_id, None)
+        if answer is not None:
+            self._append(("request_closed", {"request_id": request_id, "reason": "expired"}))
+            answer.set_result(None)
+
+    def _close_requests(self, run: _Run, reason: str, *, log: bool = True) -> None:
+        requests, run.requests = run.requests, {}
+        if log:
+            self._append(*(("request_closed", {"request_id": r, "reason": reason}) for r in requests))
+        for answer in requests.values():
+            answer.set_exception(Stopped())
+
+    # The log
+
+    def _append(self, *events: tuple[str, JSON], notify: bool = True) -> None:
+        """Log events, then fold them: what is shown is safe."""
+        if not events:
+            return
+        last_seq = self.state["last_seq"]
+        frames: list[Frame] = [
+            {"type": kind, "seq": seq, "data": data} for seq, (kind, data) in zip(itertools.count(last_seq + 1), events, strict=False)
+        ]
+        self._log.append(self.session_id, last_seq, frames)
+        for frame in frames:
+            self._fold(frame)
+        if notify:
+            self._notify()
+
+    def _fold(self, frame: Frame) -> None:
+        receive(self.state, frame)
+        self._tail.append(frame)
+        if frame["type"] == "reasoning_step":
+            step = frame["data"]
+            if is_open(step):
+                lengths = {channel: len(channel_text(step, channel)) for channel in CHANNELS}
+                self.open_steps[step["id"]] = LoggedStep(frame["seq"], lengths)
+            else:
+                self.open_steps.pop(step["id"], None)
+
+    def _notify(self) -> None:
+        for watcher in self._watchers:
+            watcher.notify()
+
+    def _put_blob(self, sha256: str, value: Any) -> None:
+        self._log.put_blob(self.session_id, sha256, value)
+
+    def blob(self, sha256: str) -> Any:
+        """A MIME value that was too long for its step.
+
+        Raises:
+            KeyError: There is none with this SHA-256.
+        """
+        return self._log.get_blob(self.session_id, sha256)
+
+    def _save_open_text(self) -> None:
+        self._open_text_timer = None
+        texts: OpenText = {}
+        for step_id, logged in self.open_steps.items():
+            for channel in CHANNELS:
+                offset = logged.lengths[channel]
+                text = channel_text(self.state["steps"][step_id], channel)[offset:]
+                if text:
+                    texts[step_id, channel] = (logged.base, offset, text)
+        self._log.save_open_text(self.session_id, texts)
+
+    def _begin_epoch(self) -> None:
+        self.epoch = secrets.token_hex(8)
+        self._log.begin(self.session_id, self.epoch)
+        self.state.update(new_transcript())
+        self.state["session_id"], self.state["epoch"] = self.session_id, self.epoch
+        self._tail.clear()
+        self.open_steps.clear()
+
+    def _load(self) -> None:
+        position = self._log.position(self.session_id)
+        if position is None:
+            self._begin_epoch()
+            return
+        self.epoch = position.epoch
+        self.state["session_id"], self.state["epoch"] = self.session_id, self.epoch
+        for frame in self._log.read(self.session_id):
+            self._fold(frame)
+        self._close_interrupted()
+
+    def _close_interrupted(self) -> None:
+        """Close what the process before this one left open, with the text that was saved of it."""
+        for (step_id, channel), (base, offset, text) in self._log.open_text(self.session_id).items():
+            data = {"step_id": step_id, "base": base, "channel": channel, "offset": offset, "text": text}
+            receive(self.state, {"type": "step_delta", "data": data})
+        now = self._clock()
+        events: list[tuple[str, JSON]] = []
+        for step_id in list(self.open_steps):
+            step = {name: value for name, value in self.state["steps"][step_id].items() if name != "seq"}
+            events.append(("reasoning_step", {**step, "status": "stopped"}))
+        for request_id, request in self.state["requests"].items():
+            if request["closed"] is None:
+                events.append(("request_closed", {"request_id": request_id, "reason": "interrupted"}))
+        for run in self.state["runs"]:
+            if run["status"] == "running":
+                usage = self._usage(run["run_id"])
+                duration = max(0.0, now - run["timestamp"])
+                data = {"run_id": run["run_id"], "status": "interrupted", "usage": usage, "duration": duration}
+                events.append(("run_finished", data))
+        for message in self.state["messages"]:
+            if message["run_id"] is None and not message["withdrawn"]:
+                events.append(("message_withdrawn", {"message_id": message["id"], "reason": "interrupted"}))
+        self._append(*events)
+        self._log.save_open_text(self.session_id, {})

@@ -1,0 +1,268 @@
+"""From the steps an agent yields to the steps a session logs: ids, times, limits, and the rules of a step's life.
+
+Pure logic: no clock but the one given, no log, no loop.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final, NamedTuple, cast
+
+from ..fold import channel_text
+from ..protocol import JSON, MAX_INLINE_MIME_BYTES, TERMINAL_STEP_STATUSES, Channel, Step, StepStatus
+from .text import clean_json, clean_text, fitting_length, store_long_values
+
+CHANNELS: Final[tuple[Channel, ...]] = ("content", "arguments", "output")
+
+_MAX_CHANNEL_BYTES: Final[dict[Channel, int]] = {
+    "content": 256 * 1024,
+    "arguments": 96 * 1024,
+    "output": MAX_INLINE_MIME_BYTES,
+}
+"""Together with one inline MIME value and the rest of a step they stay below `MAX_FRAME_BYTES`."""
+
+_MAX_CALL_IN_WORDS = 300  # code points of arguments in the content of a tool_use
+_COPIED = ("agent", "duration", "usage")
+
+
+class Grown(NamedTuple):
+    """Text that a step's channel now has, all of it."""
+
+    step_id: str
+    channel: Channel
+    text: str
+
+
+class Changes(NamedTuple):
+    """What a run's steps did: snapshots to log, and text that only grew."""
+
+    snapshots: list[JSON]
+    grown: list[Grown]
+
+
+@dataclass
+class _Life:
+    """A step that is open."""
+
+    step: JSON
+    opened_at: float
+    explicit: bool
+    """The agent says itself when the step closes."""
+    complete: bool = False
+    """The agent has closed it, but it is an answer: only the run's end shows that it was the final one."""
+    superseded: bool = False
+    """Something came after this answer: it will close as a thought."""
+    fits: dict[Channel, int] = field(default_factory=dict)
+    """Where the channels that grew too long were cut."""
+
+
+class RunSteps:
+    """The steps of one run.
+
+    Args:
+        run_id: The run's id; the ids of its steps begin with it.
+        agent_name: Whose steps they are where they do not say.
+        clock: The time, in seconds since the epoch.
+        put_blob: Keeps a MIME value that is too long for its step, by its SHA-256.
+    """
+
+    def __init__(
+        self, run_id: str, agent_name: str, clock: Callable[[], float], put_blob: Callable[[str, Any], None]
+    ) -> None:
+        self._run_id = run_id
+        self._agent_name = agent_name
+        self._clock = clock
+        self._put_blob = put_blob
+        self._ids: dict[str, str] = {}
+        self._open: dict[str, _Life] = {}
+        self._count = 0
+        self._iteration = 1
+
+    def take(self, steps: list[Step]) -> Changes:
+        """Take the newest snapshots of steps that grew."""
+        changes = Changes([], [])
+        for step in steps:
+            step_id = self._ids.get(step.get("id", ""))
+            if step_id is None:
+                self._begin(step, changes)
+            elif step_id in self._open:
+                self._grow(self._open[step_id], step, changes)
+            # A step that was closed stays as it is: a terminal status never regresses.
+        return changes
+
+    def newest_open(self, step_type: str) -> str | None:
+        """The id of the open step of that type that began last."""
+        matching = [step_id for step_id, life in self._open.items() if life.step["type"] == step_type]
+        return matching[-1] if matching else None
+
+    def close(self, status: StepStatus, *, abandoned: bool = False) -> list[JSON]:
+        """Close what is open, because the run ends, and return the snapshots.
+
+        Args:
+            status: How the steps end that the agent has not closed itself.
+            abandoned: What a tool does is out of reach: it may go on.
+        """
+        snapshots = []
+        for life in list(self._open.values()):
+            if abandoned and life.step["type"] == "tool_result":
+                note = "Stopped. The tool may still be running."
+                life.step["content"] = f"{life.step['content']}\n\n{note}".strip()
+            snapshots.append(self._closed(life, "done" if life.complete else status))
+        return snapshots
+
+    def error(self, content: str) -> JSON:
+        """A step that says what went wrong."""
+        changes = self.take([{"type": "error", "content": content, "status": "failed"}])
+        return changes.snapshots[-1]
+
+    # A step's life
+
+    def _begin(self, step: Step, changes: Changes) -> None:
+        now = self._clock()
+        index, self._count = self._count, self._count + 1
+        wire_id = f"{self._run_id}.{index}"
+        if "id" in step:
+            self._ids[step["id"]] = wire_id
+        parent = self._ids.get(step.get("parent_id", ""))
+        self._supersede(step, parent, changes)
+        life = _Life(step={}, opened_at=now, explicit="status" in step)
+        life.step = {
+            "id": wire_id,
+            "run_id": self._run_id,
+            "index": index,
+            "agent": self._agent_name,
+            "timestamp": _number(step.get("timestamp"), now),
+            "status": "streaming",
+        }
+        if parent is not None:
+            life.step["parent_id"] = parent
+        self._open[wire_id] = life
+        self._update(life, step)
+        if self._ends(life, step):
+            changes.snapshots.append(self._closed(life, step.get("status", "done")))
+        else:
+            changes.snapshots.append(self._snapshot(life))
+
+    def _grow(self, life: _Life, step: Step, changes: Changes) -> None:
+        before = {channel: channel_text(life.step, channel) for channel in CHANNELS}
+        type_before = life.step["type"]
+        self._update(life, step)
+        if self._ends(life, step):
+            changes.snapshots.append(self._closed(life, step["status"]))
+            return
+        after = {channel: channel_text(life.step, channel) for channel in CHANNELS}
+        only_grew = all(after[channel].startswith(before[channel]) for channel in CHANNELS)
+        if life.step["type"] != type_before or not only_grew:
+            changes.snapshots.append(self._snapshot(life))
+            return
+        changes.grown.extend(
+            Grown(life.step["id"], channel, after[channel])
+            for channel in CHANNELS
+            if len(after[channel]) > len(before[channel])
+        )
+
+    def _supersede(self, step: Step, parent: str | None, changes: Changes) -> None:
+        """A new step begins: close the steps that end with it, and know the answers that were not final."""
+        for wire_id, life in list(self._open.items()):
+            is_answer = _is_answer(life.step)
+            if is_answer and parent is None and step["type"] != "error":
+                life.superseded = True
+                if life.complete or not life.explicit:
+                    changes.snapshots.append(self._closed(life, "done"))
+            elif not life.explicit and not is_answer and wire_id != parent:
+                changes.snapshots.append(self._closed(life, "done"))
+
+    def _ends(self, life: _Life, step: Step) -> bool:
+        """Whether this snapshot closes its step. An answer is held open until it is known to be the final one."""
+        said = step.get("status", "streaming" if "id" in step else "done")
+        if said not in TERMINAL_STEP_STATUSES:
+            return False
+        if said == "done" and _is_answer(life.step) and not life.superseded:
+            life.complete = True
+            life.step.setdefault("duration", self._clock() - life.opened_at)
+            return False
+        return True
+
+    def _closed(self, life: _Life, status: StepStatus) -> JSON:
+        del self._open[life.step["id"]]
+        if life.superseded and _is_answer(life.step):
+            life.step["type"] = "thought"
+        life.step["status"] = status
+        life.step.setdefault("duration", max(0.0, self._clock() - life.opened_at))
+        if life.step["type"] == "tool_use" and not life.step["content"]:
+            life.step["content"] = _call_in_words(life.step["tool"])
+        return self._snapshot(life)
+
+    # A step's fields
+
+    def _update(self, life: _Life, step: Step) -> None:
+        wire = life.step
+        wire["type"] = step["type"]
+        if step["type"] == "final_answer" and "parent_id" in wire:
+            wire["type"] = "thought"  # a nested agent's answer is not the run's
+        self._iteration = step.get("iteration", self._iteration)
+        wire["iteration"] = self._iteration
+        wire["content"] = self._fitted(life, "content", clean_text(step["content"]))
+        if "tool" in step:
+            wire["tool"] = self._tool(life, cast("JSON", step["tool"]))
+        elif step["type"] in ("tool_use", "tool_result"):
+            wire.setdefault("tool", {"name": "tool"})
+        if "output" in step:
+            wire["output"] = self._output(life, step["output"])
+        for name in _COPIED:
+            if name in step:
+                wire[name] = clean_json(cast("JSON", step)[name])
+
+    def _tool(self, life: _Life, tool: JSON) -> JSON:
+        clean: JSON = clean_json(tool)
+        arguments = tool.get("arguments")
+        if arguments is not None:
+            text = arguments if isinstance(arguments, str) else json.dumps(clean["arguments"], ensure_ascii=False)
+            clean["arguments"] = self._fitted(life, "arguments", clean_text(text))
+        return clean
+
+    def _output(self, life: _Life, bundle: JSON) -> JSON:
+        clean: JSON = clean_json(bundle)
+        if isinstance(clean.get("text/plain"), str):
+            clean["text/plain"] = self._fitted(life, "output", clean["text/plain"])
+        return clean
+
+    def _fitted(self, life: _Life, channel: Channel, text: str) -> str:
+        """`text`, cut where it grew too long; once cut, a channel stays cut at the same place."""
+        fits = life.fits.get(channel)
+        if fits is None:
+            fits = fitting_length(text, _MAX_CHANNEL_BYTES[channel])
+            if fits < len(text):
+                life.fits[channel] = fits
+        left_out = len(text) - fits
+        cut = {**life.step.get("cut", {}), channel: left_out}
+        if left_out <= 0:
+            del cut[channel]
+        if cut:
+            life.step["cut"] = cut
+        else:
+            life.step.pop("cut", None)
+        return text[:fits]
+
+    def _snapshot(self, life: _Life) -> JSON:
+        snapshot = dict(life.step)
+        if "output" in snapshot:
+            snapshot["output"] = store_long_values(snapshot["output"], self._put_blob)
+        return snapshot
+
+
+def _is_answer(wire: JSON) -> bool:
+    return wire["type"] == "final_answer"
+
+
+def _number(value: object, otherwise: float) -> float:
+    return float(value) if isinstance(value, int | float) else otherwise
+
+
+def _call_in_words(tool: JSON) -> str:
+    arguments = tool.get("arguments", "")
+    if len(arguments) > _MAX_CALL_IN_WORDS:
+        arguments = f"{arguments[:_MAX_CALL_IN_WORDS]}…"
+    return f"{tool['name']}({arguments})"

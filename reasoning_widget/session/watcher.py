@@ -1,0 +1,110 @@
+"""A watcher is a cursor that reads a session's log forward, at its own pace.
+
+A slow one costs a few integers: what it missed is merged when it reads again, because a step's text is in the
+session's state. It slows neither the agent nor anyone else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from ..fold import channel_text
+from ..protocol import Batch, Channel, Frame, encode
+from .steps import CHANNELS
+
+if TYPE_CHECKING:
+    from .session import Session
+
+MAX_BATCH_BYTES = 256 * 1024
+
+
+class Watcher:
+    """Reads what happens in `session` behind event `after`. Close it when done.
+
+    Args:
+        session: What to watch.
+        epoch: The log that `after` belongs to; of another one everything is read.
+        after: The last event known; None for what comes from now on.
+    """
+
+    def __init__(self, session: Session, epoch: str | None = None, after: int | None = 0) -> None:
+        self._session = session
+        self._event = asyncio.Event()
+        self._event.set()
+        self._epoch = session.epoch
+        last_seq = session.state["last_seq"]
+        if after is None:
+            self.position = last_seq
+        elif epoch in (None, session.epoch) and after <= last_seq:
+            self.position = after
+        else:
+            self.position = 0
+        self._told = False
+        self._sent: dict[tuple[str, Channel], tuple[int, int]] = {}
+        session.add_watcher(self)
+
+    def close(self) -> None:
+        """Stop watching."""
+        self._session.remove_watcher(self)
+
+    def notify(self) -> None:
+        """The session has something new; called by it."""
+        self._event.set()
+
+    async def changed(self) -> None:
+        """Wait until there may be something new to `take`."""
+        await self._event.wait()
+
+    def take(self) -> Batch:
+        """What is new, about `MAX_BATCH_BYTES` at most; the first time, and after a clear, led by `session`.
+
+        Take again until `changed` would wait.
+        """
+        session = self._session
+        if session.epoch != self._epoch:
+            self._epoch, self.position, self._told = session.epoch, 0, False
+            self._sent.clear()
+        after = self.position
+        frames: list[Frame] = []
+        if not self._told:
+            self._told = True
+            frames.append(session.session_frame())
+        size = 0
+        for frame in session.events_after(after):
+            size += len(encode(frame))
+            if size > MAX_BATCH_BYTES and self.position > after:
+                return self._batch(after, frames)
+            frames.append(frame)
+            self.position = frame["seq"]
+        self.position = session.state["last_seq"]
+        frames.extend(self._deltas())
+        self._event.clear()
+        return self._batch(after, frames)
+
+    def _batch(self, after: int, frames: list[Frame]) -> Batch:
+        return {"epoch": self._epoch, "after": after, "upto": self.position, "frames": frames}
+
+    def _deltas(self) -> list[Frame]:
+        """One delta for each open channel that grew since the last one."""
+        deltas: list[Frame] = []
+        known = self._sent
+        self._sent = {}
+        for step_id, logged in self._session.open_steps.items():
+            step = self._session.state["steps"][step_id]
+            for channel in CHANNELS:
+                base, sent = known.get((step_id, channel), (0, 0))
+                if base != logged.base:
+                    sent = logged.lengths[channel]
+                text = channel_text(step, channel)
+                self._sent[step_id, channel] = (logged.base, len(text))
+                if len(text) > sent:
+                    data = {
+                        "step_id": step_id,
+                        "base": logged.base,
+                        "channel": channel,
+                        "offset": sent,
+                        "text": text[sent:],
+                    }
+                    deltas.append({"type": "step_delta", "data": data})
+        return deltas
