@@ -1,0 +1,145 @@
+# Everything a developer runs; `make` alone lists it. It needs Python, Node and make, and sets up the rest: the Python
+# environment in .venv, the npm packages in js/node_modules. What is there already is made again only when something it
+# is made from has changed.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+PYTHON ?= python3
+BIN := $(CURDIR)/.venv/bin
+export PATH := $(BIN):$(PATH)
+
+# A question reaches the shell as it was typed, whatever characters are in it.
+override export ASK := $(value ASK)
+
+JS_SOURCES := $(shell find js/src js/scripts -type f -not -name '*.test.*') js/package.json
+WIDGET := reasoning_widget/widget/static/widget.js
+LAB := reasoning_widget/labextension/package.json
+JS_PACKAGES := js/node_modules/.package-lock.json
+PY_PACKAGES := .venv/.packages-installed
+# An editable installation, and the lab extension linked beside it: the former alone would not place it.
+PACKAGE := .venv/.reasoning-widget-installed
+LAB_LINK := .venv/share/jupyter/labextensions/reasoning-widget
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
+
+# Using it ---------------------------------------------------------------------------------------------------------
+
+.PHONY: demo
+ifeq ($(ASK),)
+demo: $(PACKAGE) $(LAB_LINK) model ## open JupyterLab on the quickstart; ASK="…" answers here instead
+	@options="--answer-yes"; \
+	[ "$$(id -u)" != 0 ] || options="$$options --allow-root"; \
+	[ "$$(uname)" = Darwin ] || [ -n "$${DISPLAY:-}$${WAYLAND_DISPLAY:-}" ] || options="$$options --no-browser"; \
+	jupyter lab $$options notebooks/quickstart.ipynb
+else
+demo: $(PACKAGE) model
+	@reasoning-widget ask "$$ASK"
+endif
+
+.PHONY: model
+model: $(PACKAGE)
+	@reasoning-widget model pull
+
+# Checking it ------------------------------------------------------------------------------------------------------
+
+.PHONY: test test-python test-js test-browser notebooks
+test: style types test-js test-python notebooks test-browser ## everything that must pass
+
+test-python: $(PACKAGE) $(LAB_LINK) model ## the tests of the Python side
+	python -m pytest -m "not browser"
+
+test-js: $(JS_PACKAGES) ## the tests of the TypeScript side
+	cd js && npm test
+
+test-browser: $(PACKAGE) $(LAB_LINK) model chromium ## a real JupyterLab in Chromium
+	python -m pytest -m browser
+
+notebooks: $(PACKAGE) $(LAB_LINK) model ## run the notebooks and compare their saved output
+	python -m pytest --nbval --nbval-current-env notebooks
+
+.PHONY: style types bench
+style: $(PACKAGE) $(JS_PACKAGES) ## lint and formatting, both languages
+	ruff check
+	ruff format --check
+	cd js && npm run style
+
+types: $(PACKAGE) $(JS_PACKAGES) ## strict type checks, both languages
+	mypy
+	cd js && npm run types
+
+bench: $(PACKAGE) $(LAB_LINK) model chromium ## measure speed beside its baselines
+	python -m benchmarks
+
+# Debian and Ubuntu are served; elsewhere the browser is the developer's to install.
+.PHONY: chromium
+chromium:
+	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
+	if ! command -v apt-get >/dev/null; then \
+		echo "Missing: Chromium. Install it so that 'chromium' is on PATH." >&2; exit 1; \
+	elif [ "$$(id -u)" = 0 ]; then root=; \
+	elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then root="sudo -n"; \
+	else echo "Missing: Chromium. Install it with: sudo apt-get install chromium" >&2; exit 1; fi; \
+	export DEBIAN_FRONTEND=noninteractive; \
+	$$root apt-get update && $$root apt-get install --yes --no-install-recommends chromium
+
+# Building it ------------------------------------------------------------------------------------------------------
+
+.PHONY: build
+build: $(PACKAGE) $(WIDGET) $(LAB) ## wheel and sdist, in dist/
+	rm -rf dist
+	uv build --out-dir dist
+
+$(WIDGET): $(JS_SOURCES) $(JS_PACKAGES)
+	cd js && npm run build
+
+$(LAB): $(JS_SOURCES) $(JS_PACKAGES) $(PY_PACKAGES)
+	cd js && npm run build:lab
+
+# Setting it up ----------------------------------------------------------------------------------------------------
+
+.PHONY: python-version node-version
+python-version:
+	@command -v $(PYTHON) >/dev/null || \
+		{ echo "Missing: Python 3.11 or newer ('$(PYTHON)' is not on PATH; name it with PYTHON=…)." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Missing: Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version). Name another with PYTHON=…" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "Missing: Python's venv module (on Debian: apt-get install python3-venv)." >&2; exit 1; }
+
+node-version:
+	@command -v node >/dev/null && command -v npm >/dev/null || \
+		{ echo "Missing: Node.js 20 or newer, with npm ('node' and 'npm' are not both on PATH)." >&2; exit 1; }
+	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20)' || \
+		{ echo "Missing: Node.js 20 or newer; 'node' is $$(node --version)." >&2; exit 1; }
+
+$(PY_PACKAGES): tests/requirements.txt | python-version
+	[ -x $(BIN)/python ] || $(PYTHON) -m venv .venv
+	python -m pip install --quiet "$$(grep '^uv==' tests/requirements.txt)"
+	uv pip install --quiet --python $(BIN)/python --requirement tests/requirements.txt
+	@touch $@
+
+$(PACKAGE): pyproject.toml $(PY_PACKAGES) | $(WIDGET) $(LAB)
+	uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(LAB_LINK): $(PACKAGE)
+	mkdir -p $(@D)
+	rm -rf $@
+	ln -s $(CURDIR)/reasoning_widget/labextension $@
+
+$(JS_PACKAGES): js/package.json js/package-lock.json | node-version
+	cd js && npm ci
+	@touch $@
+
+.PHONY: requirements clean
+requirements: $(PY_PACKAGES) ## pin the newest development environment in tests/requirements.txt
+	uv pip compile pyproject.toml --group dev --extra local --universal --python-version 3.11 --upgrade \
+		--no-annotate --no-emit-index-url --custom-compile-command "make requirements" --quiet \
+		--output-file tests/requirements.txt
+
+clean: ## remove what was built and set up
+	rm -rf .venv js/node_modules js/lib dist reasoning_widget/widget/static reasoning_widget/labextension
