@@ -18,7 +18,7 @@ WIDGET := reasoning_widget/widget/static/widget.js
 LAB := reasoning_widget/labextension/package.json
 JS_PACKAGES := js/node_modules/.package-lock.json
 PY_PACKAGES := .venv/.packages-installed
-# An editable installation, and the lab extension linked beside it: the former alone would not place it.
+# An editable installation, and in place of the copy of the lab extension that comes with it, a link: for development.
 PACKAGE := .venv/.reasoning-widget-installed
 LAB_LINK := .venv/share/jupyter/labextensions/reasoning-widget
 
@@ -95,9 +95,11 @@ build: $(PACKAGE) $(WIDGET) $(LAB) ## wheel and sdist, in dist/
 
 $(WIDGET): $(JS_SOURCES) $(JS_PACKAGES)
 	cd js && npm run build
+	@touch $@
 
 $(LAB): $(JS_SOURCES) $(JS_PACKAGES) $(PY_PACKAGES)
 	cd js && npm run build:lab
+	@touch $@
 
 # Setting it up ----------------------------------------------------------------------------------------------------
 
@@ -123,7 +125,8 @@ $(PY_PACKAGES): tests/requirements.txt | python-version
 	@touch $@
 
 $(PACKAGE): pyproject.toml $(PY_PACKAGES) | $(WIDGET) $(LAB)
-	uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	rm -rf $(LAB_LINK)  # else what it points to would be uninstalled with the package
+	SKIP_JUPYTER_BUILDER=1 uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
 $(LAB_LINK): $(PACKAGE)
