@@ -1,0 +1,55 @@
+"""Watch an AI agent think inside a notebook, step in, and keep the record."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .agents.base import AgentError, BaseAgent, BlockingAgent, MaxIterationsReached, Stopped, current_run
+    from .agents.manager import AgentManager
+    from .agents.models import models
+    from .agents.qwen import QwenAgent
+    from .widget.answer import Answer
+    from .widget.chat import ReasoningChat
+
+__version__ = "0.1.0"
+
+# Imported when first asked for: an agent's author need not wait for the widget, nor a script for the agents.
+_HOMES = {
+    "AgentError": ".agents.base",
+    "AgentManager": ".agents.manager",
+    "Answer": ".widget.answer",
+    "BaseAgent": ".agents.base",
+    "BlockingAgent": ".agents.base",
+    "MaxIterationsReached": ".agents.base",
+    "QwenAgent": ".agents.qwen",
+    "ReasoningChat": ".widget.chat",
+    "Stopped": ".agents.base",
+    "current_run": ".agents.base",
+    "models": ".agents.models",
+}
+
+__all__ = [  # noqa: PLE0604, RUF022 (the names live in `_HOMES`)
+    "AgentError",
+    "AgentManager",
+    "Answer",
+    "BaseAgent",
+    "BlockingAgent",
+    "MaxIterationsReached",
+    "QwenAgent",
+    "ReasoningChat",
+    "Stopped",
+    "current_run",
+    "models",
+]
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    value = getattr(import_module(home, __name__), name)
+    globals()[name] = value
+    return value

@@ -455,7 +455,7 @@ def parse_client_message(raw: object) -> ClientMessage:
         raise ProtocolError("bad_message", f"`id` must be a string of 1 to {_MAX_CLIENT_ID} characters")
     kind = raw.get("type")
     schema = CLIENT_MESSAGES.get(kind) if isinstance(kind, str) else None
-    if schema is None:
+    if not isinstance(kind, str) or schema is None:
         known = ", ".join(CLIENT_MESSAGES)
         raise ProtocolError("unknown_type", f"unknown message type {str(kind)[:80]!r}; known are {known}", message_id)
     payload = raw.get("payload", {})

@@ -10,10 +10,11 @@ import contextlib
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
-from ..protocol import Step
+from ..protocol import STEP_TYPES, Step
 
 DEFAULT_MAX_ITERATIONS = 20
 """How many model calls a run may make unless its message says otherwise."""
@@ -117,6 +118,14 @@ class RunContext:
     def keep(self, value: object) -> None:
         """Keep a live object for the person: `chat.results[step_id]`, for the tool result that is open."""
 
+    def capturing(self, on_output: Callable[[dict[str, Any]], None]) -> AbstractContextManager[None]:
+        """Within the block, what this thread prints and displays belongs to the run.
+
+        Args:
+            on_output: Called with a Jupyter MIME bundle of all there is, each time there is more.
+        """
+        return contextlib.nullcontext()
+
 
 _current: ContextVar[RunContext | None] = ContextVar("reasoning_widget_run", default=None)
 
@@ -197,7 +206,11 @@ class BlockingAgent(BaseAgent):
         """See `BaseAgent.run_with_reasoning_stream`. The work runs in a thread and stops when the iterator is closed."""
         loop = asyncio.get_running_loop()
         wake = asyncio.Event()
-        buffer = StepBuffer(lambda: loop.call_soon_threadsafe(wake.set))
+
+        def notify() -> None:
+            loop.call_soon_threadsafe(wake.set)
+
+        buffer = StepBuffer(notify)
         outer = _current.get()
         run = outer or RunContext()
 
@@ -221,6 +234,31 @@ class BlockingAgent(BaseAgent):
                 buffer.close()
                 run.request_stop()
                 task.add_done_callback(_retrieve)
+
+
+def check_step(step: object) -> Step:
+    """Return `step`.
+
+    Raises:
+        AgentError: It is no step; the text says what is wrong with it and what a step looks like.
+    """
+    if not isinstance(step, dict):
+        problem = f"yielded {type(step).__name__} {str(step)[:60]!r}, which is not a dictionary"
+    elif step.get("type") not in STEP_TYPES:
+        problem = f"yielded a step of the type {str(step.get('type'))[:60]!r}"
+    elif not isinstance(step.get("content"), str):
+        problem = f"yielded a step whose `content` is {type(step.get('content')).__name__}, not a text"
+    elif not isinstance(step.get("id", ""), str):
+        problem = "yielded a step whose `id` is not a text"
+    elif step.get("status", "done") not in ("streaming", "done", "failed", "stopped"):
+        problem = f"yielded a step with the status {str(step['status'])[:60]!r}"
+    else:
+        return cast("Step", step)
+    msg = (
+        f"The agent {problem}. Yield dictionaries such as "
+        f'`{{"type": "thought", "content": "…"}}`; the types are {", ".join(STEP_TYPES)}.'
+    )
+    raise AgentError(msg)
 
 
 def _retrieve(task: asyncio.Task[None]) -> None:

@@ -113,7 +113,7 @@ def captured_output(on_output: Callable[[dict[str, Any]], None]) -> Iterator[Non
 def _displays(capture: _Capture) -> Iterator[None]:
     """Route `display(…)` too, where there is a kernel; its hooks are the calling thread's own."""
     shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    publisher = getattr(shell, "display_pub", None)
+    publisher: Any = getattr(shell, "display_pub", None)
     if not hasattr(publisher, "register_hook"):
         yield
         return

@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from typing import Any
 
-from ..agents.base import BaseAgent, BlockingAgent, RunContext, StepBuffer, Stopped, Turn, check_step, entered
+from ..agents.base import BaseAgent, BlockingAgent, RunContext, StepBuffer, Turn, check_step, entered
 from ..protocol import Step
 from .capture import captured_output
 

@@ -6,7 +6,6 @@ It belongs to one asyncio loop. Everything here must be called on that loop; eve
 from __future__ import annotations
 
 import asyncio
-import itertools
 import secrets
 import threading
 import time
@@ -35,6 +34,7 @@ from ..protocol import (
     ProtocolError,
     RunStatus,
     Step,
+    StepStatus,
     Usage,
     check_session_id,
     parse_client_message,
@@ -156,10 +156,10 @@ class Session:
         run = self._run
         if run is None or run.stopping or run_id not in (None, run.run_id):
             return
+        if run.handle is not None:
+            run.handle.stop()  # hands over what the agent has said until now
         run.stopping = True
         self._withdraw_queue("stopped")
-        if run.handle is not None:
-            run.handle.stop()
         self._close_requests(run, "stopped")
         run.timer = self._loop.call_later(STOP_GRACE, lambda: self._finish(run, "stopped", abandoned=True))
 
@@ -179,6 +179,17 @@ class Session:
         self.results.clear()
         self._begin_epoch()
         self._notify()
+
+    def close(self) -> None:
+        """Stop what runs and release the log; the session is not to be used any more."""
+        run, self._run = self._run, None
+        if run is not None:
+            self._close_requests(run, "stopped", log=False)
+            if run.handle is not None:
+                run.handle.stop()
+        if self._open_text_timer is not None:
+            self._open_text_timer.cancel()
+        self._log.close()
 
     # What watchers read
 
@@ -233,7 +244,7 @@ class Session:
             watcher.close()
 
     def message_is_settled(self, message_id: str, epoch: str) -> bool:
-        """Whether nothing more will come of a message: its run ended, it was withdrawn, or the log it was in is gone."""
+        """Whether nothing more will come of a message: its run ended, it was withdrawn, or its log is gone."""
         if epoch != self.epoch:
             return True
         message = self._message(message_id)
@@ -433,8 +444,8 @@ class Session:
         if run.timer is not None:
             run.timer.cancel()
         self._close_requests(run, "stopped")
-        ends = {"completed": "done", "stopped": "stopped", "max_iterations": "done"}
-        snapshots = run.steps.close(ends.get(status, "failed"), abandoned=abandoned)  # type: ignore[arg-type]
+        ends: dict[str, StepStatus] = {"completed": "done", "stopped": "stopped", "max_iterations": "done"}
+        snapshots = run.steps.close(ends.get(status, "failed"), abandoned=abandoned)
         if error:
             snapshots.append(run.steps.error(error))
         self._append(*(("reasoning_step", snapshot) for snapshot in snapshots), notify=False)
@@ -542,7 +553,7 @@ class Session:
             return
         last_seq = self.state["last_seq"]
         frames: list[Frame] = [
-            {"type": kind, "seq": seq, "data": data} for seq, (kind, data) in zip(itertools.count(last_seq + 1), events, strict=False)
+            {"type": kind, "seq": seq, "data": data} for seq, (kind, data) in enumerate(events, last_seq + 1)
         ]
         self._log.append(self.session_id, last_seq, frames)
         for frame in frames:
@@ -625,8 +636,10 @@ class Session:
                 duration = max(0.0, now - run["timestamp"])
                 data = {"run_id": run["run_id"], "status": "interrupted", "usage": usage, "duration": duration}
                 events.append(("run_finished", data))
-        for message in self.state["messages"]:
-            if message["run_id"] is None and not message["withdrawn"]:
-                events.append(("message_withdrawn", {"message_id": message["id"], "reason": "interrupted"}))
+        events.extend(
+            ("message_withdrawn", {"message_id": message["id"], "reason": "interrupted"})
+            for message in self.state["messages"]
+            if message["run_id"] is None and not message["withdrawn"]
+        )
         self._append(*events)
         self._log.save_open_text(self.session_id, {})

@@ -254,7 +254,7 @@ class RunSteps:
 
 
 def _is_answer(wire: JSON) -> bool:
-    return wire["type"] == "final_answer"
+    return bool(wire["type"] == "final_answer")
 
 
 def _number(value: object, otherwise: float) -> float:

@@ -52,6 +52,11 @@ class Watcher:
         """The session has something new; called by it."""
         self._event.set()
 
+    @property
+    def up_to_date(self) -> bool:
+        """Whether there is nothing new to `take`."""
+        return not self._event.is_set()
+
     async def changed(self) -> None:
         """Wait until there may be something new to `take`."""
         await self._event.wait()

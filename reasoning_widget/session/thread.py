@@ -1,0 +1,37 @@
+"""The one background loop that all the sessions of a kernel live on: never the kernel's own."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+_T = TypeVar("_T")
+_lock = threading.Lock()
+_loop: asyncio.AbstractEventLoop | None = None
+
+
+def session_loop() -> asyncio.AbstractEventLoop:
+    """The loop, running in a daemon thread; started when first asked for."""
+    global _loop  # noqa: PLW0603 (one a process, by design)
+    with _lock:
+        if _loop is None:
+            _loop = asyncio.new_event_loop()
+            threading.Thread(target=_loop.run_forever, name="reasoning-sessions", daemon=True).start()
+        return _loop
+
+
+def on_loop(function: Callable[..., _T], *args: Any) -> _T:
+    """Call `function` on the loop and return its result. Must not be called from the loop itself."""
+    done: Future[_T] = Future()
+
+    def call() -> None:
+        try:
+            done.set_result(function(*args))
+        except BaseException as error:  # noqa: BLE001 (belongs to the caller)
+            done.set_exception(error)
+
+    session_loop().call_soon_threadsafe(call)
+    return done.result()

@@ -1,0 +1,347 @@
+"""`ReasoningChat`: the face of a session in a notebook."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import copy
+import math
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Any, NamedTuple
+
+import anywidget
+
+from ..agents.manager import AgentManager, as_agent
+from ..agents.models import ModelChoice, choose_model
+from ..protocol import JSON, TERMINAL_STEP_STATUSES, Frame
+from ..session.runner import ThreadRunner
+from ..session.session import Session
+from ..session.sqlite import SQLiteLog
+from ..session.thread import on_loop, session_loop
+from ..session.watcher import Watcher
+from .answer import Answer
+from .display import SavedView, in_kernel
+from .link import STATIC, CommLink, keep_messages_off_the_cell
+from .model import ModelStatus
+from .run_view import RunView, view_bundle
+
+_SLICE = 0.1  # seconds; how long a blocked cell waits before it can see an interrupt
+_STOP_TIMEOUT = 3.0  # seconds an interrupted `ask` waits for its run to be closed
+
+
+class _Question(NamedTuple):
+    """A message that was accepted."""
+
+    message_id: str
+    epoch: str
+    seq: int
+    """The last event before it."""
+
+
+class ReasoningChat(anywidget.AnyWidget):
+    """A chat with an agent whose steps appear as they happen. Display it, or ask from code; both see the same session.
+
+    Args:
+        agent: The name of a registered agent, a `qwen_agent.Agent`, a `BaseAgent`, or an async generator function that
+            takes the prompt and yields steps.
+        llm: A Qwen-Agent model configuration for the agents that come with this package; the choice that
+            `reasoning_widget.models()` explains if absent.
+        agents: Where names are looked up; the registered ones if absent.
+
+    Raises:
+        UnknownAgentError: There is no agent of that name; the error lists those there are.
+        TypeError: `agent` is nothing that can be asked.
+    """
+
+    _esm = STATIC / "widget.js"
+    _css = STATIC / "widget.css"
+
+    def __init__(self, agent: Any = "researcher", *, llm: JSON | None = None, agents: AgentManager | None = None) -> None:
+        self._agents = copy.copy(agents) if agents is not None else AgentManager()
+        if llm is not None:
+            self._agents.use_model(llm)
+        self._agent_name = self._register(agent)
+        self._views: list[SavedView] = []
+        super().__init__()
+        self._model = ModelStatus(llm, self._announce)
+        self._session, self._link = on_loop(self._open)
+        self.on_msg(self._receive)
+
+    def _register(self, agent: Any) -> str:
+        if isinstance(agent, str):
+            self._agents.check(agent)
+            return agent
+        wrapped = as_agent(agent)
+        self._agents.register(wrapped.name, lambda: wrapped, wrapped.description)
+        return wrapped.name
+
+    def _open(self) -> tuple[Session, CommLink]:
+        """On the loop: begin the session and connect it to the comm."""
+        session = Session(
+            secrets.token_hex(8),
+            log=SQLiteLog(),
+            agents=self._agents,
+            runner=ThreadRunner(),
+            agent_name=self._agent_name,
+        )
+        keep_messages_off_the_cell(self.comm)
+        link = CommLink(session, self._send_custom, self._model.frame, self._model.pull)
+        self._refreshing = asyncio.get_running_loop().create_task(self._refresh_after_runs(session))
+        return session, link
+
+    def close(self) -> None:
+        """Stop the run that is on and release the session."""
+        super().close()
+        if hasattr(self, "_link"):
+            on_loop(self._close_on_loop)
+
+    def _close_on_loop(self) -> None:
+        self._refreshing.cancel()
+        self._link.close()
+        self._session.close()
+
+    # The comm
+
+    def _send_custom(self, message: JSON) -> None:
+        if self.comm is not None:
+            self.send(message)
+
+    def _receive(self, _widget: object, content: Any, _buffers: object) -> None:
+        # On a subshell's thread or the kernel's own: it may not wait for anything.
+        session_loop().call_soon_threadsafe(self._link.receive, content)
+
+    def _announce(self, frame: Frame) -> None:
+        session_loop().call_soon_threadsafe(self._link.announce, [frame])
+
+    # Asking
+
+    def ask(self, prompt: str, *, agent: str | None = None, reasoning: bool = True, max_iterations: int | None = None) -> Answer:
+        """Ask, show the cards of this run below the cell as they come, and wait for the end.
+
+        Interrupting the kernel stops the run; its log is finished all the same.
+
+        Args:
+            prompt: The question.
+            agent: The name of the agent to ask instead of the chat's own.
+            reasoning: Whether the steps before the answer are shown.
+            max_iterations: How many model calls the run may make.
+
+        Returns:
+            What came of it, also when the run failed: see its `status` and `error`.
+
+        Raises:
+            ValueError: The prompt is empty or too long.
+            KeyboardInterrupt: The kernel was interrupted; the run has been stopped.
+        """
+        question = self._post(prompt, agent, reasoning, max_iterations)
+        view = self._show_run(question.message_id)
+        try:
+            self._wait(question)
+        except KeyboardInterrupt:
+            on_loop(self._cancel, question.message_id)
+            with contextlib.suppress(TimeoutError):
+                self._wait(question, _STOP_TIMEOUT)
+            raise
+        finally:
+            if view is not None:
+                on_loop(view.refresh)
+        return on_loop(self._answer, question)
+
+    async def stream(
+        self,
+        prompt: str,
+        *,
+        agent: str | None = None,
+        reasoning: bool = True,
+        max_iterations: int | None = None,
+        tokens: bool = False,
+    ) -> AsyncIterator[JSON]:
+        """Ask, show the cards, and yield each step once it is complete. Leaving the loop early stops the run.
+
+        Args:
+            prompt: The question.
+            agent: The name of the agent to ask instead of the chat's own.
+            reasoning: Whether the steps before the answer are shown.
+            max_iterations: How many model calls the run may make.
+            tokens: Also yield a step each time it has grown; its `status` is then ``streaming``.
+
+        Raises:
+            ValueError: The prompt is empty or too long.
+        """
+        question = self._post(prompt, agent, reasoning, max_iterations)
+        view = self._show_run(question.message_id)
+        here = asyncio.get_running_loop()
+        arrived: asyncio.Queue[JSON | None] = asyncio.Queue()
+
+        def hand_over(step: JSON | None) -> None:
+            with contextlib.suppress(RuntimeError):  # the caller's loop has ended
+                here.call_soon_threadsafe(arrived.put_nowait, step)
+
+        following = asyncio.run_coroutine_threadsafe(self._follow(question, hand_over, tokens=tokens), session_loop())
+        try:
+            while (step := await arrived.get()) is not None:
+                yield step
+        finally:
+            if not following.done():
+                session_loop().call_soon_threadsafe(self._cancel, question.message_id)
+                settled = asyncio.wrap_future(following)
+                with contextlib.suppress(TimeoutError, asyncio.CancelledError):
+                    await asyncio.wait_for(asyncio.shield(settled), _STOP_TIMEOUT)
+            if view is not None:
+                on_loop(view.refresh)
+
+    def stop(self) -> None:
+        """Stop the run that is on, and take back what is queued."""
+        on_loop(self._session.stop)
+
+    def clear(self) -> None:
+        """Stop, forget the conversation and begin a new one."""
+        on_loop(self._session.clear)
+
+    @property
+    def steps(self) -> list[JSON]:
+        """Every step of the conversation, in order, as plain data."""
+        return on_loop(lambda: [step for run in self._session.state["runs"] for step in self._steps_of(run)])
+
+    @property
+    def runs(self) -> list[JSON]:
+        """Every run of the conversation, in order, as plain data; `steps` are the ids of its steps."""
+        return on_loop(lambda: copy.deepcopy(self._session.state["runs"]))
+
+    @property
+    def results(self) -> dict[str, object]:
+        """The live objects that tools returned, by step id; until `clear`."""
+        return self._session.results
+
+    @property
+    def llm(self) -> ModelChoice:
+        """Which model answers, and why; it never shows a key."""
+        return choose_model(self._model.llm)
+
+    def _post(self, prompt: str, agent: str | None, reasoning: bool, max_iterations: int | None) -> _Question:  # noqa: FBT001
+        if agent is not None:
+            self._agents.check(agent)
+        message_id = f"m-{secrets.token_hex(6)}"
+        payload: JSON = {"message": prompt, "agent_name": agent or self._agent_name, "enable_reasoning": reasoning}
+        if max_iterations is not None:
+            payload["max_iterations"] = max_iterations
+
+        def put() -> _Question:
+            session = self._session
+            question = _Question(message_id, session.epoch, session.state["last_seq"])
+            for reply in session.handle({"type": "chat", "id": message_id, "payload": payload}):
+                if reply["type"] == "error":
+                    raise ValueError(reply["data"]["message"])
+            return question
+
+        return on_loop(put)
+
+    def _wait(self, question: _Question, timeout: float = math.inf) -> None:
+        """Wait in slices, between which Python can raise a pending KeyboardInterrupt."""
+        session = self._session
+        settled = asyncio.run_coroutine_threadsafe(
+            session.wait_for(lambda: session.message_is_settled(question.message_id, question.epoch)), session_loop()
+        )
+        deadline = time.monotonic() + timeout
+        try:
+            while not settled.done():
+                with contextlib.suppress(TimeoutError):
+                    settled.result(_SLICE)
+                if time.monotonic() > deadline:
+                    raise TimeoutError
+        finally:
+            settled.cancel()
+
+    # On the loop
+
+    def _cancel(self, message_id: str) -> None:
+        """Stop the message's run, or take it back if it has none yet."""
+        run = self._run_of(message_id)
+        if run is not None:
+            self._session.stop(run["run_id"])
+        else:
+            self._session.handle({"type": "withdraw", "payload": {"message_id": message_id}})
+
+    def _run_of(self, message_id: str) -> JSON | None:
+        runs = reversed(self._session.state["runs"])
+        return next((run for run in runs if run["message_id"] == message_id), None)
+
+    def _answer(self, question: _Question) -> Answer:
+        run = self._run_of(question.message_id)
+        if run is None:
+            return Answer("", "stopped", [], {}, 0.0, "The question was taken back before it ran.")
+        steps = self._steps_of(run)
+        text = next((step["content"] for step in steps if step["type"] == "final_answer"), "")
+        errors = [step["content"] for step in steps if step["type"] == "error"]
+        return Answer(text, run["status"], steps, run["usage"], run["duration"], errors[-1] if errors else None)
+
+    def _steps_of(self, run: JSON) -> list[JSON]:
+        steps = (copy.deepcopy(self._session.state["steps"][step_id]) for step_id in run["steps"])
+        return [{name: value for name, value in step.items() if name != "seq"} for step in steps]
+
+    async def _follow(
+        self, question: _Question, hand_over: Callable[[JSON | None], None], *, tokens: bool
+    ) -> None:
+        """Hand over the steps of one question's run as they change, and None when nothing more will come."""
+        session = self._session
+        watcher = Watcher(session, question.epoch, question.seq)
+        try:
+            settled = False
+            while not settled:
+                await watcher.changed()
+                settled = session.message_is_settled(question.message_id, question.epoch)
+                for step in self._changed_steps(watcher.take()["frames"], question.message_id):
+                    if tokens or step["status"] in TERMINAL_STEP_STATUSES:
+                        hand_over(step)
+        finally:
+            watcher.close()
+            hand_over(None)
+
+    def _changed_steps(self, frames: list[Frame], message_id: str) -> list[JSON]:
+        """The steps of a message's run that `frames` are about, each once, as they are now."""
+        run = self._run_of(message_id)
+        changed = {frame["data"].get("id") or frame["data"].get("step_id") for frame in frames}
+        return [step for step in self._steps_of(run) if step["id"] in changed] if run is not None else []
+
+    # What is shown and saved
+
+    def _ipython_display_(self) -> None:
+        self._views.append(SavedView(lambda: self._bundle(view_bundle(self), None)))
+
+    def _show_run(self, message_id: str) -> SavedView | None:
+        if not in_kernel():
+            return None
+        run_view = RunView(chat=self.model_id, message_id=message_id)
+        return SavedView(lambda: self._bundle(view_bundle(run_view), message_id))
+
+    def _bundle(self, live: JSON, message_id: str | None) -> JSON:
+        from ..export.html import to_html  # noqa: PLC0415 (only needed once something is shown)
+        from ..export.markdown import to_markdown  # noqa: PLC0415
+
+        state = self._session.state
+        return {
+            **live,
+            "text/plain": repr(self),
+            "text/html": to_html(state, message_id),
+            "text/markdown": to_markdown(state, message_id),
+        }
+
+    async def _refresh_after_runs(self, session: Session) -> None:
+        """Refresh what is saved when a run ends, however it was asked."""
+
+        def finished() -> tuple[str, int]:
+            return session.epoch, sum(run["status"] != "running" for run in session.state["runs"])
+
+        seen = finished()
+        while True:
+            await session.wait_for(lambda: finished() != seen)
+            seen = finished()
+            for view in self._views:
+                view.refresh()
+
+    def __repr__(self) -> str:
+        runs = self._session.state["runs"]
+        steps = self._session.state["steps"]
+        return f"<ReasoningChat with {self._agent_name}: {len(runs)} runs, {len(steps)} steps>"

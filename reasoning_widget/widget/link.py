@@ -1,0 +1,200 @@
+"""The session's end of a comm: what happens goes out as batches, what the pages send comes in.
+
+A comm is a broadcast to every page and view, and Jupyter Server drops what comes too fast. So all pages share one
+live cursor, what goes out is kept below the server's limits, and who has missed something sends `attach`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from ..fold import channel_text
+from ..protocol import JSON, Batch, Frame, ProtocolError, encode, parse_client_message
+from ..session.session import Session
+from ..session.watcher import Watcher
+
+STATIC: Final = Path(__file__).parent / "static"
+
+_NEEDED_BY: Final = {
+    "math": re.compile(r"\$[^\s$]|\$\$|\\\(|\\\["),
+    "highlight": re.compile(r"```|~~~"),
+}
+"""The optional JavaScript modules, and the text that needs them."""
+
+
+class ByteBudget:
+    """Keeps what a kernel's chats send together below Jupyter Server's limit of 1 MB/s over three seconds.
+
+    Args:
+        rate: Bytes a second.
+        burst: Bytes that may go out at once after a pause.
+    """
+
+    def __init__(self, rate: float = 600_000, burst: float = 1_000_000) -> None:
+        self._rate = rate
+        self._burst = burst
+        self._left = burst
+        self._at = 0.0
+
+    def spend(self, size: int, now: float) -> None:
+        """Account for `size` bytes sent at `now`, in seconds of a monotonic clock."""
+        self._left = min(self._burst, self._left + (now - self._at) * self._rate) - size
+        self._at = now
+
+    def wait(self, now: float) -> float:
+        """Seconds until something may be sent again; 0 for at once."""
+        return max(0.0, -(self._left + (now - self._at) * self._rate) / self._rate)
+
+
+_budget = ByteBudget()
+
+
+def keep_messages_off_the_cell(comm: Any) -> None:
+    """Let what pages send over `comm` arrive while a cell runs.
+
+    ipykernel 7.4 sends a page's comm messages back to the loop that last sent on that comm; for a widget made in a
+    cell that is the main shell, which the cell holds, so that Stop would wait for the cell's end. The default route,
+    a subshell, is the one we want. Elsewhere the attribute does not exist and nothing is to be done.
+    """
+    if hasattr(comm, "_reply_subshell_for"):
+        comm._reply_subshell_for = lambda _data, default: default  # noqa: SLF001 (there is no public way)
+
+
+class CommLink:
+    """Connects `session` to a comm. Lives on the session's loop.
+
+    Args:
+        session: What the comm shows.
+        send: Sends one JSON message over the comm; called from the loop's thread only, which keeps the order.
+        model_frame: The `model` frame as of now, or None.
+        on_pull: Called when the person wants the model's weights.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        send: Callable[[JSON], None],
+        model_frame: Callable[[], Frame | None],
+        on_pull: Callable[[], None],
+    ) -> None:
+        self._session = session
+        self._send_message = send
+        self._model_frame = model_frame
+        self._on_pull = on_pull
+        self._loop = asyncio.get_running_loop()
+        self._live = Watcher(session, session.epoch, 0)
+        self._modules_sent: set[str] = set()
+        self._tasks = {self._loop.create_task(self._pump())}
+
+    def close(self) -> None:
+        """Send nothing more."""
+        self._live.close()
+        for task in self._tasks:
+            task.cancel()
+
+    def receive(self, raw: Any) -> None:
+        """Take a message that a page sent."""
+        kind = raw.get("type") if isinstance(raw, dict) else None
+        if kind not in ("attach", "blob", "pull_model"):
+            self.announce(self._session.handle(raw))
+            return
+        try:
+            message = parse_client_message(raw)
+        except ProtocolError as error:
+            self.announce([error.frame()])
+            return
+        payload = message["payload"]
+        if kind == "attach":
+            self._modules_sent = set(payload.get("modules", []))
+            self._start(self._catch_up(Watcher(self._session, payload["epoch"], payload["after"])))
+        elif kind == "blob":
+            self._send_blob(payload["blob"])
+        else:
+            self._on_pull()
+        if "id" in message:
+            self.announce([{"type": "ack", "data": {"id": message["id"]}}])
+
+    def announce(self, frames: list[Frame]) -> None:
+        """Send frames that are no events."""
+        if frames:
+            at = self._live.position
+            self._send({"epoch": self._session.epoch, "after": at, "upto": at, "frames": frames})
+
+    def _start(self, work: Any) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _pump(self) -> None:
+        """Send what happens, as it happens."""
+        self._announce_model()
+        while True:
+            await self._live.changed()
+            await self._within_budget()
+            self._send_new(self._live)
+
+    async def _catch_up(self, watcher: Watcher) -> None:
+        """Send what a page has missed; the others fold it harmlessly."""
+        try:
+            self._announce_model()
+            while not watcher.up_to_date:
+                await self._within_budget()
+                self._send_new(watcher)
+        finally:
+            watcher.close()
+
+    async def _within_budget(self) -> None:
+        wait = _budget.wait(self._loop.time())
+        if wait > 0:
+            await asyncio.sleep(wait)
+
+    def _send_new(self, watcher: Watcher) -> None:
+        batch = watcher.take()
+        if batch["frames"]:
+            self._send(batch)
+
+    def _announce_model(self) -> None:
+        frame = self._model_frame()
+        if frame is not None:
+            self.announce([frame])
+
+    def _send_blob(self, sha256: str) -> None:
+        try:
+            value = self._session.blob(sha256)
+        except KeyError:
+            error = ProtocolError("unknown_blob", f"there is no value with the SHA-256 {sha256[:64]!r}")
+            self.announce([error.frame()])
+            return
+        self.announce([{"type": "blob", "data": {"blob": sha256, "value": value}}])
+
+    def _send(self, batch: Batch) -> None:
+        modules = self._modules_needed(batch["frames"])
+        if modules:
+            batch = {**batch, "frames": [*modules, *batch["frames"]]}
+        _budget.spend(len(encode(batch)), self._loop.time())
+        self._send_message(dict(batch))
+
+    def _modules_needed(self, frames: list[Frame]) -> list[Frame]:
+        """`module` frames for what the text of `frames` is the first to need on this comm."""
+        missing = [name for name in _NEEDED_BY if name not in self._modules_sent]
+        if not missing:
+            return []
+        texts = [self._markdown(frame) for frame in frames]
+        needed = [name for name in missing if any(_NEEDED_BY[name].search(text) for text in texts)]
+        self._modules_sent.update(needed)
+        return [
+            {"type": "module", "data": {"name": name, "source": (STATIC / f"{name}.js").read_text("utf-8")}}
+            for name in needed
+        ]
+
+    def _markdown(self, frame: Frame) -> str:
+        """The text of the step a frame is about, whole: what needs a module may be split between two deltas."""
+        if frame["type"] == "reasoning_step":
+            return channel_text(frame["data"], "content")
+        if frame["type"] == "step_delta":
+            return channel_text(self._session.state["steps"].get(frame["data"]["step_id"], {}), "content")
+        return ""
