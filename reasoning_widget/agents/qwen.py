@@ -1,0 +1,105 @@
+"""Watch any Qwen-Agent agent at work."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from ..protocol import Step
+from . import _qwen_hooks
+from ._qwen_import import import_qwen_agent, quiet
+from .base import BlockingAgent, Turn, current_run
+from ._qwen_model import client_options
+from .errors import explain
+
+__all__ = ["QwenAgent", "import_qwen_agent"]
+
+_NO_EARLIER_ANSWER = "(no answer)"
+
+
+class QwenAgent(BlockingAgent):
+    """Any `qwen_agent.Agent`, with its steps shown as they happen.
+
+    Its thoughts, tool calls and answers are read off its own methods while it runs; the object itself is left as it
+    was found. An agent that hands the conversation to another, such as `Router` or `GroupChat`, is shown together with
+    it: each step names its `agent`, and the last one's text is the answer. The steps of an agent that works inside a
+    tool carry the `parent_id` of that tool's result.
+
+    Args:
+        agent: The agent; or a function without arguments that makes it, called when it is first asked.
+        name: Shown on its steps; default: the agent's own name, or that of its class.
+        description: One line for people who choose among agents; default: the agent's own.
+    """
+
+    def __init__(self, agent: Any | Callable[[], Any], name: str | None = None, description: str | None = None) -> None:
+        made = hasattr(agent, "run") or not callable(agent)
+        self._made: Any = agent if made else None
+        self._make: Callable[[], Any] = agent
+        self._lock = threading.Lock()
+        own_name = getattr(agent, "name", None) or getattr(agent, "__name__", None) or type(agent).__name__
+        self.name = name or own_name
+        self.description = description if description is not None else getattr(agent, "description", None) or ""
+
+    @property
+    def agent(self) -> Any:
+        """The Qwen-Agent agent. It is made when this is first read."""
+        with self._lock:
+            if self._made is None:
+                import_qwen_agent()
+                self._made = self._make()
+            return self._made
+
+    @property
+    def model_name(self) -> str | None:
+        """The name of the model that answers; None if there is none, or the agent is not made yet."""
+        llm = self._llm()
+        return getattr(llm, "model", None) or None
+
+    def run_blocking(self, prompt: str, max_iterations: int, emit: Callable[[Step], None]) -> None:
+        """See `BlockingAgent.run_blocking`."""
+        import_qwen_agent()
+        from qwen_agent.llm.schema import USER, Message  # noqa: PLC0415 (heavy)
+
+        from ._qwen_watch import Watch  # noqa: PLC0415 (needed only now)
+
+        quiet(_qwen_hooks.in_use)
+        agent, run = self.agent, current_run()
+        messages = [*_earlier_messages(run.history, agent), Message(role=USER, content=prompt)]
+        Watch(agent, self.name, run, max_iterations, emit).work(messages)
+
+    def explain(self, error: BaseException) -> str:
+        """See `BaseAgent.explain`."""
+        return explain(error, address=_address_of(self._llm()), model=self.model_name)
+
+    def _llm(self) -> Any:
+        agents = [self._made, *(getattr(self._made, "_agents", None) or [])]
+        return next((llm for agent in agents if (llm := getattr(agent, "llm", None)) is not None), None)
+
+
+def _earlier_messages(history: list[Turn], agent: Any) -> list[Any]:
+    """Earlier turns as pairs of question and answer: their tool calls would be refused by strict servers."""
+    from qwen_agent import MultiAgentHub  # noqa: PLC0415 (heavy)
+    from qwen_agent.llm.schema import ASSISTANT, USER, Message  # noqa: PLC0415 (heavy)
+
+    messages: list[Any] = []
+    for turn in history:
+        # Agents that share a conversation must know who spoke; to a server a name is one more thing to refuse.
+        name = _speaker(turn, agent) if isinstance(agent, MultiAgentHub) else None
+        messages += [
+            Message(role=USER, content=turn["prompt"]),
+            Message(role=ASSISTANT, content=turn["answer"] or _NO_EARLIER_ANSWER, name=name),
+        ]
+    return messages
+
+
+def _speaker(turn: Turn, hub: Any) -> str:
+    names: list[str] = hub.agent_names
+    spoken = (step.get("agent") for step in reversed(turn["steps"]) if step.get("type") == "final_answer")
+    return next((name for name in spoken if name in names), names[0])
+
+
+def _address_of(llm: Any) -> str | None:
+    options = client_options(getattr(llm, "_chat_complete_create", None)) or {}
+    address = options.get("base_url") or options.get("azure_endpoint")
+    return str(address) if address else None
