@@ -149,8 +149,13 @@ def _message_steered(state: Transcript, data: JSON, seq: int) -> None:
 
 
 def _run_started(state: Transcript, data: JSON, seq: int) -> None:
-    if find_run(state, data["run_id"]) is None:
-        state["runs"].append({**data, "status": "running", "usage": None, "duration": None, "steps": []})
+    run = find_run(state, data["run_id"])
+    if run is None:
+        run = {**data, "status": "running", "usage": None, "duration": None, "steps": []}
+    else:
+        # `session` told of it before the runs that came earlier were read: its place is here.
+        state["runs"].remove(run)
+    state["runs"].append(run)
     _set_message(state, data["message_id"], "run_id", data["run_id"])
 
 

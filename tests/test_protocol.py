@@ -1,0 +1,54 @@
+import pytest
+
+from reasoning_widget.protocol import ProtocolError, check_session_id, json_schema, parse_client_message
+
+
+def test_the_plain_example_of_the_design_is_accepted():
+    payload = {"message": "Your question here", "agent_name": "researcher", "enable_reasoning": True}
+
+    assert parse_client_message({"type": "chat", "payload": payload}) == {"type": "chat", "payload": payload}
+
+
+def test_unknown_fields_are_kept():
+    message = parse_client_message({"type": "stop", "id": "1", "payload": {"why": "enough"}})
+
+    assert message == {"type": "stop", "id": "1", "payload": {"why": "enough"}}
+
+
+@pytest.mark.parametrize(
+    ("raw", "code", "says"),
+    [
+        ([], "bad_message", "JSON object"),
+        ({"payload": {}}, "unknown_type", "known are chat"),
+        ({"type": 5, "payload": {}}, "unknown_type", "5"),
+        ({"type": "dance", "payload": {}}, "unknown_type", "dance"),
+        ({"type": "chat", "payload": {"message": "hi"}}, "bad_message", "agent_name"),
+        ({"type": "chat", "payload": {"message": 1, "agent_name": "a"}}, "bad_message", "payload.message"),
+        ({"type": "chat", "payload": []}, "bad_message", "object"),
+        ({"type": "ping", "id": 7}, "bad_message", "`id`"),
+        ({"type": "ping", "id": "x" * 129}, "bad_message", "128"),
+    ],
+)
+def test_what_is_wrong_is_said(raw, code, says):
+    with pytest.raises(ProtocolError, match=says) as caught:
+        parse_client_message(raw)
+    assert caught.value.code == code
+    assert caught.value.frame()["data"]["code"] == code
+
+
+@pytest.mark.parametrize("session_id", ["a", "A-z_0", "x" * 128])
+def test_session_ids(session_id):
+    assert check_session_id(session_id) == session_id
+
+
+@pytest.mark.parametrize("session_id", ["", "../../x", "x" * 129, "a b", "ä", "a\n"])
+def test_malformed_session_ids_are_refused(session_id):
+    with pytest.raises(ValueError, match="128 characters"):
+        check_session_id(session_id)
+
+
+def test_the_schema_names_every_message():
+    definitions = json_schema()["$defs"]
+
+    assert {"ChatPayload", "ReasoningStep", "StepDeltaData", "Batch", "Step"} <= definitions.keys()
+    assert definitions["ReasoningStep"]["required"] == ["content", "iteration", "timestamp", "type"]
