@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import contextvars
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -19,8 +20,11 @@ from ..protocol import STEP_TYPES, Step
 DEFAULT_MAX_ITERATIONS = 20
 """How many model calls a run may make unless its message says otherwise."""
 
+_MERGE_SECONDS = 0.01
+"""A step is yielded at once, then no sooner again: waking a thread for every token would cost more than the token."""
 
-class Stopped(Exception):  # noqa: N818 (not an error: the person pressed Stop)
+
+class Stopped(Exception):
     """The run was stopped while the agent or a tool was waiting or reporting."""
 
 
@@ -206,34 +210,47 @@ class BlockingAgent(BaseAgent):
         """See `BaseAgent.run_with_reasoning_stream`. The work runs in a thread and stops when the iterator is closed."""
         loop = asyncio.get_running_loop()
         wake = asyncio.Event()
+        outcome: list[BaseException | None] = []
 
-        def notify() -> None:
-            loop.call_soon_threadsafe(wake.set)
+        def post(callback: Callable[..., object], *args: object) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended, and nobody waits any more
+                loop.call_soon_threadsafe(callback, *args)
 
-        buffer = StepBuffer(notify)
-        outer = _current.get()
-        run = outer or RunContext()
+        def finish(error: BaseException | None) -> None:
+            outcome.append(error)
+            wake.set()
+
+        buffer = StepBuffer(lambda: post(wake.set))
+        run = _current.get() or RunContext()
 
         def work() -> None:
-            with entered(run):
-                self.run_blocking(prompt, max_iterations, buffer.put)
+            try:
+                with entered(run):
+                    self.run_blocking(prompt, max_iterations, buffer.put)
+            except BaseException as error:  # noqa: BLE001 (raised where the steps are read)
+                post(finish, error)
+            else:
+                post(finish, None)
 
-        task = asyncio.create_task(asyncio.to_thread(work))
-        task.add_done_callback(lambda _: wake.set())
+        # A thread of its own, which the interpreter's end does not wait for: a tool may never return.
+        context = contextvars.copy_context()
+        threading.Thread(target=context.run, args=(work,), name=f"agent {self.name}", daemon=True).start()
         try:
-            while not task.done():
+            while not outcome:
                 await wake.wait()
                 wake.clear()
                 for step in buffer.drain():
                     yield step
+                if not outcome:
+                    await asyncio.sleep(_MERGE_SECONDS)
             for step in buffer.drain():
                 yield step
-            await task
+            if outcome[0] is not None:
+                raise outcome[0]
         finally:
-            if not task.done():
+            if not outcome:
                 buffer.close()
                 run.request_stop()
-                task.add_done_callback(_retrieve)
 
 
 def check_step(step: object) -> Step:
@@ -259,12 +276,6 @@ def check_step(step: object) -> Step:
         f'`{{"type": "thought", "content": "…"}}`; the types are {", ".join(STEP_TYPES)}.'
     )
     raise AgentError(msg)
-
-
-def _retrieve(task: asyncio.Task[None]) -> None:
-    """Take a result nobody waits for, so that its error is not reported as lost."""
-    if not task.cancelled():
-        task.exception()
 
 
 class StepBuffer:
