@@ -115,7 +115,7 @@ python-version:
 node-version:
 	@command -v node >/dev/null && command -v npm >/dev/null || \
 		{ echo "Missing: Node.js 20 or newer, with npm ('node' and 'npm' are not both on PATH)." >&2; exit 1; }
-	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20)' || \
+	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)' || \
 		{ echo "Missing: Node.js 20 or newer; 'node' is $$(node --version)." >&2; exit 1; }
 
 $(PY_PACKAGES): tests/requirements.txt | python-version
