@@ -58,7 +58,9 @@ class ReasoningChat(anywidget.AnyWidget):
     _esm = STATIC / "widget.js"
     _css = STATIC / "widget.css"
 
-    def __init__(self, agent: Any = "researcher", *, llm: JSON | None = None, agents: AgentManager | None = None) -> None:
+    def __init__(
+        self, agent: Any = "researcher", *, llm: JSON | None = None, agents: AgentManager | None = None
+    ) -> None:
         self._agents = copy.copy(agents) if agents is not None else AgentManager()
         if llm is not None:
             self._agents.use_model(llm)
@@ -117,7 +119,9 @@ class ReasoningChat(anywidget.AnyWidget):
 
     # Asking
 
-    def ask(self, prompt: str, *, agent: str | None = None, reasoning: bool = True, max_iterations: int | None = None) -> Answer:
+    def ask(
+        self, prompt: str, *, agent: str | None = None, reasoning: bool = True, max_iterations: int | None = None
+    ) -> Answer:
         """Ask, show the cards of this run below the cell as they come, and wait for the end.
 
         Interrupting the kernel stops the run; its log is finished all the same.
@@ -281,9 +285,7 @@ class ReasoningChat(anywidget.AnyWidget):
         steps = (copy.deepcopy(self._session.state["steps"][step_id]) for step_id in run["steps"])
         return [{name: value for name, value in step.items() if name != "seq"} for step in steps]
 
-    async def _follow(
-        self, question: _Question, hand_over: Callable[[JSON | None], None], *, tokens: bool
-    ) -> None:
+    async def _follow(self, question: _Question, hand_over: Callable[[JSON | None], None], *, tokens: bool) -> None:
         """Hand over the steps of one question's run as they change, and None when nothing more will come."""
         session = self._session
         watcher = Watcher(session, question.epoch, question.seq)

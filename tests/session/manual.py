@@ -86,7 +86,12 @@ def open_session(log: EventLog | None = None, clock: Clock | None = None) -> tup
     """A session and the runner that plays its agent. Needs a running loop."""
     runner = ManualRunner()
     session = Session(
-        "demo", log=log or SQLiteLog(), agents=NoAgents(), runner=runner, agent_name="researcher", clock=clock or Clock()
+        "demo",
+        log=log or SQLiteLog(),
+        agents=NoAgents(),
+        runner=runner,
+        agent_name="researcher",
+        clock=clock or Clock(),
     )
     return session, runner
 

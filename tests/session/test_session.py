@@ -1,0 +1,402 @@
+from concurrent.futures import Future
+
+import pytest
+
+from reasoning_widget.agents.base import MaxIterationsReached, Stopped
+from reasoning_widget.protocol import MAX_FRAME_BYTES, MAX_MESSAGE_BYTES, encode
+from reasoning_widget.session.session import Session
+from reasoning_widget.session.sqlite import SQLiteLog
+from reasoning_widget.session.watcher import MAX_BATCH_BYTES, Watcher
+from tests.session.manual import Clock, ManualRunner, NoAgents, ask, open_session
+
+
+def types(session):
+    return [step["type"] for run in session.state["runs"] for step in map(session.state["steps"].get, run["steps"])]
+
+
+def steps(session):
+    return [session.state["steps"][step_id] for run in session.state["runs"] for step_id in run["steps"]]
+
+
+async def test_a_message_is_acknowledged_logged_and_run():
+    session, runner = open_session()
+
+    replies = ask(session, "How high?", "m1", max_iterations=7)
+
+    assert replies == [{"type": "ack", "data": {"id": "m1"}}]
+    assert session.state["title"] == "How high?"
+    assert (runner.run.spec.prompt, runner.run.spec.max_iterations) == ("How high?", 7)
+
+
+async def test_a_message_without_an_id_gets_one():
+    session, _ = open_session()
+
+    (reply,) = session.handle({"type": "chat", "payload": {"message": "hi", "agent_name": "researcher"}})
+
+    assert session.state["messages"][0]["id"] == reply["data"]["id"]
+
+
+async def test_sending_a_message_again_asks_once():
+    session, runner = open_session()
+
+    assert ask(session, "hi", "m1") == ask(session, "hi", "m1")
+    assert len(runner.runs) == len(session.state["messages"]) == 1
+
+
+async def test_the_same_id_for_another_message_is_a_conflict():
+    session, _ = open_session()
+    ask(session, "hi", "m1")
+
+    (reply,) = ask(session, "hello", "m1")
+
+    assert (reply["type"], reply["data"]["code"], reply["data"]["id"]) == ("error", "id_conflict", "m1")
+
+
+@pytest.mark.parametrize(
+    ("message", "extra", "code"),
+    [
+        ("", {}, "empty_message"),
+        (" \n", {}, "empty_message"),
+        ("x" * (MAX_MESSAGE_BYTES + 1), {}, "too_large"),
+        ("hi", {"max_iterations": 0}, "bad_message"),
+        ("hi", {"follows": "nothing"}, "unknown_follows"),
+    ],
+)
+async def test_a_message_that_cannot_be_accepted_changes_nothing(message, extra, code):
+    session, runner = open_session()
+
+    (reply,) = ask(session, message, "m1", **extra)
+
+    assert (reply["data"]["code"], reply["data"]["id"]) == (code, "m1")
+    assert (session.state["last_seq"], runner.runs) == (0, [])
+
+
+async def test_while_a_run_is_on_messages_queue():
+    session, runner = open_session()
+    ask(session, "one", "m1")
+    ask(session, "two", "m2")
+    ask(session, "three", "m3")
+    session.handle({"type": "withdraw", "payload": {"message_id": "m2"}})
+
+    runner.run.end()
+
+    assert [run.spec.prompt for run in runner.runs] == ["one", "three"]
+    assert session.state["messages"][1]["withdrawn"] == "withdrawn"
+
+
+async def test_stop_closes_what_is_open_and_takes_the_queue_back():
+    session, runner = open_session()
+    ask(session, "one", "m1")
+    ask(session, "two", "m2")
+    runner.run.emit({"type": "thought", "id": "t", "content": "hm", "status": "streaming"})
+
+    session.handle({"type": "stop", "payload": {"run_id": session.state["runs"][0]["run_id"]}})
+    runner.run.emit({"type": "thought", "id": "t", "content": "hm, but", "status": "streaming"})
+    runner.run.end()
+
+    assert session.state["runs"][0]["status"] == "stopped"
+    assert [(step["status"], step["content"]) for step in steps(session)] == [("stopped", "hm")]
+    assert session.state["messages"][1]["withdrawn"] == "stopped"
+    assert len(runner.runs) == 1
+
+
+async def test_a_late_stop_does_not_stop_the_next_run():
+    session, runner = open_session()
+    ask(session, "one", "m1")
+    ask(session, "two", "m2")
+    first = session.state["runs"][0]["run_id"]
+    runner.run.end()
+
+    session.handle({"type": "stop", "payload": {"run_id": first}})
+
+    assert not runner.run.stopped
+    assert session.state["runs"][1]["status"] == "running"
+
+
+async def test_a_run_that_does_not_end_is_closed_without_it(monkeypatch):
+    monkeypatch.setattr("reasoning_widget.session.session.STOP_GRACE", 0.0)
+    session, runner = open_session()
+    ask(session, "one", "m1")
+    tool = {"name": "sleep"}
+    runner.run.emit({"type": "tool_result", "id": "r", "content": "", "tool": tool, "status": "streaming"})
+
+    session.stop()
+    await session.wait_for(lambda: session.message_is_settled("m1", session.epoch))
+
+    assert "may still be running" in steps(session)[0]["content"]
+    runner.run.end()
+    assert [run["status"] for run in session.state["runs"]] == ["stopped"]
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "last"),
+    [
+        (None, "completed", "done"),
+        (ValueError("x"), "failed", "failed"),
+        (MaxIterationsReached(20), "max_iterations", "done"),
+        (Stopped(), "stopped", "stopped"),
+    ],
+)
+async def test_how_a_run_ends(error, status, last):
+    session, runner = open_session()
+    ask(session, "one", "m1")
+    runner.run.emit({"type": "thought", "id": "t", "content": "hm", "status": "streaming"})
+
+    runner.run.end(error, "what to do" if error else "")
+
+    assert session.state["runs"][0]["status"] == status
+    assert steps(session)[0]["status"] == last
+    shown = [step["content"] for step in steps(session) if step["type"] == "error"]
+    assert shown == (["what to do"] if status in ("failed", "max_iterations") else [])
+    ask(session, "next", "m2")
+    assert runner.run.spec.prompt == "next"
+
+
+async def test_only_the_last_answer_is_final():
+    session, runner = open_session()
+    ask(session, "one", "m1")
+    runner.run.emit({"type": "final_answer", "content": "Let me see."})
+    runner.run.emit({"type": "tool_use", "content": "", "tool": {"name": "look", "arguments": "{}"}})
+    runner.run.emit({"type": "final_answer", "content": "Seen."})
+    runner.run.end()
+
+    assert types(session) == ["thought", "tool_use", "final_answer"]
+    assert steps(session)[1]["content"] == "look({})"
+
+
+async def test_a_step_closes_when_the_next_begins():
+    session, runner = open_session()
+    ask(session, "one", "m1")
+    runner.run.emit({"type": "thought", "id": "a", "content": "h"})
+    runner.run.emit({"type": "thought", "id": "a", "content": "hm"})
+    assert steps(session)[0]["status"] == "streaming"
+
+    runner.run.emit({"type": "thought", "id": "b", "content": "so"})
+
+    assert [step["status"] for step in steps(session)] == ["done", "streaming"]
+
+
+async def test_only_openings_turns_and_closings_are_logged():
+    log = SQLiteLog()
+    session, runner = open_session(log)
+    ask(session, "one", "m1")
+    text = ""
+    for word in ["a ", "b ", "c ", "d "]:
+        text += word
+        runner.run.emit({"type": "final_answer", "id": "x", "content": text, "status": "streaming"})
+    runner.run.emit({"type": "thought", "id": "x", "content": text, "status": "streaming"})
+    runner.run.emit({"type": "thought", "id": "x", "content": "a", "status": "streaming"})
+    runner.run.emit({"type": "thought", "id": "x", "content": "a", "status": "done"})
+
+    logged = [e["data"] for e in log.read("demo") if e["type"] == "reasoning_step"]
+
+    assert [(s["type"], s["content"], s["status"]) for s in logged] == [
+        ("final_answer", "a ", "streaming"),
+        ("thought", text, "streaming"),
+        ("thought", "a", "streaming"),
+        ("thought", "a", "done"),
+    ]
+
+
+async def test_a_follow_up_sees_the_earlier_turns_of_its_branch():
+    session, runner = open_session()
+    for number, follows in ((1, None), (2, "m1"), (3, "m1")):
+        ask(session, f"q{number}", f"m{number}", **({"follows": follows} if follows else {}))
+        runner.run.emit({"type": "final_answer", "content": f"a{number}"})
+        runner.run.end()
+
+    history = runner.run.spec.history
+    ask(session, "q4", "m4")
+
+    assert [(turn["prompt"], turn["answer"]) for turn in history] == [("q1", "a1")]
+    assert [turn["prompt"] for turn in runner.run.spec.history] == ["q1", "q3"]
+
+
+async def test_a_steering_message_is_handed_over_once():
+    session, runner = open_session()
+    ask(session, "one", "m1")
+    ask(session, "hurry", "m2", steer=True)
+
+    assert (runner.run.host.steering(), runner.run.host.steering()) == (["hurry"], [])
+    await session.wait_for(lambda: session.state["messages"][1]["steered"])
+    assert len(session.state["runs"]) == 1
+
+
+async def test_a_steering_message_nobody_took_is_asked_next():
+    session, runner = open_session()
+    ask(session, "one", "m1")
+    ask(session, "hurry", "m2", steer=True)
+
+    runner.run.end()
+
+    assert runner.run.spec.prompt == "hurry"
+
+
+async def test_the_first_answer_to_a_request_wins():
+    session, runner = open_session()
+    ask(session, "one", "m1")
+    answer: Future[object] = Future()
+    runner.run.host.on_request({"kind": "approval", "prompt": "Really?"}, answer)
+    (request_id,) = session.state["requests"]
+
+    for value in (True, False):
+        session.handle({"type": "answer", "payload": {"request_id": request_id, "value": value}})
+
+    assert answer.result() is True
+    assert session.state["requests"][request_id]["closed"]["value"] is True
+
+
+async def test_a_request_ends_with_its_run():
+    session, runner = open_session()
+    ask(session, "one", "m1")
+    answer: Future[object] = Future()
+    runner.run.host.on_request({"kind": "question", "prompt": "Why?"}, answer)
+
+    session.stop()
+
+    with pytest.raises(Stopped):
+        answer.result()
+    assert next(iter(session.state["requests"].values()))["closed"]["reason"] == "stopped"
+
+
+async def test_a_request_expires():
+    session, runner = open_session()
+    ask(session, "one", "m1")
+    answer: Future[object] = Future()
+    runner.run.host.on_request({"kind": "question", "prompt": "Why?", "timeout": 0.01}, answer)
+
+    await session.wait_for(lambda: all(request["closed"] for request in session.state["requests"].values()))
+
+    assert answer.result() is None
+
+
+async def test_clear_begins_a_new_epoch_and_ignores_the_old_run():
+    session, runner = open_session()
+    ask(session, "one", "m1")
+    old_epoch, old_run = session.epoch, runner.run
+    watcher = Watcher(session)
+    watcher.take()
+
+    session.handle({"type": "clear", "payload": {"epoch": old_epoch}})
+    old_run.emit({"type": "thought", "content": "late"})
+    old_run.end()
+    batch = watcher.take()
+    session.handle({"type": "clear", "payload": {"epoch": old_epoch}})
+
+    assert old_run.stopped
+    assert (session.state["messages"], session.state["last_seq"]) == ([], 0)
+    assert batch["epoch"] == session.epoch != old_epoch
+    assert batch["frames"][0]["data"]["epoch"] == session.epoch
+
+
+async def test_tool_objects_are_kept_until_clear():
+    session, runner = open_session()
+    ask(session, "one", "m1")
+    runner.run.emit({"type": "tool_result", "id": "r", "content": "", "tool": {"name": "df"}, "status": "streaming"})
+    runner.run.host.on_keep(value := object())
+
+    assert session.results == {steps(session)[0]["id"]: value}
+    session.clear()
+    assert session.results == {}
+
+
+async def test_long_text_is_cut_and_the_cut_is_marked():
+    session, runner = open_session()
+    ask(session, "one", "m1")
+    text = "\x00ä𝔘" * 200_000
+    tool = {"name": "t", "arguments": text}
+    output = {"text/plain": text, "text/html": text, "image/png": "A" * 60_000, "image/jpeg": "B" * 60_000}
+    for end in ("streaming", "done"):
+        runner.run.emit(
+            {"type": "tool_result", "id": "r", "content": text, "tool": tool, "output": output, "status": end}
+        )
+    watcher = Watcher(session)
+    frames = []
+    while not watcher.up_to_date:
+        frames += watcher.take()["frames"]
+
+    step = steps(session)[0]
+    assert text.startswith(step["content"])
+    assert step["cut"]["content"] == len(text) - len(step["content"]) > 0
+    assert max(len(encode(frame)) for frame in frames) < MAX_FRAME_BYTES
+    assert session.blob(step["output"]["text/html"]["blob"]) == text
+
+
+async def test_what_json_cannot_hold_is_made_valid_once():
+    session, runner = open_session()
+    ask(session, "one \ud83d", "m1")
+    output = {"application/json": {"a": float("nan"), 1: (float("inf"), object)}}
+    runner.run.emit({"type": "tool_result", "content": "\ud83d\ude00 \ud83d", "tool": {"name": "t"}, "output": output})
+
+    step = steps(session)[0]
+    assert step["content"] == "😀 \ufffd"
+    assert step["output"]["application/json"]["a"] is None
+    assert step["output"]["application/json"]["1"][0] is None
+
+
+async def test_usage_is_summed_over_the_model_calls():
+    session, runner = open_session()
+    ask(session, "one", "m1")
+    for step_type in ("thought", "final_answer"):
+        usage = {"input_tokens": 10, "output_tokens": 4}
+        runner.run.emit({"type": step_type, "content": "x", "usage": usage})
+    runner.run.end()
+
+    assert session.state["runs"][0]["usage"] == {"input_tokens": 20, "output_tokens": 8}
+
+
+async def test_a_long_session_is_caught_up_in_batches():
+    session, runner = open_session()
+    ask(session, "one", "m1")
+    for _ in range(30):
+        runner.run.emit({"type": "thought", "content": "x" * 50_000})
+    watcher = Watcher(session)
+    batches = []
+    while not watcher.up_to_date:
+        batches.append(watcher.take())
+
+    assert all(len(encode(batch)) < MAX_BATCH_BYTES + 1000 for batch in batches)
+    assert [b["after"] for b in batches[1:]] == [b["upto"] for b in batches[:-1]]
+    assert batches[-1]["upto"] == session.state["last_seq"]
+
+
+async def test_after_a_restart_the_conversation_goes_on():
+    log, clock = SQLiteLog(), Clock()
+    session, runner = open_session(log, clock)
+    ask(session, "one", "m1")
+    runner.run.emit({"type": "final_answer", "content": "answer one"})
+    runner.run.end()
+    ask(session, "two", "m2")
+    ask(session, "three", "m3")
+    runner.run.emit({"type": "final_answer", "id": "x", "content": "ans", "status": "streaming"})
+
+    again, runner = open_session(log, clock)
+
+    assert [run["status"] for run in again.state["runs"]] == ["completed", "interrupted"]
+    assert again.state["messages"][2]["withdrawn"] == "interrupted"
+    assert again.epoch == session.epoch
+    ask(again, "four", "m4")
+    assert [turn["prompt"] for turn in runner.run.spec.history] == ["one", "two"]
+
+
+async def test_a_stranger_in_the_log_is_noticed():
+    log = SQLiteLog()
+    session, _ = open_session(log)
+    log.append("demo", 0, [{"type": "session_info", "seq": 1, "data": {"title": "mine"}}])
+
+    with pytest.raises(RuntimeError, match="does not end at event 0"):
+        ask(session, "one", "m1")
+
+
+async def test_pong_tells_where_the_log_ends():
+    session, _ = open_session()
+    ask(session, "one", "m1")
+
+    (pong,) = session.handle({"type": "ping"})
+
+    assert pong["data"]["last_seq"] == session.state["last_seq"]
+
+
+async def test_a_malformed_session_id_is_refused():
+    with pytest.raises(ValueError, match="128 characters"):
+        Session("../../x", log=SQLiteLog(), agents=NoAgents(), runner=ManualRunner())
