@@ -1,0 +1,125 @@
+"""The recipe that lets a model of half a billion parameters use tools.
+
+Free tool calling fails with one so small. Here its first turn is constrained by a JSON schema, with one alternative for
+each tool and one for none, after worked examples: the call always parses. A second, plain turn answers over the result.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+JSON = dict[str, Any]
+
+NONE: Final = "none"
+MAX_HISTORY: Final = 3
+"""How many earlier turns the model is shown; more than a few confuse it."""
+MAX_RESULT_CHARS: Final = 4500
+"""How much of the tools' results the model is shown, in characters: about 1,300 tokens, read in some seconds."""
+MAX_QUESTION_CHARS: Final = 6000
+_MAX_ARGUMENT_CHARS: Final = 100
+
+
+@dataclass
+class Turn:
+    """A question, what the model called for it, what came back, and its answer."""
+
+    question: str
+    call: JSON | None = None
+    """``{"tool": name, argument: value, …}``."""
+    results: list[tuple[str, str]] = field(default_factory=list)
+    """The name of each tool that was called, and what it returned."""
+    answer: str = ""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a set of tools is taught.
+
+    Attributes:
+        examples: Questions with the right call, the tool's name under ``tool``.
+        gates: For a tool, a regular expression: it is offered only where the question, or the turn before it, matches.
+        none_hint: What no tool is needed for.
+    """
+
+    examples: Sequence[tuple[str, JSON]] = ()
+    gates: JSON = field(default_factory=dict)
+    none_hint: str = "greetings, thanks, writing, translation, general knowledge."
+
+    @classmethod
+    def of(cls, data: JSON) -> Recipe:
+        """The recipe in a Qwen-Agent model configuration, where it stands as plain JSON."""
+        known = {name: data[name] for name in ("examples", "gates", "none_hint") if name in data}
+        return cls(**known)
+
+
+def schema(functions: Iterable[JSON]) -> JSON:
+    """The JSON schema of a choice among `functions`, which are described as OpenAI does, or none of them."""
+    return {"anyOf": [*map(_alternative, functions), _alternative({"name": NONE})]}
+
+
+def _alternative(function: JSON) -> JSON:
+    parameters = function.get("parameters") or {}
+    properties: JSON = {"tool": {"const": function["name"]}}
+    for name, declared in (parameters.get("properties") or {}).items():
+        kept = {key: value for key, value in declared.items() if key != "description"}
+        if kept.get("type") == "string" and "enum" not in kept:
+            kept.setdefault("maxLength", _MAX_ARGUMENT_CHARS)
+        properties[name] = kept
+    required = ["tool", *(parameters.get("required") or [])]
+    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+
+
+def offered(functions: Sequence[JSON], turns: Sequence[Turn], recipe: Recipe) -> list[JSON]:
+    """The functions whose gate is open. Only the schema leaves the others out, so that the prompt stays cached."""
+    seen = " ".join(part for turn in turns[-2:] for part in (turn.question, turn.answer))
+    return [f for f in functions if f["name"] not in recipe.gates or re.search(recipe.gates[f["name"]], seen)]
+
+
+def routing_messages(functions: Sequence[JSON], turns: Sequence[Turn], recipe: Recipe) -> list[JSON]:
+    """What the model is asked to choose a tool for the last of `turns`. It begins the same for every question."""
+    names = {function["name"] for function in functions} | {NONE}
+    tools = "".join(f"{function['name']}: {function.get('description', '')}\n" for function in functions)
+    system = f"Choose the tool for the user message. Answer with JSON only.\n{tools}{NONE}: {recipe.none_hint}"
+    shown = [(question, call) for question, call in recipe.examples if call["tool"] in names]
+    shown += [(turn.question[:500], turn.call or {"tool": NONE}) for turn in turns[-MAX_HISTORY:-1]]
+    messages = [{"role": "system", "content": system}]
+    for question, call in shown:
+        messages.append({"role": "user", "content": question})
+        messages.append({"role": "assistant", "content": json.dumps(call, ensure_ascii=False)})
+    return [*messages, {"role": "user", "content": turns[-1].question}]
+
+
+def parse_choice(text: str) -> tuple[str, JSON] | None:
+    """The tool and its arguments; None for no tool, or where the text was cut off."""
+    try:
+        choice = json.loads(text)
+        tool = choice.pop("tool")
+    except (ValueError, KeyError, AttributeError):
+        return None
+    return None if tool == NONE else (tool, choice)
+
+
+def answer_messages(system: str, turns: Sequence[Turn]) -> list[JSON]:
+    """What the model is asked for the answer to the last of `turns`, over the results it has."""
+    messages = [{"role": "system", "content": system}]
+    for turn in turns[-MAX_HISTORY - 1 : -1]:
+        if turn.answer:
+            messages.append({"role": "user", "content": turn.question[:500]})
+            messages.append({"role": "assistant", "content": turn.answer[:1000]})
+    last = turns[-1]
+    return [*messages, {"role": "user", "content": _over_results(last) if last.results else last.question}]
+
+
+def _over_results(turn: Turn) -> str:
+    name, result = turn.results[-1]
+    arguments = ", ".join(str(value) for key, value in (turn.call or {}).items() if key != "tool")
+    if len(result) > MAX_RESULT_CHARS:
+        result = f"{result[:MAX_RESULT_CHARS]}\n… (the rest was too long)"
+    return (
+        f"{name}({arguments}) returned:\n{result}\n\nQuestion: {turn.question}\n"
+        "Answer the question in one or two short sentences using only the result above."
+    )

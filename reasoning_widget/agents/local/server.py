@@ -1,0 +1,205 @@
+"""The local model's server, seen from a kernel: finding it, starting it, asking it."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import importlib.util
+import json
+import os
+import socket
+import subprocess  # noqa: S404 (starts our own server)
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import filelock
+
+from ..base import AgentError, Stopped, current_run
+from .paths import cache_folder, server_state
+
+HOW_TO_INSTALL: Final = 'pip install "reasoning-widget[local]"'
+
+_HEALTH_SECONDS: Final = 5.0
+_START_SECONDS: Final = 180.0
+_SILENCE_SECONDS: Final = 600.0
+
+
+class ServerGone(Exception):
+    """The server ended before it had answered."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server of the local model."""
+
+    url: str
+    key: str = field(repr=False)
+    pid: int
+
+    def alive(self) -> bool:
+        """Whether it answers, and to our key: after a restart of the machine the port may be another program's."""
+        with contextlib.closing(self._connection(_HEALTH_SECONDS)) as connection:
+            try:
+                connection.request("GET", "/v1/models", headers=self._headers())
+                response = connection.getresponse()
+                return response.status == http.client.OK and b"embedded" in response.read(65536)
+            except (OSError, http.client.HTTPException):
+                return False
+
+    def chat(self, payload: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """The chunks of a streamed chat completion. Closing the iterator, or stopping the run, ends the decoding.
+
+        Raises:
+            ServerGone: The connection was lost.
+            Stopped: The run was stopped.
+            AgentError: The server refused; the text says why.
+        """
+        run = current_run()
+        body = json.dumps({**payload, "stream": True}).encode()
+        with contextlib.closing(self._connection(_SILENCE_SECONDS)) as connection:
+            try:
+                connection.connect()
+                with run.on_stop(_shutter(connection.sock)):
+                    connection.request("POST", "/v1/chat/completions", body, self._headers())
+                    yield from _chunks(connection.getresponse())
+            except (OSError, http.client.HTTPException) as error:
+                if run.stopping:
+                    raise Stopped from None
+                raise ServerGone(str(error) or type(error).__name__) from error
+
+    def _connection(self, timeout: float) -> http.client.HTTPConnection:
+        return http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=timeout)
+
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
+
+
+def _shutter(connected: socket.socket) -> Any:
+    """What ends a read that another thread is blocked in; closing the socket would not."""
+
+    def shut() -> None:
+        with contextlib.suppress(OSError):
+            connected.shutdown(socket.SHUT_RDWR)
+
+    return shut
+
+
+def _chunks(response: http.client.HTTPResponse) -> Iterator[dict[str, Any]]:
+    if response.status != http.client.OK:
+        text = response.read(4096).decode("utf-8", "replace")
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            text = str(json.loads(text)["error"]["message"])
+        raise AgentError(f"The local model refused the request: {text}")
+    for line in response:
+        if not line.startswith(b"data: "):
+            continue
+        data = line[6:].strip()
+        if data == b"[DONE]":
+            return
+        chunk = json.loads(data)
+        if "error" in chunk:
+            raise AgentError(f"The local model failed: {chunk['error'].get('message', chunk['error'])}")
+        yield chunk
+    raise ServerGone("the stream broke off")
+
+
+def running_server(name: str, weights: Path, idle_seconds: float) -> Server:
+    """The server of the model `name`, started if it does not run. Kernels of one user share it.
+
+    Raises:
+        AgentError: It cannot be started; the text says what to do.
+        Stopped: The run was stopped while it started.
+    """
+    state = server_state(name)
+    server = _published(state)
+    if server is not None and server.alive():
+        return server
+    with filelock.FileLock(f"{state}.lock"):
+        server = _published(state)
+        if server is not None and server.alive():
+            return server
+        state.unlink(missing_ok=True)
+        return _start(name, weights, idle_seconds, state)
+
+
+def is_installed() -> bool:
+    """Whether llama.cpp is here."""
+    return importlib.util.find_spec("xllamacpp") is not None
+
+
+def _published(state: Path) -> Server | None:
+    try:
+        found = json.loads(state.read_text(encoding="utf-8"))
+        return Server(url=str(found["url"]), key=str(found["key"]), pid=int(found["pid"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _start(name: str, weights: Path, idle_seconds: float, state: Path) -> Server:
+    if not is_installed():
+        raise AgentError(f"The embedded model needs llama.cpp: {HOW_TO_INSTALL}, then restart the kernel.")
+    log = state.with_suffix(".log")
+    # By its path: it needs nothing else of this package, however that was found here.
+    command = [sys.executable, "-P", str(Path(__file__).with_name("daemon.py"))]
+    command += ["--model", str(weights), "--state", str(state), "--idle", str(idle_seconds)]
+    with log.open("wb") as output:
+        process = subprocess.Popen(  # noqa: S603 (our own arguments, no shell)
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            cwd=cache_folder(),
+            **_detached(),
+        )
+    # It outlives this kernel; while the kernel lives, somebody must take note of its end.
+    threading.Thread(target=process.wait, name=f"reasoning-widget-{name}", daemon=True).start()
+    return _started(process, state, log)
+
+
+def _detached() -> dict[str, Any]:
+    """How to start a process that neither an interrupt nor the end of this one reaches."""
+    if sys.platform == "win32":
+        flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
+        return {"creationflags": flags | subprocess.BELOW_NORMAL_PRIORITY_CLASS}
+    return {"start_new_session": True}
+
+
+def _started(process: subprocess.Popen[bytes], state: Path, log: Path) -> Server:
+    run = current_run()
+    deadline = time.monotonic() + _START_SECONDS
+    while time.monotonic() < deadline:
+        server = _published(state)
+        if server is not None and server.pid == process.pid:
+            return server
+        if process.poll() is not None:
+            break
+        if run.stopping:
+            process.terminate()
+            raise Stopped
+        time.sleep(0.02)
+    process.terminate()
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    last = f" It said last: {lines[-1][:300]}" if lines else ""
+    raise AgentError(f"The local model could not be started.{last} See {log}, or choose another model.")
+
+
+def idle_seconds(minutes: float) -> float:
+    """After how many seconds without use a server ends: `minutes`, unless ``REASONING_WIDGET_IDLE_MINUTES`` is set.
+
+    Raises:
+        AgentError: The variable is not a number above zero.
+    """
+    text = os.environ.get("REASONING_WIDGET_IDLE_MINUTES")
+    try:
+        value = float(text) if text else minutes
+    except ValueError:
+        value = 0.0
+    if value <= 0:
+        raise AgentError(f"REASONING_WIDGET_IDLE_MINUTES is {text!r}: set it to a number of minutes above zero.")
+    return value * 60

@@ -1,0 +1,183 @@
+"""The weights of the embedded models: whether they are here, and fetching them."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import filelock
+
+from ..base import AgentError
+from .catalogue import MODELS, EmbeddedModel
+from .paths import models_folder
+from .sources import Cancelled, Hub, Registry, Source, SourceError
+
+OnProgress = Callable[[int, int], None]
+"""Called with the bytes that are here and the bytes there will be. May come from any thread."""
+
+SOURCES: Final[tuple[Source, ...]] = (Hub(), Registry())
+"""Asked in this order."""
+
+
+class WeightsError(AgentError):
+    """The weights could not be fetched; the text says why and what to do."""
+
+
+def model(size: str) -> EmbeddedModel:
+    """The embedded model of this size.
+
+    Raises:
+        WeightsError: There is none; the text lists the sizes.
+    """
+    try:
+        return MODELS[size.lower()]
+    except KeyError:
+        raise WeightsError(f"There is no embedded model {size!r}: choose {' or '.join(MODELS)}.") from None
+
+
+def weights_path(model: EmbeddedModel) -> Path:
+    """Where the weights of `model` are, or will be."""
+    return models_folder() / model.file
+
+
+def received(model: EmbeddedModel) -> int:
+    """How many bytes of the weights are here."""
+    for path in (weights_path(model), _partial(model)):
+        if path.exists():
+            return path.stat().st_size
+    return 0
+
+
+def is_here(model: EmbeddedModel) -> bool:
+    """Whether the whole file is in place. Its hash is checked when it gets there, and before it is loaded."""
+    path = weights_path(model)
+    return path.is_file() and path.stat().st_size == model.bytes
+
+
+def checked_path(model: EmbeddedModel) -> Path:
+    """The path of the weights, once their hash has been found right. It is computed again when the file has changed.
+
+    Raises:
+        WeightsError: They are not here, or the file is another one; it is left where it is.
+    """
+    path = weights_path(model)
+    if not is_here(model):
+        raise WeightsError(f"The weights of {model.title} are not here. {HOW_TO_GET}")
+    stamp = path.with_suffix(".checked")
+    seen = _fingerprint(path)
+    if not (stamp.exists() and stamp.read_text(encoding="utf-8") == seen):
+        if _sha256(path) != model.sha256:
+            raise WeightsError(f"{path} is not {model.title}: its SHA-256 is wrong. Delete it, then download it again.")
+        stamp.write_text(seen, encoding="utf-8")
+    return path
+
+
+HOW_TO_GET: Final = "Press “Download model”, or run `reasoning-widget model pull`."
+
+
+def pull(
+    size: str = "0.5b",
+    on_progress: OnProgress | None = None,
+    *,
+    cancel: threading.Event | None = None,
+    sources: Sequence[Source] = SOURCES,
+) -> Path:
+    """Fetch the weights, unless they are here, and return where they are.
+
+    An interrupted download goes on where it broke off, from whichever source. The file is moved into place only when
+    its SHA-256 is right. Two that fetch at once share one download: the second waits for the first.
+
+    Args:
+        size: ``0.5b`` (0.5 GB) or ``1.5b`` (1.1 GB).
+        on_progress: Told how far it is.
+        cancel: Set it to end the download; what has come so far is kept.
+        sources: Where to fetch from, in this order.
+
+    Raises:
+        WeightsError: No source could deliver, or the disk is full.
+        Cancelled: `cancel` was set.
+    """
+    wanted = model(size)
+    cancel = cancel or threading.Event()
+
+    def progress(bytes_here: int) -> None:
+        if on_progress is not None:
+            on_progress(bytes_here, wanted.bytes)
+
+    lock = filelock.FileLock(_partial(wanted).with_suffix(".lock"))
+    while True:
+        try:
+            lock.acquire(timeout=0.2)
+            break
+        except filelock.Timeout:
+            progress(received(wanted))
+            if cancel.is_set():
+                raise Cancelled from None
+    try:
+        if not is_here(wanted):
+            _fetch(wanted, sources, progress, cancel)
+    finally:
+        lock.release()
+    progress(wanted.bytes)
+    return weights_path(wanted)
+
+
+def _fetch(model: EmbeddedModel, sources: Sequence[Source], progress: Callable[[int], None], cancel: threading.Event) -> None:
+    partial = _partial(model)
+    _check_space(model)
+    progress(received(model))
+    problems = []
+    for source in sources:
+        try:
+            source.fetch(model, partial, progress, cancel)
+            _move_into_place(model, partial)
+        except SourceError as error:
+            problems.append(f"From {source.name}: {error}.")
+        except OSError as error:
+            raise WeightsError(f"The weights cannot be written to {partial.parent}: {error}.") from error
+        else:
+            return
+    raise WeightsError(
+        f"{model.title} could not be downloaded. {' '.join(problems)} "
+        "Check the network and try again: what has come so far is kept. Or use another model: set `OPENAI_API_KEY` or "
+        "`DASHSCOPE_API_KEY`, or start a model server on this machine."
+    )
+
+
+def _move_into_place(model: EmbeddedModel, partial: Path) -> None:
+    if _sha256(partial) != model.sha256:
+        partial.unlink()  # nobody can tell which part of it is wrong
+        raise SourceError("the file has a wrong SHA-256 and was thrown away")
+    path = weights_path(model)
+    partial.replace(path)
+    path.with_suffix(".checked").write_text(_fingerprint(path), encoding="utf-8")
+
+
+def _check_space(model: EmbeddedModel) -> None:
+    folder = models_folder()
+    needed = model.bytes - received(model) + model.archives.piece_bytes
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise WeightsError(
+            f"{model.title} needs {needed / 1e9:.1f} GB in {folder}, where {free / 1e9:.1f} GB are free. Make room, or "
+            "set `REASONING_WIDGET_CACHE` to a folder with more of it."
+        )
+
+
+def _partial(model: EmbeddedModel) -> Path:
+    return models_folder() / f"{model.file}.partial"
+
+
+def _fingerprint(path: Path) -> str:
+    status = path.stat()
+    return json.dumps({"bytes": status.st_size, "modified_ns": status.st_mtime_ns})
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

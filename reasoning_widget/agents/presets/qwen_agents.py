@@ -1,0 +1,52 @@
+"""The preset agents, made of Qwen-Agent's. Importing this loads Qwen-Agent."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Final
+
+from .._qwen_import import import_qwen_agent
+
+import_qwen_agent()
+
+from qwen_agent.agents import FnCallAgent  # noqa: E402 (what it imports must find it imported)
+
+from ..base import BaseAgent  # noqa: E402
+from ..local import chat  # noqa: E402 (also registers the model type)
+from ..qwen import QwenAgent  # noqa: E402
+from ..tools.qwen import Calculate, ReadFile, SearchFiles  # noqa: E402
+from .recipes import RESEARCHER  # noqa: E402
+
+_RESEARCHER_SYSTEM: Final = (
+    "You answer questions about the user's files. Search them before you answer, read further where a passage is not "
+    "enough, and search again with other words before you give up. Calculate with the tool. Answer only from what the "
+    "files say, and name the source of each fact as `path:lines`, as the search gives it. Where the files do not say it, "
+    "say so, and mark what you know from elsewhere. Greetings and small talk need no search."
+)
+_ASSISTANT_SYSTEM: Final = "You are a helpful assistant."
+
+
+class _Agent(FnCallAgent):  # type: ignore[misc]
+    """Qwen-Agent's agent with tools, without its document memory: that would create a folder and parse by itself."""
+
+    mem = None
+
+
+def make_researcher(llm: dict[str, Any], root: Path, *, embedded: bool) -> BaseAgent:
+    """See `presets.researcher`."""
+    tools = [SearchFiles(root, count=3 if embedded else 6), ReadFile(root), Calculate()]
+    agent = _agent({**llm, "recipe": RESEARCHER} if embedded else llm, tools, _RESEARCHER_SYSTEM)
+    if isinstance(agent.llm, chat.EmbeddedChat):
+        agent.llm.warm_up([tool.function for tool in tools])
+    return QwenAgent(
+        agent, name="researcher", description="Searches and reads the files below the notebook, and cites them."
+    )
+
+
+def make_assistant(llm: dict[str, Any]) -> BaseAgent:
+    """See `presets.assistant`."""
+    return QwenAgent(_agent(llm, [], _ASSISTANT_SYSTEM), name="assistant", description="Plain chat, without tools.")
+
+
+def _agent(llm: dict[str, Any], tools: list[Any], system: str) -> Any:
+    return _Agent(function_list=tools, llm=llm, system_message=system)

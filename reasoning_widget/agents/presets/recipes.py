@@ -1,0 +1,26 @@
+"""Worked examples that teach the embedded model the researcher's tools. Their facts are made up."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+RESEARCHER: Final[dict[str, Any]] = {
+    "examples": [
+        ("When must the monthly report be handed in?", {"tool": "search_files", "query": "monthly report deadline"}),
+        ("Hi there!", {"tool": "none"}),
+        ("What is 12% of 450?", {"tool": "calculate", "expression": "450 * 12 / 100"}),
+        ("Who leads the design team?", {"tool": "search_files", "query": "design team lead"}),
+        ("And the sales team?", {"tool": "search_files", "query": "sales team lead"}),
+        ("A ticket costs 14 euros. How much do 6 tickets cost?", {"tool": "calculate", "expression": "14 * 6"}),
+        ("What does plans/garden.md say?", {"tool": "read_file", "path": "plans/garden.md"}),
+        ("Write a short poem about snow.", {"tool": "none"}),
+        ("What is the weight of the Granite module?", {"tool": "search_files", "query": "Granite module weight"}),
+        ("What is the largest planet?", {"tool": "none"}),
+        ("I had 900 and paid 250. What remains?", {"tool": "calculate", "expression": "900 - 250"}),
+        ('Translate "thank you" into German.', {"tool": "none"}),
+    ],
+    "gates": {
+        "calculate": r"\d",
+        "read_file": r"\w\.(?:[A-Za-z][A-Za-z0-9]{0,5})\b|\b(?i:files?|folders?|readme)\b",
+    },
+}

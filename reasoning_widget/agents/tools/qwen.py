@@ -1,0 +1,131 @@
+"""The tools of the preset agents, as Qwen-Agent takes them. Importing this loads Qwen-Agent."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from .._qwen_import import import_qwen_agent
+
+import_qwen_agent()
+
+from qwen_agent.tools.base import BaseTool  # noqa: E402 (what it imports must find it imported)
+
+from .calculator import CalculationError, calculate  # noqa: E402
+from .files import FileRefused, read_blocks, resolve, text_files  # noqa: E402
+from .search import index_of  # noqa: E402
+
+
+class ToolFailed(Exception):
+    """A tool could not do what it was asked; the text tells the model why."""
+
+
+def _string_parameters(**described: str) -> dict[str, Any]:
+    """The JSON Schema of an object of strings, the first of which is required."""
+    properties = {name: {"type": "string", "description": text} for name, text in described.items()}
+    return {"type": "object", "properties": properties, "required": [next(iter(described))]}
+
+
+class _Tool(BaseTool):  # type: ignore[misc]
+    """A tool that takes one text."""
+
+    def call(self, params: str | dict[str, Any], **kwargs: Any) -> str:
+        """Run with the arguments as the model wrote them.
+
+        Raises:
+            ToolFailed: The arguments are no JSON object, or the tool cannot do it.
+        """
+        (wanted,) = self.parameters["required"]
+        try:
+            arguments = json.loads(params) if isinstance(params, str) else params
+            text = str(arguments[wanted])
+        except (ValueError, KeyError, TypeError):
+            raise ToolFailed(f'{self.name} takes a JSON object with "{wanted}".') from None
+        return self.run(text)
+
+    def run(self, text: str) -> str:
+        """Do it."""
+        raise NotImplementedError
+
+
+class SearchFiles(_Tool):
+    """Searches the text files below a folder."""
+
+    name = "search_files"
+    description = "search the user's files for a fact: names, dates, prices, rules, plans, code."
+    parameters = _string_parameters(query="The words to search for.")
+
+    def __init__(self, root: Path, count: int = 3) -> None:
+        super().__init__()
+        self._root = root
+        self._count = count
+
+    def run(self, text: str) -> str:
+        """The best passages, each behind its ``[path:lines]``."""
+        found = index_of(self._root).search(text, self._count)
+        if found:
+            return "\n\n".join(map(str, found))
+        files = text_files(self._root)
+        if not files:
+            return "There are no text files in the notebook's folder."
+        names = ", ".join(file.path for file in files[:20]) + (", …" if len(files) > 20 else "")
+        return f"Nothing found for {text!r}. The files are: {names}"
+
+
+class ReadFile(_Tool):
+    """Reads a text file below a folder, or lists one."""
+
+    name = "read_file"
+    description = "read one file whose name is given, or list a folder."
+    parameters = _string_parameters(path="The file's path, or a folder's; '.' is the notebook's folder.")
+
+    def __init__(self, root: Path, max_chars: int = 20_000) -> None:
+        super().__init__()
+        self._root = root
+        self._max_chars = max_chars
+
+    def run(self, text: str) -> str:
+        """The file's text behind its ``[path:lines]``, or the names of the files in the folder."""
+        try:
+            target = self._find(text)
+            if target.is_dir():
+                return self._listing(target)
+            name = target.relative_to(self._root.resolve()).as_posix()
+            blocks = read_blocks(target)
+        except FileRefused as error:
+            raise ToolFailed(str(error)) from error
+        whole = "\n\n".join(f"[{name}:{b.label}1-{len(b.lines)}]\n" + "\n".join(b.lines) for b in blocks)
+        if len(whole) > self._max_chars:
+            return f"{whole[: self._max_chars]}\n… (cut: {len(whole):,} characters in all; search_files finds the rest)"
+        return whole or f"{name} is empty."
+
+    def _find(self, path: str) -> Path:
+        """The named file; also one that is named without its folder, if there is only one."""
+        try:
+            return resolve(self._root, path)
+        except FileRefused:
+            same = [file.path for file in text_files(self._root) if Path(file.path).name == path.strip()]
+            if len(same) != 1:
+                raise
+            return resolve(self._root, same[0])
+
+    def _listing(self, folder: Path) -> str:
+        below = folder.relative_to(self._root.resolve()).as_posix()
+        names = [f.path for f in text_files(self._root) if below == "." or f.path.startswith(f"{below}/")]
+        return "\n".join(names[:200]) or "There are no text files here."
+
+
+class Calculate(_Tool):
+    """A calculator."""
+
+    name = "calculate"
+    description = "arithmetic with the numbers in the message."
+    parameters = _string_parameters(expression="For example 450 * 12 / 100 or sqrt(2).")
+
+    def run(self, text: str) -> str:
+        """The value."""
+        try:
+            return f"{text} = {calculate(text)}"
+        except CalculationError as error:
+            raise ToolFailed(str(error)) from error
