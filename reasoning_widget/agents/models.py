@@ -23,6 +23,7 @@ from traitlets.config import Configurable
 from ..protocol import ModelData
 from .base import AgentError
 from .local import server, weights
+from .local.catalogue import MODELS
 
 LOCAL_SERVERS: Final = (("Ollama", 11434), ("LM Studio", 1234), ("llama.cpp", 8080), ("vLLM", 8000))
 """The model servers looked for on this machine, and their usual ports."""
@@ -46,7 +47,7 @@ class Models(Configurable):
     embedded = Unicode(
         "0.5b", help="The embedded model: '0.5b' (0.5 GB), '1.5b' (1.1 GB, better) or the path of a GGUF file."
     ).tag(config=True)
-    idle_minutes = Float(10.0, help="After how many minutes without use the embedded model's process ends.").tag(config=True)
+    idle_minutes = Float(10.0, help="Minutes without use after which the embedded model ends.").tag(config=True)
 
 
 @dataclass(frozen=True, repr=False)
@@ -78,13 +79,15 @@ class ModelChoice:
             "local": self.local,
             "state": self.state,
         }
-        if self.state == "missing" and self.llm.get("model") in weights.MODELS:
-            model = weights.MODELS[self.llm["model"]]
+        if self.state == "missing" and self.llm.get("model") in MODELS:
+            model = MODELS[self.llm["model"]]
             data |= {"received": weights.received(model), "total": model.bytes}
         return data
 
     def __repr__(self) -> str:
-        return f"ModelChoice(name={self.name!r}, source={self.source!r}, state={self.state!r}, llm={masked(self.llm)!r})"
+        return (
+            f"ModelChoice(name={self.name!r}, source={self.source!r}, state={self.state!r}, llm={masked(self.llm)!r})"
+        )
 
 
 @dataclass(frozen=True)
@@ -111,7 +114,9 @@ class ModelReport:
         return "\n".join(lines)
 
 
-def choose_model(llm: dict[str, Any] | None = None, *, servers: Sequence[tuple[str, int]] = LOCAL_SERVERS) -> ModelChoice:
+def choose_model(
+    llm: dict[str, Any] | None = None, *, servers: Sequence[tuple[str, int]] = LOCAL_SERVERS
+) -> ModelChoice:
     """The model that answers: the first that there is, in the order of `models`.
 
     Args:
@@ -143,7 +148,9 @@ def models(llm: dict[str, Any] | None = None, *, servers: Sequence[tuple[str, in
         found = look()
         if isinstance(found, ModelChoice):
             text = f"{found.name}" + ("" if found.state == "ready" else " (not downloaded)")
-            considered.append(Considered(place, text if choice is None else f"{text}, but an earlier one is there", choice is None))
+            considered.append(
+                Considered(place, text if choice is None else f"{text}, but an earlier one is there", choice is None)
+            )
             choice = choice or found
         else:
             considered.append(Considered(place, found, chosen=False))
@@ -161,9 +168,7 @@ def settings() -> Models:
 def masked(value: Any) -> Any:
     """A copy of a configuration to show: without keys, and without user names, passwords or queries in addresses."""
     if isinstance(value, dict):
-        return {
-            k: "…" if _SECRET.search(str(k)) and k not in _HARMLESS and v else masked(v) for k, v in value.items()
-        }
+        return {k: "…" if _SECRET.search(str(k)) and k not in _HARMLESS and v else masked(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [masked(item) for item in value]
     if isinstance(value, str) and "://" in value:
@@ -295,7 +300,9 @@ def require(choice: ModelChoice) -> None:
         f"(Ollama, for example), or set `{_LLM_VARIABLE}`."
     )
     if not server.is_installed():
-        raise AgentError(f"The embedded model needs llama.cpp: {server.HOW_TO_INSTALL}, then restart the kernel. {other}")
+        raise AgentError(
+            f"The embedded model needs llama.cpp: {server.HOW_TO_INSTALL}, then restart the kernel. {other}"
+        )
     if choice.state == "missing":
         raise AgentError(f"The embedded model {choice.name} is not downloaded yet. {weights.HOW_TO_GET} {other}")
 
@@ -304,7 +311,7 @@ def require(choice: ModelChoice) -> None:
 
 
 def _models_at(port: int) -> list[str]:
-    """The names of the models that an OpenAI-compatible server on this port of this machine lists; none if it is none."""
+    """The names of the models that an OpenAI-compatible server on this port lists; none if there is no such server."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_PROBE_SECONDS)
     try:
         connection.request("GET", "/v1/models", headers={"Accept": "application/json"})

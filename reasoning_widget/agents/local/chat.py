@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -91,7 +91,8 @@ class EmbeddedChat(BaseChatModel):  # type: ignore[misc]
             if call is not None:
                 arguments = json.dumps(call[1], ensure_ascii=False)
                 function_call = FunctionCall(call[0], arguments)
-                yield [Message(ASSISTANT, "", function_call=function_call, extra={"function_id": f"call-{len(messages)}"})]
+                identity = {"function_id": f"call-{len(messages)}"}
+                yield [Message(ASSISTANT, "", function_call=function_call, extra=identity)]
                 return
         yield from self._answer(_SYSTEM if functions or not system else system, turns, generate_cfg or {})
 
@@ -139,7 +140,7 @@ class EmbeddedChat(BaseChatModel):  # type: ignore[misc]
         if source := citation(text, turns[-1].results):
             yield [Message(ASSISTANT, f"{text.rstrip()}\n\nSource: {source}")]
 
-    def _chat_complete_create(self, **payload: Any) -> Iterator[_Chunk]:
+    def _chat_complete_create(self, **payload: Any) -> Generator[_Chunk]:
         """Stream a chat completion. Named as in Qwen-Agent's other models, so that a run can count its tokens.
 
         A server that has just ended is started again, unless part of the answer was there already.

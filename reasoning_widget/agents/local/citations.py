@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-_PASSAGE = re.compile(r"^\[(?P<where>[^\]\n]+:[^\]\n]+)\]\n(?P<text>.*?)(?=^\[[^\]\n]+:[^\]\n]+\]\n|\Z)", re.MULTILINE | re.DOTALL)
+_PASSAGE = re.compile(
+    r"^\[(?P<where>[^\]\n]+:[^\]\n]+)\]\n(?P<text>.*?)(?=^\[[^\]\n]+:[^\]\n]+\]\n|\Z)", re.MULTILINE | re.DOTALL
+)
 _WORD = re.compile(r"\w[\w.,]*\w|\w")
-_COMMON = frozenset("a an and are as at be by for from has have in is it its not of on or that the this to was will with".split())
+_COMMON_TEXT = "a an and are as at be by for from has have in is it its not of on or that the this to was will with"
+_COMMON = frozenset(_COMMON_TEXT.split())
 
 
 def citation(answer: str, results: Sequence[tuple[str, str]]) -> str | None:

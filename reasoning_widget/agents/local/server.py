@@ -8,7 +8,7 @@ import importlib.util
 import json
 import os
 import socket
-import subprocess  # noqa: S404 (starts our own server)
+import subprocess
 import sys
 import threading
 import time

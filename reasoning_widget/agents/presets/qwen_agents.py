@@ -20,8 +20,8 @@ from .recipes import RESEARCHER  # noqa: E402
 _RESEARCHER_SYSTEM: Final = (
     "You answer questions about the user's files. Search them before you answer, read further where a passage is not "
     "enough, and search again with other words before you give up. Calculate with the tool. Answer only from what the "
-    "files say, and name the source of each fact as `path:lines`, as the search gives it. Where the files do not say it, "
-    "say so, and mark what you know from elsewhere. Greetings and small talk need no search."
+    "files say, and name the source of each fact as `path:lines`, as the search gives it. Where the files do not say "
+    "it, say so, and mark what you know from elsewhere. Greetings and small talk need no search."
 )
 _ASSISTANT_SYSTEM: Final = "You are a helpful assistant."
 

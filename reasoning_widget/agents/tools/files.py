@@ -13,11 +13,14 @@ from typing import Final
 MAX_FILES: Final = 2000
 MAX_FILE_BYTES: Final = 1024 * 1024
 
-_SUFFIXES: Final = frozenset(
+_SUFFIX_TEXT: Final = (
     ".bib .c .cfg .conf .cpp .css .csv .go .h .hpp .htm .html .ini .ipynb .java .jl .js .json .jsonl .jsx .lua .md "
-    ".org .php .py .pyi .qmd .r .rb .rmd .rs .rst .sh .sql .swift .tex .toml .ts .tsv .tsx .txt .vue .xml .yaml .yml".split()
+    ".org .php .py .pyi .qmd .r .rb .rmd .rs .rst .sh .sql .swift .tex .toml .ts .tsv .tsx .txt .vue .xml .yaml .yml"
 )
-_NAMES: Final = frozenset({"CHANGELOG", "CONTRIBUTING", "COPYING", "Dockerfile", "LICENSE", "Makefile", "NOTES", "README", "TODO"})
+_SUFFIXES: Final = frozenset(_SUFFIX_TEXT.split())
+_NAMES: Final = frozenset(
+    {"CHANGELOG", "CONTRIBUTING", "COPYING", "Dockerfile", "LICENSE", "Makefile", "NOTES", "README", "TODO"}
+)
 _SKIPPED: Final = frozenset({"__pycache__", "build", "dist", "node_modules", "site-packages", "target", "venv"})
 _OWN_CALLS: Final = re.compile(r"\bReasoningChat\(|\.(?:ask|stream)\(")
 

@@ -118,11 +118,12 @@ def terms(text: str) -> list[str]:
     return [stemmer.stemWord(part) for part in parts if part not in _STOP_WORDS]
 
 
-_STOP_WORDS: Final = frozenset(
-    "a an and are as at be been but by can did do does for from had has have how i if in into is it its may me my no not "
-    "of on or our shall should so such than that the their them then there these they this to us was we were what when "
-    "where which who whom whose why will with would you your".split()
+_STOP_TEXT: Final = (
+    "a an and are as at be been but by can did do does for from had has have how i if in into is it its may me my no "
+    "not of on or our shall should so such than that the their them then there these they this to us was we were what "
+    "when where which who whom whose why will with would you your"
 )
+_STOP_WORDS: Final = frozenset(_STOP_TEXT.split())
 _local = threading.local()
 
 
