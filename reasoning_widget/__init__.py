@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from .widget.answer import Answer
     from .widget.chat import ReasoningChat
 
-__version__ = "0.1.0"
-
 # Imported when first asked for: an agent's author need not wait for the widget, nor a script for the agents.
 _HOMES = {
     "AgentError": ".agents.base",
@@ -30,7 +28,7 @@ _HOMES = {
     "models": ".agents.models",
 }
 
-__all__ = [  # noqa: PLE0604, RUF022 (the names live in `_HOMES`)
+__all__ = [
     "AgentError",
     "AgentManager",
     "Answer",
@@ -46,6 +44,8 @@ __all__ = [  # noqa: PLE0604, RUF022 (the names live in `_HOMES`)
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return import_module("importlib.metadata").version("reasoning-widget")
     home = _HOMES.get(name)
     if home is None:
         msg = f"module {__name__!r} has no attribute {name!r}"

@@ -43,7 +43,7 @@ def exchanges(state: Transcript, message_id: str | None = None) -> Iterator[Exch
 
 def step_title(step: JSON) -> str:
     """A step's heading: what it is, the tool, and how long it took."""
-    title = TITLES.get(step["type"], step["type"])
+    title = TITLES.get(step["type"], str(step["type"]))
     if "tool" in step:
         title += f": {step['tool']['name']}"
     if step.get("status") in ("failed", "stopped"):

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any, TextIO, cast
 
+from ..host import ipython_shell
+
 MAX_CAPTURED = 100_000
 """Code points of printed text that are kept of one tool call."""
 
@@ -112,8 +114,7 @@ def captured_output(on_output: Callable[[dict[str, Any]], None]) -> Iterator[Non
 @contextlib.contextmanager
 def _displays(capture: _Capture) -> Iterator[None]:
     """Route `display(…)` too, where there is a kernel; its hooks are the calling thread's own."""
-    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    publisher: Any = getattr(shell, "display_pub", None)
+    publisher: Any = getattr(ipython_shell(), "display_pub", None)
     if not hasattr(publisher, "register_hook"):
         yield
         return

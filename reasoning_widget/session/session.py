@@ -471,7 +471,7 @@ class Session:
         for name in ("input_tokens", "output_tokens"):
             counts = [usage[name] for usage in usages if isinstance(usage.get(name), int)]
             if counts:
-                total[name] = sum(counts)  # type: ignore[literal-required]
+                total[name] = sum(counts)
         return total
 
     def _on_keep(self, run: _Run, value: object) -> None:

@@ -15,6 +15,7 @@ import anywidget
 
 from ..agents.manager import AgentManager, as_agent
 from ..agents.models import ModelChoice, choose_model
+from ..host import in_kernel, traitlets_config
 from ..protocol import JSON, TERMINAL_STEP_STATUSES, Frame
 from ..session.runner import ThreadRunner
 from ..session.session import Session
@@ -22,7 +23,7 @@ from ..session.sqlite import SQLiteLog
 from ..session.thread import on_loop, session_loop
 from ..session.watcher import Watcher
 from .answer import Answer
-from .display import SavedView, in_kernel
+from .display import SavedView
 from .link import STATIC, CommLink, keep_messages_off_the_cell
 from .model import ModelStatus
 from .run_view import RunView, view_bundle
@@ -61,7 +62,7 @@ class ReasoningChat(anywidget.AnyWidget):
     def __init__(
         self, agent: Any = "researcher", *, llm: JSON | None = None, agents: AgentManager | None = None
     ) -> None:
-        self._agents = copy.copy(agents) if agents is not None else AgentManager()
+        self._agents = copy.copy(agents) if agents is not None else AgentManager(config=traitlets_config())
         if llm is not None:
             self._agents.use_model(llm)
         self._agent_name = self._register(agent)
@@ -70,6 +71,8 @@ class ReasoningChat(anywidget.AnyWidget):
         self._model = ModelStatus(llm, self._announce)
         self._session, self._link = on_loop(self._open)
         self.on_msg(self._receive)
+        if isinstance(agent, str):  # an agent object brings its own model
+            self._model.look()
 
     def _register(self, agent: Any) -> str:
         if isinstance(agent, str):
@@ -224,7 +227,7 @@ class ReasoningChat(anywidget.AnyWidget):
         """Which model answers, and why; it never shows a key."""
         return choose_model(self._model.llm)
 
-    def _post(self, prompt: str, agent: str | None, reasoning: bool, max_iterations: int | None) -> _Question:  # noqa: FBT001
+    def _post(self, prompt: str, agent: str | None, reasoning: bool, max_iterations: int | None) -> _Question:
         if agent is not None:
             self._agents.check(agent)
         message_id = f"m-{secrets.token_hex(6)}"
@@ -336,10 +339,9 @@ class ReasoningChat(anywidget.AnyWidget):
         def finished() -> tuple[str, int]:
             return session.epoch, sum(run["status"] != "running" for run in session.state["runs"])
 
-        seen = finished()
         while True:
-            await session.wait_for(lambda: finished() != seen)
             seen = finished()
+            await session.wait_for(lambda seen=seen: finished() != seen)  # type: ignore[misc]
             for view in self._views:
                 view.refresh()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -16,13 +15,6 @@ class Displayed(Protocol):
 
     def update(self, obj: Any, **options: Any) -> None:
         """Replace what is shown."""
-
-
-def in_kernel() -> bool:
-    """Whether this process is a Jupyter kernel: only there can anything be shown."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython else None
-    return getattr(shell, "kernel", None) is not None
 
 
 class SavedView:

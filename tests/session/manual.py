@@ -1,4 +1,4 @@
-"""A session whose agent is played by the test, step by step: pure logic, no threads, no clock, the same ids each time."""
+"""A session whose agent is played by the test: pure logic, no threads, no clock, the same ids each time."""
 
 from __future__ import annotations
 

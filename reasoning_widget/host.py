@@ -1,0 +1,25 @@
+"""The IPython that this runs in, without importing it where there is none."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from traitlets.config import Config
+
+
+def ipython_shell() -> Any:
+    """The running IPython shell; None in plain Python."""
+    ipython = sys.modules.get("IPython")
+    return ipython.get_ipython() if ipython is not None else None
+
+
+def in_kernel() -> bool:
+    """Whether this process is a Jupyter kernel: only there can anything be shown."""
+    return getattr(ipython_shell(), "kernel", None) is not None
+
+
+def traitlets_config() -> Config:
+    """The traitlets configuration of the shell; an empty one in plain Python."""
+    shell = ipython_shell()
+    return shell.config if shell is not None else Config()
