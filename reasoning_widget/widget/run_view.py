@@ -25,6 +25,6 @@ class RunView(anywidget.AnyWidget):
 def view_bundle(widget: anywidget.AnyWidget) -> dict[str, Any]:
     """The MIME bundle of a widget's live view, without its text form."""
     made = widget._repr_mimebundle_()
-    bundle: dict[str, Any] = dict(made[0] if isinstance(made, tuple) else made)
+    bundle: dict[str, Any] = dict((made[0] if isinstance(made, tuple) else made) or {})
     bundle.pop("text/plain", None)
     return bundle
