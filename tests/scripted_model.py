@@ -14,10 +14,10 @@ As a process, for browsers and notebooks: ``python tests/scripted_model.py --por
     GET  /requests       what was asked so far: [{"body", "turn", "finished", "closed_by_client"}]
     POST /reset          forgets scripts, gates and requests
 
-A **script** is `match`, `turns` and optionally `system`. It answers a request if the newest user message that is no tool
-result contains `match` (and the system message contains `system`); of several, the one added last. The number of
-answers the model gave since that message says which turn is next; the last turn repeats. Nothing is counted in the
-server: conversations do not disturb each other.
+A **script** is `match`, `turns` and optionally `system`. It answers a request if the newest user message that is no
+tool result contains `match` (and the system message contains `system`); of several, the one added last; failing that,
+the message before it is looked at, and so on. The number of answers the model gave since that message says which turn
+is next; the last turn repeats. Nothing is counted in the server: conversations do not disturb each other.
 
 A **turn** is one answer: a text, or a list of parts, told in order:
 

@@ -1,8 +1,8 @@
 """The model's answers while a run is on: closed when it stops, counted where the server counts.
 
-Qwen-Agent makes a new OpenAI client for each call (21 ms) and lets go of the stream only at some garbage collection. Here
-a run has one client for each model, whose sockets are known from the moment they connect: shutting a socket down is
-what wakes a thread that waits for it, and what tells the server to stop, also before its first token.
+Qwen-Agent makes a new OpenAI client for each call (21 ms) and lets go of the stream only at some garbage collection.
+Here a run has one client for each model, whose sockets are known from the moment they connect: shutting a socket down
+is what wakes a thread that waits for it, and what tells the server to stop, also before its first token.
 """
 
 from __future__ import annotations

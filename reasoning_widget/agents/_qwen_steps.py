@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from ..protocol import Step, StepType, ToolCall, Usage
@@ -45,6 +45,17 @@ class OpenStep:
         self._emit(self.step)
 
 
+class Place(NamedTuple):
+    """Where a step belongs."""
+
+    agent: str
+    """The name of the agent that takes it."""
+    iteration: int
+    """The number of the model call, from 1."""
+    parent_id: str | None
+    """The step within which a nested agent takes it."""
+
+
 class StepMaker:
     """Opens the steps of one run."""
 
@@ -53,19 +64,19 @@ class StepMaker:
         self._token = token
         self._number = itertools.count(1)
 
-    def open(self, kind: StepType, agent: str, iteration: int, parent_id: str | None) -> OpenStep:
+    def open(self, kind: StepType, place: Place) -> OpenStep:
         """A new step, with nothing in it, not shown yet."""
         step: Step = {
             "type": kind,
             "content": "",
             "id": f"step-{next(self._number)}",
             "status": "streaming",
-            "agent": agent,
-            "iteration": iteration,
+            "agent": place.agent,
+            "iteration": place.iteration,
             "timestamp": time.time(),
         }
-        if parent_id is not None:
-            step["parent_id"] = parent_id
+        if place.parent_id is not None:
+            step["parent_id"] = place.parent_id
         return OpenStep(step, self._emit)
 
     def call_id(self) -> str:
@@ -78,9 +89,7 @@ class ModelCall:
 
     Args:
         maker: Opens the steps.
-        agent: The name of the agent that calls.
-        iteration: The number of the call in its run, from 1.
-        parent_id: The step within which a nested agent calls.
+        place: Where they belong.
         on_tool_use: Told of each tool call as it appears.
         react: The model writes its tool calls as text, in the ReAct format.
     """
@@ -88,17 +97,14 @@ class ModelCall:
     def __init__(
         self,
         maker: StepMaker,
-        agent: str,
-        iteration: int,
-        parent_id: str | None,
+        place: Place,
         on_tool_use: Callable[[OpenStep], None],
         *,
         react: bool = False,
     ) -> None:
         self._maker = maker
-        self._agent = agent
-        self._iteration = iteration
-        self._parent_id = parent_id
+        self._place = place
+        self._nested = place.parent_id is not None
         self._on_tool_use = on_tool_use
         self._react = react
         self._open: dict[tuple[str, int], OpenStep] = {}
@@ -181,17 +187,17 @@ class ModelCall:
         if self._react:
             self._show_react(text, is_last=is_last)
             return
-        kind: StepType = "final_answer" if is_last and self._parent_id is None and not self._calls_tool else "thought"
+        kind: StepType = "final_answer" if is_last and not self._nested and not self._calls_tool else "thought"
         self._show_text(1, kind, text, output, is_last=is_last and not self._calls_tool)
 
     def _show_react(self, text: str, *, is_last: bool) -> None:
         before, mark, answer = text.partition(_FINAL_ANSWER)
         thought, action, _ = before.partition("\nAction:")
         thought = thought.strip().removeprefix("Thought:").lstrip()
-        undecided = is_last and not mark and not action and self._parent_id is None
+        undecided = is_last and not mark and not action and not self._nested
         self._show_text(1, "final_answer" if undecided else "thought", thought, None, is_last=is_last and not mark)
         if mark:
-            kind: StepType = "thought" if self._parent_id else "final_answer"
+            kind: StepType = "thought" if self._nested else "final_answer"
             self._show_text(1, kind, answer.strip(), None, is_last=is_last)
 
     def _show_text(
@@ -203,7 +209,7 @@ class ModelCall:
         if known is None:
             if not text and not output:
                 return
-            known = self._open[key] = self._maker.open(kind, self._agent, self._iteration, self._parent_id)
+            known = self._open[key] = self._maker.open(kind, self._place)
         elif known.step["status"] != "streaming" or (
             is_last and known.step["type"] == kind and known.step["content"] == text
         ):
@@ -227,7 +233,7 @@ class ModelCall:
         self._counts[2] += 1
         known = self._open.get(key)
         if known is None:
-            known = self._open[key] = self._maker.open("tool_use", self._agent, self._iteration, self._parent_id)
+            known = self._open[key] = self._maker.open("tool_use", self._place)
             known.step["tool"] = {"name": name, "call_id": self._maker.call_id()}
             self._on_tool_use(known)
         elif known.step["status"] != "streaming":
@@ -247,7 +253,7 @@ class ModelCall:
         self._counts[3] += 1
         if key in self._open:
             return
-        result = self._maker.open("tool_result", self._agent, self._iteration, self._parent_id)
+        result = self._maker.open("tool_result", self._place)
         self._open[key] = result
         result.step["content"], output = render(message.content)
         use = self._open.get(("call", key[1]))

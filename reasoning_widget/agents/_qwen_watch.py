@@ -18,7 +18,7 @@ from typing import Any
 from ..protocol import Step, ToolCall, Usage
 from ._qwen_hooks import call_limit_lifted, hooked, used_by
 from ._qwen_model import ModelConnections
-from ._qwen_steps import ModelCall, OpenStep, StepMaker, render
+from ._qwen_steps import ModelCall, OpenStep, Place, StepMaker, render
 from .base import AgentError, MaxIterationsReached, RunContext, Stopped
 
 _NO_ANSWER = (
@@ -94,7 +94,7 @@ class Watch:
         if self._iteration or not response:
             return
         if self._unwatched is None:
-            self._unwatched = ModelCall(self._maker, self._name, 1, None, lambda _: None)
+            self._unwatched = ModelCall(self._maker, Place(self._name, 1, None), lambda _: None)
         self._unwatched.update(response)
 
     def _finish(self, response: list[Any]) -> None:
@@ -115,7 +115,7 @@ class Watch:
                 return
             self._settle()
         if text.strip() or output:
-            answer = self._maker.open("final_answer", self._name, max(self._iteration, 1), None)
+            answer = self._maker.open("final_answer", self._place(self._agent, None))
             answer.step["content"] = text
             if output:
                 answer.step["output"] = output
@@ -163,9 +163,7 @@ class Watch:
         args, kwargs = self._steer(agent, args, kwargs)
         call = self._asking = ModelCall(
             self._maker,
-            self._name_of(agent),
-            self._iteration,
-            parent_id,
+            self._place(agent, parent_id),
             lambda use: self._announced.append((agent, use)),
             react=_writes_react(agent),
         )
@@ -233,7 +231,7 @@ class Watch:
         if parent_id is None:
             self._settle()
         use = self._use_of(agent, tool_name, tool_args, parent_id)
-        result = self._maker.open("tool_result", self._name_of(agent), max(self._iteration, 1), parent_id)
+        result = self._maker.open("tool_result", self._place(agent, parent_id))
         result.step["tool"] = ToolCall(name=tool_name, call_id=use.step["tool"].get("call_id", ""))
         tools = getattr(agent, "function_map", {})
         run = _ToolRun(agent, result)
@@ -280,7 +278,7 @@ class Watch:
         if mine:
             self._announced.remove(mine[0])
             return mine[0][1]
-        use = self._maker.open("tool_use", self._name_of(agent), max(self._iteration, 1), parent_id)
+        use = self._maker.open("tool_use", self._place(agent, parent_id))
         use.step["tool"] = ToolCall(name=name, arguments=text, call_id=self._maker.call_id())
         use.close()
         return use
@@ -291,8 +289,9 @@ class Watch:
         enclosing = next(runs, None)
         return None if enclosing is None else enclosing.result.step["id"]
 
-    def _name_of(self, agent: Any) -> str:
-        return self._name if agent is self._agent else getattr(agent, "name", None) or type(agent).__name__
+    def _place(self, agent: Any, parent_id: str | None) -> Place:
+        name = self._name if agent is self._agent else getattr(agent, "name", None) or type(agent).__name__
+        return Place(name, max(self._iteration, 1), parent_id)
 
 
 _tool_run: ContextVar[_ToolRun | None] = ContextVar("reasoning_widget_tool_run", default=None)

@@ -207,7 +207,7 @@ class BlockingAgent(BaseAgent):
     async def run_with_reasoning_stream(
         self, prompt: str, max_iterations: int = DEFAULT_MAX_ITERATIONS
     ) -> AsyncIterator[Step]:
-        """See `BaseAgent.run_with_reasoning_stream`. The work runs in a thread and stops when the iterator is closed."""
+        """See `BaseAgent`. The work runs in a thread of its own, and stops when the iterator is closed."""
         loop = asyncio.get_running_loop()
         wake = asyncio.Event()
         outcome: list[BaseException | None] = []
@@ -224,17 +224,10 @@ class BlockingAgent(BaseAgent):
         run = _current.get() or RunContext()
 
         def work() -> None:
-            try:
-                with entered(run):
-                    self.run_blocking(prompt, max_iterations, buffer.put)
-            except BaseException as error:  # noqa: BLE001 (raised where the steps are read)
-                post(finish, error)
-            else:
-                post(finish, None)
+            with entered(run):
+                self.run_blocking(prompt, max_iterations, buffer.put)
 
-        # A thread of its own, which the interpreter's end does not wait for: a tool may never return.
-        context = contextvars.copy_context()
-        threading.Thread(target=context.run, args=(work,), name=f"agent {self.name}", daemon=True).start()
+        _in_thread(work, f"agent {self.name}", lambda error: post(finish, error))
         try:
             while not outcome:
                 await wake.wait()
@@ -251,6 +244,21 @@ class BlockingAgent(BaseAgent):
             if not outcome:
                 buffer.close()
                 run.request_stop()
+
+
+def _in_thread(work: Callable[[], None], name: str, done: Callable[[BaseException | None], None]) -> None:
+    """Do `work` in a thread that the interpreter's end does not wait for: a tool may never return."""
+
+    def main() -> None:
+        error: BaseException | None = None
+        try:
+            work()
+        except BaseException as raised:  # noqa: BLE001 (it is raised where the steps are read)
+            error = raised
+        done(error)
+
+    context = contextvars.copy_context()
+    threading.Thread(target=context.run, args=(main,), name=name, daemon=True).start()
 
 
 def check_step(step: object) -> Step:

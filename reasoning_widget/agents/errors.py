@@ -1,7 +1,7 @@
 """Say what went wrong between an agent and its model, and what to do about it.
 
-Nothing is imported to know an error: those of OpenAI's client, of httpx, of DashScope and of Qwen-Agent are told by what
-they carry.
+Nothing is imported to know an error: those of OpenAI's client, of httpx, of DashScope and of Qwen-Agent are told by
+what they carry.
 """
 
 from __future__ import annotations
@@ -16,13 +16,22 @@ from .base import AgentError
 
 _SECRETS = (
     (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{6,}"), r"\1 …"),
-    (re.compile(r"""(?i)((?:api[-_ ]?key|token|secret|password|authorization)["']?(?:\s+provided)?\s*[:=]\s*["']?)[^\s"',;&}]+"""), r"\1…"),
+    (
+        re.compile(
+            r"(?i)((?:api[-_ ]?key|token|secret|password|authorization)"
+            r"""["']?(?:\s+provided)?\s*[:=]\s*["']?)[^\s"',;&}]+"""
+        ),
+        r"\1…",
+    ),
     (re.compile(r"\b(?:sk|pk|rk|hf|gsk|xai|ghp|AIza)[-_]?[\w*-]{6,}"), "…"),
     (re.compile(r"(?<=://)[^/\s@]+@"), ""),
     (re.compile(r"\b(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[A-Za-z0-9_-]{32,}\b"), "…"),
-)  # fmt: skip
+)
 
 _MAX_DETAIL = 400
+_CLIENTS = {
+    "aiohttp", "dashscope", "httpcore", "httpcore2", "httpx", "httpx2", "openai", "qwen_agent", "requests", "urllib3",
+}  # fmt: skip
 _CODES = {
     "InvalidApiKey": 401,
     "AccessDenied": 403,
@@ -66,7 +75,16 @@ def explain(error: BaseException, address: str | None = None, model: str | None 
     status = next((s for s in map(_status, chain) if s is not None), None)
     if status is not None:
         return _explain_status(status, where, model, _detail(chain))
+    if isinstance(error, ImportError):
+        return f"The agent needs something that is not installed: {redact(str(error))}. Install it, and ask again."
+    return _explain_kind(chain, where) or f"The agent raised {type(error).__name__}: {redact(_short(str(error)))}"
+
+
+def _explain_kind(chain: list[BaseException], where: str) -> str:
+    """What the classes of the errors tell; nothing if they have nothing to do with a model."""
     names = {name for cause in chain for name in _class_names(cause)}
+    if not any(type(cause).__module__.split(".", maxsplit=1)[0] in _CLIENTS for cause in chain):
+        return ""
     # The order matters: a timeout is a connection error to some clients.
     if names & _TIMEOUTS:
         return (
@@ -80,11 +98,7 @@ def explain(error: BaseException, address: str | None = None, model: str | None 
             f"No model answers at {where}. Is the model server running, and is this machine on the network? Start it, "
             "or set another address (`model_server`, `OPENAI_BASE_URL`)."
         )
-    if "ModelServiceError" in names:
-        return f"The model at {where} reported an error: {_detail(chain)}"
-    if isinstance(error, ImportError):
-        return f"The agent needs something that is not installed: {redact(str(error))}. Install it, and ask again."
-    return f"The agent raised {type(error).__name__}: {redact(_short(str(error)))}"
+    return f"The model at {where} reported an error: {_detail(chain)}" if "ModelServiceError" in names else ""
 
 
 def _explain_status(status: int, where: str, model: str | None, detail: str) -> str:

@@ -57,8 +57,8 @@ class AgentManager(LoggingConfigurable):
         """Another manager with the same agents: what is registered with it stays its own."""
         other = type(self)(parent=self.parent, config=self.config)
         other.agents = dict(self.agents)
-        other._registered = dict(self._registered)
-        other._llm = self._llm
+        other._registered = dict(self._registered)  # noqa: SLF001 (another of this class)
+        other._llm = self._llm  # noqa: SLF001
         return other
 
     def register(self, name: str, factory: Callable[..., Any], description: str = "") -> None:
@@ -218,7 +218,7 @@ def _load(name: str, target: str) -> Any:
 
 def _describe_target(target: str) -> str:
     """A description, where it can be had without importing other people's modules."""
-    module_name, _, attribute = target.partition(":")
+    module_name = target.partition(":")[0].strip()
     ours = module_name.split(".", maxsplit=1)[0] == __name__.split(".", maxsplit=1)[0]
     if not ours and module_name not in sys.modules:
         return ""

@@ -9,8 +9,8 @@ from typing import Any
 from ..protocol import Step
 from . import _qwen_hooks
 from ._qwen_import import import_qwen_agent, quiet
-from .base import BlockingAgent, Turn, current_run
 from ._qwen_model import client_options
+from .base import BlockingAgent, Turn, current_run
 from .errors import explain
 
 __all__ = ["QwenAgent", "import_qwen_agent"]
