@@ -137,7 +137,7 @@ def models(llm: dict[str, Any] | None = None, *, servers: Sequence[tuple[str, in
     """Look everywhere, and say which model answers and why.
 
     The order: an explicit `llm`; the traitlets configuration ``c.Models.llm``; ``REASONING_WIDGET_LLM`` (JSON);
-    ``DASHSCOPE_API_KEY``; ``OPENAI_API_KEY`` or ``OPENAI_BASE_URL``; a model server on this machine; the embedded model.
+    ``DASHSCOPE_API_KEY``; ``OPENAI_API_KEY`` or ``OPENAI_BASE_URL``; a model server on this machine; the embedded one.
 
     Raises:
         AgentError: A configuration is not usable; the text says which and what to do.

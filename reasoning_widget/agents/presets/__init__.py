@@ -5,7 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..models import EMBEDDED, choose_model, require
+from ..local import server
+from ..local.embedded import Embedded
+from ..models import EMBEDDED, ModelChoice, choose_model, require
+from ..tools.functions import RESEARCHER_FUNCTIONS
+from .recipes import RESEARCHER
 
 if TYPE_CHECKING:
     from ..base import BaseAgent
@@ -42,3 +46,12 @@ def assistant(llm: dict[str, Any] | None = None) -> BaseAgent:
     from .qwen_agents import make_assistant  # noqa: PLC0415 (loads Qwen-Agent)
 
     return make_assistant(choice.llm)
+
+
+def warm_up(choice: ModelChoice) -> None:
+    """If the embedded model answers, start it in the background: the first question will not wait for that.
+
+    Returns at once. What goes wrong is said when a question is asked.
+    """
+    if choice.llm.get("model_type") == EMBEDDED and choice.state == "ready" and server.is_installed():
+        Embedded({**choice.llm, "recipe": RESEARCHER}).warm_up(RESEARCHER_FUNCTIONS)

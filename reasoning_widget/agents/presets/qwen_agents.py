@@ -12,7 +12,7 @@ import_qwen_agent()
 from qwen_agent.agents import FnCallAgent  # noqa: E402 (what it imports must find it imported)
 
 from ..base import BaseAgent  # noqa: E402
-from ..local import chat  # noqa: E402 (also registers the model type)
+from ..local import chat as _chat  # noqa: E402, F401 (registers the model type)
 from ..qwen import QwenAgent  # noqa: E402
 from ..tools.qwen import Calculate, ReadFile, SearchFiles  # noqa: E402
 from .recipes import RESEARCHER  # noqa: E402
@@ -34,10 +34,9 @@ class _Agent(FnCallAgent):  # type: ignore[misc]
 
 def make_researcher(llm: dict[str, Any], root: Path, *, embedded: bool) -> BaseAgent:
     """See `presets.researcher`."""
+    root = root.resolve()
     tools = [SearchFiles(root, count=3 if embedded else 6), ReadFile(root), Calculate()]
     agent = _agent({**llm, "recipe": RESEARCHER} if embedded else llm, tools, _RESEARCHER_SYSTEM)
-    if isinstance(agent.llm, chat.EmbeddedChat):
-        agent.llm.warm_up([tool.function for tool in tools])
     return QwenAgent(
         agent, name="researcher", description="Searches and reads the files below the notebook, and cites them."
     )

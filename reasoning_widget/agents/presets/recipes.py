@@ -1,4 +1,4 @@
-"""Worked examples that teach the embedded model the researcher's tools. Their facts are made up."""
+"""What teaches the embedded model the researcher's tools: worked examples, whose facts are made up."""
 
 from __future__ import annotations
 

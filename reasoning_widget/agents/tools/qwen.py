@@ -14,17 +14,12 @@ from qwen_agent.tools.base import BaseTool  # noqa: E402 (what it imports must f
 
 from .calculator import CalculationError, calculate  # noqa: E402
 from .files import FileRefused, read_blocks, resolve, text_files  # noqa: E402
+from .functions import CALCULATE, READ_FILE, SEARCH_FILES  # noqa: E402
 from .search import index_of  # noqa: E402
 
 
 class ToolFailed(Exception):
     """A tool could not do what it was asked; the text tells the model why."""
-
-
-def _string_parameters(**described: str) -> dict[str, Any]:
-    """The JSON Schema of an object of strings, the first of which is required."""
-    properties = {name: {"type": "string", "description": text} for name, text in described.items()}
-    return {"type": "object", "properties": properties, "required": [next(iter(described))]}
 
 
 class _Tool(BaseTool):  # type: ignore[misc]
@@ -52,9 +47,9 @@ class _Tool(BaseTool):  # type: ignore[misc]
 class SearchFiles(_Tool):
     """Searches the text files below a folder."""
 
-    name = "search_files"
-    description = "search the user's files for a fact: names, dates, prices, rules, plans, code."
-    parameters = _string_parameters(query="The words to search for.")
+    name = SEARCH_FILES["name"]
+    description = SEARCH_FILES["description"]
+    parameters = SEARCH_FILES["parameters"]
 
     def __init__(self, root: Path, count: int = 3) -> None:
         super().__init__()
@@ -76,9 +71,9 @@ class SearchFiles(_Tool):
 class ReadFile(_Tool):
     """Reads a text file below a folder, or lists one."""
 
-    name = "read_file"
-    description = "read one file whose name is given, or list a folder."
-    parameters = _string_parameters(path="The file's path, or a folder's; '.' is the notebook's folder.")
+    name = READ_FILE["name"]
+    description = READ_FILE["description"]
+    parameters = READ_FILE["parameters"]
 
     def __init__(self, root: Path, max_chars: int = 20_000) -> None:
         super().__init__()
@@ -119,9 +114,9 @@ class ReadFile(_Tool):
 class Calculate(_Tool):
     """A calculator."""
 
-    name = "calculate"
-    description = "arithmetic with the numbers in the message."
-    parameters = _string_parameters(expression="For example 450 * 12 / 100 or sqrt(2).")
+    name = CALCULATE["name"]
+    description = CALCULATE["description"]
+    parameters = CALCULATE["parameters"]
 
     def run(self, text: str) -> str:
         """The value."""
