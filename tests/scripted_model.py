@@ -29,7 +29,8 @@ A **turn** is one answer: a text, or a list of parts, told in order:
     {"usage": {"prompt_tokens", "completion_tokens"}}   sent if the request asks for it (else: words are counted)
     {"status": 429, "message": "…"}         an HTTP error instead of an answer
     {"break": true}                         the connection ends in the middle
-    {"hang": true}                          nothing more comes, until the client gives up
+    {"hang": true}                          nothing more comes, until the client gives up; as the first part: nothing
+    {"refuse": "stream_options"}            as the first part: status 400 if the request has that field
 """
 
 from __future__ import annotations
@@ -334,13 +335,15 @@ class _Handler(BaseHTTPRequestHandler):
     def do_OPTIONS(self) -> None:
         self._json({})
 
-    def _json(self, value: object, status: int = 200) -> None:
+    def _json(self, value: object, status: int = 200, headers: dict[str, str] | None = None) -> None:
         data = json.dumps(value).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(data)))
         self.send_header("Access-Control-Allow-Origin", "*")
         self.send_header("Access-Control-Allow-Headers", "*")
+        for name, text in (headers or {}).items():
+            self.send_header(name, text)
         self.end_headers()
         self.wfile.write(data)
 
@@ -348,10 +351,13 @@ class _Handler(BaseHTTPRequestHandler):
         request, turn = self.model.begin(body)
         parts = [say(turn)] if isinstance(turn, str) else turn
         try:
-            if parts and "status" in parts[0]:
+            if parts and "hang" in parts[0]:
+                self.wait(lambda: False)
+            elif parts and "refuse" in parts[0] and parts[0]["refuse"] in body:
+                self._refuse(400, f"Unknown parameter: '{parts[0]['refuse']}'.")
+            elif parts and "status" in parts[0]:
                 status = parts[0]["status"]
-                message = parts[0].get("message") or f"scripted status {status}"
-                self._json({"error": {"message": message, "code": status, "type": "scripted"}}, status)
+                self._refuse(status, parts[0].get("message") or f"scripted status {status}")
             elif body.get("stream"):
                 _Stream(self, request, parts).run()
             else:
@@ -361,6 +367,17 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
         finally:
             request.done.set()
+
+    def _refuse(self, status: int, message: str) -> None:
+        # OpenAI's client would try again, with pauses.
+        self._json({"error": {"message": message, "type": "scripted"}}, status, {"x-should-retry": "false"})
+
+    def wait(self, ready: Callable[[], bool]) -> None:
+        """Wait until `ready`, or the client has gone."""
+        while not ready():
+            readable, _, _ = select.select([self.connection], [], [], _POLL_S)
+            if self.model.closing or (readable and not self.connection.recv(1, socket.MSG_PEEK)):
+                raise _ClientGone
 
 
 class _Stream:
@@ -434,7 +451,7 @@ class _Stream:
         place = self._handler.model.gate(name)
         place.arrivals += 1
         place.reached.release()
-        self._wait(place.opened.is_set)
+        self._handler.wait(place.opened.is_set)
 
     def _set_rate(self, rate: float) -> None:
         self._rate = rate
@@ -443,9 +460,12 @@ class _Stream:
     def _set_usage(self, usage: JSON) -> None:
         self._usage = usage
 
+    def _ignore(self, _: object) -> None:
+        """Dealt with before the stream began."""
+
     def _hang(self, _: object) -> None:
         self._flush()
-        self._wait(lambda: False)
+        self._handler.wait(lambda: False)
 
     _TELL: dict[str, Callable[[_Stream, Any], None]] = {  # noqa: RUF012 (a table of methods)
         "reasoning": _reasoning,
@@ -455,6 +475,7 @@ class _Stream:
         "rate": _set_rate,
         "usage": _set_usage,
         "hang": _hang,
+        "refuse": _ignore,
     }
 
     def _delta(self, delta: JSON) -> None:
@@ -462,7 +483,7 @@ class _Stream:
         if self._rate:
             self._flush()
             self._due += 1 / self._rate
-            self._wait(lambda: time.monotonic() >= self._due)
+            self._handler.wait(lambda: time.monotonic() >= self._due)
         self._choice({"index": 0, "delta": delta, "finish_reason": None})
 
     def _choice(self, choice: JSON) -> None:
@@ -483,15 +504,6 @@ class _Stream:
             self._pending.clear()
             self._pending_bytes = 0
             self._handler.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
-
-    def _wait(self, ready: Callable[[], bool]) -> None:
-        connection = self._handler.connection
-        while not ready():
-            readable, _, _ = select.select([connection], [], [], _POLL_S)
-            if readable and not connection.recv(1, socket.MSG_PEEK):
-                raise _ClientGone
-            if self._handler.model.closing:
-                raise _ClientGone
 
 
 def _deltas(text: str | list[str]) -> Iterator[str]:
