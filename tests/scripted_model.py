@@ -361,6 +361,7 @@ class _Handler(BaseHTTPRequestHandler):
             elif body.get("stream"):
                 _Stream(self, request, parts).run()
             else:
+                request.done.set()
                 self._json(_whole(body, parts))
         except (_ClientGone, ConnectionError):
             request.closed_by_client.set()
@@ -425,6 +426,7 @@ class _Stream:
             self._event(json.dumps({**_chunk(self._request.body, []), "usage": usage}))
         self._put(b"data: [DONE]\n\n")
         self._flush()
+        self._request.done.set()  # before the client can know, so that it is true when the client asks
         self._handler.wfile.write(b"0\r\n\r\n")
 
     def _reasoning(self, text: str | list[str]) -> None:

@@ -252,7 +252,8 @@ class Watch:
         return value
 
     def _end_tool(self, run: _ToolRun, error: BaseException | None, arguments: Any) -> None:
-        """Close the step of a tool call; or end the run, if that is what the tool reported."""
+        """Close the step of a tool call; or end the run, if that is why the tool came back."""
+        self._check()
         step = run.result.step
         if isinstance(error, Stopped | MaxIterationsReached):
             raise error  # Qwen-Agent would make an ordinary result of it

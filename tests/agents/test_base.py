@@ -1,0 +1,236 @@
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+import pytest
+
+from reasoning_widget.agents.base import (
+    AgentError,
+    BaseAgent,
+    BlockingAgent,
+    MaxIterationsReached,
+    RunContext,
+    StepBuffer,
+    Stopped,
+    check_step,
+    current_run,
+    entered,
+)
+from reasoning_widget.protocol import Step
+
+WAIT_S = 30
+
+
+class Worker(BlockingAgent):
+    """Does in its thread what the test tells it to."""
+
+    def __init__(self, work: Callable[[Callable[[Step], None]], None]) -> None:
+        self._work = work
+
+    def run_blocking(self, prompt: str, max_iterations: int, emit: Callable[[Step], None]) -> None:
+        self._work(emit)
+
+
+def text(content: str, step_id: str = "a") -> Step:
+    return {"type": "final_answer", "content": content, "id": step_id}
+
+
+async def test_the_plain_chat_is_the_last_answer_at_top_level() -> None:
+    class Talker(BaseAgent):
+        async def run_with_reasoning_stream(self, prompt: str, max_iterations: int = 20) -> AsyncIterator[Step]:
+            yield {"type": "thought", "content": "Hm."}
+            yield text(f"To {prompt!r} I sa", "b")
+            yield text(f"To {prompt!r} I say yes", "b")
+            yield {**text("nested", "c"), "parent_id": "b"}
+
+    assert await Talker().run("Well?") == "To 'Well?' I say yes"
+
+
+async def test_blocking_work_is_streamed_while_it_goes_on() -> None:
+    go_on = threading.Event()
+
+    def work(emit: Callable[[Step], None]) -> None:
+        emit(text("one"))
+        assert go_on.wait(WAIT_S)
+        emit(text("one two"))
+
+    contents = []
+    async for step in Worker(work).run_with_reasoning_stream("?"):
+        contents.append(step["content"])
+        go_on.set()
+
+    assert contents == ["one", "one two"]
+
+
+async def test_an_error_in_blocking_work_is_raised_after_its_steps() -> None:
+    def work(emit: Callable[[Step], None]) -> None:
+        emit(text("half"))
+        raise ValueError("broken")
+
+    steps: Any = Worker(work).run_with_reasoning_stream("?")
+
+    assert (await anext(steps))["content"] == "half"
+    with pytest.raises(ValueError, match="broken"):
+        await anext(steps)
+
+
+async def test_closing_the_stream_stops_the_work() -> None:
+    stopped = threading.Event()
+    ended: list[BaseException] = []
+
+    def work(emit: Callable[[Step], None]) -> None:
+        with current_run().on_stop(stopped.set):
+            emit(text("one"))
+            assert stopped.wait(WAIT_S)
+            try:
+                emit(text("one two"))
+            except Stopped as error:
+                ended.append(error)
+
+    steps: Any = Worker(work).run_with_reasoning_stream("?")
+    assert (await anext(steps))["content"] == "one"
+    thread = next(t for t in threading.enumerate() if t.name.startswith("agent"))
+    await steps.aclose()
+
+    await asyncio.to_thread(thread.join, WAIT_S)
+    assert len(ended) == 1
+
+
+async def test_a_run_of_the_callers_is_the_current_one_in_the_works_thread() -> None:
+    seen: list[RunContext] = []
+    run = RunContext("mine")
+    with entered(run):
+        async for _ in Worker(lambda emit: seen.append(current_run())).run_with_reasoning_stream("?"):
+            pass
+
+    assert seen == [run]
+
+
+def test_an_event_loop_can_end_while_a_tool_hangs() -> None:
+    hanging = threading.Event()
+
+    def work(emit: Callable[[Step], None]) -> None:
+        emit(text("one"))
+        hanging.wait()
+
+    async def ask_and_leave() -> str:
+        steps: Any = Worker(work).run_with_reasoning_stream("?")
+        step = await anext(steps)
+        await steps.aclose()
+        return str(step["content"])
+
+    # With the loop's own executor this would wait for the tool.
+    assert asyncio.run(ask_and_leave()) == "one"
+    hanging.set()
+
+
+def test_a_buffer_keeps_the_newest_snapshot_in_the_order_of_first_ones() -> None:
+    woken: list[None] = []
+    buffer = StepBuffer(lambda: woken.append(None))
+
+    buffer.put(text("a", "1"))
+    buffer.put(text("b", "2"))
+    buffer.put(text("aa", "1"))
+    buffer.put({"type": "thought", "content": "loose"})
+    buffer.put({"type": "thought", "content": "loose"})
+
+    assert [step["content"] for step in buffer.drain()] == ["aa", "b", "loose", "loose"]
+    assert len(woken) == 1
+    assert buffer.drain() == []
+    buffer.put(text("aaa", "1"))
+    assert len(woken) == 2
+
+
+def test_a_buffer_is_not_changed_through_the_step_that_was_put() -> None:
+    buffer = StepBuffer(lambda: None)
+    step = text("as it was")
+    buffer.put(step)
+    step["content"] = "as it is"
+
+    assert buffer.drain()[0]["content"] == "as it was"
+
+
+def test_a_closed_buffer_tells_the_agent_that_the_run_has_ended() -> None:
+    buffer = StepBuffer(lambda: None)
+    buffer.close()
+
+    with pytest.raises(Stopped):
+        buffer.put(text("late"))
+
+
+def test_stop_is_told_once_to_everyone_who_listens() -> None:
+    run = RunContext()
+    told: list[str] = []
+
+    def fail() -> None:
+        told.append("failing")
+        raise RuntimeError
+
+    with run.on_stop(fail), run.on_stop(lambda: told.append("listening")):
+        with run.on_stop(lambda: told.append("left before")):
+            pass
+        run.request_stop()
+        run.request_stop()
+
+    assert told == ["failing", "listening"]
+    assert run.stopping
+
+
+def test_who_listens_after_the_stop_is_told_at_once() -> None:
+    run = RunContext()
+    run.request_stop()
+    told: list[str] = []
+
+    with run.on_stop(lambda: told.append("late")):
+        assert told == ["late"]
+
+
+def test_without_a_session_nobody_answers() -> None:
+    with pytest.raises(RuntimeError, match="no session"):
+        current_run().ask({"kind": "question", "prompt": "Why?"})
+    assert current_run().steering() == []
+    assert current_run().history == []
+
+
+@pytest.mark.parametrize(
+    "step",
+    [
+        {"type": "thought", "content": ""},
+        {"type": "error", "content": "no", "id": "a", "status": "failed", "something": "new"},
+    ],
+)
+def test_a_step_is_a_step(step: dict[str, Any]) -> None:
+    assert check_step(step) is step
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("Hello", "str 'Hello'"),
+        (None, "NoneType"),
+        ({"content": "no type"}, "'None'"),
+        ({"type": "thinking", "content": ""}, "'thinking'"),
+        ({"type": ["thought"], "content": ""}, "thought"),
+        ({"type": "thought"}, "`content` is NoneType"),
+        ({"type": "thought", "content": 7}, "`content` is int"),
+        ({"type": "thought", "content": "", "id": 7}, "`id`"),
+        ({"type": "thought", "content": "", "status": "sleeping"}, "'sleeping'"),
+    ],
+)
+def test_what_is_no_step_is_refused_with_an_example(value: object, problem: str) -> None:
+    with pytest.raises(AgentError) as caught:
+        check_step(value)
+
+    assert problem in str(caught.value)
+    assert '{"type": "thought", "content": "…"}' in str(caught.value)
+
+
+def test_errors_that_speak_for_themselves_are_shown_as_they_are() -> None:
+    agent = Worker(lambda emit: None)
+
+    assert agent.explain(AgentError("Plug it in.")) == "Plug it in."
+    assert "7 model calls" in agent.explain(MaxIterationsReached(7))
+    assert "ZeroDivisionError" in agent.explain(ZeroDivisionError("division by zero"))

@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import copy
+import sys
+from collections.abc import AsyncIterator
+from importlib.metadata import EntryPoint, EntryPoints
+from pathlib import Path
+from typing import Any
+
+import pytest
+from traitlets.config import Config
+
+from reasoning_widget.agents import manager as manager_module
+from reasoning_widget.agents.base import AgentError, BaseAgent
+from reasoning_widget.agents.manager import AgentManager, UnknownAgentError, as_agent
+from reasoning_widget.protocol import Step
+
+
+class Echo(BaseAgent):
+    """Says it again.
+
+    And nothing else.
+    """
+
+    def __init__(self, llm: dict[str, Any] | None = None) -> None:
+        self.llm = llm
+
+    async def run_with_reasoning_stream(self, prompt: str, max_iterations: int = 20) -> AsyncIterator[Step]:
+        yield {"type": "final_answer", "content": prompt}
+
+
+async def count(prompt: str, max_iterations: int) -> AsyncIterator[Step]:
+    """Says how often it may ask a model."""
+    yield {"type": "final_answer", "content": f"{prompt} {max_iterations}"}
+
+
+async def greet(prompt: str) -> AsyncIterator[Step]:
+    yield {"type": "thought", "content": "How nice."}
+    yield {"type": "final_answer", "content": f"Hello {prompt}"}
+
+
+@pytest.fixture
+def installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = EntryPoints(
+        [
+            EntryPoint("echo", f"{__name__}:Echo", manager_module.ENTRY_POINT_GROUP),
+            EntryPoint("far", "never_imported_module:agent", manager_module.ENTRY_POINT_GROUP),
+        ]
+    )
+    monkeypatch.setattr(manager_module, "entry_points", lambda group: points.select(group=group))
+
+
+pytestmark = pytest.mark.usefixtures("installed")
+
+
+async def test_a_registered_agent_is_made_anew_each_time() -> None:
+    agents = AgentManager()
+    agents.register("mine", Echo)
+
+    first, second = agents.get("mine"), agents.get("mine")
+
+    assert first is not second
+    assert await first.run("Hm?") == "Hm?"
+
+
+async def test_a_generator_function_is_registered_as_it_is() -> None:
+    agents = AgentManager()
+    agents.register("counter", count)
+
+    agent = agents.get("counter")
+
+    assert (agent.name, agent.description) == ("counter", "Says how often it may ask a model.")
+    assert [step["content"] async for step in agent.run_with_reasoning_stream("up to", 7)] == ["up to 7"]
+
+
+def test_code_goes_before_configuration_and_configuration_before_packages() -> None:
+    config = Config({"AgentManager": {"agents": {"echo": f"{__name__}:greet", "counter": f"{__name__}:count"}}})
+    agents = AgentManager(config=config)
+    agents.register("counter", greet, "Greets.")
+
+    assert agents.get("echo").name == "echo"
+    assert agents.list() == [
+        {"name": "counter", "description": "Greets."},
+        {"name": "echo", "description": ""},
+        {"name": "far", "description": ""},
+    ]
+
+
+def test_listing_describes_what_is_known_and_imports_nothing() -> None:
+    infos = {info["name"]: info["description"] for info in AgentManager().list()}
+
+    assert infos == {"echo": "Says it again.", "far": ""}
+    assert "never_imported_module" not in sys.modules
+
+
+def test_our_own_agents_are_described(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = EntryPoints(
+        [EntryPoint("ours", "reasoning_widget.agents.base:BaseAgent", manager_module.ENTRY_POINT_GROUP)]
+    )
+    monkeypatch.setattr(manager_module, "entry_points", lambda group: points)
+
+    assert AgentManager().list()[0]["description"].startswith("Anything that answers")
+
+
+def test_an_unknown_name_lists_the_known_ones() -> None:
+    agents = AgentManager()
+    agents.register("mine", Echo)
+
+    for ask in (agents.get, agents.check):
+        with pytest.raises(UnknownAgentError, match=r'"yours".*"mine", "echo", "far"'):
+            ask("yours")
+
+
+def test_an_agent_that_cannot_be_loaded_says_why() -> None:
+    with pytest.raises(AgentError, match=r"never_imported_module:agent.*ModuleNotFoundError"):
+        AgentManager().get("far")
+
+
+def test_a_factory_that_makes_no_agent_says_what_one_is() -> None:
+    agents = AgentManager()
+    agents.register("wrong", lambda: 42)
+
+    with pytest.raises(AgentError, match=r'"wrong".*async generator function'):
+        agents.get("wrong")
+    with pytest.raises(TypeError, match="not int"):
+        agents.register("wronger", 42)  # type: ignore[arg-type]
+
+
+def test_a_model_is_handed_to_agents_that_take_one() -> None:
+    agents = AgentManager()
+    agents.register("mine", Echo)
+    agents.register("deaf", lambda: Echo())  # noqa: PLW0108 (it takes no model)
+    agents.use_model({"model": "small"})
+
+    mine, deaf = agents.get("mine"), agents.get("deaf")
+
+    assert isinstance(mine, Echo)
+    assert isinstance(deaf, Echo)
+    assert (mine.llm, deaf.llm) == ({"model": "small"}, None)
+
+
+def test_what_is_registered_with_a_copy_stays_there() -> None:
+    agents = AgentManager(agents={"counter": f"{__name__}:count"})
+    agents.register("mine", Echo)
+    other = copy.copy(agents)
+    other.register("yours", Echo)
+
+    assert [info["name"] for info in agents.list()] == ["mine", "counter", "echo", "far"]
+    assert [info["name"] for info in other.list()] == ["mine", "yours", "counter", "echo", "far"]
+
+
+def test_an_agent_is_an_agent() -> None:
+    agent = Echo()
+
+    assert as_agent(agent) is agent
+
+
+def test_a_qwen_agent_is_wrapped(tmp_path: Path) -> None:
+    from reasoning_widget.agents.qwen import QwenAgent, import_qwen_agent
+
+    import_qwen_agent()
+    from qwen_agent.agents import Assistant
+
+    qwen = Assistant(llm={"model": "some-model", "model_type": "oai"}, name="helper", description="Helps.")
+    agent = as_agent(qwen)
+
+    assert isinstance(agent, QwenAgent)
+    assert (agent.name, agent.description, agent.model_name) == ("helper", "Helps.", "some-model")
+    assert agent.agent is qwen
+
+
+async def test_a_callable_object_that_yields_steps_is_an_agent() -> None:
+    class Greeter:
+        async def __call__(self, prompt: str) -> AsyncIterator[Step]:
+            yield {"type": "final_answer", "content": f"Hello {prompt}"}
+
+    assert await as_agent(Greeter()).run("you") == "Hello you"
+
+
+async def test_leaving_early_closes_the_generator() -> None:
+    closed: list[bool] = []
+
+    async def forever(prompt: str) -> AsyncIterator[Step]:
+        try:
+            while True:
+                yield {"type": "thought", "content": "…"}
+        finally:
+            closed.append(True)
+
+    steps: Any = as_agent(forever).run_with_reasoning_stream("?")
+    await anext(steps)
+    await steps.aclose()
+
+    assert closed == [True]
+
+
+async def no_generator(prompt: str) -> str:
+    return prompt
+
+
+@pytest.mark.parametrize(
+    ("value", "hint"),
+    [(42, "int"), ("researcher", "researcher"), (None, "NoneType"), (Echo, r"`Echo\(\)`"), (no_generator, "yielding")],
+)
+def test_anything_else_is_refused_with_what_is_accepted(value: object, hint: str) -> None:
+    with pytest.raises(TypeError, match=f"{hint}.*|.*{hint}") as caught:
+        as_agent(value)
+    assert "qwen_agent.Agent" in str(caught.value)
