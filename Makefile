@@ -31,10 +31,10 @@ help: ## list the targets
 .PHONY: demo
 ifeq ($(ASK),)
 demo: $(PACKAGE) $(LAB_LINK) model ## open JupyterLab on the quickstart; ASK="…" answers here instead
-	@options="--answer-yes"; \
+	@options="-y"; \
 	[ "$$(id -u)" != 0 ] || options="$$options --allow-root"; \
 	[ "$$(uname)" = Darwin ] || [ -n "$${DISPLAY:-}$${WAYLAND_DISPLAY:-}" ] || options="$$options --no-browser"; \
-	jupyter lab $$options notebooks/quickstart.ipynb
+	jupyter lab $$options --LabApp.default_url=/lab/tree/notebooks/quickstart.ipynb
 else
 demo: $(PACKAGE) model
 	@reasoning-widget ask "$$ASK"
