@@ -1,0 +1,53 @@
+"""A chat in a page, by the names that assistive technology reads: they are the contract."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Locator, expect
+
+CHAT_WITH = re.compile(r"^Chat with ")
+
+
+class Chat:
+    """A chat, or what `ask` shows of one."""
+
+    def __init__(self, region: Locator) -> None:
+        self.region = region
+        self.message = region.get_by_role("textbox", name="Message", exact=True)
+        self.send = region.get_by_role("button", name="Send", exact=True)
+        self.stop = region.get_by_role("button", name="Stop", exact=True)
+        self.clear = region.get_by_role("button", name="Clear", exact=True)
+        self.agent = region.get_by_role("combobox", name="Agent", exact=True)
+        self.reasoning = region.get_by_role("switch", name="Reasoning", exact=True)
+        self.cards = region.get_by_role("article")
+
+    def card(self, name: str, index: int = 0) -> Locator:
+        """The card whose name begins like this: "Thought", "Thought, step 1"."""
+        return self.region.get_by_role("article", name=re.compile(rf"^{re.escape(name)}\b")).nth(index)
+
+    def fold(self, name: str) -> Locator:
+        """The button that folds a card."""
+        return self.card(name).locator("[aria-expanded]").first
+
+    def ask(self, text: str) -> None:
+        """Type a question and send it."""
+        self.message.fill(text)
+        self.send.click()
+
+    def expect_cards(self, *names: str) -> None:
+        """Wait until exactly these cards are there, in this order."""
+        expect(self.cards).to_have_count(len(names))
+        for card, name in zip(self.cards.all(), names, strict=True):
+            expect(card).to_have_accessible_name(re.compile(rf"^{name}, step \d+"))
+
+    def expect_ready(self) -> None:
+        """Wait until the next question can be asked."""
+        expect(self.stop).to_have_count(0)
+        expect(self.message).to_be_editable()
+
+    def open(self, name: str) -> Locator:
+        """Unfold a card if need be."""
+        if self.fold(name).get_attribute("aria-expanded") == "false":
+            self.fold(name).click()
+        return self.card(name)

@@ -1,0 +1,125 @@
+"""One JupyterLab for all the browser tests; a notebook, a kernel and a browser window of its own for each."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
+
+from tests.browser.jupyter import Jupyter
+from tests.browser.lab import Lab
+from tests.scripted_model import ScriptedModel
+
+ARTIFACTS = Path(__file__).parent / "artifacts"
+PATIENCE_MS = 90_000
+"""How long a condition is waited for before the test gives up: no measure of speed, the machine may be busy."""
+
+CHROMIUM_OPTIONS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+WINDOW: dict[str, Any] = {
+    "viewport": {"width": 1280, "height": 1000},
+    "color_scheme": "light",
+    "reduced_motion": "reduce",
+}
+
+expect.set_options(timeout=PATIENCE_MS)
+_failed = pytest.StashKey[bool]()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.failed:
+        item.stash[_failed] = True
+    return report
+
+
+@pytest.fixture(scope="session")
+def model_server() -> Iterator[ScriptedModel]:
+    with ScriptedModel() as model:
+        yield model
+
+
+@pytest.fixture
+def model(model_server: ScriptedModel) -> Iterator[ScriptedModel]:
+    """The model that the notebooks' kernels find in their environment; with no script and no request."""
+    model_server.reset()
+    yield model_server
+    model_server.reset()
+
+
+@pytest.fixture(scope="session")
+def jupyter(model_server: ScriptedModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jupyter]:
+    environment = {
+        "OPENAI_BASE_URL": model_server.url,
+        "OPENAI_API_KEY": "sk-scripted-secret",
+        "OPENAI_MODEL": "scripted",
+    }
+    with Jupyter(tmp_path_factory.mktemp("jupyter"), environment) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM_OPTIONS)
+        with contextlib.closing(chromium):
+            yield chromium
+
+
+@pytest.fixture
+def window_options() -> dict[str, Any]:
+    """How the browser window differs from the others."""
+    return {}
+
+
+@pytest.fixture
+def window(
+    request: pytest.FixtureRequest, browser: Browser, jupyter: Jupyter, window_options: dict[str, Any]
+) -> Iterator[BrowserContext]:
+    """A browser window with nothing remembered. A failure leaves its trace and a picture in artifacts/."""
+    context = browser.new_context(**{**WINDOW, **window_options})
+    context.set_default_timeout(PATIENCE_MS)
+    context.grant_permissions(["clipboard-read", "clipboard-write"], origin=jupyter.origin)
+    context.tracing.start(screenshots=True, snapshots=True)
+    yield context
+    if request.node.stash.get(_failed, False):
+        name = re.sub(r"[^\w.-]+", "-", request.node.name)
+        for number, page in enumerate(context.pages):
+            page.screenshot(path=ARTIFACTS / f"{name}-{number}.png")
+        context.tracing.stop(path=ARTIFACTS / f"{name}.zip")
+        shutil.copy(jupyter.log, ARTIFACTS / f"{name}.log")
+    else:
+        context.tracing.stop()
+    context.close()
+
+
+@pytest.fixture
+def lab(
+    request: pytest.FixtureRequest, window: BrowserContext, jupyter: Jupyter, model: ScriptedModel
+) -> Iterator[Lab]:
+    """JupyterLab, with a folder of its own. Whatever the test does, nothing leaves this machine and nothing throws."""
+    lab = Lab(window, jupyter, re.sub(r"\W+", "-", request.node.name).strip("-"))
+    yield lab
+    lab.shut_down_kernels()
+    assert lab.requests_to_others == []
+    assert lab.errors == []

@@ -1,0 +1,183 @@
+"""What a person sees and does in JupyterLab, in the words of the tests."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from textwrap import dedent
+from typing import Any
+
+import nbformat
+from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Request, expect
+
+from tests.browser.chat import CHAT_WITH, Chat
+from tests.browser.jupyter import Jupyter
+
+LIGHT, DARK = "JupyterLab Light", "JupyterLab Dark"
+
+_HAS_RUN = re.compile(r"^\[\d+\]:$")
+
+
+class Lab:
+    """JupyterLab in a browser window.
+
+    Attributes:
+        folder: Where the test's notebooks are, and the files its agents may read.
+        errors: What went wrong in the pages: uncaught errors, and errors written to the console.
+        requests_to_others: The addresses of requests that left for another host.
+    """
+
+    def __init__(self, window: BrowserContext, jupyter: Jupyter, name: str) -> None:
+        self.folder: Path = jupyter.root / name
+        self.folder.mkdir()
+        self.origin = jupyter.origin
+        self.errors: list[str] = []
+        self.requests_to_others: list[str] = []
+        self._window = window
+        self._jupyter = jupyter
+        self._name = name
+
+    def open(self, *cells: str, theme: str = LIGHT, clock: bool = False) -> Notebook:
+        """A new notebook with these cells, in a page of its own, its kernel ready.
+
+        Args:
+            cells: Their code.
+            theme: JupyterLab's theme.
+            clock: Whether the test moves the page's clock.
+        """
+        path = self.folder / f"notebook{len(self._window.pages)}.ipynb"
+        metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+        nbformat.write(
+            nbformat.v4.new_notebook(
+                cells=[nbformat.v4.new_code_cell(dedent(cell).strip()) for cell in cells], metadata=metadata
+            ),
+            path,
+        )
+        page = self._window.new_page()
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", self._heed)
+        page.on("request", self._watch)
+        if clock:
+            page.clock.install()
+        where = path.relative_to(self._jupyter.root).as_posix()
+        page.goto(f"{self.origin}/lab/workspaces/{self._name}/tree/{where}?token={self._jupyter.token}")
+        notebook = Notebook(page, path)
+        notebook.ready()
+        notebook.use_theme(theme)
+        return notebook
+
+    def shut_down_kernels(self) -> None:
+        """Close the pages and end what runs."""
+        for page in self._window.pages:
+            page.goto("about:blank")
+        self._jupyter.shut_down_kernels()
+
+    def _heed(self, message: ConsoleMessage) -> None:
+        if message.type == "error":
+            self.errors.append(f"{message.text} ({message.location.get('url')})")
+
+    def _watch(self, request: Request) -> None:
+        if not request.url.startswith((f"{self.origin}/", "data:", "blob:")):
+            self.requests_to_others.append(request.url)
+
+
+class Notebook:
+    """A notebook that is open in a page."""
+
+    def __init__(self, page: Page, path: Path) -> None:
+        self.page = page
+        self.path = path
+
+    def ready(self) -> None:
+        """Wait until cells can be run."""
+        expect(self.page.locator(".jp-Notebook .jp-Cell").first).to_be_visible()
+        self.page.wait_for_function(
+            "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
+        )
+
+    def use_theme(self, theme: str) -> None:
+        """Switch JupyterLab's theme, as its settings menu does."""
+        self.command("apputils:change-theme", {"theme": theme})
+        self.page.wait_for_function("theme => document.body.dataset.jpThemeName === theme", arg=theme)
+
+    def command(self, name: str, arguments: dict[str, Any] | None = None) -> None:
+        """Run a command of JupyterLab, without waiting for its end."""
+        self.page.evaluate(
+            "([name, args]) => void window.jupyterapp.commands.execute(name, args)", [name, arguments or {}]
+        )
+
+    def cell(self, number: int) -> Locator:
+        """The cell of that number, from 0."""
+        return self.page.locator(".jp-Notebook .jp-Cell").nth(number)
+
+    def output(self, number: int) -> Locator:
+        """What is below the cell of that number."""
+        return self.cell(number).locator(".jp-Cell-outputArea")
+
+    def select(self, number: int) -> None:
+        """Make a cell the one that the keyboard and the commands are for."""
+        self.page.evaluate(
+            """number => {
+                const { content } = window.jupyterapp.shell.currentWidget;
+                content.deselectAll();
+                content.activeCellIndex = number;
+                content.mode = "command";
+                content.activate();
+            }""",
+            number,
+        )
+
+    def start(self, number: int) -> None:
+        """Run a cell, without waiting for its end."""
+        self.select(number)
+        self.command("notebook:run-cell")
+
+    def run(self, number: int) -> Locator:
+        """Run a cell to its end; what is below it."""
+        self.start(number)
+        self.wait_for(number)
+        return self.output(number)
+
+    def wait_for(self, number: int) -> None:
+        """Wait until a cell that was started has run."""
+        expect(self.prompt(number)).to_have_text(_HAS_RUN)
+
+    def prompt(self, number: int) -> Locator:
+        """`[*]:` beside a cell that runs."""
+        return self.cell(number).locator(".jp-InputPrompt")
+
+    def evaluate(self, number: int, code: str) -> str:
+        """Run `code` in the cell of that number, whatever it had, and return what it printed."""
+        self.page.evaluate(
+            "([number, code]) => window.jupyterapp.shell.currentWidget.content.widgets[number]"
+            ".model.sharedModel.setSource(code)",
+            [number, code],
+        )
+        return self.run(number).inner_text().strip()
+
+    def chat(self, number: int, index: int = 0) -> Chat:
+        """The chat below the cell of that number."""
+        return Chat(self.output(number).get_by_role("region", name=CHAT_WITH).nth(index))
+
+    def open_chat(self, number: int = 0) -> Chat:
+        """Run the cell of that number, which shows a chat, and wait until it can be used."""
+        self.run(number)
+        chat = self.chat(number)
+        expect(chat.message).to_be_editable()
+        return chat
+
+    def interrupt(self) -> None:
+        """Interrupt the kernel."""
+        self.command("notebook:interrupt-kernel")
+
+    def save(self) -> Any:
+        """Save with the keyboard, as people do, and return the notebook that was written."""
+        self.page.keyboard.press("Control+s")
+        expect(self.page.locator(".jp-mod-current.jp-mod-dirty")).to_have_count(0)
+        self.page.wait_for_function("() => !window.jupyterapp.shell.currentWidget.context.model.dirty")
+        return nbformat.read(self.path, as_version=4)
+
+    def reload(self) -> None:
+        """Load the page anew."""
+        self.page.reload()
+        self.ready()

@@ -1,0 +1,98 @@
+"""What goes wrong is told together with what can be done, and the next question can be asked."""
+
+from __future__ import annotations
+
+from playwright.sync_api import expect
+
+from tests.scripted_model import BREAK, call, fail, say
+
+CHAT = 'from reasoning_widget import ReasoningChat\n\nReasoningChat(agent="researcher")'
+
+MODEL_TROUBLE = {
+    "a wrong key": ([fail(401, "bad key sk-scripted-secret")], "Check the api_key"),
+    "a quota": ([fail(429, "slow down")], "Wait a moment and ask again"),
+    "a crash": ([fail(500, "oops")], "look at the server's log"),
+    "a broken line": ([say("It all began when "), BREAK], "broke off in the middle"),
+}
+
+AGENTS = """
+    from reasoning_widget import AgentManager, ReasoningChat
+
+    async def raises(prompt):
+        yield {"type": "thought", "content": "This will not end well."}
+        raise ValueError("the well is dry")
+
+    async def confused(prompt):
+        yield "no step at all"
+
+    async def fine(prompt):
+        yield {"type": "final_answer", "content": "All is well."}
+
+    agents = AgentManager()
+    for agent in (raises, confused, fine):
+        agents.register(agent.__name__, agent)
+    ReasoningChat(agent="raises", agents=agents)
+"""
+
+NOBODY_THERE = """
+    from reasoning_widget import ReasoningChat
+
+    ReasoningChat(agent="assistant", llm={"model": "m", "model_type": "oai", "model_server": "http://127.0.0.1:9/v1",
+                                          "api_key": "none"})
+"""
+
+
+def test_a_model_that_fails(lab, model):
+    for name, (turn, _) in MODEL_TROUBLE.items():
+        model.script(name, [turn])
+    chat = lab.open(CHAT).open_chat()
+    for number, (name, (_, advice)) in enumerate(MODEL_TROUBLE.items()):
+        chat.ask(f"Show me {name}")
+        expect(chat.card("Error", number)).to_contain_text(advice)
+        chat.expect_ready()
+    expect(chat.card("Final answer")).to_contain_text("It all began when")
+    expect(chat.region).not_to_contain_text("sk-scripted-secret")
+
+    chat.ask("Are you well again?")
+    expect(chat.card("Final answer", 1)).to_contain_text("You said: Are you well again?")
+
+
+def test_a_model_that_calls_what_there_is_not_with_what_is_no_json(lab, model):
+    model.script("fly", [[call("fly_to_the_moon", {"speed": "high"})], [say("I cannot fly.")]])
+    model.script("sum", [[call("calculate", "6 times 7, please")], [say("I cannot count.")]])
+    chat = lab.open(CHAT).open_chat()
+
+    chat.ask("Can you fly?")
+    expect(chat.card("Final answer")).to_contain_text("I cannot fly.")
+    expect(chat.card("Tool result")).to_have_attribute("data-status", "failed")
+    expect(chat.card("Tool result")).to_contain_text("fly_to_the_moon")
+
+    chat.ask("What is the sum?")
+    expect(chat.card("Final answer", 1)).to_contain_text("I cannot count.")
+    expect(chat.card("Tool result", 1)).to_have_attribute("data-status", "failed")
+    expect(chat.card("Tool result", 1)).to_contain_text("JSON object")
+    expect(chat.card("Tool use", 1)).to_contain_text("6 times 7, please")
+    chat.expect_ready()
+
+
+def test_an_agent_that_fails_and_a_model_that_is_not_there(lab):
+    notebook = lab.open(AGENTS, NOBODY_THERE, "ReasoningChat(agent='nobody')")
+    chat = notebook.open_chat()
+    chat.ask("How is the well?")
+    expect(chat.card("Error")).to_contain_text("ValueError: the well is dry")
+    expect(chat.card("Thought")).to_contain_text("This will not end well.")
+
+    chat.agent.select_option("confused")
+    chat.ask("What is that?")
+    expect(chat.card("Error", 1)).to_contain_text("Yield dictionaries such as")
+
+    chat.agent.select_option("fine")
+    chat.ask("And now?")
+    expect(chat.card("Final answer")).to_contain_text("All is well.")
+
+    alone = notebook.open_chat(1)
+    alone.ask("Is anybody there?")
+    expect(alone.card("Error")).to_contain_text("No model answers at http://127.0.0.1:9")
+    alone.expect_ready()
+
+    expect(notebook.run(2)).to_contain_text('There is no agent "nobody". Known are: "researcher", "assistant"')

@@ -1,0 +1,72 @@
+"""How it looks, in light and in dark."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.lab import DARK, LIGHT
+from tests.browser.look import brightness, contrasts
+
+READABLE = 4.5
+"""The contrast that WCAG asks of text (level AA)."""
+
+LIGHT_COLOURS = {
+    "thought": "#e3f2fd",
+    "tool_use": "#fff3e0",
+    "tool_result": "#f3e5f5",
+    "final_answer": "#e8f5e9",
+    "error": "#ffebee",
+}
+
+ALL_FIVE = """
+    from reasoning_widget import ReasoningChat
+
+    CODE = "Some **bold** `code`, a [link](https://example.org):\\n\\n```python\\n# Twice\\ndef f(x: int) -> str:\\n" \\
+        "    return f'{x * 2}'\\n```\\n\\n| a | b |\\n| --- | --- |\\n| 1 | 2 |\\n\\n> quoted\\n\\n$x^2$"
+
+    async def everything(prompt):
+        tool = {"name": "find", "arguments": '{"text": "sun", "count": 3, "deep": true, "in": null}', "call_id": "c"}
+        yield {"type": "thought", "content": CODE}
+        yield {"type": "tool_use", "content": "", "tool": tool}
+        yield {"type": "tool_result", "content": '{"found": ["here", "there"], "number": 2}', "tool": tool}
+        yield {"type": "final_answer", "content": CODE}
+        if prompt == "fail":
+            raise ValueError("The well is dry.")
+
+    ReasoningChat(agent=everything)
+"""
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK])
+def test_every_text_can_be_read_in_every_theme(lab, theme):
+    notebook = lab.open(ALL_FIVE, theme=theme)
+    chat = notebook.open_chat()
+    chat.ask("fail")
+    expect(chat.card("Error")).to_be_visible()
+    for name in ("Thought", "Tool use", "Tool result"):
+        chat.open(name)
+    expect(chat.card("Final answer").locator("math")).to_be_visible()
+    expect(chat.card("Final answer").locator("pre code span").first).to_be_visible()
+    chat.message.fill("A draft")
+
+    poor = [(text, round(ratio, 2)) for text, ratio in contrasts(chat.region) if ratio < READABLE]
+    assert poor == []
+    assert (brightness(chat.region) > 0.5) == (theme == LIGHT)
+
+
+def test_the_colours_follow_the_theme_as_it_is_switched(lab):
+    notebook = lab.open(ALL_FIVE, theme=LIGHT)
+    chat = notebook.open_chat()
+    chat.ask("fail")
+    expect(chat.card("Error")).to_be_visible()
+    cards = chat.cards.all()
+    for card in cards:
+        colour = LIGHT_COLOURS[card.get_attribute("data-step-type") or ""]
+        red, green, blue = bytes.fromhex(colour[1:])
+        expect(card).to_have_css("background-color", f"rgb({red}, {green}, {blue})")
+
+    notebook.use_theme(DARK)
+    dark = [card.evaluate("card => getComputedStyle(card).backgroundColor") for card in cards]
+    assert len(set(dark)) == len(cards)
+    assert all(brightness(card) < 0.2 for card in cards)

@@ -1,0 +1,85 @@
+"""The pictures in the README, taken of the real thing. Remove one of them to have it taken anew."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.lab import DARK, LIGHT
+
+WINDOW = {"width": 1100, "height": 1000}
+
+
+@pytest.fixture
+def window_options():
+    return {"viewport": WINDOW, "device_scale_factor": 2}
+
+
+STORY = '''
+    import asyncio
+    from reasoning_widget import AgentManager, ReasoningChat
+
+    ANSWER = """
+    Yes: the roof made **1,094 kWh** from June to August and the house used 870 kWh [reports/energy.md:7-9].
+
+    | Month | Made (kWh) | Used (kWh) |
+    | --- | ---: | ---: |
+    | June | 412 | 301 |
+    | July | 377 | 284 |
+    | August | 305 | 285 |
+
+    The surplus is $1094 - 870 = 224$ kWh, so the share that was left over is
+
+    $$\\\\frac{1094 - 870}{1094} \\\\approx 20.5\\\\,\\\\%$$
+
+    ```python
+    made, used = [412, 377, 305], [301, 284, 285]
+    surplus = sum(made) - sum(used)  # 224 kWh
+    ```
+    """.replace("\\n    ", "\\n").strip()
+
+    async def researcher(prompt):
+        """Searches and reads the files below the notebook, and cites them."""
+        find = {"name": "search_files", "arguments": '{"query": "solar roof June July August"}', "call_id": "1"}
+        count = {"name": "calculate", "arguments": '{"expression": "1094 - 870"}', "call_id": "2"}
+        steps = [
+            {"type": "thought", "content": "The report on energy should say. I look for the summer months.",
+             "iteration": 1, "duration": 1.4},
+            {"type": "tool_use", "content": "", "tool": find, "iteration": 1, "duration": 0.3},
+            {"type": "tool_result", "content": "[reports/energy.md:7-9]\\nJune: made 412, used 301", "tool": find,
+             "iteration": 1, "duration": 0.02},
+            {"type": "thought", "content": "Now the difference.", "iteration": 2, "duration": 0.6},
+            {"type": "tool_use", "content": "", "tool": count, "iteration": 2, "duration": 0.2},
+            {"type": "tool_result", "content": "1094 - 870 = 224", "tool": count, "iteration": 2, "duration": 0.01},
+            {"type": "final_answer", "content": ANSWER, "iteration": 3, "duration": 3.2},
+        ]
+        for step in steps:
+            yield step
+
+    agents = AgentManager()
+    agents.register("researcher", researcher)
+    ReasoningChat(agent="researcher", agents=agents)
+'''
+
+
+@pytest.mark.parametrize(("name", "theme"), [("chat-light", LIGHT), ("chat-dark", DARK)])
+def test_the_picture_in_the_readme(lab, repository, name, theme):
+    notebook = lab.open(STORY, theme=theme)
+    notebook.command("application:toggle-left-area")
+    chat = notebook.open_chat()
+    chat.ask("Did the solar roof make more than the house used last summer?")
+    chat.expect_ready()
+    chat.expect_cards("Thought", "Tool use", "Tool result", "Thought", "Tool use", "Tool result", "Final answer")
+    chat.open("Tool use")
+    expect(chat.card("Final answer").locator("math mfrac")).to_be_visible()
+    expect(chat.card("Final answer").locator("pre code span").first).to_be_visible()
+    chat.message.blur()
+
+    picture = repository / "docs" / "images" / f"{name}.png"
+    if not picture.exists():
+        picture.parent.mkdir(parents=True, exist_ok=True)
+        notebook.page.screenshot(path=picture, animations="disabled", caret="hide")
+    width, height = struct.unpack(">II", picture.read_bytes()[16:24])
+    assert (width, height) == (2 * WINDOW["width"], 2 * WINDOW["height"])
