@@ -16,7 +16,7 @@ from importlib.metadata import entry_points
 from typing import Any, Self
 
 from traitlets import Dict, Unicode
-from traitlets.config import LoggingConfigurable
+from traitlets.config import Application, LoggingConfigurable
 
 from ..protocol import JSON, AgentInfo, Step
 from .base import DEFAULT_MAX_ITERATIONS, AgentError, BaseAgent
@@ -39,7 +39,10 @@ class UnknownAgentError(ValueError):
 
 
 class AgentManager(LoggingConfigurable):
-    """Agents by name."""
+    """Agents by name.
+
+    Configured by the `config` or `parent` it is given; without, by the IPython or Jupyter program that it runs in.
+    """
 
     agents = Dict(
         value_trait=Unicode(),
@@ -49,6 +52,8 @@ class AgentManager(LoggingConfigurable):
     ).tag(config=True)
 
     def __init__(self, **kwargs: Any) -> None:
+        if "config" not in kwargs and "parent" not in kwargs and Application.initialized():
+            kwargs["config"] = Application.instance().config
         super().__init__(**kwargs)
         self._registered: dict[str, tuple[Callable[..., Any], str]] = {}
         self._llm: JSON | None = None
@@ -127,8 +132,7 @@ class AgentManager(LoggingConfigurable):
             agent = as_agent(made)
         except TypeError as error:
             raise AgentError(f'The agent "{name}" cannot be used: {error}.') from error
-        if agent is not made:  # wrapped here: it is known by the name it is registered under
-            agent.name = name
+        agent.name = name  # its steps show the name it was asked by
         return agent
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from traitlets.config import Config
+from traitlets.config import Application, Config
 
 from reasoning_widget.agents import manager as manager_module
 from reasoning_widget.agents.base import AgentError, BaseAgent
@@ -84,6 +84,16 @@ def test_code_goes_before_configuration_and_configuration_before_packages() -> N
         {"name": "echo", "description": ""},
         {"name": "far", "description": ""},
     ]
+
+
+def test_the_configuration_of_the_program_around_it_is_used() -> None:
+    program = Application.instance()
+    try:
+        program.update_config(Config({"AgentManager": {"agents": {"counter": f"{__name__}:count"}}}))
+
+        assert AgentManager().get("counter").description == "Says how often it may ask a model."
+    finally:
+        Application.clear_instance()
 
 
 def test_listing_describes_what_is_known_and_imports_nothing() -> None:
