@@ -27,11 +27,18 @@ def import_qwen_agent() -> Any:
     """Import and return the package `qwen_agent`. Takes two seconds the first time.
 
     Signal handlers stay as they were, and files go to the user's cache unless ``QWEN_AGENT_DEFAULT_WORKSPACE`` says
-    otherwise. Where it was imported before, it is returned as it is.
+    otherwise. Where it was imported before, it is returned as it is. Its agents can be given the embedded model.
 
     Raises:
         ImportError: It, or something it needs, is not installed.
     """
+    package = _imported()
+    from .local import chat  # noqa: F401, PLC0415 (registers the model; outside the lock, which it comes for itself)
+
+    return package
+
+
+def _imported() -> Any:
     if "qwen_agent.agents" in sys.modules:
         import qwen_agent.agents  # noqa: PLC0415 (waits where another thread is in the middle of it)
 
