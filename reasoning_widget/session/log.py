@@ -46,8 +46,8 @@ class EventLog(ABC):
         """
 
     @abstractmethod
-    def read(self, session_id: str, after: int = 0) -> list[Frame]:
-        """The events behind `after`, in order."""
+    def read(self, session_id: str, after: int = 0, limit: int | None = None) -> list[Frame]:
+        """The events behind `after`, in order; of many the first `limit`."""
 
     @abstractmethod
     def save_open_text(self, session_id: str, texts: OpenText) -> None:

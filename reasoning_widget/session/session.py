@@ -6,11 +6,13 @@ It belongs to one asyncio loop. Everything here must be called on that loop; eve
 from __future__ import annotations
 
 import asyncio
+import itertools
+import math
 import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
@@ -50,6 +52,7 @@ STOP_GRACE = 1.0
 
 _OPEN_TEXT_INTERVAL = 1.0  # seconds; at most this much of an unfinished step is lost with the process
 _TAIL = 512  # events kept in memory, for watchers that are nearly up to date
+_READ_AHEAD = 64  # events read from the log at once; a batch may need more, or fewer
 _TITLE_LENGTH = 80
 
 
@@ -218,20 +221,22 @@ class Session:
             data["agent_name"] = self.agent_name
         return {"type": "session", "data": data}
 
-    def events_after(self, after: int) -> list[Frame]:
-        """The events behind `after`, but for snapshots that later ones among them supersede."""
-        if after >= self.state["last_seq"]:
-            return []
-        if self._tail and self._tail[0]["seq"] <= after + 1:
-            events = [frame for frame in self._tail if frame["seq"] > after]
-        else:
-            events = self._log.read(self.session_id, after)
-        newest = {frame["data"]["id"]: frame["seq"] for frame in events if frame["type"] == "reasoning_step"}
-        return [
-            frame
-            for frame in events
-            if frame["type"] != "reasoning_step" or newest[frame["data"]["id"]] == frame["seq"]
-        ]
+    def events_after(self, after: int) -> Iterator[Frame]:
+        """The events behind `after`, but for snapshots that later ones supersede.
+
+        They are read as they are taken: who catches up in many batches reads each event once.
+        """
+        steps = self.state["steps"]
+        while after < self.state["last_seq"]:
+            first = self._tail[0]["seq"] if self._tail else math.inf
+            if first <= after + 1:
+                events = list(itertools.islice(self._tail, after + 1 - int(first), None))
+            else:
+                events = self._log.read(self.session_id, after, _READ_AHEAD)
+            for frame in events:
+                if frame["type"] != "reasoning_step" or steps[frame["data"]["id"]]["seq"] == frame["seq"]:
+                    yield frame
+            after = events[-1]["seq"]
 
     async def wait_for(self, condition: Callable[[], bool]) -> None:
         """Wait until `condition`, which reads the state, holds."""
@@ -249,7 +254,7 @@ class Session:
             return True
         message = self._message(message_id)
         if message is None or message["withdrawn"]:
-            return message is not None
+            return True
         run = find_run(self.state, message["run_id"]) if message["run_id"] else None
         return run is not None and run["status"] != "running"
 

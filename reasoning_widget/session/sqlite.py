@@ -82,11 +82,10 @@ class SQLiteLog(EventLog):
                 raise LogConflict(msg)
             self._db.executemany("INSERT INTO event VALUES (?, ?, ?)", rows)
 
-    def read(self, session_id: str, after: int = 0) -> list[Frame]:
+    def read(self, session_id: str, after: int = 0, limit: int | None = None) -> list[Frame]:
         """See `EventLog`."""
-        rows = self._db.execute(
-            "SELECT frame FROM event WHERE session_id = ? AND seq > ? ORDER BY seq", (session_id, after)
-        )
+        query = "SELECT frame FROM event WHERE session_id = ? AND seq > ? ORDER BY seq LIMIT ?"
+        rows = self._db.execute(query, (session_id, after, -1 if limit is None else limit))
         return [msgspec.json.decode(frame) for (frame,) in rows]
 
     def save_open_text(self, session_id: str, texts: OpenText) -> None:

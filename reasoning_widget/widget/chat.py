@@ -32,6 +32,10 @@ _SLICE = 0.1  # seconds; how long a blocked cell waits before it can see an inte
 _STOP_TIMEOUT = 3.0  # seconds an interrupted `ask` waits for its run to be closed
 
 
+def _new_id() -> str:
+    return f"m-{secrets.token_hex(6)}"
+
+
 class _Question(NamedTuple):
     """A message that was accepted."""
 
@@ -142,19 +146,20 @@ class ReasoningChat(anywidget.AnyWidget):
             ValueError: The prompt is empty or too long.
             KeyboardInterrupt: The kernel was interrupted; the run has been stopped.
         """
-        question = self._post(prompt, agent, reasoning, max_iterations)
-        view = self._show_run(question.message_id)
+        message_id = _new_id()
+        view: SavedView | None = None
         try:
+            question = self._post(message_id, prompt, agent, reasoning, max_iterations)
+            view = self._show_run(message_id)
             self._wait(question)
+            return on_loop(self._answer, question)
         except KeyboardInterrupt:
-            on_loop(self._cancel, question.message_id)
-            with contextlib.suppress(TimeoutError):
-                self._wait(question, _STOP_TIMEOUT)
+            on_loop(self._cancel, message_id)
+            self._wait(_Question(message_id, self._session.epoch, 0), _STOP_TIMEOUT)
             raise
         finally:
             if view is not None:
                 on_loop(view.refresh)
-        return on_loop(self._answer, question)
 
     async def stream(
         self,
@@ -177,7 +182,7 @@ class ReasoningChat(anywidget.AnyWidget):
         Raises:
             ValueError: The prompt is empty or too long.
         """
-        question = self._post(prompt, agent, reasoning, max_iterations)
+        question = self._post(_new_id(), prompt, agent, reasoning, max_iterations)
         view = self._show_run(question.message_id)
         here = asyncio.get_running_loop()
         arrived: asyncio.Queue[JSON | None] = asyncio.Queue()
@@ -227,10 +232,11 @@ class ReasoningChat(anywidget.AnyWidget):
         """Which model answers, and why; it never shows a key."""
         return choose_model(self._model.llm)
 
-    def _post(self, prompt: str, agent: str | None, reasoning: bool, max_iterations: int | None) -> _Question:
+    def _post(
+        self, message_id: str, prompt: str, agent: str | None, reasoning: bool, max_iterations: int | None
+    ) -> _Question:
         if agent is not None:
             self._agents.check(agent)
-        message_id = f"m-{secrets.token_hex(6)}"
         payload: JSON = {"message": prompt, "agent_name": agent or self._agent_name, "enable_reasoning": reasoning}
         if max_iterations is not None:
             payload["max_iterations"] = max_iterations
@@ -246,18 +252,16 @@ class ReasoningChat(anywidget.AnyWidget):
         return on_loop(put)
 
     def _wait(self, question: _Question, timeout: float = math.inf) -> None:
-        """Wait in slices, between which Python can raise a pending KeyboardInterrupt."""
+        """Wait until the question is settled, in slices, between which Python can raise a pending interrupt."""
         session = self._session
         settled = asyncio.run_coroutine_threadsafe(
             session.wait_for(lambda: session.message_is_settled(question.message_id, question.epoch)), session_loop()
         )
         deadline = time.monotonic() + timeout
         try:
-            while not settled.done():
+            while not settled.done() and time.monotonic() < deadline:
                 with contextlib.suppress(TimeoutError):
                     settled.result(_SLICE)
-                if time.monotonic() > deadline:
-                    raise TimeoutError
         finally:
             settled.cancel()
 

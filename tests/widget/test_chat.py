@@ -165,7 +165,7 @@ def test_closing_a_chat_stops_its_run(open_chat):
             ended.set()
 
     chat = open_chat(wait)
-    asking = threading.Thread(target=chat._post, args=("hi", None, True, None))
+    asking = threading.Thread(target=chat._post, args=("m1", "hi", None, True, None))
     asking.start()
     asking.join()
     chat.close()

@@ -1,0 +1,288 @@
+"""The chat in a real kernel: what a page would receive, and what it can do while a cell is blocked."""
+
+import json
+from queue import Empty
+
+import pytest
+from jupyter_client.manager import KernelManager
+
+from reasoning_widget.fold import new_transcript, receive
+
+AGENT = """
+import asyncio, threading
+from reasoning_widget import ReasoningChat
+goes_on = threading.Event()
+async def story(prompt):
+    yield {"type": "thought", "content": "let me see"}
+    text = ""
+    for word in "once upon a time".split():
+        text += word + " "
+        yield {"type": "final_answer", "id": "a", "content": text}
+    if prompt == "wait":
+        await asyncio.Event().wait()
+chat = ReasoningChat(story)
+"""
+
+
+class Page:
+    """A kernel's client that keeps the messages it receives, as a notebook page does."""
+
+    def __init__(self, client):
+        self.client = client
+        self.messages = []
+        self.subshell = None
+
+    def run(self, code):
+        return self.client.execute(code)
+
+    def until(self, condition):
+        """Receive until `condition(message)`; return that message."""
+        while True:
+            message = self.client.get_iopub_msg(timeout=20)
+            self.messages.append(message)
+            if condition(message):
+                return message
+
+    def until_all(self, *conditions):
+        """Receive until each has been met."""
+        missing = list(conditions)
+        self.until(lambda m: [missing.remove(met) for met in list(missing) if met(m)] and not missing)
+
+    def done(self, request):
+        self.until(lambda m: is_idle(m, request))
+
+    def do(self, code):
+        request = self.run(code)
+        self.done(request)
+        return request
+
+    def outputs(self, request, kind):
+        return [
+            m["content"] for m in self.messages if m["msg_type"] == kind and m["parent_header"]["msg_id"] == request
+        ]
+
+    def chat(self):
+        """The comm id of the newest chat."""
+        request = self.do("print(chat.model_id)")
+        return self.outputs(request, "stream")[0]["text"].strip()
+
+    def batches(self, comm_id):
+        contents = [m["content"] for m in self.messages if m["msg_type"] == "comm_msg"]
+        return [
+            c["data"]["content"] for c in contents if c["comm_id"] == comm_id and c["data"].get("method") == "custom"
+        ]
+
+    def open_subshell(self):
+        """As JupyterLab does: comm messages go to a subshell of their own."""
+        request = self.client.session.msg("create_subshell_request", {})
+        self.client.control_channel.send(request)
+        self.subshell = self.client.get_control_msg(timeout=60)["content"]["subshell_id"]
+
+    def send(self, comm_id, message):
+        content = {"comm_id": comm_id, "data": {"method": "custom", "content": message}}
+        request = self.client.session.msg("comm_msg", content)
+        request["header"]["subshell_id"] = self.subshell
+        self.client.shell_channel.send(request)
+
+
+def is_idle(message, request):
+    return (
+        message["msg_type"] == "status"
+        and message["content"]["execution_state"] == "idle"
+        and message["parent_header"].get("msg_id") == request
+    )
+
+
+def custom(kind):
+    """A batch that has a frame of this type."""
+
+    def matches(message):
+        if message["msg_type"] != "comm_msg":
+            return False
+        batch = message["content"]["data"].get("content") or {}
+        return any(frame["type"] == kind for frame in batch.get("frames", []))
+
+    return matches
+
+
+def answering(message):
+    """The story is being told."""
+    batch = message["content"]["data"].get("content") if message["msg_type"] == "comm_msg" else None
+    frames = batch["frames"] if batch else []
+    return any(frame["data"].get("type") == "final_answer" for frame in frames)
+
+
+def shown(message):
+    """The view is in the notebook."""
+    return message["msg_type"] == "display_data"
+
+
+def stopped_in_ask(page):
+    """Ask in a cell, stop from the page while the cell is blocked, and return the cell's request."""
+    page.open_subshell()
+    chat = page.chat()
+    request = page.run('answer = chat.ask("wait"); print(answer.status)')
+    page.until_all(answering, shown)
+    page.send(chat, {"type": "stop", "id": "s1", "payload": {}})
+    page.done(request)
+    return request
+
+
+@pytest.fixture(scope="module")
+def kernel():
+    manager = KernelManager(kernel_name="python3")
+    manager.start_kernel()
+    client = manager.client()
+    client.start_channels()
+    client.wait_for_ready(timeout=60)
+    yield manager, client
+    client.stop_channels()
+    manager.shutdown_kernel(now=True)
+    client.context.term()
+
+
+@pytest.fixture
+def page(kernel):
+    page = Page(kernel[1])
+    page.do(AGENT)
+    yield page
+    kernel[0].interrupt_kernel()  # a test that failed may have left a cell waiting
+
+
+def fold(batches):
+    state = new_transcript()
+    for batch in batches:
+        for frame in batch["frames"]:
+            receive(state, frame)
+    return state
+
+
+def test_the_cards_of_ask_arrive_and_the_answer_prints_well(page):
+    chat = page.chat()
+    request = page.do('answer = chat.ask("go"); print(answer)')
+
+    state = fold(page.batches(chat))
+    assert [step["content"] for step in state["steps"].values()] == ["let me see", "once upon a time "]
+    assert page.outputs(request, "stream")[-1]["text"] == "once upon a time \n"
+
+
+def test_what_is_saved_is_refreshed_before_ask_returns(page):
+    request = stopped_in_ask(page)
+
+    first = page.outputs(request, "display_data")[0]["data"]
+    saved = page.outputs(request, "update_display_data")[-1]["data"]
+    assert "stopped" not in first["text/html"]
+    assert "once upon a time" in saved["text/html"]
+    assert "once upon a time" in saved["text/markdown"]
+    assert "The run ended: stopped." in saved["text/html"]
+    assert saved["application/vnd.jupyter.widget-view+json"] == first["application/vnd.jupyter.widget-view+json"]
+
+
+def test_a_chat_that_is_displayed_is_refreshed_in_its_own_cell(page):
+    shown = page.do("chat")
+    page.do('chat.ask("go");')
+
+    display_id = page.outputs(shown, "display_data")[0]["transient"]["display_id"]
+    updates = [
+        m["content"]
+        for m in page.messages
+        if m["msg_type"] == "update_display_data" and m["content"]["transient"]["display_id"] == display_id
+    ]
+    assert "once upon a time" in updates[-1]["data"]["text/html"]
+
+
+def test_stop_arrives_while_the_cell_is_blocked(page):
+    request = stopped_in_ask(page)
+
+    assert page.outputs(request, "stream")[-1]["text"] == "stopped\n"
+
+
+def test_a_message_sent_while_the_cell_is_blocked_queues(page):
+    page.open_subshell()
+    chat = page.chat()
+    request = page.run('answer = chat.ask("wait")')
+    page.until(answering)
+
+    page.send(chat, {"type": "chat", "id": "m2", "payload": {"message": "later", "agent_name": "story"}})
+    page.until(custom("ack"))
+    page.send(chat, {"type": "withdraw", "id": "w", "payload": {"message_id": "m2"}})
+    page.until(custom("message_withdrawn"))
+    page.send(chat, {"type": "stop", "id": "s1", "payload": {}})
+    page.done(request)
+
+    assert [m["withdrawn"] for m in fold(page.batches(chat))["messages"]] == [None, "withdrawn"]
+
+
+def test_interrupting_the_kernel_stops_the_run_and_finishes_its_log(kernel, page):
+    request = page.run('chat.ask("wait")')
+    page.until_all(answering, shown)
+
+    kernel[0].interrupt_kernel()
+    page.done(request)
+    after = page.do("print(chat.runs[-1]['status'], [s['status'] for s in chat.steps])")
+
+    assert page.outputs(request, "error")[0]["ename"] == "KeyboardInterrupt"
+    assert page.outputs(after, "stream")[0]["text"] == "stopped ['done', 'stopped']\n"
+    assert "once upon" in page.outputs(request, "update_display_data")[-1]["data"]["text/html"]
+
+
+def test_a_page_that_comes_late_gets_everything(page):
+    page.do('chat.ask("go");')
+    chat = page.chat()
+    live = fold(page.batches(chat))
+    before = len(page.batches(chat))
+
+    page.send(chat, {"type": "attach", "payload": {"epoch": None, "after": 0}})
+    page.until(lambda m: custom("session")(m) and custom("run_finished")(m))
+
+    again = page.batches(chat)[before:]
+    assert fold(again) == live
+    assert sum(len(batch["frames"]) for batch in again) == 1 + live["last_seq"] - 1  # each step once, and `session`
+
+
+def test_bad_messages_from_a_page_get_an_error_and_do_no_harm(page):
+    chat = page.chat()
+    for message in ("text", {"type": "attach", "payload": {}}, {"type": "blob", "payload": {"blob": "nothing"}}):
+        page.send(chat, message)
+        page.until(custom("error"))
+
+    request = page.do('print(chat.ask("go").status)')
+    assert page.outputs(request, "stream")[-1]["text"] == "completed\n"
+
+
+def test_modules_are_pushed_when_the_text_first_needs_them(page):
+    code = "async def code(p):\n    yield {'type': 'final_answer', 'content': '```python\\nx\\n``` and $x^2$'}\n"
+    page.do(code + "chat = ReasoningChat(code)\nfor _ in range(2): chat.ask('go')")
+
+    chat = page.chat()
+    frames = [frame for batch in page.batches(chat) for frame in batch["frames"]]
+    assert sorted(f["data"]["name"] for f in frames if f["type"] == "module") == ["highlight", "math"]
+
+
+def test_display_in_a_tool_belongs_to_its_step(page):
+    code = """
+from IPython.display import HTML, display
+from reasoning_widget import BlockingAgent, current_run
+class Shows(BlockingAgent):
+    name = "shows"
+    def run_blocking(self, prompt, max_iterations, emit):
+        step = {"type": "tool_result", "id": "r", "content": "", "tool": {"name": "t"}, "status": "streaming"}
+        with current_run().capturing(lambda output: emit({**step, "output": output})):
+            display(HTML("<b>bold</b>")); print("printed")
+            current_run().keep({"kept": 1})
+chat = ReasoningChat(Shows())
+answer = chat.ask("go")
+"""
+    request = page.do(code + "import json; print(json.dumps([answer.steps[0]['output'], list(chat.results.values())]))")
+
+    output, results = json.loads(page.outputs(request, "stream")[-1]["text"])
+    assert output == {"text/html": "<b>bold</b>", "text/plain": "printed\n"}
+    assert results == [{"kept": 1}]
+
+
+def test_nothing_is_left_to_receive(page):
+    """No error reached the kernel's own streams in all this."""
+    page.do("1")
+    assert [m["content"] for m in page.messages if m["msg_type"] == "error"] == []
+    with pytest.raises(Empty):
+        page.client.get_stdin_msg(timeout=0)
