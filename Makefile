@@ -77,8 +77,8 @@ bench: $(PACKAGE) $(LAB_LINK) model chromium ## measure speed beside its baselin
 # Debian and Ubuntu are served; elsewhere the browser is the developer's to install.
 .PHONY: chromium
 chromium:
-	@for name in chromium chromium-browser google-chrome; do command -v $$name >/dev/null && exit 0; done; \
-	if ! command -v apt-get >/dev/null; then \
+	@if command -v chromium >/dev/null; then exit 0; \
+	elif ! command -v apt-get >/dev/null; then \
 		echo "Missing: Chromium. Install it so that 'chromium' is on PATH." >&2; exit 1; \
 	elif [ "$$(id -u)" = 0 ]; then root=; \
 	elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then root="sudo -n"; \
