@@ -1,0 +1,64 @@
+// Write src/protocol/messages.ts from the Python definition of the protocol.
+//
+//   node scripts/generate.mjs            write the file
+//   node scripts/generate.mjs --check    change nothing; fail if the file is stale
+//   node scripts/generate.mjs --print    write to standard output instead
+//
+// The JSON Schema is read from standard input where something is piped into it, else from the `python` on the PATH
+// (or $PYTHON), which must be able to import reasoning_widget.
+import { execFileSync } from "node:child_process";
+import { fstatSync, readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { compile } from "json-schema-to-typescript";
+
+const TARGET = fileURLToPath(new URL("../src/protocol/messages.ts", import.meta.url));
+const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
+const BANNER = `// Generated from reasoning_widget/protocol.py by \`npm run generate\`: do not edit.
+`;
+const PYTHON = "import json; from reasoning_widget.protocol import json_schema; print(json.dumps(json_schema()))";
+
+function readSchema() {
+  const input = fstatSync(0);
+  if (input.isFIFO() || input.isFile()) {
+    const text = readFileSync(0, "utf8");
+    if (text.trim()) return JSON.parse(text);
+  }
+  const python = process.env.PYTHON ?? "python";
+  return JSON.parse(execFileSync(python, ["-c", PYTHON], { cwd: REPOSITORY, encoding: "utf8" }));
+}
+
+/** Objects of which the schema says nothing may hold anything; descriptions lose the indentation of docstrings. */
+function prepared(node) {
+  if (Array.isArray(node)) return node.map(prepared);
+  if (node === null || typeof node !== "object") return node;
+  const copy = Object.fromEntries(Object.entries(node).map(([key, value]) => [key, prepared(value)]));
+  if (copy.type === "object") copy.additionalProperties ??= copy.properties === undefined;
+  if (typeof copy.description === "string") copy.description = copy.description.replace(/\n +/g, "\n").trim();
+  return copy;
+}
+
+async function generate() {
+  const root = { $defs: prepared(readSchema().$defs), title: "Unused", type: "object", additionalProperties: false };
+  const source = await compile(root, "Unused", {
+    bannerComment: BANNER,
+    format: true,
+    style: { printWidth: 120 },
+    unreachableDefinitions: true,
+  });
+  return source
+    .replace(/export interface Unused \{\}\n/, "")
+    .replace(/ *\* This interface was referenced by [^\n]*\n *\* via the `definition` [^\n]*\n/g, "")
+    .replace(/\n \*\n \*\/\n/g, "\n */\n");
+}
+
+const source = await generate();
+if (process.argv.includes("--print")) {
+  process.stdout.write(source);
+} else if (process.argv.includes("--check")) {
+  if (source !== readFileSync(TARGET, "utf8")) {
+    console.error("js/src/protocol/messages.ts is stale: run `npm run generate` in js/");
+    process.exitCode = 1;
+  }
+} else {
+  writeFileSync(TARGET, source);
+}

@@ -1,0 +1,7 @@
+// The optional module "math": TeX to MathML, which browsers draw by themselves, without fonts of ours.
+
+import temml from "temml";
+
+export function render(tex: string, display: boolean): string {
+  return temml.renderToString(tex, { displayMode: display, throwOnError: true, trust: false, maxExpand: 500 });
+}

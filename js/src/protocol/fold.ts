@@ -1,0 +1,266 @@
+// What a transcript is: the fold of a session's events. The same function as reasoning_widget/fold.py; both are held to
+// the golden traces in tests/fixtures/traces/.
+//
+// The transcript is changed in place, but its items (messages, runs, steps, requests) are replaced when they change, so
+// that a view can tell by identity what to draw again.
+
+import { codePointLength, dropCodePoints } from "./codepoints.ts";
+import { EVENT_TYPES, type EventType, type Frame, type ServerData } from "./frames.ts";
+import type {
+  MessageWithdrawnData,
+  ReasoningStep,
+  RequestClosedData,
+  RequestData,
+  RunFinishedData,
+  RunStartedData,
+  SessionData,
+  StepDeltaData,
+  Usage,
+  UserMessageData,
+} from "./messages.ts";
+
+/**
+ * What a frame did: changed the transcript; was known already; or cannot be placed, because something before it was
+ * lost, and the client must ask for what it missed.
+ */
+export type Outcome = "applied" | "ignored" | "gap";
+
+export type Channel = StepDeltaData["channel"];
+
+/** A question, with the run it got (`steered`: within another's run) or the reason it never will. */
+export interface Message extends UserMessageData {
+  run_id: string | null;
+  steered: boolean;
+  withdrawn: MessageWithdrawnData["reason"] | null;
+}
+
+/** A run, with the ids of its steps in order. */
+export interface Run extends RunStartedData {
+  status: "running" | RunFinishedData["status"];
+  usage: Usage | null;
+  /** Seconds. */
+  duration: number | null;
+  steps: string[];
+}
+
+/** The newest snapshot of a step and the text appended since; `seq` is that snapshot's. */
+export interface Step extends ReasoningStep {
+  seq: number;
+}
+
+/** What the agent asked the person, and how that ended. */
+export interface Request extends RequestData {
+  closed: RequestClosedData | null;
+}
+
+/** The state of a session. Plain JSON. */
+export interface Transcript {
+  session_id: string | null;
+  epoch: string | null;
+  title: string | null;
+  last_seq: number;
+  messages: Message[];
+  runs: Run[];
+  steps: Record<string, Step>;
+  requests: Record<string, Request>;
+  /** Events of a type this version does not know. */
+  other: Frame[];
+}
+
+/** The transcript of nothing. */
+export function newTranscript(): Transcript {
+  return {
+    session_id: null,
+    epoch: null,
+    title: null,
+    last_seq: 0,
+    messages: [],
+    runs: [],
+    // Ids come from elsewhere: `__proto__` must be an id like any other.
+    steps: Object.create(null),
+    requests: Object.create(null),
+    other: [],
+  };
+}
+
+/** Fold one frame into `state`, in place. Frames that are no part of a transcript (`ack`, `pong`, …) are ignored. */
+export function receive(state: Transcript, frame: Frame): Outcome {
+  const data: unknown = frame.data;
+  if (frame.type === "session") return open(state, data as SessionData);
+  if (frame.type === "step_delta") return append(state, data as StepDeltaData);
+  const { seq } = frame;
+  if (seq == null || seq <= state.last_seq) return "ignored";
+  state.last_seq = seq;
+  if (isEvent(frame.type)) {
+    const fold = EVENTS[frame.type] as (state: Transcript, data: unknown, seq: number) => void;
+    fold(state, data, seq);
+  } else {
+    state.other.push({ ...frame });
+  }
+  return "applied";
+}
+
+/** The text of one channel of a step; empty where there is none yet. */
+export function channelText(step: ReasoningStep, channel: Channel): string {
+  let text: unknown;
+  if (channel === "content") text = step.content;
+  else if (channel === "arguments") text = step.tool?.arguments;
+  else text = step.output?.["text/plain"];
+  return typeof text === "string" ? text : "";
+}
+
+/** Whether the step may still change. */
+export function isOpen(step: ReasoningStep): boolean {
+  return step.status !== "done" && step.status !== "failed" && step.status !== "stopped";
+}
+
+/** The run of that id, looked for from the newest back. */
+export function findRun(state: Transcript, runId: string): Run | null {
+  return state.runs[runIndex(state, runId)] ?? null;
+}
+
+/** Where a step without an id is found: its place in the log names it. */
+export function stepKey(step: ReasoningStep, seq: number): string {
+  return step.id || `seq-${seq}`;
+}
+
+/**
+ * The lengths in code points of the channels that grew, per transcript, so that appending to a long text does not count
+ * it again. A snapshot of the step forgets them.
+ */
+const lengths = new WeakMap<Transcript, Map<string, Map<Channel, number>>>();
+
+function lengthsOf(state: Transcript, stepId: string): Map<Channel, number> {
+  let steps = lengths.get(state);
+  if (!steps) {
+    steps = new Map();
+    lengths.set(state, steps);
+  }
+  let channels = steps.get(stepId);
+  if (!channels) {
+    channels = new Map();
+    steps.set(stepId, channels);
+  }
+  return channels;
+}
+
+function runIndex(state: Transcript, runId: string): number {
+  return state.runs.findLastIndex((run) => run.run_id === runId);
+}
+
+function open(state: Transcript, data: SessionData): Outcome {
+  let changed = data.epoch !== state.epoch;
+  if (changed) {
+    // The other log's title and items are gone with it.
+    Object.assign(state, newTranscript(), { epoch: data.epoch, session_id: data.session_id });
+    lengths.delete(state);
+  }
+  if (data.run != null && findRun(state, data.run.run_id) === null) {
+    runStarted(state, data.run);
+    changed = true;
+  }
+  return changed ? "applied" : "ignored";
+}
+
+function append(state: Transcript, data: StepDeltaData): Outcome {
+  const step = state.steps[data.step_id];
+  if (step === undefined || data.base > step.seq) return "gap";
+  if (data.base < step.seq || !isOpen(step)) return "ignored";
+  const { channel } = data;
+  const text = channelText(step, channel);
+  const known = lengthsOf(state, data.step_id);
+  const length = known.get(channel) ?? codePointLength(text);
+  const overlap = length - data.offset;
+  if (overlap < 0) return "gap";
+  const added = codePointLength(data.text) - overlap;
+  if (added <= 0) return "ignored";
+  known.set(channel, length + added);
+  state.steps[data.step_id] = withText(step, channel, text + dropCodePoints(data.text, overlap));
+  return "applied";
+}
+
+function withText(step: Step, channel: Channel, text: string): Step {
+  if (channel === "content") return { ...step, content: text };
+  if (channel === "arguments") {
+    return { ...step, tool: { ...step.tool, arguments: text } as NonNullable<Step["tool"]> };
+  }
+  return { ...step, output: { ...step.output, "text/plain": text } };
+}
+
+function setMessage(state: Transcript, id: string, change: Partial<Message>): void {
+  const index = state.messages.findLastIndex((message) => message.id === id);
+  const message = state.messages[index];
+  if (message) state.messages[index] = { ...message, ...change };
+}
+
+function runStarted(state: Transcript, data: RunStartedData): void {
+  // `session` may have told of it before the runs that came earlier were read: its place is here.
+  const index = runIndex(state, data.run_id);
+  const known = index < 0 ? [] : state.runs.splice(index, 1);
+  state.runs.push(known[0] ?? { ...data, status: "running", usage: null, duration: null, steps: [] });
+  setMessage(state, data.message_id, { run_id: data.run_id });
+}
+
+function reasoningStep(state: Transcript, data: ReasoningStep, seq: number): void {
+  const id = stepKey(data, seq);
+  const known = state.steps[id];
+  if (known === undefined) {
+    const index = runIndex(state, data.run_id ?? "");
+    const run = state.runs[index];
+    if (run) state.runs[index] = { ...run, steps: placed(state, run.steps, id, data.index) };
+  } else if (!isOpen(known)) {
+    return;
+  }
+  lengths.get(state)?.delete(id);
+  state.steps[id] = { ...data, seq };
+}
+
+/** The ids with a new one where it opened: who catches up may get it after one that opened later but closed earlier. */
+function placed(state: Transcript, ids: string[], id: string, index: number | undefined): string[] {
+  let at = ids.length;
+  if (index != null) {
+    while (at > 0 && indexOf(state, ids[at - 1]) > index) at--;
+  }
+  return [...ids.slice(0, at), id, ...ids.slice(at)];
+}
+
+function indexOf(state: Transcript, id: string | undefined): number {
+  return state.steps[id ?? ""]?.index ?? -1;
+}
+
+function requestClosed(state: Transcript, data: RequestClosedData): void {
+  const request = state.requests[data.request_id];
+  if (request !== undefined && request.closed === null) {
+    state.requests[data.request_id] = { ...request, closed: { ...data } };
+  }
+}
+
+function runFinished(state: Transcript, data: RunFinishedData): void {
+  const index = runIndex(state, data.run_id);
+  const run = state.runs[index];
+  if (run?.status === "running") state.runs[index] = { ...run, ...data };
+}
+
+function isEvent(type: string): type is EventType {
+  return (EVENT_TYPES as readonly string[]).includes(type);
+}
+
+type EventFolds = { [T in EventType]: (state: Transcript, data: ServerData[T], seq: number) => void };
+
+const EVENTS: EventFolds = {
+  session_info: (state, data) => {
+    state.title = data.title;
+  },
+  user_message: (state, data) => {
+    state.messages.push({ ...data, run_id: null, steered: false, withdrawn: null });
+  },
+  message_withdrawn: (state, data) => setMessage(state, data.message_id, { withdrawn: data.reason }),
+  message_steered: (state, data) => setMessage(state, data.message_id, { run_id: data.run_id, steered: true }),
+  run_started: runStarted,
+  reasoning_step: reasoningStep,
+  request: (state, data) => {
+    state.requests[data.request_id] = { ...data, closed: null };
+  },
+  request_closed: requestClosed,
+  run_finished: runFinished,
+};

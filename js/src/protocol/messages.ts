@@ -1,0 +1,304 @@
+// Generated from reasoning_widget/protocol.py by `npm run generate`: do not edit.
+
+/**
+ * Ask. While a run is on, the message queues.
+ */
+export interface ChatPayload {
+  agent_name: string;
+  enable_reasoning?: boolean;
+  follows?: string;
+  max_iterations?: number;
+  message: string;
+  steer?: boolean;
+}
+/**
+ * Take a queued message back.
+ */
+export interface WithdrawPayload {
+  message_id: string;
+}
+/**
+ * Stop the run: the named one, or whichever is on.
+ */
+export interface StopPayload {
+  run_id?: string;
+}
+/**
+ * Answer an approval (a boolean) or a question (a text). The first answer wins.
+ */
+export interface AnswerPayload {
+  request_id: string;
+  value: unknown;
+}
+/**
+ * Stop, delete the log and begin a new epoch; naming an old epoch does nothing.
+ */
+export interface ClearPayload {
+  epoch: string;
+}
+/**
+ * On a comm: send what this page has missed.
+ */
+export interface AttachPayload {
+  after: number;
+  epoch: string | null;
+  modules?: string[];
+}
+/**
+ * On a comm: send the MIME value with this SHA-256.
+ */
+export interface BlobPayload {
+  blob: string;
+}
+/**
+ * Nothing.
+ */
+export interface EmptyPayload {}
+/**
+ * The first frame: where the log stands.
+ */
+export interface SessionData {
+  agent_name?: string;
+  agents: AgentInfo[];
+  epoch: string;
+  last_seq: number;
+  protocol: number;
+  run: RunStartedData | null;
+  session_id: string;
+  time: number;
+}
+/**
+ * An agent that may be asked.
+ */
+export interface AgentInfo {
+  description: string;
+  name: string;
+}
+/**
+ * An agent begins to work on a message.
+ */
+export interface RunStartedData {
+  agent_name: string;
+  enable_reasoning: boolean;
+  message_id: string;
+  run_id: string;
+  timestamp: number;
+}
+/**
+ * The session has a new title.
+ */
+export interface SessionInfoData {
+  title: string;
+}
+/**
+ * A question was accepted.
+ */
+export interface UserMessageData {
+  content: string;
+  follows: string | null;
+  id: string;
+  timestamp: number;
+}
+/**
+ * A queued message will not run.
+ */
+export interface MessageWithdrawnData {
+  message_id: string;
+  reason: "interrupted" | "stopped" | "withdrawn";
+}
+/**
+ * A message was handed to the run that is on, instead of starting one of its own.
+ */
+export interface MessageSteeredData {
+  message_id: string;
+  run_id: string;
+}
+/**
+ * A step on the wire. `type`, `content`, `iteration` and `timestamp` alone are a complete one.
+ */
+export interface ReasoningStep {
+  agent?: string;
+  content: string;
+  cut?: {
+    [k: string]: number;
+  };
+  duration?: number;
+  id?: string;
+  index?: number;
+  iteration: number;
+  output?: {
+    [k: string]: unknown;
+  };
+  parent_id?: string;
+  run_id?: string;
+  status?: "done" | "failed" | "stopped" | "streaming";
+  timestamp: number;
+  tool?: ToolCall;
+  type: "error" | "final_answer" | "thought" | "tool_result" | "tool_use";
+  usage?: Usage;
+}
+/**
+ * A call of a tool, as the model wrote it.
+ */
+export interface ToolCall {
+  arguments?: string;
+  call_id?: string;
+  name: string;
+}
+/**
+ * Tokens spent, as the model's server counted them.
+ */
+export interface Usage {
+  input_tokens?: number;
+  output_tokens?: number;
+}
+/**
+ * Text that was appended to an open step.
+ */
+export interface StepDeltaData {
+  base: number;
+  channel: "arguments" | "content" | "output";
+  offset: number;
+  step_id: string;
+  text: string;
+}
+/**
+ * The agent asks the person.
+ */
+export interface RequestData {
+  details?: {
+    [k: string]: unknown;
+  };
+  expires: number | null;
+  kind: "approval" | "question";
+  options?: string[];
+  prompt: string;
+  request_id: string;
+  run_id: string;
+  step_id: string | null;
+  timestamp: number;
+}
+/**
+ * A request was answered, or will not be any more.
+ */
+export interface RequestClosedData {
+  by?: string;
+  reason: "answered" | "expired" | "interrupted" | "stopped";
+  request_id: string;
+  value?: unknown;
+}
+/**
+ * A run ended.
+ */
+export interface RunFinishedData {
+  duration: number;
+  run_id: string;
+  status: "completed" | "failed" | "interrupted" | "max_iterations" | "stopped";
+  usage: Usage;
+}
+/**
+ * The client's message `id` is safe, or done: sent for every message that had an id and no `error`.
+ */
+export interface AckData {
+  id: string;
+}
+/**
+ * A message could not be accepted. The connection stays open.
+ */
+export interface ErrorData {
+  code: string;
+  id?: string;
+  message: string;
+}
+/**
+ * How a lost last message is noticed, and the running clock is set.
+ */
+export interface PongData {
+  last_seq: number;
+  time: number;
+}
+/**
+ * Which model answers, and whether it is there.
+ */
+export interface ModelData {
+  local: boolean;
+  message?: string;
+  name: string;
+  reason: string;
+  received?: number;
+  source: string;
+  state: "downloading" | "failed" | "missing" | "ready";
+  total?: number;
+}
+/**
+ * On a comm: the source of an optional JavaScript module that the text now needs.
+ */
+export interface ModuleData {
+  name: "highlight" | "math";
+  source: string;
+}
+/**
+ * On a comm: a MIME value that was too long for its step.
+ */
+export interface BlobData {
+  blob: string;
+  value: unknown;
+}
+/**
+ * A message from a client, validated.
+ */
+export interface ClientMessage {
+  id?: string;
+  payload: {
+    [k: string]: unknown;
+  };
+  type: string;
+}
+/**
+ * A message from the server; an event if it carries a `seq`.
+ */
+export interface Frame {
+  data: {
+    [k: string]: unknown;
+  };
+  seq?: number;
+  type: string;
+}
+/**
+ * One comm message: what happened in the log behind `after`, up to `upto`, and the open text since.
+ *
+ * A comm is a broadcast that may lose messages. A view whose position is before `after` has missed something: it
+ * drops the batch and sends `attach`; any other folds the frames and stands at `upto`.
+ */
+export interface Batch {
+  after: number;
+  epoch: string;
+  frames: Frame[];
+  upto: number;
+}
+/**
+ * A step as an agent yields it: `type` and `content` are enough, the session adds the rest.
+ *
+ * A step that has an `id` may be yielded again under it, each time it has grown; one without is complete as it
+ * stands.
+ */
+export interface Step {
+  agent?: string;
+  content: string;
+  cut?: {
+    [k: string]: number;
+  };
+  duration?: number;
+  id?: string;
+  iteration?: number;
+  output?: {
+    [k: string]: unknown;
+  };
+  parent_id?: string;
+  run_id?: string;
+  status?: "done" | "failed" | "stopped" | "streaming";
+  timestamp?: number;
+  tool?: ToolCall;
+  type: "error" | "final_answer" | "thought" | "tool_result" | "tool_use";
+  usage?: Usage;
+}

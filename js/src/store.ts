@@ -1,0 +1,368 @@
+// One store for each chat: the transcript, and what the person has done to its views. It lives as long as the widget's
+// model; views come and go, and all of them show the same.
+
+import { loadModule, moduleNames } from "./modules.ts";
+import { Painter } from "./painter.ts";
+import { findRun, newTranscript, type Outcome, type Request, type Run, receive, type Step, stepKey, type Transcript } from "./protocol/fold.ts";
+import { dataOf, type Frame } from "./protocol/frames.ts";
+import type { AgentInfo, ErrorData, ModelData, ReasoningStep } from "./protocol/messages.ts";
+import type { Link, Target } from "./transport/link.ts";
+
+/**
+ * What a view may listen to: `chat` (which messages, runs, requests and notices there are), `composer` (what the
+ * composer shows), `run:<id>`, `step:<id>` (a snapshot), `text:<id>` (text was appended), `blob:<hash>`, `sent` (the person
+ * asked), `clock` (once a second while a
+ * run is on) and `announcement`.
+ */
+export type Topic = string;
+
+/** A message of ours that was refused. */
+export interface Refusal {
+  key: number;
+  message: string;
+}
+
+/** A MIME value that is kept beside the log. */
+export interface BlobReference {
+  blob: string;
+  size: number;
+}
+
+/** Without a sign of life for this long, in seconds, a run's card says what can be done. */
+export const QUIET_AFTER = 30;
+
+export class Store implements Target {
+  transcript: Transcript = newTranscript();
+  agents: AgentInfo[] = [];
+  model: ModelData | null = null;
+  refusals: Refusal[] = [];
+  /** The kernel, or its comm, is gone. */
+  disconnected = false;
+  /** The latest words for users of screen readers. */
+  announcement = "";
+
+  draft = "";
+  reasoning = true;
+  /** What the reader opened (true) or folded (false), by step. */
+  readonly toggled = new Map<string, boolean>();
+  /** Where the reader is in the list; null at the end, going along with it. */
+  scrollTop: number | null = null;
+  readonly painter = new Painter();
+
+  #link: Link | null = null;
+  #chosenAgent: string | null = null;
+  #defaultAgent = "";
+  readonly #own = new Set<string>();
+  readonly #edited = new Set<string>();
+  readonly #stopping = new Set<string>();
+  readonly #blobs = new Map<string, unknown>();
+  readonly #listeners = new Map<Topic, Set<() => void>>();
+  readonly #dirty = new Set<Topic>();
+  #clockOffset = 0;
+  #heardAt = 0;
+  #ticking: ReturnType<typeof setInterval> | undefined;
+  #refusalCount = 0;
+
+  // Listening
+
+  /** Call `listener` when something of `topic` has changed; the result ends that. */
+  on(topic: Topic, listener: () => void): () => void {
+    const known = this.#listeners.get(topic) ?? new Set();
+    this.#listeners.set(topic, known.add(listener));
+    return () => {
+      known.delete(listener);
+      if (known.size === 0 && this.#listeners.get(topic) === known) this.#listeners.delete(topic);
+    };
+  }
+
+  #emit(...topics: Topic[]): void {
+    for (const topic of topics) {
+      for (const listener of [...(this.#listeners.get(topic) ?? [])]) listener();
+    }
+  }
+
+  // What the link brings
+
+  connected(link: Link): void {
+    this.#link = link;
+    this.disconnected = false;
+    this.#emit("composer");
+  }
+
+  lost(): void {
+    this.disconnected = true;
+    this.#emit("chat", "composer");
+  }
+
+  startOver(epoch: string): void {
+    this.transcript = { ...newTranscript(), epoch };
+    this.refusals = [];
+    this.toggled.clear();
+    this.scrollTop = null;
+    this.#dirty.add("chat").add("composer");
+  }
+
+  fold(frame: Frame): Outcome {
+    const outcome = receive(this.transcript, frame);
+    if (outcome === "applied") {
+      this.#heardAt = performance.now();
+      this.#note(frame);
+    }
+    return outcome;
+  }
+
+  notice(frame: Frame): void {
+    const session = dataOf(frame, "session");
+    if (session) {
+      this.transcript.session_id ??= session.session_id;
+      this.agents = session.agents;
+      this.#defaultAgent = session.agent_name ?? session.agents[0]?.name ?? "";
+      this.#setClock(session.time);
+    }
+    const pong = dataOf(frame, "pong");
+    if (pong) this.#setClock(pong.time);
+    const error = dataOf(frame, "error");
+    if (error) this.#refused(error);
+    const blob = dataOf(frame, "blob");
+    if (blob) {
+      this.#blobs.set(blob.blob, blob.value);
+      this.#dirty.add(`blob:${blob.blob}`);
+    }
+    const module = dataOf(frame, "module");
+    if (module) {
+      loadModule(module.name, module.source).catch((error) => {
+        console.warn(`reasoning-widget: the module ${module.name} could not be loaded; its text is shown as it is.`, error);
+      });
+    }
+    this.model = dataOf(frame, "model") ?? this.model;
+    this.#dirty.add("composer");
+  }
+
+  settled(): void {
+    if (this.#link?.pending.size) this.#dirty.add("chat");
+    const topics = [...this.#dirty];
+    this.#dirty.clear();
+    this.#emit(...topics);
+    this.#emit("composer");
+    this.#tickWhileRunning();
+  }
+
+  running(): boolean {
+    return this.activeRun !== null;
+  }
+
+  modules(): string[] {
+    return moduleNames();
+  }
+
+  /** Note which topics a frame that was folded is about. */
+  #note(frame: Frame): void {
+    const dirty = this.#dirty;
+    const delta = dataOf(frame, "step_delta");
+    if (delta) {
+      dirty.add(`text:${delta.step_id}`);
+      return;
+    }
+    const step = dataOf(frame, "reasoning_step");
+    if (step) {
+      const id = stepKey(step, frame.seq ?? 0);
+      dirty.add(`step:${id}`).add(`text:${id}`).add(`run:${step.run_id}`);
+      if (step.status !== "streaming") this.#announce(id, step);
+      return;
+    }
+    const finished = dataOf(frame, "run_finished");
+    if (finished) dirty.add(`run:${finished.run_id}`);
+    const request = dataOf(frame, "request");
+    if (request) dirty.add(`run:${request.run_id}`);
+    const closed = dataOf(frame, "request_closed");
+    if (closed) dirty.add(`run:${this.transcript.requests[closed.request_id]?.run_id}`);
+    const withdrawn = dataOf(frame, "message_withdrawn");
+    if (withdrawn) this.#withdrawn(withdrawn.message_id, withdrawn.reason);
+    dirty.add("chat").add("composer");
+  }
+
+  #withdrawn(id: string, reason: string): void {
+    const wanted = reason === "withdrawn" ? this.#edited.has(id) : this.#own.has(id);
+    const text = this.transcript.messages.find((message) => message.id === id)?.content;
+    if (wanted && text !== undefined) this.#giveBack(text);
+    this.#edited.delete(id);
+  }
+
+  /** Put a text into the composer, before what the person has begun to write. */
+  #giveBack(text: string): void {
+    this.draft = this.draft.trim() ? `${text}\n${this.draft}` : text;
+  }
+
+  #refused(error: ErrorData): void {
+    const message = this.#link?.pending.get(error.id ?? "")?.message;
+    if (message?.type === "chat") this.#giveBack((message.payload as { message: string }).message);
+    this.refusals = [...this.refusals, { key: this.#refusalCount++, message: error.message }];
+    this.#dirty.add("chat");
+  }
+
+  #announce(id: string, step: ReasoningStep): void {
+    const name = this.stepName(id);
+    const said = step.type === "final_answer" || step.type === "error" ? `: ${step.content.slice(0, 500)}` : "";
+    this.announcement = `${name}${step.status === "done" || said ? "" : `, ${step.status}`}${said}`;
+    this.#dirty.add("announcement");
+  }
+
+  #setClock(seconds: number): void {
+    this.#clockOffset = seconds - Date.now() / 1000;
+  }
+
+  #tickWhileRunning(): void {
+    if (this.running() === (this.#ticking !== undefined)) return;
+    clearInterval(this.#ticking);
+    this.#ticking = this.running() ? setInterval(() => this.#emit("clock"), 1000) : undefined;
+  }
+
+  // What there is to see
+
+  /** The server's clock, in seconds since the epoch. */
+  now(): number {
+    return Date.now() / 1000 + this.#clockOffset;
+  }
+
+  /** Whether a run is on that has given no sign of life for a while. */
+  get quiet(): boolean {
+    return this.running() && performance.now() - this.#heardAt >= QUIET_AFTER * 1000;
+  }
+
+  get activeRun(): Run | null {
+    return this.transcript.runs.findLast((run) => run.status === "running") ?? null;
+  }
+
+  /** The name of the agent that the next message goes to. */
+  get agent(): string {
+    return this.#chosenAgent ?? this.#defaultAgent;
+  }
+
+  /** Whether a message has waited so long for its acknowledgement that the kernel must be busy. */
+  get late(): boolean {
+    return this.#link?.late ?? false;
+  }
+
+  /** The texts that were sent and are not in the log yet. */
+  get unsent(): { id: string; content: string }[] {
+    const known = new Set(this.transcript.messages.map((message) => message.id));
+    return [...(this.#link?.pending ?? [])]
+      .filter(([id, { message }]) => message.type === "chat" && !known.has(id))
+      .map(([id, { message }]) => ({ id, content: (message.payload as { message: string }).message }));
+  }
+
+  /** Whether the run was asked to stop from here. */
+  stopping(runId: string): boolean {
+    return this.#stopping.has(runId);
+  }
+
+  step(id: string): Step | undefined {
+    return this.transcript.steps[id];
+  }
+
+  run(id: string): Run | null {
+    return findRun(this.transcript, id);
+  }
+
+  /** The requests of a run, in order. */
+  requests(runId: string): Request[] {
+    return Object.values(this.transcript.requests).filter((request) => request.run_id === runId);
+  }
+
+  /** What a step is called: "Thought, step 3". */
+  stepName(id: string): string {
+    const step = this.step(id);
+    if (!step) return "";
+    const number = (findRun(this.transcript, step.run_id ?? "")?.steps.indexOf(id) ?? -1) + 1;
+    return `${stepWord(step.type)}, step ${number}`;
+  }
+
+  /** A value that is kept beside the log: undefined until it has come. Listen to `blob:<its hash>`. */
+  blob(reference: BlobReference): unknown {
+    if (!this.#blobs.has(reference.blob)) {
+      this.#blobs.set(reference.blob, undefined);
+      this.#link?.send("blob", { blob: reference.blob });
+    }
+    return this.#blobs.get(reference.blob);
+  }
+
+  // What the person does
+
+  ask(text: string): void {
+    const payload = { message: text, agent_name: this.agent, enable_reasoning: this.reasoning };
+    const id = this.#link?.send("chat", payload);
+    if (id) this.#own.add(id);
+    this.draft = "";
+    this.refusals = [];
+    this.scrollTop = null;
+    this.#emit("chat", "composer", "sent");
+  }
+
+  stop(runId: string): void {
+    this.#stopping.add(runId);
+    this.#link?.send("stop", { run_id: runId });
+    this.#emit("composer", `run:${runId}`);
+  }
+
+  clear(): void {
+    if (this.#link?.epoch) this.#link.send("clear", { epoch: this.#link.epoch });
+  }
+
+  /** Take a queued message back; with `edit`, its text comes back into the composer. */
+  withdraw(messageId: string, edit: boolean): void {
+    if (edit) this.#edited.add(messageId);
+    this.#link?.send("withdraw", { message_id: messageId });
+  }
+
+  answer(requestId: string, value: unknown): void {
+    this.#link?.send("answer", { request_id: requestId, value });
+  }
+
+  pullModel(): void {
+    this.#link?.send("pull_model", {});
+  }
+
+  write(draft: string): void {
+    this.draft = draft;
+    this.#emit("composer");
+  }
+
+  chooseAgent(name: string): void {
+    this.#chosenAgent = name;
+    this.#emit("chat", "composer");
+  }
+
+  showReasoning(on: boolean): void {
+    this.reasoning = on;
+    this.#emit("composer");
+  }
+
+  toggle(stepId: string, open: boolean): void {
+    this.toggled.set(stepId, open);
+    this.#emit(`step:${stepId}`);
+  }
+
+  dismiss(refusal: Refusal): void {
+    this.refusals = this.refusals.filter((other) => other !== refusal);
+    this.#emit("chat");
+  }
+
+  /** Release what runs by itself. */
+  close(): void {
+    clearInterval(this.#ticking);
+    this.#ticking = undefined;
+  }
+}
+
+const WORDS: Record<string, string> = {
+  thought: "Thought",
+  tool_use: "Tool use",
+  tool_result: "Tool result",
+  final_answer: "Final answer",
+  error: "Error",
+};
+
+/** What a type of step is called; one of a later version of the protocol by its own name. */
+export function stepWord(type: string): string {
+  return WORDS[type] ?? type.replace(/_/g, " ");
+}

@@ -1,0 +1,171 @@
+// How a page follows a session over a comm, and what becomes of the messages it sends. No I/O here: comm.ts adds it.
+//
+// A comm is a broadcast that may lose messages, and a kernel may be busy with a cell for as long as it likes. So a batch
+// that does not join on to what is known is dropped and asked for again, and an own message is kept until it is
+// acknowledged.
+
+import type { Outcome } from "../protocol/fold.ts";
+import {
+  type Batch,
+  type ClientMessage,
+  type ClientPayloads,
+  type ClientType,
+  dataOf,
+  type Frame,
+} from "../protocol/frames.ts";
+import type { Clock } from "./clock.ts";
+
+/** After this long without an acknowledgement, in ms, the person is told that the kernel is busy. */
+export const LATE_AFTER = 1000;
+/** How often a page makes sure that it has missed nothing while a run is on, in ms. */
+export const PING_EVERY = 30_000;
+/** How long `attach` may stay unanswered before it is repeated, in ms: doubled each time, up to the second value. */
+export const ATTACH_AGAIN = [2000, 60_000] as const;
+
+/** What a link serves: usually the store. */
+export interface Target {
+  /** The log begins anew: forget what the old one said. */
+  startOver(epoch: string): void;
+  /** Fold an event, a delta or a `session` frame. */
+  fold(frame: Frame): Outcome;
+  /** Take a frame that is no part of the transcript. */
+  notice(frame: Frame): void;
+  /** A batch is through: show it. */
+  settled(): void;
+  /** Whether a run is on, so that silence may mean loss. */
+  running(): boolean;
+  /** The optional modules this page has. */
+  modules(): string[];
+}
+
+/** An own message that is not acknowledged yet. */
+export interface Pending {
+  message: ClientMessage;
+  /** On the link's clock, in ms. */
+  sentAt: number;
+}
+
+export class Link {
+  /** The own messages that are not acknowledged, oldest first. */
+  readonly pending = new Map<string, Pending>();
+  epoch: string | null = null;
+  /** The last event that is known, with everything before it. */
+  position = 0;
+  readonly #post: (message: ClientMessage) => void;
+  readonly #target: Target;
+  readonly #clock: Clock;
+  #attachTimer: (() => void) | null = null;
+  #lateTimer: (() => void) | null = null;
+  #pingTimer: () => void;
+  #pingedAt = Number.NEGATIVE_INFINITY;
+
+  constructor(post: (message: ClientMessage) => void, target: Target, clock: Clock) {
+    this.#post = post;
+    this.#target = target;
+    this.#clock = clock;
+    this.#pingTimer = clock.after(PING_EVERY, () => this.#keepWatch());
+  }
+
+  /** Ask for everything behind the position. Once: until something joins on, further calls change nothing. */
+  attach(): void {
+    if (this.#attachTimer === null) this.#attach(ATTACH_AGAIN[0]);
+  }
+
+  /** Send a message of the person's; it stays `pending` until it is acknowledged or refused. Returns its id. */
+  send<T extends ClientType>(type: T, payload: ClientPayloads[T]): string {
+    const id = newId();
+    const message: ClientMessage = { type, id, payload };
+    this.pending.set(id, { message, sentAt: this.#clock.now() });
+    this.#watchLate();
+    this.#post(message);
+    return id;
+  }
+
+  /** Whether a message has waited for so long that the kernel must be busy. */
+  get late(): boolean {
+    const [oldest] = this.pending.values();
+    return oldest !== undefined && this.#clock.now() - oldest.sentAt >= LATE_AFTER;
+  }
+
+  /** Ask where the log stands. */
+  ping(): void {
+    this.#pingedAt = this.#clock.now();
+    this.#post({ type: "ping", payload: {} });
+  }
+
+  /** Take what the kernel sent. */
+  receive(batch: Batch): void {
+    if (batch.epoch !== this.epoch) {
+      this.epoch = batch.epoch;
+      this.position = 0;
+      this.#target.startOver(batch.epoch);
+    }
+    const joins = batch.after <= this.position;
+    let lost = !joins;
+    for (const frame of batch.frames) {
+      if (frame.seq === undefined && frame.type !== "step_delta") this.#notice(frame);
+      else if (joins && this.#target.fold(frame) === "gap") lost = true;
+    }
+    if (joins) this.position = Math.max(this.position, batch.upto);
+    if (lost) {
+      this.attach();
+    } else {
+      this.#attachTimer?.();
+      this.#attachTimer = null;
+    }
+    this.#target.settled();
+  }
+
+  /** Send and expect nothing more. */
+  close(): void {
+    this.#attachTimer?.();
+    this.#lateTimer?.();
+    this.#pingTimer();
+  }
+
+  #attach(again: number): void {
+    const payload = { epoch: this.epoch, after: this.position, modules: this.#target.modules() };
+    this.#attachTimer = this.#clock.after(again, () => this.#attach(Math.min(again * 2, ATTACH_AGAIN[1])));
+    this.#post({ type: "attach", payload });
+  }
+
+  #notice(frame: Frame): void {
+    if (frame.type === "session") this.#target.fold(frame);
+    this.#target.notice(frame);
+    const settledId = dataOf(frame, "ack")?.id ?? dataOf(frame, "error")?.id;
+    if (settledId !== undefined && this.pending.delete(settledId)) this.#watchLate();
+    const pong = dataOf(frame, "pong");
+    if (pong) {
+      this.#sendAgain();
+      if (pong.last_seq > this.position) this.attach();
+    }
+  }
+
+  /** What was sent before a ping that came back, and is not acknowledged, or its acknowledgement, was lost. */
+  #sendAgain(): void {
+    for (const { message, sentAt } of this.pending.values()) {
+      if (sentAt < this.#pingedAt) this.#post(message);
+    }
+    this.#pingedAt = Number.NEGATIVE_INFINITY;
+  }
+
+  #keepWatch(): void {
+    if (this.#target.running() || this.pending.size > 0) this.ping();
+    this.#pingTimer = this.#clock.after(PING_EVERY, () => this.#keepWatch());
+  }
+
+  #watchLate(): void {
+    this.#lateTimer?.();
+    this.#lateTimer = null;
+    const [oldest] = this.pending.values();
+    if (oldest === undefined) return;
+    const wait = oldest.sentAt + LATE_AFTER - this.#clock.now();
+    if (wait > 0) this.#lateTimer = this.#clock.after(wait, () => this.#target.settled());
+  }
+}
+
+/** A new id, unique in any session. (`randomUUID` is missing on pages that are not served over HTTPS.) */
+function newId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(12));
+  return `p-${Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
+}
