@@ -400,3 +400,31 @@ async def test_pong_tells_where_the_log_ends():
 async def test_a_malformed_session_id_is_refused():
     with pytest.raises(ValueError, match="128 characters"):
         Session("../../x", log=SQLiteLog(), agents=NoAgents(), runner=ManualRunner())
+
+
+async def test_a_page_that_reloads_in_a_long_session_gets_every_step_and_each_event_is_read_once():
+    log = CountingLog()
+    session, runner = open_session(log)
+    ask(session, "Write a long report.", "m1")
+    for number in range(2000):
+        runner.run.emit({"type": "thought", "content": f"{number} {'word ' * 200}"})
+    watcher = Watcher(session, session.epoch, 0)
+    log.events_read = 0
+
+    batches = []
+    while not watcher.up_to_date:
+        batches.append(watcher.take())
+
+    frames = [frame for batch in batches for frame in batch["frames"] if frame["type"] == "reasoning_step"]
+    assert [frame["data"]["index"] for frame in frames] == list(range(2000))
+    assert len(batches) > 5
+    assert log.events_read < 1.5 * len(frames)
+
+
+class CountingLog(SQLiteLog):
+    events_read = 0
+
+    def read(self, *args):
+        events = super().read(*args)
+        self.events_read += len(events)
+        return events
