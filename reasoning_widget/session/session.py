@@ -6,8 +6,6 @@ It belongs to one asyncio loop. Everything here must be called on that loop; eve
 from __future__ import annotations
 
 import asyncio
-import itertools
-import math
 import secrets
 import threading
 import time
@@ -15,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from ..agents.base import (
     DEFAULT_MAX_ITERATIONS,
@@ -24,26 +22,25 @@ from ..agents.base import (
     Stopped,
     Turn,
 )
-from ..fold import Transcript, channel_text, find_run, is_open, new_transcript, receive
+from ..fold import Transcript, find_run
 from ..protocol import (
     JSON,
     MAX_MESSAGE_BYTES,
     PROTOCOL_VERSION,
     AgentInfo,
-    Channel,
     ClientMessage,
     Frame,
     ProtocolError,
     RunStatus,
     Step,
     StepStatus,
-    Usage,
     check_session_id,
     parse_client_message,
 )
-from .log import EventLog, OpenText
+from .log import EventLog
+from .record import LoggedStep, Record
 from .runner import RunHandle, RunHost, Runner, RunSpec
-from .steps import CHANNELS, Grown, RunSteps
+from .steps import RunSteps
 from .text import clean_json, clean_text
 from .watcher import Watcher
 
@@ -51,8 +48,6 @@ STOP_GRACE = 1.0
 """Seconds a stopped run has to end before it is closed without it."""
 
 _OPEN_TEXT_INTERVAL = 1.0  # seconds; at most this much of an unfinished step is lost with the process
-_TAIL = 512  # events kept in memory, for watchers that are nearly up to date
-_READ_AHEAD = 64  # events read from the log at once; a batch may need more, or fewer
 _TITLE_LENGTH = 80
 
 
@@ -64,13 +59,6 @@ class Agents(Protocol):
 
     def list(self) -> list[AgentInfo]:
         """Who may be asked."""
-
-
-class LoggedStep(NamedTuple):
-    """The last logged snapshot of an open step."""
-
-    base: int
-    lengths: dict[Channel, int]
 
 
 @dataclass
@@ -100,9 +88,7 @@ class Session:
         clock: The time, in seconds since the epoch.
 
     Attributes:
-        state: The transcript as it stands, open steps included. Only to be read.
         results: The live objects that tools returned, by step id.
-        open_steps: The last logged snapshots of the steps that are open, by step id.
 
     Raises:
         ValueError: The session id is malformed.
@@ -119,25 +105,35 @@ class Session:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.session_id = check_session_id(session_id)
-        self.state: Transcript = new_transcript()
         self.results: dict[str, object] = {}
-        self.open_steps: dict[str, LoggedStep] = {}
         self.agents = agents
         self.agent_name = agent_name
-        self.epoch = ""
-        self._log = log
+        self._record = Record(session_id, log, clock)
         self._runner = runner
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._watchers: set[Watcher] = set()
-        self._tail: deque[Frame] = deque(maxlen=_TAIL)
         self._payloads: dict[str, JSON] = {}
         self._queue: deque[str] = deque()
         self._steering: list[str] = []
         self._steering_lock = threading.Lock()
         self._run: _Run | None = None
         self._open_text_timer: asyncio.TimerHandle | None = None
-        self._load()
+
+    @property
+    def state(self) -> Transcript:
+        """The transcript as it stands, open steps included. Only to be read."""
+        return self._record.state
+
+    @property
+    def epoch(self) -> str:
+        """The id of the log; another one after each `clear`."""
+        return self._record.epoch
+
+    @property
+    def open_steps(self) -> dict[str, LoggedStep]:
+        """The last logged snapshots of the steps that are open, by step id."""
+        return self._record.open_steps
 
     # What clients send
 
@@ -180,7 +176,7 @@ class Session:
             self._steering.clear()
         self._payloads.clear()
         self.results.clear()
-        self._begin_epoch()
+        self._record.begin_epoch()
         self._notify()
 
     def close(self) -> None:
@@ -192,7 +188,7 @@ class Session:
                 run.handle.stop()
         if self._open_text_timer is not None:
             self._open_text_timer.cancel()
-        self._log.close()
+        self._record.close()
 
     # What watchers read
 
@@ -222,21 +218,12 @@ class Session:
         return {"type": "session", "data": data}
 
     def events_after(self, after: int) -> Iterator[Frame]:
-        """The events behind `after`, but for snapshots that later ones supersede.
+        """See `Record.events_after`."""
+        return self._record.events_after(after)
 
-        They are read as they are taken: who catches up in many batches reads each event once.
-        """
-        steps = self.state["steps"]
-        while after < self.state["last_seq"]:
-            first = self._tail[0]["seq"] if self._tail else math.inf
-            if first <= after + 1:
-                events = list(itertools.islice(self._tail, after + 1 - int(first), None))
-            else:
-                events = self._log.read(self.session_id, after, _READ_AHEAD)
-            for frame in events:
-                if frame["type"] != "reasoning_step" or steps[frame["data"]["id"]]["seq"] == frame["seq"]:
-                    yield frame
-            after = events[-1]["seq"]
+    def blob(self, sha256: str) -> Any:
+        """See `Record.blob`."""
+        return self._record.blob(sha256)
 
     async def wait_for(self, condition: Callable[[], bool]) -> None:
         """Wait until `condition`, which reads the state, holds."""
@@ -361,7 +348,7 @@ class Session:
             return
         agent_name = clean_text(payload["agent_name"])
         run_id = secrets.token_hex(6)
-        steps = RunSteps(run_id, agent_name, self._clock, self._put_blob)
+        steps = RunSteps(run_id, agent_name, self._clock, self._record.put_blob)
         run = self._run = _Run(run_id, message_id, agent_name, self._clock(), steps)
         data = {
             "run_id": run_id,
@@ -418,21 +405,10 @@ class Session:
         changes = run.steps.take(steps)
         self._append(*(("reasoning_step", snapshot) for snapshot in changes.snapshots), notify=False)
         for grown in changes.grown:
-            self._grow(grown)
+            self._record.grow(grown)
         self._notify()
         if changes.grown and self._open_text_timer is None:
             self._open_text_timer = self._loop.call_later(_OPEN_TEXT_INTERVAL, self._save_open_text)
-
-    def _grow(self, grown: Grown) -> None:
-        known = channel_text(self.state["steps"][grown.step_id], grown.channel)
-        data = {
-            "step_id": grown.step_id,
-            "base": self.open_steps[grown.step_id].base,
-            "channel": grown.channel,
-            "offset": len(known),
-            "text": grown.text[len(known) :],
-        }
-        receive(self.state, {"type": "step_delta", "data": data})
 
     def _on_end(self, run: _Run, error: BaseException | None, explanation: str) -> None:
         if run.stopping or isinstance(error, Stopped | asyncio.CancelledError):
@@ -457,27 +433,16 @@ class Session:
         data = {
             "run_id": run.run_id,
             "status": status,
-            "usage": self._usage(run.run_id),
+            "usage": self._record.usage(run.run_id),
             "duration": max(0.0, self._clock() - run.started),
         }
         self._run = None
         self._append(("run_finished", data))
-        self._log.save_open_text(self.session_id, {})
+        self._record.forget_open_text()
         if status in ("stopped", "interrupted"):
             self._withdraw_queue(status)
         self._requeue_steering()
         self._start_next()
-
-    def _usage(self, run_id: str) -> Usage:
-        """The tokens of all the run's model calls."""
-        run = find_run(self.state, run_id)
-        usages = [self.state["steps"][step_id].get("usage") or {} for step_id in (run["steps"] if run else [])]
-        total: Usage = {}
-        for name in ("input_tokens", "output_tokens"):
-            counts = [usage[name] for usage in usages if isinstance(usage.get(name), int)]
-            if counts:
-                total[name] = sum(counts)
-        return total
 
     def _on_keep(self, run: _Run, value: object) -> None:
         step_id = run.steps.newest_open("tool_result")
@@ -553,98 +518,15 @@ class Session:
     # The log
 
     def _append(self, *events: tuple[str, JSON], notify: bool = True) -> None:
-        """Log events, then fold them: what is shown is safe."""
-        if not events:
-            return
-        last_seq = self.state["last_seq"]
-        frames: list[Frame] = [
-            {"type": kind, "seq": seq, "data": data} for seq, (kind, data) in enumerate(events, last_seq + 1)
-        ]
-        self._log.append(self.session_id, last_seq, frames)
-        for frame in frames:
-            self._fold(frame)
-        if notify:
+        """Log events, fold them, and let the watchers know: what is shown is safe."""
+        self._record.append(*events)
+        if events and notify:
             self._notify()
-
-    def _fold(self, frame: Frame) -> None:
-        receive(self.state, frame)
-        self._tail.append(frame)
-        if frame["type"] == "reasoning_step":
-            step = frame["data"]
-            if is_open(step):
-                lengths = {channel: len(channel_text(step, channel)) for channel in CHANNELS}
-                self.open_steps[step["id"]] = LoggedStep(frame["seq"], lengths)
-            else:
-                self.open_steps.pop(step["id"], None)
 
     def _notify(self) -> None:
         for watcher in self._watchers:
             watcher.notify()
 
-    def _put_blob(self, sha256: str, value: Any) -> None:
-        self._log.put_blob(self.session_id, sha256, value)
-
-    def blob(self, sha256: str) -> Any:
-        """A MIME value that was too long for its step.
-
-        Raises:
-            KeyError: There is none with this SHA-256.
-        """
-        return self._log.get_blob(self.session_id, sha256)
-
     def _save_open_text(self) -> None:
         self._open_text_timer = None
-        texts: OpenText = {}
-        for step_id, logged in self.open_steps.items():
-            for channel in CHANNELS:
-                offset = logged.lengths[channel]
-                text = channel_text(self.state["steps"][step_id], channel)[offset:]
-                if text:
-                    texts[step_id, channel] = (logged.base, offset, text)
-        self._log.save_open_text(self.session_id, texts)
-
-    def _begin_epoch(self) -> None:
-        self.epoch = secrets.token_hex(8)
-        self._log.begin(self.session_id, self.epoch)
-        self.state.update(new_transcript())
-        self.state["session_id"], self.state["epoch"] = self.session_id, self.epoch
-        self._tail.clear()
-        self.open_steps.clear()
-
-    def _load(self) -> None:
-        position = self._log.position(self.session_id)
-        if position is None:
-            self._begin_epoch()
-            return
-        self.epoch = position.epoch
-        self.state["session_id"], self.state["epoch"] = self.session_id, self.epoch
-        for frame in self._log.read(self.session_id):
-            self._fold(frame)
-        self._close_interrupted()
-
-    def _close_interrupted(self) -> None:
-        """Close what the process before this one left open, with the text that was saved of it."""
-        for (step_id, channel), (base, offset, text) in self._log.open_text(self.session_id).items():
-            data = {"step_id": step_id, "base": base, "channel": channel, "offset": offset, "text": text}
-            receive(self.state, {"type": "step_delta", "data": data})
-        now = self._clock()
-        events: list[tuple[str, JSON]] = []
-        for step_id in list(self.open_steps):
-            step = {name: value for name, value in self.state["steps"][step_id].items() if name != "seq"}
-            events.append(("reasoning_step", {**step, "status": "stopped"}))
-        for request_id, request in self.state["requests"].items():
-            if request["closed"] is None:
-                events.append(("request_closed", {"request_id": request_id, "reason": "interrupted"}))
-        for run in self.state["runs"]:
-            if run["status"] == "running":
-                usage = self._usage(run["run_id"])
-                duration = max(0.0, now - run["timestamp"])
-                data = {"run_id": run["run_id"], "status": "interrupted", "usage": usage, "duration": duration}
-                events.append(("run_finished", data))
-        events.extend(
-            ("message_withdrawn", {"message_id": message["id"], "reason": "interrupted"})
-            for message in self.state["messages"]
-            if message["run_id"] is None and not message["withdrawn"]
-        )
-        self._append(*events)
-        self._log.save_open_text(self.session_id, {})
+        self._record.save_open_text()

@@ -1,0 +1,190 @@
+"""The record of a session: its log and the fold of it, kept together."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import secrets
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+from ..fold import Transcript, channel_text, find_run, is_open, new_transcript, receive
+from ..protocol import JSON, Channel, Frame, Usage
+from .log import EventLog, OpenText
+from .steps import CHANNELS, Grown
+
+_TAIL = 512  # events kept in memory, for watchers that are nearly up to date
+_READ_AHEAD = 64  # events read from the log at once; a batch may need more, or fewer
+
+
+class LoggedStep(NamedTuple):
+    """The last logged snapshot of an open step."""
+
+    base: int
+    lengths: dict[Channel, int]
+
+
+class Record:
+    """What happened in a session. What is there already is folded, and what it left open is closed.
+
+    Args:
+        session_id: Whose it is.
+        log: Where the events are kept.
+        clock: The time, in seconds since the epoch.
+
+    Attributes:
+        state: The fold of the log, and of the text that open steps have grown by since.
+        epoch: The id of the log.
+        open_steps: The last logged snapshots of the steps that are open, by step id.
+    """
+
+    def __init__(self, session_id: str, log: EventLog, clock: Callable[[], float]) -> None:
+        self.state: Transcript = new_transcript()
+        self.epoch = ""
+        self.open_steps: dict[str, LoggedStep] = {}
+        self._session_id = session_id
+        self._log = log
+        self._tail: deque[Frame] = deque(maxlen=_TAIL)
+        position = log.position(session_id)
+        if position is None:
+            self.begin_epoch()
+        else:
+            self._start(position.epoch)
+            for frame in log.read(session_id):
+                self._fold(frame)
+            self._close_interrupted(clock())
+
+    def begin_epoch(self) -> None:
+        """Forget everything and begin an empty log."""
+        epoch = secrets.token_hex(8)
+        self._log.begin(self._session_id, epoch)
+        self._start(epoch)
+
+    def append(self, *events: tuple[str, JSON]) -> None:
+        """Log events, then fold them.
+
+        Raises:
+            LogConflict: Someone else wrote to the log.
+        """
+        if not events:
+            return
+        last_seq = self.state["last_seq"]
+        frames: list[Frame] = [
+            {"type": kind, "seq": seq, "data": data} for seq, (kind, data) in enumerate(events, last_seq + 1)
+        ]
+        self._log.append(self._session_id, last_seq, frames)
+        for frame in frames:
+            self._fold(frame)
+
+    def grow(self, grown: Grown) -> None:
+        """Let an open step have more text. No event is logged."""
+        known = channel_text(self.state["steps"][grown.step_id], grown.channel)
+        base = self.open_steps[grown.step_id].base
+        self._fold_delta(grown.step_id, grown.channel, base, len(known), grown.text[len(known) :])
+
+    def events_after(self, after: int) -> Iterator[Frame]:
+        """The events behind `after`, but for snapshots that later ones supersede.
+
+        They are read as they are taken: who catches up in many batches reads each event once.
+        """
+        steps = self.state["steps"]
+        while after < self.state["last_seq"]:
+            first = self._tail[0]["seq"] if self._tail else math.inf
+            if first <= after + 1:
+                events = list(itertools.islice(self._tail, after + 1 - int(first), None))
+            else:
+                events = self._log.read(self._session_id, after, _READ_AHEAD)
+            for frame in events:
+                if frame["type"] != "reasoning_step" or steps[frame["data"]["id"]]["seq"] == frame["seq"]:
+                    yield frame
+            after = events[-1]["seq"]
+
+    def usage(self, run_id: str) -> Usage:
+        """The tokens of all the run's model calls."""
+        run = find_run(self.state, run_id)
+        usages = [self.state["steps"][step_id].get("usage") or {} for step_id in (run["steps"] if run else [])]
+        total: Usage = {}
+        for name in ("input_tokens", "output_tokens"):
+            counts = [usage[name] for usage in usages if isinstance(usage.get(name), int)]
+            if counts:
+                total[name] = sum(counts)
+        return total
+
+    def save_open_text(self) -> None:
+        """Make the text of open steps safe that no event holds yet."""
+        texts: OpenText = {}
+        for step_id, logged in self.open_steps.items():
+            for channel in CHANNELS:
+                offset = logged.lengths[channel]
+                text = channel_text(self.state["steps"][step_id], channel)[offset:]
+                if text:
+                    texts[step_id, channel] = (logged.base, offset, text)
+        self._log.save_open_text(self._session_id, texts)
+
+    def forget_open_text(self) -> None:
+        """Events hold all of it now."""
+        self._log.save_open_text(self._session_id, {})
+
+    def put_blob(self, sha256: str, value: Any) -> None:
+        """Keep a MIME value that is too long for its step."""
+        self._log.put_blob(self._session_id, sha256, value)
+
+    def blob(self, sha256: str) -> Any:
+        """A MIME value that was too long for its step.
+
+        Raises:
+            KeyError: There is none with this SHA-256.
+        """
+        return self._log.get_blob(self._session_id, sha256)
+
+    def close(self) -> None:
+        """Release the log."""
+        self._log.close()
+
+    def _start(self, epoch: str) -> None:
+        self.epoch = epoch
+        self.state.update(new_transcript())
+        self.state["session_id"], self.state["epoch"] = self._session_id, epoch
+        self._tail.clear()
+        self.open_steps.clear()
+
+    def _fold(self, frame: Frame) -> None:
+        receive(self.state, frame)
+        self._tail.append(frame)
+        if frame["type"] == "reasoning_step":
+            step = frame["data"]
+            if is_open(step):
+                lengths = {channel: len(channel_text(step, channel)) for channel in CHANNELS}
+                self.open_steps[step["id"]] = LoggedStep(frame["seq"], lengths)
+            else:
+                self.open_steps.pop(step["id"], None)
+
+    def _fold_delta(self, step_id: str, channel: Channel, base: int, offset: int, text: str) -> None:
+        data = {"step_id": step_id, "base": base, "channel": channel, "offset": offset, "text": text}
+        receive(self.state, {"type": "step_delta", "data": data})
+
+    def _close_interrupted(self, now: float) -> None:
+        """Close what the process before this one left open, with the text that was saved of it."""
+        for (step_id, channel), (base, offset, text) in self._log.open_text(self._session_id).items():
+            self._fold_delta(step_id, channel, base, offset, text)
+        events: list[tuple[str, JSON]] = []
+        for step_id in self.open_steps:
+            step = {name: value for name, value in self.state["steps"][step_id].items() if name != "seq"}
+            events.append(("reasoning_step", {**step, "status": "stopped"}))
+        for request_id, request in self.state["requests"].items():
+            if request["closed"] is None:
+                events.append(("request_closed", {"request_id": request_id, "reason": "interrupted"}))
+        for run in self.state["runs"]:
+            if run["status"] == "running":
+                usage = self.usage(run["run_id"])
+                duration = max(0.0, now - run["timestamp"])
+                data = {"run_id": run["run_id"], "status": "interrupted", "usage": usage, "duration": duration}
+                events.append(("run_finished", data))
+        events.extend(
+            ("message_withdrawn", {"message_id": message["id"], "reason": "interrupted"})
+            for message in self.state["messages"]
+            if message["run_id"] is None and not message["withdrawn"]
+        )
+        self.append(*events)
+        self.forget_open_text()
