@@ -71,6 +71,7 @@ class ReasoningChat(anywidget.AnyWidget):
             self._agents.use_model(llm)
         self._agent_name = self._register(agent)
         self._views: list[SavedView] = []
+        self._asked: set[str] = set()  # the messages that `ask` and `stream` wait for
         super().__init__()
         self._model = ModelStatus(llm, self._announce)
         self._session, self._link = on_loop(self._open)
@@ -158,8 +159,7 @@ class ReasoningChat(anywidget.AnyWidget):
             self._wait(_Question(message_id, self._session.epoch, 0), _STOP_TIMEOUT)
             raise
         finally:
-            if view is not None:
-                on_loop(view.refresh)
+            on_loop(self._save, message_id, view)
 
     async def stream(
         self,
@@ -201,8 +201,7 @@ class ReasoningChat(anywidget.AnyWidget):
                 settled = asyncio.wrap_future(following)
                 with contextlib.suppress(TimeoutError, asyncio.CancelledError):
                     await asyncio.wait_for(asyncio.shield(settled), _STOP_TIMEOUT)
-            if view is not None:
-                on_loop(view.refresh)
+            on_loop(self._save, question.message_id, view)
 
     def stop(self) -> None:
         """Stop the run that is on, and take back what is queued."""
@@ -247,6 +246,7 @@ class ReasoningChat(anywidget.AnyWidget):
             for reply in session.handle({"type": "chat", "id": message_id, "payload": payload}):
                 if reply["type"] == "error":
                     raise ValueError(reply["data"]["message"])
+            self._asked.add(message_id)
             return question
 
         return on_loop(put)
@@ -337,11 +337,22 @@ class ReasoningChat(anywidget.AnyWidget):
             "text/markdown": to_markdown(state, message_id),
         }
 
-    async def _refresh_after_runs(self, session: Session) -> None:
-        """Refresh what is saved when a run ends, however it was asked."""
+    def _save(self, message_id: str, view: SavedView | None) -> None:
+        """On the loop: refresh what is saved, on behalf of the cell that asked.
 
-        def finished() -> tuple[str, int]:
-            return session.epoch, sum(run["status"] != "running" for run in session.state["runs"])
+        Programs that execute a notebook, such as nbclient, take updates only from the cell that runs.
+        """
+        self._asked.discard(message_id)
+        for each in (*self._views, view):
+            if each is not None:
+                each.refresh()
+
+    async def _refresh_after_runs(self, session: Session) -> None:
+        """Refresh what is saved when a run ends that was asked from a page."""
+
+        def finished() -> tuple[str, frozenset[str]]:
+            ended = (run["message_id"] for run in session.state["runs"] if run["status"] != "running")
+            return session.epoch, frozenset(ended) - self._asked
 
         while True:
             seen = finished()

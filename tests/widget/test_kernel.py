@@ -178,17 +178,24 @@ def test_what_is_saved_is_refreshed_before_ask_returns(page):
     assert saved["application/vnd.jupyter.widget-view+json"] == first["application/vnd.jupyter.widget-view+json"]
 
 
-def test_a_chat_that_is_displayed_is_refreshed_in_its_own_cell(page):
+def test_a_displayed_chat_is_refreshed_by_the_cell_that_asks(page):
     shown = page.do("chat")
-    page.do('chat.ask("go");')
+    asked = page.do('chat.ask("go");')
 
     display_id = page.outputs(shown, "display_data")[0]["transient"]["display_id"]
-    updates = [
-        m["content"]
-        for m in page.messages
-        if m["msg_type"] == "update_display_data" and m["content"]["transient"]["display_id"] == display_id
-    ]
-    assert "once upon a time" in updates[-1]["data"]["text/html"]
+    updates = page.outputs(asked, "update_display_data")
+    of_chat = [update["data"] for update in updates if update["transient"]["display_id"] == display_id]
+    assert ["once upon a time" in data["text/html"] for data in of_chat] == [True]
+
+
+def test_a_displayed_chat_is_refreshed_when_a_page_asks(page):
+    shown = page.do("chat")
+    chat = page.chat()
+    page.send(chat, {"type": "chat", "payload": {"message": "go", "agent_name": "story"}})
+    update = page.until(lambda m: m["msg_type"] == "update_display_data")["content"]
+
+    assert update["transient"] == page.outputs(shown, "display_data")[0]["transient"]
+    assert "once upon a time" in update["data"]["text/html"]
 
 
 def test_stop_arrives_while_the_cell_is_blocked(page):
