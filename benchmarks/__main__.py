@@ -1,0 +1,48 @@
+"""Measure what is claimed about speed: ``python -m benchmarks [NAME…] [--rounds N]``."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+
+from benchmarks import delay, long_session, main_thread, page, qwen, report, traffic, weight
+from benchmarks.measure import ROUNDS, Report
+
+BENCHMARKS: dict[str, Callable[[int], Report]] = {
+    "page": page.run,
+    "delay": delay.run,
+    "traffic": traffic.run,
+    "main_thread": main_thread.run,
+    "qwen": qwen.run,
+    "weight": weight.run,
+    "long_session": long_session.run,
+}
+
+
+def main() -> int:
+    """Run the benchmarks that are named, or all. All of them, in enough rounds, are written to docs/performance.md.
+
+    Returns:
+        How many claims were missed.
+    """
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"default: all of {', '.join(BENCHMARKS)}")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help=f"default: {ROUNDS}; fewer are only a trial")
+    options = parser.parse_args()
+    unknown = set(options.names) - set(BENCHMARKS)
+    if unknown:
+        parser.error(f"there is no benchmark {', '.join(sorted(unknown))}; there are {', '.join(BENCHMARKS)}")
+    reports = []
+    for name in options.names or BENCHMARKS:
+        reports.append(BENCHMARKS[name](options.rounds))
+        print("\n".join(report.lines(reports[-1])), flush=True)
+        print()
+    if not options.names and options.rounds >= ROUNDS:
+        report.DOCUMENT.parent.mkdir(exist_ok=True)
+        report.DOCUMENT.write_text(report.document(reports, options.rounds), encoding="utf-8")
+    return sum(claim.verdict == "missed" for done in reports for claim in done.claims)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

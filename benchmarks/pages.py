@@ -1,0 +1,172 @@
+"""The two pages that are measured beside each other: the widget in a cell of a real JupyterLab, and the plain one.
+
+Jupyter's limits on messages are its own, and each page is in front while it is measured.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import tempfile
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+from typing import ClassVar
+
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
+
+from benchmarks.plain.server import serving
+from benchmarks.tokens import END, Order
+from tests.browser.jupyter import Jupyter
+from tests.browser.lab import Lab, Notebook
+
+ROOT = Path(__file__).resolve().parent.parent
+PROBE = Path(__file__).parent / "probe.js"
+PATIENCE_MS = 180_000
+CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+_CHAT = """
+from benchmarks.agents import speaker
+from reasoning_widget import ReasoningChat
+
+chat = ReasoningChat(agent=speaker)
+chat
+"""
+
+
+class MeasuredPage(ABC):
+    """A page that shows what it is asked to stream."""
+
+    BEGIN: ClassVar[str]
+    """JavaScript: given `order`, ask for it, as a person's click would."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        page.evaluate(PROBE.read_text(encoding="utf-8"))
+
+    @abstractmethod
+    def clear(self) -> None:
+        """Show nothing, and be ready for the next question."""
+
+    @abstractmethod
+    def prepare(self, order: Order) -> None:
+        """Do all that comes before the click."""
+
+    def time_until_shown(self, order: Order) -> float:
+        """Seconds from asking until the whole Markdown text is painted."""
+        self._get_ready(order)
+        script = f"([end, order]) => probe.untilShown(end, () => {{ {self.BEGIN} }})"
+        return float(self.page.evaluate(script, [END, order.as_json()])) / 1000
+
+    def delays(self, order: Order) -> list[float]:
+        """How old each stamped token is when it is in the page, in ms."""
+        self._get_ready(order)
+        ahead = self.page.evaluate("() => probe.clockAhead()")
+        script = f"([count, order]) => probe.delays(count, () => {{ {self.BEGIN} }})"
+        return [delay - ahead for delay in self.page.evaluate(script, [order.tokens, order.as_json()])]
+
+    def start(self, order: Order) -> None:
+        """Ask, and wait for nothing."""
+        self._get_ready(order)
+        self.page.evaluate(f"order => {{ {self.BEGIN} }}", order.as_json())
+
+    def text(self) -> str:
+        """The words of the answer that is shown."""
+        return " ".join(self._answer_text().split())
+
+    @abstractmethod
+    def _answer_text(self) -> str: ...
+
+    def _get_ready(self, order: Order) -> None:
+        self.page.bring_to_front()
+        self.clear()
+        self.prepare(order)
+
+
+class PlainPage(MeasuredPage):
+    """The baseline."""
+
+    BEGIN = "plain.ask(order);"
+
+    def clear(self) -> None:
+        self.page.evaluate("() => plain.clear()")
+
+    def prepare(self, order: Order) -> None:
+        """There is nothing to do."""
+
+    def _answer_text(self) -> str:
+        return self.page.locator("#answer").text_content() or ""
+
+
+class WidgetPage(MeasuredPage):
+    """The widget."""
+
+    BEGIN = "window.sendButton.click();"
+
+    def __init__(self, notebook: Notebook) -> None:
+        self.notebook = notebook
+        self.chat = notebook.open_chat()
+        super().__init__(notebook.page)
+
+    def clear(self) -> None:
+        self.wait_until_ready()
+        if self.chat.cards.count():
+            self.chat.clear.click()
+            expect(self.chat.cards).to_have_count(0)
+
+    def prepare(self, order: Order) -> None:
+        self.chat.message.fill(order.as_json())
+        self.chat.send.evaluate("button => { window.sendButton = button; }")
+
+    def wait_until_ready(self) -> None:
+        """Wait until no run is on."""
+        self.chat.expect_ready()
+
+    def _answer_text(self) -> str:
+        self.wait_until_ready()
+        return self.chat.card("Final answer").text_content() or ""
+
+
+@contextlib.contextmanager
+def browser_window() -> Iterator[BrowserContext]:
+    """Within the block, a window of a Chromium of its own."""
+    expect.set_options(timeout=PATIENCE_MS)
+    with sync_playwright() as playwright, contextlib.closing(_launch(playwright)) as browser:
+        window = browser.new_context(viewport={"width": 1280, "height": 1000})
+        window.set_default_timeout(PATIENCE_MS)
+        yield window
+
+
+def _launch(playwright: Playwright) -> Browser:
+    return playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM)
+
+
+@contextlib.contextmanager
+def widget_page(window: BrowserContext) -> Iterator[WidgetPage]:
+    """Within the block, a chat in a cell of a notebook in JupyterLab."""
+    with (
+        tempfile.TemporaryDirectory(prefix="benchmark-") as home,
+        Jupyter(Path(home), {"PYTHONPATH": str(ROOT)}) as server,
+    ):
+        lab = Lab(window, server, "benchmark")
+        yield WidgetPage(lab.open(_CHAT, ""))
+        lab.shut_down_kernels()
+
+
+@contextlib.contextmanager
+def plain_page(window: BrowserContext) -> Iterator[PlainPage]:
+    """Within the block, the baseline."""
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as folder, serving(Path(folder)) as address:
+        page = window.new_page()
+        page.goto(address)
+        page.evaluate("() => plain.opened")
+        yield PlainPage(page)
+        page.close()
+
+
+def versions() -> dict[str, str]:
+    """What the pages are shown with."""
+    with sync_playwright() as playwright, contextlib.closing(_launch(playwright)) as browser:
+        chromium = browser.version
+    packages = json.loads((ROOT / "js" / "package.json").read_text(encoding="utf-8"))["devDependencies"]
+    return {"Chromium": chromium, "marked": packages["marked"], "DOMPurify": packages["dompurify"]}

@@ -1,0 +1,63 @@
+"""What was found, as a table: printed, and written to docs/performance.md."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks.measure import MAX_NOISE, Claim, Report
+from benchmarks.pages import versions
+
+DOCUMENT = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
+COMMAND = "make bench"
+
+_INTRODUCTION = f"""# Performance
+
+What is claimed about speed, and what was measured. This file is written by `{COMMAND}`; one benchmark alone is run by
+`python -m benchmarks NAME`, and what each does stands in `benchmarks/NAME.py`.
+
+A time says little without the machine it was taken on, so each is judged beside a baseline of the same session: both
+take turns, in rounds, and medians are compared. The baseline takes two turns a round; *A/A* is how much it differs from
+itself. Where that is more than {MAX_NOISE}, the machine was too busy to tell: the result reads "not decidable here".
+Numbers in brackets are the quartiles. What is counted needs no baseline.
+"""
+
+
+def lines(report: Report) -> Iterator[str]:
+    """The report in Markdown."""
+    yield f"## {report.title}"
+    yield ""
+    yield report.about.strip()
+    yield ""
+    yield "| | measured | limit | A/A | result | |"
+    yield "| --- | ---: | ---: | ---: | --- | --- |"
+    for claim in report.claims:
+        same = "" if claim.noise is None else f"{claim.noise:.2f}"
+        measured, limit = _number(claim.measured, claim), _number(claim.limit, claim)
+        yield f"| {claim.what} | {measured} | {limit} | {same} | {claim.verdict} | {claim.details} |"
+    for note in report.notes:
+        yield ""
+        yield note
+
+
+def document(reports: list[Report], rounds: int) -> str:
+    """The whole file."""
+    parts = [_INTRODUCTION.rstrip(), *_circumstances(rounds), *("\n".join(lines(report)) for report in reports)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _circumstances(rounds: int) -> Iterator[str]:
+    shown_with = ", ".join(f"{name} {version}" for name, version in versions().items())
+    yield (
+        f"Measured on {datetime.now(UTC).date()}, in {rounds} rounds, with `{COMMAND}`: {os.cpu_count()} cores "
+        f"({platform.machine()}), {platform.system()}, Python {platform.python_version()}, {shown_with}."
+    )
+
+
+def _number(value: float, claim: Claim) -> str:
+    if claim.unit == "times":
+        return f"{value:.2f} times"
+    return f"{value:.3g} {claim.unit}"

@@ -1,0 +1,112 @@
+"""The benchmarks run, and measure the whole of what they say they do. How fast it was is for `make bench` to judge."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from benchmarks import delay, long_session, main_thread, page, qwen, report, traffic, weight
+from benchmarks.measure import Claim, Report, noise, take_turns
+from benchmarks.tokens import END, Order, markdown
+
+
+def claims(found: Report) -> dict[str, Claim]:
+    """By what they claim; each stands in the table, and its number is one."""
+    table = "\n".join(report.lines(found))
+    for claim in found.claims:
+        assert claim.what in table
+        assert math.isfinite(claim.measured)
+    return {claim.what: claim for claim in found.claims}
+
+
+@pytest.mark.browser
+def test_the_widget_and_the_plain_page_show_the_same_words() -> None:
+    found = page.run(rounds=1, tokens=1500, fewer=400)
+
+    assert len(claims(found)) == 2
+    assert found.counts["words in the plain page"] > 250
+    assert found.counts["words in the widget"] >= found.counts["words in the plain page"]
+
+
+@pytest.mark.browser
+def test_every_token_of_every_answer_is_seen_in_both_pages() -> None:
+    found = delay.run(rounds=1, tokens=20)
+
+    assert len(claims(found)) == 3
+    assert found.counts == {"tokens in the plain page": 20, "tokens in the widget page": 20}
+
+
+@pytest.mark.browser
+def test_a_fast_stream_takes_few_messages_and_few_bytes() -> None:
+    found = traffic.run(rounds=1, tokens=4000)
+
+    assert {what: claim.verdict for what, claim in claims(found).items()} == dict.fromkeys(claims(found), "met")
+    assert all(count > 1 for count in found.counts.values())
+
+
+@pytest.mark.browser
+def test_the_cell_runs_while_the_answer_streams() -> None:
+    found = main_thread.run(rounds=1, size=1000, tokens=300)
+
+    assert len(claims(found)) == 1
+    assert found.counts["cells that ended before the stream"] >= 1
+
+
+def test_the_watched_agent_gives_the_same_answer() -> None:
+    found = qwen.run(rounds=1, tokens=200)
+
+    assert len(claims(found)) == 2
+    assert found.counts == {"lengths of the answers": 1, "code points": len("".join(markdown(200)))}
+
+
+def test_nothing_heavy_is_imported_and_the_bundle_is_small() -> None:
+    found = weight.run(rounds=1)
+
+    assert found.counts["heavy packages"] == 0
+    assert [claim.verdict for claim in found.claims if claim.unit == "kB"] == ["met", "met"]
+
+
+def test_a_long_session_keeps_every_event() -> None:
+    found = long_session.run(rounds=1, steps=400)
+
+    assert len(claims(found)) == 3
+    assert found.counts["events of the whole"] == 4 * found.counts["events of the quarter"] - 3
+
+
+def test_a_claim_is_judged_only_beside_a_baseline_that_agrees_with_itself() -> None:
+    assert Claim("x", 1.4, 1.5, "times", noise=1.1).verdict == "met"
+    assert Claim("x", 1.6, 1.5, "times", noise=1.1).verdict == "missed"
+    assert Claim("x", 1.6, 1.5, "times", noise=1.3).verdict == "not decidable here"
+    assert Claim("x", 1.4, 1.5, "times", noise=math.nan).verdict == "not decidable here"
+    assert Claim("x", 61, 60, "a second").verdict == "missed"
+    assert noise([1, 2, 3], [4, 4, 4]) == noise([4, 4, 4], [1, 2, 3]) == 2
+
+
+def test_everything_takes_its_turn_and_another_begins_each_round() -> None:
+    order: list[str] = []
+
+    def candidate(name: str) -> float:
+        order.append(name)
+        return float(len(order))
+
+    samples = take_turns(2, {name: lambda name=name: candidate(name) for name in "ab"})  # type: ignore[misc]
+
+    assert order == ["b", "a", "a", "b", "b", "a"]  # the first round is not counted
+    assert samples == {"a": [3, 6], "b": [4, 5]}
+
+
+def test_no_more_than_sixty_messages_lie_in_any_second() -> None:
+    assert traffic.max_in_a_second([0, 0.5, 0.9, 1.0, 1.4, 5]) == 4
+    assert traffic.max_in_a_second([]) == 0
+
+
+def test_the_text_has_the_tokens_that_were_ordered_and_an_end() -> None:
+    tokens = markdown(3000)
+
+    assert len(tokens) == 3000
+    text = "".join(tokens)
+    assert text.count(END) == 1
+    assert text.endswith(END)
+    assert all(mark in text for mark in ("## ", "- **", "| --- |", "```python", "`"))
+    assert Order.from_json(Order(5, rate=50, stamped=True).as_json()) == Order(5, rate=50, stamped=True)
