@@ -16,6 +16,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from reasoning_widget.agents.base import RunContext, Turn, entered
 from reasoning_widget.agents.models import choose_model
@@ -115,19 +116,25 @@ FOLLOW_UPS = (
     ("In which room is the centrifuge?", Question("And the microscope?", "search_files", r"a03")),
     ("What did the spectrometer cost?", Question("And the freezer?", "search_files", r"11[,.]?200")),
     ("When did Heron begin?", Question("And when does it end?", "search_files", r"august|2026")),
+    ("What is the daily allowance?", Question("And on the day of arrival?", "search_files", r"\b14\b")),
+    ("How much does a probe weigh?", Question("And how often does it send data?", "search_files", r"15|fifteen")),
+    ("Which host does the sampler upload to?", Question("What about the port?", "search_files", r"8443")),
+    ("What is 15% of 80?", Question("And 15% of 200?", "calculate", r"\b30\b")),
 )
 
 
-async def ask(root: Path, llm: dict[str, object], question: str, history: list[Turn]) -> tuple[str | None, str]:
-    """The tool that was called first, and the answer."""
+async def ask(root: Path, llm: dict[str, object], question: str, history: list[Turn]) -> tuple[str | None, str, Turn]:
+    """The tool that was called first, the answer, and the turn for a follow-up's history."""
     tool, answer = None, ""
+    steps: dict[str, Any] = {}
     with entered(RunContext(history=history)):
         async for step in researcher(llm, root).run_with_reasoning_stream(question):
+            steps[step["id"]] = step
             if step["type"] == "tool_use" and tool is None:
                 tool = step["tool"]["name"]
             if step["type"] == "final_answer":
                 answer = step["content"]
-    return tool, answer
+    return tool, answer, {"prompt": question, "answer": answer, "steps": list(steps.values())}
 
 
 async def measure(root: Path, llm: dict[str, object]) -> None:
@@ -137,7 +144,7 @@ async def measure(root: Path, llm: dict[str, object]) -> None:
     seconds = []
     for question in QUESTIONS:
         began = time.perf_counter()
-        tool, answer = await ask(root, llm, question.text, [])
+        tool, answer, _ = await ask(root, llm, question.text, [])
         seconds.append(time.perf_counter() - began)
         right = tool == question.tool, bool(re.search(question.answer, answer.lower()))
         calls, answers = calls + right[0], answers + right[1]
@@ -147,9 +154,8 @@ async def measure(root: Path, llm: dict[str, object]) -> None:
     print(f"median {statistics.median(seconds):.1f} s\n")
     right_follow_ups = 0
     for first, question in FOLLOW_UPS:
-        tool, answer = await ask(root, llm, first, [])
-        turn: Turn = {"prompt": first, "answer": answer, "steps": []}
-        tool, answer = await ask(root, llm, question.text, [turn])
+        _, _, turn = await ask(root, llm, first, [])
+        tool, answer, _ = await ask(root, llm, question.text, [turn])
         right_follow_ups += bool(re.search(question.answer, answer.lower()))
         print(f"{first} {question.text}  [{tool}]  {' '.join(answer.split())[:110]}")
     print(f"follow-ups answered rightly {right_follow_ups}/{len(FOLLOW_UPS)}")

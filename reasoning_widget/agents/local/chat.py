@@ -14,7 +14,8 @@ import_qwen_agent()
 from qwen_agent.llm.base import BaseChatModel, register_llm  # noqa: E402 (what they import must find it imported)
 from qwen_agent.llm.schema import ASSISTANT, FUNCTION, SYSTEM, USER, FunctionCall, Message  # noqa: E402
 
-from ..base import AgentError  # noqa: E402
+from ..base import AgentError, current_run  # noqa: E402
+from ..base import Turn as Earlier  # noqa: E402
 from .citations import citation  # noqa: E402
 from .embedded import Chunk, Embedded  # noqa: E402
 from .routing import MAX_QUESTION_CHARS, Turn, answer_messages  # noqa: E402
@@ -52,6 +53,7 @@ class EmbeddedChat(BaseChatModel):  # type: ignore[misc]
             Stopped: The run was stopped.
         """
         system, turns = _turns(messages)
+        _recall(turns, current_run().history)
         if len(turns[-1].question) > MAX_QUESTION_CHARS:
             raise AgentError(
                 f"This question has {len(turns[-1].question):,} characters: the small local model reads "
@@ -117,6 +119,17 @@ def _turns(messages: list[Any]) -> tuple[str, list[Turn]]:
     if not turns:
         raise AgentError("There is no question: write one.")
     return system, turns
+
+
+def _recall(turns: list[Turn], history: Sequence[Earlier]) -> None:
+    """Add what was called in the earlier turns, which the messages leave out: a follow-up is routed by it."""
+    known = {turn["prompt"]: turn["steps"] for turn in history}
+    for turn in turns[:-1]:
+        called = [
+            step["tool"] for step in known.get(turn.question, ()) if step.get("type") == "tool_use" and step.get("tool")
+        ]
+        if called and turn.call is None:
+            turn.call = {"tool": called[0]["name"], **_arguments(called[0].get("arguments") or "")}
 
 
 def _text(message: Any) -> str:

@@ -7,7 +7,6 @@ and ends when it has not been used for a while. Started by `server.running_serve
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import os
 import re
@@ -31,8 +30,6 @@ def main() -> None:
     parser.add_argument("--state", required=True, type=Path, help="the file that tells clients where to find it")
     parser.add_argument("--idle", required=True, type=float, help="seconds without use after which it ends")
     arguments = parser.parse_args()
-    with contextlib.suppress(AttributeError, OSError):  # not on Windows
-        os.nice(10)  # the notebook goes first
     key = secrets.token_urlsafe(32)
     server = start(arguments.model, key)
     _warm_up(server)
@@ -54,9 +51,9 @@ def start(model: str, key: str) -> Any:
     parameters.use_jinja = True
     parameters.no_extra_bufts = True
     parameters.offline = True
-    parameters.cpuparams.n_threads = 1
+    parameters.cpuparams.n_threads = 1  # two would spin while they wait for each other, and crawl beside a busy process
     parameters.cpuparams_batch.n_threads = _prompt_threads()
-    parameters.cpuparams_batch.poll = 0
+    parameters.cpuparams_batch.poll = 0  # waits without spinning
     parameters.hostnames = ["127.0.0.1"]
     parameters.port = 0
     parameters.api_keys = [key]
@@ -70,9 +67,9 @@ def start(model: str, key: str) -> Any:
 
 
 def _prompt_threads() -> int:
-    """One core is left to the notebook. Of two cores both read the prompt: at low priority and without spinning."""
+    """One core is left to the notebook; more than four are of no use to a model this small."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(4, max(2, cores - 1), cores)
+    return min(4, max(1, cores - 1))
 
 
 def _warm_up(server: Any) -> None:

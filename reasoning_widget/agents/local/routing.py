@@ -48,17 +48,19 @@ class Recipe:
     examples: Sequence[tuple[str, JSON]] = ()
     gates: JSON = field(default_factory=dict)
     none_hint: str = "greetings, thanks, writing, translation, general knowledge."
+    follow_up: str = ""
+    """What a question begins like, as a regular expression, that needs a tool if the one before it did."""
 
     @classmethod
     def of(cls, data: JSON) -> Recipe:
         """The recipe in a Qwen-Agent model configuration, where it stands as plain JSON."""
-        known = {name: data[name] for name in ("examples", "gates", "none_hint") if name in data}
+        known = {name: data[name] for name in ("examples", "gates", "none_hint", "follow_up") if name in data}
         return cls(**known)
 
 
 def schema(functions: Iterable[JSON]) -> JSON:
-    """The JSON schema of a choice among `functions`, which are described as OpenAI does, or none of them."""
-    return {"anyOf": [*map(_alternative, functions), _alternative({"name": NONE})]}
+    """The JSON schema of a choice among `functions`, which are described as OpenAI does."""
+    return {"anyOf": [_alternative(function) for function in functions]}
 
 
 def _alternative(function: JSON) -> JSON:
@@ -74,9 +76,13 @@ def _alternative(function: JSON) -> JSON:
 
 
 def offered(functions: Sequence[JSON], turns: Sequence[Turn], recipe: Recipe) -> list[JSON]:
-    """The functions whose gate is open. Only the schema leaves the others out, so that the prompt stays cached."""
+    """The functions whose gate is open, and one for none. Only the schema leaves any out: the prompt stays cached."""
     seen = " ".join(part for turn in turns[-2:] for part in (turn.question, turn.answer))
-    return [f for f in functions if f["name"] not in recipe.gates or re.search(recipe.gates[f["name"]], seen)]
+    open_ = [f for f in functions if f["name"] not in recipe.gates or re.search(recipe.gates[f["name"]], seen)]
+    continues = recipe.follow_up and re.match(recipe.follow_up, turns[-1].question)
+    if open_ and continues and len(turns) > 1 and turns[-2].call:
+        return open_
+    return [*open_, {"name": NONE}]
 
 
 def routing_messages(functions: Sequence[JSON], turns: Sequence[Turn], recipe: Recipe) -> list[JSON]:
@@ -106,20 +112,24 @@ def parse_choice(text: str) -> tuple[str, JSON] | None:
 def answer_messages(system: str, turns: Sequence[Turn]) -> list[JSON]:
     """What the model is asked for the answer to the last of `turns`, over the results it has."""
     messages = [{"role": "system", "content": system}]
+    last = turns[-1]
+    if last.results:
+        # It is shown nothing else: it would rather repeat an earlier answer than read the result.
+        return [*messages, {"role": "user", "content": _over_results(last, follows=len(turns) > 1)}]
     for turn in turns[-MAX_HISTORY - 1 : -1]:
         if turn.answer:
             messages.append({"role": "user", "content": turn.question[:500]})
             messages.append({"role": "assistant", "content": turn.answer[:1000]})
-    last = turns[-1]
-    return [*messages, {"role": "user", "content": _over_results(last) if last.results else last.question}]
+    return [*messages, {"role": "user", "content": last.question}]
 
 
-def _over_results(turn: Turn) -> str:
+def _over_results(turn: Turn, *, follows: bool) -> str:
     name, result = turn.results[-1]
     arguments = ", ".join(str(value) for key, value in (turn.call or {}).items() if key != "tool")
     if len(result) > MAX_RESULT_CHARS:
         result = f"{result[:MAX_RESULT_CHARS]}\n… (the rest was too long)"
+    meant = f" ({arguments})" if follows else ""  # "And in the north?" says little without
     return (
-        f"{name}({arguments}) returned:\n{result}\n\nQuestion: {turn.question}\n"
+        f"{name}({arguments}) returned:\n{result}\n\nQuestion: {turn.question}{meant}\n"
         "Answer the question in one or two short sentences using only the result above."
     )

@@ -19,6 +19,7 @@ RESEARCHER: Final[dict[str, Any]] = {
         ("I had 900 and paid 250. What remains?", {"tool": "calculate", "expression": "900 - 250"}),
         ('Translate "thank you" into German.', {"tool": "none"}),
     ],
+    "follow_up": r"(?i)(?:and|but)\b|(?:what|how) about\b",
     "gates": {
         "calculate": r"\d",
         "read_file": r"\w\.(?:[A-Za-z][A-Za-z0-9]{0,5})\b|\b(?i:files?|folders?|readme)\b",
