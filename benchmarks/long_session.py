@@ -27,7 +27,7 @@ MAX_STEP_RATIO = 1.2
 MAX_LINEAR = 5.0
 """Four times the steps: linear is 4."""
 _IN_A_RUN = 100
-_BEFORE, _AROUND = 5, 10  # so many steps are timed together, from the 6th of a run on: one alone is too short
+_BEFORE, _AROUND = 5, 10  # ten are timed together, from the 6th on: one alone is too short
 _STEP: Step = {"type": "thought", "content": "Where the harbour freezes, the ships wait for the spring. " * 5}
 
 
@@ -53,7 +53,7 @@ async def _run(rounds: int, steps: int, folder: Path) -> Report:
     files = {"whole": folder / "whole.sqlite", "quarter": folder / "quarter.sqlite"}
     for name, path in files.items():
         _PlayedSession(path).grow(steps // (4 if name == "quarter" else 1)).end()
-    late = _PlayedSession().grow(steps - _IN_A_RUN + _BEFORE)
+    late = _PlayedSession().grow(steps - _IN_A_RUN)
     step = take_turns(rounds, {"10th": _tenth, "late": lambda: _time_a_step(late), "10th again": _tenth})
     late.end()
     opened = take_turns(rounds, _three(files, _time_to_open))
@@ -96,13 +96,14 @@ def _linear(what: str, samples: Samples) -> Claim:
 
 
 def _tenth() -> float:
-    session = _PlayedSession().grow(_BEFORE)
+    session = _PlayedSession()
     seconds = _time_a_step(session)
     session.end()
     return seconds
 
 
 def _time_a_step(session: _PlayedSession) -> float:
+    session.grow(_BEFORE)
     begun = time.perf_counter()
     session.grow(_AROUND)
     return (time.perf_counter() - begun) / _AROUND
