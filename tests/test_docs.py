@@ -14,7 +14,7 @@ from nbclient import NotebookClient
 from tests.scripted_model import ScriptedModel
 
 ROOT = Path(__file__).resolve().parent.parent
-DOCUMENTS = [ROOT / name for name in ("README.md", "CONTRIBUTING.md")] + sorted((ROOT / "docs").glob("**/*.md"))
+DOCUMENTS = sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").glob("**/*.md"))
 
 
 def blocks(document: Path, *languages: str) -> list[str]:
