@@ -44,8 +44,8 @@ from .steps import RunSteps
 from .text import clean_json, clean_text
 from .watcher import Watcher
 
-STOP_GRACE = 1.0
-"""Seconds a stopped run has to end before it is closed without it."""
+STOP_GRACE = 0.9
+"""Seconds a stopped run has to end before it is closed without it: the person sees it stop within one."""
 
 _OPEN_TEXT_INTERVAL = 1.0  # seconds; at most this much of an unfinished step is lost with the process
 _TITLE_LENGTH = 80

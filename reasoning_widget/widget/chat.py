@@ -32,6 +32,12 @@ _SLICE = 0.1  # seconds; how long a blocked cell waits before it can see an inte
 _STOP_TIMEOUT = 3.0  # seconds an interrupted `ask` waits for its run to be closed
 
 
+async def _stay_awake() -> None:
+    """Keep the loop turning: ipykernel's interrupt of an awaiting cell is only seen when the loop does."""
+    while True:
+        await asyncio.sleep(_SLICE)
+
+
 def _new_id() -> str:
     return f"m-{secrets.token_hex(6)}"
 
@@ -192,10 +198,12 @@ class ReasoningChat(anywidget.AnyWidget):
                 here.call_soon_threadsafe(arrived.put_nowait, step)
 
         following = asyncio.run_coroutine_threadsafe(self._follow(question, hand_over, tokens=tokens), session_loop())
+        awake = here.create_task(_stay_awake())
         try:
             while (step := await arrived.get()) is not None:
                 yield step
         finally:
+            awake.cancel()
             if not following.done():
                 session_loop().call_soon_threadsafe(self._cancel, question.message_id)
                 settled = asyncio.wrap_future(following)

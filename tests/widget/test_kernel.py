@@ -233,6 +233,18 @@ def test_interrupting_the_kernel_stops_the_run_and_finishes_its_log(kernel, page
     assert "once upon" in page.outputs(request, "update_display_data")[-1]["data"]["text/html"]
 
 
+def test_interrupting_a_cell_that_streams_stops_the_run(kernel, page):
+    request = page.run('async for step in chat.stream("wait"): print(step["content"])')
+    page.until_all(lambda m: m["msg_type"] == "stream", shown, answering)
+
+    kernel[0].interrupt_kernel()
+    page.done(request)
+    after = page.do("print(chat.runs[-1]['status'])")
+
+    assert page.outputs(request, "stream")[0]["text"] == "let me see\n"
+    assert page.outputs(after, "stream")[0]["text"] == "stopped\n"
+
+
 def test_a_page_that_comes_late_gets_everything(page):
     page.do('chat.ask("go");')
     chat = page.chat()
