@@ -34,7 +34,7 @@ _STOP_TIMEOUT = 3.0  # seconds an interrupted `ask` waits for its run to be clos
 
 async def _stay_awake() -> None:
     """Keep the loop turning: ipykernel's interrupt of an awaiting cell is only seen when the loop does."""
-    while True:
+    while True:  # noqa: ASYNC110 (nothing is waited for: the loop is kept turning)
         await asyncio.sleep(_SLICE)
 
 

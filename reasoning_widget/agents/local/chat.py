@@ -7,7 +7,7 @@ import json
 from collections.abc import Generator, Iterator, Sequence
 from typing import Any, Final
 
-from .._qwen_import import import_qwen_agent
+from ..qwen.library import import_qwen_agent
 
 import_qwen_agent()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
-from .._qwen_import import import_qwen_agent
+from ..qwen.library import import_qwen_agent
 
 import_qwen_agent()
 

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from .._qwen_import import import_qwen_agent
+from ..qwen.library import import_qwen_agent
 
 import_qwen_agent()
 

@@ -15,11 +15,11 @@ from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
-from ..protocol import Step, ToolCall, Usage
-from ._qwen_hooks import call_limit_lifted, hooked, used_by
-from ._qwen_model import ModelConnections
-from ._qwen_steps import ModelCall, OpenStep, Place, StepMaker, render
-from .base import AgentError, MaxIterationsReached, RunContext, Stopped
+from ...protocol import Step, ToolCall, Usage
+from ..base import AgentError, MaxIterationsReached, RunContext, Stopped
+from .connections import ModelConnections
+from .hooks import call_limit_lifted, hooked, used_by
+from .steps import ModelCall, OpenStep, Place, StepMaker, render
 
 _NO_ANSWER = (
     "The model ended without an answer. Ask again, in other words; if it was cut short, allow longer answers "

@@ -33,7 +33,7 @@ def import_qwen_agent() -> Any:
         ImportError: It, or something it needs, is not installed.
     """
     package = _imported()
-    from .local import chat  # noqa: F401, PLC0415 (registers the model; outside the lock, which it comes for itself)
+    from ..local import chat  # noqa: F401, PLC0415 (registers the model; outside the lock, which it comes for itself)
 
     return package
 

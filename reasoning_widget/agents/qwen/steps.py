@@ -17,7 +17,7 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
-from ..protocol import Step, StepType, ToolCall, Usage
+from ...protocol import Step, StepType, ToolCall, Usage
 
 _MAX_IMAGE_BYTES = 8 * 1024 * 1024
 _SPECIAL = ("<tool_call>", "<think>")

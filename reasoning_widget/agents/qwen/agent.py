@@ -6,14 +6,12 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from ..protocol import Step
-from . import _qwen_hooks
-from ._qwen_import import import_qwen_agent, quiet
-from ._qwen_model import client_options
-from .base import BlockingAgent, Turn, current_run
-from .errors import explain
-
-__all__ = ["QwenAgent", "import_qwen_agent"]
+from ...protocol import Step
+from ..base import BlockingAgent, Turn, current_run
+from ..errors import explain
+from . import hooks
+from .connections import client_options
+from .library import import_qwen_agent, quiet
 
 _NO_EARLIER_ANSWER = "(no answer)"
 
@@ -61,9 +59,9 @@ class QwenAgent(BlockingAgent):
         import_qwen_agent()
         from qwen_agent.llm.schema import USER, Message  # noqa: PLC0415 (heavy)
 
-        from ._qwen_watch import Watch  # noqa: PLC0415 (needed only now)
+        from .watch import Watch  # noqa: PLC0415 (needed only now)
 
-        quiet(_qwen_hooks.in_use)
+        quiet(hooks.in_use)
         agent, run = self.agent, current_run()
         messages = [*_earlier_messages(run.history, agent), Message(role=USER, content=prompt)]
         Watch(agent, self.name, run, max_iterations, emit).work(messages)

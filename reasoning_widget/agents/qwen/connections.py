@@ -15,8 +15,8 @@ import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from ..protocol import Usage
-from .base import Stopped
+from ...protocol import Usage
+from ..base import Stopped
 
 _refuses_usage: weakref.WeakSet[Any] = weakref.WeakSet()
 """Models whose server does not take `stream_options`."""

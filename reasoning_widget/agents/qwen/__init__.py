@@ -1,0 +1,6 @@
+"""Qwen-Agent: any of its agents, watched."""
+
+from .agent import QwenAgent
+from .library import import_qwen_agent
+
+__all__ = ["QwenAgent", "import_qwen_agent"]
