@@ -8,6 +8,7 @@ from typing import cast
 
 from ..agents.base import AgentError
 from ..agents.models import ModelChoice, choose_model
+from ..agents.presets import warm_up
 from ..protocol import JSON, Frame
 
 _PROGRESS_STEP = 0.005  # of the whole: 200 messages a download, whatever its size
@@ -51,6 +52,7 @@ class ModelStatus:
             self._tell(_failure(str(error)))
             return None
         self._tell(cast("JSON", choice.as_data()))
+        warm_up(choice)
         return choice
 
     def _pull(self) -> None:
