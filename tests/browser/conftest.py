@@ -111,6 +111,7 @@ def window(
     else:
         context.tracing.stop()
     context.close()
+    jupyter.shut_down_kernels()
 
 
 @pytest.fixture
@@ -120,6 +121,7 @@ def lab(
     """JupyterLab, with a folder of its own. Whatever the test does, nothing leaves this machine and nothing throws."""
     lab = Lab(window, jupyter, re.sub(r"\W+", "-", request.node.name).strip("-"))
     yield lab
-    lab.shut_down_kernels()
+    if lab.requests_to_others or lab.errors:
+        request.node.stash[_failed] = True
     assert lab.requests_to_others == []
     assert lab.errors == []

@@ -34,7 +34,7 @@ class Lab:
         self.errors: list[str] = []
         self.requests_to_others: list[str] = []
         self._window = window
-        self._jupyter = jupyter
+        self._root, self._token = jupyter.root, jupyter.token
         self._name = name
 
     def open(self, *cells: str, theme: str = LIGHT, clock: bool = False) -> Notebook:
@@ -59,18 +59,12 @@ class Lab:
         page.on("request", self._watch)
         if clock:
             page.clock.install()
-        where = path.relative_to(self._jupyter.root).as_posix()
-        page.goto(f"{self.origin}/lab/workspaces/{self._name}/tree/{where}?token={self._jupyter.token}")
+        where = path.relative_to(self._root).as_posix()
+        page.goto(f"{self.origin}/lab/workspaces/{self._name}/tree/{where}?token={self._token}")
         notebook = Notebook(page, path)
         notebook.ready()
         notebook.use_theme(theme)
         return notebook
-
-    def shut_down_kernels(self) -> None:
-        """Close the pages and end what runs."""
-        for page in self._window.pages:
-            page.goto("about:blank")
-        self._jupyter.shut_down_kernels()
 
     def _heed(self, message: ConsoleMessage) -> None:
         if message.type == "error":
@@ -173,7 +167,6 @@ class Notebook:
     def save(self) -> Any:
         """Save with the keyboard, as people do, and return the notebook that was written."""
         self.page.keyboard.press("Control+s")
-        expect(self.page.locator(".jp-mod-current.jp-mod-dirty")).to_have_count(0)
         self.page.wait_for_function("() => !window.jupyterapp.shell.currentWidget.context.model.dirty")
         return nbformat.read(self.path, as_version=4)
 
