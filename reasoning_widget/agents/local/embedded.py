@@ -11,7 +11,7 @@ from typing import Any
 
 from ..base import AgentError, Stopped, current_run
 from . import weights
-from .routing import Recipe, Turn, offered, parse_choice, routing_messages, schema
+from .routing import Recipe, Turn, offered, parse_choice, routing_messages, schema, widen
 from .server import Server, ServerGone, idle_seconds, running_server
 
 
@@ -73,7 +73,8 @@ class Embedded:
             stream=True,
         )
         with contextlib.closing(chunks):
-            return parse_choice("".join(chunk.text for chunk in chunks))
+            call = parse_choice("".join(chunk.text for chunk in chunks))
+        return widen(call, turns[-1].question, self._recipe) if call else None
 
     def warm_up(self, functions: Sequence[dict[str, Any]]) -> None:
         """Start it, and let it read what every question begins with. Returns at once; harmless when repeated."""

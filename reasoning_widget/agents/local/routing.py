@@ -21,6 +21,12 @@ MAX_RESULT_CHARS: Final = 4500
 """How much of the tools' results the model is shown, in characters: about 1,300 tokens, read in some seconds."""
 MAX_QUESTION_CHARS: Final = 6000
 _MAX_ARGUMENT_CHARS: Final = 100
+_FILLER_TEXT: Final = (
+    "a about an and any are as at be but by can could did do does for from had has have how if in is it its many may "
+    "me much my of on or our please should tell that the there they this to us was we were what when where which who "
+    "whom whose why will with would you your"
+)
+_FILLERS: Final = frozenset(_FILLER_TEXT.split())
 
 
 @dataclass
@@ -48,13 +54,17 @@ class Recipe:
     examples: Sequence[tuple[str, JSON]] = ()
     gates: JSON = field(default_factory=dict)
     none_hint: str = "greetings, thanks, writing, translation, general knowledge."
+    widened: dict[str, str] = field(default_factory=dict)
+    """For a tool, the argument that is given the question's own words as well: the model's choice is narrow."""
     follow_up: str = ""
     """What a question begins like, as a regular expression, that needs a tool if the one before it did."""
 
     @classmethod
     def of(cls, data: JSON) -> Recipe:
         """The recipe in a Qwen-Agent model configuration, where it stands as plain JSON."""
-        known = {name: data[name] for name in ("examples", "gates", "none_hint", "follow_up") if name in data}
+        known = {
+            name: data[name] for name in ("examples", "gates", "none_hint", "widened", "follow_up") if name in data
+        }
         return cls(**known)
 
 
@@ -107,6 +117,21 @@ def parse_choice(text: str) -> tuple[str, JSON] | None:
     except (ValueError, KeyError, AttributeError):
         return None
     return None if tool == NONE else (tool, choice)
+
+
+def widen(call: tuple[str, JSON], question: str, recipe: Recipe) -> tuple[str, JSON]:
+    """The call with the words of `question` in the argument that is to be widened."""
+    tool, arguments = call
+    name = recipe.widened.get(tool, "")
+    if name not in arguments:
+        return call
+    words = str(arguments[name]).split()
+    known = {word.lower() for word in words}
+    for word in re.findall(r"\w[\w.'-]*\w", question)[:20]:
+        if word.lower() not in known | _FILLERS:
+            words.append(word)
+            known.add(word.lower())
+    return tool, {**arguments, name: " ".join(words)}
 
 
 def answer_messages(system: str, turns: Sequence[Turn]) -> list[JSON]:

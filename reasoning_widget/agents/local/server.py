@@ -68,7 +68,7 @@ class Server:
                 with run.on_stop(_shutter(connection.sock)):
                     connection.request("POST", "/v1/chat/completions", body, self._headers())
                     yield from _chunks(connection.getresponse())
-            except (OSError, http.client.HTTPException) as error:
+            except (OSError, http.client.HTTPException, ServerGone) as error:
                 if run.stopping:
                     raise Stopped from None
                 raise ServerGone(str(error) or type(error).__name__) from error

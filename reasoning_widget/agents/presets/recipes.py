@@ -19,6 +19,7 @@ RESEARCHER: Final[dict[str, Any]] = {
         ("I had 900 and paid 250. What remains?", {"tool": "calculate", "expression": "900 - 250"}),
         ('Translate "thank you" into German.', {"tool": "none"}),
     ],
+    "widened": {"search_files": "query"},
     "follow_up": r"(?i)(?:and|but)\b|(?:what|how) about\b",
     "gates": {
         "calculate": r"\d",

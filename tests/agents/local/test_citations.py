@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from reasoning_widget.agents.local.citations import citation
+
+RESULT = """[rules.md:1-3]
+Goggles are worn in the yellow rooms.
+
+[travel.md:7]
+Hotels are paid up to 140 euros a night.
+
+[notes.ipynb:cell 2, 1-4]
+The meeting is about hotels."""
+
+
+def cite(answer):
+    return citation(answer, [("search_files", RESULT)])
+
+
+def test_the_passage_that_shares_most_with_the_answer_is_cited():
+    assert cite("Up to 140 euros.") == "travel.md:7"
+    assert cite("One wears goggles there.") == "rules.md:1-3"
+    assert cite("It is a meeting.") == "notes.ipynb:cell 2, 1-4"
+
+
+def test_nothing_is_cited_for_what_no_passage_says():
+    assert cite("I do not know.") is None
+    assert citation("Up to 140 euros.", [("calculate", "70 * 2 = 140")]) is None
+
+
+def test_an_answer_that_cites_by_itself_is_left_alone():
+    assert cite("140 euros (travel.md:7).") is None

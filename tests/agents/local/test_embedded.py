@@ -1,0 +1,226 @@
+"""The real model, in a real process of its own: fetched once into the user's cache, then there."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import urllib.request
+from pathlib import Path
+
+import psutil
+import pytest
+
+from reasoning_widget.agents.base import AgentError, RunContext, Stopped, Turn, entered
+from reasoning_widget.agents.local import weights
+from reasoning_widget.agents.local.catalogue import SMALL
+from reasoning_widget.agents.local.embedded import Embedded
+from reasoning_widget.agents.local.paths import server_state
+from reasoning_widget.agents.presets import assistant, researcher
+
+LLM = {"model_type": "embedded", "model": "0.5b"}
+HELLO = [{"role": "user", "content": "Say hello."}]
+
+
+@pytest.fixture(scope="module")
+def here(tmp_path_factory):
+    """The weights, in a cache of the test's own, so that its server is too."""
+    real = weights.pull("0.5b")
+    cache = tmp_path_factory.mktemp("cache")
+    (cache / "models").mkdir()
+    (cache / "models" / real.name).symlink_to(real)
+    before = os.environ.get("REASONING_WIDGET_CACHE")
+    os.environ["REASONING_WIDGET_CACHE"] = str(cache)
+    yield cache
+    for state in (cache / "servers").glob("*.json"):
+        os.kill(json.loads(state.read_text())["pid"], signal.SIGKILL)
+    if before is None:
+        del os.environ["REASONING_WIDGET_CACHE"]
+    else:
+        os.environ["REASONING_WIDGET_CACHE"] = before
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Some files to ask about."""
+    (tmp_path / "travel.md").write_text("# Travel\n\nHotels are paid up to 140 euros a night.\n")
+    (tmp_path / "team.md").write_text("# Team\n\nThe laboratory is led by Ines Okafor since 2021.\n")
+    (tmp_path / "menu.txt").write_text("On Fridays the canteen serves lentil soup.\n")
+    return tmp_path
+
+
+async def steps_of(agent, question, history=()):
+    found = {}
+    with entered(RunContext(history=list(history))):
+        async for step in agent.run_with_reasoning_stream(question):
+            found[step["id"]] = step
+    return list(found.values())
+
+
+def text_of(chunks):
+    return "".join(chunk.text for chunk in chunks)
+
+
+def metric(embedded, name):
+    """A figure of the server, which needs the key."""
+    server = embedded.server()
+    request = urllib.request.Request(f"{server.url}/metrics", headers={"Authorization": f"Bearer {server.key}"})
+    with urllib.request.urlopen(request) as response:
+        text = response.read().decode()
+    return float(next(line.split()[1] for line in text.splitlines() if line.startswith(f"llamacpp:{name} ")))
+
+
+async def test_a_question_about_the_files_is_searched_answered_and_cited(here, folder):
+    steps = await steps_of(researcher(LLM, folder), "Who leads the laboratory?")
+    assert [step["type"] for step in steps] == ["tool_use", "tool_result", "final_answer"]
+    assert steps[0]["tool"]["name"] == "search_files"
+    assert "team.md:1-3" in steps[1]["content"]
+    assert "Okafor" in steps[2]["content"]
+    assert "Source: team.md:1-3" in steps[2]["content"]
+    assert steps[2]["usage"]["output_tokens"] > 0
+
+
+async def test_a_sum_is_calculated(here, folder):
+    steps = await steps_of(researcher(LLM, folder), "What is 23 times 17?")
+    assert steps[0]["tool"]["name"] == "calculate"
+    assert "391" in steps[-1]["content"]
+
+
+async def test_small_talk_needs_no_tool(here, folder):
+    steps = await steps_of(researcher(LLM, folder), "Hello!")
+    assert [step["type"] for step in steps] == ["final_answer"]
+
+
+async def test_a_follow_up_is_routed_by_the_call_before_it(here, folder):
+    call = {"type": "tool_use", "tool": {"name": "search_files", "arguments": '{"query": "hotel price"}'}}
+    earlier: Turn = {"prompt": "What is paid for a hotel?", "answer": "140 euros.", "steps": [call]}
+    steps = await steps_of(researcher(LLM, folder), "And who leads the laboratory?", [earlier])
+    assert steps[0]["tool"]["name"] == "search_files"
+    assert "Okafor" in steps[-1]["content"]
+
+
+async def test_plain_chat_remembers_the_turns_before(here):
+    earlier: Turn = {"prompt": "My name is Zenobia.", "answer": "Hello Zenobia!", "steps": []}
+    steps = await steps_of(assistant(LLM), "What is my name?", [earlier])
+    assert [step["type"] for step in steps] == ["final_answer"]
+    assert "Zenobia" in steps[0]["content"]
+
+
+async def test_a_question_longer_than_the_model_reads_says_what_to_do(here, folder):
+    with pytest.raises(AgentError, match="put the text into a file"):
+        await steps_of(researcher(LLM, folder), "word " * 5000)
+
+
+def test_kernels_share_one_server_that_only_its_user_can_reach(here):
+    pid = Embedded(LLM).server().pid
+    code = "from reasoning_widget.agents.local.embedded import Embedded; print(Embedded({}).server().pid)"
+    others = [
+        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=Path.cwd()).stdout
+        for _ in range(2)
+    ]
+    assert [int(other) for other in others] == [pid, pid]
+    state = server_state("0.5b")
+    assert state.stat().st_mode & 0o077 == 0
+    listening = [c.laddr.ip for c in psutil.Process(pid).net_connections() if c.status == psutil.CONN_LISTEN]
+    assert listening == ["127.0.0.1"]
+
+
+def test_a_stranger_without_the_key_gets_nothing(here):
+    import http.client
+    from urllib.parse import urlsplit
+
+    address = urlsplit(Embedded(LLM).server().url).netloc
+    for method, path in (("POST", "/v1/chat/completions"), ("GET", "/slots"), ("GET", "/metrics")):
+        connection = http.client.HTTPConnection(address)
+        connection.request(method, path, json.dumps({"messages": HELLO}) if method == "POST" else None)
+        assert connection.getresponse().status in {401, 403, 404, 501}
+        connection.close()
+
+
+def test_a_server_that_was_killed_is_started_again(here):
+    embedded = Embedded(LLM)
+    pid = embedded.server().pid
+    process = psutil.Process(pid)
+    process.kill()
+    psutil.wait_procs([process])
+    assert text_of(embedded.complete(messages=HELLO, max_tokens=5))
+    assert embedded.server().pid != pid
+
+
+def test_a_server_that_dies_in_the_middle_says_so_and_the_next_question_is_answered(here):
+    embedded = Embedded(LLM)
+    chunks = embedded.complete(messages=[{"role": "user", "content": "Count from one to a thousand."}], max_tokens=900)
+    next(chunks)
+    psutil.Process(embedded.server().pid).kill()
+    with pytest.raises(AgentError, match="Ask again: it starts anew"):
+        text_of(chunks)
+    assert text_of(embedded.complete(messages=HELLO, max_tokens=5))
+
+
+@pytest.mark.parametrize("garbage", ["", "{}", '{"url": "http://127.0.0.1:9", "key": "x", "pid": 1}'])
+def test_a_stale_state_file_is_put_right(here, garbage):
+    server_state("0.5b").write_text(garbage)
+    assert Embedded(LLM).server().alive()
+
+
+def test_stop_wakes_a_waiting_run_and_ends_the_decoding(here):
+    embedded, run = Embedded(LLM), RunContext()
+    before = metric(embedded, "tokens_predicted_total")
+    outcome: list[object] = []
+    begun = threading.Event()
+
+    def work() -> None:
+        try:
+            with entered(run):
+                for _ in embedded.complete(
+                    messages=[{"role": "user", "content": "Count to a thousand."}], max_tokens=3000
+                ):
+                    begun.set()
+        except Stopped as stopped:
+            outcome.append(stopped)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    begun.wait()
+    run.request_stop()
+    thread.join()
+    assert len(outcome) == 1
+    while metric(embedded, "requests_processing"):
+        pass
+    assert metric(embedded, "tokens_predicted_total") - before < 1000
+
+
+def test_it_ends_when_idle_and_leaves_no_state(here, monkeypatch):
+    old = Embedded(LLM).server()
+    psutil.Process(old.pid).kill()
+    monkeypatch.setenv("REASONING_WIDGET_IDLE_MINUTES", "0.02")
+    embedded = Embedded(LLM)
+    pid = embedded.server().pid
+    assert text_of(embedded.complete(messages=HELLO, max_tokens=5))
+    psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [])
+    assert not server_state("0.5b").exists()
+    assert text_of(embedded.complete(messages=HELLO, max_tokens=5))
+
+
+def test_an_idle_time_that_is_no_number_says_what_to_set(monkeypatch):
+    monkeypatch.setenv("REASONING_WIDGET_IDLE_MINUTES", "soon")
+    with pytest.raises(AgentError, match="REASONING_WIDGET_IDLE_MINUTES"):
+        Embedded(LLM)
+
+
+def test_weights_that_are_not_there_are_asked_for(monkeypatch, tmp_path):
+    monkeypatch.setenv("REASONING_WIDGET_CACHE", str(tmp_path))
+    assert not weights.is_here(SMALL)
+    with pytest.raises(AgentError, match="reasoning-widget model pull"):
+        text_of(Embedded(LLM).complete(messages=HELLO))
+
+
+def test_a_file_that_is_no_model_is_reported_with_its_log(monkeypatch, tmp_path):
+    monkeypatch.setenv("REASONING_WIDGET_CACHE", str(tmp_path))
+    own = tmp_path / "own.gguf"
+    own.write_bytes(b"no model")
+    with pytest.raises(AgentError, match=r"could not be started.*\.log"):
+        Embedded({"model": str(own)}).server()

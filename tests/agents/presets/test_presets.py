@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from reasoning_widget.agents.base import AgentError
+from reasoning_widget.agents.manager import AgentManager
+from reasoning_widget.agents.models import choose_model
+from reasoning_widget.agents.presets import assistant, researcher, warm_up
+from tests.scripted_model import say
+
+
+@pytest.fixture
+def no_weights(monkeypatch, tmp_path):
+    monkeypatch.setenv("REASONING_WIDGET_CACHE", str(tmp_path))
+
+
+def test_both_are_listed_with_a_description():
+    listed = {info["name"]: info["description"] for info in AgentManager().list()}
+    assert "files below the notebook" in listed["researcher"]
+    assert "Plain chat" in listed["assistant"]
+
+
+@pytest.mark.parametrize("make", [researcher, assistant])
+def test_without_weights_they_say_what_to_do(no_weights, make):
+    with pytest.raises(AgentError, match="model pull"):
+        make({"model_type": "embedded"})
+
+
+def test_nothing_is_started_without_weights(no_weights, tmp_path):
+    warm_up(choose_model({"model_type": "embedded"}))
+    assert not (tmp_path / "servers").exists()
+
+
+def test_importing_them_loads_nothing_heavy():
+    heavy = ("qwen_agent", "openai", "numpy", "xllamacpp", "huggingface_hub", "bm25s")
+    code = f"import sys, reasoning_widget.agents.presets; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "[]"
+
+
+async def test_a_remote_model_is_told_of_the_tools_and_its_answer_is_left_as_it_is(scripted_model, tmp_path):
+    (tmp_path / "a.md").write_text("The heron is grey.\n")
+    scripted_model.script("heron", [[say("The heron is grey (a.md:1).")]])
+    agent = researcher(scripted_model.llm(), tmp_path)
+    steps = [step async for step in agent.run_with_reasoning_stream("Which colour is the heron?")]
+    assert steps[-1]["content"] == "The heron is grey (a.md:1)."
+    assert "search_files" in str(scripted_model.wait_for_request().messages)

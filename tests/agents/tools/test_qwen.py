@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import pytest
+
+from reasoning_widget.agents.tools.qwen import Calculate, ReadFile, SearchFiles, ToolFailed
+
+
+def test_a_search_returns_passages_behind_their_places(tmp_path):
+    (tmp_path / "a.md").write_text("The heron is grey.\n")
+    assert SearchFiles(tmp_path).call('{"query": "heron"}') == "[a.md:1]\nThe heron is grey."
+
+
+def test_a_search_in_vain_names_the_files_there_are(tmp_path):
+    assert "no text files" in SearchFiles(tmp_path).call({"query": "heron"})
+    (tmp_path / "a.md").write_text("Something.\n")
+    assert "a.md" in SearchFiles(tmp_path).call({"query": "heron"})
+
+
+def test_a_file_is_read_also_without_its_folder_and_a_folder_is_listed(tmp_path):
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "plan.md").write_text("First\nSecond\n")
+    assert ReadFile(tmp_path).call({"path": "plan.md"}) == "[sub/plan.md:1-2]\nFirst\nSecond"
+    assert ReadFile(tmp_path).call({"path": "."}) == "sub/plan.md"
+
+
+def test_a_long_file_is_cut_and_says_so(tmp_path):
+    (tmp_path / "long.txt").write_text("word " * 10_000)
+    text = ReadFile(tmp_path, max_chars=100).call({"path": "long.txt"})
+    assert len(text) < 200
+    assert "cut" in text
+
+
+@pytest.mark.parametrize("arguments", ["not JSON", "[]", '{"other": 1}'])
+def test_arguments_that_do_not_fit_are_explained_to_the_model(tmp_path, arguments):
+    with pytest.raises(ToolFailed, match='"path"'):
+        ReadFile(tmp_path).call(arguments)
+
+
+def test_what_cannot_be_done_fails_in_words(tmp_path):
+    with pytest.raises(ToolFailed, match="outside"):
+        ReadFile(tmp_path).call({"path": "../x"})
+    with pytest.raises(ToolFailed, match="zero"):
+        Calculate().call({"expression": "1/0"})
+    assert Calculate().call({"expression": "6*7"}) == "6*7 = 42"

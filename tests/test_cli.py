@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from reasoning_widget.agents.local import weights
+from tests.scripted_model import ScriptedModel, call, say, think
+
+COMMAND = [sys.executable, "-c", "from reasoning_widget.cli import main; main()"]
+KEY = "sk-scripted-secret"
+
+
+def run(*arguments, cwd, **environment):
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), **environment},
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+
+
+@pytest.fixture
+def heron(scripted_model: ScriptedModel, tmp_path):
+    """A folder with a file, and a model that reads it before it answers."""
+    (tmp_path / "birds.md").write_text("The heron is grey.\n")
+    scripted_model.script(
+        "heron",
+        [
+            [think("I look it up."), call("search_files", {"query": "heron"}, "c1")],
+            [say("It is **grey** (birds.md:1).")],
+        ],
+    )
+    return {"REASONING_WIDGET_LLM": json.dumps(scripted_model.llm(use_raw_api=True))}
+
+
+def test_asking_prints_the_steps_as_plain_text_when_piped(heron, tmp_path):
+    done = run("ask", "Which colour has the heron?", cwd=tmp_path, **heron)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == "Thought: I look it up."
+    assert lines[1].startswith('Tool use: search_files({"query"')
+    assert lines[2] == "Tool result: [birds.md:1]"
+    assert lines[-1] == "Final answer: It is **grey** (birds.md:1)."
+    assert "REASONING_WIDGET_LLM" in done.stderr  # why this model answers
+    assert KEY not in done.stdout + done.stderr
+
+
+def test_asking_in_a_terminal_draws_cards_in_five_colours(heron, tmp_path):
+    parent, child = pty.openpty()
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "TERM": "xterm-256color", **heron}
+    process = subprocess.Popen(
+        [*COMMAND, "ask", "Which colour has the heron?"],
+        stdin=child,
+        stdout=child,
+        stderr=child,
+        cwd=tmp_path,
+        env=environment,
+    )
+    os.close(child)
+    shown = b""
+    while True:
+        try:
+            block = os.read(parent, 65536)
+        except OSError:  # the other end is closed
+            break
+        if not block:
+            break
+        shown += block
+    os.close(parent)
+    assert process.wait() == 0
+    text = shown.decode()
+    for title in ("Thought", "Tool use", "Tool result", "Final answer"):
+        assert title in text
+    assert "\x1b[34m" in text  # blue, the thought
+    assert "\x1b[32m" in text  # green, the answer
+    assert "**grey**" not in text  # Markdown is drawn
+
+
+def test_a_model_that_refuses_the_key_is_explained(scripted_model, tmp_path):
+    llm = {**scripted_model.llm(), "model_server": "http://127.0.0.1:9/v1"}
+    done = run("ask", "Hello?", "--agent", "assistant", cwd=tmp_path, REASONING_WIDGET_LLM=json.dumps(llm))
+    assert done.returncode == 1
+    assert "No model answers at" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("ask", "Hello?", "--agent", "nobody"), "researcher"),
+        (("ask", "  "), "The question is empty"),
+        (("ask", "Hello?"), "reasoning-widget model pull"),
+        (("model", "pull", "--size", "70b"), "0.5b or 1.5b"),
+        (("model", "path"), "reasoning-widget model pull"),
+    ],
+)
+def test_what_can_be_helped_is_said_in_a_sentence(arguments, message, tmp_path):
+    done = run(*arguments, cwd=tmp_path, REASONING_WIDGET_CACHE=str(tmp_path / "cache"))
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_which_says_what_answers_and_why(tmp_path):
+    done = run("model", "which", cwd=tmp_path, OPENAI_API_KEY=KEY)
+    assert "→ OPENAI_API_KEY" in done.stdout
+    assert KEY not in done.stdout
+
+
+def test_pull_prints_where_the_weights_are_and_list_and_path_know_it(tmp_path):
+    weights.pull("0.5b")
+    done = run("model", "pull", cwd=tmp_path)
+    assert done.stdout.strip() == run("model", "path", cwd=tmp_path).stdout.strip()
+    assert Path(done.stdout.strip()).stat().st_size == weights.model("0.5b").bytes
+    assert "0.5 GB  here" in run("model", "list", cwd=tmp_path).stdout
