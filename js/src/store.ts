@@ -3,7 +3,17 @@
 
 import { loadModule, moduleNames } from "./modules.ts";
 import { Painter } from "./painter.ts";
-import { findRun, newTranscript, type Outcome, type Request, type Run, receive, type Step, stepKey, type Transcript } from "./protocol/fold.ts";
+import {
+  findRun,
+  newTranscript,
+  type Outcome,
+  type Request,
+  type Run,
+  receive,
+  type Step,
+  stepKey,
+  type Transcript,
+} from "./protocol/fold.ts";
 import { dataOf, type Frame } from "./protocol/frames.ts";
 import type { AgentInfo, ErrorData, ModelData, ReasoningStep } from "./protocol/messages.ts";
 import type { Link, Target } from "./transport/link.ts";
@@ -131,7 +141,10 @@ export class Store implements Target {
     const module = dataOf(frame, "module");
     if (module) {
       loadModule(module.name, module.source).catch((error) => {
-        console.warn(`reasoning-widget: the module ${module.name} could not be loaded; its text is shown as it is.`, error);
+        console.warn(
+          `reasoning-widget: the module ${module.name} could not be loaded; its text is shown as it is.`,
+          error,
+        );
       });
     }
     this.model = dataOf(frame, "model") ?? this.model;

@@ -25,7 +25,11 @@ function fold(frames: Frame[]): { state: Transcript; outcomes: Outcome[] } {
 }
 
 const STARTED: Frame[] = [
-  { type: "run_started", seq: 1, data: { run_id: "r", message_id: "m", agent_name: "a", enable_reasoning: true, timestamp: 1 } },
+  {
+    type: "run_started",
+    seq: 1,
+    data: { run_id: "r", message_id: "m", agent_name: "a", enable_reasoning: true, timestamp: 1 },
+  },
   {
     type: "reasoning_step",
     seq: 2,
@@ -52,7 +56,9 @@ describe("the golden traces", () => {
   it.each(traces.map((trace) => [trace.name, trace] as const))("%s changes nothing when it comes again", (_, trace) => {
     const { state } = fold(trace.frames);
     const before = plain(state);
-    const epochs = new Set(trace.frames.filter((f) => f.type === "session").map((f) => (f.data as { epoch: string }).epoch));
+    const epochs = new Set(
+      trace.frames.filter((f) => f.type === "session").map((f) => (f.data as { epoch: string }).epoch),
+    );
     if (epochs.size > 1) return; // a session of another epoch rightly starts over
     for (const frame of trace.frames) receive(state, frame);
     expect(plain(state)).toEqual(before);

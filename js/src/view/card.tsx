@@ -1,0 +1,111 @@
+import { Component, type VNode } from "preact";
+import { useLayoutEffect, useRef } from "preact/hooks";
+import { channelText, isOpen, type Step } from "../protocol/fold.ts";
+import { type Store, stepWord } from "../store.ts";
+import { RunningClock } from "./clock.tsx";
+import { useStore } from "./context.ts";
+import { CopyButton, textOf } from "./copy.tsx";
+import { followEnd } from "./follow.ts";
+import { formatDuration, preview } from "./format.ts";
+import { Icon, stepIcon } from "./icons.tsx";
+import { MarkdownBody } from "./markdown.tsx";
+import { CutNote, PlainText } from "./text.tsx";
+import { ToolArguments, ToolResult } from "./tool.tsx";
+import "./card.css";
+
+/** A step's card, drawn again only when the step has changed. */
+export class Card extends Component<{ id: string }> {
+  override shouldComponentUpdate(next: { id: string }): boolean {
+    return next.id !== this.props.id;
+  }
+
+  override render(): VNode {
+    return <StepCard id={this.props.id} />;
+  }
+}
+
+function StepCard({ id }: { id: string }): VNode | null {
+  const store = useStore(`step:${id}`);
+  const step = store.step(id);
+  if (!step) return null;
+  const open = isUnfolded(store, id, step);
+  const name = store.stepName(id);
+  const toggle = (): void => store.toggle(id, !open);
+  return (
+    <article
+      class={`rw-card ${step.parent_id ? "rw-nested" : ""}`}
+      aria-label={name}
+      data-step-type={step.type}
+      data-step-id={id}
+      data-status={step.status ?? "done"}
+    >
+      <div class="rw-card-head">
+        <button type="button" class="rw-fold" aria-expanded={open} aria-label={name} onClick={toggle}>
+          <Icon name="chevron" />
+          <Icon name={stepIcon(step.type)} />
+          <span class="rw-word">{stepWord(step.type)}</span>
+        </button>
+        {step.tool && <code class="rw-tool-name">{step.tool.name}</code>}
+        {/* A larger place to click; the button beside it is what the keyboard reaches. */}
+        <div class="rw-preview" onClick={toggle}>
+          {open ? "" : summary(step)}
+        </div>
+        {step.status === "failed" && step.type !== "error" && <span class="rw-badge">failed</span>}
+        {step.status === "stopped" && <span class="rw-badge">stopped</span>}
+        {isOpen(step) ? (
+          <RunningClock start={step.timestamp} />
+        ) : (
+          step.duration !== undefined && <span class="rw-duration">{formatDuration(step.duration)}</span>
+        )}
+        <CopyButton name={lowerFirst(name)} text={() => textOf(store.step(id) ?? step)} />
+      </div>
+      {open && <CardBody id={id} step={step} />}
+    </article>
+  );
+}
+
+function CardBody({ id, step }: { id: string; step: Step }): VNode {
+  const live = isOpen(step) && step.type !== "final_answer";
+  const scroller = useRef<HTMLDivElement>(null);
+  const content = useRef<HTMLDivElement>(null);
+  useLayoutEffect(() => {
+    if (!live || !scroller.current || !content.current) return;
+    const follower = followEnd(scroller.current, content.current, null);
+    return () => follower.close();
+  }, [live]);
+  return (
+    <div class={live ? "rw-card-body rw-live" : "rw-card-body"} ref={scroller}>
+      <div ref={content}>
+        <Content id={id} step={step} />
+        <CutNote characters={step.cut?.content} />
+        {step.status === "stopped" && step.type === "tool_result" && (
+          <div class="rw-note">Stopped. The tool may still be running in the kernel.</div>
+        )}
+      </div>
+    </div>
+  );
+}
+
+function Content({ id, step }: { id: string; step: Step }): VNode {
+  if (step.type === "tool_use") return <ToolArguments id={id} step={step} />;
+  if (step.type === "tool_result") return <ToolResult id={id} step={step} />;
+  if (step.type === "error") return <PlainText text={channelText(step, "content")} prose />;
+  return <MarkdownBody id={id} />;
+}
+
+/** The reader's own choice; else what is done folds, except what was asked for and what needs attention. */
+function isUnfolded(store: Store, id: string, step: Step): boolean {
+  const chosen = store.toggled.get(id);
+  if (chosen !== undefined) return chosen;
+  if (step.type === "final_answer" || step.type === "error") return true;
+  return isOpen(step) || step.status === "failed" || step.status === "stopped";
+}
+
+function summary(step: Step): string {
+  if (step.type === "tool_use") return preview(channelText(step, "arguments"));
+  return preview(channelText(step, "content") || channelText(step, "output"));
+}
+
+function lowerFirst(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1);
+}

@@ -1,0 +1,174 @@
+import { render, type VNode } from "preact";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import type { Message } from "../protocol/fold.ts";
+import type { Store } from "../store.ts";
+import { Announcer } from "./announcer.tsx";
+import { Button } from "./button.tsx";
+import { Composer } from "./composer.tsx";
+import { StoreContext, useStore } from "./context.ts";
+import { type Follower, followEnd } from "./follow.ts";
+import { Icon } from "./icons.tsx";
+import { Queue } from "./queue.tsx";
+import { Refusals } from "./refusals.tsx";
+import { RunView } from "./run.tsx";
+import "./root.css";
+import "./chat.css";
+
+/** Draw the chat of `store` into `element`, or only one message and its run. The result takes it away again. */
+export function drawChat(element: HTMLElement, store: Store, messageId: string | null = null): () => void {
+  const root = document.createElement("div");
+  root.className = "reasoning-widget";
+  // JupyterLab: keys pressed in here are no shortcuts of the notebook.
+  root.dataset.lmSuppressShortcuts = "true";
+  const keep = (event: Event): void => event.stopPropagation();
+  for (const type of ["keydown", "keypress", "keyup"]) root.addEventListener(type, keep);
+  element.append(root);
+  render(
+    <StoreContext.Provider value={store}>
+      <Chat messageId={messageId} />
+    </StoreContext.Provider>,
+    root,
+  );
+  return () => {
+    render(null, root);
+    root.remove();
+  };
+}
+
+function Chat({ messageId }: { messageId: string | null }): VNode {
+  const store = useStore("composer", "chat");
+  const run = messageId === null ? null : store.transcript.runs.findLast((other) => other.message_id === messageId);
+  const agent = run?.agent_name ?? store.agent;
+  return (
+    <section class="rw-chat" aria-label={agent ? `Chat with ${agent}` : "Chat"}>
+      <Conversation messageId={messageId} />
+      <Announcer />
+      {messageId === null ? <Composer /> : run?.status === "running" && <StopRun runId={run.run_id} />}
+    </section>
+  );
+}
+
+function Conversation({ messageId }: { messageId: string | null }): VNode {
+  const store = useStore();
+  const whole = messageId === null;
+  const scroller = useRef<HTMLDivElement>(null);
+  const content = useRef<HTMLDivElement>(null);
+  const follower = useRef<Follower | null>(null);
+  const [away, setAway] = useState(whole && store.scrollTop !== null);
+  useLayoutEffect(() => {
+    if (!scroller.current || !content.current) return;
+    const moved = (top: number | null): void => {
+      if (whole) store.scrollTop = top;
+      setAway(top !== null);
+    };
+    const made = followEnd(scroller.current, content.current, whole ? store.scrollTop : null, moved);
+    follower.current = made;
+    return () => made.close();
+  }, [store, whole]);
+  useEffect(() => store.on("sent", () => follower.current?.follow()), [store]);
+  return (
+    <div class="rw-conversation">
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard */}
+      <div class="rw-scroller" ref={scroller} tabIndex={0} role="group" aria-label="Conversation">
+        <div class="rw-turns" ref={content}>
+          <Turns messageId={messageId} />
+        </div>
+      </div>
+      {away && (
+        <Button class="rw-jump" onPress={() => follower.current?.follow()}>
+          <Icon name="down" />
+          Jump to latest
+        </Button>
+      )}
+    </div>
+  );
+}
+
+function Turns({ messageId }: { messageId: string | null }): VNode {
+  const store = useStore("chat");
+  const { messages, runs, other } = store.transcript;
+  const wanted = messages.filter((message) => messageId === null || message.id === messageId);
+  const started = wanted.filter((message) => message.run_id !== null && !message.steered);
+  const known = new Set(messages.map((message) => message.id));
+  const orphans = messageId === null ? runs.filter((run) => !known.has(run.message_id)) : [];
+  const empty = messageId === null && runs.length === 0 && messages.length === 0 && store.unsent.length === 0;
+  return (
+    <>
+      {empty && <Welcome />}
+      {started.map((message) => (
+        <Turn key={message.id} message={message} />
+      ))}
+      {orphans.map((run) => (
+        <RunView key={run.run_id} id={run.run_id} />
+      ))}
+      {messageId === null && other.map((frame) => <Unknown key={frame.seq} type={frame.type} data={frame.data} />)}
+      <Queue messageId={messageId} />
+      {messageId === null && <Refusals />}
+    </>
+  );
+}
+
+function Turn({ message }: { message: Message }): VNode {
+  const store = useStore("chat");
+  const steered = store.transcript.messages.filter((other) => other.steered && other.run_id === message.run_id);
+  return (
+    <div class="rw-turn">
+      <Question message={message} />
+      {steered.map((other) => (
+        <Question key={other.id} message={other} />
+      ))}
+      {message.run_id !== null && <RunView id={message.run_id} />}
+    </div>
+  );
+}
+
+function Question({ message }: { message: Message }): VNode {
+  return (
+    <div class="rw-question" role="group" aria-label="You" data-message-id={message.id}>
+      {message.content}
+    </div>
+  );
+}
+
+function Welcome(): VNode {
+  const store = useStore("composer");
+  const agent = store.agents.find((other) => other.name === store.agent);
+  return (
+    <div class="rw-welcome">
+      <div class="rw-welcome-name">{store.agent}</div>
+      <div>{agent?.description}</div>
+    </div>
+  );
+}
+
+/** An event of a later version of the protocol. */
+function Unknown({ type, data }: { type: string; data: unknown }): VNode {
+  return (
+    <details class="rw-unknown">
+      <summary class="rw-unknown-summary">{type.replace(/_/g, " ")}</summary>
+      <div class="rw-text">{JSON.stringify(data, null, 2)}</div>
+    </details>
+  );
+}
+
+function StopRun({ runId }: { runId: string }): VNode {
+  const store = useStore(`run:${runId}`, "composer");
+  return (
+    <div class="rw-stop-run">
+      <Button unavailable={store.stopping(runId)} onPress={() => store.stop(runId)}>
+        <Icon name="stop" />
+        Stop
+      </Button>
+      {store.late && <LateNote />}
+    </div>
+  );
+}
+
+/** Says why nothing happens while a cell keeps the kernel from hearing the page. */
+export function LateNote(): VNode {
+  return (
+    <span class="rw-late" role="status">
+      The kernel is busy with a cell: it will get this when the cell ends. To stop now, interrupt the kernel.
+    </span>
+  );
+}

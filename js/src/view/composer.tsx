@@ -1,0 +1,141 @@
+import type { VNode } from "preact";
+import { useLayoutEffect, useRef } from "preact/hooks";
+import { Button } from "./button.tsx";
+import { LateNote } from "./chat.tsx";
+import { keyAction } from "./composer-keys.ts";
+import { useStore } from "./context.ts";
+import { Icon } from "./icons.tsx";
+import { ModelLine } from "./model.tsx";
+import "./composer.css";
+
+/** Where the person asks, and says how. */
+export function Composer(): VNode {
+  const store = useStore("composer");
+  const run = store.activeRun;
+  return (
+    <div class="rw-composer">
+      <div class="rw-composer-box">
+        <MessageField />
+        <div class="rw-toolbar">
+          <AgentChoice />
+          <ReasoningSwitch />
+          <span class="rw-space" />
+          <Button kind="quiet" unavailable={store.disconnected} onPress={() => store.clear()}>
+            Clear
+          </Button>
+          <Button
+            unavailable={run === null || store.stopping(run.run_id)}
+            onPress={() => run && store.stop(run.run_id)}
+          >
+            <Icon name="stop" />
+            Stop
+          </Button>
+          <Button kind="strong" unavailable={!canSend(store)} onPress={() => store.ask(store.draft)}>
+            <Icon name="send" />
+            Send
+          </Button>
+        </div>
+      </div>
+      {store.late && <LateNote />}
+      <ModelLine />
+    </div>
+  );
+}
+
+function canSend(store: { draft: string; disconnected: boolean }): boolean {
+  return store.draft.trim() !== "" && !store.disconnected;
+}
+
+function MessageField(): VNode {
+  const store = useStore("composer");
+  const field = useRef<HTMLTextAreaElement>(null);
+  /** How far back the person has gone in their messages, and what they had written before. */
+  const browsing = useRef<{ back: number; draft: string } | null>(null);
+  useLayoutEffect(() => {
+    const area = field.current;
+    if (!area) return;
+    area.style.height = "auto";
+    area.style.height = `${area.scrollHeight}px`;
+  }, [store.draft]);
+
+  const browse = (steps: number): void => {
+    const sent = store.transcript.messages.map((message) => message.content);
+    const { back, draft } = browsing.current ?? { back: 0, draft: store.draft };
+    const next = Math.max(0, Math.min(sent.length, back + steps));
+    if (next === back) return;
+    browsing.current = next === 0 ? null : { back: next, draft };
+    store.write(next === 0 ? draft : (sent.at(-next) ?? ""));
+  };
+  const leave = (area: HTMLTextAreaElement): void => {
+    if (browsing.current) {
+      store.write(browsing.current.draft);
+      browsing.current = null;
+      return;
+    }
+    area.blur();
+    area.closest<HTMLElement>(".jp-Cell, [tabindex]:not(.rw-scroller)")?.focus();
+  };
+  const press = (event: KeyboardEvent & { currentTarget: HTMLTextAreaElement }): void => {
+    const action = keyAction(event, event.currentTarget);
+    if (action === null) return;
+    if (action !== "break") event.preventDefault();
+    if (action === "send" && canSend(store)) {
+      browsing.current = null;
+      store.ask(store.draft);
+    } else if (action === "older") browse(1);
+    else if (action === "newer") browse(-1);
+    else if (action === "leave") leave(event.currentTarget);
+  };
+
+  return (
+    <textarea
+      ref={field}
+      class="rw-message"
+      aria-label="Message"
+      placeholder={store.agent ? `Ask ${store.agent} …` : "Ask …"}
+      rows={1}
+      value={store.draft}
+      onInput={(event) => {
+        browsing.current = null;
+        store.write(event.currentTarget.value);
+      }}
+      onKeyDown={press}
+    />
+  );
+}
+
+function AgentChoice(): VNode {
+  const store = useStore("composer");
+  return (
+    <select
+      class="rw-agent"
+      aria-label="Agent"
+      title={store.agents.find((agent) => agent.name === store.agent)?.description}
+      value={store.agent}
+      onChange={(event) => store.chooseAgent(event.currentTarget.value)}
+    >
+      {store.agents.map((agent) => (
+        <option key={agent.name} value={agent.name} selected={agent.name === store.agent}>
+          {agent.name}
+        </option>
+      ))}
+    </select>
+  );
+}
+
+function ReasoningSwitch(): VNode {
+  const store = useStore("composer");
+  return (
+    <button
+      type="button"
+      role="switch"
+      class="rw-switch"
+      aria-checked={store.reasoning}
+      title="Show the steps of the next answers"
+      onClick={() => store.showReasoning(!store.reasoning)}
+    >
+      <span class="rw-switch-track" />
+      Reasoning
+    </button>
+  );
+}

@@ -1,0 +1,21 @@
+// How components reach their store and are drawn again when something they show has changed.
+
+import { createContext } from "preact";
+import { useContext, useLayoutEffect, useReducer } from "preact/hooks";
+import type { Store, Topic } from "../store.ts";
+
+export const StoreContext = createContext<Store | null>(null);
+
+/** The store of the chat that the component belongs to; the component is drawn again when one of `topics` changes. */
+export function useStore(...topics: Topic[]): Store {
+  const store = useContext(StoreContext);
+  if (store === null) throw new Error("a component outside of StoreContext");
+  const [, redraw] = useReducer((count: number) => count + 1, 0);
+  useLayoutEffect(() => {
+    const ends = topics.map((topic) => store.on(topic, () => redraw(undefined)));
+    return () => {
+      for (const end of ends) end();
+    };
+  }, [store, ...topics]);
+  return store;
+}

@@ -1,0 +1,56 @@
+import type { VNode } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import type { Step } from "../protocol/fold.ts";
+import { channelText } from "../protocol/fold.ts";
+import { Button } from "./button.tsx";
+import { Icon } from "./icons.tsx";
+
+/** Copies the text of a step, as it was written. */
+export function CopyButton({ name, text }: { name: string; text: () => string }): VNode {
+  const [copied, setCopied] = useState(false);
+  useEffect(() => {
+    if (!copied) return;
+    const timer = setTimeout(() => setCopied(false), 1500);
+    return () => clearTimeout(timer);
+  }, [copied]);
+  return (
+    <Button
+      kind="quiet"
+      class="rw-copy"
+      label={`Copy ${name}`}
+      title={copied ? "Copied" : "Copy"}
+      onPress={() => void copyText(text()).then(setCopied)}
+    >
+      <Icon name={copied ? "copied" : "copy"} />
+    </Button>
+  );
+}
+
+/** What "copy" means for a step: what there is to read. */
+export function textOf(step: Step): string {
+  if (step.type === "tool_use" && step.tool) return `${step.tool.name}\n${channelText(step, "arguments")}`;
+  return [channelText(step, "output"), channelText(step, "content")].filter(Boolean).join("\n");
+}
+
+async function copyText(text: string): Promise<boolean> {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    return copyFromPage(text); // the page is not served over HTTPS, or may not use the clipboard
+  }
+}
+
+function copyFromPage(text: string): boolean {
+  const focused = document.activeElement;
+  const area = document.createElement("textarea");
+  area.value = text;
+  area.style.position = "fixed";
+  area.style.opacity = "0";
+  document.body.append(area);
+  area.select();
+  const done = document.execCommand("copy");
+  area.remove();
+  if (focused instanceof HTMLElement) focused.focus();
+  return done;
+}

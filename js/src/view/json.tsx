@@ -1,0 +1,94 @@
+import type { VNode } from "preact";
+import { useState } from "preact/hooks";
+import { Button } from "./button.tsx";
+import { count, formatNumber } from "./format.ts";
+import { PlainText } from "./text.tsx";
+import "./json.css";
+
+/** Longer text is not read as JSON, in UTF-16 units. */
+const MAX_JSON = 200_000;
+/** So many entries of an object or list are shown at first. */
+const ENTRIES = 50;
+/** So many entries stand open by themselves, on the first levels. */
+const SMALL = 12;
+const OPEN_LEVELS = 2;
+
+/** Text that is usually JSON: a tree if it is an object or a list, else itself. */
+export function JsonOrText({ text }: { text: string }): VNode {
+  const value = parseTree(text);
+  return value === undefined ? <PlainText text={text} /> : <JsonTree value={value} />;
+}
+
+/** A JSON value as a tree whose branches fold. */
+export function JsonTree({ value }: { value: unknown }): VNode {
+  return <div class="rw-json">{isBranch(value) ? <Entries value={value} level={0} /> : <Leaf value={value} />}</div>;
+}
+
+function parseTree(text: string): object | undefined {
+  if (text.length > MAX_JSON || !/^\s*[{[]/.test(text)) return undefined;
+  try {
+    const value: unknown = JSON.parse(text);
+    return isBranch(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isBranch(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
+}
+
+function Entries({ value, level }: { value: object; level: number }): VNode {
+  const [shown, setShown] = useState(ENTRIES);
+  const entries = Object.entries(value);
+  if (entries.length === 0) return <span class="rw-json-empty">{Array.isArray(value) ? "[ ]" : "{ }"}</span>;
+  return (
+    <div class="rw-json-entries">
+      {entries.slice(0, shown).map(([key, child]) => (
+        <Entry key={key} name={key} value={child} level={level} />
+      ))}
+      {entries.length > shown && (
+        <Button kind="quiet" class="rw-more" onPress={() => setShown(entries.length)}>
+          Show all {formatNumber(entries.length)} entries
+        </Button>
+      )}
+    </div>
+  );
+}
+
+function Entry({ name, value, level }: { name: string; value: unknown; level: number }): VNode {
+  if (!isBranch(value) || Object.keys(value).length === 0) {
+    return (
+      <div class="rw-json-entry">
+        <span class="rw-json-key">{name}</span>
+        {isBranch(value) ? <Entries value={value} level={level} /> : <Leaf value={value} />}
+      </div>
+    );
+  }
+  return <Branch name={name} value={value} level={level} />;
+}
+
+function Branch({ name, value, level }: { name: string; value: object; level: number }): VNode {
+  const size = Object.keys(value).length;
+  const [open, setOpen] = useState(level < OPEN_LEVELS && size <= SMALL);
+  return (
+    <details class="rw-json-branch" open={open} onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary class="rw-json-summary">
+        <span class="rw-json-key">{name}</span>
+        <span class="rw-json-size">{count(size, Array.isArray(value) ? "item" : "field")}</span>
+      </summary>
+      {open && <Entries value={value} level={level + 1} />}
+    </details>
+  );
+}
+
+function Leaf({ value }: { value: unknown }): VNode {
+  if (typeof value === "string") {
+    return (
+      <div class="rw-json-string">
+        <PlainText text={value} />
+      </div>
+    );
+  }
+  return <span class="rw-json-atom">{String(value)}</span>;
+}

@@ -1,0 +1,75 @@
+// What a model or a tool wrote may become part of the page only through here. Text and structure pass; nothing that runs,
+// loads, styles, or takes a name in the page does.
+
+import DOMPurify, { type Config } from "dompurify";
+
+const TAGS = (
+  "a abbr b blockquote br caption code col colgroup dd del details dfn div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 " +
+  "hr i img ins kbd li mark ol p pre q rp rt ruby s samp small span strong sub summary sup table tbody td tfoot th " +
+  "thead tr u ul var wbr"
+).split(" ");
+
+const ATTRIBUTES = (
+  "alt align colspan dir href lang open reversed rowspan scope span src start title " +
+  "data-rw-math data-rw-lang data-rw-table"
+).split(" ");
+
+const HTML: Config = {
+  ALLOWED_TAGS: TAGS,
+  ALLOWED_ATTR: ATTRIBUTES,
+  ALLOW_ARIA_ATTR: false,
+  ALLOW_DATA_ATTR: false,
+  RETURN_DOM_FRAGMENT: true,
+};
+
+const MATH: Config = {
+  USE_PROFILES: { mathMl: true },
+  ADD_ATTR: ["form"],
+  FORBID_ATTR: ["href", "xlink:href", "id", "name"],
+  ALLOW_DATA_ATTR: false,
+  RETURN_DOM_FRAGMENT: true,
+};
+
+const WEB_LINK = /^(?:https?|mailto):/i;
+const PICTURE = /^data:image\/(?:png|jpeg|gif|webp);base64,[a-z0-9+/=\s]+$/i;
+
+// Still in the inert document: once it is imported into the page, an image would be fetched.
+DOMPurify.addHook("afterSanitizeAttributes", (node) => {
+  if (node.hasAttribute("href")) keepWebLink(node);
+  if (node.nodeName === "IMG" && !PICTURE.test(node.getAttribute("src") ?? "")) replaceByLink(node);
+  else if (node.nodeName !== "IMG") node.removeAttribute("src");
+});
+
+/** `html` as safe nodes of this page. */
+export function sanitizeHtml(html: string): DocumentFragment {
+  return DOMPurify.sanitize(html, HTML) as unknown as DocumentFragment;
+}
+
+/** MathML that was made from a formula, as nodes of this page. */
+export function sanitizeMath(mathml: string): DocumentFragment {
+  return DOMPurify.sanitize(mathml, MATH) as unknown as DocumentFragment;
+}
+
+function keepWebLink(node: Element): void {
+  const href = node.getAttribute("href") ?? "";
+  if (node.nodeName !== "A" || !WEB_LINK.test(href.trim())) {
+    node.removeAttribute("href");
+    return;
+  }
+  node.setAttribute("target", "_blank");
+  node.setAttribute("rel", "noopener noreferrer");
+}
+
+/** A picture elsewhere is never fetched, for fetching tells that it was read: the reader may follow the link. */
+function replaceByLink(image: Element): void {
+  const source = (image.getAttribute("src") ?? "").trim();
+  const words = image.getAttribute("alt")?.trim() || "image";
+  const link = image.ownerDocument.createElement("a");
+  link.textContent = `[${words}]`;
+  if (/^https?:/i.test(source)) {
+    link.setAttribute("href", source);
+    link.setAttribute("title", `Image: ${source}`);
+    keepWebLink(link);
+  }
+  image.replaceWith(link);
+}

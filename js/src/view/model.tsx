@@ -1,0 +1,55 @@
+import type { VNode } from "preact";
+import type { ModelData } from "../protocol/messages.ts";
+import { Button } from "./button.tsx";
+import { useStore } from "./context.ts";
+import { formatBytes } from "./format.ts";
+import "./model.css";
+
+/** Which model answers; the way to get it where it is missing. */
+export function ModelLine(): VNode | null {
+  const store = useStore("composer");
+  const { model } = store;
+  if (model === null) return null;
+  return (
+    <div class="rw-model" data-model-state={model.state}>
+      {model.local && model.state === "ready" && <span>A small local model is answering.</span>}
+      <span class="rw-model-reason">{model.reason}</span>
+      {model.state === "downloading" && <Progress model={model} />}
+      {model.state === "failed" && (
+        <span class="rw-model-failed" role="alert">
+          {model.message}
+        </span>
+      )}
+      {(model.state === "missing" || model.state === "failed") && (
+        <Button onPress={() => store.pullModel()}>Download model{size(model)}</Button>
+      )}
+    </div>
+  );
+}
+
+function size(model: ModelData): string {
+  return model.total ? ` (${formatBytes(model.total)})` : "";
+}
+
+function Progress({ model }: { model: ModelData }): VNode {
+  const { received = 0, total = 0 } = model;
+  const percent = total > 0 ? Math.floor((100 * received) / total) : undefined;
+  return (
+    <>
+      <div
+        class="rw-progress"
+        role="progressbar"
+        aria-label="Download of the model"
+        aria-valuemin={0}
+        aria-valuemax={100}
+        aria-valuenow={percent}
+      >
+        <div class="rw-progress-done" style={{ width: `${percent ?? 0}%` }} />
+      </div>
+      <span class="rw-duration">
+        {formatBytes(received)}
+        {total > 0 && ` of ${formatBytes(total)}`}
+      </span>
+    </>
+  );
+}

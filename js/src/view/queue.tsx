@@ -1,0 +1,37 @@
+import type { VNode } from "preact";
+import { Button } from "./button.tsx";
+import { useStore } from "./context.ts";
+import "./queue.css";
+
+/** The messages that wait: for the kernel to hear of them, or for the run that is on. */
+export function Queue({ messageId }: { messageId: string | null }): VNode | null {
+  const store = useStore("chat");
+  const waiting = store.transcript.messages.filter(
+    (message) =>
+      message.run_id === null && message.withdrawn === null && (messageId === null || message.id === messageId),
+  );
+  const unsent = messageId === null ? store.unsent : [];
+  if (waiting.length === 0 && unsent.length === 0) return null;
+  return (
+    <div class="rw-queue">
+      {waiting.map((message) => (
+        <div key={message.id} class="rw-queued" data-message-id={message.id}>
+          <span class="rw-badge">Queued</span>
+          <span class="rw-queued-text">{message.content}</span>
+          <Button kind="quiet" label="Edit queued message" onPress={() => store.withdraw(message.id, true)}>
+            Edit
+          </Button>
+          <Button kind="quiet" label="Withdraw queued message" onPress={() => store.withdraw(message.id, false)}>
+            Withdraw
+          </Button>
+        </div>
+      ))}
+      {unsent.map((message) => (
+        <div key={message.id} class="rw-queued" data-message-id={message.id}>
+          <span class="rw-badge">Waiting</span>
+          <span class="rw-queued-text">{message.content}</span>
+        </div>
+      ))}
+    </div>
+  );
+}

@@ -1,0 +1,30 @@
+import type { VNode } from "preact";
+import { Button } from "./button.tsx";
+import { useStore } from "./context.ts";
+import { Icon } from "./icons.tsx";
+import "./refusals.css";
+
+/** What went wrong outside of any run: messages that were refused, a kernel that is gone. */
+export function Refusals(): VNode | null {
+  const store = useStore("chat");
+  if (store.refusals.length === 0 && !store.disconnected) return null;
+  return (
+    <>
+      {store.refusals.map((refusal) => (
+        <div key={refusal.key} class="rw-card rw-refusal" role="alert" data-step-type="error">
+          <Icon name="error" />
+          <span class="rw-refusal-text">{refusal.message}</span>
+          <Button kind="quiet" label="Dismiss" onPress={() => store.dismiss(refusal)}>
+            Dismiss
+          </Button>
+        </div>
+      ))}
+      {store.disconnected && (
+        <div class="rw-card rw-refusal" role="alert" data-step-type="error">
+          <Icon name="error" />
+          <span class="rw-refusal-text">The kernel is gone. Run the cell again to begin a new chat.</span>
+        </div>
+      )}
+    </>
+  );
+}

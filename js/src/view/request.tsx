@@ -1,0 +1,87 @@
+import type { VNode } from "preact";
+import { useState } from "preact/hooks";
+import type { Request } from "../protocol/fold.ts";
+import { Button } from "./button.tsx";
+import { useStore } from "./context.ts";
+import { Icon } from "./icons.tsx";
+import { JsonTree } from "./json.tsx";
+import { PlainText } from "./text.tsx";
+import "./request.css";
+
+/** What the agent asks the person, and the answer. */
+export function RequestCard({ request }: { request: Request }): VNode {
+  const word = request.kind === "approval" ? "Approval" : "Question";
+  return (
+    <section class="rw-card rw-request" aria-label={`${word} requested`} data-request-id={request.request_id}>
+      <div class="rw-request-head">
+        <Icon name="request" />
+        <span class="rw-word">{word}</span>
+      </div>
+      <div class="rw-card-body">
+        <PlainText text={request.prompt} prose />
+        {request.details && <JsonTree value={request.details} />}
+        {request.closed ? <Outcome request={request} /> : <Choices request={request} />}
+      </div>
+    </section>
+  );
+}
+
+function Choices({ request }: { request: Request }): VNode {
+  const store = useStore();
+  const answer = (value: unknown): void => store.answer(request.request_id, value);
+  if (request.kind === "approval") {
+    return (
+      <div class="rw-choices">
+        <Button kind="strong" onPress={() => answer(true)}>
+          Approve
+        </Button>
+        <Button onPress={() => answer(false)}>Reject</Button>
+      </div>
+    );
+  }
+  if (request.options?.length) {
+    return (
+      <div class="rw-choices">
+        {request.options.map((option) => (
+          <Button key={option} onPress={() => answer(option)}>
+            {option}
+          </Button>
+        ))}
+      </div>
+    );
+  }
+  return <AnswerField onAnswer={answer} />;
+}
+
+function AnswerField({ onAnswer }: { onAnswer: (text: string) => void }): VNode {
+  const [text, setText] = useState("");
+  const submit = (): void => {
+    if (text.trim()) onAnswer(text);
+  };
+  return (
+    <div class="rw-choices">
+      <input
+        class="rw-field"
+        aria-label="Your answer"
+        value={text}
+        onInput={(event) => setText(event.currentTarget.value)}
+        onKeyDown={(event) => {
+          if (event.key === "Enter" && !event.isComposing) submit();
+        }}
+      />
+      <Button kind="strong" unavailable={!text.trim()} onPress={submit}>
+        Answer
+      </Button>
+    </div>
+  );
+}
+
+function Outcome({ request }: { request: Request }): VNode {
+  const { reason, value, by } = request.closed ?? { reason: "expired" as const };
+  if (reason !== "answered") {
+    const words = { expired: "Nobody answered in time", stopped: "Stopped", interrupted: "Interrupted" };
+    return <div class="rw-note">{words[reason]}</div>;
+  }
+  const said = value === true ? "Approved" : value === false ? "Rejected" : `Answered: ${String(value)}`;
+  return <div class="rw-note">{by ? `${said} (${by})` : said}</div>;
+}

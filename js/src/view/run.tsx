@@ -1,0 +1,91 @@
+import type { VNode } from "preact";
+import type { Run, Step } from "../protocol/fold.ts";
+import type { Store } from "../store.ts";
+import { QUIET_AFTER } from "../store.ts";
+import { Card } from "./card.tsx";
+import { RunningClock } from "./clock.tsx";
+import { useStore } from "./context.ts";
+import { count, formatDuration, formatNumber } from "./format.ts";
+import { RequestCard } from "./request.tsx";
+import "./run.css";
+
+/** The steps of a run, what it asks, and how it stands. */
+export function RunView({ id }: { id: string }): VNode | null {
+  const store = useStore(`run:${id}`);
+  const run = store.run(id);
+  if (!run) return null;
+  return (
+    <div class="rw-run" data-run-id={id} data-run-status={run.status}>
+      {run.steps
+        .filter((step) => isShown(store, run, step))
+        .map((step) => (
+          <Card key={step} id={step} />
+        ))}
+      {store.requests(id).map((request) => (
+        <RequestCard key={request.request_id} request={request} />
+      ))}
+      <RunFooter run={run} />
+    </div>
+  );
+}
+
+/** In the plain chat only answers are shown, and what went wrong. */
+function isShown(store: Store, run: Run, id: string): boolean {
+  const step = store.step(id);
+  if (!step) return false;
+  return run.enable_reasoning || step.type === "final_answer" || step.type === "error" || step.status === "failed";
+}
+
+const STATUS_WORDS: Record<Run["status"], string> = {
+  running: "Working",
+  completed: "Completed",
+  stopped: "Stopped",
+  failed: "Failed",
+  interrupted: "Interrupted",
+  max_iterations: "Out of iterations",
+};
+
+function RunFooter({ run }: { run: Run }): VNode {
+  const store = useStore(...run.steps.slice(-1).map((id) => `step:${id}`));
+  const steps = run.steps.map((id) => store.step(id)).filter((step) => step !== undefined);
+  const running = run.status === "running";
+  return (
+    <div class="rw-run-footer">
+      <span class="rw-status">{running && store.stopping(run.run_id) ? "Stopping" : STATUS_WORDS[run.status]}</span>
+      <span>{run.agent_name}</span>
+      {steps.length > 0 && <span>{count(steps.length, "step")}</span>}
+      {steps.length > 0 && <span>{count(iterations(steps), "iteration")}</span>}
+      {run.usage && <Tokens usage={run.usage} />}
+      {running ? (
+        <RunningClock start={run.timestamp} />
+      ) : (
+        run.duration !== null && <span class="rw-duration">{formatDuration(run.duration)}</span>
+      )}
+      {running && <QuietNote />}
+    </div>
+  );
+}
+
+function iterations(steps: Step[]): number {
+  return steps.reduce((most, step) => Math.max(most, step.iteration), 0);
+}
+
+function Tokens({ usage }: { usage: NonNullable<Run["usage"]> }): VNode | null {
+  const { input_tokens: read, output_tokens: written } = usage;
+  if (read === undefined && written === undefined) return null;
+  return (
+    <span title="Tokens read and written by the model">
+      {formatNumber(read ?? 0)} → {formatNumber(written ?? 0)} tokens
+    </span>
+  );
+}
+
+function QuietNote(): VNode | null {
+  const store = useStore("clock");
+  if (!store.quiet) return null;
+  return (
+    <div class="rw-quiet-note" role="status">
+      Nothing for {QUIET_AFTER} s. Press Stop to end the run; if a cell keeps the kernel busy, interrupt the kernel.
+    </div>
+  );
+}

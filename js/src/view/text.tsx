@@ -1,0 +1,54 @@
+import type { VNode } from "preact";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { type Channel, channelText } from "../protocol/fold.ts";
+import { Button } from "./button.tsx";
+import { useStore } from "./context.ts";
+import { formatNumber, stripAnsi } from "./format.ts";
+import "./text.css";
+
+/** Of a longer text only this much is shown at first, in UTF-16 units. */
+const SHOWN = 4000;
+
+/** Text as it is, the rest of a long one on demand. */
+export function PlainText({ text, prose = false }: { text: string; prose?: boolean }): VNode {
+  const [all, setAll] = useState(false);
+  const clean = stripAnsi(text);
+  const cut = !all && clean.length > SHOWN * 1.25;
+  return (
+    <>
+      <div class={prose ? "rw-text rw-prose" : "rw-text"}>{cut ? `${clean.slice(0, SHOWN)}…` : clean}</div>
+      {cut && (
+        <Button kind="quiet" class="rw-more" onPress={() => setAll(true)}>
+          Show all {formatNumber(clean.length)} characters
+        </Button>
+      )}
+    </>
+  );
+}
+
+/** The end of a text that grows. */
+export function LiveText({ id, channel }: { id: string; channel: Channel }): VNode {
+  const store = useStore();
+  const root = useRef<HTMLDivElement>(null);
+  useLayoutEffect(() => {
+    const draw = (): void => {
+      const step = store.step(id);
+      if (!step || !root.current) return;
+      const text = channelText(step, channel);
+      root.current.textContent = stripAnsi(text.length > SHOWN ? `…${text.slice(-SHOWN)}` : text);
+    };
+    draw();
+    const end = store.on(`text:${id}`, () => store.painter.request(draw));
+    return () => {
+      end();
+      store.painter.cancel(draw);
+    };
+  }, [store, id, channel]);
+  return <div class="rw-text" ref={root} />;
+}
+
+/** What the session left out of a channel that grew too long. */
+export function CutNote({ characters }: { characters: number | undefined }): VNode | null {
+  if (!characters) return null;
+  return <div class="rw-note">… {formatNumber(characters)} more characters were cut</div>;
+}

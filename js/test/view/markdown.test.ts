@@ -1,0 +1,163 @@
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { provideModule } from "../../src/modules.ts";
+import * as highlight from "../../src/optional/highlight.ts";
+import * as math from "../../src/optional/math.ts";
+import { drawMarkdown, MarkdownStream } from "../../src/view/markdown/stream.ts";
+
+const KEY = Symbol.for("reasoning-widget");
+
+afterEach(() => {
+  delete (globalThis as { [KEY]?: unknown })[KEY];
+});
+
+function drawn(text: string): HTMLElement {
+  const root = document.createElement("div");
+  drawMarkdown(root, text);
+  return root;
+}
+
+/** The pieces of `text`, cut at random places; the same for the same seed. */
+function pieces(text: string, seed: number): string[] {
+  const result: string[] = [];
+  let state = seed * 2654435761 + 1;
+  for (let at = 0; at < text.length; ) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    const size = 1 + ((state >>> 16) % (seed % 2 ? 3 : 40));
+    result.push(text.slice(at, at + size));
+    at += size;
+  }
+  return result;
+}
+
+function streamed(text: string, seed: number): HTMLElement {
+  const root = document.createElement("div");
+  const stream = new MarkdownStream(root);
+  let sofar = "";
+  for (const piece of pieces(text, seed)) {
+    sofar += piece;
+    stream.update(sofar, false);
+  }
+  stream.update(text, true);
+  stream.close();
+  return root;
+}
+
+const SAMPLES: Record<string, string> = {
+  prose: "# Title\n\nSome *text* that\ngoes on.\n\nSetext\n===\n\nMore **bold\nacross** lines.\n\n---\n\nEnd",
+  "a tight list": "Before:\n- one\n- two\n  continued\n- three\n\nAfter",
+  "a list that becomes loose": "1. one\n2. two\n\n3. three\n\n   inside\n\n   - nested\n   - list\n10. ten\n\nAfter\n",
+  "lists that follow one another": "- a\n- b\n\n* c\n\n1. d\n1) e\n\n+ f",
+  "a task list": "- [ ] open\n- [x] done\n",
+  "a table": "Look:\n\n| a | b |\n|:--|--:|\n| 1 | 2 |\n| `x|y` | *4* |\n\nText | with | pipes\n",
+  "a table after a paragraph": "paragraph\na | b\n--|--\n1 | 2\n\nend",
+  "fenced code":
+    "Run:\n\n```python\ndef f(x):\n    return x ** 2\n\n\n# ``` not the end\nprint(f(3))\n```\nand\n~~~~\n```\n~~~~\nend",
+  "code that is never closed": "```js\nlet a = `b`;\n\n  c()\n",
+  "indented code": "para\n\n    code\n\n    more\n\ntext\n    lazy\n",
+  quotes: "> quoted\nlazy\n>\n> - list\n>   more\n\n> another\n\nend",
+  html: "<div>\n<b>raw</b>\n\n*md*\n\n</div>\n\nx<br>y <kbd>k</kbd>\n\n<details><summary>s</summary>\ntext\n</details>\n",
+  "comments and what is no tag": "a <!-- hidden\n\nstill --> b\n\n<!-- x\n\ny -->\n\n1 < 2 && 3 > 2\n",
+  "links defined later":
+    'See [the docs][d] and [x].\n\nMore\n\n[d]: https://example.org/d "T"\n\n[x]: https://example.org/x\n\nEnd [d]\n',
+  "line ends": "one\r\ntwo\r\n\r\n- a\r\n- b\r\rc",
+  formulas: "Let $x_1^2$ be\n\n$$\na_1 = b\n- c\n= d\n$$\n\nand \\(y_2\\):\n\\[\nz\n\\]\nend $$inline$$ x",
+  money: "It costs $5 and $10, or $5-$10, US$7, $1,000 $2k.\n\n$$ open\n\nnever closed\n",
+  "emphasis cut anywhere":
+    "**a *b* c** _d_ ~~e~~ `f*g*` [l](https://e.org) ![i](https://e.org/i.png) <https://e.org> https://e.org/x_y_z",
+  unicode: "Zürich 😀 — 数学\n\n| 😀 | é |\n|---|---|\n| 𝒳 | e\u0301 |\n",
+};
+
+describe.each([false, true])("with the optional modules: %s", (modules) => {
+  it.each(Object.entries(SAMPLES))("%s drawn as it grows ends as drawn at once", (_, text) => {
+    if (modules) {
+      provideModule("math", math);
+      provideModule("highlight", highlight);
+    }
+    const expected = drawn(text).innerHTML;
+    for (const seed of [1, 2]) expect(streamed(text, seed).innerHTML, `seed ${seed}`).toBe(expected);
+  });
+});
+
+it("all of it, one after the other, ends as drawn at once", () => {
+  const text = Object.entries(SAMPLES)
+    .filter(([name]) => name !== "code that is never closed" && name !== "line ends")
+    .map(([, sample]) => sample)
+    .join("\n\n");
+  expect(streamed(text, 3).innerHTML).toBe(drawn(text).innerHTML);
+  expect(streamed(text, 4).innerHTML).toBe(drawn(text).innerHTML);
+});
+
+describe("while it grows", () => {
+  it("leaves the blocks alone that can no longer change", () => {
+    const root = document.createElement("div");
+    const stream = new MarkdownStream(root);
+    stream.update("first\n\nsecond\n\nthi", false);
+    const first = root.firstElementChild;
+    stream.update("first\n\nsecond\n\nthird\n\nfourth\n", false);
+    stream.update("first\n\nsecond\n\nthird\n\nfourth\n", true);
+    expect(root.firstElementChild).toBe(first);
+    stream.close();
+  });
+
+  it("reads each block a few times, not once for every token", () => {
+    const paragraphs = (count: number): string => "word word word\n\n".repeat(count);
+    const added = (count: number): number => {
+      const root = document.createElement("div");
+      const append = vi.spyOn(root, "append");
+      const stream = new MarkdownStream(root);
+      const text = paragraphs(count);
+      for (let end = 4; end < text.length; end += 4) stream.update(text.slice(0, end), false);
+      stream.update(text, true);
+      stream.close();
+      return append.mock.calls.length;
+    };
+    expect(added(80) / added(20)).toBeLessThan(5);
+  });
+
+  it("starts again when text is taken back", () => {
+    const root = document.createElement("div");
+    const stream = new MarkdownStream(root);
+    stream.update("one\n\ntwo <tool", false);
+    stream.update("one\n\ntwo", true);
+    expect(root.textContent?.replace(/\s+/g, " ").trim()).toBe("one two");
+    stream.close();
+  });
+});
+
+describe("mathematics", () => {
+  it("shows its source until the module arrives, then the formula", () => {
+    const root = document.createElement("div");
+    const stream = new MarkdownStream(root);
+    stream.update("Let $x_1$ be", true);
+    expect(root.textContent).toContain("$x_1$");
+    provideModule("math", math);
+    expect(root.querySelector("math msub")).not.toBeNull();
+    stream.close();
+  });
+
+  it.each(["$5 and $10", "from $5 to $10.", "$5-$10", "US$5, or US$6", "$1,000 (that is $2k)", "a $ b $ c", "\\$x$"])(
+    "%s is none",
+    (text) => {
+      expect(drawn(text).querySelector("[data-rw-math]")).toBeNull();
+    },
+  );
+
+  it.each(["$x$", "$2^{10}$", "$5$", "\\(a\\)", "$$a$$", "\\[a\\]", "$n \\cdot 5$", "$2x + 3$"])(
+    "%s is some",
+    (text) => {
+      expect(drawn(text).querySelector("[data-rw-math]")?.textContent).toBe(text);
+    },
+  );
+
+  it("that cannot be read stays as it was written", () => {
+    provideModule("math", math);
+    expect(drawn("$\\frac{$").textContent).toContain("$\\frac{$");
+  });
+});
+
+it("code is coloured, and stays what it was", () => {
+  provideModule("highlight", highlight);
+  const root = drawn("```python\nif a < b:\n    print('<b>')\n```");
+  expect(root.querySelector("pre .rw-code-keyword")?.textContent).toBe("if");
+  expect(root.querySelector("code")?.textContent).toBe("if a < b:\n    print('<b>')\n");
+});
