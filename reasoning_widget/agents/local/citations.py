@@ -8,7 +8,7 @@ from collections.abc import Sequence
 _PASSAGE = re.compile(
     r"^\[(?P<where>[^\]\n]+:[^\]\n]+)\]\n(?P<text>.*?)(?=^\[[^\]\n]+:[^\]\n]+\]\n|\Z)", re.MULTILINE | re.DOTALL
 )
-_WORD = re.compile(r"\w[\w.,]*\w|\w")
+_WORD = re.compile(r"\d+(?:[.,]\d+)+|\w+")
 _COMMON_TEXT = "a an and are as at be by for from has have in is it its not of on or that the this to was will with"
 _COMMON = frozenset(_COMMON_TEXT.split())
 

@@ -22,6 +22,11 @@ def test_the_passage_that_shares_most_with_the_answer_is_cited():
     assert cite("It is a meeting.") == "notes.ipynb:cell 2, 1-4"
 
 
+def test_a_line_of_a_table_is_read_by_its_cells():
+    table = "[rooms.csv:1-3]\nname,room,price\ncentrifuge,B14,7300\nfreezer,C01,11200"
+    assert citation("The centrifuge is in B14.", [("search_files", table)]) == "rooms.csv:1-3"
+
+
 def test_nothing_is_cited_for_what_no_passage_says():
     assert cite("I do not know.") is None
     assert citation("Up to 140 euros.", [("calculate", "70 * 2 = 140")]) is None
