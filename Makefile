@@ -5,6 +5,7 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
+.NOTPARALLEL: # what is tested shares the machine
 
 PYTHON ?= python3
 BIN := $(CURDIR)/.venv/bin
