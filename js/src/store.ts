@@ -152,12 +152,14 @@ export class Store implements Target {
   }
 
   settled(): void {
-    if (this.#link?.pending.size) this.#dirty.add("chat");
     const topics = [...this.#dirty];
     this.#dirty.clear();
     this.#emit(...topics);
-    this.#emit("composer");
     this.#tickWhileRunning();
+  }
+
+  waiting(): void {
+    this.#emit("chat", "composer");
   }
 
   running(): boolean {

@@ -32,6 +32,8 @@ export interface Target {
   notice(frame: Frame): void;
   /** A batch is through: show it. */
   settled(): void;
+  /** Own messages have begun or ceased to wait. */
+  waiting(): void;
   /** Whether a run is on, so that silence may mean loss. */
   running(): boolean;
   /** The optional modules this page has. */
@@ -78,6 +80,7 @@ export class Link {
     this.pending.set(id, { message, sentAt: this.#clock.now() });
     this.#watchLate();
     this.#post(message);
+    this.#target.waiting();
     return id;
   }
 
@@ -133,7 +136,10 @@ export class Link {
     if (frame.type === "session") this.#target.fold(frame);
     this.#target.notice(frame);
     const settledId = dataOf(frame, "ack")?.id ?? dataOf(frame, "error")?.id;
-    if (settledId !== undefined && this.pending.delete(settledId)) this.#watchLate();
+    if (settledId !== undefined && this.pending.delete(settledId)) {
+      this.#watchLate();
+      this.#target.waiting();
+    }
     const pong = dataOf(frame, "pong");
     if (pong) {
       this.#sendAgain();
@@ -160,7 +166,7 @@ export class Link {
     const [oldest] = this.pending.values();
     if (oldest === undefined) return;
     const wait = oldest.sentAt + LATE_AFTER - this.#clock.now();
-    if (wait > 0) this.#lateTimer = this.#clock.after(wait, () => this.#target.settled());
+    if (wait > 0) this.#lateTimer = this.#clock.after(wait, () => this.#target.waiting());
   }
 }
 

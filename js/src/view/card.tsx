@@ -46,10 +46,7 @@ function StepCard({ id }: { id: string }): VNode | null {
           <span class="rw-word">{stepWord(step.type)}</span>
         </button>
         {step.tool && <code class="rw-tool-name">{step.tool.name}</code>}
-        {/* A larger place to click; the button beside it is what the keyboard reaches. */}
-        <div class="rw-preview" onClick={toggle}>
-          {open ? "" : summary(step)}
-        </div>
+        <span class="rw-preview">{open ? "" : summary(step)}</span>
         {step.status === "failed" && step.type !== "error" && <span class="rw-badge">failed</span>}
         {step.status === "stopped" && <span class="rw-badge">stopped</span>}
         {isOpen(step) ? (

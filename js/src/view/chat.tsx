@@ -1,5 +1,5 @@
 import { render, type VNode } from "preact";
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Message } from "../protocol/fold.ts";
 import type { Store } from "../store.ts";
 import { Announcer } from "./announcer.tsx";
@@ -39,11 +39,22 @@ function Chat({ messageId }: { messageId: string | null }): VNode {
   const store = useStore("composer", "chat");
   const run = messageId === null ? null : store.transcript.runs.findLast((other) => other.message_id === messageId);
   const agent = run?.agent_name ?? store.agent;
+  const running = run?.status === "running" ? run.run_id : null;
+  // The same nodes as long as they say the same: a key pressed in the composer must not draw the conversation again.
+  const content = useMemo(
+    () => (
+      <>
+        <Conversation messageId={messageId} />
+        <Announcer />
+        {messageId === null && <Composer />}
+        {running !== null && <StopRun runId={running} />}
+      </>
+    ),
+    [messageId, running],
+  );
   return (
     <section class="rw-chat" aria-label={agent ? `Chat with ${agent}` : "Chat"}>
-      <Conversation messageId={messageId} />
-      <Announcer />
-      {messageId === null ? <Composer /> : run?.status === "running" && <StopRun runId={run.run_id} />}
+      {content}
     </section>
   );
 }
@@ -69,11 +80,11 @@ function Conversation({ messageId }: { messageId: string | null }): VNode {
   return (
     <div class="rw-conversation">
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard */}
-      <div class="rw-scroller" ref={scroller} tabIndex={0} role="group" aria-label="Conversation">
+      <section class="rw-scroller" ref={scroller} tabIndex={0} aria-label="Conversation">
         <div class="rw-turns" ref={content}>
           <Turns messageId={messageId} />
         </div>
-      </div>
+      </section>
       {away && (
         <Button class="rw-jump" onPress={() => follower.current?.follow()}>
           <Icon name="down" />
@@ -124,6 +135,7 @@ function Turn({ message }: { message: Message }): VNode {
 
 function Question({ message }: { message: Message }): VNode {
   return (
+    // biome-ignore lint/a11y/useSemanticElements: it is no set of fields
     <div class="rw-question" role="group" aria-label="You" data-message-id={message.id}>
       {message.content}
     </div>

@@ -10,9 +10,10 @@ export function formatNumber(value: number): string {
   return NUMBER.format(value);
 }
 
-/** "0.4 s", "12.3 s", "2 min 5 s". */
+/** "40 ms", "0.4 s", "12.3 s", "2 min 5 s". */
 export function formatDuration(seconds: number): string {
   const known = Math.max(0, seconds);
+  if (known < 0.095) return `${Math.round(known * 1000)} ms`;
   return known < 59.95 ? `${known.toFixed(1)} s` : minutes(Math.round(known));
 }
 

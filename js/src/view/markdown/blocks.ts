@@ -1,7 +1,7 @@
 // Markdown, block by block. Both the text that is there at once and the text that grows are drawn by `renderBlock`, so
 // that they look the same.
 
-import { Lexer, Marked, type MarkedOptions, Parser, Renderer, type Token, type Tokens } from "marked";
+import { Lexer, Marked, type MarkedOptions, Parser, Renderer, type Token } from "marked";
 import { optionalModule } from "../../modules.ts";
 import { escapeHtml, mathBlock, mathInline, mayCloseLater, texOf } from "./math.ts";
 import { sanitizeHtml, sanitizeMath } from "./sanitize.ts";
@@ -56,8 +56,9 @@ function isBegun(rest: Token[], source: string, at: number): boolean {
 
 /** One block as nodes of this page. */
 export function renderBlock(token: Token): DocumentFragment {
-  const fragment = sanitizeHtml(new Parser(OPTIONS).parse([token]));
-  refine(fragment);
+  const html = new Parser(OPTIONS).parse([token]);
+  const fragment = sanitizeHtml(html);
+  if (html.includes("data-rw-")) refine(fragment);
   return fragment;
 }
 
@@ -65,11 +66,6 @@ export function renderBlock(token: Token): DocumentFragment {
 export function refine(root: ParentNode): void {
   for (const element of root.querySelectorAll("[data-rw-math]:not([data-rw-drawn])")) drawMath(element);
   for (const element of root.querySelectorAll("pre[data-rw-lang]:not([data-rw-drawn])")) colour(element);
-}
-
-/** The language and code of a fenced block. */
-export function asCode(token: Token | undefined): Tokens.Code | null {
-  return token?.type === "code" ? (token as Tokens.Code) : null;
 }
 
 function drawMath(element: Element): void {

@@ -3,7 +3,18 @@
 
 import type { Token } from "marked";
 import { onModule } from "../../modules.ts";
-import { asCode, countFinal, parseBlocks, refine, renderBlock } from "./blocks.ts";
+import { countFinal, parseBlocks, refine, renderBlock } from "./blocks.ts";
+
+const CLOSED = /\n {0,3}[`~]{3,}[ \t]*\n*$/;
+
+/** A fenced block that is still open, without colours. */
+interface OpenCode {
+  node: Text;
+  /** Where its code begins in the source. */
+  start: number;
+  /** How much of the source is drawn. */
+  end: number;
+}
 
 export class MarkdownStream {
   readonly #root: HTMLElement;
@@ -12,7 +23,7 @@ export class MarkdownStream {
   #final = 0;
   #defined = false;
   #tail: ChildNode[] = [];
-  #code: { text: string; node: Text } | null = null;
+  #code: OpenCode | null = null;
 
   /** Draws into `root`, which is its own. */
   constructor(root: HTMLElement) {
@@ -60,20 +71,31 @@ export class MarkdownStream {
       else this.#tail.push(...block.childNodes);
       this.#root.append(block);
     }
-    const last = asCode(tokens.length === final + 1 ? tokens[final] : undefined);
-    const node = last ? this.#tail[0]?.firstChild?.firstChild : null;
-    this.#code = last && node instanceof Text ? { text: this.#source, node } : null;
+    this.#code = this.#openCode(tokens.length === final + 1 ? tokens[final] : undefined);
+  }
+
+  #openCode(token: Token | undefined): OpenCode | null {
+    const [fence] = /^[`~].*\n/.exec(token?.type === "code" ? token.raw : "") ?? [];
+    const code = this.#tail[0]?.firstChild;
+    if (
+      fence === undefined ||
+      CLOSED.test(token?.raw ?? "") ||
+      code?.childNodes.length !== 1 ||
+      !(code.firstChild instanceof Text)
+    )
+      return null;
+    return { node: code.firstChild, start: this.#final + fence.length, end: this.#source.length };
   }
 
   /** Code without colours only grows at its end: no need to read it all again. */
   #appendToCode(): boolean {
     const code = this.#code;
     if (!code) return false;
-    const added = this.#source.slice(code.text.length);
-    // A fence, an indentation that ends, or half a line that may be a fence: let the parser decide.
-    if (!/^(?:[^\n`~]|\n(?=[^\s`~]))+$/.test(added) || /\n[\s`~]*$/.test(code.text)) return false;
-    code.node.data = `${code.node.data.slice(0, -1)}${added}\n`;
-    code.text = this.#source;
+    const line = this.#source.lastIndexOf("\n", code.end - 1) + 1;
+    if (/[`~]/.test(this.#source.slice(line))) return false; // it may be closed
+    const text = this.#source.slice(code.start);
+    code.node.data = text.endsWith("\n") ? text : `${text}\n`;
+    code.end = this.#source.length;
     return true;
   }
 }
