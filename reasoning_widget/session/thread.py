@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -19,8 +20,25 @@ def session_loop() -> asyncio.AbstractEventLoop:
     with _lock:
         if _loop is None:
             _loop = asyncio.new_event_loop()
-            threading.Thread(target=_loop.run_forever, name="reasoning-sessions", daemon=True).start()
+            thread = threading.Thread(target=_loop.run_forever, name="reasoning-sessions", daemon=True)
+            thread.start()
+            atexit.register(_end, _loop, thread)
         return _loop
+
+
+def _end(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
+    """Before the interpreter ends: from then on no thread but the main one runs, and who waits for it waits forever."""
+
+    async def end() -> None:
+        tasks = asyncio.all_tasks(loop) - {asyncio.current_task(loop)}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        loop.stop()
+
+    asyncio.run_coroutine_threadsafe(end(), loop)
+    thread.join()
+    loop.close()
 
 
 def on_loop(function: Callable[..., _T], *args: Any) -> _T:

@@ -111,7 +111,8 @@ class ReasoningChat(anywidget.AnyWidget):
         """Stop the run that is on and release the session."""
         super().close()
         if hasattr(self, "_link"):
-            on_loop(self._close_on_loop)
+            with contextlib.suppress(RuntimeError):  # the interpreter ends, and the loop has
+                on_loop(self._close_on_loop)
 
     def _close_on_loop(self) -> None:
         self._refreshing.cancel()

@@ -173,6 +173,18 @@ def test_closing_a_chat_stops_its_run(open_chat):
     assert ended.wait(10)
 
 
+def test_a_program_that_has_a_chat_ends():
+    program = (
+        "from reasoning_widget import ReasoningChat\n"
+        "async def echo(prompt):\n    yield {'type': 'final_answer', 'content': prompt}\n"
+        "chat = ReasoningChat(echo); print(chat.ask('hi'))"
+    )
+
+    command = [sys.executable, "-m", "IPython", "-c", program]
+    ran = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert (ran.stdout, ran.stderr) == ("hi\n", "")
+
+
 def test_importing_loads_nothing_heavy():
     program = (
         "import sys, reasoning_widget as r; r.ReasoningChat; r.BaseAgent; r.models; r.QwenAgent; r.AgentManager\n"
