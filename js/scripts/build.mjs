@@ -1,4 +1,4 @@
-// Build what a widget sends to the page, into reasoning_widget/widget/static/.
+// Build what a widget sends to the page, into reasoning_widget/widget/static/, or the folder that is named.
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 
@@ -10,7 +10,7 @@ await build({
     math: "src/optional/math.ts",
     highlight: "src/optional/highlight.ts",
   },
-  outdir: "../reasoning_widget/widget/static",
+  outdir: process.argv[2] ?? "../reasoning_widget/widget/static",
   bundle: true,
   format: "esm",
   target: "es2022",

@@ -1,0 +1,50 @@
+// @vitest-environment node
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+
+const root = join(import.meta.dirname, "..");
+let built: string;
+const read = (name: string): Buffer => readFileSync(join(built, name));
+
+beforeAll(() => {
+  built = mkdtempSync(join(tmpdir(), "reasoning-widget-"));
+  execFileSync("node", ["scripts/build.mjs", built], { cwd: root });
+});
+afterAll(() => rmSync(built, { recursive: true }));
+
+describe("what every widget sends to the page", () => {
+  it("is at most 150 kB, 50 kB compressed", () => {
+    const sent = Buffer.concat([read("widget.js"), read("widget.css")]);
+    expect(sent.length).toBeLessThanOrEqual(150_000);
+    expect(gzipSync(sent).length).toBeLessThanOrEqual(50_000);
+  });
+
+  it("is next to nothing for one more question of the same chat", () => {
+    expect(read("run.js").length).toBeLessThan(1500);
+  });
+
+  it("styles nothing outside of the widget", () => {
+    const css = read("widget.css").toString();
+    let depth = 0;
+    let outer = "";
+    const tops: string[] = [];
+    for (const character of css) {
+      if (character === "{" && depth++ === 0) tops.push(outer.trim());
+      if (depth === 0 && character !== "}") outer += character;
+      if (character === "}" && --depth === 0) outer = "";
+    }
+    expect(tops.length).toBeGreaterThan(10);
+    const foreign = tops.filter((top) => !top.startsWith("@keyframes rw-"));
+    for (const selector of foreign.flatMap((top) => top.split(","))) expect(selector).toContain(".reasoning-widget");
+  });
+
+  it("fetches nothing from elsewhere", () => {
+    for (const name of ["widget.js", "run.js", "math.js", "highlight.js", "widget.css"]) {
+      expect(read(name).toString()).not.toMatch(/(?:import\s*\(?|from|url\()\s*["'](?:https?:)?\/\//);
+    }
+  });
+});

@@ -1,0 +1,57 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import { Painter } from "../src/painter.ts";
+import { FakeClock } from "./fake-clock.ts";
+
+let clock: FakeClock;
+let painter: Painter;
+let drawn: number[];
+let cost: number;
+
+const draw = (): void => {
+  drawn.push(clock.now());
+  clock.pass(cost);
+};
+
+beforeEach(() => {
+  clock = new FakeClock();
+  painter = new Painter(clock, (action) => clock.after(10, action));
+  drawn = [];
+  cost = 0;
+});
+
+describe("the painter", () => {
+  it("draws at once when nothing was drawn for a frame", () => {
+    painter.request(draw);
+    clock.pass(20);
+    painter.request(draw);
+    expect(drawn).toEqual([0, 20]);
+  });
+
+  it("merges what comes faster", () => {
+    painter.request(draw);
+    for (let ms = 1; ms <= 5; ms++) {
+      clock.pass(1);
+      painter.request(draw);
+    }
+    clock.pass(100);
+    expect(drawn).toEqual([0, 11]);
+  });
+
+  it("rests three times as long as drawing took", () => {
+    cost = 20;
+    painter.request(draw);
+    painter.request(draw);
+    clock.pass(59);
+    expect(drawn).toHaveLength(1);
+    clock.pass(1);
+    expect(drawn).toEqual([0, 80]);
+  });
+
+  it("forgets what was taken back", () => {
+    painter.request(draw);
+    painter.request(draw);
+    painter.cancel(draw);
+    clock.pass(100);
+    expect(drawn).toEqual([0]);
+  });
+});
