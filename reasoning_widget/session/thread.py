@@ -42,7 +42,14 @@ def _end(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
 
 
 def on_loop(function: Callable[..., _T], *args: Any) -> _T:
-    """Call `function` on the loop and return its result. Must not be called from the loop itself."""
+    """Call `function` on the loop and return its result.
+
+    Raises:
+        RuntimeError: The loop has ended, because the interpreter does.
+    """
+    loop = session_loop()
+    if asyncio._get_running_loop() is loop:  # noqa: SLF001 (the garbage collector may close a chat on any thread)
+        return function(*args)
     done: Future[_T] = Future()
 
     def call() -> None:
@@ -51,5 +58,5 @@ def on_loop(function: Callable[..., _T], *args: Any) -> _T:
         except BaseException as error:  # noqa: BLE001 (belongs to the caller)
             done.set_exception(error)
 
-    session_loop().call_soon_threadsafe(call)
+    loop.call_soon_threadsafe(call)
     return done.result()

@@ -158,7 +158,9 @@ class ReasoningChat(anywidget.AnyWidget):
         view: SavedView | None = None
         try:
             question = self._post(message_id, prompt, agent, reasoning, max_iterations)
-            view = self._show_run(message_id)
+            if in_kernel():
+                view = self._run_view(message_id)
+                view.show()
             self._wait(question)
             return on_loop(self._answer, question)
         except KeyboardInterrupt:
@@ -190,7 +192,9 @@ class ReasoningChat(anywidget.AnyWidget):
             ValueError: The prompt is empty or too long.
         """
         question = self._post(_new_id(), prompt, agent, reasoning, max_iterations)
-        view = self._show_run(question.message_id)
+        view = self._run_view(question.message_id) if in_kernel() else None
+        if view is not None:
+            view.show()
         here = asyncio.get_running_loop()
         arrived: asyncio.Queue[JSON | None] = asyncio.Queue()
 
@@ -326,11 +330,12 @@ class ReasoningChat(anywidget.AnyWidget):
     # What is shown and saved
 
     def _ipython_display_(self) -> None:
-        self._views.append(SavedView(lambda: self._bundle(view_bundle(self), None)))
+        view = SavedView(lambda: self._bundle(view_bundle(self), None))
+        self._views.append(view)
+        view.show()
 
-    def _show_run(self, message_id: str) -> SavedView | None:
-        if not in_kernel():
-            return None
+    def _run_view(self, message_id: str) -> SavedView:
+        """The view of one question, not shown yet."""
         run_view = RunView(chat=self.model_id, message_id=message_id)
         return SavedView(lambda: self._bundle(view_bundle(run_view), message_id))
 
@@ -352,9 +357,8 @@ class ReasoningChat(anywidget.AnyWidget):
         Programs that execute a notebook, such as nbclient, take updates only from the cell that runs.
         """
         self._asked.discard(message_id)
-        for each in (*self._views, view):
-            if each is not None:
-                each.refresh()
+        for each in (*self._views, *([view] if view else [])):
+            each.refresh()
 
     async def _refresh_after_runs(self, session: Session) -> None:
         """Refresh what is saved when a run ends that was asked from a page."""

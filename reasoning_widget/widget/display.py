@@ -3,22 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 from ..session.thread import on_loop
 
 Bundle = dict[str, Any]
 
 
-class Displayed(Protocol):
-    """A display that can be replaced in place: `IPython.display.DisplayHandle`."""
-
-    def update(self, obj: Any, **options: Any) -> None:
-        """Replace what is shown."""
-
-
 class SavedView:
-    """A displayed bundle, refreshed when what it shows has changed.
+    """A bundle that is displayed once, and refreshed when what it shows has changed.
 
     A cell's result can never be updated; a display with an id can, from any thread.
 
@@ -27,11 +20,17 @@ class SavedView:
     """
 
     def __init__(self, make_bundle: Callable[[], Bundle]) -> None:
-        from IPython.display import display  # noqa: PLC0415 (slow to import, and only there in a kernel)
-
         self._make_bundle = make_bundle
-        self._shown = on_loop(make_bundle)
-        self._handle: Displayed | None = display(self._shown, raw=True, display_id=True)  # type: ignore[no-untyped-call]
+        self._handle: Any = None
+        self._shown: Bundle = {}
+
+    def show(self) -> None:
+        """Display it in the cell that runs. An interrupt in the middle of it leaves a view that can be refreshed."""
+        from IPython.display import DisplayHandle  # noqa: PLC0415 (slow to import, and only there in a kernel)
+
+        self._shown = on_loop(self._make_bundle)
+        self._handle = DisplayHandle()  # type: ignore[no-untyped-call]
+        self._handle.display(self._shown, raw=True)
 
     def refresh(self) -> None:
         """Replace what is saved, where it differs: some hosts draw the whole view anew at each update.

@@ -3,7 +3,7 @@ from concurrent.futures import Future
 import pytest
 
 from reasoning_widget.agents.base import MaxIterationsReached, Stopped
-from reasoning_widget.protocol import MAX_FRAME_BYTES, MAX_MESSAGE_BYTES, encode
+from reasoning_widget.protocol import MAX_FRAME_BYTES, MAX_MESSAGE_BYTES, ToolCall, Usage, encode
 from reasoning_widget.session.session import Session
 from reasoning_widget.session.sqlite import SQLiteLog
 from reasoning_widget.session.watcher import MAX_BATCH_BYTES, Watcher
@@ -117,7 +117,7 @@ async def test_a_run_that_does_not_end_is_closed_without_it(monkeypatch):
     monkeypatch.setattr("reasoning_widget.session.session.STOP_GRACE", 0.0)
     session, runner = open_session()
     ask(session, "one", "m1")
-    tool = {"name": "sleep"}
+    tool: ToolCall = {"name": "sleep"}
     runner.run.emit({"type": "tool_result", "id": "r", "content": "", "tool": tool, "status": "streaming"})
 
     session.stop()
@@ -304,7 +304,7 @@ async def test_long_text_is_cut_and_the_cut_is_marked():
     session, runner = open_session()
     ask(session, "one", "m1")
     text = "\x00ä𝔘" * 200_000
-    tool = {"name": "t", "arguments": text}
+    tool: ToolCall = {"name": "t", "arguments": text}
     output = {"text/plain": text, "text/html": text, "image/png": "A" * 60_000, "image/jpeg": "B" * 60_000}
     for end in ("streaming", "done"):
         runner.run.emit(
@@ -338,7 +338,7 @@ async def test_usage_is_summed_over_the_model_calls():
     session, runner = open_session()
     ask(session, "one", "m1")
     for step_type in ("thought", "final_answer"):
-        usage = {"input_tokens": 10, "output_tokens": 4}
+        usage: Usage = {"input_tokens": 10, "output_tokens": 4}
         runner.run.emit({"type": step_type, "content": "x", "usage": usage})
     runner.run.end()
 

@@ -46,7 +46,9 @@ class Page:
     def until_all(self, *conditions):
         """Receive until each has been met."""
         missing = list(conditions)
-        self.until(lambda m: [missing.remove(met) for met in list(missing) if met(m)] and not missing)
+        while missing:
+            message = self.until(lambda m, missing=missing: any(met(m) for met in missing))
+            missing = [met for met in missing if not met(message)]
 
     def done(self, request):
         self.until(lambda m: is_idle(m, request))
