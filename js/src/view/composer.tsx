@@ -54,8 +54,9 @@ function MessageField(): VNode {
   useLayoutEffect(() => {
     const area = field.current;
     if (!area) return;
-    area.style.height = "auto";
-    area.style.height = `${area.scrollHeight}px`;
+    area.style.height = "";
+    // Drawn before it is on the page it has no height yet: then its one row will do.
+    if (area.scrollHeight > 0) area.style.height = `${area.scrollHeight}px`;
   }, [store.draft]);
 
   const browse = (steps: number): void => {
