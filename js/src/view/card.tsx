@@ -6,7 +6,7 @@ import { RunningClock } from "./clock.tsx";
 import { useStore } from "./context.ts";
 import { CopyButton, textOf } from "./copy.tsx";
 import { followEnd } from "./follow.ts";
-import { formatDuration, preview } from "./format.ts";
+import { formatDuration, preview, previewMarkdown } from "./format.ts";
 import { Icon, stepIcon } from "./icons.tsx";
 import { MarkdownBody } from "./markdown.tsx";
 import { CutNote, PlainText } from "./text.tsx";
@@ -100,7 +100,8 @@ function isUnfolded(store: Store, id: string, step: Step): boolean {
 
 function summary(step: Step): string {
   if (step.type === "tool_use") return preview(channelText(step, "arguments"));
-  return preview(channelText(step, "content") || channelText(step, "output"));
+  if (step.type === "tool_result") return preview(channelText(step, "content") || channelText(step, "output"));
+  return previewMarkdown(channelText(step, "content"));
 }
 
 function lowerFirst(text: string): string {

@@ -18,10 +18,13 @@ import "./chat.css";
 export function drawChat(element: HTMLElement, store: Store, messageId: string | null = null): () => void {
   const root = document.createElement("div");
   root.className = "reasoning-widget";
-  // JupyterLab: keys pressed in here are no shortcuts of the notebook.
+  // JupyterLab: keys pressed in here are no shortcuts of the notebook, but for the one that saves it.
   root.dataset.lmSuppressShortcuts = "true";
-  const keep = (event: Event): void => event.stopPropagation();
-  for (const type of ["keydown", "keypress", "keyup"]) root.addEventListener(type, keep);
+  for (const type of ["keydown", "keypress", "keyup"]) root.addEventListener(type, (event) => event.stopPropagation());
+  root.addEventListener("keydown", (event) => {
+    const saves = (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "s";
+    if (saves && !element.dispatchEvent(new KeyboardEvent("keydown", event))) event.preventDefault();
+  });
   element.append(root);
   render(
     <StoreContext.Provider value={store}>

@@ -44,11 +44,12 @@ export function stripAnsi(text: string): string {
   return text.includes("\u001b") ? text.replace(ANSI, "") : text;
 }
 
-/** The first words of `text`, in a line, without the signs of Markdown. */
+/** The first words of `text`, in a line. */
 export function preview(text: string): string {
-  return stripAnsi(text.slice(0, 400))
-    .replace(/[*`#>|_~]+/g, "")
-    .replace(/\s+/g, " ")
-    .trim()
-    .slice(0, 160);
+  return stripAnsi(text.slice(0, 400)).replace(/\s+/g, " ").trim().slice(0, 160);
+}
+
+/** The same of Markdown, without its signs. */
+export function previewMarkdown(text: string): string {
+  return preview(text.slice(0, 400).replace(/[*`#>|_~]+/g, ""));
 }

@@ -3,6 +3,7 @@ import type { ModelData } from "../protocol/messages.ts";
 import { Button } from "./button.tsx";
 import { useStore } from "./context.ts";
 import { formatBytes } from "./format.ts";
+import { withCode } from "./text.tsx";
 import "./model.css";
 
 /** Which model answers; the way to get it where it is missing. */
@@ -13,11 +14,11 @@ export function ModelLine(): VNode | null {
   return (
     <div class="rw-model" data-model-state={model.state}>
       {model.local && model.state === "ready" && <span>A small local model is answering.</span>}
-      <span class="rw-model-reason">{model.reason}</span>
+      <span class="rw-model-reason">{withCode(model.reason)}</span>
       {model.state === "downloading" && <Progress model={model} />}
       {model.state === "failed" && (
         <span class="rw-model-failed" role="alert">
-          {model.message}
+          {withCode(model.message ?? "")}
         </span>
       )}
       {(model.state === "missing" || model.state === "failed") && (

@@ -1,4 +1,4 @@
-import type { VNode } from "preact";
+import type { ComponentChildren, VNode } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { type Channel, channelText } from "../protocol/fold.ts";
 import { Button } from "./button.tsx";
@@ -9,14 +9,28 @@ import "./text.css";
 /** Of a longer text only this much is shown at first, in UTF-16 units. */
 const SHOWN = 4000;
 
-/** Text as it is, the rest of a long one on demand. */
+/** A sentence of ours: of Markdown it has `code` only. */
+export function withCode(text: string): ComponentChildren {
+  return text.split(/`([^`\n]+)`/).map((part, index) =>
+    index % 2 === 0 ? (
+      part
+    ) : (
+      <code key={index} class="rw-code">
+        {part}
+      </code>
+    ),
+  );
+}
+
+/** Text as it is, or a sentence of ours (`prose`); the rest of a long one on demand. */
 export function PlainText({ text, prose = false }: { text: string; prose?: boolean }): VNode {
   const [all, setAll] = useState(false);
   const clean = stripAnsi(text);
   const cut = !all && clean.length > SHOWN * 1.25;
+  const shown = cut ? `${clean.slice(0, SHOWN)}…` : clean;
   return (
     <>
-      <div class={prose ? "rw-text rw-prose" : "rw-text"}>{cut ? `${clean.slice(0, SHOWN)}…` : clean}</div>
+      <div class={prose ? "rw-text rw-prose" : "rw-text"}>{prose ? withCode(shown) : shown}</div>
       {cut && (
         <Button kind="quiet" class="rw-more" onPress={() => setAll(true)}>
           Show all {formatNumber(clean.length)} characters
