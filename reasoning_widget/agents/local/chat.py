@@ -16,7 +16,7 @@ from qwen_agent.llm.schema import ASSISTANT, FUNCTION, SYSTEM, USER, FunctionCal
 
 from ..base import AgentError, current_run  # noqa: E402
 from ..base import Turn as Earlier  # noqa: E402
-from .citations import citation  # noqa: E402
+from .citations import citation, with_source, without_source  # noqa: E402
 from .embedded import Chunk, Embedded  # noqa: E402
 from .routing import MAX_QUESTION_CHARS, Turn, answer_messages  # noqa: E402
 
@@ -80,7 +80,7 @@ class EmbeddedChat(BaseChatModel):  # type: ignore[misc]
                     text += chunk.text
                     yield [Message(ASSISTANT, text)]
         if source := citation(text, turns[-1].results):
-            yield [Message(ASSISTANT, f"{text.rstrip()}\n\nSource: {source}")]
+            yield [Message(ASSISTANT, with_source(text, source))]
 
     def _chat_complete_create(self, **payload: Any) -> Generator[Chunk]:
         """Stream a chat completion. Named as in Qwen-Agent's other models, so that a run can count its tokens."""
@@ -115,7 +115,7 @@ def _turns(messages: list[Any]) -> tuple[str, list[Turn]]:
         elif message.role == ASSISTANT and message.function_call:
             turns[-1].call = {"tool": message.function_call.name, **_arguments(message.function_call.arguments)}
         else:
-            turns[-1].answer += text
+            turns[-1].answer += without_source(text)
     if not turns:
         raise AgentError("There is no question: write one.")
     return system, turns

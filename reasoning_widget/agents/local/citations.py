@@ -8,6 +8,7 @@ from collections.abc import Sequence
 _PASSAGE = re.compile(
     r"^\[(?P<where>[^\]\n]+:[^\]\n]+)\]\n(?P<text>.*?)(?=^\[[^\]\n]+:[^\]\n]+\]\n|\Z)", re.MULTILINE | re.DOTALL
 )
+_SOURCE = "\n\nSource: "
 _WORD = re.compile(r"\d+(?:[.,]\d+)+|\w+")
 _COMMON_TEXT = "a an and are as at be by for from has have in is it its not of on or that the this to was will with"
 _COMMON = frozenset(_COMMON_TEXT.split())
@@ -34,6 +35,16 @@ def citation(answer: str, results: Sequence[tuple[str, str]]) -> str | None:
         if score > best_score:
             best, best_score = where, score
     return best if best_score >= 1 else None
+
+
+def with_source(answer: str, where: str) -> str:
+    """`answer` and the place it came from."""
+    return f"{answer.rstrip()}{_SOURCE}{where}"
+
+
+def without_source(answer: str) -> str:
+    """`answer` as the model gave it: shown a source in an earlier answer, it would copy it under the next one."""
+    return answer.rpartition(_SOURCE)[0] or answer
 
 
 def _words(text: str) -> set[str]:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from reasoning_widget.agents.local.citations import citation
+import pytest
+
+from reasoning_widget.agents.local.citations import citation, with_source, without_source
 
 RESULT = """[rules.md:1-3]
 Goggles are worn in the yellow rooms.
@@ -34,3 +36,9 @@ def test_nothing_is_cited_for_what_no_passage_says():
 
 def test_an_answer_that_cites_by_itself_is_left_alone():
     assert cite("140 euros (travel.md:7).") is None
+
+
+@pytest.mark.parametrize("answer", ["It is 69 m deep.", "It is\n\n69 m deep.\n"])
+def test_the_model_is_shown_its_answers_without_their_sources(answer):
+    assert without_source(with_source(answer, "stations.md:3-4")) == answer.rstrip()
+    assert without_source(answer) == answer
