@@ -37,7 +37,7 @@ def run(rounds: int = ROUNDS, size: int = 10**7, tokens: int = 150) -> Report:
             widget.start(Order(tokens, rate=RATE, stamped=True))
             expect(widget.chat.card("Final answer")).to_be_visible()
             seconds = _cell_time(widget, size)
-            streamed += widget.chat.stop.count()
+            streamed += widget.chat.stop.is_enabled()
             return seconds
 
         samples = take_turns(rounds, {"idle": idle, "streaming": streaming, "idle again": idle})

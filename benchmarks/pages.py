@@ -148,9 +148,9 @@ def widget_page(window: BrowserContext) -> Iterator[WidgetPage]:
         tempfile.TemporaryDirectory(prefix="benchmark-") as home,
         Jupyter(Path(home), {"PYTHONPATH": str(ROOT)}) as server,
     ):
-        lab = Lab(window, server, "benchmark")
-        yield WidgetPage(lab.open(_CHAT, ""))
-        lab.shut_down_kernels()
+        widget = WidgetPage(Lab(window, server, "benchmark").open(_CHAT, ""))
+        yield widget
+        widget.page.close()
 
 
 @contextlib.contextmanager

@@ -17,12 +17,18 @@ window.probe = (() => {
     return new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
   }
 
+  /** What `work` comes to; an error if that takes longer than anything that is measured here. */
+  function inTime(work) {
+    const late = new Promise((_, reject) => setTimeout(() => reject(new Error("it was never shown")), 120_000));
+    return Promise.race([work, late]);
+  }
+
   const now = () => performance.timeOrigin + performance.now();
 
   return {
     /** The milliseconds from now, when `begin` is called, until `end` is in the page and painted. */
     untilShown(end, begin) {
-      return new Promise((resolve) => {
+      const shown = new Promise((resolve) => {
         const observer = new MutationObserver(async (records) => {
           if (!changed(records).some((text) => text.includes(end))) return;
           observer.disconnect();
@@ -33,12 +39,13 @@ window.probe = (() => {
         const begun = performance.now();
         begin();
       });
+      return inTime(shown);
     },
 
     /** Call `begin`, and when `count` stamped tokens are in the page, return how old each was then, in ms, in order. */
     delays(count, begin) {
       const shown = new Map();
-      return new Promise((resolve) => {
+      const all = new Promise((resolve) => {
         const observer = new MutationObserver((records) => {
           const at = now();
           for (const text of changed(records)) {
@@ -51,6 +58,7 @@ window.probe = (() => {
         observer.observe(document.body, EVERYTHING);
         begin();
       });
+      return inTime(all);
     },
 
     /** How far this page's fine clock is ahead of the system's, in ms: taken when the latter moves to its next ms. */
