@@ -17,6 +17,7 @@ import {
 import { dataOf, type Frame } from "./protocol/frames.ts";
 import type { AgentInfo, ErrorData, ModelData, ReasoningStep } from "./protocol/messages.ts";
 import type { Link, Target } from "./transport/link.ts";
+import type { Place } from "./view/focus.ts";
 
 /**
  * What a view may listen to: `chat` (which messages, runs, requests and notices there are), `composer` (what the
@@ -57,6 +58,8 @@ export class Store implements Target {
   readonly toggled = new Map<string, boolean>();
   /** Where the reader is in the list; null at the end, going along with it. */
   scrollTop: number | null = null;
+  /** Where the focus is, if it is in one of the views. */
+  focus: Place | null = null;
   readonly painter = new Painter();
 
   #link: Link | null = null;

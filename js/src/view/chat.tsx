@@ -6,6 +6,7 @@ import { Announcer } from "./announcer.tsx";
 import { Button } from "./button.tsx";
 import { Composer } from "./composer.tsx";
 import { StoreContext, useStore } from "./context.ts";
+import { keepFocus } from "./focus.ts";
 import { type Follower, followEnd } from "./follow.ts";
 import { Icon } from "./icons.tsx";
 import { Queue } from "./queue.tsx";
@@ -25,6 +26,7 @@ export function drawChat(element: HTMLElement, store: Store, messageId: string |
     const saves = (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "s";
     if (saves && !element.dispatchEvent(new KeyboardEvent("keydown", event))) event.preventDefault();
   });
+  keepFocus(root, store);
   element.append(root);
   render(
     <StoreContext.Provider value={store}>
