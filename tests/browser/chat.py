@@ -43,7 +43,7 @@ class Chat:
 
     def expect_ready(self) -> None:
         """Wait until the next question can be asked."""
-        expect(self.stop).to_have_count(0)
+        expect(self.stop).to_be_disabled()
         expect(self.message).to_be_editable()
 
     def open(self, name: str) -> Locator:

@@ -17,7 +17,7 @@ from tests.browser.lab import Lab
 from tests.scripted_model import ScriptedModel
 
 ARTIFACTS = Path(__file__).parent / "artifacts"
-PATIENCE_MS = 90_000
+PATIENCE_MS = 30_000
 """How long a condition is waited for before the test gives up: no measure of speed, the machine may be busy."""
 
 CHROMIUM_OPTIONS = [
@@ -61,8 +61,9 @@ def model_server() -> Iterator[ScriptedModel]:
 
 @pytest.fixture
 def model(model_server: ScriptedModel) -> Iterator[ScriptedModel]:
-    """The model that the notebooks' kernels find in their environment; with no script and no request."""
+    """The model that the notebooks' kernels find in their environment. It says "Very well." to whatever is asked."""
     model_server.reset()
+    model_server.script("", ["Very well."])
     yield model_server
     model_server.reset()
 

@@ -29,6 +29,7 @@ _COLOURS = """
     };
 """
 
+_BACKGROUND = f"element => {{ {_COLOURS} return background(element); }}"
 _BRIGHTNESS = f"element => {{ {_COLOURS} return brightness(background(element)); }}"
 
 _CONTRASTS = f"""root => {{
@@ -51,6 +52,11 @@ _CONTRASTS = f"""root => {{
     for (const field of root.querySelectorAll("textarea, input")) if (field.value) measure(field, field.value);
     return found;
 }}"""
+
+
+def background(element: Locator) -> str:
+    """An element's background, as ``#rrggbb``."""
+    return "#" + bytes(round(value) for value in element.evaluate(_BACKGROUND)).hex()
 
 
 def brightness(element: Locator) -> float:

@@ -59,7 +59,7 @@ def test_the_cards_appear_in_order_and_grow_before_the_run_ends(lab, model, ener
     model.open("thought")
     expect(chat.card("Final answer")).to_contain_text("The solar roof made")
     expect(chat.card("Final answer")).to_have_attribute("data-status", "streaming")
-    expect(chat.stop).to_be_visible()
+    expect(chat.stop).to_be_enabled()
 
     model.open("answering")
     chat.expect_ready()
@@ -80,7 +80,7 @@ def test_a_finished_card_says_what_it_is_how_it_ended_and_how_long_it_took(lab, 
         expect(card).to_have_attribute("data-step-type", kind)
         expect(card).to_have_attribute("data-status", "done")
         expect(card).to_have_accessible_name(re.compile(rf"step {number}$"))
-        expect(card).to_contain_text(re.compile(r"\d\s?m?s\b"))
+        expect(card).to_contain_text(re.compile(r"\d\.\d s"))
     assert len({card.get_attribute("data-step-id") for card in chat.cards.all()}) == len(types)
     expect(chat.open("Tool use")).to_contain_text("solar roof June")
     expect(chat.open("Tool result")).to_contain_text("The solar roof made 412 kWh in June.")
@@ -104,7 +104,7 @@ def test_agent_reasoning_and_clear(lab, model, energy):
         model.open(name)
     chat = lab.open(ASSISTANT).open_chat()
     chat.ask("Hello there")
-    expect(chat.card("Final answer")).to_contain_text("You said: Hello there")
+    expect(chat.card("Final answer")).to_contain_text("Very well.")
 
     chat.agent.select_option("researcher")
     chat.reasoning.click()
@@ -119,7 +119,7 @@ def test_agent_reasoning_and_clear(lab, model, energy):
     expect(chat.cards).to_have_count(0)
     expect(chat.region).not_to_contain_text("Hello there")
     chat.ask("Are you still there?")
-    expect(chat.card("Final answer")).to_contain_text("You said: Are you still there?")
+    expect(chat.card("Final answer")).to_contain_text("Very well.")
 
 
 def test_what_cannot_be_sent(lab, model):
@@ -136,7 +136,7 @@ def test_what_cannot_be_sent(lab, model):
     assert model.requests == []
 
     chat.ask("short")
-    expect(chat.card("Final answer")).to_contain_text("You said: short")
+    expect(chat.card("Final answer")).to_contain_text("Very well.")
 
 
 def test_copying_a_card_copies_its_source(lab, model):

@@ -36,7 +36,7 @@ def test_a_whole_conversation_with_the_keyboard_only(lab, model):
     keyboard.type("second line, with a d d in it")
     expect(chat.message).to_have_value("first line\nsecond line, with a d d in it")
     keyboard.press("Enter")
-    expect(chat.card("Final answer")).to_contain_text("You said: first line")
+    expect(chat.card("Final answer")).to_contain_text("Very well.")
     expect(chat.message).to_have_value("")
     expect(notebook.prompt(0)).to_have_text("[1]:")
     expect(notebook.prompt(1)).to_have_text("[ ]:")

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.lab import DARK, LIGHT
-from tests.browser.look import brightness, contrasts
+from tests.browser.look import background, brightness, contrasts
 
 READABLE = 4.5
 """The contrast that WCAG asks of text (level AA)."""
@@ -63,10 +63,8 @@ def test_the_colours_follow_the_theme_as_it_is_switched(lab):
     cards = chat.cards.all()
     for card in cards:
         colour = LIGHT_COLOURS[card.get_attribute("data-step-type") or ""]
-        red, green, blue = bytes.fromhex(colour[1:])
-        expect(card).to_have_css("background-color", f"rgb({red}, {green}, {blue})")
+        assert background(card) == colour
 
     notebook.use_theme(DARK)
-    dark = [card.evaluate("card => getComputedStyle(card).backgroundColor") for card in cards]
-    assert len(set(dark)) == len(cards)
+    assert len({background(card) for card in cards}) == len(cards)
     assert all(brightness(card) < 0.2 for card in cards)

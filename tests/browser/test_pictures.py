@@ -18,8 +18,7 @@ def window_options():
 
 
 STORY = '''
-    import asyncio
-    from reasoning_widget import AgentManager, ReasoningChat
+    from reasoning_widget.session.session import Session
 
     ANSWER = """
     Yes: the roof made **1,094 kWh** from June to August and the house used 870 kWh [reports/energy.md:7-9].
@@ -40,6 +39,10 @@ STORY = '''
     ```
     """.replace("\\n    ", "\\n").strip()
 
+    # The clock of the session goes by what the steps say they took: the same picture each time.
+    now = [1_700_000_000.0]
+    Session.__init__.__kwdefaults__["clock"] = lambda: now[0]
+
     async def researcher(prompt):
         """Searches and reads the files below the notebook, and cites them."""
         find = {"name": "search_files", "arguments": '{"query": "solar roof June July August"}', "call_id": "1"}
@@ -56,17 +59,23 @@ STORY = '''
             {"type": "final_answer", "content": ANSWER, "iteration": 3, "duration": 3.2},
         ]
         for step in steps:
+            now[0] += step["duration"]
             yield step
 
-    agents = AgentManager()
-    agents.register("researcher", researcher)
-    ReasoningChat(agent="researcher", agents=agents)
+    llm = {"model": "qwen3:8b", "model_type": "oai", "model_server": "http://localhost:11434/v1"}
+    get_ipython().config.Models.llm = llm
+    get_ipython().config.AgentManager.agents = {"researcher": "__main__:researcher"}
 '''
+
+CHAT = 'from reasoning_widget import ReasoningChat\n\nReasoningChat(agent="researcher")'
 
 
 @pytest.mark.parametrize(("name", "theme"), [("chat-light", LIGHT), ("chat-dark", DARK)])
 def test_the_picture_in_the_readme(lab, repository, name, theme):
-    notebook = lab.open(STORY, theme=theme)
+    notebook = lab.open(STORY, CHAT, theme=theme)
+    notebook.run(0)
+    notebook.command("notebook:delete-cell")
+    expect(notebook.page.locator(".jp-Notebook .jp-Cell")).to_have_count(1)
     notebook.command("application:toggle-left-area")
     chat = notebook.open_chat()
     chat.ask("Did the solar roof make more than the house used last summer?")

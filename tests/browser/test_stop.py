@@ -43,7 +43,7 @@ def test_stop_in_the_middle_of_an_answer(lab, model):
 
     chat.expect_ready()
     chat.ask("Something else")
-    expect(chat.card("Final answer", 1)).to_contain_text("You said: Something else")
+    expect(chat.card("Final answer", 1)).to_contain_text("Very well.")
 
 
 def test_what_never_returns_is_told_after_30_seconds_and_ends_by_stop(lab):
@@ -51,10 +51,10 @@ def test_what_never_returns_is_told_after_30_seconds_and_ends_by_stop(lab):
     chat = notebook.open_chat()
     chat.ask("Dig")
     expect(chat.card("Tool result")).to_have_attribute("data-status", "streaming")
-    expect(chat.region).not_to_contain_text("nothing for 30 s")
+    expect(chat.region).not_to_contain_text("nothing for 30 s", ignore_case=True)
 
     notebook.page.clock.fast_forward(31_000)
-    expect(chat.region).to_contain_text("nothing for 30 s")
+    expect(chat.region).to_contain_text("nothing for 30 s", ignore_case=True)
 
     chat.stop.click()
     expect(chat.card("Tool result")).to_have_attribute("data-status", "stopped")
