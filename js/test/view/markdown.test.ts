@@ -1,3 +1,4 @@
+import { Parser } from "marked";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { provideModule } from "../../src/modules.ts";
 import * as highlight from "../../src/optional/highlight.ts";
@@ -98,19 +99,20 @@ describe("while it grows", () => {
     stream.close();
   });
 
-  it("reads each block a few times, not once for every token", () => {
-    const paragraphs = (count: number): string => "word word word\n\n".repeat(count);
-    const added = (count: number): number => {
+  it("draws each block a few times, not once for every token", () => {
+    const drawings = (count: number): number => {
       const root = document.createElement("div");
-      const append = vi.spyOn(root, "append");
+      const drawing = vi.spyOn(Parser.prototype, "parse");
       const stream = new MarkdownStream(root);
-      const text = paragraphs(count);
+      const text = "word word word\n\n".repeat(count);
       for (let end = 4; end < text.length; end += 4) stream.update(text.slice(0, end), false);
       stream.update(text, true);
       stream.close();
-      return append.mock.calls.length;
+      const calls = drawing.mock.calls.length;
+      drawing.mockRestore();
+      return calls;
     };
-    expect(added(80) / added(20)).toBeLessThan(5);
+    expect(drawings(80) / drawings(20)).toBeLessThan(5);
   });
 
   it.each(["fenced code", "code that is never closed"])("%s is right at every moment", (name) => {
@@ -121,6 +123,32 @@ describe("while it grows", () => {
       stream.update(text.slice(0, end), false);
       expect(root.innerHTML).toBe(drawn(text.slice(0, end)).innerHTML);
     }
+    stream.close();
+  });
+
+  it("long code keeps the colours it has, and gets the rest when it is closed", () => {
+    provideModule("highlight", highlight);
+    const root = document.createElement("div");
+    const stream = new MarkdownStream(root);
+    const line = "if x:  # a line of code\n";
+    const open = `\`\`\`python\n${line.repeat(400)}`;
+    stream.update(open, false);
+    stream.update(`${open}if y`, false);
+    expect(root.querySelector("code")?.textContent).toBe(`${line.repeat(400)}if y\n`);
+    expect(root.querySelectorAll(".rw-code-keyword")).toHaveLength(400);
+    stream.update(`${open}if y\n\`\`\`\n`, true);
+    expect(root.querySelectorAll(".rw-code-keyword")).toHaveLength(401);
+    stream.close();
+  });
+
+  it("a block that grows keeps the nodes that stay the same", () => {
+    const root = document.createElement("div");
+    const stream = new MarkdownStream(root);
+    stream.update("- one\n- two", false);
+    const [first, second] = root.querySelectorAll("li");
+    stream.update("- one\n- two and\n- three", false);
+    expect([...root.querySelectorAll("li")].slice(0, 2)).toEqual([first, second]);
+    expect(second?.textContent?.trim()).toBe("two and");
     stream.close();
   });
 

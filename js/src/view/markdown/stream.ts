@@ -4,10 +4,13 @@
 import type { Token } from "marked";
 import { onModule } from "../../modules.ts";
 import { countFinal, parseBlocks, refine, renderBlock } from "./blocks.ts";
+import { patch } from "./patch.ts";
 
+/** While it grows, code is coloured up to this length, in UTF-16 units; what is longer gets its colours at its end. */
+const COLOURED_LIVE = 6000;
 const CLOSED = /\n {0,3}[`~]{3,}[ \t]*\n*$/;
 
-/** A fenced block that is still open, without colours. */
+/** A fenced block that is still open: the text at its end, without colours. */
 interface OpenCode {
   node: Text;
   /** Where its code begins in the source. */
@@ -62,29 +65,23 @@ export class MarkdownStream {
   }
 
   #draw(tokens: Token[], final: number): void {
-    for (const node of this.#tail) node.remove();
-    this.#tail = [];
-    for (const [index, token] of tokens.entries()) {
-      const block = renderBlock(token);
-      this.#defined ||= token.type === "def";
-      if (index < final) this.#final += token.raw.length;
-      else this.#tail.push(...block.childNodes);
-      this.#root.append(block);
-    }
+    const blocks = tokens.map((token) => [...renderBlock(token).childNodes]);
+    const nodes = patch(this.#root, this.#tail, blocks.flat());
+    this.#tail = nodes.slice(blocks.slice(0, final).flat().length);
+    for (const token of tokens.slice(0, final)) this.#final += token.raw.length;
+    this.#defined ||= tokens.some((token) => token.type === "def");
     this.#code = this.#openCode(tokens.length === final + 1 ? tokens[final] : undefined);
   }
 
   #openCode(token: Token | undefined): OpenCode | null {
     const [fence] = /^[`~].*\n/.exec(token?.type === "code" ? token.raw : "") ?? [];
     const code = this.#tail[0]?.firstChild;
-    if (
-      fence === undefined ||
-      CLOSED.test(token?.raw ?? "") ||
-      code?.childNodes.length !== 1 ||
-      !(code.firstChild instanceof Text)
-    )
-      return null;
-    return { node: code.firstChild, start: this.#final + fence.length, end: this.#source.length };
+    if (!token || fence === undefined || CLOSED.test(token.raw) || !code) return null;
+    const end = this.#source.length;
+    const only = code.childNodes.length === 1 ? code.firstChild : null;
+    if (only instanceof Text) return { node: only, start: this.#final + fence.length, end };
+    if (token.raw.length < COLOURED_LIVE || !this.#source.endsWith("\n")) return null;
+    return { node: code.appendChild(document.createTextNode("")), start: end, end };
   }
 
   /** Code without colours only grows at its end: no need to read it all again. */
@@ -94,7 +91,7 @@ export class MarkdownStream {
     const line = this.#source.lastIndexOf("\n", code.end - 1) + 1;
     if (/[`~]/.test(this.#source.slice(line))) return false; // it may be closed
     const text = this.#source.slice(code.start);
-    code.node.data = text.endsWith("\n") ? text : `${text}\n`;
+    code.node.data = text === "" || text.endsWith("\n") ? text : `${text}\n`;
     code.end = this.#source.length;
     return true;
   }

@@ -1,0 +1,26 @@
+// Nodes that are the same stay: what is drawn again costs the page only what has changed, and a selection survives.
+
+/** Make `old`, the last children of `parent`, into `next`. Returns those that are there now. */
+export function patch(parent: Node, old: ChildNode[], next: ChildNode[]): ChildNode[] {
+  for (const node of old.slice(next.length)) node.remove();
+  return next.map((node, index) => {
+    const known = old[index];
+    if (known === undefined) return parent.appendChild(node);
+    if (keep(known, node)) return known;
+    known.replaceWith(node);
+    return node;
+  });
+}
+
+/** Change `known` into a likeness of `node`, where that is possible. */
+function keep(known: ChildNode, node: ChildNode): boolean {
+  if (known.isEqualNode(node)) return true;
+  if (known instanceof Text && node instanceof Text) {
+    if (node.data.startsWith(known.data)) known.appendData(node.data.slice(known.length));
+    else known.data = node.data;
+    return true;
+  }
+  if (!known.cloneNode(false).isEqualNode(node.cloneNode(false))) return false;
+  patch(known, [...known.childNodes], [...node.childNodes]);
+  return true;
+}
