@@ -1,10 +1,15 @@
-// When to draw text that grows. At once where nothing was drawn for a frame, so that the first token and a slow model's
+// When to draw text that grows. At once where nothing was drawn just before, so that the first token and a usual model's
 // every token are seen without delay; else merged with what follows, and the more drawing costs the more is merged.
+//
+// The kernel merges what comes faster than frames do. To wait for a frame here as well would only make tokens late: a
+// little jitter, and each of them would just miss one.
 
 import { type Clock, pageClock } from "./transport/clock.ts";
 
 /** One frame of a usual screen, in ms. */
 const FRAME = 16;
+/** What comes within so many ms of a draw came together: it is drawn with the next frame. */
+const TOGETHER = 4;
 /** After a draw that took c, the next one waits for this many c: drawing takes a quarter of the time at most. */
 const REST = 3;
 /** However much a draw costs, text is never older than this, in ms. */
@@ -17,7 +22,7 @@ export class Painter {
   readonly #frame: (action: () => void) => () => void;
   readonly #waiting = new Set<() => void>();
   #drawnAt = Number.NEGATIVE_INFINITY;
-  #rest = FRAME;
+  #rest = TOGETHER;
   #cancel: (() => void) | null = null;
 
   constructor(clock: Clock = pageClock, frame = nextFrame) {
@@ -48,7 +53,7 @@ export class Painter {
     const begin = this.#clock.now();
     for (const draw of draws) draw();
     this.#drawnAt = this.#clock.now();
-    this.#rest = Math.min(Math.max(FRAME, REST * (this.#drawnAt - begin)), LONGEST_REST);
+    this.#rest = Math.min(Math.max(TOGETHER, REST * (this.#drawnAt - begin)), LONGEST_REST);
   }
 }
 

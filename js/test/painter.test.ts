@@ -27,6 +27,16 @@ describe("the painter", () => {
     expect(drawn).toEqual([0, 20]);
   });
 
+  it("draws each token of a usual model at once, also where they come a little early or late", () => {
+    cost = 1;
+    const arrivals = [0, 20, 47, 60, 79, 100, 114, 140];
+    for (const arrival of arrivals) {
+      clock.pass(arrival - clock.now());
+      painter.request(draw);
+    }
+    expect(drawn).toEqual(arrivals);
+  });
+
   it("merges what comes faster", () => {
     painter.request(draw);
     for (let ms = 1; ms <= 5; ms++) {
