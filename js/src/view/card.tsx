@@ -75,9 +75,6 @@ function CardBody({ id, step }: { id: string; step: Step }): VNode {
       <div ref={content}>
         <Content id={id} step={step} />
         <CutNote characters={step.cut?.content} />
-        {step.status === "stopped" && step.type === "tool_result" && (
-          <div class="rw-note">Stopped. The tool may still be running in the kernel.</div>
-        )}
       </div>
     </div>
   );
