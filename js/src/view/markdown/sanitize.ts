@@ -42,12 +42,17 @@ DOMPurify.addHook("afterSanitizeAttributes", (node) => {
 
 /** `html` as safe nodes of this page. */
 export function sanitizeHtml(html: string): DocumentFragment {
-  return DOMPurify.sanitize(html, HTML) as unknown as DocumentFragment;
+  return cleaned(html, HTML);
 }
 
 /** MathML that was made from a formula, as nodes of this page. */
 export function sanitizeMath(mathml: string): DocumentFragment {
-  return DOMPurify.sanitize(mathml, MATH) as unknown as DocumentFragment;
+  return cleaned(mathml, MATH);
+}
+
+function cleaned(source: string, config: Config): DocumentFragment {
+  const safe = DOMPurify.sanitize(source, config) as unknown as DocumentFragment | null;
+  return safe ?? document.createDocumentFragment(); // a text that ends in no body at all, such as a set of frames
 }
 
 function keepWebLink(node: Element): void {
