@@ -67,6 +67,12 @@ export class Page {
     await this.drawn();
   }
 
+  /** The comm is closed: the kernel has ended or was restarted. */
+  async lose(): Promise<void> {
+    this.#listeners.get("comm:close")?.(undefined);
+    await this.drawn();
+  }
+
   async drawn(): Promise<void> {
     for (let turn = 0; turn < 5; turn++) await Promise.resolve();
     await new Promise((resolve) => setTimeout(resolve));

@@ -66,9 +66,14 @@ describe("the cards", () => {
     expect(types).toEqual(["tool_result", "final_answer"]);
   });
 
-  it("say when a tool may still be running", async () => {
-    await page.hear(...RUN, step(3, "o", { type: "tool_result", status: "stopped" }), finished(4, "r", "stopped"));
-    expect(page.card("Tool result, step 1").textContent).toContain("may still be running");
+  it("that were stopped stay open: they say what became of the tool", async () => {
+    const content = "The tool may still be running.";
+    await page.hear(
+      ...RUN,
+      step(3, "o", { type: "tool_result", status: "stopped", content }),
+      finished(4, "r", "stopped"),
+    );
+    expect(page.card("Tool result, step 1").textContent).toContain(content);
   });
 
   it("show arguments as a tree, and long text in part", async () => {
@@ -287,4 +292,24 @@ it("what is not known is shown all the same", async () => {
   await page.hear(step(4, "x", { type: "daydream" as never, content: "a *cloud*", status: "failed" }));
   expect(page.element.textContent).toContain("weather report");
   expect(page.card("daydream, step 1").textContent).toContain("a cloud");
+});
+
+it("a run that gives no sign of life says what can be done", async () => {
+  vi.useFakeTimers();
+  const hearing = page.hear(...RUN, step(3, "t", { status: "streaming" }));
+  await vi.advanceTimersByTimeAsync(0);
+  await hearing;
+  await vi.advanceTimersByTimeAsync(29_000);
+  expect(page.element.textContent).not.toContain("Nothing for 30 s");
+  await vi.advanceTimersByTimeAsync(3_000);
+  expect(page.element.textContent).toContain("Nothing for 30 s. Press Stop");
+  expect(page.card("Thought, step 1").textContent).toMatch(/3[12] s/);
+});
+
+it("a chat whose kernel is gone says so, and sends nothing more", async () => {
+  await page.write("Why?");
+  await page.lose();
+  expect(page.element.querySelector('[role="alert"]')?.textContent).toContain("The kernel is gone");
+  await page.press("Enter");
+  expect(page.last("chat")).toBeUndefined();
 });

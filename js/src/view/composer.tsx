@@ -19,21 +19,22 @@ export function Composer(): VNode {
         <div class="rw-toolbar">
           <AgentChoice />
           <ReasoningSwitch />
-          <span class="rw-space" />
-          <Button kind="quiet" unavailable={store.disconnected} onPress={() => store.clear()}>
-            Clear
-          </Button>
-          <Button
-            unavailable={run === null || store.stopping(run.run_id)}
-            onPress={() => run && store.stop(run.run_id)}
-          >
-            <Icon name="stop" />
-            Stop
-          </Button>
-          <Button kind="strong" unavailable={!canSend(store)} onPress={() => store.ask(store.draft)}>
-            <Icon name="send" />
-            Send
-          </Button>
+          <div class="rw-actions">
+            <Button kind="quiet" unavailable={store.disconnected} onPress={() => store.clear()}>
+              Clear
+            </Button>
+            <Button
+              unavailable={run === null || store.stopping(run.run_id)}
+              onPress={() => run && store.stop(run.run_id)}
+            >
+              <Icon name="stop" />
+              Stop
+            </Button>
+            <Button kind="strong" unavailable={!canSend(store)} onPress={() => store.ask(store.draft)}>
+              <Icon name="send" />
+              Send
+            </Button>
+          </div>
         </div>
       </div>
       {store.late && <LateNote />}
