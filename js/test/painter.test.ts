@@ -14,13 +14,13 @@ const draw = (): void => {
 
 beforeEach(() => {
   clock = new FakeClock();
-  painter = new Painter(clock, (action) => clock.after(10, action));
+  painter = new Painter(clock);
   drawn = [];
   cost = 0;
 });
 
 describe("the painter", () => {
-  it("draws at once when nothing was drawn for a frame", () => {
+  it("draws at once when nothing was drawn just before", () => {
     painter.request(draw);
     clock.pass(20);
     painter.request(draw);
@@ -39,12 +39,12 @@ describe("the painter", () => {
 
   it("merges what comes faster", () => {
     painter.request(draw);
-    for (let ms = 1; ms <= 5; ms++) {
+    for (let ms = 1; ms <= 3; ms++) {
       clock.pass(1);
       painter.request(draw);
     }
     clock.pass(100);
-    expect(drawn).toEqual([0, 11]);
+    expect(drawn).toEqual([0, 4]);
   });
 
   it("rests three times as long as drawing took", () => {
