@@ -1,5 +1,6 @@
 // Build what a widget sends to the page, into reasoning_widget/widget/static/, or the folder that is named.
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { SANITIZER, withoutLists } from "./slim.mjs";
@@ -14,15 +15,27 @@ const slimSanitizer = {
   },
 };
 
+/** The packages whose code is in what is built. */
+const BUNDLED = ["dompurify", "highlight.js", "marked", "preact", "temml"];
+
+async function licence(name) {
+  const folder = new URL(`../node_modules/${name}/`, import.meta.url);
+  const { version } = JSON.parse(await readFile(new URL("package.json", folder), "utf8"));
+  return `${name} ${version}\n\n${await readFile(new URL("LICENSE", folder), "utf8")}`;
+}
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const target = process.argv[2] ?? join(root, "../reasoning_widget/widget/static");
+
 await build({
-  absWorkingDir: fileURLToPath(new URL("..", import.meta.url)),
+  absWorkingDir: root,
   entryPoints: {
     widget: "src/widget.ts",
     run: "src/run.ts",
     math: "src/optional/math.ts",
     highlight: "src/optional/highlight.ts",
   },
-  outdir: process.argv[2] ?? "../reasoning_widget/widget/static",
+  outdir: target,
   bundle: true,
   format: "esm",
   target: "es2022",
@@ -30,7 +43,10 @@ await build({
   jsxImportSource: "preact",
   charset: "utf8",
   minify: true,
-  legalComments: "external",
+  legalComments: "none",
   plugins: [slimSanitizer],
   define: { "process.env.NODE_ENV": '"production"' },
 });
+
+const licences = await Promise.all(BUNDLED.map(licence));
+await writeFile(join(target, "THIRD-PARTY-LICENSES.txt"), licences.join(`\n${"-".repeat(80)}\n\n`));
