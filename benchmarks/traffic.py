@@ -2,7 +2,8 @@
 
 One answer comes as fast as the agent can yield it, and one at 1,000 tokens a second for some seconds. The payload is
 the batch as compact JSON; Jupyter wraps each into an envelope of its own, which is told beside it. All of an answer's
-messages count: the question's, the last snapshot with the whole text, and the modules that its code needs.
+messages count, the question's and the last snapshot with the whole text among them; the optional modules, which a page
+is sent once, are told apart.
 """
 
 from __future__ import annotations
@@ -15,11 +16,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from playwright.sync_api import BrowserContext, WebSocket  # noqa: TC002 (as TC001)
+from playwright.sync_api import BrowserContext, WebSocket, expect
 
 from benchmarks.measure import ROUNDS, Claim, Report
 from benchmarks.pages import browser_window, widget_page
-from benchmarks.tokens import Order
+from benchmarks.tokens import END, Order
 from reasoning_widget.protocol import encode
 
 MAX_MESSAGES = 60.0
@@ -33,7 +34,9 @@ class Message:
     sent_at: float
     """When the kernel made it, in seconds since the epoch."""
     payload: int
-    """Bytes of the batch."""
+    """Bytes of the batch, without modules."""
+    modules: int
+    """Bytes of the modules in it."""
     frame: int
     """Bytes of the WebSocket frame, with Jupyter's envelope."""
 
@@ -42,8 +45,10 @@ def run(rounds: int = ROUNDS, tokens: int = 8000, rate: int = 1000) -> Report:
     orders = {"as fast as it can": Order(tokens), f"at {rate:,} tokens/s": Order(tokens // 2, rate=rate)}
     claims = []
     counts = {}
-    for pace, order in orders.items():
-        messages = _messages_of(order)
+    modules = 0
+    for pace, messages in _listened_to(orders).items():
+        order = orders[pace]
+        modules += sum(message.modules for message in messages)
         counts[f"messages {pace}"] = len(messages)
         a_second = max_in_a_second([message.sent_at for message in messages])
         payload = sum(message.payload for message in messages) / order.tokens
@@ -59,19 +64,24 @@ def run(rounds: int = ROUNDS, tokens: int = 8000, rate: int = 1000) -> Report:
                 f"with Jupyter's envelope {frames:.1f} bytes",
             ),
         ]
-    return Report("What a stream costs on the wire", __doc__, claims, counts=counts)
+    notes = [f"The optional modules, sent once to this page: {modules / 1000:.1f} kB."]
+    return Report("What a stream costs on the wire", __doc__, claims, notes, counts)
 
 
-def _messages_of(order: Order) -> list[Message]:
+def _listened_to(orders: dict[str, Order]) -> dict[str, list[Message]]:
+    heard: dict[str, list[Message]] = {}
     messages: list[Message] = []
     with browser_window() as window:
         _listen(window, messages)
         with widget_page(window) as widget:
-            messages.clear()
-            widget.start(order)
-            widget.chat.card("Final answer").wait_for()
-            widget.wait_until_ready()
-            return list(messages)
+            for pace, order in orders.items():
+                widget.clear()
+                messages.clear()
+                widget.start(order)
+                expect(widget.chat.card("Final answer")).to_contain_text(END)
+                widget.wait_until_ready()
+                heard[pace] = list(messages)
+    return heard
 
 
 def _listen(window: BrowserContext, messages: list[Message]) -> None:
@@ -89,7 +99,10 @@ def _batches(frame: str | bytes) -> Iterator[Message]:
     batch = content["data"].get("content")
     if isinstance(batch, dict) and "frames" in batch:
         sent_at = datetime.fromisoformat(header["date"]).timestamp()
-        yield Message(sent_at, len(encode(batch)), len(frame))
+        frames = [each for each in batch["frames"] if each["type"] != "module"]
+        payload = len(encode({**batch, "frames": frames}))
+        modules = len(encode(batch)) - payload
+        yield Message(sent_at, payload, modules, len(frame) - modules)
 
 
 def _decode(frame: bytes) -> tuple[Any, Any]:
