@@ -17,7 +17,7 @@ from tests.browser.lab import Lab
 from tests.scripted_model import ScriptedModel
 
 ARTIFACTS = Path(__file__).parent / "artifacts"
-PATIENCE_MS = 30_000
+PATIENCE_MS = 60_000
 """How long a condition is waited for before the test gives up: no measure of speed, the machine may be busy."""
 
 CHROMIUM_OPTIONS = [
@@ -101,7 +101,7 @@ def window(
     context = browser.new_context(**{**WINDOW, **window_options})
     context.set_default_timeout(PATIENCE_MS)
     context.grant_permissions(["clipboard-read", "clipboard-write"], origin=jupyter.origin)
-    context.tracing.start(screenshots=True, snapshots=True)
+    context.tracing.start(snapshots=True)
     yield context
     if request.node.stash.get(_failed, False):
         name = re.sub(r"[^\w.-]+", "-", request.node.name)

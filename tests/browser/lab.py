@@ -170,6 +170,15 @@ class Notebook:
         self.page.wait_for_function("() => !window.jupyterapp.shell.currentWidget.context.model.dirty")
         return nbformat.read(self.path, as_version=4)
 
+    def wait_for_saved(self, text: str) -> None:
+        """Wait until what the notebook keeps of its outputs says `text`, and is drawn: each refresh draws it anew."""
+        self.page.wait_for_function(
+            """text => JSON.stringify(window.jupyterapp.shell.currentWidget.content.model.sharedModel.toJSON())
+                .includes(JSON.stringify(text).slice(1, -1))""",
+            arg=text,
+        )
+        self.page.evaluate("() => new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
+
     def reload(self) -> None:
         """Load the page anew."""
         self.page.reload()

@@ -38,7 +38,14 @@ TOUCH_EVERYTHING = """region => {
         }
     }
 }"""
-LINKS = "region => [...region.querySelectorAll('[href], [src], [action], [formaction]')].map(e => e.outerHTML)"
+# A link to another page may stay, for whoever clicks it; nothing may load by itself or be anything but a link.
+DANGEROUS = """region => [...region.querySelectorAll("article *")].filter(element =>
+    [...element.attributes].some(({ name, value }) =>
+        name.startsWith("on")
+        || /script:|data:text/i.test(value.replace(/\\s/g, "")) && name !== "aria-label"
+        || /far-away/.test(value) && !(element.localName === "a" && /^(href|title)$/.test(name)))
+    || element.localName === "a" && element.hasAttribute("href") && !/^(https?|mailto):$/.test(element.protocol)
+).map(element => element.outerHTML)"""
 
 
 def test_nothing_runs_and_nothing_is_requested(lab):
@@ -56,19 +63,17 @@ def test_nothing_runs_and_nothing_is_requested(lab):
 
     chat = notebook.open_chat()
     chat.ask("<img src=x onerror=hit(101)>")
-    chat.expect_ready()
+    notebook.wait_for_saved("The run ended: failed.")
     for name in ("Thought", "Tool use", "Tool result", "Final answer", "Error"):
         expect(chat.open(name)).to_contain_text("hit(")
-    for button in chat.region.get_by_role("button", name="Show all").all():
-        button.click()
+    more = chat.region.get_by_role("button", name="Show all")
+    while more.count():
+        more.first.click()
 
     chat.region.evaluate(TOUCH_EVERYTHING)
-    for link in chat.region.get_by_role("article").get_by_role("link").all():
-        link.click(force=True, modifiers=["Alt"])
     page.evaluate("() => new Promise(requestAnimationFrame)")
     assert happened == []
     assert lab.requests_to_others == []
-    dangerous = [html for html in chat.region.evaluate(LINKS) if "script:" in html.lower() or "far-away" in html]
-    assert dangerous == []
+    assert chat.region.evaluate(DANGEROUS) == []
     assert page.locator("script[src*=far-away], .reasoning-widget :is(iframe, object, embed, style, link)").count() == 0
     assert page.url.startswith(lab.origin)

@@ -41,14 +41,15 @@ def test_a_whole_conversation_with_the_keyboard_only(lab, model):
     expect(notebook.prompt(0)).to_have_text("[1]:")
     expect(notebook.prompt(1)).to_have_text("[ ]:")
 
-    # Stop.
+    # The focus is still where it was, although the view has been drawn anew. Stop.
+    notebook.wait_for_saved("Very well.")
     keyboard.type("Tell me a story")
     keyboard.press("Enter")
     expect(chat.card("Final answer", 1)).to_contain_text("Once upon a time")
     tab_to(page, chat.stop)
     keyboard.press("Enter")
     expect(chat.card("Final answer", 1)).to_have_attribute("data-status", "stopped")
-    chat.expect_ready()
+    notebook.wait_for_saved("The run ended: stopped.")
 
     # Fold and unfold.
     tab_to(page, chat.fold("Thought"), "Shift+Tab")
@@ -65,10 +66,10 @@ def test_history_choices_and_clear_with_the_keyboard_only(lab):
     page, keyboard = notebook.page, notebook.page.keyboard
     for question in ("first line\nsecond line", "Tell me a story"):
         chat.message.fill(question)
-        keyboard.press("Enter")
+        chat.message.press("Enter")
         expect(chat.message).to_have_value("")
     expect(chat.cards).to_have_count(2)
-    chat.expect_ready()
+    notebook.wait_for_saved("Tell me a story")
 
     # The history: back with the arrow in the first line, forward in the last, and what was begun is kept.
     tab_to(page, chat.message)

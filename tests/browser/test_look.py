@@ -43,6 +43,7 @@ def test_every_text_can_be_read_in_every_theme(lab, theme):
     notebook = lab.open(ALL_FIVE, theme=theme)
     chat = notebook.open_chat()
     chat.ask("fail")
+    notebook.wait_for_saved("The well is dry.")
     expect(chat.card("Error")).to_be_visible()
     for name in ("Thought", "Tool use", "Tool result"):
         chat.open(name)
@@ -59,6 +60,7 @@ def test_the_colours_follow_the_theme_as_it_is_switched(lab):
     notebook = lab.open(ALL_FIVE, theme=LIGHT)
     chat = notebook.open_chat()
     chat.ask("fail")
+    notebook.wait_for_saved("The well is dry.")
     expect(chat.card("Error")).to_be_visible()
     cards = chat.cards.all()
     for card in cards:
