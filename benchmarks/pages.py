@@ -24,6 +24,7 @@ from tests.browser.lab import Lab, Notebook
 ROOT = Path(__file__).resolve().parent.parent
 PROBE = Path(__file__).parent / "probe.js"
 PATIENCE_MS = 180_000
+_REST_MS = 250
 CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 _CHAT = """
 from benchmarks.agents import speaker
@@ -80,7 +81,12 @@ class MeasuredPage(ABC):
     def _get_ready(self, order: Order) -> None:
         self.page.bring_to_front()
         self.clear()
+        self._settle()
         self.prepare(order)
+
+    def _settle(self) -> None:
+        """Wait until the page is at rest: JupyterLab draws a view anew when what is saved of it has changed."""
+        self.page.evaluate("ms => probe.settled(ms)", _REST_MS)
 
 
 class PlainPage(MeasuredPage):

@@ -26,6 +26,22 @@ window.probe = (() => {
   const now = () => performance.timeOrigin + performance.now();
 
   return {
+    /** When nothing in the page has changed for so many ms: what an earlier answer left to do is done. */
+    settled(ms) {
+      return new Promise((resolve) => {
+        const done = () => {
+          observer.disconnect();
+          resolve();
+        };
+        let timer = setTimeout(done, ms);
+        const observer = new MutationObserver(() => {
+          clearTimeout(timer);
+          timer = setTimeout(done, ms);
+        });
+        observer.observe(document.body, EVERYTHING);
+      });
+    },
+
     /** The milliseconds from now, when `begin` is called, until `end` is in the page and painted. */
     untilShown(end, begin) {
       const shown = new Promise((resolve) => {
