@@ -34,9 +34,31 @@ export function drawChat(element: HTMLElement, store: Store, messageId: string |
     </StoreContext.Provider>,
     root,
   );
-  return () => {
+  const end = (): void => {
+    stopLooking();
     render(null, root);
     root.remove();
+  };
+  const stopLooking = whenReplaced(element, store, end);
+  return end;
+}
+
+/**
+ * Call `end` when `element` has been taken from its place. JupyterLab draws a widget anew when the saved output of its cell
+ * changes, and tells the old view nothing: it would be drawn for ever, unseen. (A cell that is scrolled out of sight is
+ * taken away as a whole, and comes back.) The result ends looking.
+ */
+function whenReplaced(element: HTMLElement, store: Store, end: () => void): () => void {
+  let placed = false;
+  const look = (): void => {
+    if (element.parentNode !== null) placed = true;
+    else if (placed) end();
+  };
+  const frame = requestAnimationFrame(look);
+  const stopListening = store.on("composer", look); // heard with whatever comes
+  return () => {
+    cancelAnimationFrame(frame);
+    stopListening();
   };
 }
 

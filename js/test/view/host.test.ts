@@ -52,3 +52,20 @@ it("previews what a tool said as it is, and Markdown without its signs", async (
   expect(page.card("Tool use, step 2").textContent).toContain('{"expression": "6 * 7"}');
   expect(page.card("Tool result, step 3").textContent).toContain("6 * 7 = 42");
 });
+
+it("draws no view that JupyterLab has replaced, and goes on with one that is only out of sight", async () => {
+  const cell = document.createElement("div");
+  document.body.append(cell);
+  const replaced = page.view();
+  const hidden = page.view();
+  cell.append(hidden);
+  await page.hear(asked(1, "m", "Why?"), started(2, "r", "m"));
+  replaced.remove();
+  cell.remove();
+
+  await page.hear(step(3, "t", { content: "Because." }), finished(4));
+
+  expect(replaced.childElementCount).toBe(0);
+  expect(hidden.textContent).toContain("Because.");
+  expect(page.element.textContent).toContain("Because.");
+});
