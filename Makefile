@@ -57,7 +57,9 @@ test-js: $(JS_PACKAGES) ## the tests of the TypeScript side
 	cd js && npm test
 
 test-browser: $(PACKAGE) $(LAB_LINK) model chromium ## a real JupyterLab in Chromium
-	python -m pytest -m browser
+	python -m pytest -m browser tests/browser
+	@# In a process of their own: Playwright's synchronous face runs once in each.
+	python -m pytest -m browser tests/test_benchmarks.py
 
 # The output they hold is the embedded model's, so that one answers, whatever else is at hand.
 notebooks: $(PACKAGE) $(LAB_LINK) model ## run the notebooks and compare their saved output
