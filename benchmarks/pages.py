@@ -107,7 +107,8 @@ class PlainPage(MeasuredPage):
 class WidgetPage(MeasuredPage):
     """The widget."""
 
-    BEGIN = "window.sendButton.click();"
+    # Found when it is pressed: JupyterLab may have drawn the view anew since the question was written.
+    BEGIN = "[...document.querySelectorAll('button')].find(each => each.textContent.trim() === 'Send').click();"
 
     def __init__(self, notebook: Notebook) -> None:
         self.notebook = notebook
@@ -122,7 +123,6 @@ class WidgetPage(MeasuredPage):
 
     def prepare(self, order: Order) -> None:
         self.chat.message.fill(order.as_json())
-        self.chat.send.evaluate("button => { window.sendButton = button; }")
 
     def wait_until_ready(self) -> None:
         """Wait until no run is on."""

@@ -17,9 +17,9 @@ window.probe = (() => {
     return new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
   }
 
-  /** What `work` comes to; an error if that takes longer than anything that is measured here. */
-  function inTime(work) {
-    const late = new Promise((_, reject) => setTimeout(() => reject(new Error("it was never shown")), 120_000));
+  /** What `work` comes to; an error that says what was shown if it takes longer than anything that is measured here. */
+  function inTime(work, shown) {
+    const late = new Promise((_, reject) => setTimeout(() => reject(new Error(`only ${shown()} was shown`)), 120_000));
     return Promise.race([work, late]);
   }
 
@@ -55,7 +55,7 @@ window.probe = (() => {
         const begun = performance.now();
         begin();
       });
-      return inTime(shown);
+      return inTime(shown, () => document.body.textContent.slice(-2000));
     },
 
     /** Call `begin`, and when `count` stamped tokens are in the page, return how old each was then, in ms, in order. */
@@ -74,7 +74,7 @@ window.probe = (() => {
         observer.observe(document.body, EVERYTHING);
         begin();
       });
-      return inTime(all);
+      return inTime(all, () => `${shown.size} of ${count} tokens`);
     },
 
     /** How far this page's fine clock is ahead of the system's, in ms: taken when the latter moves to its next ms. */

@@ -15,7 +15,7 @@ END = "That-was-all."
 """The last token of a Markdown text; it occurs nowhere else."""
 
 _SYLLABLES = ("ra", "to", "mi", "len", "sor", "ka", "vi", "dun", "el", "po", "qua", "net", "is", "har", "bo")
-_SIGHT = 40  # stamped tokens in a paragraph
+_IN_A_PARAGRAPH = 40  # stamped tokens
 _TOKEN = re.compile(r"\s*[A-Za-z]{1,5}|\s*[^\sA-Za-z]{1,4}|\s+")
 """About as long as a language model's: 4 to 5 characters, blanks included."""
 
@@ -54,10 +54,12 @@ async def stream(order: Order) -> AsyncIterator[str]:
 
 
 def _stamped() -> Iterator[str]:
-    """Tokens that hold the milliseconds since the epoch at which they were made."""
+    """Tokens that hold the milliseconds since the epoch at which they were made, no two the same."""
+    stamp = 0.0
     for number in itertools.count():
-        gap = "\n\n" if number and number % _SIGHT == 0 else ""
-        yield f"{gap}t{time.time() * 1000:.2f} "
+        gap = "\n\n" if number and number % _IN_A_PARAGRAPH == 0 else ""
+        stamp = max(stamp + 0.01, time.time() * 1000)
+        yield f"{gap}t{stamp:.2f} "
 
 
 def markdown(count: int) -> list[str]:
