@@ -87,31 +87,51 @@ def browser() -> Iterator[Browser]:
             yield chromium
 
 
+def open_window(browser: Browser, jupyter: Jupyter, options: dict[str, Any]) -> BrowserContext:
+    window = browser.new_context(**{**WINDOW, **options})
+    window.set_default_timeout(PATIENCE_MS)
+    window.grant_permissions(["clipboard-read", "clipboard-write"], origin=jupyter.origin)
+    window.tracing.start(snapshots=True)
+    return window
+
+
+@pytest.fixture(scope="session")
+def shared_window(browser: Browser, jupyter: Jupyter) -> Iterator[BrowserContext]:
+    """What it has loaded of JupyterLab it need not load again."""
+    with contextlib.closing(open_window(browser, jupyter, {})) as window:
+        yield window
+
+
 @pytest.fixture
-def window_options() -> dict[str, Any]:
-    """How the browser window differs from the others."""
-    return {}
+def window_options() -> dict[str, Any] | None:
+    """For a test that needs a window of its own: how it differs from the others' window."""
+    return None
 
 
 @pytest.fixture
 def window(
-    request: pytest.FixtureRequest, browser: Browser, jupyter: Jupyter, window_options: dict[str, Any]
+    request: pytest.FixtureRequest, browser: Browser, jupyter: Jupyter, window_options: dict[str, Any] | None
 ) -> Iterator[BrowserContext]:
-    """A browser window with nothing remembered. A failure leaves its trace and a picture in artifacts/."""
-    context = browser.new_context(**{**WINDOW, **window_options})
-    context.set_default_timeout(PATIENCE_MS)
-    context.grant_permissions(["clipboard-read", "clipboard-write"], origin=jupyter.origin)
-    context.tracing.start(snapshots=True)
-    yield context
+    """A browser window without pages. A failure leaves its trace and pictures of its pages in artifacts/."""
+    window: BrowserContext
+    if window_options is None:
+        window = request.getfixturevalue("shared_window")
+    else:
+        window = open_window(browser, jupyter, window_options)
+    window.tracing.start_chunk()
+    yield window
     if request.node.stash.get(_failed, False):
         name = re.sub(r"[^\w.-]+", "-", request.node.name)
-        for number, page in enumerate(context.pages):
+        for number, page in enumerate(window.pages):
             page.screenshot(path=ARTIFACTS / f"{name}-{number}.png")
-        context.tracing.stop(path=ARTIFACTS / f"{name}.zip")
+        window.tracing.stop_chunk(path=ARTIFACTS / f"{name}.zip")
         shutil.copy(jupyter.log, ARTIFACTS / f"{name}.log")
     else:
-        context.tracing.stop()
-    context.close()
+        window.tracing.stop_chunk()
+    for page in window.pages:
+        page.close()
+    if window_options is not None:
+        window.close()
     jupyter.shut_down_kernels()
 
 

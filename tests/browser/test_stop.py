@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import PATIENCE_MS
@@ -46,7 +47,8 @@ def test_stop_in_the_middle_of_an_answer(lab, model):
     expect(chat.card("Final answer", 1)).to_contain_text("Very well.")
 
 
-def test_what_never_returns_is_told_after_30_seconds_and_ends_by_stop(lab):
+@pytest.mark.parametrize("window_options", [{}], ids=["own-window"])  # the clock is the window's
+def test_what_never_returns_is_told_after_30_seconds_and_ends_by_stop(lab, window_options):
     notebook = lab.open(TOOL_THAT_NEVER_RETURNS, "", clock=True)
     chat = notebook.open_chat()
     chat.ask("Dig")
