@@ -9,7 +9,6 @@ import http.client
 import json
 import os
 import re
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from urllib.parse import urlsplit
 from traitlets import Dict, Float, Unicode
 from traitlets.config import Configurable
 
+from ..host import traitlets_config
 from ..protocol import ModelData
 from .base import AgentError
 from .local import server, weights
@@ -160,9 +160,7 @@ def models(llm: dict[str, Any] | None = None, *, servers: Sequence[tuple[str, in
 
 def settings() -> Models:
     """The traitlets configuration of the IPython that this runs in; the defaults elsewhere."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
-    return Models(config=shell.config) if shell is not None else Models()
+    return Models(config=traitlets_config())
 
 
 def masked(value: Any) -> Any:
