@@ -222,14 +222,15 @@ describe("the composer", () => {
   });
 
   it("offers to fetch a model that is missing, and shows how far it is", async () => {
-    const model = { name: "q", source: "embedded", reason: "No key was found.", local: true };
+    const model = { name: "q", source: "embedded", reason: "A small model on this machine answers.", local: true };
     await page.hear({ type: "model", data: { ...model, state: "missing", total: 491_400_064 } });
     page.button("Download model (491 MB)").click();
     expect(page.last("pull_model")).toBeDefined();
     await page.hear({ type: "model", data: { ...model, state: "downloading", received: 50, total: 200 } });
     expect(page.element.querySelector('[role="progressbar"]')?.getAttribute("aria-valuenow")).toBe("25");
     await page.hear({ type: "model", data: { ...model, state: "ready" } });
-    expect(page.element.textContent).toContain("A small local model is answering");
+    expect(page.element.textContent).toContain(model.reason);
+    expect(page.element.querySelector('[role="progressbar"]')).toBeNull();
   });
 });
 

@@ -13,7 +13,6 @@ export function ModelLine(): VNode | null {
   if (model === null) return null;
   return (
     <div class="rw-model" data-model-state={model.state}>
-      {model.local && model.state === "ready" && <span>A small local model is answering.</span>}
       <span class="rw-model-reason">{withCode(model.reason)}</span>
       {model.state === "downloading" && <Progress model={model} />}
       {model.state === "failed" && (
