@@ -2,13 +2,18 @@ import type { VNode } from "preact";
 import { useStore } from "./context.ts";
 import { formatClock } from "./format.ts";
 
-/** The time since `start`, in seconds of the server's clock, running. */
+/**
+ * The time since `start`, in seconds of the server's clock, running.
+ *
+ * Its light changes with the seconds: an animation would have the page painted at each frame, and the tokens wait for it.
+ */
 export function RunningClock({ start }: { start: number }): VNode {
   const store = useStore("clock");
+  const seconds = store.now() - start;
   return (
     <span class="rw-clock" aria-live="off">
-      <span class="rw-pulse" />
-      {formatClock(store.now() - start)}
+      <span class={Math.floor(seconds) % 2 === 0 ? "rw-pulse" : "rw-pulse rw-pulse-low"} />
+      {formatClock(seconds)}
     </span>
   );
 }
