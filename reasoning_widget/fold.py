@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, TypedDict
 
-from .protocol import EVENT_TYPES, JSON, TERMINAL_STEP_STATUSES, Channel, Frame
+from .protocol import JSON, TERMINAL_STEP_STATUSES, Channel, Frame
 
 Outcome = Literal["applied", "ignored", "gap"]
 """What a frame did: changed the transcript; was known already; or cannot be placed, because something before it was
@@ -65,8 +65,9 @@ def receive(state: Transcript, frame: Frame) -> Outcome:
     if seq is None or seq <= state["last_seq"]:
         return "ignored"
     state["last_seq"] = seq
-    if kind in EVENT_TYPES:
-        _EVENTS[kind](state, data, seq)
+    fold = _EVENTS.get(kind)
+    if fold is not None:
+        fold(state, data, seq)
     else:
         state["other"].append(dict(frame))
     return "applied"

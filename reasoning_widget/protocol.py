@@ -34,19 +34,6 @@ Channel = Literal["content", "arguments", "output"]
 
 STEP_TYPES: Final[tuple[StepType, ...]] = ("thought", "tool_use", "tool_result", "final_answer", "error")
 TERMINAL_STEP_STATUSES: Final[frozenset[str]] = frozenset({"done", "failed", "stopped"})
-EVENT_TYPES: Final[frozenset[str]] = frozenset(
-    {
-        "session_info",
-        "user_message",
-        "message_withdrawn",
-        "message_steered",
-        "run_started",
-        "reasoning_step",
-        "request",
-        "request_closed",
-        "run_finished",
-    }
-)
 
 JSON = dict[str, Any]
 """A JSON object, as `json.loads` makes it."""

@@ -164,13 +164,7 @@ class Session:
 
     def clear(self) -> None:
         """Stop, delete the log and begin a new epoch."""
-        run, self._run = self._run, None
-        if run is not None:
-            self._close_requests(run, "stopped", log=False)
-            if run.timer is not None:
-                run.timer.cancel()
-            if run.handle is not None:
-                run.handle.stop()
+        self._drop_run()
         self._queue.clear()
         with self._steering_lock:
             self._steering.clear()
@@ -181,14 +175,21 @@ class Session:
 
     def close(self) -> None:
         """Stop what runs and release the log; the session is not to be used any more."""
-        run, self._run = self._run, None
-        if run is not None:
-            self._close_requests(run, "stopped", log=False)
-            if run.handle is not None:
-                run.handle.stop()
+        self._drop_run()
         if self._open_text_timer is not None:
             self._open_text_timer.cancel()
         self._record.close()
+
+    def _drop_run(self) -> None:
+        """Stop the run that is on, and log nothing more of it."""
+        run, self._run = self._run, None
+        if run is None:
+            return
+        self._close_requests(run, "stopped", log=False)
+        if run.timer is not None:
+            run.timer.cancel()
+        if run.handle is not None:
+            run.handle.stop()
 
     # What watchers read
 

@@ -15,7 +15,7 @@ import anywidget
 
 from ..agents.manager import AgentManager, as_agent
 from ..agents.models import ModelChoice, choose_model
-from ..host import in_kernel, traitlets_config
+from ..host import in_kernel
 from ..protocol import JSON, TERMINAL_STEP_STATUSES, Frame
 from ..session.runner import ThreadRunner
 from ..session.session import Session
@@ -72,7 +72,7 @@ class ReasoningChat(anywidget.AnyWidget):
     def __init__(
         self, agent: Any = "researcher", *, llm: JSON | None = None, agents: AgentManager | None = None
     ) -> None:
-        self._agents = copy.copy(agents) if agents is not None else AgentManager(config=traitlets_config())
+        self._agents = copy.copy(agents) if agents is not None else AgentManager()
         if llm is not None:
             self._agents.use_model(llm)
         self._agent_name = self._register(agent)

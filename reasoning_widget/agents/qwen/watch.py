@@ -191,7 +191,7 @@ class Watch:
             self._settle()
             self._answer = answer
 
-    def _settle(self, react_action: bool = False) -> None:
+    def _settle(self) -> None:
         """Something follows the text that might have been the answer: it was a thought."""
         answer, self._answer = self._answer, None
         if answer is None and self._unwatched is not None:
