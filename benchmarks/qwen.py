@@ -130,7 +130,7 @@ def _encode(message: object) -> None:
 async def _session(agent: Any) -> AsyncIterator[Session]:
     agents = AgentManager()
     agents.register("speaker", lambda: QwenAgent(agent))
-    session = Session("benchmark", log=SQLiteLog(), agents=agents, runner=ThreadRunner(), agent_name="speaker")
+    session = Session("benchmark", log=SQLiteLog(), agents=agents, runner=ThreadRunner(agents), agent_name="speaker")
     link = CommLink(session, _encode, lambda: None, lambda: None)
     try:
         yield session

@@ -33,6 +33,9 @@ RunStatus = Literal["completed", "stopped", "failed", "interrupted", "max_iterat
 Channel = Literal["content", "arguments", "output"]
 
 STEP_TYPES: Final[tuple[StepType, ...]] = ("thought", "tool_use", "tool_result", "final_answer", "error")
+PLAIN_STEP_TYPES: Final[tuple[StepType, ...]] = ("final_answer", "error")
+"""What is shown of a run without reasoning."""
+
 TERMINAL_STEP_STATUSES: Final[frozenset[str]] = frozenset({"done", "failed", "stopped"})
 
 JSON = dict[str, Any]

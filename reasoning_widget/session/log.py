@@ -8,7 +8,11 @@ from typing import Any, NamedTuple
 from ..protocol import Channel, Frame
 
 
-class LogConflict(RuntimeError):
+class StorageError(RuntimeError):
+    """The log cannot be read or written. The text says why, and what to do about it."""
+
+
+class LogConflict(StorageError):
     """Someone else wrote to the log: its last event is not the one the writer knows."""
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 from ..fold import Transcript, channel_text, find_run, is_open, new_transcript, receive
-from ..protocol import JSON, Channel, Frame, Usage
+from ..protocol import JSON, PLAIN_STEP_TYPES, Channel, Frame, Usage
 from .log import EventLog, OpenText
 from .steps import CHANNELS, Grown
 
@@ -36,19 +36,26 @@ class Record:
     Attributes:
         state: The fold of the log, and of the text that open steps have grown by since.
         epoch: The id of the log.
+        exists: Whether there is a log: it begins with the first event.
         open_steps: The last logged snapshots of the steps that are open, by step id.
+        followed: The steps of runs without reasoning that were once an answer or an error, and so are shown to the end.
+
+    Raises:
+        StorageError: The log cannot be read.
     """
 
     def __init__(self, session_id: str, log: EventLog, clock: Callable[[], float]) -> None:
         self.state: Transcript = new_transcript()
         self.epoch = ""
         self.open_steps: dict[str, LoggedStep] = {}
+        self.followed: set[str] = set()
         self._session_id = session_id
         self._log = log
         self._tail: deque[Frame] = deque(maxlen=_TAIL)
         position = log.position(session_id)
+        self.exists = position is not None
         if position is None:
-            self.begin_epoch()
+            self._start(_new_epoch())
         else:
             self._start(position.epoch)
             for frame in log.read(session_id):
@@ -57,18 +64,22 @@ class Record:
 
     def begin_epoch(self) -> None:
         """Forget everything and begin an empty log."""
-        epoch = secrets.token_hex(8)
-        self._log.begin(self._session_id, epoch)
+        epoch = _new_epoch()
+        if self.exists:
+            self._log.begin(self._session_id, epoch)
         self._start(epoch)
 
     def append(self, *events: tuple[str, JSON]) -> None:
         """Log events, then fold them.
 
         Raises:
-            LogConflict: Someone else wrote to the log.
+            StorageError: The log could not be written, or someone else wrote to it; nothing has changed.
         """
         if not events:
             return
+        if not self.exists:
+            self._log.begin(self._session_id, self.epoch)
+            self.exists = True
         last_seq = self.state["last_seq"]
         frames: list[Frame] = [
             {"type": kind, "seq": seq, "data": data} for seq, (kind, data) in enumerate(events, last_seq + 1)
@@ -138,16 +149,13 @@ class Record:
         """
         return self._log.get_blob(self._session_id, sha256)
 
-    def close(self) -> None:
-        """Release the log."""
-        self._log.close()
-
     def _start(self, epoch: str) -> None:
         self.epoch = epoch
         self.state.update(new_transcript())
         self.state["session_id"], self.state["epoch"] = self._session_id, epoch
         self._tail.clear()
         self.open_steps.clear()
+        self.followed.clear()
 
     def _fold(self, frame: Frame) -> None:
         receive(self.state, frame)
@@ -159,6 +167,9 @@ class Record:
                 self.open_steps[step["id"]] = LoggedStep(frame["seq"], lengths)
             else:
                 self.open_steps.pop(step["id"], None)
+            run = find_run(self.state, step["run_id"])
+            if step["type"] in PLAIN_STEP_TYPES and run is not None and not run["enable_reasoning"]:
+                self.followed.add(step["id"])
 
     def _fold_delta(self, step_id: str, channel: Channel, base: int, offset: int, text: str) -> None:
         data = {"step_id": step_id, "base": base, "channel": channel, "offset": offset, "text": text}
@@ -171,7 +182,8 @@ class Record:
         events: list[tuple[str, JSON]] = []
         for step_id in self.open_steps:
             step = {name: value for name, value in self.state["steps"][step_id].items() if name != "seq"}
-            events.append(("reasoning_step", {**step, "status": "stopped"}))
+            kind = "thought" if self._is_superseded(step) else step["type"]
+            events.append(("reasoning_step", {**step, "type": kind, "status": "stopped"}))
         for request_id, request in self.state["requests"].items():
             if request["closed"] is None:
                 events.append(("request_closed", {"request_id": request_id, "reason": "interrupted"}))
@@ -188,3 +200,15 @@ class Record:
         )
         self.append(*events)
         self.forget_open_text()
+
+    def _is_superseded(self, step: JSON) -> bool:
+        """Whether an open answer was not the final one, because its run went on to another step (see `RunSteps`)."""
+        run = find_run(self.state, step["run_id"])
+        if step["type"] != "final_answer" or run is None:
+            return False
+        later = (self.state["steps"][step_id] for step_id in run["steps"][run["steps"].index(step["id"]) + 1 :])
+        return any("parent_id" not in other and other["type"] != "error" for other in later)
+
+
+def _new_epoch() -> str:
+    return secrets.token_hex(8)

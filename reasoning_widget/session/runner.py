@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from ..agents.base import BaseAgent, BlockingAgent, RunContext, StepBuffer, Turn, check_step, entered
 from ..protocol import Step
@@ -22,14 +22,10 @@ Server drops a kernel's messages above 1,000 a second. With a run's other messag
 
 @dataclass(frozen=True)
 class RunSpec:
-    """What there is to do.
-
-    Attributes:
-        make_agent: Makes the agent, in the run's own thread: importing a framework may take seconds.
-    """
+    """What there is to do. It may have to cross to another process: plain data."""
 
     run_id: str
-    make_agent: Callable[[], BaseAgent]
+    agent_name: str
     prompt: str
     max_iterations: int
     history: list[Turn]
@@ -59,8 +55,22 @@ class RunHandle(ABC):
         """Take no more steps and ask the run to end. `on_end` is called if it does."""
 
 
+class AgentFactory(Protocol):
+    """Where a runner finds the agents."""
+
+    def get(self, name: str) -> BaseAgent:
+        """A new agent of that name; raises an error that lists the known names."""
+
+
 class Runner(ABC):
     """Executes runs."""
+
+    def when_free(self, begin: Callable[[], bool]) -> None:
+        """Call `begin` when there is room for another run: at once here, in its turn where room is bounded.
+
+        `begin` starts a run and returns True, or returns False if there is none to start any more.
+        """
+        begin()
 
     @abstractmethod
     def start(self, spec: RunSpec, host: RunHost) -> RunHandle:
@@ -68,19 +78,27 @@ class Runner(ABC):
 
 
 class ThreadRunner(Runner):
-    """Runs each run in a daemon thread. Nothing can be killed: a stopped run that does not end is abandoned."""
+    """Runs each run in a daemon thread. Nothing can be killed: a stopped run that does not end is abandoned.
+
+    Args:
+        agents: Who may be asked. An agent is made in its run's own thread: importing a framework may take seconds.
+    """
+
+    def __init__(self, agents: AgentFactory) -> None:
+        self._agents = agents
 
     def start(self, spec: RunSpec, host: RunHost) -> RunHandle:
         """See `Runner`."""
-        run = _ThreadRun(spec, host, asyncio.get_running_loop())
+        run = _ThreadRun(spec, host, self._agents, asyncio.get_running_loop())
         threading.Thread(target=run.main, name=f"reasoning-{spec.run_id}", daemon=True).start()
         return run
 
 
 class _ThreadRun(RunHandle):
-    def __init__(self, spec: RunSpec, host: RunHost, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, spec: RunSpec, host: RunHost, agents: AgentFactory, loop: asyncio.AbstractEventLoop) -> None:
         self._spec = spec
         self._host = host
+        self._agents = agents
         self._loop = loop
         self._context = _ThreadContext(spec, host, self._post, self._flush)
         self._buffer = StepBuffer(lambda: self._post(self._flush_when_due))
@@ -101,7 +119,7 @@ class _ThreadRun(RunHandle):
         explanation = ""
         try:
             with entered(self._context):
-                agent = self._spec.make_agent()
+                agent = self._agents.get(self._spec.agent_name)
                 self._work(agent)
         except BaseException as raised:  # noqa: BLE001 (whatever an agent raises ends its run, not the process)
             error = raised

@@ -13,11 +13,10 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from ..agents.base import (
     DEFAULT_MAX_ITERATIONS,
-    BaseAgent,
     MaxIterationsReached,
     Stopped,
     Turn,
@@ -37,7 +36,7 @@ from ..protocol import (
     check_session_id,
     parse_client_message,
 )
-from .log import EventLog
+from .log import EventLog, StorageError
 from .record import LoggedStep, Record
 from .runner import RunHandle, RunHost, Runner, RunSpec
 from .steps import RunSteps
@@ -50,12 +49,12 @@ STOP_GRACE = 0.9
 _OPEN_TEXT_INTERVAL = 1.0  # seconds; at most this much of an unfinished step is lost with the process
 _TITLE_LENGTH = 80
 
+EndReason = Literal["closed", "deleted", "failed"]
+"""Why a session is over: it left memory, it was deleted, or its log could not be written."""
+
 
 class Agents(Protocol):
-    """Where a session finds its agents."""
-
-    def get(self, name: str) -> BaseAgent:
-        """A new agent of that name; raises an error that lists the known names."""
+    """What a session knows of its agents."""
 
     def list(self) -> list[AgentInfo]:
         """Who may be asked."""
@@ -86,12 +85,16 @@ class Session:
         runner: Where runs execute.
         agent_name: The agent that is asked unless the person chooses another.
         clock: The time, in seconds since the epoch.
+        on_failure: Called when the log could not be written. The session is then over: what is in the log counts, and
+            another one takes up from there.
 
     Attributes:
         results: The live objects that tools returned, by step id.
+        ended: Why the session is over; None while it is not.
 
     Raises:
         ValueError: The session id is malformed.
+        StorageError: The log cannot be read.
     """
 
     def __init__(
@@ -103,14 +106,17 @@ class Session:
         runner: Runner,
         agent_name: str | None = None,
         clock: Callable[[], float] = time.time,
+        on_failure: Callable[[StorageError], None] | None = None,
     ) -> None:
         self.session_id = check_session_id(session_id)
         self.results: dict[str, object] = {}
+        self.ended: EndReason | None = None
         self.agents = agents
         self.agent_name = agent_name
         self._record = Record(session_id, log, clock)
         self._runner = runner
         self._clock = clock
+        self._on_failure = on_failure
         self._loop = asyncio.get_running_loop()
         self._watchers: set[Watcher] = set()
         self._payloads: dict[str, JSON] = {}
@@ -118,6 +124,7 @@ class Session:
         self._steering: list[str] = []
         self._steering_lock = threading.Lock()
         self._run: _Run | None = None
+        self._waits_for_room = False
         self._open_text_timer: asyncio.TimerHandle | None = None
 
     @property
@@ -135,14 +142,30 @@ class Session:
         """The last logged snapshots of the steps that are open, by step id."""
         return self._record.open_steps
 
+    @property
+    def exists(self) -> bool:
+        """Whether anything was ever said in it: the log begins with the first message."""
+        return self._record.exists
+
+    @property
+    def idle(self) -> bool:
+        """Whether nobody watches and nothing runs or waits."""
+        return not self._watchers and self._run is None and not self._queue
+
     # What clients send
 
-    def handle(self, raw: object) -> list[Frame]:
-        """Take a decoded client message and return what to answer its sender: `ack`, `error`, `pong` or nothing."""
+    def handle(self, raw: object, by: str | None = None) -> list[Frame]:
+        """Take a decoded client message and return what to answer its sender: `ack`, `error`, `pong` or nothing.
+
+        Args:
+            raw: The message.
+            by: Who sent it; kept with the answer to a request.
+        """
         try:
             message = parse_client_message(raw)
-            reply = self._dispatch(message)
-        except ProtocolError as error:
+            reply = self._dispatch(message, by)
+        except (ProtocolError, StorageError) as raised:
+            error = raised if isinstance(raised, ProtocolError) else self._fail(raised)
             if error.id is None and isinstance(raw, dict) and isinstance(raw.get("id"), str):
                 error.id = raw["id"]
             return [error.frame()]
@@ -160,7 +183,7 @@ class Session:
         run.stopping = True
         self._withdraw_queue("stopped")
         self._close_requests(run, "stopped")
-        run.timer = self._loop.call_later(STOP_GRACE, lambda: self._finish(run, "stopped", abandoned=True))
+        run.timer = self._loop.call_later(STOP_GRACE, self._guard, self._abandon, run)
 
     def clear(self) -> None:
         """Stop, delete the log and begin a new epoch."""
@@ -173,12 +196,49 @@ class Session:
         self._record.begin_epoch()
         self._notify()
 
-    def close(self) -> None:
-        """Stop what runs and release the log; the session is not to be used any more."""
+    def rename(self, title: str) -> None:
+        """Give the session another title.
+
+        Raises:
+            ValueError: The title is empty.
+            StorageError: The log cannot be written; the session is over.
+        """
+        title = " ".join(clean_text(title).split())
+        if not title:
+            raise ValueError("the title is empty: write a few words")
+        try:
+            self._append(("session_info", {"title": _shortened(title)}))
+        except StorageError as error:
+            self._fail(error)
+            raise
+
+    def close(self, reason: EndReason = "closed") -> None:
+        """Stop what runs, logging nothing more, and let go of the watchers. The log is its owner's to close."""
+        if self.ended is not None:
+            return
+        self.ended = reason
         self._drop_run()
+        self._queue.clear()
         if self._open_text_timer is not None:
             self._open_text_timer.cancel()
-        self._record.close()
+        self._notify()
+
+    def _fail(self, error: StorageError) -> ProtocolError:
+        """The log could not be written: end, so that nothing is shown that is not safe."""
+        if self.ended is None:
+            self.close("failed")
+            if self._on_failure is not None:
+                self._on_failure(error)
+        return ProtocolError("storage_failed", str(error))
+
+    def _guard(self, action: Callable[..., None], *args: Any) -> None:
+        """Do what a run or a timer calls for, while the session lasts and its log can be written."""
+        if self.ended is not None:
+            return
+        try:
+            action(*args)
+        except StorageError as error:
+            self._fail(error)
 
     def _drop_run(self) -> None:
         """Stop the run that is on, and log nothing more of it."""
@@ -248,8 +308,10 @@ class Session:
 
     # Client messages
 
-    def _dispatch(self, message: ClientMessage) -> Frame | None:
+    def _dispatch(self, message: ClientMessage, by: str | None) -> Frame | None:
         kind, payload = message["type"], message["payload"]
+        if self.ended is not None:
+            raise ProtocolError("session_ended", f"the session is over: {self.ended}")
         if kind == "chat":
             message_id = message.get("id") or f"m-{secrets.token_hex(6)}"
             self._chat(message_id, payload)
@@ -262,7 +324,7 @@ class Session:
         elif kind == "withdraw":
             self._withdraw(payload["message_id"])
         elif kind == "answer":
-            self._answer(payload["request_id"], payload["value"])
+            self._answer(payload["request_id"], payload["value"], by)
         elif kind == "clear":
             if payload["epoch"] == self.epoch:
                 self.clear()
@@ -294,8 +356,7 @@ class Session:
         events: list[tuple[str, JSON]] = []
         if self.state["title"] is None:
             title = " ".join(content.split())
-            cut = f"{title[:_TITLE_LENGTH]}…" if len(title) > _TITLE_LENGTH else title
-            events.append(("session_info", {"title": cut}))
+            events.append(("session_info", {"title": _shortened(title)}))
         data = {"id": message_id, "content": content, "timestamp": self._clock(), "follows": follows or newest}
         events.append(("user_message", data))
         self._append(*events)
@@ -340,8 +401,18 @@ class Session:
     # Runs
 
     def _start_next(self) -> None:
-        if self._run is not None or not self._queue:
-            return
+        if self._run is None and self._queue and not self._waits_for_room:
+            self._waits_for_room = True
+            self._runner.when_free(self._begin_next)
+
+    def _begin_next(self) -> bool:
+        """There is room for a run: begin the next one, if it is still wanted."""
+        self._waits_for_room = False
+        if self.ended is None and self._run is None and self._queue:
+            self._guard(self._begin_run)
+        return self._run is not None
+
+    def _begin_run(self) -> None:
         message_id = self._queue.popleft()
         message = self._message(message_id)
         payload = self._payloads.get(message_id)
@@ -361,14 +432,14 @@ class Session:
         self._append(("run_started", data))
         spec = RunSpec(
             run_id=run_id,
-            make_agent=lambda: self.agents.get(agent_name),
+            agent_name=agent_name,
             prompt=message["content"],
             max_iterations=payload.get("max_iterations", DEFAULT_MAX_ITERATIONS),
             history=self._history(message),
         )
         host = RunHost(
-            on_steps=lambda steps: self._on_steps(run, steps),
-            on_end=lambda error, explanation: self._on_end(run, error, explanation),
+            on_steps=lambda steps: self._guard(self._on_steps, run, steps),
+            on_end=lambda error, explanation: self._guard(self._on_end, run, error, explanation),
             on_request=lambda request, answer: self._on_request(run, request, answer),
             on_keep=lambda value: self._on_keep(run, value),
             steering=lambda: self._take_steering(run),
@@ -409,7 +480,7 @@ class Session:
             self._record.grow(grown)
         self._notify()
         if changes.grown and self._open_text_timer is None:
-            self._open_text_timer = self._loop.call_later(_OPEN_TEXT_INTERVAL, self._save_open_text)
+            self._open_text_timer = self._loop.call_later(_OPEN_TEXT_INTERVAL, self._guard, self._save_open_text)
 
     def _on_end(self, run: _Run, error: BaseException | None, explanation: str) -> None:
         if run.stopping or isinstance(error, Stopped | asyncio.CancelledError):
@@ -445,6 +516,9 @@ class Session:
         self._requeue_steering()
         self._start_next()
 
+    def _abandon(self, run: _Run) -> None:
+        self._finish(run, "stopped", abandoned=True)
+
     def _on_keep(self, run: _Run, value: object) -> None:
         step_id = run.steps.newest_open("tool_result")
         if run is self._run and step_id is not None:
@@ -456,7 +530,7 @@ class Session:
         """Called in the run's thread."""
         with self._steering_lock:
             taken, self._steering = self._steering, []
-        self._loop.call_soon_threadsafe(self._log_steering, run, taken)
+        self._loop.call_soon_threadsafe(self._guard, self._log_steering, run, taken)
         messages = (self._message(message_id) for message_id in taken)
         return [message["content"] for message in messages if message is not None]
 
@@ -490,17 +564,18 @@ class Session:
         }
         data.update({name: clean_json(request[name]) for name in ("options", "details") if name in request})
         run.requests[request_id] = answer
-        self._append(("request", data))
+        self._guard(self._append, ("request", data))
         if timeout is not None:
-            self._loop.call_later(timeout, self._expire, run, request_id)
+            self._loop.call_later(timeout, self._guard, self._expire, run, request_id)
 
-    def _answer(self, request_id: str, value: Any) -> None:
+    def _answer(self, request_id: str, value: Any, by: str | None) -> None:
         if request_id not in self.state["requests"]:
             raise ProtocolError("unknown_request", f"there is no request {request_id!r}")
         answer = self._run.requests.pop(request_id, None) if self._run else None
         if answer is not None:
             value = clean_json(value)
-            self._append(("request_closed", {"request_id": request_id, "reason": "answered", "value": value}))
+            data = {"request_id": request_id, "reason": "answered", "value": value}
+            self._append(("request_closed", data if by is None else {**data, "by": by}))
             answer.set_result(value)
 
     def _expire(self, run: _Run, request_id: str) -> None:
@@ -531,3 +606,7 @@ class Session:
     def _save_open_text(self) -> None:
         self._open_text_timer = None
         self._record.save_open_text()
+
+
+def _shortened(title: str) -> str:
+    return f"{title[:_TITLE_LENGTH]}…" if len(title) > _TITLE_LENGTH else title

@@ -50,8 +50,8 @@ class _Life:
     opened_at: float
     explicit: bool
     """The agent says itself when the step closes."""
-    complete: bool = False
-    """The agent has closed it, but it is an answer: only the run's end shows that it was the final one."""
+    said: StepStatus | None = None
+    """How the agent has closed it, but it is an answer: only the run's end shows that it was the final one."""
     superseded: bool = False
     """Something came after this answer: it will close as a thought."""
     fits: dict[Channel, int] = field(default_factory=dict)
@@ -109,7 +109,7 @@ class RunSteps:
             if abandoned and life.step["type"] == "tool_result":
                 note = "Stopped. The tool may still be running."
                 life.step["content"] = f"{life.step['content']}\n\n{note}".strip()
-            snapshots.append(self._closed(life, "done" if life.complete else status))
+            snapshots.append(self._closed(life, life.said or status))
         return snapshots
 
     def error(self, content: str) -> JSON:
@@ -169,8 +169,8 @@ class RunSteps:
             is_answer = _is_answer(life.step)
             if is_answer and parent is None and step["type"] != "error":
                 life.superseded = True
-                if life.complete or not life.explicit:
-                    changes.snapshots.append(self._closed(life, "done"))
+                if life.said or not life.explicit:
+                    changes.snapshots.append(self._closed(life, life.said or "done"))
             elif not life.explicit and not is_answer and wire_id != parent:
                 changes.snapshots.append(self._closed(life, "done"))
 
@@ -179,8 +179,8 @@ class RunSteps:
         said = step.get("status", "streaming" if "id" in step else "done")
         if said not in TERMINAL_STEP_STATUSES:
             return False
-        if said == "done" and _is_answer(life.step) and not life.superseded:
-            life.complete = True
+        if _is_answer(life.step) and not life.superseded:
+            life.said = said
             life.step.setdefault("duration", self._clock() - life.opened_at)
             return False
         return True

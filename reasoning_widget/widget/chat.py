@@ -95,11 +95,12 @@ class ReasoningChat(anywidget.AnyWidget):
 
     def _open(self) -> tuple[Session, CommLink]:
         """On the loop: begin the session and connect it to the comm."""
+        self._log = SQLiteLog()
         session = Session(
             secrets.token_hex(8),
-            log=SQLiteLog(),
+            log=self._log,
             agents=self._agents,
-            runner=ThreadRunner(),
+            runner=ThreadRunner(self._agents),
             agent_name=self._agent_name,
         )
         keep_messages_off_the_cell(self.comm)
@@ -118,6 +119,7 @@ class ReasoningChat(anywidget.AnyWidget):
         self._refreshing.cancel()
         self._link.close()
         self._session.close()
+        self._log.close()
 
     # The comm
 

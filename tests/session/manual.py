@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import Any
 from unittest import mock
 
-from reasoning_widget.agents.base import BaseAgent
 from reasoning_widget.protocol import AgentInfo, Step
 from reasoning_widget.session.log import EventLog
 from reasoning_widget.session.runner import RunHandle, RunHost, Runner, RunSpec
@@ -55,9 +54,6 @@ class ManualRunner(Runner):
 
 class NoAgents:
     """The manual runner makes none."""
-
-    def get(self, name: str) -> BaseAgent:
-        raise KeyError(name)
 
     def list(self) -> list[AgentInfo]:
         return [{"name": "researcher", "description": "Searches files"}]

@@ -44,7 +44,8 @@ class Only:
 
 def open_with(agent):
     make = agent if callable(agent) else lambda: agent
-    return Session("demo", log=SQLiteLog(), agents=Only(make), runner=ThreadRunner())
+    agents = Only(make)
+    return Session("demo", log=SQLiteLog(), agents=agents, runner=ThreadRunner(agents))
 
 
 async def settled(session, message_id="m1"):

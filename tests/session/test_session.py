@@ -379,13 +379,19 @@ async def test_after_a_restart_the_conversation_goes_on():
     assert [turn["prompt"] for turn in runner.run.spec.history] == ["one", "two"]
 
 
-async def test_a_stranger_in_the_log_is_noticed():
+async def test_a_stranger_in_the_log_is_noticed_and_ends_the_session():
     log = SQLiteLog()
     session, _ = open_session(log)
-    log.append("demo", 0, [{"type": "session_info", "seq": 1, "data": {"title": "mine"}}])
+    ask(session, "one", "m1")
+    last = session.state["last_seq"]
+    log.append("demo", last, [{"type": "session_info", "seq": last + 1, "data": {"title": "mine"}}])
 
-    with pytest.raises(RuntimeError, match="does not end at event 0"):
-        ask(session, "one", "m1")
+    (error,) = session.handle({"type": "chat", "id": "m2", "payload": {"message": "two", "agent_name": "researcher"}})
+
+    assert (error["data"]["code"], error["data"]["id"]) == ("storage_failed", "m2")
+    assert f"does not end at event {last}" in error["data"]["message"]
+    assert session.ended == "failed"
+    assert "m2" not in [message["id"] for message in session.state["messages"]]
 
 
 async def test_pong_tells_where_the_log_ends():
