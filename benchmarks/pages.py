@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expec
 
 from benchmarks.plain.server import serving
 from benchmarks.tokens import END, Order
-from tests.browser.jupyter import Jupyter
+from tests.browser.jupyter import jupyter_lab
 from tests.browser.lab import Lab, Notebook
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -152,7 +152,7 @@ def widget_page(window: BrowserContext) -> Iterator[WidgetPage]:
     """Within the block, a chat in a cell of a notebook in JupyterLab."""
     with (
         tempfile.TemporaryDirectory(prefix="benchmark-") as home,
-        Jupyter(Path(home), {"PYTHONPATH": str(ROOT)}) as server,
+        jupyter_lab(Path(home), {"PYTHONPATH": str(ROOT)}) as server,
     ):
         widget = WidgetPage(Lab(window, server, "benchmark").open(_CHAT, ""))
         yield widget

@@ -38,7 +38,6 @@ class Record:
         epoch: The id of the log.
         exists: Whether there is a log: it begins with the first event.
         open_steps: The last logged snapshots of the steps that are open, by step id.
-        followed: The steps of runs without reasoning that were once an answer or an error, and so are shown to the end.
 
     Raises:
         StorageError: The log cannot be read.
@@ -48,7 +47,8 @@ class Record:
         self.state: Transcript = new_transcript()
         self.epoch = ""
         self.open_steps: dict[str, LoggedStep] = {}
-        self.followed: set[str] = set()
+        self._plain_runs: set[str] = set()
+        self._followed: set[str] = set()
         self._session_id = session_id
         self._log = log
         self._tail: deque[Frame] = deque(maxlen=_TAIL)
@@ -111,6 +111,17 @@ class Record:
                     yield frame
             after = events[-1]["seq"]
 
+    def is_shown(self, step: JSON, *, growing: bool) -> bool:
+        """Whether a step is for clients that leave the choice to us: of a run without reasoning only the outcome is.
+
+        Args:
+            step: Its newest snapshot.
+            growing: For clients that see steps grow. What once was an answer to them they follow to its end.
+        """
+        if step["run_id"] not in self._plain_runs:
+            return True
+        return step["id"] in self._followed if growing else step["type"] in PLAIN_STEP_TYPES
+
     def usage(self, run_id: str) -> Usage:
         """The tokens of all the run's model calls."""
         run = find_run(self.state, run_id)
@@ -155,7 +166,8 @@ class Record:
         self.state["session_id"], self.state["epoch"] = self._session_id, epoch
         self._tail.clear()
         self.open_steps.clear()
-        self.followed.clear()
+        self._plain_runs.clear()
+        self._followed.clear()
 
     def _fold(self, frame: Frame) -> None:
         receive(self.state, frame)
@@ -167,9 +179,10 @@ class Record:
                 self.open_steps[step["id"]] = LoggedStep(frame["seq"], lengths)
             else:
                 self.open_steps.pop(step["id"], None)
-            run = find_run(self.state, step["run_id"])
-            if step["type"] in PLAIN_STEP_TYPES and run is not None and not run["enable_reasoning"]:
-                self.followed.add(step["id"])
+            if step["type"] in PLAIN_STEP_TYPES and step["run_id"] in self._plain_runs:
+                self._followed.add(step["id"])
+        elif frame["type"] == "run_started" and not frame["data"]["enable_reasoning"]:
+            self._plain_runs.add(frame["data"]["run_id"])
 
     def _fold_delta(self, step_id: str, channel: Channel, base: int, offset: int, text: str) -> None:
         data = {"step_id": step_id, "base": base, "channel": channel, "offset": offset, "text": text}

@@ -150,7 +150,12 @@ class Session:
     @property
     def idle(self) -> bool:
         """Whether nobody watches and nothing runs or waits."""
-        return not self._watchers and self._run is None and not self._queue
+        return not self._watchers and not self.busy
+
+    @property
+    def busy(self) -> bool:
+        """Whether a run is on, or a message waits for one."""
+        return self._run is not None or bool(self._queue)
 
     # What clients send
 
@@ -281,6 +286,10 @@ class Session:
     def events_after(self, after: int) -> Iterator[Frame]:
         """See `Record.events_after`."""
         return self._record.events_after(after)
+
+    def is_shown(self, step: JSON, *, growing: bool) -> bool:
+        """See `Record.is_shown`."""
+        return self._record.is_shown(step, growing=growing)
 
     def blob(self, sha256: str) -> Any:
         """See `Record.blob`."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from ..fold import channel_text
+from ..fold import channel_text, is_open
 from ..protocol import Batch, Channel, Frame, encode
 from .steps import CHANNELS
 
@@ -25,7 +25,7 @@ class Watcher:
     Args:
         session: What to watch.
         epoch: The log that `after` belongs to; of another one everything is read.
-        after: The last event known; None for what comes from now on.
+        after: The last event known; None for what comes from now on, and the steps that are open.
     """
 
     def __init__(self, session: Session, epoch: str | None = None, after: int | None = 0) -> None:
@@ -34,8 +34,11 @@ class Watcher:
         self._event.set()
         self._epoch = session.epoch
         last_seq = session.state["last_seq"]
+        self._from_now = 0
         if after is None:
-            self.position = last_seq
+            self._from_now = last_seq
+            bases = (logged.base for logged in session.open_steps.values())
+            self.position = min(bases, default=last_seq + 1) - 1
         elif epoch in (None, session.epoch) and after <= last_seq:
             self.position = after
         else:
@@ -47,6 +50,13 @@ class Watcher:
     def close(self) -> None:
         """Stop watching."""
         self._session.remove_watcher(self)
+
+    def fork(self) -> Watcher:
+        """Another one that has taken just what this one has."""
+        other = Watcher(self._session, self._epoch, self.position)
+        other._told = self._told
+        other._sent = dict(self._sent)
+        return other
 
     def notify(self) -> None:
         """The session has something new; called by it."""
@@ -68,7 +78,7 @@ class Watcher:
         """
         session = self._session
         if session.epoch != self._epoch:
-            self._epoch, self.position, self._told = session.epoch, 0, False
+            self._epoch, self.position, self._told, self._from_now = session.epoch, 0, False, 0
             self._sent.clear()
         after = self.position
         frames: list[Frame] = []
@@ -80,7 +90,8 @@ class Watcher:
             size += len(encode(frame))
             if size > MAX_BATCH_BYTES and self.position > after:
                 return self._batch(after, frames)
-            frames.append(frame)
+            if frame["seq"] > self._from_now or _is_open_step(frame):
+                frames.append(frame)
             self.position = frame["seq"]
         self.position = session.state["last_seq"]
         frames.extend(self._deltas())
@@ -113,3 +124,7 @@ class Watcher:
                     }
                     deltas.append({"type": "step_delta", "data": data})
         return deltas
+
+
+def _is_open_step(frame: Frame) -> bool:
+    return frame["type"] == "reasoning_step" and is_open(frame["data"])

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from ..fold import channel_text
 from ..protocol import JSON, Batch, Frame, ProtocolError, encode, parse_client_message
+from ..session.budget import Budget
 from ..session.session import Session
 from ..session.watcher import Watcher
 
@@ -26,31 +27,8 @@ _NEEDED_BY: Final = {
 """The optional JavaScript modules, and the text that needs them."""
 
 
-class ByteBudget:
-    """Keeps what a kernel's chats send together below Jupyter Server's limit of 1 MB/s over three seconds.
-
-    Args:
-        rate: Bytes a second.
-        burst: Bytes that may go out at once after a pause.
-    """
-
-    def __init__(self, rate: float = 600_000, burst: float = 1_000_000) -> None:
-        self._rate = rate
-        self._burst = burst
-        self._left = burst
-        self._at = 0.0
-
-    def spend(self, size: int, now: float) -> None:
-        """Account for `size` bytes sent at `now`, in seconds of a monotonic clock."""
-        self._left = min(self._burst, self._left + (now - self._at) * self._rate) - size
-        self._at = now
-
-    def wait(self, now: float) -> float:
-        """Seconds until something may be sent again; 0 for at once."""
-        return max(0.0, -(self._left + (now - self._at) * self._rate) / self._rate)
-
-
-_budget = ByteBudget()
+_budget = Budget(rate=600_000, burst=1_000_000)
+"""In bytes, for all the chats of a kernel: Jupyter Server's limit is 1 MB/s, over three seconds."""
 
 
 def keep_messages_off_the_cell(comm: Any) -> None:

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 
-from tests.browser.jupyter import Jupyter
+from tests.browser.jupyter import jupyter_lab
 from tests.browser.lab import Lab
+from tests.jupyter import Jupyter
 from tests.scripted_model import ScriptedModel
 
 ARTIFACTS = Path(__file__).parent / "artifacts"
@@ -75,7 +76,7 @@ def jupyter(model_server: ScriptedModel, tmp_path_factory: pytest.TempPathFactor
         "OPENAI_API_KEY": "sk-scripted-secret",
         "OPENAI_MODEL": "scripted",
     }
-    with Jupyter(tmp_path_factory.mktemp("jupyter"), environment) as server:
+    with jupyter_lab(tmp_path_factory.mktemp("jupyter"), environment) as server:
         yield server
 
 

@@ -11,7 +11,7 @@ import nbformat
 from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Request, expect
 
 from tests.browser.chat import CHAT_WITH, Chat
-from tests.browser.jupyter import Jupyter
+from tests.jupyter import Jupyter
 
 LIGHT, DARK = "JupyterLab Light", "JupyterLab Dark"
 

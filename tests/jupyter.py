@@ -1,0 +1,185 @@
+"""A Jupyter server as a process, with settings and folders of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+import urllib.request
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+_OURS = re.compile(r"^(OPENAI|DASHSCOPE|REASONING_WIDGET|JUPYTER|IPYTHON)")
+_FOLDERS = {
+    "JUPYTER_CONFIG_DIR": "config",
+    "JUPYTER_DATA_DIR": "data",
+    "JUPYTER_RUNTIME_DIR": "runtime",
+    "JUPYTERLAB_SETTINGS_DIR": "settings",
+    "JUPYTERLAB_WORKSPACES_DIR": "workspaces",
+    "IPYTHONDIR": "ipython",
+}
+
+
+class Jupyter:
+    """The server. Started when entered; ended, with its kernels, when left.
+
+    Args:
+        home: A folder for all it keeps. What an earlier one kept there is found again.
+        environment: What it, and its kernels, find in their environment.
+        module: The program: `jupyter_server` or `jupyterlab`.
+        arguments: More of the command line.
+        config: Its configuration, as JSON.
+
+    Attributes:
+        root: The folder whose notebooks it serves.
+        log: The file with what it says.
+        origin: Where it answers: ``http://127.0.0.1:<port>``. The same after a restart.
+        pid: Its process.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        environment: Mapping[str, str] | None = None,
+        *,
+        module: str = "jupyter_server",
+        arguments: Sequence[str] = (),
+        config: dict[str, Any] | None = None,
+    ) -> None:
+        self.root = home / "notebooks"
+        self.log = home / "server.log"
+        self.token = secrets.token_hex(16)
+        self.origin = ""
+        self._home = home
+        self._environment = dict(environment or {})
+        self._module = module
+        self._arguments = list(arguments)
+        self._config = config or {}
+        self._process: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process is not None:
+            self.stop()
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        self.root.mkdir(exist_ok=True)
+        config = self._home / "config" / "jupyter_server_config.json"
+        config.parent.mkdir(exist_ok=True)
+        config.write_text(json.dumps(self._config), encoding="utf-8")
+        inherited = {name: value for name, value in os.environ.items() if not _OURS.match(name)}
+        own = {name: str(self._home / folder) for name, folder in _FOLDERS.items()}
+        command = [
+            *(sys.executable, "-m", self._module, "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1"),
+            *(f"--ServerApp.port={self.origin.rpartition(':')[2] or 0}", f"--ServerApp.root_dir={self.root}"),
+            *(f"--IdentityProvider.token={self.token}", "--ServerApp.port_retries=0", *self._arguments),
+        ]
+        self._said = ""
+        self._ready = threading.Event()
+        self._process = subprocess.Popen(
+            command,
+            env={**inherited, **own, **self._environment},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=Path(__file__).resolve().parent.parent,
+        )
+        self._listener = threading.Thread(target=self._listen, args=(self._process,), daemon=True)
+        self._listener.start()
+        self._ready.wait()
+        if self._process.poll() is not None:
+            self._end()
+            raise RuntimeError(f"{self._module} did not start:\n{self._said}")
+
+    def stop(self) -> None:
+        """End it in order."""
+        self.shut_down_kernels()
+        self.process.terminate()
+        self._end()
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self.process.send_signal(signal.SIGKILL)
+        self._end()
+
+    @property
+    def process(self) -> subprocess.Popen[str]:
+        assert self._process is not None
+        return self._process
+
+    def request(
+        self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
+    ) -> urllib.request.Request:
+        """A request to a path below the server's address, with the token."""
+        return urllib.request.Request(
+            f"{self.origin}/{path}",
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Authorization": f"token {self.token}", **(headers or {})},
+        )
+
+    def call(self, method: str, path: str, body: Any = None) -> Any:
+        """Call Jupyter's own REST interface."""
+        return self.fetch(method, f"api/{path}", body)
+
+    def fetch(self, method: str, path: str, body: Any = None) -> Any:
+        """Call any REST interface of the server, and return the JSON that comes back."""
+        with urllib.request.urlopen(self.request(method, path, body)) as response:
+            answer = response.read()
+        return json.loads(answer) if answer else None
+
+    def shut_down_kernels(self) -> None:
+        """End every kernel there is."""
+        for session in self.call("GET", "sessions"):
+            self.call("DELETE", f"sessions/{session['id']}")
+
+    def interrupt_kernels(self) -> None:
+        """Interrupt every kernel there is."""
+        for kernel in self.call("GET", "kernels"):
+            self.call("POST", f"kernels/{kernel['id']}/interrupt")
+
+    def socket_url(self, session_id: str, query: str = "") -> str:
+        """The WebSocket of a session."""
+        address = f"{self.origin.replace('http', 'ws')}/ws/chat/{session_id}"
+        return f"{address}?{query}" if query else address
+
+    def _listen(self, process: subprocess.Popen[str]) -> None:
+        """Keep what the server says, and find its address in it."""
+        assert process.stderr is not None
+        with self.log.open("a", encoding="utf-8") as log:
+            for line in process.stderr:
+                log.write(line)
+                log.flush()
+                if self._ready.is_set():
+                    continue
+                self._said += line
+                address = re.search(r"http://127\.0\.0\.1:\d+", line)
+                if address:
+                    self.origin = address[0]
+                    self._ready.set()
+        self._ready.set()
+
+    def _end(self) -> None:
+        self.process.wait()
+        self._listener.join()
+        assert self.process.stderr is not None
+        self.process.stderr.close()
+        self._process = None
