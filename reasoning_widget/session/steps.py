@@ -90,7 +90,8 @@ class RunSteps:
             elif step_id in self._open:
                 self._grow(self._open[step_id], step, changes)
             # A step that was closed stays as it is: a terminal status never regresses.
-        return changes
+        # The last snapshot of one that grew and then was closed by another has all its text.
+        return Changes(changes.snapshots, [grown for grown in changes.grown if grown.step_id in self._open])
 
     def newest_open(self, step_type: str) -> str | None:
         """The id of the open step of that type that began last."""

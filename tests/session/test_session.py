@@ -176,6 +176,17 @@ async def test_a_step_closes_when_the_next_begins():
     assert [step["status"] for step in steps(session)] == ["done", "streaming"]
 
 
+async def test_a_step_that_grew_and_was_closed_by_the_next_between_two_flushes_is_whole():
+    session, runner = open_session()
+    ask(session, "one", "m1")
+    runner.run.emit({"type": "thought", "id": "t", "content": "H"})
+
+    runner.run.emit({"type": "thought", "id": "t", "content": "Hm."}, {"type": "final_answer", "content": "Yes."})
+
+    thought, _ = session.state["steps"].values()
+    assert (thought["content"], thought["status"]) == ("Hm.", "done")
+
+
 async def test_only_openings_turns_and_closings_are_logged():
     log = SQLiteLog()
     session, runner = open_session(log)
