@@ -29,6 +29,7 @@ from .model import ModelStatus
 from .run_view import RunView, view_bundle
 
 _SLICE = 0.1  # seconds; how long a blocked cell waits before it can see an interrupt
+_AFTER_LAST_TOKEN = 0.05  # seconds; what is saved is made once the end of the answer is on its way to the pages
 _STOP_TIMEOUT = 3.0  # seconds an interrupted `ask` waits for its run to be closed
 
 
@@ -372,6 +373,7 @@ class ReasoningChat(anywidget.AnyWidget):
         while True:
             seen = finished()
             await session.wait_for(lambda seen=seen: finished() != seen)  # type: ignore[misc]
+            await asyncio.sleep(_AFTER_LAST_TOKEN)
             for view in self._views:
                 view.refresh()
 

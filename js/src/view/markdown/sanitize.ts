@@ -30,6 +30,12 @@ const MATH: Config = {
   RETURN_DOM_FRAGMENT: true,
 };
 
+/**
+ * The start of anything but plain text and tags that are allowed, have no attributes, and change nothing about how the
+ * rest is read. Most of what a model writes has none, and need not be read, cleaned and read again for every token.
+ */
+const NOT_PLAIN = /<(?!\/?(?:blockquote|br|code|del|em|h[1-6]|hr|li|ol|p|strong|ul)>)/;
+
 const WEB_LINK = /^(?:https?|mailto):/i;
 const PICTURE = /^data:image\/(?:png|jpeg|gif|webp);base64,[a-z0-9+/=\s]+$/i;
 
@@ -42,7 +48,10 @@ DOMPurify.addHook("afterSanitizeAttributes", (node) => {
 
 /** `html` as safe nodes of this page. */
 export function sanitizeHtml(html: string): DocumentFragment {
-  return cleaned(html, HTML);
+  if (NOT_PLAIN.test(html)) return cleaned(html, HTML);
+  const template = document.createElement("template");
+  template.innerHTML = html;
+  return document.importNode(template.content, true);
 }
 
 /** MathML that was made from a formula, as nodes of this page. */
