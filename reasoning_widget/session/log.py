@@ -30,7 +30,8 @@ OpenText = dict[tuple[str, Channel], tuple[int, int, str]]
 class EventLog(ABC):
     """The events of many sessions, each an append-only list numbered from 1 without gaps.
 
-    Calls may come from any one thread at a time. Every change is safe when the call returns.
+    Calls may come from any one thread at a time. Every change is safe when the call returns. Where the log cannot be
+    read or written, every call raises `StorageError`, and has changed nothing.
     """
 
     @abstractmethod
@@ -40,6 +41,10 @@ class EventLog(ABC):
     @abstractmethod
     def begin(self, session_id: str, epoch: str) -> None:
         """Delete what there is of the session, blobs included, and begin an empty log under `epoch`."""
+
+    @abstractmethod
+    def delete(self, session_id: str) -> None:
+        """Delete what there is of the session."""
 
     @abstractmethod
     def append(self, session_id: str, expected_last_seq: int, events: list[Frame]) -> None:

@@ -3,34 +3,24 @@
 from __future__ import annotations
 
 import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from ..protocol import Frame
-from .log import EventLog, LogConflict, LogPosition, OpenText
+from .catalogue import catalogued, passages_of
+from .log import EventLog, LogConflict, LogPosition, OpenText, StorageError
+from .schema import MIGRATIONS, SCHEMA_VERSION
 
-_SCHEMA_VERSION = 1
-_SCHEMA = f"""
-BEGIN;
-CREATE TABLE session (id TEXT PRIMARY KEY, epoch TEXT NOT NULL, last_seq INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE event (
-    session_id TEXT NOT NULL REFERENCES session (id) ON DELETE CASCADE, seq INTEGER NOT NULL, frame BLOB NOT NULL,
-    PRIMARY KEY (session_id, seq)
-) WITHOUT ROWID;
-CREATE TABLE open_text (
-    session_id TEXT NOT NULL REFERENCES session (id) ON DELETE CASCADE, step_id TEXT NOT NULL, channel TEXT NOT NULL,
-    base INTEGER NOT NULL, offset INTEGER NOT NULL, text TEXT NOT NULL,
-    PRIMARY KEY (session_id, step_id, channel)
-) WITHOUT ROWID;
-CREATE TABLE blob (
-    session_id TEXT NOT NULL REFERENCES session (id) ON DELETE CASCADE, sha256 TEXT NOT NULL, value BLOB NOT NULL,
-    PRIMARY KEY (session_id, sha256)
-) WITHOUT ROWID;
-PRAGMA user_version = {_SCHEMA_VERSION};
-COMMIT;
-"""
+IN_MEMORY: Final = ":memory:"
+
+_MAGIC: Final = b"SQLite format 3\x00"
+_VERSION_AT: Final = slice(60, 64)
+"""Where a database's header holds its `user_version` (https://www.sqlite.org/fileformat.html#the_database_header)."""
 
 
 class SQLiteLog(EventLog):
@@ -40,77 +30,123 @@ class SQLiteLog(EventLog):
         path: The file, made if absent; ``":memory:"`` for one that ends with the process.
 
     Raises:
-        ValueError: The file was written by a newer version; it is left untouched.
-        sqlite3.DatabaseError: The file is no database.
+        StorageError: The file is no database, is damaged, cannot be written, or was written by a newer version. It is
+            left untouched.
     """
 
-    def __init__(self, path: str | Path = ":memory:") -> None:
-        # One loop uses it, but not always from the thread that made it.
-        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
-        version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if version > _SCHEMA_VERSION:
+    def __init__(self, path: str | Path = IN_MEMORY) -> None:
+        self._path = str(path)
+        if self._path != IN_MEMORY:
+            _check_header(Path(path))
+        with self._in_words():
+            # One loop uses it, but not always from the thread that made it.
+            self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        try:
+            self._prepare()
+        except StorageError:
             self._db.close()
-            msg = f"{path} was written by a newer reasoning-widget (schema {version}): update the package to open it"
-            raise ValueError(msg)
-        self._db.execute("PRAGMA foreign_keys = ON")
-        self._db.execute("PRAGMA journal_mode = WAL")
-        self._db.execute("PRAGMA synchronous = FULL")
-        if version == 0:
-            self._db.executescript(_SCHEMA)
+            raise
+
+    def _prepare(self) -> None:
+        with self._in_words():
+            version = self._db.execute("PRAGMA user_version").fetchone()[0]
+            _check_version(self._path, version)
+            self._db.execute("PRAGMA foreign_keys = ON")
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.execute("PRAGMA synchronous = FULL")
+        for number in range(version + 1, SCHEMA_VERSION + 1):
+            with self._transaction():
+                MIGRATIONS[number](self._db)
+                self._db.execute(f"PRAGMA user_version = {number}")
 
     def position(self, session_id: str) -> LogPosition | None:
         """See `EventLog`."""
-        row = self._db.execute("SELECT epoch, last_seq FROM session WHERE id = ?", (session_id,)).fetchone()
+        with self._in_words():
+            row = self._db.execute("SELECT epoch, last_seq FROM session WHERE id = ?", (session_id,)).fetchone()
         return LogPosition(*row) if row else None
 
     def begin(self, session_id: str, epoch: str) -> None:
         """See `EventLog`."""
-        with _Transaction(self._db):
+        now = time.time()
+        with self._transaction():
             self._db.execute("DELETE FROM session WHERE id = ?", (session_id,))
-            self._db.execute("INSERT INTO session VALUES (?, ?, 0)", (session_id, epoch))
+            self._db.execute(
+                "INSERT INTO session (id, epoch, last_seq, created, updated) VALUES (?, ?, 0, ?, ?)",
+                (session_id, epoch, now, now),
+            )
+
+    def delete(self, session_id: str) -> None:
+        """See `EventLog`."""
+        with self._transaction():
+            self._db.execute("DELETE FROM session WHERE id = ?", (session_id,))
 
     def append(self, session_id: str, expected_last_seq: int, events: list[Frame]) -> None:
         """See `EventLog`."""
         rows = [(session_id, event["seq"], msgspec.json.encode(event)) for event in events]
-        with _Transaction(self._db):
+        with self._transaction():
             updated = self._db.execute(
-                "UPDATE session SET last_seq = ? WHERE id = ? AND last_seq = ?",
-                (expected_last_seq + len(rows), session_id, expected_last_seq),
+                """
+                UPDATE session SET
+                    last_seq = :last_seq, updated = :now, title = coalesce(:title, title),
+                    messages = messages + :messages, runs = runs + :runs, steps = steps + :steps,
+                    pending = pending + :pending, agent_name = coalesce(:agent_name, agent_name),
+                    status = coalesce(:status, status)
+                WHERE id = :id AND last_seq = :expected
+                """,
+                {
+                    "id": session_id,
+                    "expected": expected_last_seq,
+                    "last_seq": expected_last_seq + len(rows),
+                    "now": time.time(),
+                    **catalogued(events),
+                },
             )
             if updated.rowcount != 1:
                 msg = f"the log of session {session_id} does not end at event {expected_last_seq}"
                 raise LogConflict(msg)
             self._db.executemany("INSERT INTO event VALUES (?, ?, ?)", rows)
+            if self._path != IN_MEMORY:  # nobody searches there
+                passages = ((session_id, text) for event in events for text in passages_of(event))
+                self._db.executemany("INSERT INTO passage (session_id, text) VALUES (?, ?)", passages)
 
     def read(self, session_id: str, after: int = 0, limit: int | None = None) -> list[Frame]:
         """See `EventLog`."""
         query = "SELECT frame FROM event WHERE session_id = ? AND seq > ? ORDER BY seq LIMIT ?"
-        rows = self._db.execute(query, (session_id, after, -1 if limit is None else limit))
-        return [msgspec.json.decode(frame) for (frame,) in rows]
+        with self._in_words():
+            rows = self._db.execute(query, (session_id, after, -1 if limit is None else limit))
+            return [msgspec.json.decode(frame) for (frame,) in rows]
 
     def save_open_text(self, session_id: str, texts: OpenText) -> None:
         """See `EventLog`."""
         rows = [(session_id, *key, *value) for key, value in texts.items()]
-        with _Transaction(self._db):
-            self._db.execute("DELETE FROM open_text WHERE session_id = ?", (session_id,))
-            self._db.executemany("INSERT INTO open_text VALUES (?, ?, ?, ?, ?, ?)", rows)
+        # What the operating system was given outlives the process; for what comes each second that is enough.
+        with self._in_words():
+            self._db.execute("PRAGMA synchronous = NORMAL")
+        try:
+            with self._transaction():
+                self._db.execute("DELETE FROM open_text WHERE session_id = ?", (session_id,))
+                self._db.executemany("INSERT INTO open_text VALUES (?, ?, ?, ?, ?, ?)", rows)
+        finally:
+            self._db.execute("PRAGMA synchronous = FULL")
 
     def open_text(self, session_id: str) -> OpenText:
         """See `EventLog`."""
-        rows = self._db.execute(
-            "SELECT step_id, channel, base, offset, text FROM open_text WHERE session_id = ?", (session_id,)
-        )
+        query = "SELECT step_id, channel, base, offset, text FROM open_text WHERE session_id = ?"
+        with self._in_words():
+            rows = self._db.execute(query, (session_id,)).fetchall()
         return {(step_id, channel): (base, offset, text) for step_id, channel, base, offset, text in rows}
 
     def put_blob(self, session_id: str, sha256: str, value: Any) -> None:
         """See `EventLog`."""
         row = (session_id, sha256, msgspec.json.encode(value))
-        self._db.execute("INSERT OR IGNORE INTO blob VALUES (?, ?, ?)", row)
+        with self._in_words():
+            self._db.execute("INSERT OR IGNORE INTO blob VALUES (?, ?, ?)", row)
 
     def get_blob(self, session_id: str, sha256: str) -> Any:
         """See `EventLog`."""
         query = "SELECT value FROM blob WHERE session_id = ? AND sha256 = ?"
-        row = self._db.execute(query, (session_id, sha256)).fetchone()
+        with self._in_words():
+            row = self._db.execute(query, (session_id, sha256)).fetchone()
         if row is None:
             raise KeyError(sha256)
         return msgspec.json.decode(row[0])
@@ -119,15 +155,57 @@ class SQLiteLog(EventLog):
         """See `EventLog`."""
         self._db.close()
 
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """All or nothing; the connection is in autocommit mode otherwise."""
+        with self._in_words():
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:  # SQLite has rolled back by itself where the disk is full
+                    self._db.execute("ROLLBACK")
+                raise
 
-class _Transaction:
-    """All or nothing; the connection is in autocommit mode otherwise."""
+    @contextmanager
+    def _in_words(self) -> Iterator[None]:
+        """What SQLite complains about, as a `StorageError` that says what to do."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise StorageError(_advice(self._path, error)) from error
 
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
 
-    def __enter__(self) -> None:
-        self._db.execute("BEGIN IMMEDIATE")
+def _check_header(path: Path) -> None:
+    """Before SQLite, which may repair or convert, opens the file."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(100)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StorageError(f"{path} cannot be read: {error.strerror}") from error
+    if not header:
+        return
+    if not header.startswith(_MAGIC):
+        raise StorageError(f"{path} is not a database of sessions, or is damaged: move it away, or name another file")
+    _check_version(str(path), int.from_bytes(header[_VERSION_AT], "big"))
 
-    def __exit__(self, kind: object, *_: object) -> None:
-        self._db.execute("COMMIT" if kind is None else "ROLLBACK")
+
+def _check_version(path: str, version: int) -> None:
+    if version > SCHEMA_VERSION:
+        raise StorageError(
+            f"{path} was written by a newer reasoning-widget (schema {version}): update the package to open it"
+        )
+
+
+def _advice(path: str, error: sqlite3.Error) -> str:
+    code = getattr(error, "sqlite_errorname", "")
+    if code == "SQLITE_FULL":
+        return f"{path} cannot grow, because the disk is full: free some space, then send the message again"
+    if code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
+        return f"{path} is damaged ({error}): move it away, or restore a copy of it"
+    if code.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
+        return f"{path} cannot be written ({error}): see to its permissions, or name another file"
+    return f"{path} cannot be read or written: {error}"

@@ -2,7 +2,7 @@ import sqlite3
 
 import pytest
 
-from reasoning_widget.session.log import LogConflict
+from reasoning_widget.session.log import LogConflict, StorageError
 from reasoning_widget.session.sqlite import SQLiteLog
 
 
@@ -85,6 +85,6 @@ def test_a_newer_file_is_left_untouched(tmp_path):
     db.close()
     before = path.read_bytes()
 
-    with pytest.raises(ValueError, match="newer reasoning-widget"):
+    with pytest.raises(StorageError, match="newer reasoning-widget"):
         SQLiteLog(path)
     assert path.read_bytes() == before

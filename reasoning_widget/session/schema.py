@@ -1,0 +1,98 @@
+"""The tables of the event log, and how a database of an earlier version becomes one of this.
+
+A migration runs in a transaction of its own. One that was released is never changed: another one follows it.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from typing import Final
+
+import msgspec
+
+from .catalogue import catalogued, passages_of
+
+_LOG = """
+CREATE TABLE session (id TEXT PRIMARY KEY, epoch TEXT NOT NULL, last_seq INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE event (
+    session_id TEXT NOT NULL REFERENCES session (id) ON DELETE CASCADE, seq INTEGER NOT NULL, frame BLOB NOT NULL,
+    PRIMARY KEY (session_id, seq)
+) WITHOUT ROWID;
+CREATE TABLE open_text (
+    session_id TEXT NOT NULL REFERENCES session (id) ON DELETE CASCADE, step_id TEXT NOT NULL, channel TEXT NOT NULL,
+    base INTEGER NOT NULL, offset INTEGER NOT NULL, text TEXT NOT NULL,
+    PRIMARY KEY (session_id, step_id, channel)
+) WITHOUT ROWID;
+CREATE TABLE blob (
+    session_id TEXT NOT NULL REFERENCES session (id) ON DELETE CASCADE, sha256 TEXT NOT NULL, value BLOB NOT NULL,
+    PRIMARY KEY (session_id, sha256)
+) WITHOUT ROWID;
+"""
+
+# `pending` counts the messages that neither run nor were taken back. The index is of trigrams, so that a search needs
+# to know nothing of the language; it is kept in step by triggers, which deletions that cascade fire as well.
+_CATALOGUE = """
+ALTER TABLE session ADD COLUMN created REAL NOT NULL DEFAULT 0;
+ALTER TABLE session ADD COLUMN updated REAL NOT NULL DEFAULT 0;
+ALTER TABLE session ADD COLUMN title TEXT;
+ALTER TABLE session ADD COLUMN messages INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE session ADD COLUMN runs INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE session ADD COLUMN steps INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE session ADD COLUMN pending INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE session ADD COLUMN agent_name TEXT;
+ALTER TABLE session ADD COLUMN status TEXT;
+CREATE INDEX session_by_time ON session (updated, id);
+CREATE TABLE passage (
+    id INTEGER PRIMARY KEY, session_id TEXT NOT NULL REFERENCES session (id) ON DELETE CASCADE, text TEXT NOT NULL
+);
+CREATE INDEX passage_by_session ON passage (session_id);
+CREATE VIRTUAL TABLE passage_index USING fts5 (text, content = 'passage', content_rowid = 'id', tokenize = 'trigram');
+CREATE TRIGGER passage_added AFTER INSERT ON passage BEGIN
+    INSERT INTO passage_index (rowid, text) VALUES (new.id, new.text);
+END;
+CREATE TRIGGER passage_deleted AFTER DELETE ON passage BEGIN
+    INSERT INTO passage_index (passage_index, rowid, text) VALUES ('delete', old.id, old.text);
+END;
+CREATE TABLE revoked_ticket (id TEXT PRIMARY KEY, expires REAL NOT NULL) WITHOUT ROWID;
+"""
+
+
+def _create_log(db: sqlite3.Connection) -> None:
+    _execute(db, _LOG)
+
+
+def _add_catalogue(db: sqlite3.Connection) -> None:
+    _execute(db, _CATALOGUE)
+    for session_id, frame in db.execute("SELECT session_id, frame FROM event ORDER BY session_id, seq").fetchall():
+        event = msgspec.json.decode(frame)
+        at = event["data"].get("timestamp", 0.0)
+        db.execute(
+            """
+            UPDATE session SET
+                created = CASE created WHEN 0 THEN :at ELSE created END, updated = max(updated, :at),
+                title = coalesce(:title, title), messages = messages + :messages, runs = runs + :runs,
+                steps = steps + :steps, pending = pending + :pending,
+                agent_name = coalesce(:agent_name, agent_name), status = coalesce(:status, status)
+            WHERE id = :id
+            """,
+            {"id": session_id, "at": at, **catalogued([event])},
+        )
+        rows = [(session_id, text) for text in passages_of(event)]
+        db.executemany("INSERT INTO passage (session_id, text) VALUES (?, ?)", rows)
+
+
+def _execute(db: sqlite3.Connection, script: str) -> None:
+    """Run several statements within the transaction that is on: `executescript` would commit it."""
+    statement = ""
+    for line in script.splitlines():
+        statement += f"{line}\n"
+        if sqlite3.complete_statement(statement):
+            db.execute(statement)
+            statement = ""
+
+
+MIGRATIONS: Final[dict[int, Callable[[sqlite3.Connection], None]]] = {1: _create_log, 2: _add_catalogue}
+"""By the version that each makes of the one before."""
+
+SCHEMA_VERSION: Final = max(MIGRATIONS)

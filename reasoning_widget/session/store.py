@@ -1,0 +1,218 @@
+"""The sessions of a server, in a file: a log that can be listed and searched, and that one server has to itself."""
+
+from __future__ import annotations
+
+import base64
+import time
+from collections.abc import Collection
+from pathlib import Path
+from typing import Final, NotRequired, TypedDict
+
+import msgspec
+from filelock import FileLock, Timeout
+
+from .log import StorageError
+from .sqlite import SQLiteLog
+
+MAX_PAGE: Final = 200
+"""Sessions in one page of a list."""
+
+_MIN_TRIGRAM: Final = 3  # shorter words are in no index of trigrams
+_AROUND: Final = 60  # code points of a snippet on either side of what was found
+_COLUMNS: Final = ("id", "title", "created", "updated", "messages", "runs", "steps", "agent_name", "status", "last_seq")
+
+
+class SessionInfo(TypedDict):
+    """A session, as a list shows it."""
+
+    id: str
+    title: str | None
+    created: float
+    """Seconds since the epoch."""
+    updated: float
+    messages: int
+    runs: int
+    steps: int
+    agent_name: str | None
+    """Who was asked last."""
+    status: str | None
+    """Of the newest run; ``running`` while it is on."""
+    last_seq: int
+    snippet: NotRequired[str]
+    """Text around the first place that a search found."""
+
+
+class Page(TypedDict):
+    """A part of a list, newest first."""
+
+    sessions: list[SessionInfo]
+    next_cursor: str | None
+    """What to ask for to go on; None at the end."""
+
+
+class StoreLocked(StorageError):
+    """Another server has the file. The text says which."""
+
+
+class SessionStore(SQLiteLog):
+    """Sessions in an SQLite file.
+
+    Args:
+        path: The file; it and its folder are made if absent, for their owner only.
+        owner: Who has the file, in words: what another server is told.
+
+    Raises:
+        StoreLocked: Another server has the file.
+        StorageError: See `SQLiteLog`.
+    """
+
+    def __init__(self, path: str | Path, owner: str) -> None:
+        path = Path(path)
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock = _locked(path, owner)
+            path.touch(mode=0o600)
+        except OSError as error:
+            raise StorageError(f"{path} cannot be used: {error.strerror or error}") from error
+        try:
+            super().__init__(path)
+        except StorageError:
+            self._lock.release()
+            raise
+
+    def close(self) -> None:
+        """Release the file."""
+        super().close()
+        self._lock.release()
+
+    # The list
+
+    def info(self, session_id: str) -> SessionInfo | None:
+        """One session; None if there is none of that id."""
+        with self._in_words():
+            row = self._db.execute(f"{_SELECT} WHERE id = ?", (session_id,)).fetchone()
+        return _info(row) if row else None
+
+    def search(self, query: str | None = None, limit: int = 50, cursor: str | None = None) -> Page:
+        """The sessions, newest first; with a `query`, those in which each of its words occurs somewhere.
+
+        Args:
+            query: Words or parts of words, of any language.
+            limit: How many, up to `MAX_PAGE`.
+            cursor: `next_cursor` of the page before.
+
+        Raises:
+            ValueError: The cursor is none of ours, or the limit is out of range.
+        """
+        if not 1 <= limit <= MAX_PAGE:
+            raise ValueError(f"`limit` must be a number from 1 to {MAX_PAGE}")
+        words = (query or "").split()
+        conditions = [_SAID.format(_passages_with(word)) for word in words]
+        arguments: list[object] = [_pattern(word) for word in words]
+        if cursor is not None:
+            conditions.append("(updated, id) < (?, ?)")
+            arguments.extend(_position(cursor))
+        where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+        with self._in_words():
+            rows = self._db.execute(_PAGE.format(where), (*arguments, limit + 1)).fetchall()
+        sessions = [_info(row) for row in rows[:limit]]
+        if words:
+            for info in sessions:
+                info["snippet"] = self._snippet(info["id"], words[0])
+        last = sessions[-1] if len(rows) > limit else None
+        return {"sessions": sessions, "next_cursor": _cursor(last) if last else None}
+
+    def _snippet(self, session_id: str, word: str) -> str:
+        with self._in_words():
+            row = self._db.execute(_FIRST.format(_passages_with(word)), (session_id, _pattern(word))).fetchone()
+        text = row[0] if row else ""
+        at = max(0, text.casefold().find(word.casefold()))
+        begin, end = max(0, at - _AROUND), at + len(word) + _AROUND
+        return ("…" if begin else "") + " ".join(text[begin:end].split()) + ("…" if end < len(text) else "")
+
+    def unfinished(self) -> list[str]:
+        """The sessions in which a run is on, or a message waits for one."""
+        with self._in_words():
+            rows = self._db.execute("SELECT id FROM session WHERE status = 'running' OR pending > 0").fetchall()
+        return [session_id for (session_id,) in rows]
+
+    def expire(self, older_than: float, keep: Collection[str] = ()) -> list[str]:
+        """Delete the sessions in which nothing has happened since `older_than`, but those to `keep`.
+
+        Args:
+            older_than: Seconds since the epoch.
+            keep: Ids.
+
+        Returns:
+            The ids of those that were deleted.
+        """
+        with self._in_words():
+            rows = self._db.execute("SELECT id FROM session WHERE updated < ?", (older_than,)).fetchall()
+        expired = [session_id for (session_id,) in rows if session_id not in keep]
+        for session_id in expired:
+            self.delete(session_id)
+        return expired
+
+    # Tickets
+
+    def revoke_ticket(self, ticket_id: str, expires: float) -> None:
+        """Remember until `expires`, in seconds since the epoch, that a ticket is not to be accepted."""
+        with self._transaction():
+            self._db.execute("DELETE FROM revoked_ticket WHERE expires < ?", (time.time(),))
+            self._db.execute("INSERT OR REPLACE INTO revoked_ticket VALUES (?, ?)", (ticket_id, expires))
+
+    def is_revoked(self, ticket_id: str) -> bool:
+        """Whether a ticket was revoked."""
+        with self._in_words():
+            row = self._db.execute("SELECT 1 FROM revoked_ticket WHERE id = ?", (ticket_id,)).fetchone()
+        return row is not None
+
+
+_SELECT: Final = f"SELECT {', '.join(_COLUMNS)} FROM session"
+_PAGE: Final = _SELECT + " {} ORDER BY updated DESC, id DESC LIMIT ?"
+_SAID: Final = "id IN (SELECT session_id FROM passage WHERE id IN ({}))"
+_FIRST: Final = "SELECT text FROM passage WHERE session_id = ? AND id IN ({}) ORDER BY id LIMIT 1"
+
+
+def _locked(path: Path, owner: str) -> FileLock:
+    """The lock on the file beside `path`, which is ours until it is released or the process ends."""
+    lock = FileLock(f"{path}.lock", timeout=0, mode=0o600)
+    who = Path(f"{path}.owner")
+    try:
+        lock.acquire()
+    except Timeout:
+        holder = who.read_text("utf-8").strip() if who.exists() else "another program"
+        raise StoreLocked(
+            f"{path} is in use by {holder}: stop that server, or name another file with `c.ReasoningApp.store_path`"
+        ) from None
+    who.touch(mode=0o600)
+    who.write_text(f"{owner}\n", "utf-8")
+    return lock
+
+
+def _info(row: tuple[object, ...]) -> SessionInfo:
+    return msgspec.convert(dict(zip(_COLUMNS, row, strict=True)), SessionInfo)
+
+
+def _passages_with(word: str) -> str:
+    if len(word) < _MIN_TRIGRAM:
+        return r"SELECT id FROM passage WHERE text LIKE ? ESCAPE '\'"
+    return "SELECT rowid FROM passage_index WHERE passage_index MATCH ?"
+
+
+def _pattern(word: str) -> str:
+    """`word`, in which nothing has a meaning but what is written."""
+    if len(word) < _MIN_TRIGRAM:
+        return "%" + "".join(f"\\{letter}" if letter in r"\%_" else letter for letter in word) + "%"
+    return '"' + word.replace('"', '""') + '"'
+
+
+def _cursor(info: SessionInfo) -> str:
+    return base64.urlsafe_b64encode(msgspec.json.encode((info["updated"], info["id"]))).decode()
+
+
+def _position(cursor: str) -> tuple[float, str]:
+    try:
+        return msgspec.json.decode(base64.urlsafe_b64decode(cursor), type=tuple[float, str])
+    except (ValueError, msgspec.MsgspecError):
+        raise ValueError("`cursor` must be the `next_cursor` of an earlier page, or absent") from None
