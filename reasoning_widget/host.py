@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from traitlets.config import Config
+from traitlets.config import Application, Config
 
 
 def ipython_shell() -> Any:
@@ -20,6 +20,8 @@ def in_kernel() -> bool:
 
 
 def traitlets_config() -> Config:
-    """The traitlets configuration of the shell; an empty one in plain Python."""
+    """The traitlets configuration of the shell, or of the program that this is; an empty one in plain Python."""
     shell = ipython_shell()
+    if shell is None:
+        shell = Application.instance() if Application.initialized() else None
     return shell.config if shell is not None else Config()

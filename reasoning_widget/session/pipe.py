@@ -1,0 +1,102 @@
+"""What a server and its worker processes say to each other, and how.
+
+A message is a JSON object behind its length, four bytes in network order. Steps travel as what has grown of them: an
+answer of n tokens costs n tokens, not n².
+"""
+
+from __future__ import annotations
+
+import struct
+from typing import Any, Final
+
+import msgspec
+
+from ..fold import channel_text
+from ..protocol import JSON, Step
+from .steps import CHANNELS
+from .text import clean_json
+
+_LENGTH: Final = struct.Struct("!I")
+HEADER_BYTES: Final = _LENGTH.size
+
+
+def packed(message: JSON) -> bytes:
+    """`message` as it goes over the pipe."""
+    body = msgspec.json.encode(message)
+    return _LENGTH.pack(len(body)) + body
+
+
+def body_length(header: bytes) -> int:
+    """How many bytes follow a header."""
+    (length,) = _LENGTH.unpack(header)
+    return int(length)
+
+
+def unpacked(body: bytes) -> JSON:
+    """The message of a body."""
+    message: JSON = msgspec.json.decode(body)
+    return message
+
+
+class StepSender:
+    """Makes messages of the newest snapshots of a run's steps."""
+
+    def __init__(self) -> None:
+        self._sent: dict[str, JSON] = {}
+
+    def message(self, step: Step) -> JSON:
+        """What the other side must be told to know `step`."""
+        whole: JSON = clean_json(step)
+        step_id = whole.get("id")
+        if step_id is None:
+            return {"whole": whole}
+        known, self._sent[step_id] = self._sent.get(step_id), whole
+        if known is None or _without_text(known) != _without_text(whole):
+            return {"whole": whole}
+        grown: JSON = {}
+        for channel in CHANNELS:
+            before, now = channel_text(known, channel), channel_text(whole, channel)
+            if not now.startswith(before):
+                return {"whole": whole}
+            if len(now) > len(before):
+                grown[channel] = now[len(before) :]
+        return {"id": step_id, "grown": grown}
+
+
+class StepReceiver:
+    """Makes the snapshots of these messages."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, JSON] = {}
+
+    def step(self, message: JSON) -> Step:
+        """The step, whole."""
+        if "whole" in message:
+            step: Any = message["whole"]
+        else:
+            step = _grown(self._known[message["id"]], message["grown"])
+        if "id" in step:
+            self._known[step["id"]] = step
+        return step  # type: ignore[no-any-return] (it was checked in the worker)
+
+
+def _without_text(step: JSON) -> JSON:
+    """All of a step but what may grow."""
+    rest = {**step, "content": None}
+    if isinstance(step.get("tool"), dict):
+        rest["tool"] = {**step["tool"], "arguments": isinstance(step["tool"].get("arguments"), str)}
+    if isinstance(step.get("output"), dict):
+        rest["output"] = {**step["output"], "text/plain": isinstance(step["output"].get("text/plain"), str)}
+    return rest
+
+
+def _grown(step: JSON, grown: JSON) -> JSON:
+    step = dict(step)
+    for channel, text in grown.items():
+        if channel == "content":
+            step["content"] += text
+        elif channel == "arguments":
+            step["tool"] = {**step["tool"], "arguments": step["tool"]["arguments"] + text}
+        else:
+            step["output"] = {**step["output"], "text/plain": step["output"]["text/plain"] + text}
+    return step

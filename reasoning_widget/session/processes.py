@@ -1,0 +1,368 @@
+"""Where a server's runs execute: in worker processes, so that an agent that hangs or crashes harms nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ..agents.base import AgentError, MaxIterationsReached, Stopped
+from ..protocol import JSON
+from .pipe import HEADER_BYTES, StepReceiver, body_length, packed, unpacked
+from .runner import RunHandle, RunHost, Runner, RunSpec
+from .text import clean_json
+
+_log = logging.getLogger(__name__)
+
+_STOP_GRACE = 0.5  # seconds a run has to end by itself before its process is killed; less than the session gives it
+_IDLE = 600.0  # seconds after which a worker ends that is more than the spare ones
+
+
+class WorkerDied(AgentError):
+    """The process of a run ended without a word."""
+
+    def __init__(self, status: int | None) -> None:
+        super().__init__(f"The agent's process ended unexpectedly: {_how(status)} What it had said is kept.")
+
+
+class ProcessRunner(Runner):
+    """Runs each run in a process that has nothing else to do meanwhile.
+
+    Everything here must be called on one asyncio loop. Processes that stand ready have imported Qwen-Agent, which takes
+    two seconds. One is used again after a run that has left nothing behind, and killed, with all it has started, after
+    one that did not end when it was stopped.
+
+    Args:
+        agents: Agents by name, ``"package.module:attribute"``, besides those of installed packages.
+        config: Traitlets configuration for the workers.
+        llm: A Qwen-Agent model configuration for agents that take one.
+        max_runs: How many go on at once; others wait their turn.
+        spare: How many processes stand ready.
+        folder: The working folder of the agents.
+    """
+
+    def __init__(
+        self,
+        *,
+        agents: dict[str, str],
+        config: JSON | None = None,
+        llm: JSON | None = None,
+        max_runs: int = 4,
+        spare: int = 1,
+        folder: Path | None = None,
+    ) -> None:
+        self._setup: JSON = clean_json({"type": "setup", "agents": agents, "config": config or {}, "llm": llm})
+        self._max_runs = max_runs
+        self._spare = spare
+        self._folder = folder
+        self._waiting: deque[Callable[[], bool]] = deque()
+        self._runs: set[_ProcessRun] = set()
+        self._ready: deque[_Worker] = deque()
+        self._waiters: deque[asyncio.Future[_Worker]] = deque()
+        self._starting: set[asyncio.Task[None]] = set()
+        self._ending: set[asyncio.Task[int | None]] = set()
+        self._workers: set[_Worker] = set()
+        self._closed = False
+
+    @property
+    def running(self) -> int:
+        """How many runs are on."""
+        return len(self._runs)
+
+    @property
+    def waiting(self) -> int:
+        """How many sessions wait for room."""
+        return len(self._waiting)
+
+    @property
+    def workers(self) -> int:
+        """How many processes there are."""
+        return len(self._workers)
+
+    def when_free(self, begin: Callable[[], bool]) -> None:
+        """See `Runner`."""
+        self._waiting.append(begin)
+        self._begin_waiting()
+
+    def start(self, spec: RunSpec, host: RunHost) -> RunHandle:
+        """See `Runner`."""
+        run = _ProcessRun(spec, host, self)
+        self._runs.add(run)
+        return run
+
+    def keep_spares(self) -> None:
+        """See to it that as many processes as wanted stand ready, or are on their way."""
+        while not self._closed and len(self._ready) + len(self._starting) < self._spare:
+            self._begin_worker()
+
+    async def close(self) -> None:
+        """Kill every process, and wait until they are gone."""
+        self._closed = True
+        self._waiting.clear()
+        for run in list(self._runs):
+            run.abandon()
+        for task in list(self._starting):
+            task.cancel()
+        await asyncio.gather(*self._starting, *self._ending, return_exceptions=True)
+        await asyncio.gather(*(worker.end() for worker in list(self._workers)))
+        self._workers.clear()
+        self._ready.clear()
+
+    # For the runs
+
+    async def take(self) -> _Worker:
+        """A worker that is ready, for one run.
+
+        Raises:
+            WorkerDied: None could be started.
+        """
+        worker = self._pop_ready()
+        if worker is None:
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiters.append(waiter)
+            if len(self._starting) < len(self._waiters):
+                self._begin_worker()
+            try:
+                worker = await waiter
+            except asyncio.CancelledError:
+                if waiter.done() and not waiter.cancelled():
+                    self.put_back(waiter.result())
+                raise
+        self.keep_spares()
+        return worker
+
+    def put_back(self, worker: _Worker) -> None:
+        """A worker is ready for a run."""
+        while self._waiters:
+            waiter = self._waiters.popleft()
+            if not waiter.done():
+                waiter.set_result(worker)
+                return
+        self._ready.append(worker)
+        if len(self._ready) > self._spare:
+            asyncio.get_running_loop().call_later(_IDLE, self._retire, worker, worker.runs)
+
+    async def give_back(self, worker: _Worker) -> None:
+        """A run is over: use its worker again if it says that it can be; else have another one ready."""
+        if await worker.is_ready():
+            self.put_back(worker)
+        else:
+            self._workers.discard(worker)
+            self.keep_spares()
+            await worker.end()
+
+    def done(self, run: _ProcessRun) -> None:
+        """A run is over: there is room for another."""
+        self._runs.discard(run)
+        self._begin_waiting()
+
+    def _begin_waiting(self) -> None:
+        while self._waiting and len(self._runs) < self._max_runs and not self._closed:
+            self._waiting.popleft()()
+
+    # The processes
+
+    def _begin_worker(self) -> None:
+        task = asyncio.get_running_loop().create_task(self._start_worker())
+        self._starting.add(task)
+        task.add_done_callback(self._starting.discard)
+
+    async def _start_worker(self) -> None:
+        worker = await _Worker.start(self._setup, self._folder)
+        self._workers.add(worker)
+        if await worker.is_ready():
+            self.put_back(worker)
+            return
+        self._workers.discard(worker)
+        died = WorkerDied(await worker.end())
+        _log.error("reasoning-widget: a worker did not start: %s", died)
+        waiter = next((waiter for waiter in self._waiters if not waiter.done()), None)
+        if waiter is not None:
+            self._waiters.remove(waiter)
+            waiter.set_exception(died)
+
+    def _pop_ready(self) -> _Worker | None:
+        while self._ready:
+            worker = self._ready.pop()
+            if worker.alive:
+                return worker
+            self._workers.discard(worker)
+        return None
+
+    def _retire(self, worker: _Worker, runs: int) -> None:
+        """End a worker that had nothing to do since."""
+        if worker in self._ready and worker.runs == runs and len(self._ready) > self._spare:
+            self._ready.remove(worker)
+            self._workers.discard(worker)
+            task = asyncio.get_running_loop().create_task(worker.end())
+            self._ending.add(task)
+            task.add_done_callback(self._ending.discard)
+
+
+class _ProcessRun(RunHandle):
+    def __init__(self, spec: RunSpec, host: RunHost, runner: ProcessRunner) -> None:
+        self._spec = spec
+        self._host = host
+        self._runner = runner
+        self._steps = StepReceiver()
+        self._worker: _Worker | None = None
+        self._stopping = False
+        self._task = asyncio.get_running_loop().create_task(self._main())
+
+    def stop(self) -> None:
+        """See `RunHandle`."""
+        if self._stopping:
+            return
+        self._stopping = True
+        if self._worker is None:
+            self._task.cancel()
+        else:
+            self._worker.send({"type": "stop"})
+            asyncio.get_running_loop().call_later(_STOP_GRACE, self._kill, self._worker)
+
+    def abandon(self) -> None:
+        """End at once, and tell nobody."""
+        self._task.cancel()
+
+    def _kill(self, worker: _Worker) -> None:
+        if worker is self._worker:
+            worker.kill()
+
+    async def _main(self) -> None:
+        error: BaseException | None = None
+        explanation = ""
+        try:
+            error, explanation = await self._run()
+        except (WorkerDied, asyncio.CancelledError) as ended:
+            if self._stopping:
+                error = Stopped()
+            elif isinstance(ended, WorkerDied):
+                error, explanation = ended, str(ended)
+            else:
+                raise  # it was abandoned
+        finally:
+            worker, self._worker = self._worker, None
+            self._runner.done(self)
+        self._host.on_end(error, explanation)
+        if worker is not None:
+            await self._runner.give_back(worker)
+
+    async def _run(self) -> tuple[BaseException | None, str]:
+        """Have a worker do it; how it ended."""
+        worker = self._worker = await self._runner.take()
+        worker.runs += 1
+        worker.send({"type": "run", "spec": clean_json(asdict(self._spec))})
+        while (message := await worker.receive()) is not None:
+            if message["type"] == "end":
+                return _error(message["end"], message["explanation"]), message["explanation"]
+            self._take(worker, message)
+        raise WorkerDied(await worker.end())
+
+    def _take(self, worker: _Worker, message: JSON) -> None:
+        if message["type"] == "steps":
+            self._host.on_steps([self._steps.step(each) for each in message["steps"]])
+        elif message["type"] == "steering":
+            worker.send({"type": "answer", "id": message["id"], "value": self._host.steering()})
+        elif message["type"] == "request":
+            answer: Future[Any] = Future()
+            answer.add_done_callback(lambda done: worker.send(_answered(message["id"], done)))
+            self._host.on_request(message["request"], answer)
+
+
+class _Worker:
+    """A process, from the server's side."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+        self.runs = 0
+
+    @classmethod
+    async def start(cls, setup: JSON, folder: Path | None) -> _Worker:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-P", "-m", f"{__package__}.worker"),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            cwd=folder,
+            start_new_session=True,
+        )
+        worker = cls(process)
+        worker.send(setup)
+        return worker
+
+    @property
+    def alive(self) -> bool:
+        return self._process.returncode is None
+
+    def send(self, message: JSON) -> None:
+        """Say something; to one that is gone, in vain."""
+        assert self._process.stdin is not None  # noqa: S101 (for the type checker)
+        if not self._process.stdin.is_closing():
+            self._process.stdin.write(packed(message))
+
+    async def receive(self) -> JSON | None:
+        """What it says next; None if it is gone."""
+        assert self._process.stdout is not None  # noqa: S101
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            header = await self._process.stdout.readexactly(HEADER_BYTES)
+            return unpacked(await self._process.stdout.readexactly(body_length(header)))
+        return None
+
+    async def is_ready(self) -> bool:
+        """Wait until it can take a run; False if it never will."""
+        message = await self.receive()
+        return message is not None and message["type"] == "ready"
+
+    def kill(self) -> None:
+        """End it, with all that it has started."""
+        if hasattr(os, "killpg"):
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)
+        elif self.alive:
+            self._process.kill()
+
+    async def end(self) -> int | None:
+        """Kill it, and wait until it is gone; its exit status if it was gone before."""
+        self.kill()
+        status = await self._process.wait()
+        assert self._process.stdin is not None  # noqa: S101
+        self._process.stdin.close()
+        return status
+
+
+def _error(end: str, explanation: str) -> BaseException | None:
+    if end == "completed":
+        return None
+    if end == "stopped":
+        return Stopped()
+    if end == "max_iterations":
+        reached = MaxIterationsReached(0)
+        reached.args = (explanation,)
+        return reached
+    return AgentError(explanation)
+
+
+def _answered(question_id: int, answer: Future[Any]) -> JSON:
+    message: JSON = {"type": "answer", "id": question_id}
+    if answer.exception() is None:
+        message["value"] = answer.result()
+    return message
+
+
+def _how(status: int | None) -> str:
+    if status is None or status >= 0:
+        return f"its exit status was {status}."
+    try:
+        name = signal.Signals(-status).name
+    except ValueError:
+        name = f"signal {-status}"
+    hint = " It may have used up the memory." if name == "SIGKILL" else ""
+    return f"it was ended by {name}.{hint}"

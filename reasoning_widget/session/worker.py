@@ -1,0 +1,177 @@
+"""The program of a worker process: runs agents for a server, one run after the other.
+
+What the server says comes in on standard input, what the runs say goes out on standard output; what tools print goes to
+standard error. When the server is gone, the worker ends, with all that its agents have started.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import Any, BinaryIO
+
+from traitlets.config import Application, Config
+
+from ..agents.base import MaxIterationsReached, Stopped
+from ..agents.manager import AgentManager
+from ..protocol import JSON, Step
+from .pipe import HEADER_BYTES, StepSender, body_length, packed, unpacked
+from .runner import RunHandle, RunHost, RunSpec, ThreadRunner
+
+_THREAD_GRACE = 1.0  # seconds a run's threads have to end; a worker in which one goes on is not used again
+_LINUX_SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG, <linux/prctl.h>
+
+
+def main() -> None:
+    """Serve the process that started this one, until it is gone."""
+    _die_with_parent()
+    commands, replies = _take_streams()
+    sys.path.append(os.getcwd())  # noqa: PTH109 (after all else: a file there hides no module)
+    asyncio.run(_serve(commands, replies))
+
+
+def _take_streams() -> tuple[BinaryIO, BinaryIO]:
+    """Standard input and output, for us alone: what an agent starts does not inherit them."""
+    commands, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb", buffering=0)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(2, 1)
+    os.close(nothing)
+    return commands, replies
+
+
+def _die_with_parent() -> None:
+    """Where the system can see to it: an agent may keep Python itself from running."""
+    if sys.platform == "linux":
+        import ctypes  # noqa: PLC0415 (only here)
+
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_LINUX_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+
+
+async def _serve(commands: BinaryIO, replies: BinaryIO) -> None:
+    loop = asyncio.get_running_loop()
+    setup = unpacked(await loop.run_in_executor(None, _read, commands))
+    worker = _Worker(setup, lambda message: replies.write(packed(message)))
+    await loop.run_in_executor(None, _warm_up)
+    threads = threading.active_count() + 1  # with the one that reads, below
+
+    def read() -> None:
+        while body := _read(commands):
+            loop.call_soon_threadsafe(worker.obey, unpacked(body))
+        _end()
+
+    threading.Thread(target=read, name="reasoning-commands", daemon=True).start()
+    await worker.work(threads)
+
+
+def _read(commands: BinaryIO) -> bytes:
+    """The next message; nothing once the server is gone."""
+    header = commands.read(HEADER_BYTES)
+    if len(header) < HEADER_BYTES:
+        return b""
+    return commands.read(body_length(header))
+
+
+def _warm_up() -> None:
+    """Import what takes long, before anybody waits for it."""
+    with suppress(ImportError):
+        from ..agents.presets import qwen_agents  # noqa: F401, PLC0415
+
+
+def _end() -> None:
+    """End this process and all that it has started."""
+    if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
+        os.killpg(0, signal.SIGKILL)
+    os._exit(1)
+
+
+class _Worker:
+    def __init__(self, setup: JSON, send: Callable[[JSON], object]) -> None:
+        config = Config(setup["config"])
+        Application.instance(config=config)  # where `AgentManager` and `models` look for their configuration
+        agents = AgentManager(config=config)
+        agents.agents = setup["agents"]
+        if setup["llm"] is not None:
+            agents.use_model(setup["llm"])
+        self._runner = ThreadRunner(agents)
+        self._send = send
+        self._loop = asyncio.get_running_loop()
+        self._run: RunHandle | None = None
+        self._ended = asyncio.Event()
+        self._questions: dict[int, Future[Any]] = {}
+        self._asked = 0
+
+    async def work(self, threads: int) -> None:
+        """Take runs for as long as each leaves nothing behind."""
+        while await self._is_clean(threads):
+            self._send({"type": "ready"})
+            await self._ended.wait()
+            self._ended.clear()
+        _end()
+
+    async def _is_clean(self, threads: int) -> bool:
+        deadline = self._loop.time() + _THREAD_GRACE
+        while threading.active_count() > threads:
+            if self._loop.time() > deadline:
+                return False
+            await asyncio.sleep(0.01)
+        return True
+
+    def obey(self, command: JSON) -> None:
+        """Do what the server says."""
+        kind = command["type"]
+        if kind == "run":
+            self._start(RunSpec(**command["spec"]))
+        elif kind == "stop" and self._run is not None:
+            self._run.stop()
+        elif kind == "answer":
+            question = self._questions.pop(command["id"], None)
+            if question is not None and "value" in command:
+                question.set_result(command["value"])
+            elif question is not None:
+                question.set_exception(Stopped())
+
+    def _start(self, spec: RunSpec) -> None:
+        steps = StepSender()
+
+        def on_steps(grown: list[Step]) -> None:
+            self._send({"type": "steps", "steps": [steps.message(step) for step in grown]})
+
+        host = RunHost(
+            on_steps=on_steps,
+            on_end=self._on_end,
+            on_request=lambda request, answer: self._ask("request", request, answer),
+            on_keep=lambda _value: None,  # objects stay here
+            steering=self._take_steering,
+        )
+        self._run = self._runner.start(spec, host)
+
+    def _on_end(self, error: BaseException | None, explanation: str) -> None:
+        kinds = {Stopped: "stopped", asyncio.CancelledError: "stopped", MaxIterationsReached: "max_iterations"}
+        kind = next((kind for each, kind in kinds.items() if isinstance(error, each)), "failed")
+        self._send({"type": "end", "end": "completed" if error is None else kind, "explanation": explanation})
+        self._run = None
+        self._ended.set()
+
+    def _take_steering(self) -> list[str]:
+        """In the run's thread."""
+        answer: Future[Any] = Future()
+        self._loop.call_soon_threadsafe(self._ask, "steering", {}, answer)
+        messages: list[str] = answer.result()
+        return messages
+
+    def _ask(self, what: str, request: JSON, answer: Future[Any]) -> None:
+        self._asked += 1
+        self._questions[self._asked] = answer
+        self._send({"type": what, "id": self._asked, "request": request})
+
+
+if __name__ == "__main__":
+    main()

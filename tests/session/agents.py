@@ -1,0 +1,130 @@
+"""Agents for worker processes, asked for as `tests.session.agents:<name>`."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from reasoning_widget import BlockingAgent, current_run
+
+
+async def echo(prompt):
+    """Says what it was told, by whom, and what was said before."""
+    before = [turn["answer"] for turn in current_run().history]
+    yield {"type": "final_answer", "content": f"{prompt} {before}"}
+
+
+async def process(prompt):
+    yield {"type": "final_answer", "content": str(os.getpid())}
+
+
+class Fast(BlockingAgent):
+    """As many tokens as it is told, as fast as it can."""
+
+    def run_blocking(self, prompt, max_iterations, emit):
+        text = ""
+        for number in range(int(prompt)):
+            text += f"w{number} "
+            emit({"type": "final_answer", "id": "a", "content": text})
+
+
+async def sleeps(prompt):
+    """Sleeps from the moment on at which there is the file that it is told."""
+    yield {"type": "thought", "id": "t", "content": "Hm.", "status": "streaming"}
+    Path(prompt).touch()
+    time.sleep(1e6)
+
+
+async def computes(prompt):
+    """The same, but keeps Python itself from running."""
+    yield {"type": "thought", "id": "t", "content": "Hm.", "status": "streaming"}
+    await asyncio.sleep(0.1)  # for the thought to leave
+    Path(prompt).touch()
+    re.match(r"(a+)+$", "a" * 60 + "b")
+
+
+async def leaves_a_child(prompt):
+    """Starts a program that does not end, and writes its process id into the file it is told."""
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1e6)"])
+    Path(prompt).write_text(str(child.pid))
+    yield {"type": "thought", "id": "t", "content": "Started.", "status": "streaming"}
+    time.sleep(1e6)
+
+
+async def exits(prompt):
+    yield {"type": "thought", "content": "Goodbye."}
+    await asyncio.sleep(0.1)  # for the thought to leave
+    os._exit(int(prompt))
+
+
+async def is_killed(prompt):
+    yield {"type": "thought", "content": "Goodbye."}
+    await asyncio.sleep(0.1)
+    os.kill(os.getpid(), getattr(signal, prompt))
+
+
+async def prints(prompt):
+    print("noise on standard output")
+    os.write(1, b"more noise\n")
+    yield {"type": "final_answer", "content": "quiet"}
+
+
+async def raises(prompt):
+    yield {"type": "thought", "content": "Hm."}
+    raise ValueError(prompt)
+
+
+async def asks(prompt):
+    colour = await current_run().ask({"kind": "question", "prompt": "Which colour?"})
+    yield {"type": "final_answer", "content": f"{colour}, then"}
+
+
+async def is_steered(prompt):
+    yield {"type": "thought", "content": "Go on."}
+    heard: list[str] = []
+    while not heard:
+        heard = current_run().steering()
+        await asyncio.sleep(0.01)
+    yield {"type": "final_answer", "content": heard[0]}
+
+
+async def leaves_a_thread(prompt):
+    import threading
+
+    threading.Thread(target=time.sleep, args=(1e6,), daemon=True).start()
+    yield {"type": "final_answer", "content": str(os.getpid())}
+
+
+async def strange(prompt):
+    """Steps that no JSON can hold, and text that is taken back."""
+    yield {"type": "tool_use", "content": "", "tool": {"name": "t", "arguments": "{}", "call_id": "1"}}
+    yield {
+        "type": "tool_result",
+        "id": "r",
+        "content": "",
+        "tool": {"name": "t", "call_id": "1"},
+        "output": {"text/plain": "a", "application/json": {"x": float("nan")}},
+    }
+    yield {
+        "type": "tool_result",
+        "id": "r",
+        "content": "",
+        "tool": {"name": "t", "call_id": "1"},
+        "output": {"text/plain": "abc", "application/json": {"x": float("nan")}},
+    }
+    yield {"type": "final_answer", "id": "a", "content": "lone \ud800 half <tool"}
+    await asyncio.sleep(0.05)
+    yield {"type": "final_answer", "id": "a", "content": "lone \ud800 half"}
+
+
+NAMES = {
+    name: f"{__name__}:{name}"
+    for name, value in list(globals().items())
+    if getattr(value, "__module__", "") == __name__
+}

@@ -1,0 +1,252 @@
+"""Runs in real worker processes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+
+from reasoning_widget.session import pipe, processes
+from reasoning_widget.session.processes import ProcessRunner
+from reasoning_widget.session.session import Session
+from reasoning_widget.session.sqlite import SQLiteLog
+from tests.session.agents import NAMES
+from tests.session.manual import NoAgents, ask
+
+REPOSITORY = Path(__file__).resolve().parent.parent.parent
+
+
+@pytest.fixture(autouse=True)
+def importable(monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
+
+
+@pytest.fixture
+async def runner():
+    runner = ProcessRunner(agents=NAMES, spare=0)
+    yield runner
+    await runner.close()
+
+
+def open_with(runner):
+    return Session("demo", log=SQLiteLog(), agents=NoAgents(), runner=runner)
+
+
+async def settled(session, message_id="m1"):
+    await asyncio.wait_for(session.wait_for(lambda: session.message_is_settled(message_id, session.epoch)), 60)
+    return session.state["runs"][-1], list(session.state["steps"].values())
+
+
+async def until(condition):
+    async with asyncio.timeout(60):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+async def asked(runner, agent, prompt="hi"):
+    session = open_with(runner)
+    ask(session, prompt, "m1", agent_name=agent)
+    return await settled(session)
+
+
+async def working(runner, agent, prompt="hi"):
+    """A session whose agent has begun."""
+    session = open_with(runner)
+    ask(session, prompt, "m1", agent_name=agent)
+    await asyncio.wait_for(session.wait_for(lambda: bool(session.state["steps"])), 60)
+    return session
+
+
+async def test_an_agent_answers_from_another_process_and_knows_what_was_said(runner):
+    session = open_with(runner)
+    ask(session, "one", "m1", agent_name="echo")
+    await settled(session)
+    ask(session, "two", "m2", agent_name="echo")
+    run, steps = await settled(session, "m2")
+
+    assert run["status"] == "completed"
+    assert [step["content"] for step in steps] == ["one []", "two ['one []']"]
+
+
+async def test_a_process_is_used_again_but_not_one_that_was_left_in_disorder(runner):
+    _, (first,) = await asked(runner, "process")
+    _, (second,) = await asked(runner, "process")
+    assert first["content"] == second["content"] != str(os.getpid())
+
+    _, (disorderly,) = await asked(runner, "leaves_a_thread")
+    assert disorderly["content"] == first["content"]
+    _, (third,) = await asked(runner, "process")
+    assert third["content"] != first["content"]
+    await until(lambda: not psutil.pid_exists(int(first["content"])))
+
+
+async def test_what_grows_travels_once(runner, monkeypatch):
+    received = []
+
+    def unpacked(body):
+        received.append(len(body))
+        return pipe.unpacked(body)
+
+    monkeypatch.setattr(processes, "unpacked", unpacked)
+    sizes = {}
+    for tokens in (2000, 8000):
+        received.clear()
+        _, (answer,) = await asked(runner, "Fast", str(tokens))
+        assert answer["content"] == "".join(f"w{number} " for number in range(tokens))
+        sizes[tokens] = sum(received) / len(answer["content"])
+    assert sizes[8000] < 1.5 * sizes[2000], "bytes over the pipe, for each character"
+
+
+@pytest.mark.parametrize("agent", ["sleeps", "computes"])
+async def test_stop_ends_an_agent_that_does_not_listen(runner, agent, tmp_path):
+    session = await working(runner, agent, str(tmp_path / "busy"))
+    await until((tmp_path / "busy").exists)
+    session.stop()
+    run, (thought,) = await settled(session)
+
+    assert (run["status"], thought["status"]) == ("stopped", "stopped")
+    assert "may still be running" not in thought["content"]
+    await until(lambda: runner.workers == 0)
+
+
+async def test_stop_ends_what_an_agent_has_started(runner, tmp_path):
+    session = await working(runner, "leaves_a_child", str(tmp_path / "pid"))
+    child = int((tmp_path / "pid").read_text())
+    session.stop()
+    await settled(session)
+    await until(lambda: not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE)
+
+
+async def test_a_run_is_stopped_before_its_process_is_there(runner):
+    session = open_with(runner)
+    ask(session, "hi", "m1", agent_name="echo")
+    session.stop()
+    run, steps = await settled(session)
+    assert (run["status"], steps) == ("stopped", [])
+
+
+@pytest.mark.parametrize(
+    ("agent", "prompt", "reason"),
+    [
+        ("exits", "3", "its exit status was 3"),
+        ("exits", "0", "its exit status was 0"),
+        ("is_killed", "SIGSEGV", "ended by SIGSEGV"),
+        ("is_killed", "SIGKILL", "ended by SIGKILL. It may have used up the memory."),
+    ],
+)
+async def test_a_crash_is_a_failed_run_with_the_reason_and_the_next_one_works(runner, agent, prompt, reason):
+    run, (thought, error) = await asked(runner, agent, prompt)
+    assert (run["status"], thought["content"], error["type"]) == ("failed", "Goodbye.", "error")
+    assert reason in error["content"]
+    run, _ = await asked(runner, "echo")
+    assert run["status"] == "completed"
+
+
+async def test_an_error_of_the_agent_is_told_as_it_is_in_a_kernel(runner):
+    run, (_, error) = await asked(runner, "raises", "no such table")
+    assert (run["status"], error["content"]) == ("failed", "The agent raised ValueError: no such table")
+    run, (error,) = await asked(runner, "nobody")
+    assert 'There is no agent "nobody". Known are: "echo", "process", "Fast",' in error["content"]
+
+
+async def test_what_an_agent_prints_does_not_disturb(runner):
+    run, (answer,) = await asked(runner, "prints")
+    assert (run["status"], answer["content"]) == ("completed", "quiet")
+
+
+async def test_an_agent_asks_and_is_answered(runner):
+    session = open_with(runner)
+    ask(session, "hi", "m1", agent_name="asks")
+    await asyncio.wait_for(session.wait_for(lambda: bool(session.state["requests"])), 60)
+    (request_id,) = session.state["requests"]
+    session.handle({"type": "answer", "payload": {"request_id": request_id, "value": "blue"}})
+    _, (answer,) = await settled(session)
+    assert answer["content"] == "blue, then"
+
+
+async def test_a_question_ends_with_its_run(runner):
+    session = open_with(runner)
+    ask(session, "hi", "m1", agent_name="asks")
+    await asyncio.wait_for(session.wait_for(lambda: bool(session.state["requests"])), 60)
+    session.stop()
+    run, _ = await settled(session)
+    assert run["status"] == "stopped"
+
+
+async def test_a_steering_message_reaches_the_agent(runner):
+    session = await working(runner, "is_steered")
+    ask(session, "Mind the gap.", "m2", agent_name="is_steered", steer=True)
+    _, (_, answer) = await settled(session)
+    assert answer["content"] == "Mind the gap."
+
+
+async def test_steps_arrive_as_they_would_from_a_thread(runner):
+    _, steps = await asked(runner, "strange")
+    assert [step["type"] for step in steps] == ["tool_use", "tool_result", "final_answer"]
+    assert steps[1]["output"] == {"text/plain": "abc", "application/json": {"x": None}}
+    assert steps[2]["content"] == "lone \ufffd half"
+
+
+async def test_no_more_runs_than_allowed_go_on_at_once_and_the_others_wait_in_turn(tmp_path):
+    runner = ProcessRunner(agents=NAMES, spare=0, max_runs=1)
+    try:
+        first = await working(runner, "sleeps", str(tmp_path / "busy"))
+        others = [open_with(runner) for _ in range(2)]
+        for session in others:
+            ask(session, "hi", "m1", agent_name="echo")
+        assert [session.state["runs"] for session in others] == [[], []], "they are queued"
+        assert (runner.running, runner.waiting) == (1, 2)
+        first.stop()
+        for session in others:
+            run, _ = await settled(session)
+            assert run["status"] == "completed"
+        begun = [session.state["runs"][0]["timestamp"] for session in others]
+        assert begun == sorted(begun)
+    finally:
+        await runner.close()
+
+
+async def test_one_stands_ready_and_is_replaced_when_it_is_taken(tmp_path):
+    runner = ProcessRunner(agents=NAMES, spare=1)
+    try:
+        runner.keep_spares()
+        await until(lambda: len(runner._ready) == 1)
+        session = await working(runner, "sleeps", str(tmp_path / "busy"))
+        await until(lambda: len(runner._ready) == 1)
+        session.stop()
+        await settled(session)
+        await until(lambda: runner.workers == 1)
+    finally:
+        await runner.close()
+    assert runner.workers == 0
+
+
+@pytest.mark.parametrize("agent", ["sleeps", "computes"])
+def test_a_worker_ends_when_its_server_is_killed(agent, tmp_path):
+    script = f"""
+import asyncio, sys
+sys.path.insert(0, {str(REPOSITORY)!r})
+from tests.session.test_processes import *
+
+async def main():
+    runner = ProcessRunner(agents=NAMES, spare=0)
+    busy = Path({str(tmp_path / "busy")!r})
+    session = await working(runner, {agent!r}, str(busy))
+    await until(busy.exists)
+    print(*(worker._process.pid for worker in runner._workers), flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        worker = psutil.Process(int(server.stdout.readline()))
+        server.send_signal(signal.SIGKILL)
+    gone, _ = psutil.wait_procs([worker], timeout=60)
+    assert gone
