@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import secrets
 import signal
+import socket
 import subprocess
 import sys
 import threading
+import time
 import urllib.request
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -108,6 +111,14 @@ class Jupyter:
         if self._process.poll() is not None:
             self._end()
             raise RuntimeError(f"{self._module} did not start:\n{self._said}")
+        while not self._answers():  # it tells its address a moment before it listens
+            time.sleep(0.01)
+
+    def _answers(self) -> bool:
+        port = int(self.origin.rpartition(":")[2])
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+            return True
+        return False
 
     def stop(self) -> None:
         """End it in order."""

@@ -168,7 +168,7 @@ class SessionStore(SQLiteLog):
         return row is not None
 
 
-_SELECT: Final = "SELECT " + ", ".join(_COLUMNS) + " FROM session"
+_SELECT: Final = "SELECT " + ", ".join(_COLUMNS) + " FROM session"  # noqa: S608 (the names are our own)
 _PAGE: Final = _SELECT + " {} ORDER BY updated DESC, id DESC LIMIT ?"
 _SAID: Final = "id IN (SELECT session_id FROM passage WHERE id IN ({}))"
 _FIRST: Final = "SELECT text FROM passage WHERE session_id = ? AND id IN ({}) ORDER BY id LIMIT 1"

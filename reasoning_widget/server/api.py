@@ -1,0 +1,301 @@
+"""The REST interface, below ``reasoning-widget/api/``. ``openapi.yaml`` describes it."""
+
+from __future__ import annotations
+
+from functools import wraps
+from html import escape
+from http.client import responses
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import msgspec
+from jupyter_server.base.handlers import APIHandler
+from prometheus_client import CONTENT_TYPE_LATEST
+from tornado import web
+
+from ..export.html import to_html
+from ..export.log import session_file
+from ..export.markdown import to_markdown
+from ..fold import Transcript
+from ..protocol import check_session_id
+from ..session.log import StorageError
+from .auth import Action, ReasoningHandler
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+_T = TypeVar("_T")
+
+_ROOT: Final = r"/reasoning-widget/api"
+_OPENAPI: Final = Path(__file__).parent / "openapi.yaml"
+_MAX_BODY: Final = 64 * 1024  # bytes
+_TICKET_SECONDS: Final = 3600.0
+
+
+class NewTitle(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of `PATCH sessions/<id>`."""
+
+    title: str
+
+
+class NewTicket(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of `POST tickets`."""
+
+    session_id: str
+    access: str = "read"
+    expires_in: float = _TICKET_SECONDS
+
+
+def _needs(action: Action) -> Callable[[Callable[..., Any]], Callable[..., Awaitable[None]]]:
+    """A verb for those who may do `action`: with the session in its path if there is one, else for users alone."""
+
+    def decorate(verb: Callable[..., Any]) -> Callable[..., Awaitable[None]]:
+        @wraps(verb)
+        async def checked(self: _Handler, *path: str) -> None:
+            try:
+                await self.require(action, path[0] if path and self.about_session else None)
+                if path and self.about_session:
+                    check_session_id(path[0])
+                verb(self, *path)
+            except StorageError as error:
+                raise web.HTTPError(503, str(error)) from error
+            except ValueError as error:
+                raise web.HTTPError(400, str(error)) from error
+
+        return checked
+
+    return decorate
+
+
+class _Handler(ReasoningHandler, APIHandler):
+    about_session = False
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Errors are JSON: a code for programs, a sentence for people."""
+        error = kwargs["exc_info"][1] if "exc_info" in kwargs else None
+        message = error.log_message if isinstance(error, web.HTTPError) else None
+        phrase = responses.get(status_code, "Error")
+        self.set_header("Content-Type", "application/json")
+        self.finish({"code": phrase.lower().replace(" ", "_").replace("-", "_"), "message": message or phrase})
+
+    def send(self, value: object, content_type: str = "application/json") -> None:
+        """Answer with `value`: text or bytes as they are, else as JSON."""
+        body = value if isinstance(value, str | bytes) else msgspec.json.encode(value)
+        self.finish(body, set_content_type=content_type)
+
+    def body(self, kind: type[_T]) -> _T:
+        """The request's JSON body.
+
+        Raises:
+            ValueError: It is none, or not as it should be.
+            HTTPError: 413, it is too long.
+        """
+        if len(self.request.body) > _MAX_BODY:
+            raise web.HTTPError(413, f"the body must not be longer than {_MAX_BODY // 1024} KiB")
+        try:
+            return msgspec.json.decode(self.request.body, type=kind)
+        except msgspec.MsgspecError as error:
+            raise ValueError(f"the body: {error}".replace("`$", "`body")) from None
+        except UnicodeDecodeError:
+            raise ValueError("the body is not UTF-8") from None
+
+
+class AgentsHandler(_Handler):
+    """Who may be asked."""
+
+    @_needs("read")
+    def get(self) -> None:
+        """List the agents."""
+        self.send({"agents": self.service.agents.list()})
+
+
+class SessionsHandler(_Handler):
+    """The sessions."""
+
+    @_needs("read")
+    def get(self) -> None:
+        """List them, or those in which something was said."""
+        limit = self.get_query_argument("limit", "50")
+        if not (limit.isascii() and limit.isdigit() and len(limit) < 5):
+            raise ValueError("`limit` must be a number")
+        query = self.get_query_argument("q", None)
+        self.send(self.service.store.search(query, int(limit), self.get_query_argument("cursor", None)))
+
+
+class SessionHandler(_Handler):
+    """One session."""
+
+    about_session = True
+
+    @_needs("read")
+    def get(self, session_id: str) -> None:
+        """What is known of it."""
+        info = self.service.store.info(session_id)
+        if info is None:
+            raise _unknown(session_id)
+        self.send(info)
+
+    @_needs("execute")
+    def patch(self, session_id: str) -> None:
+        """Rename it."""
+        title = self.body(NewTitle).title
+        try:
+            self.service.manager.rename(session_id, title)
+        except KeyError:
+            raise _unknown(session_id) from None
+        self.send(self.service.store.info(session_id))
+
+    @_needs("execute")
+    def delete(self, session_id: str) -> None:
+        """Delete it, and everything said in it."""
+        try:
+            self.service.manager.delete(session_id)
+        except KeyError:
+            raise _unknown(session_id) from None
+        self.set_status(204)
+        self.finish()
+
+
+class ExportHandler(_Handler):
+    """A session as a file."""
+
+    about_session = True
+
+    @_needs("read")
+    def get(self, session_id: str) -> None:
+        """Send it in the format that was asked for."""
+        kind = self.get_query_argument("format", "json")
+        if kind not in _EXPORTS:
+            raise ValueError(f"`format` must be one of {', '.join(_EXPORTS)}")
+        state = self.service.manager.transcript(session_id)
+        if state is None:
+            raise _unknown(session_id)
+        ending, content_type = _EXPORTS[kind]
+        if kind == "json":
+            body: object = session_file(session_id, str(state["epoch"]), self.service.store.read(session_id))
+        else:
+            body = to_markdown(state) if kind == "markdown" else _page(state)
+        self.set_header("Content-Disposition", f'attachment; filename="{session_id}.{ending}"')
+        self.set_header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox")
+        self.send(body, content_type)
+
+
+class BlobHandler(_Handler):
+    """A MIME value that was too long for its step."""
+
+    about_session = True
+
+    @_needs("read")
+    def get(self, session_id: str, sha256: str) -> None:
+        """Send it as JSON."""
+        try:
+            self.send(self.service.store.get_blob(session_id, sha256))
+        except KeyError:
+            raise web.HTTPError(404, "there is no such value") from None
+
+
+class TicketsHandler(_Handler):
+    """Tickets for programs."""
+
+    @_needs("execute")
+    def post(self) -> None:
+        """Make one."""
+        wanted = self.body(NewTicket)
+        token, ticket = self.service.tickets.mint(wanted.session_id, wanted.access, wanted.expires_in, self.username)
+        self.set_status(201)
+        self.set_header("Cache-Control", "no-store")
+        self.send(
+            {
+                "ticket": token,
+                "id": ticket.id,
+                "session_id": ticket.session_id,
+                "access": ticket.access,
+                "expires": ticket.expires,
+            }
+        )
+
+
+class TicketHandler(_Handler):
+    """One ticket."""
+
+    @_needs("execute")
+    def delete(self, ticket_id: str) -> None:
+        """Accept it no longer, and close the connections that came in with it."""
+        self.service.tickets.revoke(ticket_id)
+        self.service.end_ticket(ticket_id)
+        self.set_status(204)
+        self.finish()
+
+
+class HealthHandler(_Handler):
+    """Whether sessions can be served."""
+
+    @_needs("read")
+    def get(self) -> None:
+        """Say so; 503 with the reason if not."""
+        self.service.store.unfinished()
+        self.send({"status": "ok"})
+
+
+class MetricsHandler(_Handler):
+    """What the server is doing, in numbers."""
+
+    @_needs("read")
+    def get(self) -> None:
+        """For Prometheus."""
+        self.send(self.service.metrics.text(), CONTENT_TYPE_LATEST)
+
+
+class OpenAPIHandler(_Handler):
+    """What describes all this."""
+
+    @_needs("read")
+    def get(self) -> None:
+        """As YAML."""
+        self.send(_OPENAPI.read_bytes(), "application/yaml")
+
+
+class UnknownHandler(_Handler):
+    """Whatever else."""
+
+    async def prepare(self, **kwargs: Any) -> None:
+        """There is nothing, for anybody who may know."""
+        await super().prepare(**kwargs)
+        await self.require("read")
+        raise web.HTTPError(404, "there is nothing of this name: see openapi.yaml")
+
+
+_EXPORTS: Final = {
+    "json": ("json", "application/json"),
+    "markdown": ("md", "text/markdown; charset=utf-8"),
+    "html": ("html", "text/html; charset=utf-8"),
+}
+
+
+def handlers() -> list[tuple[str, type[_Handler]]]:
+    """The routes, below the server's base address."""
+    return [
+        (rf"{_ROOT}/agents", AgentsHandler),
+        (rf"{_ROOT}/sessions", SessionsHandler),
+        (rf"{_ROOT}/sessions/([^/]+)", SessionHandler),
+        (rf"{_ROOT}/sessions/([^/]+)/export", ExportHandler),
+        (rf"{_ROOT}/sessions/([^/]+)/blobs/([^/]+)", BlobHandler),
+        (rf"{_ROOT}/tickets", TicketsHandler),
+        (rf"{_ROOT}/tickets/([^/]+)", TicketHandler),
+        (rf"{_ROOT}/health", HealthHandler),
+        (rf"{_ROOT}/metrics", MetricsHandler),
+        (rf"{_ROOT}/openapi\.yaml", OpenAPIHandler),
+        (rf"{_ROOT}(?:/.*)?", UnknownHandler),
+    ]
+
+
+def _unknown(session_id: str) -> web.HTTPError:
+    return web.HTTPError(404, f"there is no session {session_id}")
+
+
+def _page(state: Transcript) -> str:
+    """The transcript as a page that needs nothing else."""
+    title = escape(state["title"] or "A conversation")
+    look = "body{max-width:60em;margin:2em auto;padding:0 1em;font-family:system-ui,sans-serif;color-scheme:light dark}"
+    head = f'<meta charset="utf-8"><title>{title}</title><style>{look}</style>'
+    return f'<!doctype html><html lang="en"><head>{head}</head><body><h1>{title}</h1>{to_html(state)}</body></html>'

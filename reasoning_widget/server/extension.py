@@ -1,0 +1,95 @@
+"""The Jupyter Server extension and its configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jupyter_core.paths import jupyter_data_dir
+from jupyter_server.extension.application import ExtensionApp
+from traitlets import Dict, Float, Int, Unicode, default
+
+from . import api
+from .nodelay import without_delay
+from .service import Service
+from .sockets import ChatSocket
+
+if TYPE_CHECKING:
+    from jupyter_server.serverapp import ServerApp
+
+_KERNEL_CONNECTION = "kernel_websocket_connection_class"
+
+
+class ReasoningApp(ExtensionApp):
+    """Serves conversations with agents: `c.ReasoningApp…` in ``jupyter_server_config.py``."""
+
+    name = "reasoning_widget"
+    description = "Conversations with agents, over WebSockets and REST"
+    load_other_extensions = True
+
+    store_path = Unicode(
+        help="The SQLite file that keeps the sessions, for one server at a time. Default: in Jupyter's data folder."
+    ).tag(config=True)
+    agents = Dict(
+        key_trait=Unicode(),
+        value_trait=Unicode(),
+        help="""Agents by name, "package.module:attribute", besides those of installed packages. The attribute is a
+        BaseAgent class, a function without arguments that makes an agent, or an async generator function that yields
+        steps.""",
+    ).tag(config=True)
+    llm = Dict(
+        help="A Qwen-Agent model configuration for the agents that come with this package. Empty: look for a model."
+    ).tag(config=True)
+    max_runs = Int(4, min=1, help="How many runs go on at once, each in a process of its own; others wait.").tag(
+        config=True
+    )
+    spare_workers = Int(
+        1, min=0, help="How many processes stand ready for the next runs; each takes about 150 MB of memory."
+    ).tag(config=True)
+    idle_after = Float(
+        900.0, min=0, help="Seconds after which a session leaves memory that nobody watches and in which nothing runs."
+    ).tag(config=True)
+    retention_days = Float(
+        0.0, min=0, help="Days after which sessions are deleted that nobody has spoken in; 0 keeps them forever."
+    ).tag(config=True)
+    ping_interval = Float(
+        30.0, min=0.1, help="Seconds between two heartbeats; a peer that misses two in a row is dropped."
+    ).tag(config=True)
+    max_messages_per_second = Float(
+        100.0, min=1, help="How many messages one connection may send in a second; twice as many in a burst."
+    ).tag(config=True)
+
+    service: Service
+
+    @property
+    def server(self) -> ServerApp:
+        """The server that this extends."""
+        assert self.serverapp is not None  # noqa: S101 (for the type checker)
+        return self.serverapp
+
+    @default("store_path")
+    def _default_store_path(self) -> str:
+        return str(Path(jupyter_data_dir()) / "reasoning-widget" / "sessions.db")
+
+    def initialize_settings(self) -> None:
+        """Share the service with the handlers, and let kernels' messages go at once."""
+        self.service = Service(self)
+        self.settings["reasoning"] = self.service
+        server_settings = self.server.web_app.settings
+        server_settings[_KERNEL_CONNECTION] = without_delay(server_settings[_KERNEL_CONNECTION])
+
+    def initialize_handlers(self) -> None:
+        """Where the sessions are found."""
+        self.handlers.append((r"/ws/chat/([^/]+)", ChatSocket))
+        self.handlers.extend(api.handlers())
+
+    async def _start_jupyter_server_extension(self, serverapp: Any) -> None:
+        await self.service.start()
+
+    def current_activity(self) -> int:
+        """How many runs are on: a server that ends itself when nothing happens waits for them."""
+        return self.service.live_runs
+
+    async def stop_extension(self) -> None:
+        """The server ends."""
+        await self.service.stop()

@@ -1,0 +1,169 @@
+"""From sessions to sockets: each frame is encoded once for all who are up to date, and nobody waits for a slow one.
+
+The sockets that have read all there is share one cursor, a `Feed`. One that does not take what it is sent leaves the
+feed with a cursor of its own, catches up when it takes again, and comes back. What is held for it meanwhile is what was
+on its way when it stalled.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from ..fold import is_open
+from ..protocol import Frame, encode
+from ..session.session import EndReason, Session
+from ..session.watcher import Watcher
+
+
+class Peer(Protocol):
+    """The other end of a socket."""
+
+    @property
+    def stalled(self) -> bool:
+        """Whether what was sent last is still on its way."""
+
+    def send(self, messages: Sequence[bytes]) -> None:
+        """Send text messages; never waits."""
+
+    async def drained(self) -> None:
+        """Wait until everything is sent, or never will be."""
+
+    def end(self, reason: EndReason) -> None:
+        """The session is over."""
+
+
+class Feed:
+    """The peers that see one session in the same way and are up to date.
+
+    Args:
+        session: What they see.
+        growing: Whether they see steps grow; else each step once, closed.
+        on_sent: Called with the number of messages that were sent, and their bytes.
+    """
+
+    def __init__(self, session: Session, *, growing: bool, on_sent: Callable[[int, int], None]) -> None:
+        self._session = session
+        self._growing = growing
+        self._on_sent = on_sent
+        self._live = Watcher(session, session.epoch, None)
+        self._live.take()
+        self._peers: set[Peer] = set()
+        self._catching_up: dict[Peer, asyncio.Task[None]] = {}
+        self._pumping = asyncio.get_running_loop().create_task(self._pump())
+
+    @property
+    def empty(self) -> bool:
+        """Whether nobody is served any more."""
+        return not self._peers and not self._catching_up
+
+    def add(self, peer: Peer, epoch: str | None, after: int | None) -> None:
+        """Serve `peer` what happened behind event `after` of `epoch`, and what comes; see `Watcher`."""
+        self.remove(peer)
+        self._catch_up(peer, Watcher(self._session, epoch, after))
+
+    def remove(self, peer: Peer) -> None:
+        """Send `peer` nothing more. Harmless when repeated."""
+        self._peers.discard(peer)
+        task = self._catching_up.pop(peer, None)
+        if task is not None:
+            task.cancel()
+
+    def close(self) -> None:
+        """Serve nobody any more."""
+        for peer in [*self._peers, *self._catching_up]:
+            self.remove(peer)
+        self._pumping.cancel()
+        self._live.close()
+
+    async def _pump(self) -> None:
+        while self._session.ended is None:
+            await self._live.changed()
+            self._flush()
+        peers = [*self._peers, *self._catching_up]
+        for peer in peers:
+            self.remove(peer)
+            peer.end(self._session.ended)
+
+    def _flush(self) -> None:
+        """Send what is new to all who are up to date."""
+        if self._live.up_to_date or self._session.ended is not None:
+            return
+        for peer in [peer for peer in self._peers if peer.stalled]:
+            self._peers.discard(peer)
+            self._catch_up(peer, self._live.fork())
+        while not self._live.up_to_date:
+            messages = self._messages(self._live)
+            for peer in self._peers:
+                peer.send(messages)
+            self._count(messages, len(self._peers))
+
+    def _catch_up(self, peer: Peer, watcher: Watcher) -> None:
+        async def catch_up() -> None:
+            try:
+                while True:
+                    await peer.drained()
+                    self._flush()  # so that the peer may join at the very moment at which it knows all
+                    messages = self._messages(watcher)
+                    peer.send(messages)
+                    self._count(messages, 1)
+                    if watcher.up_to_date:
+                        break
+            finally:
+                watcher.close()
+            del self._catching_up[peer]
+            self._peers.add(peer)
+
+        self._catching_up[peer] = asyncio.get_running_loop().create_task(catch_up())
+
+    def _messages(self, watcher: Watcher) -> list[bytes]:
+        return [encode(frame) for frame in watcher.take()["frames"] if self._is_for_us(frame)]
+
+    def _is_for_us(self, frame: Frame) -> bool:
+        if frame["type"] == "reasoning_step":
+            step = frame["data"]
+            return (self._growing or not is_open(step)) and self._session.is_shown(step, growing=self._growing)
+        if frame["type"] == "step_delta":
+            step = self._session.state["steps"][frame["data"]["step_id"]]
+            return self._growing and self._session.is_shown(step, growing=True)
+        return True
+
+    def _count(self, messages: list[bytes], peers: int) -> None:
+        if messages and peers:
+            self._on_sent(len(messages) * peers, sum(map(len, messages)) * peers)
+
+
+class Hub:
+    """All the feeds of a server.
+
+    Args:
+        on_sent: See `Feed`.
+    """
+
+    def __init__(self, on_sent: Callable[[int, int], None] = lambda _messages, _bytes: None) -> None:
+        self._on_sent = on_sent
+        self._feeds: dict[tuple[Session, bool], Feed] = {}
+
+    def follow(self, peer: Peer, session: Session, *, growing: bool, epoch: str | None, after: int | None) -> None:
+        """Let `peer` see `session`, from now on or anew; see `Feed`."""
+        key = (session, growing)
+        feed = self._feeds.get(key)
+        if feed is None:
+            feed = self._feeds[key] = Feed(session, growing=growing, on_sent=self._on_sent)
+        feed.add(peer, epoch, after)
+
+    def leave(self, peer: Peer, session: Session, *, growing: bool) -> None:
+        """Let `peer` see no more of `session`."""
+        feed = self._feeds.get((session, growing))
+        if feed is not None:
+            feed.remove(peer)
+            if feed.empty:
+                del self._feeds[session, growing]
+                feed.close()
+
+    def close(self) -> None:
+        """Serve nobody any more."""
+        for feed in self._feeds.values():
+            feed.close()
+        self._feeds.clear()

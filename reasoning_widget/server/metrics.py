@@ -1,0 +1,46 @@
+"""What the server is doing, in numbers, in the form that Prometheus reads."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
+
+if TYPE_CHECKING:
+    from .service import Service
+
+_PREFIX: Final = "reasoning_widget"
+
+
+class Metrics:
+    """The numbers of one server, in a registry of their own.
+
+    Args:
+        service: Whose numbers they are.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._registry = CollectorRegistry()
+        self._messages = self._counter("sent_messages", "Messages sent over WebSockets")
+        self._bytes = self._counter("sent_bytes", "Bytes of messages sent over WebSockets")
+        gauges = {
+            "live_sessions": ("Sessions in memory", lambda: len(service.live)),
+            "sockets": ("WebSockets that are open", lambda: len(service.sockets)),
+            "runs": ("Runs that are on", lambda: service.runner.running),
+            "waiting_runs": ("Runs that wait for others to end", lambda: service.runner.waiting),
+            "workers": ("Processes in which agents run, or stand ready", lambda: service.runner.workers),
+        }
+        for name, (text, value) in gauges.items():
+            Gauge(f"{_PREFIX}_{name}", text, registry=self._registry).set_function(value)
+
+    def count_sent(self, messages: int, size: int) -> None:
+        """Messages, of `size` bytes together, were sent."""
+        self._messages.inc(messages)
+        self._bytes.inc(size)
+
+    def text(self) -> bytes:
+        """All of them, in Prometheus's text format."""
+        return generate_latest(self._registry)
+
+    def _counter(self, name: str, text: str) -> Counter:
+        return Counter(f"{_PREFIX}_{name}", text, registry=self._registry)

@@ -1,0 +1,162 @@
+"""What the handlers of one server share."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tornado.ioloop import PeriodicCallback
+
+from ..agents.manager import AgentManager
+from ..session.log import StorageError
+from ..session.manager import SessionManager
+from ..session.processes import ProcessRunner
+from ..session.session import Session
+from ..session.store import SessionStore
+from .hub import Hub
+from .metrics import Metrics
+from .tickets import Tickets
+
+if TYPE_CHECKING:
+    from .extension import ReasoningApp
+    from .sockets import ChatSocket
+
+_HOUSEKEEPING = 60.0  # seconds between looks for sessions that are idle or too old
+_FOR_WORKERS = ("AgentManager", "Models")  # the configuration that is read where agents are made
+_DAY = 24 * 3600.0
+
+
+class Service:
+    """The sessions of a server, what runs them, and who watches them. Lives on the server's loop.
+
+    Args:
+        app: The extension, with its configuration.
+
+    Attributes:
+        sockets: The connections that are open.
+    """
+
+    def __init__(self, app: ReasoningApp) -> None:
+        self.app = app
+        self.metrics = Metrics(self)
+        self.hub = Hub(self.metrics.count_sent)
+        self.sockets: set[ChatSocket] = set()
+        self.agents = AgentManager(config=app.config)
+        self.agents.agents = {**self.agents.agents, **app.agents}
+        self.runner = ProcessRunner(
+            agents=dict(self.agents.agents),
+            config={name: dict(app.config[name]) for name in _FOR_WORKERS if name in app.config},
+            llm=app.llm or None,
+            max_runs=app.max_runs,
+            spare=app.spare_workers,
+            folder=Path(app.server.root_dir),
+        )
+        self._opened: tuple[SessionStore, SessionManager, Tickets] | None = None
+        self._timers = [
+            PeriodicCallback(self._beat, app.ping_interval * 1000),
+            PeriodicCallback(self._keep_house, _HOUSEKEEPING * 1000),
+        ]
+
+    async def start(self) -> None:
+        """Open the store and warm up a worker. A store that cannot be opened is tried again when it is needed."""
+        for timer in self._timers:
+            timer.start()
+        try:
+            self._open()
+        except StorageError as error:
+            self._report("the sessions cannot be served", error)
+        self.runner.keep_spares()
+
+    async def stop(self) -> None:
+        """Let go of the watchers, stop what runs, close the store."""
+        for timer in self._timers:
+            timer.stop()
+        if self._opened is not None:
+            store, manager, _ = self._opened
+            manager.close()
+        self.hub.close()
+        await self.runner.close()
+        if self._opened is not None:
+            store.close()
+            self._opened = None
+
+    @property
+    def store(self) -> SessionStore:
+        """Where the sessions are kept.
+
+        Raises:
+            StorageError: It cannot be opened; the text says why.
+        """
+        return self._open()[0]
+
+    @property
+    def manager(self) -> SessionManager:
+        """The sessions.
+
+        Raises:
+            StorageError: See `store`.
+        """
+        return self._open()[1]
+
+    @property
+    def tickets(self) -> Tickets:
+        """Who else may come in.
+
+        Raises:
+            StorageError: See `store`.
+        """
+        return self._open()[2]
+
+    @property
+    def live_runs(self) -> int:
+        """How many runs are on or wait."""
+        return sum(1 for session in self.live.values() if session.busy)
+
+    @property
+    def live(self) -> dict[str, Session]:
+        """The sessions in memory."""
+        return self._opened[1].live if self._opened is not None else {}
+
+    def end_ticket(self, ticket_id: str) -> None:
+        """Close the connections that came in with this ticket."""
+        for socket in list(self.sockets):
+            if socket.ticket is not None and socket.ticket.id == ticket_id:
+                socket.ticket_ended()
+
+    def _open(self) -> tuple[SessionStore, SessionManager, Tickets]:
+        if self._opened is None:
+            store = SessionStore(self.app.store_path, f"{self.app.server.connection_url}, process {os.getpid()}")
+            manager = SessionManager(
+                store, self.agents, self.runner, idle_after=self.app.idle_after, on_failure=self._session_failed
+            )
+            try:
+                manager.recover(store.unfinished())
+            except StorageError:
+                store.close()
+                raise
+            tickets = Tickets(store, Path(f"{self.app.store_path}.key"), parent=self.app)
+            self._opened = (store, manager, tickets)
+        return self._opened
+
+    def _session_failed(self, session_id: str, error: StorageError) -> None:
+        self._report(f"session {session_id} could not be saved", error)
+
+    def _report(self, what: str, error: StorageError) -> None:
+        self.app.log.error("reasoning-widget: %s: %s", what, error)
+
+    def _beat(self) -> None:
+        for socket in list(self.sockets):
+            socket.beat()
+
+    def _keep_house(self) -> None:
+        if self._opened is None:
+            return
+        store, manager, _ = self._opened
+        manager.release_idle()
+        if self.app.retention_days > 0:
+            try:
+                store.expire(time.time() - self.app.retention_days * _DAY, keep=set(manager.live))
+            except StorageError as error:
+                self._report("old sessions could not be deleted", error)

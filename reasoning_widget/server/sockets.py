@@ -1,0 +1,261 @@
+"""`ws/chat/<session_id>`: the protocol over a WebSocket."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Sequence
+from http.client import responses
+from typing import Any, Final
+
+import msgspec
+from jupyter_server.base.websocket import WebSocketMixin
+from tornado import web
+from tornado.iostream import IOStream, StreamClosedError
+from tornado.websocket import WebSocketClosedError, WebSocketHandler
+
+from ..protocol import (
+    JSON,
+    MAX_FRAME_BYTES,
+    Frame,
+    ProtocolError,
+    check_session_id,
+    encode,
+    parse_client_message,
+)
+from ..session.budget import Budget
+from ..session.log import StorageError
+from ..session.session import EndReason, Session
+from .auth import ReasoningHandler
+
+SUBPROTOCOL: Final = "reasoning-widget.v1"
+
+MAX_CLIENT_MESSAGE_BYTES: Final = 1024 * 1024
+
+_CLOSE_CODES: Final[dict[EndReason, tuple[int, str]]] = {
+    "closed": (1001, "the server is going away"),
+    "deleted": (4410, "the session was deleted"),
+    "failed": (1013, "the session could not be saved: try again later"),
+}
+_TICKET_ENDED: Final = 4401
+_MAX_PART: Final = MAX_FRAME_BYTES // 8  # code points; the longest escape takes six bytes
+_READING: Final = ("attach", "blob", "ping")
+
+
+class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
+    """One client of one session."""
+
+    _session: Session
+    _after: int | None
+    _epoch: str | None
+    _growing = False
+    _messages: Budget
+    _expiry: asyncio.TimerHandle | None = None
+    _unanswered_pings = 0
+
+    # The handshake
+
+    async def get(self, session_id: str) -> None:
+        """Check who asks for what, then become a WebSocket."""
+        try:
+            check_session_id(session_id)
+        except ValueError as error:
+            raise web.HTTPError(400, str(error)) from None
+        await self.require("read", session_id)
+        self._after = self._integer("after")
+        self._epoch = self.get_query_argument("epoch", None)
+        self._growing = self.get_query_argument("stream", "") == "tokens"
+        try:
+            self._session = self.service.manager.open(session_id)
+        except StorageError as error:
+            raise web.HTTPError(503, str(error)) from error
+        await super().get(session_id)
+
+    def _integer(self, name: str) -> int | None:
+        text = self.get_query_argument(name, None)
+        if text is None:
+            return None
+        if not (text.isascii() and text.isdigit() and len(text) < 16):
+            raise web.HTTPError(400, f"`{name}` must be a number of an event, or absent")
+        return int(text)
+
+    def set_default_headers(self) -> None:
+        """None of those that say how a page may be used."""
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Why the handshake was refused, for programs."""
+        error = kwargs["exc_info"][1]
+        message = getattr(error, "log_message", None) or responses.get(status_code, "error")
+        self.set_header("Content-Type", "application/json")
+        self.finish(encode({"code": "refused", "message": message}))
+
+    def select_subprotocol(self, subprotocols: list[str]) -> str | None:
+        """Browsers send their ticket as another one, which is never answered."""
+        return SUBPROTOCOL if SUBPROTOCOL in subprotocols else None
+
+    def get_compression_options(self) -> None:
+        """No compression: it would cost more memory for each watcher than all else together."""
+        return
+
+    @property
+    def max_message_size(self) -> int:
+        """Bytes; a longer message closes the connection with 1009."""
+        return MAX_CLIENT_MESSAGE_BYTES
+
+    @property
+    def ping_interval(self) -> float:
+        """None of its own: one timer of the service's beats for all sockets."""
+        return 0
+
+    def open(self, *args: str, **kwargs: str) -> None:
+        """The handshake is done: serve."""
+        self.set_nodelay(True)
+        app = self.service.app
+        self._messages = Budget(app.max_messages_per_second, 2 * app.max_messages_per_second)
+        self.service.sockets.add(self)
+        if self.ticket is not None:
+            left = self.ticket.expires - time.time()
+            self._expiry = asyncio.get_running_loop().call_later(left, self.ticket_ended)
+        self._follow(self._epoch, self._after)
+
+    def _follow(self, epoch: str | None, after: int | None) -> None:
+        self.service.hub.follow(self, self._session, growing=self._growing, epoch=epoch, after=after)
+
+    def on_close(self) -> None:
+        """The connection is gone."""
+        if self._expiry is not None:
+            self._expiry.cancel()
+        self.service.sockets.discard(self)
+        self.service.hub.leave(self, self._session, growing=self._growing)
+
+    # What the client sends
+
+    async def on_message(self, message: str | bytes) -> None:
+        """Answer; the next message is only read once the answer has been taken."""
+        self._unanswered_pings = 0
+        replies = [encode(reply) for reply in await self._replies(message)]
+        if replies:
+            self.send(replies)
+            await self.drained()
+
+    async def _replies(self, message: str | bytes) -> list[Frame]:
+        now = asyncio.get_running_loop().time()
+        too_fast = self._messages.wait(now) > 0
+        raw: Any = None
+        try:
+            if isinstance(message, bytes):
+                raise ProtocolError("bad_message", "send text messages, not binary ones")  # noqa: TRY301
+            raw = _decoded(message)
+            if too_fast:
+                raise ProtocolError("too_fast", "too many messages: wait a second before you send more")  # noqa: TRY301
+            self._messages.spend(1, now)
+            return await self._handled(raw)
+        except ProtocolError as error:
+            if error.id is None and isinstance(raw, dict) and isinstance(raw.get("id"), str):
+                error.id = raw["id"]
+            return [error.frame()]
+
+    async def _handled(self, raw: Any) -> list[Frame]:
+        kind = raw.get("type") if isinstance(raw, dict) else None
+        if kind not in _READING and not await self.may("execute", self._session.session_id):
+            raise ProtocolError("forbidden", "you may watch this session, but not take part in it")
+        if kind not in ("attach", "blob"):
+            return self._session.handle(raw, self.username)
+        message = parse_client_message(raw)
+        payload = message["payload"]
+        if kind == "attach":
+            replies: list[Frame] = []
+            self._follow(payload["epoch"], payload["after"])
+        else:
+            replies = self._blob(payload["blob"])
+        return [*replies, {"type": "ack", "data": {"id": message["id"]}}] if "id" in message else replies
+
+    def _blob(self, sha256: str) -> list[Frame]:
+        """The value in one frame, or its JSON in several if one would be too long."""
+        try:
+            value = self._session.blob(sha256)
+        except KeyError:
+            raise ProtocolError("unknown_blob", f"there is no value with the SHA-256 {sha256[:64]!r}") from None
+        except StorageError as error:
+            raise ProtocolError("storage_failed", str(error)) from error
+        whole: Frame = {"type": "blob", "data": {"blob": sha256, "value": value}}
+        if len(encode(whole)) <= MAX_FRAME_BYTES:
+            return [whole]
+        text = encode(value).decode()
+        parts = [text[start : start + _MAX_PART] for start in range(0, len(text), _MAX_PART)]
+        data: list[JSON] = [
+            {"blob": sha256, "part": {"index": index, "count": len(parts)}, "text": part}
+            for index, part in enumerate(parts)
+        ]
+        return [{"type": "blob", "data": each} for each in data]
+
+    @property
+    def _stream(self) -> IOStream | None:
+        connection = self.ws_connection
+        return getattr(connection, "stream", None)
+
+    # What the session sends: see `Peer`
+
+    @property
+    def stalled(self) -> bool:
+        """See `Peer`."""
+        stream = self._stream
+        return stream is not None and stream.writing()
+
+    def send(self, messages: Sequence[bytes]) -> None:
+        """See `Peer`."""
+        connection = self.ws_connection
+        if connection is None or connection.is_closing():
+            return
+        try:
+            for message in messages:
+                connection.write_message(message).add_done_callback(_ignore_failure)
+        except WebSocketClosedError:
+            pass  # `on_close` follows
+
+    async def drained(self) -> None:
+        """See `Peer`."""
+        stream = self._stream
+        if stream is not None and stream.writing():
+            with contextlib.suppress(StreamClosedError):
+                await stream.write(b"")  # done when all that came before is
+
+    def end(self, reason: EndReason) -> None:
+        """See `Peer`."""
+        self.close(*_CLOSE_CODES[reason])
+
+    def ticket_ended(self) -> None:
+        """The ticket has expired or was revoked."""
+        self.close(_TICKET_ENDED, "the ticket has ended")
+
+    # The heartbeat
+
+    def beat(self) -> None:
+        """Called once each interval: a peer that was silent for two of them is gone."""
+        stream = self._stream
+        if stream is None:
+            return
+        if self._unanswered_pings >= 2:
+            stream.close()  # nobody is there to close it with
+            return
+        self._unanswered_pings += 1
+        with contextlib.suppress(WebSocketClosedError):
+            self.ping()
+
+    def on_pong(self, data: bytes) -> None:
+        """The peer is there."""
+        self._unanswered_pings = 0
+
+
+def _ignore_failure(sent: asyncio.Future[None]) -> None:
+    """That a message could not be sent is known by `on_close`; asking keeps asyncio from logging it."""
+    if not sent.cancelled():
+        sent.exception()
+
+
+def _decoded(message: str) -> Any:
+    try:
+        return msgspec.json.decode(message)
+    except msgspec.DecodeError as error:
+        raise ProtocolError("bad_json", f"this is no JSON: {error}") from None

@@ -1,0 +1,197 @@
+"""Tickets: JSON Web Tokens for programs that must not hold the server's own token.
+
+A ticket is for one session, for reading it or for talking in it, and for a limited time. The server signs its own with
+a secret key; those of other issuers are accepted by their public keys. The claims are the registered ones of RFC 7519
+(`iss`, `aud`, `sub`, `iat`, `exp`, `jti`) and two of ours, `session_id` and `access`.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal, cast
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from traitlets import Dict, Float, TraitError, Unicode, validate
+from traitlets.config import LoggingConfigurable
+
+from ..protocol import check_session_id
+from ..session.store import SessionStore
+
+Access = Literal["read", "talk"]
+
+OWN_ISSUER: Final = "reasoning-widget"
+AUDIENCE: Final = "reasoning-widget"
+
+_MAX_TICKET: Final = 8192  # characters; a longer one is not even read
+_LEEWAY: Final = 5.0  # seconds by which an issuer's clock may differ
+_MIN_SECRET: Final = 32  # bytes; RFC 7518, section 3.2, asks for as many as the hash has
+_REQUIRED: Final = ["iss", "aud", "iat", "exp", "jti"]
+_ALGORITHMS: Final[list[tuple[type | tuple[type, ...], list[str]]]] = [
+    (rsa.RSAPublicKey, ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"]),
+    (ec.EllipticCurvePublicKey, ["ES256", "ES384", "ES512", "ES256K"]),
+    ((ed25519.Ed25519PublicKey, ed448.Ed448PublicKey), ["EdDSA"]),
+]
+
+
+class InvalidTicket(ValueError):
+    """A ticket that is not accepted. The text says why, and never quotes it."""
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """What a ticket allows.
+
+    Attributes:
+        id: By which it is revoked; an issuer's own ids are known apart.
+        session_id: The only session it is for.
+        access: ``read``, or ``talk``: to take part as well.
+        expires: Seconds since the epoch.
+        subject: Who holds it, in the issuer's words.
+    """
+
+    id: str
+    session_id: str
+    access: Access
+    expires: float
+    subject: str
+
+
+class Tickets(LoggingConfigurable):
+    """Signs and checks tickets: `c.Tickets…` in ``jupyter_server_config.py``.
+
+    Args:
+        store: Which remembers those that were revoked.
+        key_path: Where the server's own key is kept if none is configured.
+    """
+
+    secret = Unicode(
+        help="The key for the server's own tickets, 32 bytes or more. Empty: a random one, kept beside the sessions."
+    ).tag(config=True)
+    issuers = Dict(
+        key_trait=Unicode(),
+        value_trait=Unicode(),
+        help="Others whose tickets are accepted: the `iss` claim, and the issuer's public key in PEM form.",
+    ).tag(config=True)
+    max_seconds = Float(30 * 24 * 3600.0, min=1, help="The longest time for which a ticket is minted.").tag(config=True)
+
+    def __init__(self, store: SessionStore, key_path: Path, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._store = store
+        self._secret = self.secret.encode() or _kept_secret(key_path)
+        self._keys = {name: _public_key(name, pem) for name, pem in self.issuers.items()}
+
+    @validate("secret")
+    def _long_enough(self, proposal: Any) -> str:
+        secret: str = proposal["value"]
+        if secret and len(secret.encode()) < _MIN_SECRET:
+            raise TraitError(f"`Tickets.secret` must have at least {_MIN_SECRET} bytes")
+        return secret
+
+    def mint(self, session_id: str, access: str, expires_in: float, subject: str) -> tuple[str, Ticket]:
+        """A new ticket, in its signed form and as what it says.
+
+        Args:
+            session_id: The session it is for, which need not exist yet.
+            access: ``read`` or ``talk``.
+            expires_in: Seconds.
+            subject: For whom it is made.
+
+        Raises:
+            ValueError: One of them is out of range.
+        """
+        check_session_id(session_id)
+        if access not in ("read", "talk"):
+            raise ValueError('`access` must be "read" or "talk"')
+        if not 0 < expires_in <= self.max_seconds:
+            raise ValueError(f"`expires_in` must be a number of seconds up to {self.max_seconds:g}")
+        now = time.time()
+        ticket = Ticket(secrets.token_hex(8), session_id, cast("Access", access), now + expires_in, subject)
+        claims = {
+            "iss": OWN_ISSUER,
+            "aud": AUDIENCE,
+            "sub": subject,
+            "iat": now,
+            "exp": ticket.expires,
+            "jti": ticket.id,
+            "session_id": session_id,
+            "access": access,
+        }
+        return jwt.encode(claims, self._secret, algorithm="HS256"), ticket
+
+    def verify(self, token: str) -> Ticket:
+        """What a ticket says, if it is to be believed.
+
+        Raises:
+            InvalidTicket: It is not.
+            StorageError: Whether it was revoked cannot be read.
+        """
+        if len(token) > _MAX_TICKET:
+            raise InvalidTicket("the ticket is too long")
+        try:
+            issuer = jwt.decode(token, options={"verify_signature": False}).get("iss")
+            key, algorithms = self._key_of(issuer)
+            claims = jwt.decode(
+                token,
+                key,
+                algorithms=algorithms,
+                audience=AUDIENCE,
+                issuer=issuer,
+                leeway=_LEEWAY,
+                options={"require": _REQUIRED},
+            )
+        except jwt.ExpiredSignatureError:
+            raise InvalidTicket("the ticket has expired: get another one") from None
+        except jwt.PyJWTError as error:
+            raise InvalidTicket(f"the ticket is not valid: {type(error).__name__}") from None
+        ticket = _ticket(claims)
+        if self._store.is_revoked(ticket.id):
+            raise InvalidTicket("the ticket was revoked")
+        return ticket
+
+    def revoke(self, ticket_id: str) -> None:
+        """Accept a ticket no longer.
+
+        Raises:
+            StorageError: It cannot be remembered.
+        """
+        self._store.revoke_ticket(ticket_id, time.time() + self.max_seconds + _LEEWAY)
+
+    def _key_of(self, issuer: object) -> tuple[Any, list[str]]:
+        if issuer == OWN_ISSUER:
+            return self._secret, ["HS256"]
+        if isinstance(issuer, str) and issuer in self._keys:
+            return self._keys[issuer]
+        raise InvalidTicket("the ticket's issuer is unknown here")
+
+
+def _ticket(claims: dict[str, Any]) -> Ticket:
+    session_id, access, ticket_id = claims.get("session_id"), claims.get("access"), claims["jti"]
+    if not isinstance(session_id, str) or access not in ("read", "talk") or not isinstance(ticket_id, str):
+        raise InvalidTicket("the ticket says neither which session it is for nor what it allows")
+    name = ticket_id if claims["iss"] == OWN_ISSUER else f"{claims['iss']}#{ticket_id}"
+    return Ticket(name, session_id, access, float(claims["exp"]), str(claims.get("sub", "")))
+
+
+def _kept_secret(path: Path) -> bytes:
+    """The random key in `path`, made if it is not there: tickets outlive the server."""
+    if not path.exists():
+        path.touch(mode=0o600)
+        path.write_bytes(secrets.token_bytes(_MIN_SECRET))
+    return path.read_bytes()
+
+
+def _public_key(issuer: str, pem: str) -> tuple[Any, list[str]]:
+    """An issuer's key, and the algorithms that it is for: which one is not the ticket's to say."""
+    try:
+        key = load_pem_public_key(pem.encode())
+    except ValueError as error:
+        raise TraitError(f"`Tickets.issuers`: the key of {issuer!r} is no public key in PEM form: {error}") from None
+    for kind, algorithms in _ALGORITHMS:
+        if isinstance(key, kind):
+            return key, algorithms
+    raise TraitError(f"`Tickets.issuers`: keys such as that of {issuer!r} sign no tickets")

@@ -1,0 +1,66 @@
+"""Agents that a test's server offers: `CONFIG` names them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+
+from reasoning_widget import current_run
+
+WORDS = 40
+
+
+async def echo(prompt):
+    """Says what it was told."""
+    yield {"type": "thought", "content": "Repeat it."}
+    yield {"type": "final_answer", "content": f"You said: {prompt}"}
+
+
+async def count(prompt):
+    """Says as many words as it is told, one by one, after a thought and a call of a tool."""
+    words, _, pause = prompt.partition(" ")
+    yield {"type": "thought", "id": "t", "content": "I shall count.", "status": "done"}
+    yield {
+        "type": "tool_use",
+        "content": "",
+        "tool": {"name": "numbers", "arguments": f'{{"upto": {words}}}', "call_id": "1"},
+    }
+    yield {"type": "tool_result", "content": "ready", "tool": {"name": "numbers", "call_id": "1"}}
+    text = ""
+    for number in range(int(words)):
+        text += f"word{number} "
+        yield {"type": "final_answer", "id": "a", "content": text}
+        await asyncio.sleep(float(pause or 0))
+
+
+async def wait(prompt):
+    """Thinks until it is stopped."""
+    yield {"type": "thought", "id": "t", "content": "Hm.", "status": "streaming"}
+    await asyncio.Event().wait()
+
+
+def hang_now():
+    time.sleep(1e6)
+
+
+async def hang(prompt):
+    """Blocks its thread for good."""
+    yield {"type": "thought", "id": "t", "content": "Hm.", "status": "streaming"}
+    hang_now()
+
+
+async def crash(prompt):
+    """Takes its process down."""
+    yield {"type": "thought", "content": "Goodbye."}
+    await asyncio.sleep(0.1)  # long enough for the thought to leave
+    os._exit(3)
+
+
+async def question(prompt):
+    """Asks the person."""
+    answer = await current_run().ask({"kind": "question", "prompt": "Which colour?"})
+    yield {"type": "final_answer", "content": f"{answer}, then."}
+
+
+CONFIG = {name: f"tests.server.agents:{name}" for name in ("echo", "count", "wait", "hang", "crash", "question")}

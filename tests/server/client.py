@@ -1,0 +1,73 @@
+"""A plain client of the WebSocket: what it is sent, and the fold of it."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+from contextlib import asynccontextmanager
+
+from websockets.asyncio.client import ClientConnection, connect
+
+from reasoning_widget.fold import new_transcript, receive
+from reasoning_widget.protocol import Frame
+
+_HANGS = 60  # seconds without a frame after which a test fails instead of waiting for good
+
+_numbers = itertools.count(1)
+
+
+def new_session():
+    """The id of a session nobody has used."""
+    return f"s{next(_numbers)}"
+
+
+class Client:
+    """One connection.
+
+    Attributes:
+        frames: What came, in order.
+        state: The fold of it.
+    """
+
+    def __init__(self, socket: ClientConnection) -> None:
+        self.socket = socket
+        self.frames: list[Frame] = []
+        self.state = new_transcript()
+
+    async def send(self, kind, message_id=None, /, **payload):
+        message = {"type": kind, "payload": payload}
+        if message_id is not None:
+            message["id"] = message_id
+        await self.socket.send(json.dumps(message))
+
+    async def ask(self, text, agent="echo", message_id=None, **payload):
+        message_id = message_id or f"m{next(_numbers)}"
+        await self.send("chat", message_id, message=text, agent_name=agent, **payload)
+        return message_id
+
+    async def receive(self):
+        """The next frame."""
+        async with asyncio.timeout(_HANGS):
+            frame: Frame = json.loads(await self.socket.recv())
+        self.frames.append(frame)
+        assert receive(self.state, frame) != "gap"
+        return frame
+
+    async def until(self, kind):
+        """The next frame of that type; those before are taken, too."""
+        while (frame := await self.receive())["type"] != kind:
+            pass
+        return frame
+
+    def steps(self):
+        """The type and the text of each step."""
+        return [(step["type"], step["content"]) for step in self.state["steps"].values()]
+
+
+@asynccontextmanager
+async def connected(server, session_id, query="after=0&stream=tokens", **options):
+    """A client of `server`, with its token unless `additional_headers` say something else."""
+    options.setdefault("additional_headers", {"Authorization": f"token {server.token}"})
+    async with connect(server.socket_url(session_id, query), **options) as socket:
+        yield Client(socket)
