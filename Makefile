@@ -156,4 +156,4 @@ requirements: $(PY_PACKAGES) ## pin the newest development environment in tests/
 		--output-file tests/requirements.txt
 
 clean: ## remove what was built and set up
-	rm -rf .venv js/node_modules js/lib dist reasoning_widget/widget/static reasoning_widget/labextension
+	rm -rf .venv js/node_modules dist reasoning_widget/widget/static reasoning_widget/labextension

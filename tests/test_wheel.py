@@ -89,6 +89,7 @@ def test_it_holds_the_package_and_what_was_built_and_nothing_else(wheel: Path) -
     extension = f"{data}/data/share/jupyter/labextensions/reasoning-widget"
     assert f"{extension}/package.json" in names
     assert f"{extension}/install.json" in names
+    assert f"{extension}/static/third-party-licenses.json" in names
     assert [n for n in names if not n.startswith(("reasoning_widget/", f"{extension}/", f"{info}/"))] == []
     assert [n for n in names if n.startswith("reasoning_widget/labextension/")] == []
 

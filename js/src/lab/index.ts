@@ -1,45 +1,9 @@
-/** The JupyterLab extension: what the notebook's interface offers besides the widget itself. */
-import type { JupyterFrontEnd, JupyterFrontEndPlugin } from "@jupyterlab/application";
-import { ICommandPalette } from "@jupyterlab/apputils";
-import { INotebookTracker, NotebookActions } from "@jupyterlab/notebook";
-import { ITranslator, nullTranslator } from "@jupyterlab/translation";
+// The JupyterLab extension. This file and what it imports are loaded when JupyterLab starts, so they stay small: what
+// draws is fetched when it is first needed, through lazy.ts.
 
-const INSERT_CHAT = "reasoning-widget:insert-chat";
+import type { JupyterFrontEndPlugin } from "@jupyterlab/application";
+import { insertChat } from "./insert.ts";
 
-const CHAT_CELL = 'from reasoning_widget import ReasoningChat\n\nReasoningChat(agent="researcher")';
+const plugins: JupyterFrontEndPlugin<unknown>[] = [insertChat];
 
-const insertChat: JupyterFrontEndPlugin<void> = {
-  id: "reasoning-widget:plugin",
-  description: "A command that adds a cell with a reasoning chat to the notebook",
-  autoStart: true,
-  requires: [INotebookTracker],
-  optional: [ICommandPalette, ITranslator],
-  activate: (
-    app: JupyterFrontEnd,
-    notebooks: INotebookTracker,
-    palette: ICommandPalette | null,
-    translator: ITranslator | null,
-  ): void => {
-    const trans = (translator ?? nullTranslator).load("reasoning-widget");
-    const notebookIsOpen = () => notebooks.currentWidget !== null;
-
-    app.commands.addCommand(INSERT_CHAT, {
-      label: trans.__("Insert Reasoning Chat"),
-      caption: trans.__("Add a cell below that shows a chat with an agent"),
-      isEnabled: notebookIsOpen,
-      execute: () => {
-        const notebook = notebooks.currentWidget?.content;
-        if (notebook === undefined) {
-          return;
-        }
-        NotebookActions.insertBelow(notebook);
-        NotebookActions.changeCellType(notebook, "code");
-        notebook.activeCell?.model.sharedModel.setSource(CHAT_CELL);
-      },
-    });
-    notebooks.currentChanged.connect(() => app.commands.notifyCommandChanged(INSERT_CHAT));
-    palette?.addItem({ command: INSERT_CHAT, category: trans.__("Notebook Cell Operations") });
-  },
-};
-
-export default insertChat;
+export default plugins;

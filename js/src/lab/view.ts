@@ -1,0 +1,12 @@
+// The views as the extension's plugins use them: one chunk, fetched when the first of them is drawn. The styles come
+// with it, once. Mathematics and colours for code are chunks of their own, fetched when a text first needs them.
+
+import { provideLoaders } from "../modules.ts";
+
+export { Store } from "../store.ts";
+export { drawChat } from "../view/chat.tsx";
+
+provideLoaders({
+  math: () => import("../optional/math.ts"),
+  highlight: () => import("../optional/highlight.ts"),
+});
