@@ -134,7 +134,8 @@ class RunSteps:
             "run_id": self._run_id,
             "index": index,
             "agent": self._agent_name,
-            "timestamp": _number(step.get("timestamp"), now),
+            # What comes with the time that it took has begun by so much earlier.
+            "timestamp": _number(step.get("timestamp"), now - max(0.0, _number(step.get("duration"), 0.0))),
             "status": "streaming",
         }
         if parent is not None:

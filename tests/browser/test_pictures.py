@@ -49,18 +49,21 @@ STORY = '''
         count = {"name": "calculate", "arguments": '{"expression": "1094 - 870"}', "call_id": "2"}
         steps = [
             {"type": "thought", "content": "The report on energy should say. I look for the summer months.",
-             "iteration": 1, "duration": 1.4},
-            {"type": "tool_use", "content": "", "tool": find, "iteration": 1, "duration": 0.3},
+             "iteration": 1, "duration": 1.4, "usage": {"input_tokens": 412, "output_tokens": 31}},
+            {"type": "tool_use", "content": "", "tool": find, "iteration": 1, "duration": 0.4},
             {"type": "tool_result", "content": "[reports/energy.md:7-9]\\nJune: made 412, used 301", "tool": find,
-             "iteration": 1, "duration": 0.02},
-            {"type": "thought", "content": "Now the difference.", "iteration": 2, "duration": 0.6},
+             "iteration": 1, "duration": 0.7},
+            {"type": "thought", "content": "Now the difference.", "iteration": 2, "duration": 0.6,
+             "usage": {"input_tokens": 506, "output_tokens": 18}},
             {"type": "tool_use", "content": "", "tool": count, "iteration": 2, "duration": 0.2},
-            {"type": "tool_result", "content": "1094 - 870 = 224", "tool": count, "iteration": 2, "duration": 0.01},
-            {"type": "final_answer", "content": ANSWER, "iteration": 3, "duration": 3.2},
+            {"type": "tool_result", "content": "1094 - 870 = 224", "tool": count, "iteration": 2, "duration": 0.02},
+            {"type": "final_answer", "content": ANSWER, "iteration": 3, "duration": 3.2,
+             "usage": {"input_tokens": 563, "output_tokens": 142}},
         ]
         for step in steps:
+            begin = now[0]
             now[0] += step["duration"]
-            yield step
+            yield {**step, "timestamp": begin}
 
     llm = {"model": "qwen3:8b", "model_type": "oai", "model_server": "http://localhost:11434/v1"}
     get_ipython().config.Models.llm = llm

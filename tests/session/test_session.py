@@ -445,3 +445,15 @@ class CountingLog(SQLiteLog):
         events = super().read(*args)
         self.events_read += len(events)
         return events
+
+
+async def test_a_step_that_comes_complete_began_by_its_duration_earlier():
+    clock = Clock()
+    session, runner = open_session(clock=clock)
+    ask(session, "one", "m1")
+
+    runner.run.emit({"type": "thought", "content": "hm", "duration": 100.0})
+
+    (step,) = steps(session)
+    assert step["duration"] == 100.0
+    assert step["timestamp"] <= clock.now - 100.0

@@ -12,6 +12,7 @@ import { Icon } from "./icons.tsx";
 import { Queue } from "./queue.tsx";
 import { Refusals } from "./refusals.tsx";
 import { RunView } from "./run.tsx";
+import { Timeline } from "./timeline.tsx";
 import "./root.css";
 import "./chat.css";
 
@@ -71,6 +72,7 @@ function Chat({ messageId }: { messageId: string | null }): VNode {
   const content = useMemo(
     () => (
       <>
+        <Timeline messageId={messageId} />
         <Conversation messageId={messageId} />
         <Announcer />
         {messageId === null && <Composer />}

@@ -1,5 +1,6 @@
 import type { VNode } from "preact";
 import type { Run, Step } from "../protocol/fold.ts";
+import type { Usage } from "../protocol/messages.ts";
 import type { Store } from "../store.ts";
 import { QUIET_AFTER } from "../store.ts";
 import { Card } from "./card.tsx";
@@ -30,7 +31,7 @@ export function RunView({ id }: { id: string }): VNode | null {
 }
 
 /** In the plain chat only answers are shown, and what went wrong. */
-function isShown(store: Store, run: Run, id: string): boolean {
+export function isShown(store: Store, run: Run, id: string): boolean {
   const step = store.step(id);
   if (!step) return false;
   return run.enable_reasoning || step.type === "final_answer" || step.type === "error" || step.status === "failed";
@@ -70,14 +71,15 @@ function iterations(steps: Step[]): number {
   return steps.reduce((most, step) => Math.max(most, step.iteration), 0);
 }
 
-function Tokens({ usage }: { usage: NonNullable<Run["usage"]> }): VNode | null {
-  const { input_tokens: read, output_tokens: written } = usage;
-  if (read === undefined && written === undefined) return null;
-  return (
-    <span title="Tokens read and written by the model">
-      {formatNumber(read ?? 0)} → {formatNumber(written ?? 0)} tokens
-    </span>
-  );
+export function Tokens({ usage }: { usage: Usage }): VNode | null {
+  const words = tokensInWords(usage);
+  return words === "" ? null : <span title="Tokens read and written by the model">{words}</span>;
+}
+
+/** "1,200 → 30 tokens"; nothing if they were not counted. */
+export function tokensInWords({ input_tokens: read, output_tokens: written }: Usage): string {
+  if (read === undefined && written === undefined) return "";
+  return `${formatNumber(read ?? 0)} → ${formatNumber(written ?? 0)} tokens`;
 }
 
 function QuietNote(): VNode | null {
