@@ -16,7 +16,7 @@ import {
 } from "./protocol/fold.ts";
 import { dataOf, type Frame } from "./protocol/frames.ts";
 import type { AgentInfo, ErrorData, ModelData, ReasoningStep } from "./protocol/messages.ts";
-import type { Link, Target } from "./transport/link.ts";
+import type { Connected, Connection, Sender, Target } from "./transport/target.ts";
 import type { Place } from "./view/focus.ts";
 
 /**
@@ -49,6 +49,8 @@ export class Store implements Target {
   refusals: Refusal[] = [];
   /** The kernel, or its comm, is gone. */
   disconnected = false;
+  /** How it stands with the connection to a server; null where the session is the kernel's own. */
+  connection: Connection | null = null;
   /** The latest words for users of screen readers. */
   announcement = "";
 
@@ -62,7 +64,7 @@ export class Store implements Target {
   focus: Place | null = null;
   readonly painter = new Painter();
 
-  #link: Link | null = null;
+  #link: Sender | Connected | null = null;
   #chosenAgent: string | null = null;
   #defaultAgent = "";
   readonly #own = new Set<string>();
@@ -96,7 +98,7 @@ export class Store implements Target {
 
   // What the link brings
 
-  connected(link: Link): void {
+  connected(link: Sender): void {
     this.#link = link;
     this.disconnected = false;
     this.#emit("composer");
@@ -105,6 +107,13 @@ export class Store implements Target {
   lost(): void {
     this.disconnected = true;
     this.#emit("chat", "composer");
+  }
+
+  moved(connection: Connection): void {
+    this.connection = connection;
+    // A stop does not outlive its connection: it may be pressed again.
+    if (connection.state !== "open") this.#stopping.clear();
+    this.#emit("chat", "composer", ...this.transcript.runs.slice(-1).map((run) => `run:${run.run_id}`));
   }
 
   startOver(epoch: string): void {
@@ -269,6 +278,22 @@ export class Store implements Target {
       .map(([id, { message }]) => ({ id, content: (message.payload as { message: string }).message }));
   }
 
+  /** Whether what the person sends goes out now; where it does not, messages wait for the connection. */
+  get online(): boolean {
+    return this.connection === null ? !this.disconnected : this.connection.state === "open";
+  }
+
+  /** Whether a message may be written: it is sent now or, once the connection is there, later. */
+  get writable(): boolean {
+    return !this.disconnected && this.connection?.state !== "deleted";
+  }
+
+  /** How many messages of the person's wait for the connection. */
+  get waitingMessages(): number {
+    const pending = this.online ? [] : [...(this.#link?.pending.values() ?? [])];
+    return pending.filter(({ message }) => message.type !== "blob").length;
+  }
+
   /** Whether the run was asked to stop from here. */
   stopping(runId: string): boolean {
     return this.#stopping.has(runId);
@@ -308,15 +333,26 @@ export class Store implements Target {
 
   ask(text: string): void {
     const payload = { message: text, agent_name: this.agent, enable_reasoning: this.reasoning };
-    const id = this.#link?.send("chat", payload);
-    if (id) this.#own.add(id);
-    this.draft = "";
+    this.draft = ""; // where the message is refused, its text comes back
     this.refusals = [];
     this.scrollTop = null;
+    const id = this.#link?.send("chat", payload);
+    if (id) this.#own.add(id);
     this.#emit("chat", "composer", "sent");
   }
 
+  /** Connect now to the server. */
+  connect(): void {
+    if (this.#link && "connect" in this.#link) this.#link.connect();
+  }
+
+  /** Leave the server, until `connect`. */
+  disconnect(): void {
+    if (this.#link && "disconnect" in this.#link) this.#link.disconnect();
+  }
+
   stop(runId: string): void {
+    if (!this.online) return;
     this.#stopping.add(runId);
     this.#link?.send("stop", { run_id: runId });
     this.#emit("composer", `run:${runId}`);

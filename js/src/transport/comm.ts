@@ -2,7 +2,8 @@
 
 import type { Batch, ClientMessage } from "../protocol/frames.ts";
 import { pageClock } from "./clock.ts";
-import { Link, type Target } from "./link.ts";
+import { Link } from "./link.ts";
+import type { Target } from "./target.ts";
 
 /** The part of anywidget's model that is used here. */
 export interface CommModel {

@@ -4,7 +4,6 @@
 // that does not join on to what is known is dropped and asked for again, and an own message is kept until it is
 // acknowledged.
 
-import type { Outcome } from "../protocol/fold.ts";
 import {
   type Batch,
   type ClientMessage,
@@ -14,6 +13,8 @@ import {
   type Frame,
 } from "../protocol/frames.ts";
 import type { Clock } from "./clock.ts";
+import { Outbox } from "./outbox.ts";
+import type { Sender, Target } from "./target.ts";
 
 /** After this long without an acknowledgement, in ms, the person is told that the kernel is busy. */
 export const LATE_AFTER = 1000;
@@ -22,34 +23,8 @@ export const PING_EVERY = 30_000;
 /** How long `attach` may stay unanswered before it is repeated, in ms: doubled each time, up to the second value. */
 export const ATTACH_AGAIN = [2000, 60_000] as const;
 
-/** What a link serves: usually the store. */
-export interface Target {
-  /** The log begins anew: forget what the old one said. */
-  startOver(epoch: string): void;
-  /** Fold an event, a delta or a `session` frame. */
-  fold(frame: Frame): Outcome;
-  /** Take a frame that is no part of the transcript. */
-  notice(frame: Frame): void;
-  /** A batch is through: show it. */
-  settled(): void;
-  /** Own messages have begun or ceased to wait. */
-  waiting(): void;
-  /** Whether a run is on, so that silence may mean loss. */
-  running(): boolean;
-  /** The optional modules this page has. */
-  modules(): string[];
-}
-
-/** An own message that is not acknowledged yet. */
-export interface Pending {
-  message: ClientMessage;
-  /** On the link's clock, in ms. */
-  sentAt: number;
-}
-
-export class Link {
-  /** The own messages that are not acknowledged, oldest first. */
-  readonly pending = new Map<string, Pending>();
+export class Link implements Sender {
+  readonly pending = new Outbox();
   epoch: string | null = null;
   /** The last event that is known, with everything before it. */
   position = 0;
@@ -73,18 +48,14 @@ export class Link {
     if (this.#attachTimer === null) this.#attach(ATTACH_AGAIN[0]);
   }
 
-  /** Send a message of the person's; it stays `pending` until it is acknowledged or refused. Returns its id. */
   send<T extends ClientType>(type: T, payload: ClientPayloads[T]): string {
-    const id = newId();
-    const message: ClientMessage = { type, id, payload };
-    this.pending.set(id, { message, sentAt: this.#clock.now() });
+    const message = this.pending.put(type, payload, this.#clock.now());
     this.#watchLate();
     this.#post(message);
     this.#target.waiting();
-    return id;
+    return message.id;
   }
 
-  /** Whether a message has waited for so long that the kernel must be busy. */
   get late(): boolean {
     const [oldest] = this.pending.values();
     return oldest !== undefined && this.#clock.now() - oldest.sentAt >= LATE_AFTER;
@@ -135,8 +106,7 @@ export class Link {
   #notice(frame: Frame): void {
     if (frame.type === "session") this.#target.fold(frame);
     this.#target.notice(frame);
-    const settledId = dataOf(frame, "ack")?.id ?? dataOf(frame, "error")?.id;
-    if (settledId !== undefined && this.pending.delete(settledId)) {
+    if (this.pending.settle(frame)) {
       this.#watchLate();
       this.#target.waiting();
     }
@@ -168,10 +138,4 @@ export class Link {
     const wait = oldest.sentAt + LATE_AFTER - this.#clock.now();
     if (wait > 0) this.#lateTimer = this.#clock.after(wait, () => this.#target.waiting());
   }
-}
-
-/** A new id, unique in any session. (`randomUUID` is missing on pages that are not served over HTTPS.) */
-function newId(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(12));
-  return `p-${Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("")}`;
 }

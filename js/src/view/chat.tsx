@@ -196,7 +196,7 @@ function StopRun({ runId }: { runId: string }): VNode {
   const store = useStore(`run:${runId}`, "composer");
   return (
     <div class="rw-stop-run">
-      <Button unavailable={store.stopping(runId)} onPress={() => store.stop(runId)}>
+      <Button unavailable={!store.online || store.stopping(runId)} onPress={() => store.stop(runId)}>
         <Icon name="stop" />
         Stop
       </Button>

@@ -20,11 +20,11 @@ export function Composer(): VNode {
           <AgentChoice />
           <ReasoningSwitch />
           <div class="rw-actions">
-            <Button kind="quiet" unavailable={store.disconnected} onPress={() => store.clear()}>
+            <Button kind="quiet" unavailable={!store.online} onPress={() => store.clear()}>
               Clear
             </Button>
             <Button
-              unavailable={run === null || store.stopping(run.run_id)}
+              unavailable={run === null || !store.online || store.stopping(run.run_id)}
               onPress={() => run && store.stop(run.run_id)}
             >
               <Icon name="stop" />
@@ -43,8 +43,8 @@ export function Composer(): VNode {
   );
 }
 
-function canSend(store: { draft: string; disconnected: boolean }): boolean {
-  return store.draft.trim() !== "" && !store.disconnected;
+function canSend(store: { draft: string; writable: boolean }): boolean {
+  return store.draft.trim() !== "" && store.writable;
 }
 
 function MessageField(): VNode {

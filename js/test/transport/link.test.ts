@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { newTranscript, receive, type Transcript } from "../../src/protocol/fold.ts";
 import type { Batch, ClientMessage, Frame } from "../../src/protocol/frames.ts";
-import { Link, type Target } from "../../src/transport/link.ts";
+import { Link } from "../../src/transport/link.ts";
+import type { Target } from "../../src/transport/target.ts";
 import { FakeClock } from "../fake-clock.ts";
 
 let clock: FakeClock;
