@@ -58,7 +58,7 @@ test-python: $(INSTALLED) model ## the tests of the Python side
 test-js: $(JS_PACKAGES) ## the tests of the TypeScript side
 	cd js && npm test
 
-test-browser: $(INSTALLED) model chromium ## a real JupyterLab in Chromium
+test-browser: $(INSTALLED) model browsers ## a real JupyterLab in Chromium, Firefox and WebKit
 	python -m pytest -m browser tests/browser
 	@# In a process of their own: Playwright's synchronous face runs once in each.
 	python -m pytest -m browser tests/test_benchmarks.py
@@ -78,20 +78,24 @@ types: $(PACKAGE) $(JS_PACKAGES) ## strict type checks, both languages
 	mypy
 	cd js && npm run types
 
-bench: $(INSTALLED) model chromium ## measure speed beside its baselines
+bench: $(INSTALLED) model browsers ## measure speed beside its baselines
 	python -m benchmarks
 
-# Debian and Ubuntu are served; elsewhere the browser is the developer's to install.
-.PHONY: chromium
-chromium:
-	@if command -v chromium >/dev/null; then exit 0; \
+# Debian and Ubuntu are served; elsewhere the browsers are the developer's to install. Firefox and WebKit, with the screen
+# that the latter needs, are for the tests of the cards in other engines than Chromium.
+.PHONY: browsers
+browsers:
+	@missing=""; need() { command -v "$$1" >/dev/null || missing="$$missing $$2"; }; \
+	need chromium chromium; need Xvfb xvfb; need WebKitWebDriver webkit2gtk-driver; \
+	command -v firefox >/dev/null || need firefox-esr firefox-esr; \
+	if [ -z "$$missing" ]; then exit 0; \
 	elif ! command -v apt-get >/dev/null; then \
-		echo "Missing: Chromium. Install it so that 'chromium' is on PATH." >&2; exit 1; \
+		echo "Missing:$$missing (named as in Debian). Install what they hold, so that it is on PATH." >&2; exit 1; \
 	elif [ "$$(id -u)" = 0 ]; then root=; \
 	elif command -v sudo >/dev/null && sudo -n true 2>/dev/null; then root="sudo -n"; \
-	else echo "Missing: Chromium. Install it with: sudo apt-get install chromium" >&2; exit 1; fi; \
+	else echo "Missing. Install with: sudo apt-get install$$missing" >&2; exit 1; fi; \
 	export DEBIAN_FRONTEND=noninteractive; \
-	$$root apt-get update && $$root apt-get install --yes --no-install-recommends chromium
+	$$root apt-get update && $$root apt-get install --yes --no-install-recommends $$missing
 
 # Building it ------------------------------------------------------------------------------------------------------
 

@@ -33,6 +33,7 @@ class Lab:
         self.origin = jupyter.origin
         self.errors: list[str] = []
         self.requests_to_others: list[str] = []
+        self._written = 0
         self._window = window
         self._root, self._token = jupyter.root, jupyter.token
         self._name = name
@@ -45,7 +46,23 @@ class Lab:
             theme: JupyterLab's theme.
             clock: Whether the test moves the page's clock.
         """
-        path = self.folder / f"notebook{len(self._window.pages)}.ipynb"
+        path = self.write(*cells)
+        page = self._window.new_page()
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", self._heed)
+        page.on("request", self._watch)
+        if clock:
+            page.clock.install()
+        page.goto(self.address(path))
+        notebook = Notebook(page, path)
+        notebook.ready()
+        notebook.use_theme(theme)
+        return notebook
+
+    def write(self, *cells: str) -> Path:
+        """A new notebook with these cells, as a file."""
+        self._written += 1
+        path = self.folder / f"notebook{self._written}.ipynb"
         metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
         nbformat.write(
             nbformat.v4.new_notebook(
@@ -53,18 +70,12 @@ class Lab:
             ),
             path,
         )
-        page = self._window.new_page()
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on("console", self._heed)
-        page.on("request", self._watch)
-        if clock:
-            page.clock.install()
+        return path
+
+    def address(self, path: Path, workspace: str = "") -> str:
+        """Where JupyterLab shows a notebook, in the test's workspace or another one."""
         where = path.relative_to(self._root).as_posix()
-        page.goto(f"{self.origin}/lab/workspaces/{self._name}/tree/{where}?token={self._token}")
-        notebook = Notebook(page, path)
-        notebook.ready()
-        notebook.use_theme(theme)
-        return notebook
+        return f"{self.origin}/lab/workspaces/{self._name}{workspace}/tree/{where}?token={self._token}"
 
     def _heed(self, message: ConsoleMessage) -> None:
         if message.type == "error":
