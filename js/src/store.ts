@@ -42,6 +42,9 @@ export interface BlobReference {
 /** Without a sign of life for this long, in seconds, a run's card says what can be done. */
 export const QUIET_AFTER = 30;
 
+/** How many steps are told of at most that came at once: who opens a long conversation does not want to hear all of it. */
+const SPOKEN = 5;
+
 export class Store implements Target {
   transcript: Transcript = newTranscript();
   agents: AgentInfo[] = [];
@@ -51,8 +54,8 @@ export class Store implements Target {
   disconnected = false;
   /** How it stands with the connection to a server; null where the session is the kernel's own. */
   connection: Connection | null = null;
-  /** The latest words for users of screen readers. */
-  announcement = "";
+  /** The latest words for users of screen readers, oldest first. */
+  announcements: { key: number; text: string }[] = [];
 
   draft = "";
   reasoning = true;
@@ -230,7 +233,9 @@ export class Store implements Target {
   #announce(id: string, step: ReasoningStep): void {
     const name = this.stepName(id);
     const said = step.type === "final_answer" || step.type === "error" ? `: ${step.content.slice(0, 500)}` : "";
-    this.announcement = `${name}${step.status === "done" || said ? "" : `, ${step.status}`}${said}`;
+    const text = `${name}${step.status === "done" || said ? "" : `, ${step.status}`}${said}`;
+    const key = (this.announcements.at(-1)?.key ?? 0) + 1;
+    this.announcements = [...this.announcements, { key, text }].slice(-SPOKEN);
     this.#dirty.add("announcement");
   }
 

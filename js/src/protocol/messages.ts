@@ -131,9 +131,6 @@ export interface ReasoningStep {
   };
   parent_id?: string;
   run_id?: string;
-  scaled?: {
-    [k: string]: number[];
-  };
   status?: "done" | "failed" | "stopped" | "streaming";
   timestamp: number;
   tool?: ToolCall;
@@ -299,9 +296,6 @@ export interface Step {
   };
   parent_id?: string;
   run_id?: string;
-  scaled?: {
-    [k: string]: number[];
-  };
   status?: "done" | "failed" | "stopped" | "streaming";
   timestamp?: number;
   tool?: ToolCall;

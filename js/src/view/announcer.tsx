@@ -16,8 +16,8 @@ export function Announcer(): VNode {
     };
   }, [store, self]);
   return (
-    <div class="rw-unseen" role="status" aria-live="polite">
-      {speaking.get(store) === self ? store.announcement : ""}
+    <div class="rw-unseen" role="log" aria-live="polite" aria-relevant="additions" aria-label="Steps">
+      {speaking.get(store) === self && store.announcements.map(({ key, text }) => <div key={key}>{text}</div>)}
     </div>
   );
 }

@@ -1,0 +1,84 @@
+"""A conversation for everyone: what axe asks for, what a screen reader hears, motion and colours as they are wanted."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.accessibility import heard, listen, violations
+from tests.browser.lab import DARK, LIGHT
+from tests.browser.test_look import ALL_FIVE
+from tests.scripted_model import call, say, think
+
+RESEARCHER = 'from reasoning_widget import ReasoningChat\n\nReasoningChat(agent="researcher")'
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK])
+def test_axe_finds_nothing_in_a_chat(lab, theme):
+    notebook = lab.open(ALL_FIVE, theme=theme)
+    chat = notebook.open_chat()
+    assert violations(chat.region) == []
+    chat.ask("fail")
+    notebook.wait_for_saved("The well is dry.")
+    expect(chat.card("Error")).to_be_visible()
+    for name in ("Thought", "Tool use", "Tool result"):
+        chat.open(name)
+    expect(chat.card("Final answer").locator("math")).to_be_visible()
+    assert violations(chat.region) == []
+
+
+def test_a_screen_reader_hears_each_step_once_and_no_token(lab, model):
+    (lab.folder / "energy.md").write_text("The solar roof made 412 kWh in June.\n", encoding="utf-8")
+    long = "The roof made 412 kWh. " * 30
+    model.script("solar", [[think("I look into it."), call("search_files", {"query": "solar"})], [say(long)]])
+    chat = lab.open(RESEARCHER).open_chat()
+    listen(chat.region)
+    chat.ask("solar?")
+    expect(chat.card("Final answer")).to_have_attribute("data-status", "done")
+    said = heard(chat.region)
+    assert [words.split(":")[0] for words in said if "step" in words] == [
+        "Thought, step 1",
+        "Tool use, step 2",
+        "Tool result, step 3",
+        "Final answer, step 4",
+    ]
+    assert "The roof made 412 kWh." in said[-1]
+    assert len(said) == 4
+
+
+def test_nothing_moves_where_motion_is_unwanted(lab):
+    """The tests' windows ask for reduced motion."""
+    chat = lab.open(ALL_FIVE).open_chat()
+    chat.ask("go")
+    expect(chat.card("Final answer")).to_have_attribute("data-status", "done")
+    moving = chat.region.evaluate(
+        """root => [...root.querySelectorAll("*")].map(element => getComputedStyle(element))
+            .filter(style => style.animationName !== "none" || parseFloat(style.transitionDuration) > 0.001).length"""
+    )
+    assert moving == 0
+
+
+@pytest.fixture
+def window_options(request):
+    return {"forced_colors": "active"} if "forced" in request.node.name else None
+
+
+def test_with_forced_colours_cards_and_states_can_be_told_apart(lab):
+    notebook = lab.open(ALL_FIVE)
+    chat = notebook.open_chat()
+    chat.ask("fail")
+    notebook.wait_for_saved("The well is dry.")
+    expect(chat.card("Error")).to_be_visible()
+    edges = chat.region.evaluate(
+        """root => [...root.querySelectorAll("article, .rw-switch-track, .rw-composer-box")].map(element => {
+            const style = getComputedStyle(element);
+            return parseFloat(style.borderInlineStartWidth) > 0 && style.borderInlineStartStyle !== "none";
+        })"""
+    )
+    assert len(edges) == 7
+    assert all(edges)
+    bars = chat.region.evaluate(
+        "root => new Set([...root.querySelectorAll('rect')].map(b => getComputedStyle(b).fill)).size"
+    )
+    assert bars == 5
+    assert violations(chat.region) == []
