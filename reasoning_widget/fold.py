@@ -89,6 +89,11 @@ def is_open(step: JSON) -> bool:
     return step.get("status") not in TERMINAL_STEP_STATUSES
 
 
+def step_key(step: JSON, seq: int) -> str:
+    """Where a step is found. One without an id is complete as it stands: its place in the log names it."""
+    return step.get("id") or f"seq-{seq}"
+
+
 def find_run(state: Transcript, run_id: str) -> JSON | None:
     """The run of that id, looked for from the newest back."""
     return next((run for run in reversed(state["runs"]) if run["run_id"] == run_id), None)
@@ -168,8 +173,7 @@ def _set_message(state: Transcript, message_id: str, field: str, value: Any) -> 
 
 
 def _reasoning_step(state: Transcript, data: JSON, seq: int) -> None:
-    # A step without an id is complete as it stands: its place in the log names it.
-    step_id = data.get("id") or f"seq-{seq}"
+    step_id = step_key(data, seq)
     known = state["steps"].get(step_id)
     if known is None:
         run = find_run(state, data.get("run_id", ""))

@@ -81,6 +81,8 @@ class _StepCommon(TypedDict):
     usage: NotRequired[Usage]
     cut: NotRequired[dict[str, int]]
     """How many code points were left out at the end of a channel that grew too long."""
+    scaled: NotRequired[dict[str, list[int]]]
+    """Of pictures that were made smaller to be saved, by their MIME type: the width and height they had, in pixels."""
 
 
 class Step(_StepCommon):

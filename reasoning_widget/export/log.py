@@ -1,25 +1,106 @@
-"""A session as its log: nothing is lost."""
+"""A session as its log, in a file of its own or in a notebook: the one format of both.
+
+A notebook holds it as an output of the type `SESSION_MIME`, an export as a file. It is an object with the fields of
+`SessionFile`; whoever folds its `events` with `reasoning_widget.fold.receive` has the transcript. In an export nothing
+is missing. In a notebook it is what a reader needs: no more than the newest snapshot of each step, texts that were too
+long cut (`cut` of a step says how much of them is missing), pictures made smaller (`scaled` of a step), and secrets
+masked.
+"""
 
 from __future__ import annotations
 
-from typing import Final, TypedDict
+from collections.abc import Iterable
+from typing import Any, Final, NotRequired, TypedDict
 
+from ..fold import Transcript, step_key
 from ..protocol import Frame
 
+SESSION_MIME: Final = "application/vnd.reasoning-widget.session.v1+json"
+"""The type of an output that holds a `SessionFile`."""
+
 FORMAT: Final = "reasoning-widget.session"
+
 VERSION: Final = 1
+"""Grows when an older reader would understand a file wrongly; what it only does not know it keeps."""
 
 
 class SessionFile(TypedDict):
-    """A session's log, as it is exported."""
+    """A session's log."""
 
     format: str
+    """`FORMAT`."""
     version: int
+    """`VERSION` of who wrote it."""
     session_id: str
     epoch: str
     events: list[Frame]
+    """In the order of their `seq`, which may have gaps: snapshots that later ones supersede may be left out. Of a step
+    that was open, the snapshot has all the text that there was. Deltas are never in it."""
+    message_id: NotRequired[str]
+    """The one message that the events are about, with its run. Absent: they are about the whole session."""
+    blobs: NotRequired[dict[str, Any]]
+    """By SHA-256: the MIME values that were too long for their steps, in which ``{"blob": <SHA-256>, "size": <bytes>}``
+    stands in their place. A reference without its value was left out to keep the file small."""
 
 
-def session_file(session_id: str, epoch: str, events: list[Frame]) -> SessionFile:
-    """The log of a session, with what it takes to read it again."""
-    return {"format": FORMAT, "version": VERSION, "session_id": session_id, "epoch": epoch, "events": events}
+def session_file(
+    session_id: str,
+    epoch: str,
+    events: list[Frame],
+    *,
+    message_id: str | None = None,
+    blobs: dict[str, Any] | None = None,
+) -> SessionFile:
+    """The log of a session, or what is about one message of it, with what it takes to read it again."""
+    file: SessionFile = {
+        "format": FORMAT,
+        "version": VERSION,
+        "session_id": session_id,
+        "epoch": epoch,
+        "events": events,
+    }
+    if message_id is not None:
+        file["message_id"] = message_id
+    if blobs:
+        file["blobs"] = blobs
+    return file
+
+
+def newest_events(state: Transcript, events: Iterable[Frame], message_id: str | None = None) -> list[Frame]:
+    """The events that a reader needs: of each step the newest snapshot, with the text that it has grown by since.
+
+    Args:
+        state: The fold of the events.
+        events: The log.
+        message_id: The one message to keep, with what came of it; all of them if absent.
+
+    Returns:
+        Events whose fold is `state`, or what of it is about the message.
+    """
+    newest: list[Frame] = []
+    for event in events:
+        if event["type"] == "reasoning_step":
+            step = state["steps"][step_key(event["data"], event["seq"])]
+            if step["seq"] != event["seq"]:
+                continue
+            event = {**event, "data": {name: value for name, value in step.items() if name != "seq"}}  # noqa: PLW2901
+        newest.append(event)
+    return newest if message_id is None else _about(state, newest, message_id)
+
+
+def _about(state: Transcript, events: list[Frame], message_id: str) -> list[Frame]:
+    """The events about a message, the run it got, and what was handed to that run."""
+    messages = [message for message in state["messages"] if message["id"] == message_id]
+    runs = {message["run_id"] for message in messages if message["run_id"] is not None}
+    messages += [message for message in state["messages"] if message["steered"] and message["run_id"] in runs]
+    known = runs | {message["id"] for message in messages}
+    known |= {request["request_id"] for request in state["requests"].values() if request["run_id"] in runs}
+
+    def belongs(event: Frame) -> bool:
+        data = event["data"]
+        ids = [data.get("message_id"), data.get("run_id"), data.get("request_id")]
+        if event["type"] == "user_message":
+            ids.append(data["id"])
+        return event["type"] == "session_info" or not known.isdisjoint(ids)
+
+    return [event for event in events if belongs(event)]

@@ -23,7 +23,7 @@ from ..session.sqlite import SQLiteLog
 from ..session.thread import on_loop, session_loop
 from ..session.watcher import Watcher
 from .answer import Answer
-from .display import SavedView
+from .display import SavedView, saved_forms
 from .link import STATIC, CommLink, keep_messages_off_the_cell
 from .model import ModelStatus
 from .run_view import RunView, view_bundle
@@ -343,16 +343,7 @@ class ReasoningChat(anywidget.AnyWidget):
         return SavedView(lambda: self._bundle(view_bundle(run_view), message_id))
 
     def _bundle(self, live: JSON, message_id: str | None) -> JSON:
-        from ..export.html import to_html  # noqa: PLC0415 (only needed once something is shown)
-        from ..export.markdown import to_markdown  # noqa: PLC0415
-
-        state = self._session.state
-        return {
-            **live,
-            "text/plain": repr(self),
-            "text/html": to_html(state, message_id),
-            "text/markdown": to_markdown(state, message_id),
-        }
+        return {**live, "text/plain": repr(self), **saved_forms(self._session, message_id)}
 
     def _save(self, message_id: str, view: SavedView | None) -> None:
         """On the loop: refresh what is saved, on behalf of the cell that asked.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ..session.session import Session
 from ..session.thread import on_loop
 
 Bundle = dict[str, Any]
@@ -41,3 +42,18 @@ class SavedView:
         if self._handle is not None and bundle != self._shown:
             self._shown = bundle
             self._handle.update(bundle, raw=True)
+
+
+def saved_forms(session: Session, message_id: str | None) -> Bundle:
+    """What a notebook keeps of the session, or of one message, beside the live view. On the sessions' loop."""
+    from ..export.html import to_html  # noqa: PLC0415 (only needed once something is shown)
+    from ..export.log import SESSION_MIME, newest_events, session_file  # noqa: PLC0415
+    from ..export.markdown import to_markdown  # noqa: PLC0415
+
+    state = session.state
+    events = newest_events(state, session.events_after(0), message_id)
+    return {
+        SESSION_MIME: session_file(session.session_id, session.epoch, events, message_id=message_id),
+        "text/html": to_html(state, message_id),
+        "text/markdown": to_markdown(state, message_id),
+    }

@@ -131,6 +131,9 @@ export interface ReasoningStep {
   };
   parent_id?: string;
   run_id?: string;
+  scaled?: {
+    [k: string]: number[];
+  };
   status?: "done" | "failed" | "stopped" | "streaming";
   timestamp: number;
   tool?: ToolCall;
@@ -296,6 +299,9 @@ export interface Step {
   };
   parent_id?: string;
   run_id?: string;
+  scaled?: {
+    [k: string]: number[];
+  };
   status?: "done" | "failed" | "stopped" | "streaming";
   timestamp?: number;
   tool?: ToolCall;
