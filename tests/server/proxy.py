@@ -1,0 +1,109 @@
+"""A TCP proxy that cuts connections, in the middle of a frame if it comes so."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from contextlib import suppress
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+_PIECE = 64 * 1024
+
+
+class Proxy:
+    """Stands before a server. Started when entered, all its connections cut when left.
+
+    Args:
+        origin: The server: ``http://127.0.0.1:<port>``.
+        cuts: For each connection in turn, after how many bytes, both ways counted together, it is cut. Those that come
+            when there is no more number are left alone.
+
+    Attributes:
+        origin: Where the proxy answers in the server's place.
+        cut_count: How many connections were cut because of `cuts`.
+    """
+
+    def __init__(self, origin: str, cuts: Iterable[int] = ()) -> None:
+        self.origin = origin
+        self.cut_count = 0
+        self._target = urlsplit(origin)
+        self._cuts = iter(cuts)
+        self._connections: set[_Connection] = set()
+        self._listener: asyncio.Server | None = None
+
+    async def __aenter__(self) -> Self:
+        self._listener = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        port = self._listener.sockets[0].getsockname()[1]
+        self.origin = f"http://127.0.0.1:{port}"
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._listener is not None
+        self._listener.close()
+        self.cut()
+        await self._listener.wait_closed()
+
+    def cut(self) -> None:
+        """Cut all connections there are."""
+        for connection in list(self._connections):
+            connection.cut()
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            far = await asyncio.open_connection(self._target.hostname, self._target.port)
+        except OSError:
+            writer.transport.abort()  # there is no server, as the client would have found without us
+            return
+        connection = _Connection((reader, writer), far, next(self._cuts, None))
+        self._connections.add(connection)
+        try:
+            await connection.forward()
+        finally:
+            self._connections.discard(connection)
+            self.cut_count += connection.left == 0
+
+
+class _Connection:
+    """A client and the server.
+
+    Attributes:
+        left: How many bytes may still pass; None for any number.
+    """
+
+    def __init__(
+        self,
+        near: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+        far: tuple[asyncio.StreamReader, asyncio.StreamWriter],
+        left: int | None,
+    ) -> None:
+        self._near, self._far = near, far
+        self.left = left
+
+    async def forward(self) -> None:
+        """Pass on what either says, until one of them leaves or the connection is cut."""
+        ways = [(self._near[0], self._far[1]), (self._far[0], self._near[1])]
+        passing = [asyncio.create_task(self._pass_on(*way)) for way in ways]
+        await asyncio.wait(passing, return_when=asyncio.FIRST_COMPLETED)
+        self.cut()
+        await asyncio.wait(passing)
+        for _, writer in (self._near, self._far):
+            with suppress(OSError):
+                await writer.wait_closed()
+
+    def cut(self) -> None:
+        """End both connections at once, as a cable does."""
+        for _, writer in (self._near, self._far):
+            writer.transport.abort()
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while self.left != 0 and (piece := await reader.read(_PIECE)):
+                if self.left is not None:
+                    piece = piece[: self.left]
+                    self.left -= len(piece)
+                writer.write(piece)
+                await writer.drain()
