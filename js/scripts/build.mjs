@@ -3,13 +3,13 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
-import { SANITIZER, withoutLists } from "./slim.mjs";
+import { SLIMMED, slim } from "./slim.mjs";
 
-const slimSanitizer = {
-  name: "slim-sanitizer",
+const slimLibraries = {
+  name: "slim-libraries",
   setup(builder) {
-    builder.onLoad({ filter: SANITIZER }, async ({ path }) => ({
-      contents: withoutLists(await readFile(path, "utf8")),
+    builder.onLoad({ filter: SLIMMED }, async ({ path }) => ({
+      contents: slim(path, await readFile(path, "utf8")),
       loader: "js",
     }));
   },
@@ -44,7 +44,7 @@ await build({
   charset: "utf8",
   minify: true,
   legalComments: "none",
-  plugins: [slimSanitizer],
+  plugins: [slimLibraries],
   define: { "process.env.NODE_ENV": '"production"' },
 });
 

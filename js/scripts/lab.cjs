@@ -16,7 +16,10 @@ module.exports = {
           },
         },
       },
-      { test: /dompurify[\\/]dist[\\/]purify\.es\.mjs$/, loader: require.resolve("./slim-loader.mjs") },
+      {
+        test: /dompurify[\\/]dist[\\/]purify\.es\.mjs$|marked[\\/]lib[\\/]marked\.esm\.js$/,
+        loader: require.resolve("./slim-loader.mjs"),
+      },
     ],
   },
 };

@@ -1,4 +1,6 @@
-import { withoutLists } from "./slim.mjs";
+import { slim } from "./slim.mjs";
 
-/** For jupyter-builder: the sanitizer as every build has it. */
-export default withoutLists;
+/** For jupyter-builder: the libraries as every build has them. */
+export default function (source) {
+  return slim(this.resourcePath, source);
+}

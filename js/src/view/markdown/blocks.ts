@@ -1,7 +1,7 @@
 // Markdown, block by block. Both the text that is there at once and the text that grows are drawn by `renderBlock`, so
 // that they look the same.
 
-import { Lexer, Marked, type MarkedOptions, Parser, Renderer, type Token } from "marked";
+import { getDefaults, Lexer, type MarkedOptions, Parser, Renderer, type Token, type Tokens } from "marked";
 import { optionalModule } from "../../modules.ts";
 import { escapeHtml, mathBlock, mathInline, mayCloseLater, texOf } from "./math.ts";
 import { sanitizeHtml, sanitizeMath } from "./sanitize.ts";
@@ -9,23 +9,34 @@ import { sanitizeHtml, sanitizeMath } from "./sanitize.ts";
 /** More code than this is not coloured, in UTF-16 units: it would hold up the page. */
 const MAX_HIGHLIGHTED = 100_000;
 
-const OPTIONS: MarkedOptions = new Marked({
-  gfm: true,
-  extensions: [mathBlock, mathInline],
-  renderer: {
-    code({ text, lang }) {
-      const language = /^[\w+#.-]+/.exec(lang ?? "")?.[0] ?? "";
-      return `<pre data-rw-lang="${escapeHtml(language)}"><code>${escapeHtml(text)}\n</code></pre>\n`;
-    },
-    // A wide table scrolls by itself: the card does not grow beyond the cell.
-    table(token) {
-      return `<div data-rw-table="">${Renderer.prototype.table.call(this, token)}</div>\n`;
-    },
-    checkbox({ checked }) {
-      return checked ? "☑ " : "☐ ";
-    },
+class BlockRenderer extends Renderer {
+  override code({ text, lang }: Tokens.Code): string {
+    const language = /^[\w+#.-]+/.exec(lang ?? "")?.[0] ?? "";
+    return `<pre data-rw-lang="${escapeHtml(language)}"><code>${escapeHtml(text)}\n</code></pre>\n`;
+  }
+
+  // A wide table scrolls by itself: the card does not grow beyond the cell.
+  override table(token: Tokens.Table): string {
+    return `<div data-rw-table="">${super.table(token)}</div>\n`;
+  }
+
+  override checkbox({ checked }: Tokens.Checkbox): string {
+    return checked ? "☑ " : "☐ ";
+  }
+}
+
+const OPTIONS: MarkedOptions = {
+  ...getDefaults(),
+  renderer: new BlockRenderer(),
+  extensions: {
+    renderers: { mathBlock: mathBlock.renderer, mathInline: mathInline.renderer },
+    childTokens: {},
+    block: [mathBlock.tokenizer],
+    startBlock: [mathBlock.start],
+    inline: [mathInline.tokenizer],
+    startInline: [mathInline.start],
   },
-}).defaults;
+};
 
 /** The blocks of `source`. */
 export function parseBlocks(source: string): Token[] {

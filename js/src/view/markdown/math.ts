@@ -3,7 +3,7 @@
 // Inside, underscores and asterisks mean nothing to Markdown, so it must be told before anything else is read. What is
 // money must stay money: "$5 and $10" is no formula.
 
-import type { TokenizerAndRendererExtension, Tokens } from "marked";
+import type { RendererExtension, TokenizerExtension, Tokens } from "marked";
 
 /** Within a block there is no blank line, as in TeX. */
 const BLOCK = /^ {0,3}(?:\$\$(?!\$)((?:(?!\n[ \t]*\n)[^$])+?)\$\$|\\\[((?:(?!\n[ \t]*\n)[\s\S])+?)\\\])[ \t]*(?:\n+|$)/;
@@ -23,7 +23,10 @@ export interface MathToken extends Tokens.Generic {
   display: boolean;
 }
 
-export const mathBlock: TokenizerAndRendererExtension = {
+/** A kind of token that Markdown does not have. */
+type Extension = Required<Omit<TokenizerExtension, "childTokens">> & RendererExtension;
+
+export const mathBlock: Extension = {
   name: "mathBlock",
   level: "block",
   start: (source) => {
@@ -37,7 +40,7 @@ export const mathBlock: TokenizerAndRendererExtension = {
   renderer: (token) => `<p data-rw-math="block">${escapeHtml(token.text)}</p>`,
 };
 
-export const mathInline: TokenizerAndRendererExtension = {
+export const mathInline: Extension = {
   name: "mathInline",
   level: "inline",
   start: (source) => {
