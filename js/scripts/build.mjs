@@ -33,6 +33,7 @@ await build({
     widget: "src/widget.ts",
     run: "src/run.ts",
     math: "src/optional/math.ts",
+    socket: "src/optional/socket.ts",
     highlight: "src/optional/highlight.ts",
   },
   outdir: target,

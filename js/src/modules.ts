@@ -1,5 +1,5 @@
-// The optional modules: mathematics and highlighting are too large for every cell, so the kernel sends their source when
-// a text first needs one. The lab extension brings them along, and loads them when they are first asked for. They are
+// The optional modules: mathematics, highlighting and the way to a server are too much for every cell, so the kernel sends
+// their source when one is first needed. The lab extension brings them along, and loads them when they are first asked for. They are
 // kept once a page: each widget imports its own copy of this file, and the copies meet under one symbol.
 
 /** Mathematics. */
@@ -17,38 +17,44 @@ export interface HighlightModule {
 interface Modules {
   math: MathModule;
   highlight: HighlightModule;
+  socket: typeof import("./optional/socket.ts");
 }
 
 export type ModuleName = keyof Modules;
 
-type Loaders = { [N in ModuleName]: () => Promise<Modules[N]> };
+type Loaders = { [N in ModuleName]?: () => Promise<Modules[N]> };
 
 interface Page {
   loaded: Partial<Modules>;
-  loading: Set<string>;
+  loading: { [N in ModuleName]?: Promise<Modules[ModuleName]> };
   loaders?: Loaders;
   listeners: Set<() => void>;
+  /** Called with the name of a module that is needed, and that nobody has begun to load. */
+  missing: Set<(name: ModuleName) => void>;
 }
 
 const KEY = Symbol.for("reasoning-widget");
 
 function page(): Page {
   const shared = globalThis as { [KEY]?: Page };
-  shared[KEY] ??= { loaded: {}, loading: new Set(), listeners: new Set() };
+  shared[KEY] ??= { loaded: {}, loading: {}, listeners: new Set(), missing: new Set() };
   return shared[KEY];
 }
 
 /** The module, if this page has it. If it knows how to load it, that begins: listen with `onModule`. */
 export function optionalModule<N extends ModuleName>(name: N): Modules[N] | undefined {
-  const { loaded, loaders } = page();
-  if (!loaded[name] && loaders) void load(name, loaders[name]);
-  return loaded[name];
+  const { loaded, loading, loaders, missing } = page();
+  const loader = loaders?.[name];
+  if (loaded[name] || loading[name]) return loaded[name];
+  if (loader) void load(name, loader);
+  else for (const ask of [...missing]) ask(name);
+  return undefined;
 }
 
 /** The names of the modules this page has, or has as soon as they are needed. */
 export function moduleNames(): string[] {
   const { loaded, loading, loaders } = page();
-  return [...new Set([...Object.keys({ ...loaded, ...loaders }), ...loading])];
+  return Object.keys({ ...loaded, ...loaders, ...loading });
 }
 
 /** Call `listener` whenever a module has arrived; the result ends that. */
@@ -58,9 +64,16 @@ export function onModule(listener: () => void): () => void {
   return () => listeners.delete(listener);
 }
 
+/** Call `ask` with the name of a module that a text needs and that is nowhere to be had; the result ends that. */
+export function onMissing(ask: (name: ModuleName) => void): () => void {
+  const { missing } = page();
+  missing.add(ask);
+  return () => missing.delete(ask);
+}
+
 /** Import a module from its source, unless this page has it. */
-export async function loadModule(name: ModuleName, source: string): Promise<void> {
-  await load(name, async () => {
+export function loadModule<N extends ModuleName>(name: N, source: string): Promise<Modules[N]> {
+  return load(name, async () => {
     const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
     try {
       return await import(/* @vite-ignore */ /* webpackIgnore: true */ url);
@@ -75,14 +88,18 @@ export function provideLoaders(loaders: Loaders): void {
   page().loaders = loaders;
 }
 
-async function load<N extends ModuleName>(name: N, loader: () => Promise<Modules[N]>): Promise<void> {
+async function load<N extends ModuleName>(name: N, loader: () => Promise<Modules[N]>): Promise<Modules[N]> {
   const { loaded, loading } = page();
-  if (loaded[name] || loading.has(name)) return;
-  loading.add(name);
+  const known = loaded[name] ?? loading[name];
+  if (known) return known as Modules[N] | Promise<Modules[N]>;
+  const coming = loader();
+  loading[name] = coming;
   try {
-    provideModule(name, await loader());
+    const module = await coming;
+    provideModule(name, module);
+    return module;
   } finally {
-    loading.delete(name);
+    delete loading[name];
   }
 }
 

@@ -67,6 +67,12 @@ export class Page {
     await this.drawn();
   }
 
+  /** The kernel sends `content` over the comm. */
+  async told(content: unknown): Promise<void> {
+    this.#listeners.get("msg:custom")?.(content);
+    await this.drawn();
+  }
+
   /** The comm is closed: the kernel has ended or was restarted. */
   async lose(): Promise<void> {
     this.#listeners.get("comm:close")?.(undefined);

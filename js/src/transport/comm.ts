@@ -1,9 +1,11 @@
-// A link over the custom messages of a widget's model.
+// A link over the custom messages of a widget's model. Where the session is on a server, the kernel says so, and the page
+// goes there by itself.
 
-import type { Batch, ClientMessage } from "../protocol/frames.ts";
+import { loadModule } from "../modules.ts";
+import type { Batch, ClientMessage, Frame } from "../protocol/frames.ts";
 import { pageClock } from "./clock.ts";
 import { Link } from "./link.ts";
-import type { Target } from "./target.ts";
+import type { SocketTarget } from "./socket.ts";
 
 /** The part of anywidget's model that is used here. */
 export interface CommModel {
@@ -12,22 +14,47 @@ export interface CommModel {
   off(event: string, callback: (content: unknown) => void): void;
 }
 
+/** The kernel, for a page whose session is on a server. */
+export interface Kernel {
+  post(message: { type: string; payload: unknown }): void;
+  /** Aborted when the page needs the session no longer. */
+  signal: AbortSignal;
+}
+
+type CommTarget = SocketTarget & { connected(link: Link): void; lost(): void };
+
 /** Follow the session behind `model`, from now until the result is called. Waits for nothing. */
-export function connect(model: CommModel, target: Target & { connected(link: Link): void; lost(): void }): () => void {
-  const post = (message: ClientMessage): void => {
+export function connect(model: CommModel, target: CommTarget): () => void {
+  const end = new AbortController();
+  /** Takes what the kernel says, or null once it is gone, if the session is on a server. */
+  let server: Promise<(frame: Frame | null) => void> | null = null;
+  const lost = (): void => {
+    if (server === null) target.lost();
+    else void server.then((take) => take(null));
+  };
+  const post = (message: { type: string; payload: unknown }): void => {
     try {
       model.send(message);
     } catch {
-      target.lost(); // the kernel is gone, and its comm with it
+      lost(); // the kernel is gone, and its comm with it
     }
   };
-  const link = new Link(post, target, pageClock);
+  const link = new Link(post as (message: ClientMessage) => void, target, pageClock);
   const receive = (content: unknown): void => {
-    if (isBatch(content)) link.receive(content);
+    const frame = content as Frame | null;
+    if (server !== null) {
+      void server.then((take) => take(frame));
+    } else if (isBatch(content)) {
+      link.receive(content);
+    } else if (frame?.type === "server") {
+      link.close();
+      server = loadModule("socket", String(frame.data.source)).then(({ follow }) =>
+        follow({ post, signal: end.signal }, target, frame),
+      );
+    }
   };
-  const lost = (): void => target.lost();
   const visible = (): void => {
-    if (document.visibilityState === "visible") link.ping();
+    if (document.visibilityState === "visible" && server === null) link.ping();
   };
   model.on("msg:custom", receive);
   model.on("comm:close", lost);
@@ -39,6 +66,7 @@ export function connect(model: CommModel, target: Target & { connected(link: Lin
     model.off("comm:close", lost);
     document.removeEventListener("visibilitychange", visible);
     link.close();
+    end.abort();
   };
 }
 

@@ -3,6 +3,7 @@ import { useLayoutEffect, useRef } from "preact/hooks";
 import { Button } from "./button.tsx";
 import { LateNote } from "./chat.tsx";
 import { keyAction } from "./composer-keys.ts";
+import { ConnectionLine } from "./connection.tsx";
 import { useStore } from "./context.ts";
 import { Icon } from "./icons.tsx";
 import { ModelLine } from "./model.tsx";
@@ -38,6 +39,7 @@ export function Composer(): VNode {
         </div>
       </div>
       {store.late && <LateNote />}
+      <ConnectionLine />
       <ModelLine />
     </div>
   );

@@ -3,35 +3,8 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { Store } from "../../src/store.ts";
 import { type Access, connect, Refused } from "../../src/transport/socket.ts";
+import { FakeSocket } from "../fake-socket.ts";
 import { SESSION } from "../page.ts";
-
-class FakeSocket {
-  static opened: FakeSocket[] = [];
-  onmessage: ((event: { data: string }) => void) | null = null;
-  onclose: ((event: { code: number; reason: string }) => void) | null = null;
-  readonly sent: string[] = [];
-  closed = false;
-
-  constructor(
-    readonly url: URL,
-    readonly protocols: string[],
-  ) {
-    FakeSocket.opened.push(this);
-  }
-
-  send(text: string): void {
-    this.sent.push(text);
-  }
-
-  close(): void {
-    this.closed = true;
-    this.onclose?.({ code: 1005, reason: "" });
-  }
-
-  hear(frame: unknown): void {
-    this.onmessage?.({ data: JSON.stringify(frame) });
-  }
-}
 
 let store: Store;
 let end: () => void;
@@ -53,35 +26,30 @@ const enter = async (access: (fresh: boolean) => Access | Promise<Access>): Prom
   end = connect({ url: "ws://host:8888/ws/chat/s", access }, store);
   await vi.advanceTimersByTimeAsync(0);
 };
-const socket = (): FakeSocket => {
-  const last = FakeSocket.opened.at(-1);
-  if (!last) throw new Error("nothing was opened");
-  return last;
-};
 const lose = async (): Promise<void> => {
-  socket().onclose?.({ code: 1006, reason: "" });
+  FakeSocket.last.lose();
   await vi.advanceTimersByTimeAsync(2000);
 };
 
 it("offers a ticket as a subprotocol, which is in no address", async () => {
   await enter(() => ({ ticket: "a.b.c" }));
-  expect(socket().url.href).toBe("ws://host:8888/ws/chat/s?stream=tokens&after=0");
-  expect(socket().protocols).toEqual(["reasoning-widget.v1", "ticket.a.b.c"]);
+  expect(FakeSocket.last.url.href).toBe("ws://host:8888/ws/chat/s?stream=tokens&after=0");
+  expect(FakeSocket.last.protocols).toEqual(["reasoning-widget.v1", "ticket.a.b.c"]);
 });
 
 it("puts Jupyter's token where Jupyter looks for it", async () => {
   await enter(() => ({ token: "secret" }));
-  expect(socket().url.searchParams.get("token")).toBe("secret");
-  expect(socket().protocols).toEqual(["reasoning-widget.v1"]);
+  expect(FakeSocket.last.url.searchParams.get("token")).toBe("secret");
+  expect(FakeSocket.last.protocols).toEqual(["reasoning-widget.v1"]);
 });
 
 it("resumes where it was", async () => {
   await enter(() => ({}));
-  socket().hear(SESSION);
+  FakeSocket.last.hear(SESSION);
   expect(store.connection).toEqual({ state: "open" });
-  socket().hear({ type: "session_info", seq: 3, data: { title: "A title" } });
+  FakeSocket.last.hear({ type: "session_info", seq: 3, data: { title: "A title" } });
   await lose();
-  expect(socket().url.search).toBe("?stream=tokens&after=3&epoch=e");
+  expect(FakeSocket.last.url.search).toBe("?stream=tokens&after=3&epoch=e");
 });
 
 it("asks for another ticket only where the one it has is near its end, or was refused", async () => {
@@ -90,16 +58,16 @@ it("asks for another ticket only where the one it has is near its end, or was re
     asked.push(fresh);
     return { ticket: `t${asked.length}.b.c`, expiresIn: 70 };
   });
-  socket().hear(SESSION);
+  FakeSocket.last.hear(SESSION);
   await lose();
   expect(asked).toEqual([false]);
-  socket().hear(SESSION);
+  FakeSocket.last.hear(SESSION);
   await vi.advanceTimersByTimeAsync(10_000);
   await lose();
   expect(asked).toEqual([false, false]);
-  expect(socket().protocols[1]).toBe("ticket.t2.b.c");
-  socket().hear(SESSION);
-  socket().onclose?.({ code: 4401, reason: "the ticket has ended" });
+  expect(FakeSocket.last.protocols[1]).toBe("ticket.t2.b.c");
+  FakeSocket.last.hear(SESSION);
+  FakeSocket.last.lose(4401, "the ticket has ended");
   await vi.advanceTimersByTimeAsync(0);
   expect(asked).toEqual([false, false, true]);
 });
@@ -117,7 +85,7 @@ it("tries again where only the way is broken", async () => {
 
 it("hears nothing more of a connection that was left", async () => {
   await enter(() => ({}));
-  const left = socket();
+  const left = FakeSocket.last;
   left.hear(SESSION);
   store.disconnect();
   left.hear({ type: "session_info", seq: 1, data: { title: "Late" } });
@@ -128,7 +96,7 @@ it("hears nothing more of a connection that was left", async () => {
 
 it("keeps messages while it is away, gives one that is too long back, and sends no stop then", async () => {
   await enter(() => ({}));
-  socket().hear(SESSION);
+  FakeSocket.last.hear(SESSION);
   store.disconnect();
   store.ask("one");
   store.stop("r");
@@ -138,7 +106,7 @@ it("keeps messages while it is away, gives one that is too long back, and sends 
   expect([store.waitingMessages, store.draft === long, store.refusals.length]).toEqual([1, true, 1]);
   store.connect();
   await vi.advanceTimersByTimeAsync(0);
-  socket().hear(SESSION);
+  FakeSocket.last.hear(SESSION);
   expect(store.waitingMessages).toBe(0);
-  expect(socket().sent.map((text) => JSON.parse(text).payload.message)).toEqual(["one"]);
+  expect(FakeSocket.last.sent.map(({ payload }) => payload)).toMatchObject([{ message: "one" }]);
 });

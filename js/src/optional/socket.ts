@@ -1,0 +1,105 @@
+// The optional module "socket": a widget whose session is on a server. The page talks to the server itself; the kernel
+// only tells it where, and trades its token for tickets.
+
+import { onMissing } from "../modules.ts";
+import { dataOf, type Frame } from "../protocol/frames.ts";
+import type { Kernel } from "../transport/comm.ts";
+import { type Access, connect, Refused, type SocketTarget } from "../transport/socket.ts";
+
+/** For so long the kernel may take to bring a ticket, in ms: it asks the server, and may be busy itself. */
+export const TICKET_WITHIN = 30_000;
+
+/** What a kernel says of a session on a server. */
+export interface KernelData {
+  /** Where it is: `ws://host:8888/ws/chat/<session_id>`. */
+  server: { url: string };
+  ticket: { ticket: string; expires_in: number | null };
+  /** With `final`, another try would change nothing. */
+  no_ticket: { reason: string; final: boolean };
+}
+
+/** Follow the session that `kernel` told of in its first message, `frame`. */
+export function follow(kernel: Kernel, target: SocketTarget, frame: Frame): (frame: Frame | null) => void {
+  const tickets = new Tickets(kernel);
+  const asked = new Set<string>();
+  const ask = (name: string): void => {
+    if (!asked.has(name)) kernel.post({ type: "module", payload: { name } });
+    asked.add(name);
+  };
+  const ends = [
+    onMissing(ask),
+    connect({ url: told(frame, "server")?.url ?? "", access: (fresh) => tickets.access(fresh) }, target),
+  ];
+  kernel.signal.addEventListener("abort", () => {
+    for (const end of ends) end();
+  });
+  return (next) => {
+    if (next === null) tickets.kernelIsGone();
+    else if (dataOf(next, "module")) target.notice(next);
+    else tickets.take(next);
+  };
+}
+
+/** The tickets that the kernel gives. */
+class Tickets {
+  readonly #kernel: Kernel;
+  #waiting: ((access: Access | Error) => void)[] = [];
+  #last: { ticket: string; ends: number } | null = null;
+  #gone = false;
+
+  constructor(kernel: Kernel) {
+    this.#kernel = kernel;
+  }
+
+  /** A ticket that is good as far as the kernel knows. Rejects with a sentence for the person. */
+  async access(fresh: boolean): Promise<Access> {
+    if (this.#gone) return this.#withoutKernel();
+    const answer = new Promise<Access | Error>((resolve) => this.#waiting.push(resolve));
+    const late = setTimeout(() => this.#answer(new Error("The kernel is busy, and brings no ticket.")), TICKET_WITHIN);
+    this.#kernel.post({ type: "ticket", payload: { fresh } });
+    const access = await answer;
+    clearTimeout(late);
+    if (access instanceof Error) throw access;
+    return access;
+  }
+
+  take(frame: Frame): void {
+    const given = told(frame, "ticket");
+    if (given) {
+      const expiresIn = given.expires_in ?? Number.POSITIVE_INFINITY;
+      this.#last = { ticket: given.ticket, ends: performance.now() + expiresIn * 1000 };
+      this.#answer({ ticket: given.ticket, expiresIn });
+    }
+    const none = told(frame, "no_ticket");
+    if (none) this.#answer(none.final ? new Refused(none.reason) : new Error(none.reason));
+  }
+
+  /** Nobody brings tickets any more. The connection stays, and the last ticket is used to its end. */
+  kernelIsGone(): void {
+    this.#gone = true;
+    if (this.#waiting.length > 0) {
+      this.#withoutKernel().then(
+        (access) => this.#answer(access),
+        (error) => this.#answer(error),
+      );
+    }
+  }
+
+  async #withoutKernel(): Promise<Access> {
+    const left = (this.#last?.ends ?? 0) - performance.now();
+    if (this.#last === null || left <= 0) {
+      throw new Refused("The kernel is gone, and with it the way to a new ticket. Run the cell again.");
+    }
+    return { ticket: this.#last.ticket, expiresIn: left / 1000 };
+  }
+
+  #answer(answer: Access | Error): void {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const resolve of waiting) resolve(answer);
+  }
+}
+
+function told<T extends keyof KernelData>(frame: Frame, type: T): KernelData[T] | null {
+  return frame.type === type ? (frame.data as unknown as KernelData[T]) : null;
+}

@@ -1,0 +1,165 @@
+// A widget whose session is on a server, as the person sees it.
+
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { optionalModule, provideModule } from "../../src/modules.ts";
+import * as socketModule from "../../src/optional/socket.ts";
+import { FakeSocket } from "../fake-socket.ts";
+import { asked, finished, Page, SESSION, started, step } from "../page.ts";
+
+const SERVER = { type: "server", data: { url: "ws://host:8888/ws/chat/s" } };
+const TICKET = { type: "ticket", data: { ticket: "a.b.c", expires_in: 3600 } };
+
+let page: Page;
+
+beforeEach(() => {
+  vi.stubGlobal("WebSocket", FakeSocket);
+  FakeSocket.opened = [];
+  provideModule("socket", socketModule);
+  page = new Page();
+});
+afterEach(() => {
+  page.close();
+  vi.unstubAllGlobals();
+});
+
+const line = (): string => page.element.querySelector(".rw-connection")?.textContent?.replace(/\s+/g, " ") ?? "";
+const hear = async (...frames: unknown[]): Promise<void> => {
+  for (const frame of frames) FakeSocket.last.hear(frame);
+  await page.drawn();
+};
+const enter = async (): Promise<void> => {
+  await page.told(SERVER);
+  await page.told(TICKET);
+  await hear(SESSION);
+};
+
+describe("the way to the server", () => {
+  it("is shown only where there is one", async () => {
+    await page.hear(SESSION);
+    expect(page.element.querySelector(".rw-connection")).toBeNull();
+  });
+
+  it("is found by the kernel's words, with a ticket that the page asks for", async () => {
+    await page.told(SERVER);
+    expect(line()).toContain("Connecting");
+    expect(page.last("ticket")?.payload).toEqual({ fresh: false });
+    expect(FakeSocket.opened).toEqual([]);
+    await page.told(TICKET);
+    expect(FakeSocket.last.url.origin).toBe("ws://host:8888");
+    expect(FakeSocket.last.protocols).toContain("ticket.a.b.c");
+    await hear(SESSION);
+    expect(line()).toContain("Connected");
+  });
+
+  it("leads to the same cards as a session of the kernel's own", async () => {
+    await enter();
+    await hear(
+      asked(1, "m", "Why?"),
+      started(2, "r", "m"),
+      step(3, "t", { content: "Hm." }),
+      step(4, "a", { type: "final_answer", content: "So." }),
+      finished(5),
+    );
+    expect(page.card("Final answer, step 2").textContent).toContain("So.");
+  });
+
+  it("is given up with the kernel's words where there is none", async () => {
+    await page.told(SERVER);
+    await page.told({ type: "no_ticket", data: { reason: "The server refuses the token.", final: true } });
+    expect(line()).toContain("Not connected. The server refuses the token.");
+    expect(FakeSocket.opened).toEqual([]);
+    page.button("Connect").click();
+    await page.drawn();
+    expect(page.last("ticket")?.payload).toEqual({ fresh: true });
+  });
+
+  it("is tried again where the kernel could not reach the server", async () => {
+    await page.told(SERVER);
+    await page.told({ type: "no_ticket", data: { reason: "Nothing answers there.", final: false } });
+    expect(line()).toContain("Connection lost. Nothing answers there.");
+    expect(line()).toContain("Next try in 2 s");
+  });
+
+  it("stays open when the kernel is gone, and is found again until the ticket ends", async () => {
+    await enter();
+    await page.lose();
+    expect(line()).toContain("Connected");
+    page.button("Disconnect").click();
+    await page.drawn();
+    page.button("Connect").click();
+    await page.drawn();
+    expect(FakeSocket.opened).toHaveLength(2);
+    expect(FakeSocket.last.protocols).toContain("ticket.a.b.c");
+  });
+
+  it("is lost with a kernel that ended before it brought a ticket", async () => {
+    await page.told(SERVER);
+    await page.lose();
+    expect(line()).toContain("The kernel is gone");
+  });
+
+  it("is asked for again by a page that the kernel told of it already", async () => {
+    await enter();
+    await page.told(SERVER);
+    expect(FakeSocket.opened).toHaveLength(1);
+    expect(line()).toContain("Connected");
+  });
+});
+
+describe("the person", () => {
+  it("sees messages wait while the connection is away, and each go out once", async () => {
+    await enter();
+    FakeSocket.last.lose();
+    await page.write("first");
+    await page.press("Enter");
+    await page.write("second");
+    await page.press("Enter");
+    expect(line()).toContain("2 messages wait");
+    page.button("Connect").click();
+    await page.drawn();
+    await hear(SESSION);
+    expect(line()).not.toContain("wait");
+    expect(FakeSocket.last.sent.map(({ type }) => type)).toEqual(["chat", "chat"]);
+  });
+
+  it("leaves and comes back", async () => {
+    await enter();
+    page.button("Disconnect").click();
+    await page.drawn();
+    expect(line()).toContain("Disconnected");
+    await page.write("Later");
+    await page.press("Enter");
+    expect(line()).toContain("1 message waits");
+    page.button("Connect").click();
+    await page.drawn();
+    expect(FakeSocket.opened).toHaveLength(2);
+    await hear(SESSION);
+    expect(FakeSocket.last.sent.map(({ type }) => type)).toEqual(["chat"]);
+  });
+
+  it("cannot stop a run from afar", async () => {
+    await enter();
+    await hear(asked(1, "m", "Why?"), started(2, "r", "m"));
+    expect(page.button("Stop").getAttribute("aria-disabled")).toBeNull();
+    page.button("Disconnect").click();
+    await page.drawn();
+    expect(page.button("Stop").getAttribute("aria-disabled")).toBe("true");
+  });
+
+  it("can say nothing more in a session that was deleted", async () => {
+    await enter();
+    FakeSocket.last.lose(4410);
+    await page.write("Hello?");
+    expect(line()).toContain("The session was deleted.");
+    expect(page.element.querySelector(".rw-connection button")).toBeNull();
+    expect(page.button("Send").getAttribute("aria-disabled")).toBe("true");
+  });
+});
+
+it("asks the kernel, once, for the code of formulas that a text needs", async () => {
+  await enter();
+  expect([optionalModule("math"), optionalModule("math")]).toEqual([undefined, undefined]);
+  expect(page.sent.filter(({ type }) => (type as string) === "module")).toEqual([
+    { type: "module", payload: { name: "math" } },
+  ]);
+});
