@@ -1,6 +1,8 @@
 // The optional modules: mathematics, highlighting and the way to a server are too much for every cell, so the kernel sends
-// their source when one is first needed. The lab extension brings them along, and loads them when they are first asked for. They are
-// kept once a page: each widget imports its own copy of this file, and the copies meet under one symbol.
+// their source when one is first needed. The lab extension brings them along, and loads them when they are first asked
+// for. They are kept once a page.
+
+import { pageWide } from "./page.ts";
 
 /** Mathematics. */
 export interface MathModule {
@@ -33,12 +35,8 @@ interface Page {
   missing: Set<(name: ModuleName) => void>;
 }
 
-const KEY = Symbol.for("reasoning-widget");
-
 function page(): Page {
-  const shared = globalThis as { [KEY]?: Page };
-  shared[KEY] ??= { loaded: {}, loading: {}, listeners: new Set(), missing: new Set() };
-  return shared[KEY];
+  return pageWide<Page>({ loaded: {}, loading: {}, listeners: new Set(), missing: new Set() });
 }
 
 /** The module, if this page has it. If it knows how to load it, that begins: listen with `onModule`. */

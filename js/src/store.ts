@@ -2,6 +2,7 @@
 // model; views come and go, and all of them show the same.
 
 import { loadModule, moduleNames } from "./modules.ts";
+import { chatConnected, connectedChats, type Reader, readerOf } from "./page.ts";
 import { Painter } from "./painter.ts";
 import {
   findRun,
@@ -47,6 +48,10 @@ const SPOKEN = 5;
 
 export class Store implements Target {
   transcript: Transcript = newTranscript();
+  /** The events of the transcript, in order. */
+  log: Frame[] = [];
+  /** It is over: there is nobody to ask, only what was said to read. */
+  readonly saved: boolean;
   agents: AgentInfo[] = [];
   model: ModelData | null = null;
   refusals: Refusal[] = [];
@@ -57,12 +62,8 @@ export class Store implements Target {
   /** The latest words for users of screen readers, oldest first. */
   announcements: { key: number; text: string }[] = [];
 
-  draft = "";
+  reader: Reader = { draft: "", toggled: new Map(), scrollTop: null };
   reasoning = true;
-  /** What the reader opened (true) or folded (false), by step. */
-  readonly toggled = new Map<string, boolean>();
-  /** Where the reader is in the list; null at the end, going along with it. */
-  scrollTop: number | null = null;
   /** Where the focus is, if it is in one of the views. */
   focus: Place | null = null;
   readonly painter = new Painter();
@@ -80,6 +81,10 @@ export class Store implements Target {
   #heardAt = 0;
   #ticking: ReturnType<typeof setInterval> | undefined;
   #refusalCount = 0;
+
+  constructor(saved = false) {
+    this.saved = saved;
+  }
 
   // Listening
 
@@ -121,15 +126,18 @@ export class Store implements Target {
 
   startOver(epoch: string): void {
     this.transcript = { ...newTranscript(), epoch };
+    this.log = [];
     this.refusals = [];
-    this.toggled.clear();
-    this.scrollTop = null;
+    const { draft } = this.reader;
+    this.reader = readerOf(epoch);
+    this.reader.draft ||= draft;
     this.#dirty.add("chat").add("composer");
   }
 
   fold(frame: Frame): Outcome {
     const outcome = receive(this.transcript, frame);
     if (outcome === "applied") {
+      if (frame.seq !== undefined) this.log.push(frame);
       this.#heardAt = performance.now();
       this.#note(frame);
     }
@@ -140,6 +148,7 @@ export class Store implements Target {
     const session = dataOf(frame, "session");
     if (session) {
       this.transcript.session_id ??= session.session_id;
+      chatConnected(session.session_id, this);
       this.agents = session.agents;
       this.#defaultAgent = session.agent_name ?? session.agents[0]?.name ?? "";
       this.#setClock(session.time);
@@ -220,7 +229,8 @@ export class Store implements Target {
 
   /** Put a text into the composer, before what the person has begun to write. */
   #giveBack(text: string): void {
-    this.draft = this.draft.trim() ? `${text}\n${this.draft}` : text;
+    const { draft } = this.reader;
+    this.reader.draft = draft.trim() ? `${text}\n${draft}` : text;
   }
 
   #refused(error: ErrorData): void {
@@ -334,13 +344,18 @@ export class Store implements Target {
     return this.#blobs.get(reference.blob);
   }
 
+  /** The values beside the log that have come. */
+  blobs(): Record<string, unknown> {
+    return Object.fromEntries([...this.#blobs].filter(([, value]) => value !== undefined));
+  }
+
   // What the person does
 
   ask(text: string): void {
     const payload = { message: text, agent_name: this.agent, enable_reasoning: this.reasoning };
-    this.draft = ""; // where the message is refused, its text comes back
+    this.reader.draft = ""; // where the message is refused, its text comes back
     this.refusals = [];
-    this.scrollTop = null;
+    this.reader.scrollTop = null;
     const id = this.#link?.send("chat", payload);
     if (id) this.#own.add(id);
     this.#emit("chat", "composer", "sent");
@@ -382,7 +397,7 @@ export class Store implements Target {
   }
 
   write(draft: string): void {
-    this.draft = draft;
+    this.reader.draft = draft;
     this.#emit("composer");
   }
 
@@ -397,7 +412,7 @@ export class Store implements Target {
   }
 
   toggle(stepId: string, open: boolean): void {
-    this.toggled.set(stepId, open);
+    this.reader.toggled.set(stepId, open);
     this.#emit(`step:${stepId}`);
   }
 
@@ -410,6 +425,8 @@ export class Store implements Target {
   close(): void {
     clearInterval(this.#ticking);
     this.#ticking = undefined;
+    const id = this.transcript.session_id ?? "";
+    if (connectedChats().get(id) === this) connectedChats().delete(id);
   }
 }
 

@@ -1,5 +1,6 @@
 // A page with a chat in it, and a kernel that says what a test lets it say.
 
+import { readerOf } from "../src/page.ts";
 import type { ClientMessage, Frame } from "../src/protocol/frames.ts";
 import type { ReasoningStep } from "../src/protocol/messages.ts";
 import widget from "../src/widget.ts";
@@ -41,6 +42,8 @@ export class Page {
   #seq = 0;
 
   constructor() {
+    readerOf("e").draft = ""; // each test's reader is another one
+    readerOf("e").toggled.clear();
     const model = {
       send: (message: unknown) => void this.sent.push(message as ClientMessage),
       on: (event: string, listener: Listener) => void this.#listeners.set(event, listener),

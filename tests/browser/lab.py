@@ -46,15 +46,7 @@ class Lab:
             theme: JupyterLab's theme.
             clock: Whether the test moves the page's clock.
         """
-        path = self.write(*cells)
-        page = self._window.new_page()
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on("console", self._heed)
-        page.on("request", self._watch)
-        if clock:
-            page.clock.install()
-        page.goto(self.address(path))
-        notebook = Notebook(page, path)
+        notebook = self.open_file(self.write(*cells), clock=clock)
         notebook.ready()
         notebook.use_theme(theme)
         return notebook
@@ -77,6 +69,19 @@ class Lab:
         where = path.relative_to(self._root).as_posix()
         return f"{self.origin}/lab/workspaces/{self._name}{workspace}/tree/{where}?token={self._token}"
 
+    def open_file(self, path: Path, *, clock: bool = False) -> Notebook:
+        """A notebook that is there, in a page of its own, with whatever kernel it gets."""
+        page = self._window.new_page()
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("console", self._heed)
+        page.on("request", self._watch)
+        if clock:
+            page.clock.install()
+        page.goto(self.address(path))
+        notebook = Notebook(page, path)
+        notebook.drawn()
+        return notebook
+
     def _heed(self, message: ConsoleMessage) -> None:
         if message.type == "error":
             self.errors.append(f"{message.text} ({message.location.get('url')})")
@@ -93,9 +98,13 @@ class Notebook:
         self.page = page
         self.path = path
 
+    def drawn(self) -> None:
+        """Wait until the notebook is on the page."""
+        expect(self.page.locator(".jp-Notebook .jp-Cell").first).to_be_visible()
+
     def ready(self) -> None:
         """Wait until cells can be run."""
-        expect(self.page.locator(".jp-Notebook .jp-Cell").first).to_be_visible()
+        self.drawn()
         self.page.wait_for_function(
             "() => window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
         )
@@ -194,3 +203,8 @@ class Notebook:
         """Load the page anew."""
         self.page.reload()
         self.ready()
+
+    def close(self) -> None:
+        """Shut the kernel down, and close the page."""
+        self.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+        self.page.close()

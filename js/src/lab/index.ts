@@ -3,7 +3,8 @@
 
 import type { JupyterFrontEndPlugin } from "@jupyterlab/application";
 import { insertChat } from "./insert.ts";
+import { record } from "./record.ts";
 
-const plugins: JupyterFrontEndPlugin<unknown>[] = [insertChat];
+const plugins: JupyterFrontEndPlugin<unknown>[] = [insertChat, record];
 
 export default plugins;

@@ -4,7 +4,9 @@
 import { provideLoaders } from "../modules.ts";
 
 export { Store } from "../store.ts";
+export { readSession, savedStore, sessionOf } from "../transport/saved.ts";
 export { drawChat } from "../view/chat.tsx";
+export { drawSaved } from "../view/saved.tsx";
 
 provideLoaders({
   math: () => import("../optional/math.ts"),

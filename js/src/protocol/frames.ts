@@ -30,6 +30,9 @@ import type {
 
 export type { Batch, Frame } from "./messages.ts";
 
+/** What a notebook holds of a session. */
+export const SESSION_MIME = "application/vnd.reasoning-widget.session.v1+json";
+
 /** What a client sends: the payload of each type. */
 export interface ClientPayloads {
   chat: ChatPayload;

@@ -75,8 +75,8 @@ function Chat({ messageId }: { messageId: string | null }): VNode {
         <Timeline messageId={messageId} />
         <Conversation messageId={messageId} />
         <Announcer />
-        {messageId === null && <Composer />}
-        {running !== null && <StopRun runId={running} />}
+        {messageId === null && !store.saved && <Composer />}
+        {running !== null && !store.saved && <StopRun runId={running} />}
       </>
     ),
     [messageId, running],
@@ -94,14 +94,14 @@ function Conversation({ messageId }: { messageId: string | null }): VNode {
   const scroller = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
   const follower = useRef<Follower | null>(null);
-  const [away, setAway] = useState(whole && store.scrollTop !== null);
+  const [away, setAway] = useState(whole && store.reader.scrollTop !== null);
   useLayoutEffect(() => {
     if (!scroller.current || !content.current) return;
     const moved = (top: number | null): void => {
-      if (whole) store.scrollTop = top;
+      if (whole) store.reader.scrollTop = top;
       setAway(top !== null);
     };
-    const made = followEnd(scroller.current, content.current, whole ? store.scrollTop : null, moved);
+    const made = followEnd(scroller.current, content.current, whole ? store.reader.scrollTop : null, moved);
     follower.current = made;
     return () => made.close();
   }, [store, whole]);

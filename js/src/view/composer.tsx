@@ -1,5 +1,6 @@
 import type { VNode } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
+import type { Store } from "../store.ts";
 import { Button } from "./button.tsx";
 import { LateNote } from "./chat.tsx";
 import { keyAction } from "./composer-keys.ts";
@@ -31,7 +32,7 @@ export function Composer(): VNode {
               <Icon name="stop" />
               Stop
             </Button>
-            <Button kind="strong" unavailable={!canSend(store)} onPress={() => store.ask(store.draft)}>
+            <Button kind="strong" unavailable={!canSend(store)} onPress={() => store.ask(store.reader.draft)}>
               <Icon name="send" />
               Send
             </Button>
@@ -45,8 +46,8 @@ export function Composer(): VNode {
   );
 }
 
-function canSend(store: { draft: string; writable: boolean }): boolean {
-  return store.draft.trim() !== "" && store.writable;
+function canSend(store: Store): boolean {
+  return store.reader.draft.trim() !== "" && store.writable;
 }
 
 function MessageField(): VNode {
@@ -60,11 +61,11 @@ function MessageField(): VNode {
     area.style.height = "";
     // Drawn before it is on the page it has no height yet: then its one row will do.
     if (area.scrollHeight > 0) area.style.height = `${area.scrollHeight}px`;
-  }, [store.draft]);
+  }, [store.reader.draft]);
 
   const browse = (steps: number): void => {
     const sent = store.transcript.messages.map((message) => message.content);
-    const { back, draft } = browsing.current ?? { back: 0, draft: store.draft };
+    const { back, draft } = browsing.current ?? { back: 0, draft: store.reader.draft };
     const next = Math.max(0, Math.min(sent.length, back + steps));
     if (next === back) return;
     browsing.current = next === 0 ? null : { back: next, draft };
@@ -85,7 +86,7 @@ function MessageField(): VNode {
     if (action !== "break") event.preventDefault();
     if (action === "send" && canSend(store)) {
       browsing.current = null;
-      store.ask(store.draft);
+      store.ask(store.reader.draft);
     } else if (action === "older") browse(1);
     else if (action === "newer") browse(-1);
     else if (action === "leave") leave(event.currentTarget);
@@ -98,7 +99,7 @@ function MessageField(): VNode {
       aria-label="Message"
       placeholder={store.agent ? `Ask ${store.agent} …` : "Ask …"}
       rows={1}
-      value={store.draft}
+      value={store.reader.draft}
       onInput={(event) => {
         browsing.current = null;
         store.write(event.currentTarget.value);

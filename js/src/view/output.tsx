@@ -28,8 +28,12 @@ function MimeValue({ type, value }: { type: string; value: unknown }): VNode {
 }
 
 function Blob({ type, reference }: { type: string; reference: BlobReference }): VNode {
-  const value = useStore(`blob:${reference.blob}`).blob(reference);
-  if (value === undefined) return <div class="rw-note">Loading {formatBytes(reference.size)} …</div>;
+  const store = useStore(`blob:${reference.blob}`);
+  const value = store.blob(reference);
+  if (value === undefined) {
+    const size = formatBytes(reference.size);
+    return <div class="rw-note">{store.saved ? `${size} were not saved` : `Loading ${size} …`}</div>;
+  }
   return <Shown type={type} value={value} />;
 }
 

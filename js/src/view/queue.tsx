@@ -18,12 +18,16 @@ export function Queue({ messageId }: { messageId: string | null }): VNode | null
         <div key={message.id} class="rw-queued" data-message-id={message.id}>
           <span class="rw-badge">Queued</span>
           <span class="rw-queued-text">{message.content}</span>
-          <Button kind="quiet" label="Edit queued message" onPress={() => store.withdraw(message.id, true)}>
-            Edit
-          </Button>
-          <Button kind="quiet" label="Withdraw queued message" onPress={() => store.withdraw(message.id, false)}>
-            Withdraw
-          </Button>
+          {!store.saved && (
+            <>
+              <Button kind="quiet" label="Edit queued message" onPress={() => store.withdraw(message.id, true)}>
+                Edit
+              </Button>
+              <Button kind="quiet" label="Withdraw queued message" onPress={() => store.withdraw(message.id, false)}>
+                Withdraw
+              </Button>
+            </>
+          )}
         </div>
       ))}
       {unsent.map((message) => (

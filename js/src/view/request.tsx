@@ -26,8 +26,9 @@ export function RequestCard({ request }: { request: Request }): VNode {
   );
 }
 
-function Choices({ request }: { request: Request }): VNode {
+function Choices({ request }: { request: Request }): VNode | null {
   const store = useStore();
+  if (store.saved) return null;
   const answer = (value: unknown): void => store.answer(request.request_id, value);
   if (request.kind === "approval") {
     return (

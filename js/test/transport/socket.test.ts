@@ -103,7 +103,7 @@ it("keeps messages while it is away, gives one that is too long back, and sends 
   expect([store.waitingMessages, store.stopping("r")]).toEqual([1, false]);
   const long = "x".repeat(1024 * 1024);
   store.ask(long);
-  expect([store.waitingMessages, store.draft === long, store.refusals.length]).toEqual([1, true, 1]);
+  expect([store.waitingMessages, store.reader.draft === long, store.refusals.length]).toEqual([1, true, 1]);
   store.connect();
   await vi.advanceTimersByTimeAsync(0);
   FakeSocket.last.hear(SESSION);

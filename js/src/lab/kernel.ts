@@ -1,0 +1,93 @@
+// Whether a widget's comm can be talked to: what a notebook's kernel does, in one signal.
+
+import type { ISessionContext } from "@jupyterlab/apputils";
+import type { Kernel, KernelMessage } from "@jupyterlab/services";
+import type { IDisposable } from "@lumino/disposable";
+import { Signal } from "@lumino/signaling";
+
+/** Comms come and go with messages, which are many: how long, in ms, they are looked at together. */
+const TOGETHER = 20;
+
+/**
+ * How a comm stands: `open`; `gone`, for there is no kernel, or it does not know it; `unknown`, for the kernel has not said
+ * which comms it has: after a reload it does not while a cell runs.
+ */
+export type CommState = "open" | "gone" | "unknown";
+
+/** Watches the kernel of a notebook, whichever it is. */
+export class KernelWatch implements IDisposable {
+  /** The state of a comm may have changed. */
+  readonly changed = new Signal<this, void>(this);
+  isDisposed = false;
+  readonly #context: ISessionContext;
+  readonly #kernels: Kernel.IManager;
+  #kernel: Kernel.IKernelConnection | null = null;
+  /** The kernel has told which comms it has. */
+  #told = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(context: ISessionContext, kernels: Kernel.IManager) {
+    this.#context = context;
+    this.#kernels = kernels;
+    context.kernelChanged.connect(this.#follow, this);
+    context.sessionChanged.connect(this.#follow, this);
+    this.#follow();
+  }
+
+  /** How the comm of that id stands. */
+  state(commId: string): CommState {
+    const kernel = this.#kernel;
+    if (kernel === null || kernel.isDisposed || kernel.connectionStatus === "disconnected") return "gone";
+    if (["dead", "terminating", "restarting", "autorestarting"].includes(kernel.status)) return "gone";
+    if (kernel.hasComm(commId)) return "open";
+    return this.#told ? "gone" : "unknown";
+  }
+
+  dispose(): void {
+    this.isDisposed = true;
+    clearTimeout(this.#timer);
+    this.#leave();
+    Signal.clearData(this);
+  }
+
+  #follow(): void {
+    const kernel = this.#context.session?.kernel ?? null;
+    if (kernel === this.#kernel) return;
+    this.#leave();
+    this.#kernel = kernel;
+    this.#told = false;
+    kernel?.anyMessage.connect(this.#heard, this);
+    kernel?.statusChanged.connect(this.#emit, this);
+    kernel?.connectionStatusChanged.connect(this.#connection, this);
+    kernel?.disposed.connect(this.#emit, this);
+    this.#emit();
+  }
+
+  #leave(): void {
+    const kernel = this.#kernel;
+    kernel?.anyMessage.disconnect(this.#heard, this);
+    kernel?.statusChanged.disconnect(this.#emit, this);
+    kernel?.connectionStatusChanged.disconnect(this.#connection, this);
+    kernel?.disposed.disconnect(this.#emit, this);
+  }
+
+  #connection(_: unknown, status: Kernel.ConnectionStatus): void {
+    // A kernel that was deleted is only missed at the next poll, in up to 10 s: look now.
+    if (status === "connecting") this.#kernels.refreshRunning().catch(() => {});
+    this.#emit();
+  }
+
+  #heard(_: unknown, { direction, msg }: { direction: string; msg: KernelMessage.IMessage }): void {
+    const { msg_type: type } = msg.header;
+    if (direction !== "recv" || !type.startsWith("comm_")) return;
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
+      this.#emit();
+    }, TOGETHER);
+    if (type === "comm_info_reply") this.#told = true;
+  }
+
+  #emit(): void {
+    if (!this.isDisposed) this.changed.emit();
+  }
+}

@@ -1,0 +1,34 @@
+// Transcripts that stay in the notebook: the renderer of the saved session, for each notebook that is open.
+
+import type { JupyterFrontEnd, JupyterFrontEndPlugin } from "@jupyterlab/application";
+import { INotebookTracker, type NotebookPanel } from "@jupyterlab/notebook";
+import { SESSION_MIME } from "../protocol/frames.ts";
+import { KernelWatch } from "./kernel.ts";
+import { SessionRenderer } from "./session.ts";
+
+/** Before the widget view, which has -10. */
+const RANK = -100;
+
+export const record: JupyterFrontEndPlugin<void> = {
+  id: "reasoning-widget:record",
+  description: "Shows the transcripts that notebooks hold, live where their kernel runs",
+  autoStart: true,
+  requires: [INotebookTracker],
+  activate: (app: JupyterFrontEnd, notebooks: INotebookTracker): void => {
+    const serve = (panel: NotebookPanel): void => {
+      const { rendermime } = panel.content;
+      const kernel = new KernelWatch(panel.sessionContext, app.serviceManager.kernels);
+      panel.disposed.connect(() => kernel.dispose());
+      rendermime.addFactory(
+        {
+          safe: true, // it draws text; what is in it runs only where the notebook is trusted
+          mimeTypes: [SESSION_MIME],
+          createRenderer: () => new SessionRenderer(kernel, rendermime),
+        },
+        RANK,
+      );
+    };
+    notebooks.forEach(serve); // one may be there before this plugin is
+    notebooks.widgetAdded.connect((_, panel) => serve(panel));
+  },
+};

@@ -1,0 +1,285 @@
+// A session out of a notebook file: its saved events, folded. Whoever edited the file may have written anything: what is
+// none of ours is left out, and said to be.
+
+import { type Step, stepKey, type Transcript } from "../protocol/fold.ts";
+import { dataOf, EVENT_TYPES, type EventType, type Frame } from "../protocol/frames.ts";
+import { Store } from "../store.ts";
+
+const FORMAT = "reasoning-widget.session";
+const VERSION = 1;
+/** No text of ours is longer, in UTF-16 units: what is, is cut. */
+const LONGEST = 256 * 1024;
+/** Nothing of ours is nested deeper. */
+const DEEPEST = 64;
+
+/** What is read of a notebook. */
+export interface SavedSession {
+  sessionId: string;
+  epoch: string;
+  /** The one message it is about; null: the whole session. */
+  messageId: string | null;
+  events: Frame[];
+  /** The long MIME values, by their SHA-256. */
+  blobs: Record<string, unknown>;
+  /** What the reader should know of it, in sentences. */
+  notes: string[];
+}
+
+/** Read what a notebook holds of a session. Never fails: the worst is a session without events, and a note. */
+export function readSession(value: unknown): SavedSession {
+  const file = isObject(value) ? value : {};
+  const notes: string[] = [];
+  const { sessionId, epoch, messageId } = {
+    sessionId: text(file.session_id),
+    epoch: text(file.epoch),
+    messageId: typeof file.message_id === "string" ? file.message_id : null,
+  };
+  if (!isObject(value) || !Array.isArray(file.events) || (file.format !== undefined && file.format !== FORMAT)) {
+    notes.push("What is saved here is no transcript that can be read.");
+    return { sessionId, epoch, messageId, events: [], blobs: {}, notes };
+  }
+  if (typeof file.version === "number" && file.version > VERSION) {
+    notes.push("This was saved by a later version. What this version knows is shown.");
+  }
+  const { events, dropped } = readEvents(file.events);
+  if (dropped > 0) {
+    notes.push(
+      dropped === 1
+        ? "One event in it cannot be read, and is left out."
+        : `${dropped} events in it cannot be read, and are left out.`,
+    );
+  }
+  return { sessionId, epoch, messageId, events, blobs: isObject(file.blobs) ? file.blobs : {}, notes };
+}
+
+/**
+ * A store that shows a saved session. With `over`, nobody goes on with it: what was still open when it was saved is closed.
+ */
+export function savedStore(session: SavedSession, over: boolean): Store {
+  const store = new Store(true);
+  store.startOver(session.epoch);
+  store.transcript.session_id = session.sessionId;
+  for (const [blob, value] of Object.entries(session.blobs)) store.notice({ type: "blob", data: { blob, value } });
+  for (const event of session.events) {
+    try {
+      store.fold(event);
+    } catch {
+      // It was looked at already; whatever else is wrong with it, the others are shown.
+    }
+  }
+  if (over) close(store);
+  return store;
+}
+
+/** What a store knows, as it would be saved: the newest snapshot of each step, with the text that grew since. */
+export function sessionOf(store: Store, messageId: string | null): SavedSession {
+  const { transcript } = store;
+  const events: Frame[] = [];
+  for (const frame of store.log) {
+    const step = dataOf(frame, "reasoning_step");
+    const known = step && transcript.steps[stepKey(step, frame.seq ?? 0)];
+    if (!known) events.push(frame);
+    else if (known.seq === frame.seq) events.push({ ...frame, data: withoutSeq(known) });
+  }
+  return {
+    sessionId: transcript.session_id ?? "",
+    epoch: transcript.epoch ?? "",
+    messageId,
+    events: messageId === null ? events : eventsAbout(transcript, events, messageId),
+    blobs: store.blobs(),
+    notes: [],
+  };
+}
+
+/** The events about a message, the run it got, and what was handed to that run. */
+function eventsAbout(transcript: Transcript, events: Frame[], messageId: string): Frame[] {
+  const own = transcript.messages.filter((message) => message.id === messageId);
+  const runs = new Set(own.map((message) => message.run_id).filter((id) => id !== null));
+  const handed = transcript.messages.filter((message) => message.steered && runs.has(message.run_id ?? ""));
+  const requests = Object.values(transcript.requests).filter((request) => runs.has(request.run_id));
+  const known = new Set<unknown>([
+    ...runs,
+    ...[...own, ...handed].map((message) => message.id),
+    ...requests.map((request) => request.request_id),
+  ]);
+  return events.filter(({ type, data }) => {
+    const ids = [data.message_id, data.run_id, data.request_id, type === "user_message" ? data.id : undefined];
+    return type === "session_info" || ids.some((id) => known.has(id));
+  });
+}
+
+/** Close what is open, as a session does that was interrupted. */
+function close(store: Store): void {
+  const { transcript } = store;
+  const put = (type: EventType, data: object): void => {
+    store.fold({ type, seq: transcript.last_seq + 1, data: { ...data } });
+  };
+  for (const [id, step] of Object.entries(transcript.steps)) {
+    if (step.status === "streaming") put("reasoning_step", { ...withoutSeq(step), id, status: "stopped" });
+  }
+  for (const request of Object.values(transcript.requests)) {
+    if (request.closed === null) put("request_closed", { request_id: request.request_id, reason: "interrupted" });
+  }
+  for (const run of transcript.runs) {
+    if (run.status !== "running") continue;
+    const last = Math.max(run.timestamp, ...run.steps.map((id) => endOf(transcript.steps[id])));
+    const duration = last - run.timestamp;
+    put("run_finished", { run_id: run.run_id, status: "interrupted", usage: {}, duration });
+  }
+}
+
+function endOf(step: Step | undefined): number {
+  return step === undefined ? 0 : step.timestamp + (step.duration ?? 0);
+}
+
+function withoutSeq({ seq, ...step }: Step): Record<string, unknown> {
+  return { ...step };
+}
+
+// Reading
+
+type Kind = "string" | "number" | "boolean" | "object" | "strings" | "numbers";
+type Fields = Record<string, Kind>;
+
+/** The fields that an event of each type must have, and those it may have. */
+const FIELDS: Record<EventType, [required: Fields, optional: Fields]> = {
+  session_info: [{ title: "string" }, {}],
+  user_message: [
+    { id: "string", content: "string" },
+    { timestamp: "number", follows: "string" },
+  ],
+  message_withdrawn: [{ message_id: "string", reason: "string" }, {}],
+  message_steered: [{ message_id: "string", run_id: "string" }, {}],
+  run_started: [
+    { run_id: "string", message_id: "string" },
+    { agent_name: "string", enable_reasoning: "boolean", timestamp: "number" },
+  ],
+  reasoning_step: [
+    { type: "string", content: "string" },
+    {
+      id: "string",
+      run_id: "string",
+      parent_id: "string",
+      agent: "string",
+      iteration: "number",
+      index: "number",
+      timestamp: "number",
+      duration: "number",
+      status: "string",
+      tool: "object",
+      output: "object",
+      cut: "numbers",
+      usage: "numbers",
+    },
+  ],
+  request: [
+    { request_id: "string", run_id: "string", prompt: "string" },
+    {
+      step_id: "string",
+      kind: "string",
+      options: "strings",
+      details: "object",
+      expires: "number",
+      timestamp: "number",
+    },
+  ],
+  request_closed: [{ request_id: "string", reason: "string" }, { by: "string" }],
+  run_finished: [
+    { run_id: "string", status: "string" },
+    { duration: "number", usage: "numbers" },
+  ],
+};
+
+/** What the views count on, where an event does not say it. */
+const DEFAULTS: Partial<Record<EventType, Record<string, unknown>>> = {
+  user_message: { timestamp: 0, follows: null },
+  run_started: { agent_name: "", enable_reasoning: true, timestamp: 0 },
+  reasoning_step: { iteration: 0, timestamp: 0, status: "done" },
+  request: { step_id: null, kind: "question", expires: null, timestamp: 0 },
+  run_finished: { duration: 0, usage: {} },
+};
+
+const STATUS: Partial<Record<EventType, [field: string, values: string[], otherwise: string]>> = {
+  reasoning_step: ["status", ["streaming", "done", "failed", "stopped"], "done"],
+  run_finished: ["status", ["completed", "stopped", "failed", "interrupted", "max_iterations"], "interrupted"],
+  request: ["kind", ["approval", "question"], "question"],
+  request_closed: ["reason", ["answered", "expired", "stopped", "interrupted"], "interrupted"],
+};
+
+function readEvents(values: unknown[]): { events: Frame[]; dropped: number } {
+  const events: Frame[] = [];
+  let last = 0;
+  for (const value of values) {
+    const event = isObject(value) && !deeperThan(value, DEEPEST) ? readEvent(value) : null;
+    if (event === null) continue;
+    const { seq } = value as { seq?: unknown };
+    last = Number.isSafeInteger(seq) && (seq as number) > last ? (seq as number) : last + 1;
+    events.push({ ...event, seq: last });
+  }
+  return { events, dropped: values.length - events.length };
+}
+
+function readEvent(value: Record<string, unknown>): Frame | null {
+  const { type, data } = value;
+  if (typeof type !== "string" || !isObject(data)) return null;
+  const shortened = shorten(data) as Record<string, unknown>;
+  if (!isEventType(type)) return type in { session: 0, step_delta: 0 } ? null : { type, data: shortened };
+  const [required, optional] = FIELDS[type];
+  for (const [field, kind] of Object.entries(required)) if (!fits(shortened[field], kind)) return null;
+  const event: Record<string, unknown> = { ...shortened };
+  for (const [field, kind] of Object.entries(optional)) if (!fits(event[field], kind)) delete event[field];
+  const read = { ...DEFAULTS[type], ...event };
+  const [field, values, otherwise] = STATUS[type] ?? ["", [], ""];
+  if (field && !values.includes(read[field] as string)) read[field] = otherwise;
+  return { type, data: type === "reasoning_step" ? readStep(read) : read };
+}
+
+function readStep(step: Record<string, unknown>): Record<string, unknown> {
+  const { tool, content } = step as { tool?: Record<string, unknown>; content: string };
+  if (tool !== undefined) {
+    step.tool = { name: text(tool.name) || "tool", arguments: text(tool.arguments), call_id: text(tool.call_id) };
+  } else if (step.type === "tool_use") {
+    step.tool = { name: "tool" };
+  }
+  const whole = (step.cut as { content?: number } | undefined)?.content ?? 0;
+  if (content.length > LONGEST) {
+    step.cut = { ...(step.cut as object | undefined), content: whole + content.length - LONGEST };
+    step.content = content.slice(0, LONGEST);
+  }
+  return step;
+}
+
+/** `value` with its long texts cut, but for those that say themselves how much of them is missing. */
+function shorten(value: unknown, name = ""): unknown {
+  if (typeof value === "string") {
+    return name === "content" || value.length <= LONGEST ? value : `${value.slice(0, LONGEST)} …`;
+  }
+  if (Array.isArray(value)) return value.map((item) => shorten(item));
+  if (!isObject(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, shorten(item, key)]));
+}
+
+function deeperThan(value: unknown, levels: number): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  return levels === 0 || Object.values(value).some((item) => deeperThan(item, levels - 1));
+}
+
+function fits(value: unknown, kind: Kind): boolean {
+  if (kind === "number") return Number.isFinite(value);
+  if (kind === "object") return isObject(value);
+  if (kind === "strings") return Array.isArray(value) && value.every((item) => typeof item === "string");
+  if (kind === "numbers") return isObject(value) && Object.values(value).every((item) => Number.isFinite(item));
+  return typeof value === kind;
+}
+
+function isEventType(type: string): type is EventType {
+  return (EVENT_TYPES as readonly string[]).includes(type);
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function text(value: unknown): string {
+  return typeof value === "string" ? value : "";
+}

@@ -1,0 +1,180 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { newTranscript, receive } from "../../src/protocol/fold.ts";
+import type { Frame } from "../../src/protocol/frames.ts";
+import { readSession, savedStore, sessionOf } from "../../src/transport/saved.ts";
+
+const FORMAT = "reasoning-widget.session";
+const file = (events: unknown[], more: object = {}) => ({
+  format: FORMAT,
+  version: 1,
+  session_id: "s1",
+  epoch: `e-${Math.random()}`,
+  events,
+  ...more,
+});
+
+const question = { type: "user_message", seq: 1, data: { id: "m1", content: "Why?", timestamp: 1, follows: null } };
+const started = {
+  type: "run_started",
+  seq: 2,
+  data: { run_id: "r1", message_id: "m1", agent_name: "a", enable_reasoning: true, timestamp: 1 },
+};
+const step = (seq: number, data: object): Frame => ({
+  type: "reasoning_step",
+  seq,
+  data: { id: "s1", run_id: "r1", type: "thought", content: "Hm", iteration: 1, timestamp: 2, status: "done", ...data },
+});
+const finished = {
+  type: "run_finished",
+  seq: 9,
+  data: { run_id: "r1", status: "completed", usage: {}, duration: 3 },
+};
+
+const folder = join(import.meta.dirname, "../../../tests/fixtures/sessions");
+const golden = readdirSync(folder);
+
+describe("files of earlier versions", () => {
+  it("are there", () => expect(golden).toContain("version-1.json"));
+
+  it.each(golden)("%s reads as it was written", (name) => {
+    const written = JSON.parse(readFileSync(join(folder, name), "utf8"));
+    const session = readSession(written.session);
+    expect(session.notes).toEqual([]);
+    const { transcript } = savedStore(session, false);
+    expect({
+      questions: transcript.messages.map((message) => message.content),
+      steps: transcript.runs.flatMap((run) =>
+        run.steps.map((id) => [transcript.steps[id]?.type, transcript.steps[id]?.content]),
+      ),
+      runs: transcript.runs.map((run) => run.status),
+    }).toEqual(written.shows);
+  });
+});
+
+describe("a saved session", () => {
+  it("is the fold of its events", () => {
+    const events = [question, started, step(3, {}), finished];
+    const expected = newTranscript();
+    for (const event of events) receive(expected, event as Frame);
+    const { transcript } = savedStore(readSession(file(events)), true);
+    expect(transcript.runs).toEqual(expected.runs);
+    expect(transcript.steps).toEqual(expected.steps);
+    expect(transcript.messages).toEqual(expected.messages);
+  });
+
+  it("that was saved in the middle of a run is closed as interrupted, where nobody goes on with it", () => {
+    const request = { type: "request", seq: 4, data: { request_id: "q1", run_id: "r1", prompt: "May I?" } };
+    const session = readSession(file([question, started, step(3, { status: "streaming" }), request]));
+    const { transcript } = savedStore(session, true);
+    expect(transcript.runs[0]?.status).toBe("interrupted");
+    expect(transcript.steps.s1?.status).toBe("stopped");
+    expect(transcript.requests.q1?.closed?.reason).toBe("interrupted");
+    expect(savedStore(session, false).transcript.runs[0]?.status).toBe("running");
+  });
+
+  it("is made of a store with the text that grew since its last event", () => {
+    const store = savedStore(readSession(file([question, started, step(3, { status: "streaming" })])), false);
+    store.fold({ type: "step_delta", data: { step_id: "s1", base: 3, channel: "content", offset: 2, text: "m." } });
+    const again = savedStore(sessionOf(store, null), true);
+    expect(again.transcript.steps.s1).toMatchObject({ content: "Hmm.", status: "stopped" });
+    expect(again.transcript.messages[0]?.content).toBe("Why?");
+  });
+
+  it("of one message holds what is about it, and nothing else", () => {
+    const other = { type: "user_message", seq: 3, data: { id: "m2", content: "And?", timestamp: 2, follows: "m1" } };
+    const store = savedStore(readSession(file([question, started, other, step(4, {}), finished])), false);
+    const types = (id: string) => sessionOf(store, id).events.map((event) => event.type);
+    expect(types("m1")).toEqual(["user_message", "run_started", "reasoning_step", "run_finished"]);
+    expect(types("m2")).toEqual(["user_message"]);
+  });
+});
+
+describe("what somebody else wrote", () => {
+  const shown = (value: unknown) => {
+    const session = readSession(value);
+    return { notes: session.notes.join(" "), store: savedStore(session, true) };
+  };
+
+  it.each([null, undefined, 1, "x", [], {}, { events: 3 }, { format: "other", events: [] }])(
+    "%j is no session",
+    (value) => {
+      expect(shown(value).notes).toContain("no transcript");
+    },
+  );
+
+  it("of a later version is shown as far as it is known", () => {
+    const { notes, store } = shown(file([question, { type: "mood", seq: 2, data: { good: true } }], { version: 2 }));
+    expect(notes).toContain("later version");
+    expect(store.transcript.messages).toHaveLength(1);
+    expect(store.transcript.other).toHaveLength(1);
+  });
+
+  it("is shown without the events that are broken, and says how many they are", () => {
+    const broken = [
+      null,
+      1,
+      {},
+      { type: "user_message" },
+      { type: 3, data: {} },
+      { type: "reasoning_step", data: { content: 1 } },
+    ];
+    const { notes, store } = shown(file([...broken, question, started, step(3, {})]));
+    expect(notes).toContain("6 events");
+    expect(store.transcript.runs[0]?.steps).toEqual(["s1"]);
+  });
+
+  it("keeps its order where its numbers are wrong", () => {
+    const events = [question, started, step(3, {}), finished].map((event) => ({ ...event, seq: "no" }));
+    expect(shown(file(events)).store.transcript.runs[0]?.status).toBe("completed");
+  });
+
+  it("may have any value where ours have another: the views are given what they can draw", () => {
+    const wrong = {
+      tool: "x",
+      output: [],
+      cut: { content: "y" },
+      usage: 3,
+      duration: "z",
+      status: "odd",
+      timestamp: null,
+    };
+    const { store } = shown(file([question, started, step(3, { type: "tool_use", ...wrong })]));
+    expect(store.transcript.steps.s1).toEqual({
+      id: "s1",
+      run_id: "r1",
+      type: "tool_use",
+      content: "Hm",
+      iteration: 1,
+      timestamp: 0,
+      status: "done",
+      seq: 3,
+      tool: { name: "tool" },
+    });
+  });
+
+  it("is cut where it is longer than anything of ours, and says so", () => {
+    const { store } = shown(file([question, started, step(3, { content: "x".repeat(5_000_000) })]));
+    expect(store.transcript.steps.s1?.content).toHaveLength(256 * 1024);
+    expect(store.transcript.steps.s1?.cut?.content).toBe(5_000_000 - 256 * 1024);
+  });
+
+  it("does not reach the prototypes, nor the end of the stack", () => {
+    let deep: unknown = "x";
+    for (let level = 0; level < 100_000; level++) deep = [deep];
+    const events = [
+      question,
+      started,
+      step(3, { id: "__proto__" }),
+      JSON.parse(
+        '{"type":"reasoning_step","seq":4,"data":{"__proto__":{"polluted":1},"id":"constructor","run_id":"r1","type":"thought","content":"x"}}',
+      ),
+      step(5, { id: "s5", output: { deep } }),
+    ];
+    const { store, notes } = shown(file(events));
+    expect(({} as { polluted?: number }).polluted).toBeUndefined();
+    expect(store.transcript.runs[0]?.steps).toEqual(["__proto__", "constructor"]);
+    expect(notes).toContain("One event");
+  });
+});
