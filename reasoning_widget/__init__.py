@@ -10,20 +10,22 @@ if TYPE_CHECKING:
     from .agents.manager import AgentManager
     from .agents.models import models
     from .agents.qwen import QwenAgent
-    from .widget.answer import Answer
+    from .answer import Answer
+    from .client import connect
     from .widget.chat import ReasoningChat
 
 # Imported when first asked for: an agent's author need not wait for the widget, nor a script for the agents.
 _HOMES = {
     "AgentError": ".agents.base",
     "AgentManager": ".agents.manager",
-    "Answer": ".widget.answer",
+    "Answer": ".answer",
     "BaseAgent": ".agents.base",
     "BlockingAgent": ".agents.base",
     "MaxIterationsReached": ".agents.base",
     "QwenAgent": ".agents.qwen",
     "ReasoningChat": ".widget.chat",
     "Stopped": ".agents.base",
+    "connect": ".client",
     "current_run": ".agents.base",
     "models": ".agents.models",
 }
@@ -38,6 +40,7 @@ __all__ = [
     "QwenAgent",
     "ReasoningChat",
     "Stopped",
+    "connect",
     "current_run",
     "models",
 ]

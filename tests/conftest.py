@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from tests.jupyter import Jupyter
 from tests.scripted_model import ScriptedModel
+from tests.server.conftest import reasoning_server
 
 # No limits in time: the machine may be busy. In CI the same examples each time, so that a failure is the change's own.
 settings.register_profile("default", deadline=None, derandomize="CI" in os.environ)
@@ -36,6 +38,13 @@ def scripted_model() -> Iterator[ScriptedModel]:
     """A model server that says what the test tells it to."""
     with ScriptedModel() as model:
         yield model
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jupyter]:
+    """One Jupyter server for all tests that break and configure nothing: use a session of your own."""
+    with reasoning_server(tmp_path_factory.mktemp("server")) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

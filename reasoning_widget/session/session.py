@@ -21,6 +21,7 @@ from ..agents.base import (
     Stopped,
     Turn,
 )
+from ..answer import is_settled
 from ..fold import Transcript, find_run
 from ..protocol import (
     JSON,
@@ -307,13 +308,7 @@ class Session:
 
     def message_is_settled(self, message_id: str, epoch: str) -> bool:
         """Whether nothing more will come of a message: its run ended, it was withdrawn, or its log is gone."""
-        if epoch != self.epoch:
-            return True
-        message = self._message(message_id)
-        if message is None or message["withdrawn"]:
-            return True
-        run = find_run(self.state, message["run_id"]) if message["run_id"] else None
-        return run is not None and run["status"] != "running"
+        return epoch != self.epoch or is_settled(self.state, message_id)
 
     # Client messages
 

@@ -15,6 +15,7 @@ import anywidget
 
 from ..agents.manager import AgentManager, as_agent
 from ..agents.models import ModelChoice, choose_model
+from ..answer import Answer, answer_to, run_of, steps_of
 from ..host import in_kernel
 from ..protocol import JSON, TERMINAL_STEP_STATUSES, Frame
 from ..session.runner import ThreadRunner
@@ -22,7 +23,6 @@ from ..session.session import Session
 from ..session.sqlite import SQLiteLog
 from ..session.thread import on_loop, session_loop
 from ..session.watcher import Watcher
-from .answer import Answer
 from .display import SavedView, saved_forms
 from .link import STATIC, CommLink, keep_messages_off_the_cell
 from .model import ModelStatus
@@ -165,7 +165,7 @@ class ReasoningChat(anywidget.AnyWidget):
                 view = self._run_view(message_id)
                 view.show()
             self._wait(question)
-            return on_loop(self._answer, question)
+            return on_loop(answer_to, self._session.state, question.message_id)
         except KeyboardInterrupt:
             on_loop(self._cancel, message_id)
             self._wait(_Question(message_id, self._session.epoch, 0), _STOP_TIMEOUT)
@@ -230,7 +230,8 @@ class ReasoningChat(anywidget.AnyWidget):
     @property
     def steps(self) -> list[JSON]:
         """Every step of the conversation, in order, as plain data."""
-        return on_loop(lambda: [step for run in self._session.state["runs"] for step in self._steps_of(run)])
+        state = self._session.state
+        return on_loop(lambda: [step for run in state["runs"] for step in steps_of(state, run)])
 
     @property
     def runs(self) -> list[JSON]:
@@ -285,28 +286,11 @@ class ReasoningChat(anywidget.AnyWidget):
 
     def _cancel(self, message_id: str) -> None:
         """Stop the message's run, or take it back if it has none yet."""
-        run = self._run_of(message_id)
+        run = run_of(self._session.state, message_id)
         if run is not None:
             self._session.stop(run["run_id"])
         else:
             self._session.handle({"type": "withdraw", "payload": {"message_id": message_id}})
-
-    def _run_of(self, message_id: str) -> JSON | None:
-        runs = reversed(self._session.state["runs"])
-        return next((run for run in runs if run["message_id"] == message_id), None)
-
-    def _answer(self, question: _Question) -> Answer:
-        run = self._run_of(question.message_id)
-        if run is None:
-            return Answer("", "stopped", [], {}, 0.0, "The question was taken back before it ran.")
-        steps = self._steps_of(run)
-        text = next((step["content"] for step in steps if step["type"] == "final_answer"), "")
-        errors = [step["content"] for step in steps if step["type"] == "error"]
-        return Answer(text, run["status"], steps, run["usage"], run["duration"], errors[-1] if errors else None)
-
-    def _steps_of(self, run: JSON) -> list[JSON]:
-        steps = (copy.deepcopy(self._session.state["steps"][step_id]) for step_id in run["steps"])
-        return [{name: value for name, value in step.items() if name != "seq"} for step in steps]
 
     async def _follow(self, question: _Question, hand_over: Callable[[JSON | None], None], *, tokens: bool) -> None:
         """Hand over the steps of one question's run as they change, and None when nothing more will come."""
@@ -326,9 +310,9 @@ class ReasoningChat(anywidget.AnyWidget):
 
     def _changed_steps(self, frames: list[Frame], message_id: str) -> list[JSON]:
         """The steps of a message's run that `frames` are about, each once, as they are now."""
-        run = self._run_of(message_id)
+        run = run_of(self._session.state, message_id)
         changed = {frame["data"].get("id") or frame["data"].get("step_id") for frame in frames}
-        return [step for step in self._steps_of(run) if step["id"] in changed] if run is not None else []
+        return [step for step in steps_of(self._session.state, run) if step["id"] in changed] if run is not None else []
 
     # What is shown and saved
 

@@ -1,0 +1,79 @@
+"""What came of a question, read from a transcript."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+from .fold import Transcript, find_run
+from .protocol import JSON, RunStatus, Usage
+
+_SHOWN = 60  # characters of the text in the representation
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of a question. `print` shows its text.
+
+    Attributes:
+        text: The final answer; empty if the run ended without one.
+        status: How the run ended; ``completed`` is the good one.
+        steps: Every step, as plain data.
+        usage: Tokens, as far as the model's server counted them.
+        duration: Seconds from the run's start to its end.
+        error: What went wrong and what to do about it; None if nothing did.
+    """
+
+    text: str
+    status: RunStatus
+    steps: list[dict[str, Any]]
+    usage: Usage
+    duration: float
+    error: str | None = None
+
+    def __str__(self) -> str:
+        return self.text or self.error or f"(no answer: the run was {self.status})"
+
+    def __repr__(self) -> str:
+        shown = str(self)
+        if len(shown) > _SHOWN:
+            shown = f"{shown[:_SHOWN]}…"
+        tokens = self.usage.get("output_tokens")
+        counted = f", {tokens} tokens" if tokens is not None else ""
+        return f"<Answer {shown!r}: {self.status}, {len(self.steps)} steps{counted}, {self.duration:.1f} s>"
+
+
+def answer_to(state: Transcript, message_id: str) -> Answer:
+    """What came of a message that is settled."""
+    run = run_of(state, message_id)
+    if run is None:
+        return Answer("", "stopped", [], {}, 0.0, "The question was taken back before it ran.")
+    steps = steps_of(state, run)
+    text = next((step["content"] for step in steps if step["type"] == "final_answer"), "")
+    errors = [step["content"] for step in steps if step["type"] == "error"]
+    return Answer(text, run["status"], steps, run["usage"], run["duration"], errors[-1] if errors else None)
+
+
+def is_settled(state: Transcript, message_id: str) -> bool:
+    """Whether nothing more will come of a message: its run ended, it was withdrawn, or it is not there."""
+    message = next((message for message in reversed(state["messages"]) if message["id"] == message_id), None)
+    if message is None or message["withdrawn"]:
+        return True
+    run = find_run(state, message["run_id"]) if message["run_id"] else None
+    return run is not None and run["status"] != "running"
+
+
+def run_of(state: Transcript, message_id: str) -> JSON | None:
+    """The run that works on a message; None if there is none yet."""
+    return next((run for run in reversed(state["runs"]) if run["message_id"] == message_id), None)
+
+
+def steps_of(state: Transcript, run: JSON) -> list[JSON]:
+    """The steps of a run, in order, as plain data of their own."""
+    return [plain_step(state["steps"][step_id]) for step_id in run["steps"]]
+
+
+def plain_step(step: JSON) -> JSON:
+    """A step as it was yielded, without what only the fold needs."""
+    return {name: copy.deepcopy(value) for name, value in step.items() if name != "seq"}

@@ -1,0 +1,11 @@
+"""Take part in a session of a server: from a script, another program, another notebook."""
+
+from __future__ import annotations
+
+from .blocking import BlockingChat, BlockingQuestion
+from .chat import Chat
+from .errors import Disconnected, NotAllowed
+from .following import Question
+from .opening import connect
+
+__all__ = ["BlockingChat", "BlockingQuestion", "Chat", "Disconnected", "NotAllowed", "Question", "connect"]

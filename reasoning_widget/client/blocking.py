@@ -1,0 +1,187 @@
+"""`BlockingChat`: the same for scripts, without ``await``. Its connection lives on a loop in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
+from threading import Event
+from typing import Any, TypeVar
+
+from ..answer import Answer
+from ..protocol import JSON
+from ..session.thread import on_loop, session_loop
+from .chat import Chat
+from .following import OnRequest, Question
+from .link import Connection
+
+_T = TypeVar("_T")
+_SLICE = 0.1  # seconds; how long a blocked thread waits before it can see an interrupt
+_CLEAN_UP_WITHIN = 5.0  # seconds
+
+
+def wait(coroutine: Coroutine[Any, Any, _T]) -> _T:
+    """Run a coroutine on the loop and wait for its result, in slices, between which Python can raise an interrupt.
+
+    Interrupted, it is cancelled, and given a moment to clean up; a second interrupt leaves at once.
+    """
+    loop = session_loop()
+    done = Event()
+
+    def begin() -> asyncio.Task[_T]:
+        task = loop.create_task(coroutine)
+        task.add_done_callback(lambda _: done.set())
+        return task
+
+    task = on_loop(begin)
+    try:
+        while not done.wait(_SLICE):
+            pass
+    except BaseException:
+        loop.call_soon_threadsafe(task.cancel)
+        done.wait(_CLEAN_UP_WITHIN)
+        raise
+    return task.result()
+
+
+class BlockingQuestion:
+    """A message that was asked. Read what comes of it with ``for``, or only its end with `answer`.
+
+    Leaving the loop early, or interrupting it with Ctrl-C, stops the run; see `Question`.
+
+    Attributes:
+        id: The id of the message.
+    """
+
+    def __init__(self, chat: BlockingChat, question: Question) -> None:
+        self.id = question.id
+        self._chat = chat
+        self._question = question
+
+    def __repr__(self) -> str:
+        return repr(self._question)
+
+    def __iter__(self) -> Iterator[JSON]:
+        items = self._question.items()
+        for kind, item in _each(items):
+            if kind == "step":
+                yield item
+            elif self._question.on_request is not None:
+                value = self._question.on_request(item)
+                if value is not None:
+                    self._chat.answer(item["request_id"], value)
+
+    def answer(self) -> Answer:
+        """Wait for the end; see `Question.answer`."""
+        for _ in self:
+            pass
+        return on_loop(self._question.result)
+
+
+class BlockingChat:
+    """A session of a server: the methods of `Chat`, each of which waits until it is done. Made by `connect`."""
+
+    def __init__(self, chat: Chat) -> None:
+        self._chat = chat
+        self.session_id = chat.session_id
+
+    def __repr__(self) -> str:
+        return repr(self._chat)
+
+    def ask(
+        self,
+        prompt: str,
+        *,
+        agent: str | None = None,
+        reasoning: bool = True,
+        max_iterations: int | None = None,
+        tokens: bool = False,
+        on_request: OnRequest | None = None,
+    ) -> BlockingQuestion:
+        """Ask; see `Chat.ask`. `on_request` is called in the thread that reads the question."""
+
+        def put() -> Question:
+            return self._chat.ask(
+                prompt,
+                agent=agent,
+                reasoning=reasoning,
+                max_iterations=max_iterations,
+                tokens=tokens,
+                on_request=on_request,
+            )
+
+        return BlockingQuestion(self, on_loop(put))
+
+    def watch(self, *, tokens: bool = False) -> Iterator[JSON]:
+        """The steps of all runs from this call on; see `Chat.watch`."""
+        return _each(on_loop(lambda: self._chat.watch(tokens=tokens)))
+
+    def stop(self) -> None:
+        """Stop the run that is on; see `Chat.stop`."""
+        wait(self._chat.stop())
+
+    def answer(self, request_id: str, value: Any) -> None:
+        """Answer a request of the agent; see `Chat.answer`."""
+        wait(self._chat.answer(request_id, value))
+
+    def clear(self) -> None:
+        """Forget the conversation; see `Chat.clear`."""
+        wait(self._chat.clear())
+
+    def reconnect(self) -> None:
+        """Try again now; see `Chat.reconnect`."""
+        wait(self._chat.reconnect())
+
+    @property
+    def connection(self) -> Connection:
+        """How it stands with the connection."""
+        return self._chat.connection
+
+    @property
+    def steps(self) -> list[JSON]:
+        """Every step of the conversation, in order, as plain data."""
+        return self._read(lambda chat: chat.steps)
+
+    @property
+    def runs(self) -> list[JSON]:
+        """Every run of the conversation, in order, as plain data; `steps` are the ids of its steps."""
+        return self._read(lambda chat: chat.runs)
+
+    @property
+    def requests(self) -> list[JSON]:
+        """What agents have asked and nobody has answered yet."""
+        return self._read(lambda chat: chat.requests)
+
+    @property
+    def agents(self) -> list[JSON]:
+        """The agents that may be asked."""
+        return self._read(lambda chat: chat.agents)
+
+    @property
+    def agent_name(self) -> str:
+        """Who is asked unless a question says otherwise."""
+        return self._read(lambda chat: chat.agent_name)
+
+    @property
+    def waiting(self) -> int:
+        """How many own messages the server has not acknowledged yet."""
+        return self._read(lambda chat: chat.waiting)
+
+    def _read(self, what: Callable[[Chat], _T]) -> _T:
+        return on_loop(what, self._chat)
+
+
+async def _next(items: AsyncIterator[_T]) -> tuple[_T] | None:
+    """The next one; None at the end, for a StopAsyncIteration does not cross threads."""
+    async for item in items:
+        return (item,)
+    return None
+
+
+def _each(items: AsyncIterator[_T]) -> Iterator[_T]:
+    """What an iterator of the loop yields, here."""
+    try:
+        while (item := wait(_next(items))) is not None:
+            yield item[0]
+    finally:
+        if isinstance(items, AsyncGenerator):
+            wait(items.aclose())

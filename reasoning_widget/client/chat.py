@@ -1,0 +1,368 @@
+"""`Chat`: a session of a server, as a program takes part in it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import copy
+import logging
+from collections.abc import AsyncIterator
+from typing import Any, Final
+from weakref import WeakSet, WeakValueDictionary
+
+from ..answer import run_of, steps_of
+from ..fold import Transcript
+from ..protocol import JSON, Frame, ProtocolError
+from .address import Address
+from .errors import Disconnected, NotAllowed
+from .following import Following, OnRequest, Question, watched_steps
+from .link import Connection, Dial, HangUp, Link, Post
+from .wire import Wire
+
+DEFAULT_AGENT: Final = "researcher"
+
+_SAY_GOODBYE: Final = 10.0  # seconds for what is on its way when the chat is left
+
+_logger = logging.getLogger("reasoning_widget.client")
+
+
+class Chat:
+    """A session of a server. Made by `connect`; belongs to the loop that it was opened on.
+
+    A connection that breaks is made again, and nothing is lost; see `connect`.
+    """
+
+    def __init__(self, address: Address, session_id: str, link: Link) -> None:
+        self.session_id = session_id
+        self.followers: WeakSet[Following] = WeakSet()
+        self._address = address
+        self._link = link
+        self._loop = asyncio.get_running_loop()
+        self._wire = Wire(address, session_id, self._receive, self._lost, self._refused)
+        self._timer: asyncio.TimerHandle | None = None
+        self._moved = asyncio.Event()
+        self._acks: dict[str, asyncio.Future[None]] = {}
+        self._questions: WeakValueDictionary[str, Question] = WeakValueDictionary()
+        self._agents: list[JSON] = []
+        self._agent_name = DEFAULT_AGENT
+
+    def __repr__(self) -> str:
+        runs, steps = len(self.state["runs"]), len(self.state["steps"])
+        return f"<Chat {self.session_id} at {self._address.base}: {self.connection.state}, {runs} runs, {steps} steps>"
+
+    # Coming and going: see `connect`
+
+    async def open(self) -> None:
+        """Connect, and wait until all is here that has happened.
+
+        Raises:
+            Disconnected: It cannot be done; the text says why.
+            NotAllowed: The server does not let us in.
+        """
+        self._link.connect()
+        self._act()
+        try:
+            await self._caught_up()
+        except BaseException:
+            await self._hang_up()
+            raise
+
+    async def close(self) -> None:
+        """Disconnect, once what was written has arrived. Runs go on."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_SAY_GOODBYE):
+                while self._link.pending and self.connection.state == "open":
+                    self._moved.clear()
+                    await self._moved.wait()
+        await self._hang_up()
+
+    async def _caught_up(self) -> None:
+        while not self._link.caught_up:
+            if self.connection.state not in ("connecting", "open"):
+                raise self._disconnected()
+            self._moved.clear()
+            await self._moved.wait()
+
+    async def reconnect(self) -> None:
+        """Try again now, after the connection was given up or while the next try is awaited.
+
+        Raises:
+            Disconnected: It did not succeed; further tries follow, unless the server refuses.
+        """
+        self._link.connect()
+        self._act()
+        await self._caught_up()
+
+    # Asking
+
+    def ask(
+        self,
+        prompt: str,
+        *,
+        agent: str | None = None,
+        reasoning: bool = True,
+        max_iterations: int | None = None,
+        tokens: bool = False,
+        on_request: OnRequest | None = None,
+    ) -> Question:
+        """Ask. It goes out at once, or as soon as there is a connection again.
+
+        Args:
+            prompt: The question.
+            agent: The name of the agent to ask; `agent_name` if absent.
+            reasoning: Whether the steps before the answer are shown.
+            max_iterations: How many model calls the run may make.
+            tokens: Also yield a step each time it has grown; its `status` is then ``streaming``.
+            on_request: Called when the agent asks for an approval or an answer; what it returns, or what that can be
+                awaited for, is the answer. With None, and without this, the run waits for somebody else to answer.
+
+        Returns:
+            What to read the steps or the answer from.
+
+        Raises:
+            ProtocolError: The prompt is longer than any message may be.
+            Disconnected: The chat was left, or the session was deleted.
+        """
+        payload: JSON = {"message": prompt, "agent_name": agent or self.agent_name, "enable_reasoning": reasoning}
+        if max_iterations is not None:
+            payload["max_iterations"] = max_iterations
+        question = Question(self, self._send("chat", payload), tokens=tokens, on_request=on_request)
+        self._questions[question.id] = question
+        return question
+
+    def watch(self, *, tokens: bool = False) -> AsyncIterator[JSON]:
+        """The steps of all runs from this call on, whoever asked: each once it is complete.
+
+        Args:
+            tokens: Also yield a step each time it has grown.
+
+        Raises:
+            Disconnected: While reading: the connection was given up.
+        """
+        return watched_steps(Following(self), self, tokens=tokens)
+
+    async def stop(self) -> None:
+        """Stop the run that is on, and take back what is queued. Nothing happens if none is on.
+
+        Raises:
+            Disconnected: There is no connection now. A stop never waits for one.
+        """
+        run = next((run for run in reversed(self.state["runs"]) if run["status"] == "running"), None)
+        if run is not None:
+            await self._acknowledged("stop", {"run_id": run["run_id"]})
+
+    async def answer(self, request_id: str, value: Any) -> None:
+        """Answer a request of the agent; the first answer wins.
+
+        Args:
+            request_id: Of one in `requests`.
+            value: A boolean for an approval, a text for a question.
+
+        Raises:
+            ProtocolError: There is no such request.
+            Disconnected: The connection was given up before the answer was acknowledged.
+        """
+        await self._acknowledged("answer", {"request_id": request_id, "value": value})
+
+    async def clear(self) -> None:
+        """Stop, forget the conversation and begin a new one, for everybody.
+
+        Raises:
+            Disconnected: The connection was given up before it was acknowledged.
+        """
+        await self._acknowledged("clear", {"epoch": self.state["epoch"]})
+
+    async def cancel(self, question: Question) -> None:
+        """Stop a question's run, or take it back if it has none yet.
+
+        Raises:
+            Disconnected: There is no connection now.
+        """
+        link = self._link
+        if question.id in link.pending and not link.was_posted(question.id):
+            link.forget(question.id)
+            raise Disconnected("It was never sent.")
+        if run_of(self.state, question.id) is None:
+            await self._acknowledged("withdraw", {"message_id": question.id})
+            following = Following(self)
+            while run_of(self.state, question.id) is None and not question.settled:
+                await following.changed()
+                following.take()
+        run = run_of(self.state, question.id)
+        if run is not None and run["status"] == "running":
+            await self._acknowledged("stop", {"run_id": run["run_id"]})
+
+    # What there is to read
+
+    @property
+    def connection(self) -> Connection:
+        """How it stands with the connection."""
+        return self._link.connection
+
+    @property
+    def state(self) -> Transcript:
+        """The fold of all that came. It lives: read it, and change nothing in it."""
+        return self._link.state
+
+    @property
+    def steps(self) -> list[JSON]:
+        """Every step of the conversation, in order, as plain data."""
+        return [step for run in self.state["runs"] for step in steps_of(self.state, run)]
+
+    @property
+    def runs(self) -> list[JSON]:
+        """Every run of the conversation, in order, as plain data; `steps` are the ids of its steps."""
+        return copy.deepcopy(self.state["runs"])
+
+    @property
+    def requests(self) -> list[JSON]:
+        """What agents have asked and nobody has answered yet."""
+        return [copy.deepcopy(each) for each in self.state["requests"].values() if each["closed"] is None]
+
+    @property
+    def agents(self) -> list[JSON]:
+        """The agents that may be asked: their `name` and `description`."""
+        return copy.deepcopy(self._agents)
+
+    @property
+    def agent_name(self) -> str:
+        """Who is asked unless a question says otherwise: who was asked last, and at first the `researcher`."""
+        runs = self.state["runs"]
+        return str(runs[-1]["agent_name"]) if runs else self._agent_name
+
+    @property
+    def waiting(self) -> int:
+        """How many own messages the server has not acknowledged yet."""
+        return len(self._link.pending)
+
+    # The link
+
+    def check(self) -> None:
+        """Make sure that something may still come.
+
+        Raises:
+            Disconnected: It may not.
+        """
+        if self.connection.given_up:
+            raise self._disconnected()
+
+    def _disconnected(self) -> Disconnected:
+        kind = NotAllowed if self.connection.state == "refused" else Disconnected
+        return kind(self.connection.reason or "There is no connection: the chat was left.")
+
+    def _send(self, kind: str, payload: JSON) -> str:
+        if self.connection.state in ("closed", "deleted", "refused"):
+            raise self._disconnected()
+        message_id = self._link.send(kind, payload)
+        self._act()
+        return message_id
+
+    async def _acknowledged(self, kind: str, payload: JSON) -> None:
+        message_id = self._send(kind, payload)
+        if message_id not in self._link.pending:
+            raise Disconnected("There is no connection now, and this does not wait for one: the run goes on.")
+        future = self._acks[message_id] = self._loop.create_future()
+        try:
+            await future
+        finally:
+            self._acks.pop(message_id, None)
+
+    def _receive(self, frame: Frame) -> None:
+        if frame["type"] == "session":
+            self._agents = frame["data"]["agents"]
+            self._agent_name = frame["data"].get("agent_name") or self._agent_name
+        outcome = self._link.receive(frame, self._loop.time())
+        if frame["type"] in ("ack", "error"):
+            self._settle(frame)
+        elif outcome == "applied":
+            self._note(frame)
+        self._act()
+
+    def _settle(self, frame: Frame) -> None:
+        data = frame["data"]
+        message_id = data.get("id", "")
+        if message_id in self._link.pending:  # it is sent again
+            return
+        future, question = self._acks.get(message_id), self._questions.get(message_id)
+        if frame["type"] == "ack":
+            if question is not None:
+                question.accepted()
+            if future is not None and not future.done():
+                future.set_result(None)
+            return
+        error = ProtocolError(data["code"], data["message"], data.get("id"))
+        if question is not None:
+            question.refused(error)
+        elif future is not None and not future.done():
+            future.set_exception(error)
+        else:
+            _logger.warning("the server did not accept a message: %s", error)
+
+    def _note(self, frame: Frame) -> None:
+        kind, data = frame["type"], frame["data"]
+        if kind == "reasoning_step":
+            self._tell("step", data.get("id") or f"seq-{frame.get('seq')}")
+        elif kind == "step_delta":
+            self._tell("step", data["step_id"])
+        elif kind in ("request", "request_closed"):
+            self._tell("request", data["request_id"])
+        elif kind in ("run_started", "run_finished"):
+            self._tell("run", data["run_id"])
+        elif kind == "user_message":
+            self._tell("message", data["id"])
+        elif kind in ("message_withdrawn", "message_steered"):
+            self._tell("message", data["message_id"])
+        elif kind == "session":
+            self._wake_all()
+
+    def _tell(self, kind: Any, name: str) -> None:
+        for follower in list(self.followers):
+            follower.note((kind, name))
+
+    def _lost(self, code: int, reason: str) -> None:
+        self._link.lost(code, reason, self._loop.time())
+        self._act()
+
+    def _refused(self, reason: str) -> None:
+        self._link.refused(reason)
+        self._act()
+
+    def _tick(self) -> None:
+        self._link.tick(self._loop.time())
+        self._act()
+
+    def _act(self) -> None:
+        """Do what the link says, and tell all who wait that something may have changed."""
+        actions, self._link.actions = self._link.actions, []
+        for action in actions:
+            match action:
+                case Dial(epoch, after):
+                    self._wire.dial(epoch, after)
+                case Post(message):
+                    self._wire.post(message)
+                case HangUp():
+                    self._wire.hang_up()
+        if self._timer is not None:
+            self._timer.cancel()
+        deadline = self._link.deadline
+        self._timer = self._loop.call_at(deadline, self._tick) if deadline is not None else None
+        self._fail_what_is_lost()
+        self._moved.set()
+
+    def _fail_what_is_lost(self) -> None:
+        """Nobody waits for an acknowledgement that will not come."""
+        given_up = self.connection.given_up
+        for message_id, future in self._acks.items():
+            if not future.done() and (given_up or message_id not in self._link.pending):
+                future.set_exception(self._disconnected())
+        if given_up:
+            self._wake_all()
+
+    def _wake_all(self) -> None:
+        for follower in list(self.followers):
+            follower.wake()
+
+    async def _hang_up(self) -> None:
+        self._link.close()
+        self._act()
+        await self._wire.closed()

@@ -1,0 +1,209 @@
+"""Reading along: the steps that have changed, each as it is now, at the reader's own pace."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..answer import Answer, answer_to, is_settled, plain_step, run_of
+from ..fold import is_open
+from ..protocol import JSON, ProtocolError
+from .errors import Disconnected
+
+if TYPE_CHECKING:
+    from .chat import Chat
+
+Kind = Literal["message", "run", "step", "request"]
+Change = tuple[Kind, str]
+"""What has changed, and its id."""
+
+OnRequest = Callable[[JSON], Any]
+"""Given a request of the agent, returns the answer (or an awaitable of it); None to leave it to somebody else."""
+
+_CANCEL_WITHIN = 3.0  # seconds a reader that leaves waits for its run to be closed
+
+
+class Following:
+    """Collects what changes. A slow reader finds each thing once, as it is when it reads: nothing piles up."""
+
+    def __init__(self, chat: Chat) -> None:
+        self._chat = chat
+        self._changes: dict[Change, None] = {}
+        self._event = asyncio.Event()
+        chat.followers.add(self)
+
+    def wake(self) -> None:
+        """Something else has changed: the log begins anew, or the connection was given up."""
+        self._event.set()
+
+    def note(self, change: Change) -> None:
+        """Something has changed."""
+        self._changes.pop(change, None)  # the newest change is the last
+        self._changes[change] = None
+        self._event.set()
+
+    def take(self) -> list[Change]:
+        """What has changed since the last call."""
+        changes = list(self._changes)
+        self._changes.clear()
+        self._event.clear()
+        return changes
+
+    async def changed(self) -> None:
+        """Wait for something to take.
+
+        Raises:
+            Disconnected: Nothing more will come by itself.
+        """
+        if not self._event.is_set():
+            self._chat.check()
+            await self._event.wait()
+        if not self._changes:
+            self._chat.check()
+
+
+async def watched_steps(following: Following, chat: Chat, *, tokens: bool) -> AsyncIterator[JSON]:
+    """The steps of all runs, as they change."""
+    while True:
+        await following.changed()
+        for kind, step_id in following.take():
+            step = chat.state["steps"].get(step_id) if kind == "step" else None
+            if step is not None and (tokens or not is_open(step)):
+                yield plain_step(step)
+
+
+class Question:
+    """A message that was asked. Read what comes of it with ``async for``, or only its end with `answer`.
+
+    Leaving the loop early, or cancelling the task that waits, stops the run. When the connection is given up,
+    `Disconnected` is raised; after `Chat.reconnect` the same question may be read on: it was asked once, and stays so.
+
+    Attributes:
+        id: The id of the message.
+    """
+
+    def __init__(self, chat: Chat, message_id: str, *, tokens: bool, on_request: OnRequest | None) -> None:
+        self.id = message_id
+        self._error: ProtocolError | None = None
+        self._chat = chat
+        self._tokens = tokens
+        self.on_request = on_request
+        self._following = Following(chat)
+        self._known = False  # whether it has been in the log
+        self._epoch: str | None = None  # the log that it was accepted into
+
+    def __repr__(self) -> str:
+        return f"<Question {self.id}: {'settled' if self.settled else 'open'}>"
+
+    @property
+    def settled(self) -> bool:
+        """Whether nothing more will come of it."""
+        if self._error is not None or self._forgotten:
+            return True
+        state = self._chat.state
+        self._known = self._known or any(message["id"] == self.id for message in reversed(state["messages"]))
+        return self._known and is_settled(state, self.id)
+
+    @property
+    def _forgotten(self) -> bool:
+        return self._epoch not in (None, self._chat.state["epoch"])
+
+    def accepted(self) -> None:
+        """The server has it."""
+        self._epoch = self._chat.state["epoch"]
+
+    def refused(self, error: ProtocolError) -> None:
+        """The server will not have it."""
+        self._error = error
+        self._following.wake()
+
+    def __aiter__(self) -> AsyncIterator[JSON]:
+        return self._steps()
+
+    async def _steps(self) -> AsyncIterator[JSON]:
+        items = self.items()
+        try:
+            async for kind, item in items:
+                if kind == "step":
+                    yield item
+                elif self.on_request is not None:
+                    value = self.on_request(item)
+                    if inspect.isawaitable(value):
+                        value = await value
+                    if value is not None:
+                        await self._chat.answer(item["request_id"], value)
+        finally:
+            await items.aclose()
+
+    async def answer(self) -> Answer:
+        """Wait for the end.
+
+        Returns:
+            What came of it, also when the run failed: see its `status` and `error`.
+
+        Raises:
+            ProtocolError: The server did not accept the message; the text says why.
+            Disconnected: The connection was given up.
+        """
+        steps = self._steps()
+        try:
+            async for _ in steps:
+                pass
+        finally:
+            await steps.aclose()  # type: ignore[attr-defined] # it is a generator
+        return self.result()
+
+    def result(self) -> Answer:
+        """What came of it, once it is settled."""
+        if self._forgotten:
+            return Answer("", "stopped", [], {}, 0.0, "The conversation was cleared before the answer was there.")
+        return answer_to(self._chat.state, self.id)
+
+    async def items(self) -> AsyncGenerator[tuple[Kind, JSON]]:
+        """The steps and the requests of this question's run, as they come."""
+        left = True
+        try:
+            while True:
+                settled = self.settled
+                for item in self._taken():
+                    yield item
+                if self._error is not None:
+                    raise self._error
+                if settled:
+                    break
+                await self._following.changed()
+            left = False
+        except (Disconnected, ProtocolError):
+            left = False
+            raise
+        finally:
+            if left:
+                await self._cancel()
+
+    def _taken(self) -> list[tuple[Kind, JSON]]:
+        state = self._chat.state
+        changes = self._following.take()
+        run = run_of(state, self.id)
+        items: list[tuple[Kind, JSON]] = []
+        for kind, name in changes if run is not None else []:
+            thing: JSON = state["steps"].get(name, {}) if kind == "step" else state["requests"].get(name, {})
+            if run is None or thing.get("run_id") != run["run_id"]:
+                continue
+            if kind == "step" and (self._tokens or not is_open(thing)):
+                items.append((kind, plain_step(thing)))
+            elif kind == "request" and thing["closed"] is None:
+                items.append((kind, dict(thing)))
+        return items
+
+    async def _cancel(self) -> None:
+        """Stop the run, or take the message back; wait a little for that to be done."""
+        try:
+            async with asyncio.timeout(_CANCEL_WITHIN):
+                await self._chat.cancel(self)
+                while not self.settled:
+                    await self._following.changed()
+                    self._following.take()
+        except (TimeoutError, ConnectionError, ProtocolError):
+            pass  # it was asked for; whether it is done cannot be known now

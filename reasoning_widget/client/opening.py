@@ -1,0 +1,77 @@
+"""`connect`: the way into a session of a server."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import TracebackType
+
+from ..protocol import check_session_id
+from .address import Address
+from .blocking import BlockingChat, wait
+from .chat import Chat
+from .link import PING_EVERY, RETRY_AFTER, Link
+
+
+class connect:  # noqa: N801 (used as a function, such as `open`)
+    """Take part in a session of a server: ``async with`` gives a `Chat`, ``with`` a `BlockingChat` for scripts.
+
+    Leaving it disconnects, and leaves the session and its runs as they are. When the connection breaks, it is made
+    again after each time in `retry_after` in turn; what was missed is fetched, and what was written meanwhile goes out,
+    once. After the last try it rests until `Chat.reconnect` or a new message. A session that was deleted, a ticket that
+    has ended and a server that does not let us in are not tried again.
+
+    Args:
+        url: The server's base address, such as ``http://localhost:8888/``; ``ws://…`` is the same.
+        session_id: 1 to 128 characters of ``A-Z a-z 0-9 _ -``. A session begins with its first message.
+        token: The server's token.
+        ticket: A ticket for this session, instead of the token.
+        retry_after: Seconds before each of the tries after a loss.
+        ping_every: Seconds between two heartbeats; a server that does not answer one within 10 s is lost.
+        history: Whether `steps` and `runs` hold what happened before. Without, a long session is entered faster.
+
+    Raises:
+        ValueError: The address or the session's id is none, or token and ticket are given.
+        Disconnected: When entered: there is no such server, or it does not answer.
+        NotAllowed: When entered: the server does not let us in.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        session_id: str,
+        *,
+        token: str | None = None,
+        ticket: str | None = None,
+        retry_after: Sequence[float] = RETRY_AFTER,
+        ping_every: float = PING_EVERY,
+        history: bool = True,
+    ) -> None:
+        self._address = Address.of(url, token, ticket)
+        self._session_id = check_session_id(session_id)
+        self._retry_after = tuple(retry_after)
+        self._ping_every = ping_every
+        self._history = history
+        self._chat: Chat | None = None
+
+    def __repr__(self) -> str:
+        return f"<connect {self._session_id} at {self._address.base}>"
+
+    async def __aenter__(self) -> Chat:
+        link = Link(retry_after=self._retry_after, ping_every=self._ping_every, history=self._history)
+        self._chat = Chat(self._address, self._session_id, link)
+        await self._chat.open()
+        return self._chat
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._chat is not None:
+            await self._chat.close()
+
+    def __enter__(self) -> BlockingChat:
+        return BlockingChat(wait(self.__aenter__()))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        wait(self.__aexit__(kind, error, trace))

@@ -1,0 +1,311 @@
+"""`connect` against a real server, over a real connection that breaks."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from itertools import pairwise
+
+import pytest
+
+from reasoning_widget import connect
+from reasoning_widget.client import Disconnected, NotAllowed
+from reasoning_widget.protocol import ProtocolError
+from tests.server.client import connected, new_session
+from tests.server.proxy import Proxy
+
+
+def at(server, session_id=None, **options):
+    """The way into a session of the server: a new one if none is named."""
+    options.setdefault("token", server.token)
+    return connect(options.pop("url", server.origin), session_id or new_session(), **options)
+
+
+async def until(condition):
+    while not condition():
+        await asyncio.sleep(0.01)
+
+
+def told(steps):
+    return [(step["type"], step["content"]) for step in steps]
+
+
+# Asking
+
+
+async def test_the_steps_of_a_question_come_as_they_are_done(server):
+    async with at(server) as chat:
+        steps = [step async for step in chat.ask("hello", agent="echo")]
+        assert told(steps) == [("thought", "Repeat it."), ("final_answer", "You said: hello")]
+        assert steps == chat.steps
+        assert [run["status"] for run in chat.runs] == ["completed"]
+        answer = await chat.ask("again").answer()  # whoever was asked last is asked again
+        assert (answer.text, answer.status, len(answer.steps)) == ("You said: again", "completed", 2)
+        assert {"echo", "researcher"} <= {agent["name"] for agent in chat.agents}
+
+
+async def test_with_tokens_a_step_is_yielded_each_time_it_has_grown(server):
+    async with at(server) as chat:
+        steps = [step async for step in chat.ask("30 0.02", agent="count", tokens=True)]
+    texts = [step["content"] for step in steps if step["type"] == "final_answer"]
+    assert len(texts) > 5
+    assert all(later.startswith(earlier) for earlier, later in pairwise(texts))
+    assert texts[-1].split() == [f"word{number}" for number in range(30)]
+    assert [step["status"] for step in steps][-1] == "done"
+
+
+async def test_without_reasoning_only_the_answer_comes(server):
+    async with at(server) as chat:
+        assert told([step async for step in chat.ask("hi", agent="echo", reasoning=False)]) == [
+            ("final_answer", "You said: hi")
+        ]
+
+
+async def test_a_run_that_fails_is_an_answer_too(server):
+    async with at(server) as chat:
+        answer = await chat.ask("go", agent="crash").answer()
+        assert answer.status == "failed"
+        assert answer.error is not None
+        assert "exit status was 3" in answer.error
+
+
+@pytest.mark.parametrize(("prompt", "code"), [("  ", "empty_message"), ("x" * 300_000, "too_large")])
+async def test_a_message_that_is_not_accepted_says_why(server, prompt, code):
+    async with at(server) as chat:
+        with pytest.raises(ProtocolError) as refused:
+            await chat.ask(prompt, agent="echo").answer()
+        assert refused.value.code == code
+        assert (await chat.ask("hello", agent="echo").answer()).status == "completed"
+
+
+async def test_what_happened_before_is_there_unless_it_is_not_wanted(server):
+    session_id = new_session()
+    async with at(server, session_id) as chat:
+        await chat.ask("one", agent="echo").answer()
+        steps = chat.steps
+    async with at(server, session_id) as chat:
+        assert chat.steps == steps
+    async with at(server, session_id, history=False) as chat:
+        assert chat.steps == []
+        await chat.ask("two", agent="echo").answer()
+        assert told(chat.steps)[-1] == ("final_answer", "You said: two")
+
+
+# Taking part
+
+
+async def test_leaving_the_loop_stops_the_run(server):
+    async with at(server) as chat:
+        question = chat.ask("go", agent="wait", tokens=True)
+        steps = aiter(question)
+        assert (await anext(steps))["content"] == "Hm."
+        await steps.aclose()
+        assert question.result().status == "stopped"
+
+
+async def test_cancelling_who_waits_stops_the_run_even_before_it_has_begun(server):
+    session_id = new_session()
+    async with at(server, session_id) as chat:
+        first = chat.ask("go", agent="wait")
+        second = asyncio.create_task(chat.ask("later", agent="echo").answer())
+        await until(lambda: len(chat.state["messages"]) == 2)
+        second.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await second
+        assert chat.state["messages"][1]["withdrawn"] == "withdrawn"
+        assert chat.runs[0]["status"] == "running"
+        third = asyncio.create_task(first.answer())
+        await asyncio.sleep(0)
+        third.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await third
+        assert [run["status"] for run in chat.runs] == ["stopped"]
+
+
+async def test_stop_and_clear(server):
+    async with at(server) as chat:
+        await chat.stop()  # of nothing is harmless
+        answer = asyncio.create_task(chat.ask("go", agent="wait").answer())
+        await until(lambda: chat.runs)
+        await chat.stop()
+        assert (await answer).status == "stopped"
+        await chat.clear()
+        await until(lambda: not chat.runs)
+        assert (await chat.ask("hello", agent="echo").answer()).text == "You said: hello"
+
+
+async def test_a_conversation_that_is_cleared_ends_its_questions(server):
+    async with at(server) as chat:
+        answer = asyncio.create_task(chat.ask("go", agent="wait").answer())
+        await until(lambda: chat.runs)
+        await chat.clear()
+        assert "cleared" in str((await answer).error)
+
+
+async def test_a_question_of_the_agent_is_answered_by_a_function_or_by_hand(server):
+    async with at(server) as chat:
+
+        async def colour(request):
+            assert request["prompt"] == "Which colour?"
+            return "blue"
+
+        assert (await chat.ask("go", agent="question", on_request=colour).answer()).text == "blue, then."
+        answer = asyncio.create_task(chat.ask("go", agent="question").answer())
+        await until(lambda: chat.requests)
+        await chat.answer(chat.requests[0]["request_id"], "red")
+        assert (await answer).text == "red, then."
+        assert chat.requests == []
+        with pytest.raises(ProtocolError, match="no request"):
+            await chat.answer("nothing", 1)
+
+
+async def test_a_watcher_sees_what_others_ask(server):
+    session_id = new_session()
+    async with at(server, session_id) as chat, at(server, session_id) as other:
+        watching = chat.watch()
+        await other.ask("hello", agent="echo").answer()
+        steps = [await anext(watching), await anext(watching)]
+        assert told(steps) == [("thought", "Repeat it."), ("final_answer", "You said: hello")]
+        await until(lambda: chat.state == other.state)
+
+
+async def test_a_message_that_was_only_written_arrives_before_the_chat_is_left(server):
+    session_id = new_session()
+    async with at(server, session_id) as chat:
+        chat.ask("hello", agent="echo")
+    async with connected(server, session_id, "after=0") as client:
+        await client.until("user_message")
+
+
+# Breaks
+
+
+async def test_a_run_is_followed_across_cuts(server):
+    session_id = new_session()
+    async with Proxy(server.origin) as proxy, at(server, session_id, url=proxy.origin, retry_after=[0] * 5) as chat:
+        steps = []
+        async for step in chat.ask("60 0.02", agent="count", tokens=True):
+            steps.append(step)
+            if len(steps) % 10 == 0:
+                proxy.cut()
+        assert steps[-1]["content"].split() == [f"word{number}" for number in range(60)]
+        async with at(server, session_id) as undisturbed:
+            assert chat.state == undisturbed.state
+
+
+async def test_messages_written_while_away_go_out_on_return_once_and_a_stop_does_not(server):
+    session_id = new_session()
+    async with Proxy(server.origin) as proxy, at(server, session_id, url=proxy.origin, retry_after=[3600]) as chat:
+        waiting = chat.ask("go", agent="wait")
+        await until(lambda: chat.runs)
+        proxy.cut()
+        await until(lambda: chat.connection.state == "waiting")
+        with pytest.raises(Disconnected, match="does not wait"):
+            await chat.stop()
+        question = chat.ask("written while away", agent="echo")
+        assert chat.waiting == 1
+        await chat.reconnect()
+        proxy.cut()
+        await until(lambda: chat.connection.state == "waiting")
+        await chat.reconnect()
+        await until(lambda: chat.waiting == 0)
+        assert [run["status"] for run in chat.runs] == ["running"]
+        assert [message["content"] for message in chat.state["messages"]] == ["go", "written while away"]
+        assert not question.settled
+        await chat.stop()
+        assert (await waiting.answer()).status == "stopped"
+
+
+async def test_when_it_rests_who_waits_is_told_and_may_go_on_after_reconnecting(server):
+    async with Proxy(server.origin) as proxy, at(server, url=proxy.origin, retry_after=[]) as chat:
+        question = chat.ask("40 0.01", agent="count")
+        watching = chat.watch()
+        steps = aiter(question)
+        await anext(steps)
+        proxy.cut()
+        with pytest.raises(Disconnected, match="was lost"):
+            async for _ in steps:
+                pass
+        with pytest.raises(Disconnected):
+            async for _ in watching:
+                pass
+        assert chat.connection.state == "resting"
+        await chat.reconnect()
+        answer = await question.answer()
+        assert (answer.status, len(chat.runs)) == ("completed", 1)
+
+
+async def test_a_new_message_wakes_a_chat_that_rests(server):
+    async with Proxy(server.origin) as proxy, at(server, url=proxy.origin, retry_after=[]) as chat:
+        proxy.cut()
+        await until(lambda: chat.connection.state == "resting")
+        assert (await chat.ask("hello", agent="echo").answer()).text == "You said: hello"
+
+
+async def test_a_deleted_session_is_not_looked_for_again(server):
+    session_id = new_session()
+    async with at(server, session_id) as chat:
+        await chat.ask("hello", agent="echo").answer()
+        server.fetch("DELETE", f"reasoning-widget/api/sessions/{session_id}")
+        with pytest.raises(Disconnected, match="deleted"):
+            await anext(chat.watch())
+        assert chat.connection.state == "deleted"
+        with pytest.raises(Disconnected, match="deleted"):
+            chat.ask("hello?")
+
+
+# Who may come in
+
+
+def ticket(server, session_id, **options):
+    body = {"session_id": session_id, **options}
+    return server.fetch("POST", "reasoning-widget/api/tickets", body)
+
+
+async def test_a_ticket_lets_in_until_it_ends(server):
+    session_id = new_session()
+    made = ticket(server, session_id, access="talk")
+    async with connect(server.origin, session_id, ticket=made["ticket"]) as chat:
+        await chat.ask("hello", agent="echo").answer()
+        server.fetch("DELETE", f"reasoning-widget/api/tickets/{made['id']}")
+        with pytest.raises(NotAllowed, match="ticket has ended"):
+            await anext(chat.watch())
+    with pytest.raises(NotAllowed, match="revoked"):
+        async with connect(server.origin, session_id, ticket=made["ticket"]):
+            pass
+
+
+async def test_who_may_only_read_is_told(server):
+    session_id = new_session()
+    made = ticket(server, session_id, access="read")
+    async with connect(server.origin, session_id, ticket=made["ticket"]) as chat:
+        with pytest.raises(ProtocolError, match="may watch"):
+            await chat.ask("hello", agent="echo").answer()
+
+
+@pytest.mark.parametrize("options", [{"token": None}, {"token": "wrong-secret"}, {"token": None, "ticket": "a.b.c"}])
+async def test_who_has_no_right_is_turned_away_at_once(server, options):
+    with pytest.raises(NotAllowed, match="does not let us in") as refused:
+        async with at(server, **options):
+            pass
+    assert "wrong-secret" not in str(refused.value)
+
+
+async def test_where_no_server_is_that_is_said(server):
+    with pytest.raises(Disconnected, match="No server answers at"):
+        async with at(server, url="http://127.0.0.1:9"):
+            pass
+    with pytest.raises(Disconnected, match="There is no reasoning-widget"):
+        async with at(server, url=f"{server.origin}/lab"):
+            pass
+
+
+async def test_the_token_is_in_no_log_and_no_representation(server, caplog):
+    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.DEBUG, "reasoning_widget.client.wire")
+    way = at(server)
+    async with way as chat:
+        await chat.ask("hello", agent="echo").answer()
+        assert server.token not in repr(way) + repr(chat) + repr(vars(chat))
+    assert "Authorization: (not shown)" in caplog.text
+    assert server.token not in caplog.text
