@@ -16,10 +16,21 @@ export interface HighlightModule {
   highlight(code: string, language: string): string | null;
 }
 
+/** What the page itself can draw of what tools display: JupyterLab's renderers, where there is a JupyterLab. */
+export interface RichModule {
+  /** Which type of a MIME bundle it would draw; undefined if none. */
+  preferred(bundle: Record<string, unknown>): string | undefined;
+  /** Whether drawing `value` would fetch something. */
+  asksElsewhere(value: unknown): boolean;
+  /** Draw a value into `element`. The result takes it away again. */
+  render(element: HTMLElement, type: string, value: unknown): () => void;
+}
+
 interface Modules {
   math: MathModule;
   highlight: HighlightModule;
   socket: typeof import("./optional/socket.ts");
+  rich: RichModule;
 }
 
 export type ModuleName = keyof Modules;
@@ -47,6 +58,11 @@ export function optionalModule<N extends ModuleName>(name: N): Modules[N] | unde
   if (loader) void load(name, loader);
   else for (const ask of [...missing]) ask(name);
   return undefined;
+}
+
+/** The page's own renderers, if it has any: nobody can send them. */
+export function richModule(): RichModule | undefined {
+  return page().loaded.rich;
 }
 
 /** The names of the modules this page has, or has as soon as they are needed. */

@@ -4,7 +4,8 @@
 import type { JupyterFrontEndPlugin } from "@jupyterlab/application";
 import { insertChat } from "./insert.ts";
 import { record } from "./record.ts";
+import { richOutputs } from "./rich.ts";
 
-const plugins: JupyterFrontEndPlugin<unknown>[] = [insertChat, record];
+const plugins: JupyterFrontEndPlugin<unknown>[] = [insertChat, record, richOutputs];
 
 export default plugins;

@@ -1,24 +1,28 @@
 import type { VNode } from "preact";
-import { useLayoutEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { type RichModule, richModule } from "../modules.ts";
 import type { BlobReference } from "../store.ts";
+import { Button } from "./button.tsx";
 import { useStore } from "./context.ts";
 import { formatBytes } from "./format.ts";
 import { sanitizeHtml } from "./markdown/sanitize.ts";
+import { drawMarkdown } from "./markdown/stream.ts";
 import { PlainText } from "./text.tsx";
 import "./output.css";
 
 const PICTURES = ["image/png", "image/jpeg", "image/gif", "image/webp"];
+/** What is drawn without the page's help, best first. */
+const TYPES = [...PICTURES, "text/html", "text/markdown"];
 const BASE64 = /^[A-Za-z0-9+/=\s]+$/;
 
 /** What a tool displayed: a Jupyter MIME bundle. What it printed is its plain text. */
 export function Output({ bundle }: { bundle: Record<string, unknown> }): VNode {
-  const picture = PICTURES.find((type) => type in bundle);
-  const printed = bundle["text/plain"];
+  const { "text/plain": printed, ...shown } = bundle;
+  const type = richModule()?.preferred(shown) ?? TYPES.find((other) => other in shown);
   return (
     <>
       {printed !== undefined && printed !== "" && <MimeValue type="text/plain" value={printed} />}
-      {picture && <MimeValue type={picture} value={bundle[picture]} />}
-      {!picture && bundle["text/html"] !== undefined && <MimeValue type="text/html" value={bundle["text/html"]} />}
+      {type && <MimeValue type={type} value={shown[type]} />}
     </>
   );
 }
@@ -39,16 +43,45 @@ function Blob({ type, reference }: { type: string; reference: BlobReference }): 
 
 function Shown({ type, value }: { type: string; value: unknown }): VNode {
   const text = Array.isArray(value) ? value.join("") : String(value);
-  if (type === "text/html") return <Html html={text} />;
-  if (!type.startsWith("image/")) return <PlainText text={text} />;
+  if (type === "text/plain") return <PlainText text={text} />;
+  if (PICTURES.includes(type)) return <Picture type={type} text={text} />;
+  if (type === "text/markdown") return <Drawn value={text} draw={drawMarkdown} />;
+  const rich = richModule();
+  if (!rich) return <Drawn value={text} draw={(root) => root.replaceChildren(sanitizeHtml(text))} />;
+  if (type !== "text/html") return <Rich rich={rich} type={type} value={value} />;
+  return <Drawn value={text} draw={(root) => rich.render(root, type, sanitizedHtml(text))} />;
+}
+
+function Picture({ type, text }: { type: string; text: string }): VNode {
   if (!BASE64.test(text)) return <div class="rw-note">This picture cannot be shown.</div>;
   return <img class="rw-picture" src={`data:${type};base64,${text}`} alt="Output of the tool" />;
 }
 
-function Html({ html }: { html: string }): VNode {
+/** Anything that only the page can draw. What would fetch something is drawn when the reader wants it. */
+function Rich({ rich, type, value }: { rich: RichModule; type: string; value: unknown }): VNode {
+  const [wanted, setWanted] = useState(() => !rich.asksElsewhere(value));
+  if (wanted) return <Drawn value={value} draw={(root) => rich.render(root, type, value)} />;
+  return (
+    <div class="rw-note">
+      This output fetches data from elsewhere. <Button onPress={() => setWanted(true)}>Show it</Button>
+    </div>
+  );
+}
+
+/** What `draw` makes of an element; it may return what takes that away again. */
+function Drawn<T>({ value, draw }: { value: T; draw: (root: HTMLElement, value: T) => unknown }): VNode {
   const root = useRef<HTMLDivElement>(null);
-  useLayoutEffect(() => root.current?.replaceChildren(sanitizeHtml(html)), [html]);
+  useLayoutEffect(() => {
+    const end = root.current && draw(root.current, value);
+    return typeof end === "function" ? (end as () => void) : undefined;
+  }, [value]);
   return <div class="rw-markdown rw-html" ref={root} />;
+}
+
+function sanitizedHtml(html: string): string {
+  const holder = document.createElement("div");
+  holder.append(sanitizeHtml(html));
+  return holder.innerHTML;
 }
 
 function isReference(value: unknown): value is BlobReference {

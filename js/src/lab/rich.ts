@@ -1,0 +1,43 @@
+// What tools display is drawn by JupyterLab's own renderers, as the notebook's outputs are: tables, plots, formulas, and
+// whatever types its extensions know. A tool's result is never trusted: only renderers that are safe, or sanitize, serve.
+
+import type { JupyterFrontEnd, JupyterFrontEndPlugin } from "@jupyterlab/application";
+import { IRenderMimeRegistry } from "@jupyterlab/rendermime";
+import type { ReadonlyPartialJSONObject, ReadonlyPartialJSONValue } from "@lumino/coreutils";
+import { MessageLoop } from "@lumino/messaging";
+import { Widget } from "@lumino/widgets";
+import { provideModule, type RichModule } from "../modules.ts";
+import { asksElsewhere } from "./elsewhere.ts";
+
+export const richOutputs: JupyterFrontEndPlugin<void> = {
+  id: "reasoning-widget:rich-outputs",
+  description: "Draws what an agent's tools display as the notebook's outputs are drawn",
+  autoStart: true,
+  requires: [IRenderMimeRegistry],
+  activate: (_app: JupyterFrontEnd, rendermime: IRenderMimeRegistry): void =>
+    provideModule("rich", renderers(rendermime)),
+};
+
+function renderers(rendermime: IRenderMimeRegistry): RichModule {
+  return {
+    preferred: (bundle) => rendermime.preferredMimeType(bundle as ReadonlyPartialJSONObject, "ensure"),
+    asksElsewhere,
+    render(element, type, value) {
+      const renderer = rendermime.createRenderer(type);
+      const data = { [type]: value as ReadonlyPartialJSONValue };
+      // The place may not be in the page yet, and may leave it unnoticed, so that Widget.attach and detach would throw.
+      MessageLoop.sendMessage(renderer, Widget.Msg.BeforeAttach);
+      element.append(renderer.node);
+      MessageLoop.sendMessage(renderer, Widget.Msg.AfterAttach);
+      renderer.renderModel(rendermime.createModel({ data, trusted: false })).catch((error: unknown) => {
+        element.textContent = `This output (${type}) cannot be drawn: ${error instanceof Error ? error.message : error}`;
+      });
+      return () => {
+        MessageLoop.sendMessage(renderer, Widget.Msg.BeforeDetach);
+        renderer.node.remove();
+        MessageLoop.sendMessage(renderer, Widget.Msg.AfterDetach);
+        renderer.dispose();
+      };
+    },
+  };
+}
