@@ -19,11 +19,11 @@ WIDGET := reasoning_widget/widget/static/widget.js
 LAB := reasoning_widget/labextension/package.json
 JS_PACKAGES := js/node_modules/.package-lock.json
 PY_PACKAGES := .venv/.packages-installed
-# An editable installation, and in place of the copy of the lab extension that comes with it, a link: for development.
+# An editable installation, and in place of the copies of the lab extension and of the server's configuration that come
+# with it, links: for development.
 PACKAGE := .venv/.reasoning-widget-installed
 LAB_LINK := .venv/share/jupyter/labextensions/reasoning-widget
 SERVER_LINK := .venv/etc/jupyter/jupyter_server_config.d/reasoning-widget.json
-INSTALLED = $(PACKAGE) $(LAB_LINK) $(SERVER_LINK)
 
 .PHONY: help
 help: ## list the targets
@@ -33,7 +33,7 @@ help: ## list the targets
 
 .PHONY: demo
 ifeq ($(ASK),)
-demo: $(INSTALLED) model ## open JupyterLab on the quickstart; ASK="…" answers here instead
+demo: $(PACKAGE) model ## open JupyterLab on the quickstart; ASK="…" answers here instead
 	@options="-y"; \
 	[ "$$(id -u)" != 0 ] || options="$$options --allow-root"; \
 	[ "$$(uname)" = Darwin ] || [ -n "$${DISPLAY:-}$${WAYLAND_DISPLAY:-}" ] || options="$$options --no-browser"; \
@@ -52,19 +52,19 @@ model: $(PACKAGE)
 .PHONY: test test-python test-js test-browser notebooks
 test: style types test-js test-python notebooks test-browser ## everything that must pass
 
-test-python: $(INSTALLED) model ## the tests of the Python side
+test-python: $(PACKAGE) model ## the tests of the Python side
 	python -m pytest -m "not browser"
 
 test-js: $(JS_PACKAGES) ## the tests of the TypeScript side
 	cd js && npm test
 
-test-browser: $(INSTALLED) model browsers ## a real JupyterLab in Chromium, Firefox and WebKit
+test-browser: $(PACKAGE) model browsers ## a real JupyterLab in Chromium, Firefox and WebKit
 	python -m pytest -m browser tests/browser
 	@# In a process of their own: Playwright's synchronous face runs once in each.
 	python -m pytest -m browser tests/test_benchmarks.py
 
 # The output they hold is the embedded model's, so that one answers, whatever else is at hand.
-notebooks: $(INSTALLED) model ## run the notebooks and compare their saved output
+notebooks: $(PACKAGE) model ## run the notebooks and compare their saved output
 	REASONING_WIDGET_LLM='{"model_type": "embedded", "model": "0.5b"}' \
 		python -m pytest --nbval --nbval-current-env notebooks
 
@@ -78,7 +78,7 @@ types: $(PACKAGE) $(JS_PACKAGES) ## strict type checks, both languages
 	mypy
 	cd js && npm run types
 
-bench: $(INSTALLED) model browsers ## measure speed beside its baselines
+bench: $(PACKAGE) model browsers ## measure speed beside its baselines
 	python -m benchmarks
 
 # Debian and Ubuntu are served; elsewhere the browsers are the developer's to install. Firefox and WebKit, with the screen
@@ -138,16 +138,11 @@ $(PY_PACKAGES): tests/requirements.txt | python-version
 $(PACKAGE): pyproject.toml $(PY_PACKAGES) | $(WIDGET) $(LAB)
 	rm -rf $(LAB_LINK) $(SERVER_LINK)  # else what it points to would be uninstalled with the package
 	SKIP_JUPYTER_BUILDER=1 uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	mkdir -p $(dir $(LAB_LINK)) $(dir $(SERVER_LINK))
+	rm -rf $(LAB_LINK) $(SERVER_LINK)
+	ln -s $(CURDIR)/reasoning_widget/labextension $(LAB_LINK)
+	ln -s $(CURDIR)/reasoning_widget/server/jupyter_server_config.json $(SERVER_LINK)
 	@touch $@
-
-$(LAB_LINK): $(PACKAGE)
-	mkdir -p $(@D)
-	rm -rf $@
-	ln -s $(CURDIR)/reasoning_widget/labextension $@
-
-$(SERVER_LINK): $(PACKAGE)
-	mkdir -p $(@D)
-	ln -sf $(CURDIR)/reasoning_widget/server/jupyter_server_config.json $@
 
 $(JS_PACKAGES): js/package.json js/package-lock.json | node-version
 	cd js && npm ci
