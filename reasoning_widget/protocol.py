@@ -156,16 +156,16 @@ class ClearPayload(TypedDict):
 
 
 class AttachPayload(TypedDict):
-    """On a comm: send what this page has missed."""
+    """Send what happened behind the event `after` of the log `epoch`: something was missed."""
 
     epoch: str | None
     after: int
     modules: NotRequired[list[str]]
-    """The optional modules (mathematics, highlighting) that this page has loaded already."""
+    """On a comm: the optional modules (mathematics, highlighting) that this page has loaded already."""
 
 
 class BlobPayload(TypedDict):
-    """On a comm: send the MIME value with this SHA-256."""
+    """Send the MIME value with this SHA-256."""
 
     blob: str
 
@@ -345,11 +345,22 @@ class ModuleData(TypedDict):
     source: str
 
 
+class BlobPart(TypedDict):
+    """Which part of a text it is."""
+
+    index: int
+    """From 0; the parts come in order."""
+    count: int
+
+
 class BlobData(TypedDict):
-    """On a comm: a MIME value that was too long for its step."""
+    """A MIME value that was too long for its step: its `value`, or, where a frame cannot hold it, its JSON in parts."""
 
     blob: str
-    value: Any
+    value: NotRequired[Any]
+    part: NotRequired[BlobPart]
+    text: NotRequired[str]
+    """What stands in this part; the texts of all parts, joined, are the value's JSON."""
 
 
 SERVER_MESSAGES: Final[dict[str, Any]] = {

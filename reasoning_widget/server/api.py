@@ -1,4 +1,4 @@
-"""The REST interface, below ``reasoning-widget/api/``. ``openapi.yaml`` describes it."""
+"""The REST interface, below ``reasoning-widget/api/``. ``openapi.yaml`` describes it, ``asyncapi.yaml`` the sockets."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 _ROOT: Final = r"/reasoning-widget/api"
-_OPENAPI: Final = Path(__file__).parent / "openapi.yaml"
+_DESCRIPTIONS: Final = Path(__file__).parent
 _MAX_BODY: Final = 64 * 1024  # bytes
 _TICKET_SECONDS: Final = 3600.0
 
@@ -246,13 +246,13 @@ class MetricsHandler(_Handler):
         self.send(self.service.metrics.text(), CONTENT_TYPE_LATEST)
 
 
-class OpenAPIHandler(_Handler):
-    """What describes all this."""
+class DescriptionHandler(_Handler):
+    """What describes all this, and the WebSocket."""
 
     @_needs("read")
-    def get(self) -> None:
+    def get(self, name: str) -> None:
         """As YAML."""
-        self.send(_OPENAPI.read_bytes(), "application/yaml")
+        self.send((_DESCRIPTIONS / name).read_bytes(), "application/yaml")
 
 
 class UnknownHandler(_Handler):
@@ -284,7 +284,7 @@ def handlers() -> list[tuple[str, type[_Handler]]]:
         (rf"{_ROOT}/tickets/([^/]+)", TicketHandler),
         (rf"{_ROOT}/health", HealthHandler),
         (rf"{_ROOT}/metrics", MetricsHandler),
-        (rf"{_ROOT}/openapi\.yaml", OpenAPIHandler),
+        (rf"{_ROOT}/(openapi\.yaml|asyncapi\.yaml)", DescriptionHandler),
         (rf"{_ROOT}(?:/.*)?", UnknownHandler),
     ]
 

@@ -37,7 +37,7 @@ export interface ClearPayload {
   epoch: string;
 }
 /**
- * On a comm: send what this page has missed.
+ * Send what happened behind the event `after` of the log `epoch`: something was missed.
  */
 export interface AttachPayload {
   after: number;
@@ -45,7 +45,7 @@ export interface AttachPayload {
   modules?: string[];
 }
 /**
- * On a comm: send the MIME value with this SHA-256.
+ * Send the MIME value with this SHA-256.
  */
 export interface BlobPayload {
   blob: string;
@@ -241,11 +241,20 @@ export interface ModuleData {
   source: string;
 }
 /**
- * On a comm: a MIME value that was too long for its step.
+ * A MIME value that was too long for its step: its `value`, or, where a frame cannot hold it, its JSON in parts.
  */
 export interface BlobData {
   blob: string;
-  value: unknown;
+  part?: BlobPart;
+  text?: string;
+  value?: unknown;
+}
+/**
+ * Which part of a text it is.
+ */
+export interface BlobPart {
+  count: number;
+  index: number;
 }
 /**
  * A message from a client, validated.

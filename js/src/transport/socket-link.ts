@@ -51,13 +51,6 @@ export interface Wire {
   hangUp(): void;
 }
 
-/** A value kept beside the log that is too long for one frame: its JSON comes in parts. */
-interface BlobPart {
-  blob: string;
-  part?: { index: number; count: number };
-  text?: string;
-}
-
 export class SocketLink implements Connected {
   readonly pending = new Outbox();
   readonly late = false;
@@ -223,7 +216,7 @@ export class SocketLink implements Connected {
   }
 
   #notice(frame: Frame): void {
-    const whole = frame.type === "blob" ? this.#whole(frame) : frame;
+    const whole = this.#whole(frame);
     if (whole) this.#target.notice(whole);
     if (this.pending.settle(frame)) this.#target.waiting();
     const pong = dataOf(frame, "pong");
@@ -237,10 +230,10 @@ export class SocketLink implements Connected {
     this.#wire.post({ type: "attach", payload: { epoch: this.epoch, after: this.position } });
   }
 
-  /** A `blob` frame with its value, once all its parts are here. */
+  /** The frame; of a `blob` that comes in parts, one with its value once all are here. */
   #whole(frame: Frame): Frame | null {
-    const { blob, part, text } = frame.data as unknown as BlobPart;
-    if (part === undefined) return frame;
+    const { blob, part, text } = dataOf(frame, "blob") ?? {};
+    if (blob === undefined || part === undefined) return frame;
     const parts = part.index === 0 ? [] : (this.#parts.get(blob) ?? []);
     this.#parts.set(blob, parts);
     parts[part.index] = text ?? "";
