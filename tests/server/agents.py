@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from pathlib import Path
 
 from reasoning_widget import current_run
 
@@ -32,6 +33,18 @@ async def count(prompt):
         text += f"word{number} "
         yield {"type": "final_answer", "id": "a", "content": text}
         await asyncio.sleep(float(pause or 0))
+
+
+async def talk(prompt):
+    """Says one word after the other, after a thought and a call of a tool, until there is a file of that name."""
+    yield {"type": "thought", "content": "I shall talk."}
+    yield {"type": "tool_use", "content": "", "tool": {"name": "voice", "arguments": "{}", "call_id": "1"}}
+    yield {"type": "tool_result", "content": "loud", "tool": {"name": "voice", "call_id": "1"}}
+    text, number = "", 0
+    while not Path(prompt).exists():
+        text, number = f"{text}word{number} ", number + 1
+        yield {"type": "final_answer", "id": "a", "content": text}
+        await asyncio.sleep(0.005)
 
 
 async def wait(prompt):
@@ -63,4 +76,5 @@ async def question(prompt):
     yield {"type": "final_answer", "content": f"{answer}, then."}
 
 
-CONFIG = {name: f"tests.server.agents:{name}" for name in ("echo", "count", "wait", "hang", "crash", "question")}
+NAMES = ("echo", "count", "talk", "wait", "hang", "crash", "question")
+CONFIG = {name: f"tests.server.agents:{name}" for name in NAMES}

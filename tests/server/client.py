@@ -12,7 +12,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from reasoning_widget.fold import new_transcript, receive
 from reasoning_widget.protocol import Frame
 
-_HANGS = 60  # seconds without a frame after which a test fails instead of waiting for good
+HANGS = 60  # seconds without a frame after which a test fails instead of waiting for good
 
 _numbers = itertools.count(1)
 
@@ -48,7 +48,7 @@ class Client:
 
     async def receive(self):
         """The next frame."""
-        async with asyncio.timeout(_HANGS):
+        async with asyncio.timeout(HANGS):
             frame: Frame = json.loads(await self.socket.recv())
         self.frames.append(frame)
         assert receive(self.state, frame) != "gap"

@@ -171,15 +171,19 @@ async def test_attach_sends_again_what_is_behind_a_position(server):
         ('{"type": "pull_model", "id": "x", "payload": {}}', "unknown_type"),
     ],
 )
-async def test_what_is_no_message_is_answered_by_an_error_and_the_connection_lasts(server, sent, code):
-    async with connected(server, new_session()) as client:
+async def test_what_is_no_message_is_answered_by_an_error_and_nobody_else_notices(server, sent, code):
+    session_id = new_session()
+    async with connected(server, session_id) as client, connected(server, session_id) as other:
         await client.socket.send(sent)
         error = await client.until("error")
         assert error["data"]["code"] == code
         if isinstance(sent, str) and '"id": "x"' in sent:
             assert error["data"]["id"] == "x"
         await client.ask("still there?")
-        await client.until("run_finished")
+        for each in (client, other):
+            await each.until("run_finished")
+        assert [frame["type"] for frame in other.frames[:2]] == ["session", "session_info"]
+        assert other.state == client.state
 
 
 async def test_a_message_of_10_mb_ends_its_connection_and_no_other(server):
@@ -215,6 +219,13 @@ async def test_a_malformed_session_id_is_refused(server, session_id):
             pass
     assert refused.value.response.status_code == 400
     assert "1 to 128 characters" in json.loads(refused.value.response.body)["message"]
+
+
+async def test_a_session_id_that_climbs_out_is_no_address(server):
+    with pytest.raises(InvalidStatus) as refused:
+        async with connected(server, "../../x"):
+            pass
+    assert refused.value.response.status_code == 404
 
 
 @pytest.mark.parametrize("query", ["after=x", "after=-1", "after=1e9", "after=99999999999999999999"])

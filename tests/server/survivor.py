@@ -1,0 +1,80 @@
+"""A client that comes back, with what it knows, whenever its connection is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidMessage
+
+from reasoning_widget.fold import new_transcript, receive
+from reasoning_widget.protocol import JSON, Frame
+from tests.server.client import HANGS
+
+
+class Survivor:
+    """A client of one session.
+
+    Args:
+        session_id: The session.
+        token: Jupyter's.
+        growing: Whether it sees steps grow.
+
+    Attributes:
+        state: The fold of all it was sent.
+        acked: The ids of its messages that are safe.
+        errors: The data of the errors it was told.
+        closed: The code with which its connection was closed last, if it was in order.
+        grown: Whether text was appended to a step.
+    """
+
+    def __init__(self, session_id: str, token: str, *, growing: bool = True) -> None:
+        self.state = new_transcript()
+        self.acked: set[str] = set()
+        self.errors: list[JSON] = []
+        self.grown = False
+        self.closed: int | None = None
+        self._session_id = session_id
+        self._headers = {"Authorization": f"token {token}"}
+        self._stream = "&stream=tokens" if growing else ""
+        self._outbox: dict[str, str] = {}
+
+    def ask(self, message_id: str, text: str, agent: str) -> None:
+        """Ask when connected next, and again until it is safe."""
+        payload = {"message": text, "agent_name": agent}
+        self._outbox[message_id] = json.dumps({"type": "chat", "id": message_id, "payload": payload})
+
+    async def follow(self, origin: str, until: Callable[[], bool]) -> bool:
+        """Connect, and take what comes until a condition holds: True; or the connection is lost: False."""
+        try:
+            async with connect(self._url(origin), additional_headers=self._headers, open_timeout=HANGS) as socket:
+                for message in self._outbox.values():
+                    await socket.send(message)
+                while not until():
+                    async with asyncio.timeout(HANGS):
+                        frame = json.loads(await socket.recv())
+                    self._take(frame)
+        except TimeoutError:
+            raise
+        except (OSError, ConnectionClosed, InvalidMessage) as error:
+            self.closed = error.rcvd.code if isinstance(error, ConnectionClosed) and error.rcvd else None
+            return False
+        return True
+
+    def _url(self, origin: str) -> str:
+        epoch = f"&epoch={self.state['epoch']}" if self.state["epoch"] else ""
+        query = f"after={self.state['last_seq']}{epoch}{self._stream}"
+        return f"{origin.replace('http', 'ws')}/ws/chat/{self._session_id}?{query}"
+
+    def _take(self, frame: Frame) -> None:
+        assert receive(self.state, frame) != "gap"
+        kind, data = frame["type"], frame["data"]
+        if kind == "ack":
+            self.acked.add(data["id"])
+            self._outbox.pop(data["id"], None)
+        elif kind == "step_delta":
+            self.grown = True
+        elif kind == "error":
+            self.errors.append(data)

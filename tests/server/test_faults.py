@@ -1,0 +1,117 @@
+"""Cables are cut, disks are full: whatever happens, the laws hold and the conversation goes on."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import urllib.request
+
+import pytest
+from websockets.exceptions import InvalidStatus
+
+from tests.server.client import new_session
+from tests.server.conftest import bare_server
+from tests.server.disk import small_disk
+from tests.server.laws import checked, exported, steps_of
+from tests.server.proxy import Proxy
+from tests.server.survivor import Survivor
+
+CUTS = 50  # of one client's connection, in one run
+FAR = 3000  # bytes; a connection is cut somewhere before: in its handshake, in the first frame, in a later one
+
+WORDS = [f"word{number} " for number in range(100_000)]
+
+
+def is_talk(text):
+    """Whether it is the beginning of what `talk` says."""
+    words = text.split(" ")
+    return "".join(WORDS[: len(words)]).startswith(text)
+
+
+def nothing_runs(survivor, message_id):
+    """Whether all is over that came of a message."""
+    message = next((m for m in survivor.state["messages"] if m["id"] == message_id), None)
+    if message is None or message_id not in survivor.acked:
+        return False
+    return message["withdrawn"] or any(
+        run["message_id"] == message_id and run["status"] != "running" for run in survivor.state["runs"]
+    )
+
+
+# The connection
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_a_run_ends_the_same_for_those_whose_connection_is_cut_again_and_again(server, tmp_path, seed):
+    session_id, end = new_session(), tmp_path / "end"
+    moments = random.Random(seed)
+    growing, plain, undisturbed = (Survivor(session_id, server.token, growing=tokens) for tokens in (True, False, True))
+    undisturbed.ask("talk", str(end), "talk")
+    assert await undisturbed.follow(server.origin, lambda: undisturbed.grown)
+    growing.ask("echo", "hello", "echo")  # its acknowledgement may be lost, and it is sent again
+
+    def over(survivor):
+        return [run["status"] for run in survivor.state["runs"]] == ["completed", "completed"]
+
+    async def survive():
+        while not await growing.follow(proxy.origin, lambda: over(growing)):
+            calm.cut()  # what a client without tokens is sent would come to few bytes in a run
+            if proxy.cut_count == CUTS:
+                end.touch()
+
+    async def survive_without_tokens():
+        while not await plain.follow(calm.origin, lambda: over(plain)):
+            pass
+
+    cuts = [moments.randrange(1, FAR) for _ in range(CUTS)]
+    async with Proxy(server.origin, cuts) as proxy, Proxy(server.origin) as calm:
+        watching = undisturbed.follow(server.origin, lambda: over(undisturbed))
+        left_alone, *_ = await asyncio.gather(watching, survive(), survive_without_tokens())
+
+    assert left_alone
+    assert proxy.cut_count == CUTS
+    state = checked(exported(server, session_id), undisturbed.state, growing.state, plain.state)
+    assert [message["id"] for message in state["messages"]] == ["talk", "echo"]
+    steps = steps_of(state, state["runs"][0])
+    assert [step["type"] for step in steps] == ["thought", "tool_use", "tool_result", "final_answer"]
+    assert is_talk(steps[-1]["content"])
+
+
+# The disk
+
+
+async def test_a_full_disk_ends_nothing_but_the_run_and_is_told(tmp_path):
+    with small_disk(tmp_path / "disk") as disk, bare_server(tmp_path, store_path=str(disk.folder / "s.db")) as server:
+        survivor = Survivor("s", server.token)
+        survivor.ask("m1", "hello", "echo")
+        assert await survivor.follow(server.origin, lambda: nothing_runs(survivor, "m1"))
+
+        def fill_once_it_talks():
+            if survivor.grown and not disk.full:
+                disk.fill(server.pid)
+            return False
+
+        survivor.ask("m2", "/there/is/no/such/file", "talk")
+        assert not await survivor.follow(server.origin, fill_once_it_talks), "what is said cannot be saved any more"
+        assert survivor.closed == 1013
+        with pytest.raises(InvalidStatus) as refused:
+            await survivor.follow(server.origin, lambda: False)
+        assert refused.value.response.status_code == 503
+        assert disk.complaint in refused.value.response.body.decode()
+        other = Survivor("other", server.token)
+        other.ask("m", "hello", "echo")
+        assert not await other.follow(server.origin, lambda: False)
+        assert [(error["code"], error["id"]) for error in other.errors] == [("storage_failed", "m")]
+        assert disk.complaint in other.errors[0]["message"]
+        with urllib.request.urlopen(server.request("GET", "api/status")) as answer:
+            assert answer.status == 200, "the server lives"
+
+        disk.empty(server.pid)
+        survivor.ask("m3", "hello again", "echo")
+        assert await survivor.follow(server.origin, lambda: nothing_runs(survivor, "m3"))
+        assert await other.follow(server.origin, lambda: nothing_runs(other, "m"))
+        state = checked(exported(server, "s"), survivor.state)
+        assert [run["status"] for run in state["runs"]] == ["completed", "interrupted", "completed"]
+        assert is_talk(steps_of(state, state["runs"][1])[-1]["content"])
+        checked(exported(server, "other"), other.state)
+        assert disk.complaint in server.log.read_text()
