@@ -1,19 +1,31 @@
-"""A transcript as a static HTML fragment: no script, styled inline, readable with the styling stripped."""
+"""A transcript as static HTML: no script, styled inline, readable with the styling stripped."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from functools import cache
 from html import escape
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from ..fold import Transcript
 from ..protocol import JSON
-from .transcript import cut_note, exchanges, step_code, step_title
+from .transcript import (
+    LONGEST,
+    SAFE_LINK,
+    exchanges,
+    request_note,
+    run_note,
+    step_code,
+    step_notes,
+    step_pictures,
+    step_title,
+)
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
 
-_HUES = {
+_HUES: Final = {
     "thought": "#1e88e5",
     "tool_use": "#fb8c00",
     "tool_result": "#8e24aa",
@@ -22,36 +34,94 @@ _HUES = {
 }
 """The left edge of each card. Half-transparent tints of it fill the card, in light and dark alike."""
 
-_ALWAYS_OPEN = ("final_answer", "error")
+_ALWAYS_OPEN: Final = ("final_answer", "error")
+
+_PRINTED: Final = (
+    "<style>@media print{details::details-content{content-visibility:visible!important;block-size:auto}}</style>"
+)
+"""On paper nothing can be unfolded. Where styles are stripped, nothing is lost but this."""
+
+_PAGE_STYLE: Final = (
+    ":root{color-scheme:light dark}body{max-width:60em;margin:2em auto;padding:0 1em;font-family:system-ui,sans-serif}"
+    "pre{overflow-x:auto}table{border-collapse:collapse}th,td{border:1px solid #8888;padding:2px 8px}"
+)
+_POLICY: Final = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
-def to_html(state: Transcript, message_id: str | None = None) -> str:
-    """The transcript, or only what came of one message. Raw HTML, images and scripts in texts are never passed on."""
-    parts: list[str] = []
-    for message, run, steps in exchanges(state, message_id):
-        asked = escape(message["content"])
-        parts.append(f'<p style="white-space:pre-wrap;font-weight:600;margin:12px 0 6px">{asked}</p>')
-        parts.extend(_step(step) for step in steps)
-        if run is not None and run["status"] not in ("running", "completed"):
-            parts.append(f"<p><em>The run ended: {escape(run['status'])}.</em></p>")
-    return f'<div style="font-size:14px;line-height:1.5">{"".join(parts)}</div>'
+def to_html(state: Transcript, message_id: str | None = None, notes: Sequence[str] = ()) -> str:
+    """The transcript, or only what came of one message, as a fragment of a page.
+
+    Raw HTML, images and scripts in texts are never passed on, so that nothing in it runs and nothing is fetched.
+
+    Args:
+        state: The transcript.
+        message_id: The one message to show.
+        notes: What the reader should know of it, in sentences.
+    """
+    parts = [f"<p><em>{escape(note)}</em></p>" for note in notes]
+    for message, run, steps, asides, requests in exchanges(state, message_id):
+        parts.append(_question(message))
+        parts.extend(_question(aside) for aside in asides)
+        waiting = list(requests)
+        for step in steps:
+            parts.append(_step(step))
+            parts.extend(_note(request_note(request)) for request in waiting if request["step_id"] == step.get("id"))
+            waiting = [request for request in waiting if request["step_id"] != step.get("id")]
+        parts.extend(_note(request_note(request)) for request in waiting)
+        if ended := run_note(run):
+            parts.append(_note(ended))
+    return f'<div style="font-size:14px;line-height:1.5">{_PRINTED}{"".join(parts)}</div>'
+
+
+def to_page(state: Transcript, notes: Sequence[str] = ()) -> str:
+    """The transcript as a page that needs nothing else."""
+    title = escape(_shown(state["title"] or "A conversation"))
+    head = (
+        f'<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+        f'<meta name="viewport" content="width=device-width"><title>{title}</title><style>{_PAGE_STYLE}</style>'
+    )
+    body = f"<h1>{title}</h1>{to_html(state, notes=notes)}"
+    return f'<!doctype html><html lang="en"><head>{head}</head><body>{body}</body></html>'
+
+
+def _question(message: JSON) -> str:
+    asked = escape(_shown(message["content"]))
+    return f'<p style="white-space:pre-wrap;font-weight:600;margin:12px 0 6px">{asked}</p>'
+
+
+def _note(text: str) -> str:
+    return f"<p><em>{escape(_shown(text))}</em></p>"
 
 
 def _step(step: JSON) -> str:
     hue = _HUES.get(step["type"], "#757575")
     opened = " open" if step["type"] in _ALWAYS_OPEN or step.get("status") == "failed" else ""
     style = f"border-left:3px solid {hue};background:{hue}1f;border-radius:4px;padding:4px 12px;margin:6px 0"
-    summary = f'<summary style="cursor:pointer"><b>{escape(step_title(step))}</b></summary>'
-    note = cut_note(step)
-    cut = f"<p><em>{escape(note)}</em></p>" if note else ""
-    return f'<details{opened} style="{style}">{summary}{_body(step)}{cut}</details>'
+    summary = f'<summary style="cursor:pointer"><b>{escape(_shown(step_title(step)))}</b></summary>'
+    return f'<details{opened} style="{style}">{summary}{_body(step)}{"".join(map(_note, _notes(step)))}</details>'
 
 
 def _body(step: JSON) -> str:
     code = step_code(step)
     if code is None:
-        return str(_markdown().render(step["content"]))
-    return f'<pre style="white-space:pre-wrap;overflow-wrap:anywhere;background:none">{escape(code)}</pre>'
+        return str(_markdown().render(_shown(step["content"])))
+    pictures = "".join(
+        f'<p><img alt="Output of the tool" src="data:{mime};base64,{data}" style="max-width:100%"></p>'
+        for mime, data in step_pictures(step)
+    )
+    style = "white-space:pre-wrap;overflow-wrap:anywhere;background:none"
+    return f'<pre style="{style}">{escape(_shown(code))}</pre>{pictures}'
+
+
+def _notes(step: JSON) -> list[str]:
+    text = step_code(step)
+    longer = len(step["content"] if text is None else text) - LONGEST
+    return [*([f"{longer:,} more characters are not shown"] if longer > 0 else []), *step_notes(step)]
+
+
+def _shown(text: str) -> str:
+    """What of a text is drawn. Control characters have no place on a page."""
+    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f]", "", text[:LONGEST])
 
 
 @cache
@@ -59,4 +129,6 @@ def _markdown() -> MarkdownIt:
     from markdown_it import MarkdownIt  # noqa: PLC0415 (only needed once something is shown)
 
     # Images are left as their source: nothing is fetched from anywhere when a notebook is opened.
-    return MarkdownIt("commonmark", {"html": False, "linkify": False}).enable("table").disable("image")
+    markdown = MarkdownIt("commonmark", {"html": False, "linkify": False}).enable("table").disable("image")
+    markdown.validateLink = lambda url: SAFE_LINK.match(url) is not None  # type: ignore[method-assign]
+    return markdown

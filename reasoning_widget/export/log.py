@@ -9,11 +9,13 @@ masked.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 from typing import Any, Final, NotRequired, TypedDict
 
 from ..fold import Transcript, step_key
 from ..protocol import Frame
+from ..session.log import EventLog
 
 SESSION_MIME: Final = "application/vnd.reasoning-widget.session.v1+json"
 """The type of an output that holds a `SessionFile`."""
@@ -64,6 +66,28 @@ def session_file(
     if blobs:
         file["blobs"] = blobs
     return file
+
+
+def complete_file(session_id: str, epoch: str, log: EventLog) -> SessionFile:
+    """All that a log has of a session.
+
+    Raises:
+        StorageError: The log cannot be read.
+    """
+    events = log.read(session_id)
+    blobs: dict[str, Any] = {}
+    for event in events:
+        output = event["data"].get("output") if event["type"] == "reasoning_step" else None
+        for value in (output or {}).values():
+            if is_reference(value):
+                with contextlib.suppress(KeyError):
+                    blobs[value["blob"]] = log.get_blob(session_id, value["blob"])
+    return session_file(session_id, epoch, events, blobs=blobs)
+
+
+def is_reference(value: Any) -> bool:
+    """Whether a MIME value is kept elsewhere, or not at all."""
+    return isinstance(value, dict) and isinstance(value.get("blob"), str)
 
 
 def newest_events(state: Transcript, events: Iterable[Frame], message_id: str | None = None) -> list[Frame]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
-from typing import NamedTuple
+from html.parser import HTMLParser
+from typing import Final, NamedTuple
 
 from ..fold import Transcript, find_run
-from ..protocol import JSON
+from ..protocol import JSON, PLAIN_STEP_TYPES
+from .pictures import PICTURES
 
 TITLES = {
     "thought": "Thought",
@@ -17,6 +20,16 @@ TITLES = {
     "error": "Error",
 }
 
+LONGEST: Final = 256 * 1024
+"""Code points of a text that are shown. No session of ours holds a longer one."""
+
+SAFE_LINK: Final = re.compile(r"(?:https?:|mailto:|#)", re.IGNORECASE)
+"""Where a link may lead. All else, ``javascript:`` and ``data:`` above all, stays text."""
+
+_BASE64: Final = re.compile(r"[A-Za-z0-9+/]+={0,2}")
+_SILENT: Final = ("script", "style", "template", "title")
+_NEW_LINE: Final = ("br", "p", "div", "tr", "li", "pre", "h1", "h2", "h3", "h4", "table")
+
 
 class Exchange(NamedTuple):
     """A question and what came of it."""
@@ -24,6 +37,10 @@ class Exchange(NamedTuple):
     message: JSON
     run: JSON | None
     steps: list[JSON]
+    asides: list[JSON]
+    """The messages that were handed to the run while it was on."""
+    requests: list[JSON]
+    """What the agent asked the person, and how that ended."""
 
 
 def exchanges(state: Transcript, message_id: str | None = None) -> Iterator[Exchange]:
@@ -35,19 +52,47 @@ def exchanges(state: Transcript, message_id: str | None = None) -> Iterator[Exch
         if message["withdrawn"] or message["steered"] or message_id not in (None, message["id"]):
             continue
         run = find_run(state, message["run_id"]) if message["run_id"] else None
-        steps = [state["steps"][step_id] for step_id in run["steps"]] if run else []
-        if run is not None and not run["enable_reasoning"]:
-            steps = [step for step in steps if step["type"] in ("final_answer", "error")]
-        yield Exchange(message, run, steps)
+        if run is None:
+            yield Exchange(message, None, [], [], [])
+            continue
+        steps = [state["steps"][step_id] for step_id in run["steps"]]
+        if not run["enable_reasoning"]:
+            steps = [step for step in steps if step["type"] in PLAIN_STEP_TYPES]
+        asides = [other for other in state["messages"] if other["steered"] and other["run_id"] == run["run_id"]]
+        requests = [request for request in state["requests"].values() if request["run_id"] == run["run_id"]]
+        yield Exchange(message, run, steps, asides, requests)
+
+
+def run_note(run: JSON | None) -> str | None:
+    """How a run ended that did not simply end, in a sentence."""
+    if run is None or run["status"] == "completed":
+        return None
+    if run["status"] == "running":
+        return "The run was still on when this was saved."
+    return f"The run ended: {str(run['status']).replace('_', ' ')}."
+
+
+def request_note(request: JSON) -> str:
+    """What the agent asked the person, and what became of it, in a sentence."""
+    asked = f"The agent asked: {request['prompt']}"
+    closed = request["closed"]
+    if closed is None:
+        return f"{asked} → not answered yet"
+    if closed["reason"] != "answered":
+        return f"{asked} → {closed['reason']}"
+    value = closed.get("value")
+    if request["kind"] == "approval":
+        return f"{asked} → {'approved' if value is True else 'denied'}"
+    return f"{asked} → {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
 
 
 def step_title(step: JSON) -> str:
     """A step's heading: what it is, the tool, and how long it took."""
-    title = TITLES.get(step["type"], str(step["type"]))
+    title = TITLES.get(step["type"], str(step["type"]).replace("_", " "))
     if "tool" in step:
         title += f": {step['tool']['name']}"
-    if step.get("status") in ("failed", "stopped"):
-        title += f" ({step['status']})"
+    if step.get("status") in ("failed", "stopped", "streaming"):
+        title += f" ({'unfinished' if step['status'] == 'streaming' else step['status']})"
     if "duration" in step:
         title += f" · {step['duration']:.1f} s"
     return title
@@ -56,18 +101,74 @@ def step_title(step: JSON) -> str:
 def step_code(step: JSON) -> str | None:
     """What of a step is data rather than prose: a call's arguments, a tool's result. None for prose."""
     if step["type"] == "tool_use":
-        arguments = str(step["tool"].get("arguments", ""))
+        arguments = str((step.get("tool") or {}).get("arguments", ""))
         try:
             return json.dumps(json.loads(arguments), ensure_ascii=False, indent=2)
-        except ValueError:
+        except (ValueError, RecursionError):
             return arguments
     if step["type"] == "tool_result":
-        printed = (step.get("output") or {}).get("text/plain")
-        return f"{printed}\n{step['content']}".strip() if isinstance(printed, str) else step["content"]
+        return "\n".join(text for text in (_printed(step.get("output") or {}), step["content"]) if text).strip()
     return None
 
 
-def cut_note(step: JSON) -> str | None:
-    """How much was left out of the step, in words; None if nothing was."""
-    left_out = sum(step.get("cut", {}).values())
-    return f"{left_out:,} more characters were cut" if left_out else None
+def step_pictures(step: JSON) -> Iterator[tuple[str, str]]:
+    """The pictures that a tool displayed: their MIME types and their base64. Nothing else is ever passed on."""
+    for mime in PICTURES:
+        value = (step.get("output") or {}).get(mime)
+        text = "".join(value.split()) if isinstance(value, str) else ""
+        if text and _BASE64.fullmatch(text):
+            yield mime, text
+
+
+def step_notes(step: JSON) -> list[str]:
+    """What is missing of a step, in sentences."""
+    cut = step.get("cut")
+    left_out = sum(count for count in cut.values() if isinstance(count, int)) if isinstance(cut, dict) else 0
+    notes = [f"{left_out:,} more characters were cut"] if left_out else []
+    scaled = step.get("scaled")
+    for mime, size in (scaled if isinstance(scaled, dict) else {}).items():
+        if isinstance(size, list) and len(size) == 2:
+            notes.append(
+                f"The {mime.removeprefix('image/')} picture was made smaller; it was {size[0]} by {size[1]} pixels"
+            )
+    for mime, value in (step.get("output") or {}).items():
+        if isinstance(value, dict) and isinstance(value.get("size"), int) and "blob" in value:
+            notes.append(f"{value['size']:,} bytes of {mime} are not included")
+    return notes
+
+
+def _printed(output: JSON) -> str:
+    """What a tool printed or displayed, as text."""
+    for mime in ("text/plain", "text/markdown", "text/latex"):
+        if isinstance(output.get(mime), str):
+            return str(output[mime])
+    html = output.get("text/html")
+    return _Words(html).text() if isinstance(html, str) else ""
+
+
+class _Words(HTMLParser):
+    """The text of some HTML."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self._parts: list[str] = []
+        self._silent = 0
+        self.feed(html)
+        self.close()
+
+    def text(self) -> str:
+        return re.sub(r"\n\s*\n+", "\n", re.sub(r"[ \t]+", " ", "".join(self._parts))).strip()
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self._silent += tag in _SILENT
+        if tag in _NEW_LINE:
+            self._parts.append("\n")
+
+    def handle_endtag(self, tag: str) -> None:
+        self._silent = max(0, self._silent - (tag in _SILENT))
+        if tag in ("td", "th"):
+            self._parts.append("  ")
+
+    def handle_data(self, data: str) -> None:
+        if not self._silent:
+            self._parts.append(data)

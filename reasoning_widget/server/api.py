@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from functools import wraps
-from html import escape
+from collections.abc import Callable
+from functools import partial, wraps
 from http.client import responses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -13,16 +13,18 @@ from jupyter_server.base.handlers import APIHandler
 from prometheus_client import CONTENT_TYPE_LATEST
 from tornado import web
 
-from ..export.html import to_html
-from ..export.log import session_file
+from ..export.html import to_page
+from ..export.log import complete_file
 from ..export.markdown import to_markdown
+from ..export.notebook import to_notebook
+from ..export.saved import masked
 from ..fold import Transcript
 from ..protocol import check_session_id
 from ..session.log import StorageError
 from .auth import Action, ReasoningHandler
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable
 
 _T = TypeVar("_T")
 
@@ -171,10 +173,12 @@ class ExportHandler(_Handler):
         if state is None:
             raise _unknown(session_id)
         ending, content_type = _EXPORTS[kind]
+        store = self.service.store
         if kind == "json":
-            body: object = session_file(session_id, str(state["epoch"]), self.service.store.read(session_id))
+            body: object = complete_file(session_id, str(state["epoch"]), store)
         else:
-            body = to_markdown(state) if kind == "markdown" else _page(state)
+            shown = masked(state, store.read(session_id), partial(store.get_blob, session_id))
+            body = _WRITERS[kind](shown)
         self.set_header("Content-Disposition", f'attachment; filename="{session_id}.{ending}"')
         self.set_header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox")
         self.send(body, content_type)
@@ -265,10 +269,16 @@ class UnknownHandler(_Handler):
         raise web.HTTPError(404, "there is nothing of this name: see openapi.yaml")
 
 
+_WRITERS: Final[dict[str, Callable[[Transcript], str]]] = {
+    "markdown": to_markdown,
+    "html": to_page,
+    "notebook": lambda state: msgspec.json.encode(to_notebook(state)).decode(),
+}
 _EXPORTS: Final = {
     "json": ("json", "application/json"),
     "markdown": ("md", "text/markdown; charset=utf-8"),
     "html": ("html", "text/html; charset=utf-8"),
+    "notebook": ("ipynb", "application/x-ipynb+json"),
 }
 
 
@@ -291,11 +301,3 @@ def handlers() -> list[tuple[str, type[_Handler]]]:
 
 def _unknown(session_id: str) -> web.HTTPError:
     return web.HTTPError(404, f"there is no session {session_id}")
-
-
-def _page(state: Transcript) -> str:
-    """The transcript as a page that needs nothing else."""
-    title = escape(state["title"] or "A conversation")
-    look = "body{max-width:60em;margin:2em auto;padding:0 1em;font-family:system-ui,sans-serif;color-scheme:light dark}"
-    head = f'<meta charset="utf-8"><title>{title}</title><style>{look}</style>'
-    return f'<!doctype html><html lang="en"><head>{head}</head><body><h1>{title}</h1>{to_html(state)}</body></html>'

@@ -191,6 +191,20 @@ class Session:
         self._close_requests(run, "stopped")
         run.timer = self._loop.call_later(STOP_GRACE, self._guard, self._abandon, run)
 
+    def interrupt(self) -> None:
+        """Close the run that is on at once, and what is queued: the process ends.
+
+        Raises:
+            StorageError: The log cannot be written.
+        """
+        run = self._run
+        if run is None:
+            self._withdraw_queue("interrupted")
+            return
+        if run.handle is not None:
+            run.handle.stop()
+        self._finish(run, "interrupted")
+
     def clear(self) -> None:
         """Stop, delete the log and begin a new epoch."""
         self._drop_run()
@@ -501,7 +515,12 @@ class Session:
         if run.timer is not None:
             run.timer.cancel()
         self._close_requests(run, "stopped")
-        ends: dict[str, StepStatus] = {"completed": "done", "stopped": "stopped", "max_iterations": "done"}
+        ends: dict[str, StepStatus] = {
+            "completed": "done",
+            "stopped": "stopped",
+            "interrupted": "stopped",
+            "max_iterations": "done",
+        }
         snapshots = run.steps.close(ends.get(status, "failed"), abandoned=abandoned)
         if error:
             snapshots.append(run.steps.error(error))

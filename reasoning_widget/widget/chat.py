@@ -9,7 +9,7 @@ import math
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import anywidget
 
@@ -20,13 +20,18 @@ from ..host import in_kernel
 from ..protocol import JSON, TERMINAL_STEP_STATUSES, Frame
 from ..session.runner import ThreadRunner
 from ..session.session import Session
-from ..session.sqlite import SQLiteLog
 from ..session.thread import on_loop, session_loop
 from ..session.watcher import Watcher
-from .display import SavedView, saved_forms
+from .display import SavedView, Saving
+from .ending import refresh_at_the_end
+from .exports import Exports
+from .kept import open_log
 from .link import STATIC, CommLink, keep_messages_off_the_cell
 from .model import ModelStatus
 from .run_view import RunView, view_bundle
+
+if TYPE_CHECKING:
+    from ..export.log import SessionFile
 
 _SLICE = 0.1  # seconds; how long a blocked cell waits before it can see an interrupt
 _AFTER_LAST_TOKEN = 0.05  # seconds; what is saved is made once the end of the answer is on its way to the pages
@@ -52,7 +57,7 @@ class _Question(NamedTuple):
     """The last event before it."""
 
 
-class ReasoningChat(anywidget.AnyWidget):
+class ReasoningChat(Exports, anywidget.AnyWidget):
     """A chat with an agent whose steps appear as they happen. Display it, or ask from code; both see the same session.
 
     Args:
@@ -61,17 +66,32 @@ class ReasoningChat(anywidget.AnyWidget):
         llm: A Qwen-Agent model configuration for the agents that come with this package; the choice that
             `reasoning_widget.models()` explains if absent.
         agents: Where names are looked up; the registered ones if absent.
+        session_id: 1 to 128 characters of ``A-Z a-z 0-9 _ -``; made up if absent.
+        resume: Keep the conversation in a file of its own in Jupyter's data directory, and go on with the one that is
+            there under this `session_id`. Without it a conversation ends with its kernel.
+        save: Whether the notebook file keeps the transcript beside the live view.
 
     Raises:
         UnknownAgentError: There is no agent of that name; the error lists those there are.
         TypeError: `agent` is nothing that can be asked.
+        ValueError: The session id is malformed, or absent where there is one to resume.
+        ConversationInUse: Another kernel has the conversation that is to be resumed.
+        StorageError: The file of the conversation cannot be read or written.
     """
 
     _esm = STATIC / "widget.js"
     _css = STATIC / "widget.css"
 
     def __init__(
-        self, agent: Any = "researcher", *, llm: JSON | None = None, agents: AgentManager | None = None
+        self,
+        agent: Any = "researcher",
+        *,
+        llm: JSON | None = None,
+        agents: AgentManager | None = None,
+        session_id: str | None = None,
+        resume: bool = False,
+        save: bool = True,
+        _file: SessionFile | None = None,
     ) -> None:
         self._agents = copy.copy(agents) if agents is not None else AgentManager()
         if llm is not None:
@@ -79,9 +99,12 @@ class ReasoningChat(anywidget.AnyWidget):
         self._agent_name = self._register(agent)
         self._views: list[SavedView] = []
         self._asked: set[str] = set()  # the messages that `ask` and `stream` wait for
+        self._log = on_loop(lambda: open_log(session_id, self, resume=resume, file=_file))
         super().__init__()
         self._model = ModelStatus(llm, self._announce)
-        self._session, self._link = on_loop(self._open)
+        self._session, self._link = on_loop(self._open, session_id or secrets.token_hex(8))
+        self._saving = Saving(self._session, wanted=save)
+        refresh_at_the_end(self)
         self.on_msg(self._receive)
         if isinstance(agent, str):  # an agent object brings its own model
             self._model.look()
@@ -94,11 +117,10 @@ class ReasoningChat(anywidget.AnyWidget):
         self._agents.register(wrapped.name, lambda: wrapped, wrapped.description)
         return wrapped.name
 
-    def _open(self) -> tuple[Session, CommLink]:
+    def _open(self, session_id: str) -> tuple[Session, CommLink]:
         """On the loop: begin the session and connect it to the comm."""
-        self._log = SQLiteLog()
         session = Session(
-            secrets.token_hex(8),
+            session_id,
             log=self._log,
             agents=self._agents,
             runner=ThreadRunner(self._agents),
@@ -121,6 +143,14 @@ class ReasoningChat(anywidget.AnyWidget):
         self._link.close()
         self._session.close()
         self._log.close()
+
+    def end(self) -> None:
+        """On the loop: close what is open and refresh what is saved, because the kernel ends."""
+        if self._session.ended is None:
+            self._session.interrupt()
+            for view in self._views:
+                view.refresh()
+            self._close_on_loop()
 
     # The comm
 
@@ -327,7 +357,7 @@ class ReasoningChat(anywidget.AnyWidget):
         return SavedView(lambda: self._bundle(view_bundle(run_view), message_id))
 
     def _bundle(self, live: JSON, message_id: str | None) -> JSON:
-        return {**live, "text/plain": repr(self), **saved_forms(self._session, message_id)}
+        return {**live, **self._saving.forms(repr(self), message_id)}
 
     def _save(self, message_id: str, view: SavedView | None) -> None:
         """On the loop: refresh what is saved, on behalf of the cell that asked.

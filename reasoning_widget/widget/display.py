@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ..host import traitlets_config
 from ..session.session import Session
 from ..session.thread import on_loop
+
+if TYPE_CHECKING:
+    from ..export.saved import Saver
 
 Bundle = dict[str, Any]
 
@@ -44,16 +48,41 @@ class SavedView:
             self._handle.update(bundle, raw=True)
 
 
-def saved_forms(session: Session, message_id: str | None) -> Bundle:
-    """What a notebook keeps of the session, or of one message, beside the live view. On the sessions' loop."""
-    from ..export.html import to_html  # noqa: PLC0415 (only needed once something is shown)
-    from ..export.log import SESSION_MIME, newest_events, session_file  # noqa: PLC0415
-    from ..export.markdown import to_markdown  # noqa: PLC0415
+class Saving:
+    """Makes what a notebook keeps of a session beside the live view.
 
-    state = session.state
-    events = newest_events(state, session.events_after(0), message_id)
-    return {
-        SESSION_MIME: session_file(session.session_id, session.epoch, events, message_id=message_id),
-        "text/html": to_html(state, message_id),
-        "text/markdown": to_markdown(state, message_id),
-    }
+    Args:
+        session: The session.
+        wanted: Whether anything is to be kept.
+    """
+
+    def __init__(self, session: Session, *, wanted: bool) -> None:
+        self._session = session
+        self._wanted = wanted
+        self._saver: Saver | None = None
+
+    def forms(self, about: str, message_id: str | None) -> Bundle:
+        """The transcript, or what is about one message of it, in each form. Must be called on the sessions' loop.
+
+        Args:
+            about: What the chat is, in a line.
+            message_id: The one message.
+        """
+        if not self._wanted:
+            return {"text/plain": f"{about} (not saved: save=False)"}
+        from ..export import saved  # noqa: PLC0415 (only needed once something is shown)
+        from ..export.html import to_html  # noqa: PLC0415
+        from ..export.log import SESSION_MIME  # noqa: PLC0415
+        from ..export.markdown import to_markdown, to_plain  # noqa: PLC0415
+
+        if self._saver is None:
+            limits = saved.SavedTranscript(config=traitlets_config())
+            self._saver = saved.Saver(limits, self._session.blob)
+        file = self._saver.file(self._session.state, self._session.events_after(0), message_id)
+        kept = saved.folded(file)  # so that no form holds what another one masks or cuts
+        return {
+            SESSION_MIME: file,
+            "text/html": to_html(kept),
+            "text/markdown": to_markdown(kept),
+            "text/plain": f"{about}\n\n{to_plain(kept)}".strip(),
+        }

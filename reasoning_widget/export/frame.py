@@ -1,0 +1,57 @@
+"""A transcript as a table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from ..fold import Transcript
+from ..protocol import JSON
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS: Final = (
+    *("run_id", "step_id", "question", "agent", "type", "status", "iteration", "time", "duration"),
+    *("tool", "arguments", "content", "input_tokens", "output_tokens"),
+)
+
+
+def to_frame(state: Transcript) -> pd.DataFrame:
+    """One row a step, in order: see `COLUMNS`. `time` is UTC, `duration` in seconds.
+
+    Raises:
+        ImportError: pandas is not installed.
+    """
+    try:
+        import pandas as pd  # noqa: PLC0415 (optional)
+    except ImportError:
+        raise ImportError("`to_frame` needs pandas: install it with `pip install pandas`") from None
+    rows = [_row(state, run, step_id) for run in state["runs"] for step_id in run["steps"]]
+    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    frame["time"] = pd.to_datetime(frame["time"], unit="s", utc=True)
+    for name, kind in (("duration", "Float64"), ("input_tokens", "Int64"), ("output_tokens", "Int64")):
+        frame[name] = pd.array(frame[name].tolist(), dtype=kind)
+    return frame
+
+
+def _row(state: Transcript, run: JSON, step_id: str) -> dict[str, Any]:
+    step = state["steps"][step_id]
+    tool = step.get("tool") or {}
+    usage = step.get("usage") or {}
+    asked = (message["content"] for message in state["messages"] if message["id"] == run["message_id"])
+    return {
+        "run_id": run["run_id"],
+        "step_id": step_id,
+        "question": next(asked, None),
+        "agent": step.get("agent", run["agent_name"]),
+        "type": step["type"],
+        "status": step.get("status"),
+        "iteration": step["iteration"],
+        "time": step["timestamp"],
+        "duration": step.get("duration"),
+        "tool": tool.get("name"),
+        "arguments": tool.get("arguments"),
+        "content": step["content"],
+        "input_tokens": usage.get("input_tokens"),
+        "output_tokens": usage.get("output_tokens"),
+    }

@@ -1,0 +1,187 @@
+"""Reading a session that was exported. Whoever edited the file may have written anything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from ..fold import channel_text
+from ..protocol import (
+    JSON,
+    MAX_FRAME_BYTES,
+    MAX_MESSAGE_BYTES,
+    SERVER_MESSAGES,
+    STEP_TYPES,
+    Channel,
+    Frame,
+    check_session_id,
+)
+from ..session.text import clean_json
+from .log import FORMAT, VERSION, SessionFile, session_file
+
+_NO_EVENTS: Final = ("session", "step_delta", "ack", "error", "pong", "model", "module", "blob")
+_CHANNELS: Final[tuple[Channel, ...]] = ("content", "arguments", "output")
+_LONGEST: Final = MAX_MESSAGE_BYTES // 4
+"""Code points of a channel: as many as fit into a frame whatever they are."""
+
+_DEFAULTS: Final = {"iteration": 1, "timestamp": 0.0, "status": "done"}
+_DEEPEST: Final = 64
+"""Nothing of ours is nested deeper."""
+
+
+class SessionFileError(ValueError):
+    """This is no session that can be read. The text says why."""
+
+
+class Read(NamedTuple):
+    """What could be read."""
+
+    file: SessionFile
+    notes: list[str]
+    """What the reader should know of it, in sentences."""
+
+
+def read_session(source: str | bytes | Mapping[str, Any]) -> Read:
+    """Read an exported session, or one out of a notebook, as far as it goes.
+
+    Args:
+        source: The file's text, or the object in it.
+
+    Raises:
+        SessionFileError: It is no JSON, or no session, or of a later version.
+    """
+    value = _object(source)
+    if value.get("format") != FORMAT or not isinstance(value.get("events"), list):
+        raise SessionFileError(f"this is no exported session: its `format` is not {FORMAT!r}, or it has no `events`")
+    version = value.get("version")
+    if not isinstance(version, int) or version < 1:
+        raise SessionFileError("this is no exported session: its `version` is no number")
+    if version > VERSION:
+        raise SessionFileError(
+            f"this session was written by a later reasoning-widget (format {version}, and {VERSION} is known here): "
+            "update the package to read it"
+        )
+    session_id, epoch = value.get("session_id"), value.get("epoch")
+    if not isinstance(epoch, str) or not epoch or not isinstance(session_id, str):
+        raise SessionFileError("the exported session has no `session_id` or no `epoch`")
+    try:
+        check_session_id(session_id)
+    except ValueError as error:
+        raise SessionFileError(f"the exported session: {error}") from None
+    events = list(_events(value["events"]))
+    blobs = value.get("blobs")
+    message_id = value.get("message_id")
+    file = session_file(
+        session_id,
+        epoch,
+        events,
+        message_id=message_id if isinstance(message_id, str) else None,
+        blobs=clean_json(blobs) if isinstance(blobs, dict) else None,
+    )
+    return Read(file, _notes(len(value["events"]) - len(events), events, value["events"]))
+
+
+def _object(source: str | bytes | Mapping[str, Any]) -> JSON:
+    if isinstance(source, Mapping):
+        return dict(source)
+    try:
+        value = msgspec.json.decode(source)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        what = "it ends too early: part of it is missing" if "truncated" in str(error) else str(error)
+        raise SessionFileError(f"this is no exported session, because it is no JSON: {what}") from None
+    except RecursionError:
+        raise SessionFileError("this is no exported session: it is nested too deeply") from None
+    if not isinstance(value, dict):
+        raise SessionFileError("this is no exported session: it is no JSON object")
+    return value
+
+
+def _events(values: list[Any]) -> Iterator[Frame]:
+    """Those that can be read, numbered anew where a number is missing."""
+    last, runs = 0, set[str]()
+    for value in values:
+        event = _event(value, runs)
+        if event is None:
+            continue
+        seq = value.get("seq")
+        last = seq if isinstance(seq, int) and last < seq < 2**53 else last + 1
+        if event["type"] == "run_started":
+            runs.add(event["data"]["run_id"])
+        elif event["type"] == "reasoning_step":
+            event["data"].setdefault("id", f"seq-{last}")
+        yield {"type": event["type"], "seq": last, "data": event["data"]}
+
+
+def _event(value: Any, runs: set[str]) -> Frame | None:
+    """The event, cut to what a frame holds; None if it is none."""
+    if not isinstance(value, dict) or not isinstance(value.get("data"), dict) or _is_deep(value, _DEEPEST):
+        return None
+    kind = value.get("type")
+    if not isinstance(kind, str) or kind in _NO_EVENTS:
+        return None
+    data: JSON = clean_json(value["data"])
+    if kind == "reasoning_step":
+        data = {**data, **{name: value for name, value in _DEFAULTS.items() if name not in data}}
+        if data.get("run_id") not in runs:
+            return None
+    try:
+        if kind in SERVER_MESSAGES:
+            known = data.get("type") in STEP_TYPES or kind != "reasoning_step"
+            msgspec.convert(data if known else {**data, "type": "thought"}, SERVER_MESSAGES[kind])
+        if not isinstance(data.get("type", ""), str):
+            return None
+        shortened = _shortened(kind, data)
+        return {"type": kind, "data": shortened} if len(msgspec.json.encode(shortened)) < MAX_FRAME_BYTES else None
+    except (msgspec.MsgspecError, OverflowError):
+        return None
+
+
+def _shortened(kind: str, data: JSON) -> JSON:
+    if kind == "user_message":
+        return {**data, "content": data["content"][:_LONGEST]}
+    if kind != "reasoning_step":
+        return data
+    for channel in _CHANNELS:
+        text = channel_text(data, channel)
+        missing = len(text) - _LONGEST
+        if missing <= 0 or len(msgspec.json.encode(text)) <= MAX_MESSAGE_BYTES:
+            continue
+        text = text[:_LONGEST]
+        if channel == "content":
+            data = {**data, "content": text}
+        elif channel == "arguments":
+            data = {**data, "tool": {**data["tool"], "arguments": text}}
+        else:
+            data = {**data, "output": {**data["output"], "text/plain": text}}
+        cut = data.get("cut") or {}
+        data["cut"] = {**cut, channel: cut.get(channel, 0) + missing}
+    return data
+
+
+def _is_deep(value: Any, levels: int) -> bool:
+    if isinstance(value, dict):
+        return levels == 0 or any(_is_deep(item, levels - 1) for item in value.values())
+    if isinstance(value, list):
+        return levels == 0 or any(_is_deep(item, levels - 1) for item in value)
+    return False
+
+
+def _notes(dropped: int, events: list[Frame], values: list[Any]) -> list[str]:
+    notes = []
+    if dropped:
+        notes.append(
+            "One event in the file cannot be read, and is left out."
+            if dropped == 1
+            else f"{dropped} events in the file cannot be read, and are left out."
+        )
+    if sum(map(_cut_in, events)) > sum(map(_cut_in, values)):
+        notes.append("Texts in the file that were too long are cut.")
+    return notes
+
+
+def _cut_in(event: Any) -> int:
+    data = event.get("data") if isinstance(event, dict) else None
+    cut = data.get("cut") if isinstance(data, dict) else None
+    return sum(n for n in cut.values() if isinstance(n, int)) if isinstance(cut, dict) else 0

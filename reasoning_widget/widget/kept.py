@@ -1,0 +1,101 @@
+"""Where a chat keeps its log: in memory, or in a file that outlives the kernel."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from ..protocol import Frame, check_session_id
+from ..session.log import EventLog, StorageError
+from ..session.sqlite import SQLiteLog
+from ..session.store import SessionStore, StoreLocked
+
+if TYPE_CHECKING:
+    from ..export.log import SessionFile
+    from .chat import ReasoningChat
+
+_chats: Final[weakref.WeakValueDictionary[str, ReasoningChat]] = weakref.WeakValueDictionary()
+"""By session id: the chats of this process that keep their log in a file."""
+
+
+class ConversationInUse(StorageError):
+    """Another kernel has the conversation. The text says which."""
+
+
+def log_path(session_id: str) -> Path:
+    """The file of a conversation: in Jupyter's data directory, one each.
+
+    Raises:
+        ValueError: The id is malformed.
+    """
+    from jupyter_core.paths import jupyter_data_dir  # noqa: PLC0415 (only needed where something is kept)
+
+    return Path(jupyter_data_dir()) / "reasoning-widget" / "chats" / f"{check_session_id(session_id)}.db"
+
+
+def open_log(session_id: str | None, chat: ReasoningChat, *, resume: bool, file: SessionFile | None = None) -> EventLog:
+    """The log of a chat. Must be called on the sessions' loop, where it is closed.
+
+    A chat of this kernel that has the same conversation is closed: its cell was run again.
+
+    Args:
+        session_id: The conversation's id.
+        chat: Whose log it is.
+        resume: Whether to keep it in a file, and to go on with what is there.
+        file: An exported session to begin with.
+
+    Raises:
+        ValueError: There is nothing to resume without an id, it is malformed, or there is a conversation already where
+            an exported one is to be.
+        ConversationInUse: Another kernel has the conversation.
+        StorageError: The file cannot be read or written.
+    """
+    if resume and session_id is None:
+        raise ValueError("`resume=True` needs the `session_id` of the conversation")
+    if session_id is not None:
+        check_session_id(session_id)
+    log = _kept_log(session_id, chat) if resume and session_id is not None else SQLiteLog()
+    if file is not None:
+        try:
+            _fill(log, session_id or file["session_id"], file)
+        except (ValueError, StorageError):
+            log.close()
+            raise
+    return log
+
+
+def _kept_log(session_id: str, chat: ReasoningChat) -> SessionStore:
+    earlier = _chats.pop(session_id, None)
+    if earlier is not None:
+        earlier.close()
+    path = log_path(session_id)
+    try:
+        log = SessionStore(path, f"the kernel with process id {os.getpid()}")
+    except StoreLocked:
+        owner = Path(f"{path}.owner")
+        holder = owner.read_text("utf-8").strip() if owner.exists() else "another kernel"
+        raise ConversationInUse(
+            f"the conversation {session_id!r} is open in {holder}: shut that one down, or choose another `session_id`"
+        ) from None
+    _chats[session_id] = chat
+    return log
+
+
+def _fill(log: EventLog, session_id: str, file: SessionFile) -> None:
+    """Put an exported session into a log.
+
+    Raises:
+        ValueError: The log has a conversation of that id already.
+        StorageError: The log cannot be written.
+    """
+    if log.position(session_id) is not None:
+        raise ValueError(f"there is a conversation {session_id!r} already: choose another `session_id`")
+    events: list[Frame] = [{**event, "seq": seq} for seq, event in enumerate(file["events"], 1)]
+    if not events:
+        return
+    log.begin(session_id, file["epoch"])
+    log.append(session_id, 0, events)
+    for sha256, value in file.get("blobs", {}).items():
+        log.put_blob(session_id, sha256, value)

@@ -1,0 +1,56 @@
+"""Sessions to export, played without an agent."""
+
+from __future__ import annotations
+
+import base64
+import io
+from typing import Any
+
+from PIL import Image
+
+from reasoning_widget.export.log import SessionFile, newest_events, session_file
+from reasoning_widget.fold import Transcript, new_transcript, receive
+from reasoning_widget.protocol import Frame
+from tests.session.manual import ask, open_session
+
+KEY = "sk-" + "a1b2c3d4" * 5
+
+
+def png(width: int, height: int) -> str:
+    """A picture, as base64."""
+    written = io.BytesIO()
+    Image.radial_gradient("L").resize((width, height)).save(written, "PNG")
+    return base64.b64encode(written.getvalue()).decode()
+
+
+def played(*steps: dict[str, Any], question: str = "What is it?") -> SessionFile:
+    """The file of a session with one run that took these steps. Needs a running loop."""
+    session, runner = open_session()
+    ask(session, question, "m1")
+    for step in steps:
+        runner.run.emit(step)  # type: ignore[arg-type]
+    runner.run.end()
+    return session_file("demo", session.epoch, newest_events(session.state, session.events_after(0)))
+
+
+def fold(events: list[Frame], session_id: str = "demo", epoch: str = "") -> Transcript:
+    """The transcript that these events are."""
+    state = new_transcript()
+    state["session_id"], state["epoch"] = session_id, epoch
+    for event in events:
+        receive(state, event)
+    return state
+
+
+def hand_made(*steps: dict[str, Any], question: str = "What is it?", title: str = "A title") -> Transcript:
+    """The transcript of a run with these steps, whatever is in them."""
+    run = {"run_id": "r", "message_id": "m", "agent_name": "a", "enable_reasoning": True, "timestamp": 1.0}
+    common = {"run_id": "r", "iteration": 1, "timestamp": 1.0, "status": "done"}
+    events: list[tuple[str, dict[str, Any]]] = [
+        ("session_info", {"title": title}),
+        ("user_message", {"id": "m", "content": question, "timestamp": 1.0, "follows": None}),
+        ("run_started", run),
+        *(("reasoning_step", {**common, "id": f"s{number}", **step}) for number, step in enumerate(steps)),
+        ("run_finished", {"run_id": "r", "status": "completed", "usage": {}, "duration": 1.0}),
+    ]
+    return fold([{"type": kind, "seq": seq, "data": data} for seq, (kind, data) in enumerate(events, 1)])

@@ -1,0 +1,95 @@
+"""A transcript as a table and as a notebook."""
+
+import json
+import subprocess
+import sys
+
+import nbformat
+import pandas as pd
+import pytest
+from nbclient import NotebookClient
+
+from reasoning_widget.export.frame import to_frame
+from reasoning_widget.export.notebook import python_of, to_notebook
+from tests.export.sessions import hand_made
+
+STORY = (
+    {"type": "thought", "content": "I compute."},
+    {
+        "type": "tool_use",
+        "content": "",
+        "tool": {"name": "code_interpreter", "arguments": json.dumps({"code": "print(6 * 7)"})},
+        "duration": 0.5,
+        "usage": {"input_tokens": 7, "output_tokens": 3},
+    },
+    {"type": "tool_result", "content": "42", "tool": {"name": "code_interpreter"}},
+    {"type": "final_answer", "content": "It is 42."},
+)
+
+
+def test_a_frame_has_a_row_a_step():
+    frame = to_frame(hand_made(*STORY))
+
+    assert frame["type"].tolist() == ["thought", "tool_use", "tool_result", "final_answer"]
+    assert frame["content"].tolist()[-1] == "It is 42."
+    assert frame["tool"].dropna().tolist() == ["code_interpreter", "code_interpreter"]
+    assert frame["output_tokens"].sum() == 3
+    assert frame["duration"].sum() == 0.5
+    assert frame["time"][0] == pd.Timestamp(1.0, unit="s", tz="UTC")
+    assert set(frame["question"]) == {"What is it?"}
+
+
+def test_a_frame_of_nothing_has_the_same_columns():
+    assert to_frame(hand_made()).columns.tolist() == to_frame(hand_made(*STORY)).columns.tolist()
+
+
+@pytest.mark.parametrize(("module", "export"), [("pandas", "frame"), ("nbformat", "notebook")])
+def test_without_the_library_the_error_says_what_to_install(module, export):
+    program = (
+        f"import sys; sys.modules['{module}'] = None\n"
+        f"from reasoning_widget.export.{export} import to_{export}\n"
+        "from reasoning_widget.fold import new_transcript\n"
+        f"try: to_{export}(new_transcript())\n"
+        "except ImportError as error: print(error)"
+    )
+
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert f"pip install {module}" in ran.stdout
+
+
+def test_a_notebook_runs_what_the_agent_ran():
+    notebook = to_notebook(hand_made(*STORY))
+    nbformat.validate(notebook)
+
+    NotebookClient(notebook, kernel_name="python3").execute()
+
+    (cell,) = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    assert cell.outputs[0].text == "42\n"
+    assert cell.metadata["reasoning_widget"] == {
+        "session_id": "demo",
+        "step_id": "s1",
+        "run_id": "r",
+        "type": "tool_use",
+    }
+    prose = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    assert all(text in prose for text in ("A title", "What is it?", "I compute.", "It is 42."))
+    assert all("reasoning_widget" in cell.metadata for cell in notebook.cells)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "code"),
+    [
+        ("code_interpreter", "```python\nx = 1\n```", "x = 1"),
+        ("code_interpreter", '{"code": "```py\\nx = 1\\n```"}', "x = 1"),
+        ("code_interpreter", "x = 1", "x = 1"),
+        ("python", '{"source": "x = 1"}', "x = 1"),
+        ("code_interpreter", "", None),
+        ("code_interpreter", '{"other": 1}', None),
+        ("search", '{"code": "x = 1"}', None),
+    ],
+)
+def test_which_calls_run_python(name, arguments, code):
+    step = {"type": "tool_use", "content": "", "tool": {"name": name, "arguments": arguments}}
+
+    assert python_of(step) == code

@@ -1,0 +1,183 @@
+"""HTML and Markdown exports: what they show, and that nothing in them runs or is fetched, whatever an agent wrote."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+from markdown_it import MarkdownIt
+
+from reasoning_widget.export.html import to_html, to_page
+from reasoning_widget.export.markdown import to_markdown
+from tests.browser.hostile import PAYLOADS
+from tests.export.sessions import hand_made, png
+
+TAGS = {
+    *("html", "head", "meta", "title", "style", "body", "h1", "h2", "h3", "h4", "h5", "h6", "div", "p", "em", "strong"),
+    *("details", "summary", "b", "pre", "code", "a", "ul", "ol", "li", "blockquote", "hr", "br", "img"),
+    *("table", "thead", "tbody", "tr", "th", "td"),
+}
+ATTRIBUTES = {
+    "style",
+    "open",
+    "href",
+    "class",
+    "start",
+    "alt",
+    "src",
+    "lang",
+    "charset",
+    "http-equiv",
+    "content",
+    "name",
+}
+
+
+class Page(HTMLParser):
+    """The elements of a page, and its text, with and without styles."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.elements = []
+        self.text = ""
+        self._silent = False
+        self.feed(html)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        self._silent = tag in ("style", "title")
+
+    def handle_endtag(self, tag):
+        self._silent = False
+
+    def handle_data(self, data):
+        if not self._silent:
+            self.text += data
+
+
+def hostile(payload):
+    return hand_made(
+        {"type": "thought", "content": payload},
+        {"type": "tool_use", "content": payload, "tool": {"name": payload, "arguments": payload}},
+        {"type": "tool_result", "content": payload, "tool": {"name": payload}, "output": {"text/html": payload}},
+        {"type": "tool_result", "content": "", "output": {"image/png": payload, "image/svg+xml": payload}},
+        {"type": "final_answer", "content": payload},
+        {"type": "error", "content": payload},
+        {"type": payload, "content": payload, "status": payload},
+        question=payload,
+        title=payload,
+    )
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_hostile_text_is_text_on_a_page(payload):
+    page = Page(to_page(hostile(payload)))
+
+    assert {tag for tag, _ in page.elements} <= TAGS
+    for tag, attributes in page.elements:
+        assert set(attributes) <= ATTRIBUTES
+        assert re.match(r"https?:|mailto:|#|$", attributes.get("href", ""))
+        assert "url(" not in attributes.get("style", "")
+        assert tag != "img"  # none of the payloads is a picture
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_hostile_text_is_text_in_markdown_too(payload):
+    tokens = MarkdownIt("commonmark", {"html": True}).enable("table").parse(to_markdown(hostile(payload)))
+    flat = [child for token in tokens for child in (token, *(token.children or ()))]
+
+    assert [token.content for token in flat if token.type in ("html_block", "html_inline", "image")] == []
+    links = [str(token.attrGet("href")) for token in flat if token.type == "link_open"]
+    assert [link for link in links if not re.match(r"https?:|mailto:|#", link)] == []
+
+
+def test_markdown_that_is_harmless_is_passed_on_as_it_is():
+    text = "A [link](https://x.example), `<b>`, a < b\n\n```html\n<script>alert(1)</script>\n```\n\n| a |\n| - |\n| b |"
+
+    assert text in to_markdown(hand_made({"type": "final_answer", "content": text}))
+
+
+def test_code_keeps_its_markup_beside_hostile_text():
+    text = "<b>bold</b>\n\n```html\n<script>alert(1)</script>\n```"
+
+    shown = to_markdown(hand_made({"type": "final_answer", "content": text}))
+
+    assert "&lt;b>bold&lt;/b>" in shown
+    assert "```html\n<script>alert(1)</script>\n```" in shown
+
+
+def test_the_fragment_can_be_read_without_its_styles():
+    state = hand_made(
+        {"type": "thought", "content": "I **look** it up."},
+        {"type": "tool_use", "content": "", "tool": {"name": "search", "arguments": '{"q": 1}'}, "duration": 1.25},
+        {"type": "tool_result", "content": "found", "tool": {"name": "search"}, "status": "failed"},
+        {"type": "final_answer", "content": "It is *this*."},
+    )
+    bare = re.sub(r"<style>.*?</style>| style=\"[^\"]*\"", "", to_html(state))
+    page = Page(bare)
+
+    for text in (
+        "What is it?",
+        "Thought",
+        "I look it up.",
+        "Tool use: search · 1.2 s",
+        '"q": 1',
+        "found",
+        "It is this.",
+    ):
+        assert text in page.text
+    assert "Tool result: search (failed)" in page.text
+    assert len([tag for tag, _ in page.elements if tag == "details"]) == 4
+    assert len([tag for tag, attributes in page.elements if tag == "details" and "open" in attributes]) == 2
+
+
+def test_pictures_of_tools_are_shown_and_tables_as_text():
+    table = "<table><tr><th>a</th></tr><tr><td>1</td></tr></table><script>x</script>"
+    state = hand_made(
+        {"type": "tool_result", "content": "", "output": {"image/png": png(4, 4)}},
+        {"type": "tool_result", "content": "", "output": {"text/html": table}},
+    )
+    page = Page(to_html(state))
+
+    assert [attributes["src"] for tag, attributes in page.elements if tag == "img"] == [
+        f"data:image/png;base64,{png(4, 4)}"
+    ]
+    assert "a" in page.text
+    assert "1" in page.text
+    assert "x</script>" not in to_html(state)
+
+
+def test_texts_of_five_megabytes_are_drawn_as_far_as_it_goes():
+    long = "<b>x [y](javascript:z) " * 220_000
+    state = hand_made(
+        {"type": "thought", "content": long},
+        {"type": "tool_use", "content": "", "tool": {"name": "t", "arguments": long}},
+        {"type": "final_answer", "content": "The end."},
+        question=long,
+    )
+
+    html, markdown = to_page(state), to_markdown(state)
+
+    assert len(html) < 8_000_000
+    assert "more characters are not shown" in html
+    assert "The end." in html
+    assert len(markdown) < 3_000_000
+    assert "The end." in markdown
+
+
+def test_what_was_asked_meanwhile_is_there_too():
+    state = hand_made({"type": "tool_result", "id": "s", "content": "ok"}, {"type": "final_answer", "content": "Done"})
+    request = {
+        "request_id": "q",
+        "run_id": "r",
+        "step_id": "s",
+        "kind": "approval",
+        "prompt": "Really?",
+        "expires": None,
+    }
+    state["requests"]["q"] = {**request, "closed": {"request_id": "q", "reason": "answered", "value": True}}
+    state["messages"].append({"id": "n", "content": "Hurry", "run_id": "r", "steered": True, "withdrawn": None})
+
+    for form in (to_html(state), to_markdown(state)):
+        assert "The agent asked: Really? → approved" in form
+        assert "Hurry" in form

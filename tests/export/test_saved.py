@@ -1,0 +1,182 @@
+"""What a notebook file keeps is small, holds no secret, and says what is missing."""
+
+import base64
+import io
+import json
+
+import pytest
+from PIL import Image
+
+from reasoning_widget.export.html import to_html
+from reasoning_widget.export.log import newest_events
+from reasoning_widget.export.markdown import to_markdown, to_plain
+from reasoning_widget.export.saved import SavedTranscript, Saver, folded
+from reasoning_widget.protocol import ToolCall
+from tests.export.sessions import KEY, png
+from tests.session.manual import ask, open_session
+
+LONG = "0123456789" * 5_000
+
+
+def saved(session, limits=None, message_id=None):
+    saver = Saver(limits or SavedTranscript(), session.blob)
+    return saver.file(session.state, session.events_after(0), message_id)
+
+
+def steps(file):
+    return [event["data"] for event in file["events"] if event["type"] == "reasoning_step"]
+
+
+def forms(file):
+    state = folded(file)
+    return [json.dumps(file), to_html(state), to_markdown(state), to_plain(state)]
+
+
+async def test_long_texts_of_tools_are_cut_and_every_form_says_so():
+    session, runner = open_session()
+    ask(session, "Read it", "m1")
+    tool: ToolCall = {"name": "read", "arguments": LONG}
+    runner.run.emit({"type": "tool_use", "content": "", "tool": tool})
+    runner.run.emit({"type": "tool_result", "content": LONG, "tool": {"name": "read"}, "output": {"text/plain": LONG}})
+    runner.run.emit({"type": "final_answer", "content": LONG})
+    runner.run.end()
+
+    file = saved(session)
+    use, result, answer = steps(file)
+
+    assert use["cut"]["arguments"] == len(LONG) - 8_000
+    assert result["cut"] == {"content": len(LONG) - 8_000, "output": len(LONG) - 8_000}
+    assert (len(use["tool"]["arguments"]), len(result["content"]), answer["content"]) == (8_000, 8_000, LONG)
+    assert all("84,000 more characters were cut" in form for form in forms(file)[1:3])
+    assert session.state["steps"][result["id"]]["content"] == LONG  # the live chat has all of it
+
+
+async def test_what_was_cut_already_counts_along():
+    session, runner = open_session()
+    ask(session, "Read it", "m1")
+    runner.run.emit({"type": "tool_result", "content": "x" * 300_000, "tool": {"name": "read"}})
+    runner.run.end()
+
+    (step,) = steps(saved(session))
+
+    assert step["cut"]["content"] + len(step["content"]) == 300_000
+
+
+async def test_pictures_are_made_smaller_and_say_so_also_those_beside_the_log():
+    session, runner = open_session()
+    ask(session, "Draw", "m1")
+    picture = png(3000, 2000)
+    assert len(picture) > 64 * 1024  # so that it is kept beside the log
+    runner.run.emit({"type": "tool_result", "content": "", "tool": {"name": "draw"}, "output": {"image/png": picture}})
+    runner.run.end()
+
+    file = saved(session, SavedTranscript(max_picture=300))
+    (step,) = steps(file)
+    kept = Image.open(io.BytesIO(base64.b64decode(step["output"]["image/png"])))
+
+    assert kept.size == (300, 200)
+    assert step["scaled"] == {"image/png": [3000, 2000]}
+    assert step["output"]["image/png"] in to_html(folded(file))
+    assert "it was 3000 by 2000 pixels" in to_html(folded(file))
+
+
+async def test_small_pictures_stay_as_they_are_and_what_is_none_is_left_out():
+    session, runner = open_session()
+    ask(session, "Draw", "m1")
+    picture = png(20, 10)
+    for value in (picture, base64.b64encode(b"no picture").decode(), "not even base64"):
+        output = {"image/png": value}
+        runner.run.emit({"type": "tool_result", "content": "", "tool": {"name": "draw"}, "output": output})
+    runner.run.end()
+
+    small, *broken = steps(saved(session))
+
+    assert small["output"] == {"image/png": picture}
+    assert ["blob" in step["output"]["image/png"] for step in broken] == [True, True]
+
+
+async def test_large_values_are_left_out_and_said_to_be():
+    session, runner = open_session()
+    ask(session, "Table", "m1")
+    for html in ("<p>small</p>", f"<p>{LONG}</p>"):
+        output = {"text/html": html}
+        runner.run.emit({"type": "tool_result", "content": "", "tool": {"name": "table"}, "output": output})
+    runner.run.end()
+
+    file = saved(session)
+    small, large = steps(file)
+
+    assert small["output"] == {"text/html": "<p>small</p>"}
+    assert large["output"]["text/html"]["size"] == len(LONG) + 9
+    assert "50,009 bytes of text/html are not included" in to_html(folded(file))
+
+
+async def test_no_form_of_what_is_saved_holds_a_secret():
+    session, runner = open_session()
+    ask(session, f"Log in with {KEY}", "m1")
+    arguments = json.dumps({"key": KEY, "password": "Tr0ub4dor"})
+    runner.run.emit({"type": "thought", "content": f"So {KEY}"})
+    runner.run.emit({"type": "tool_use", "content": "", "tool": {"name": "login", "arguments": arguments}})
+    output = {"text/plain": f"got {KEY}", "text/html": f"<b>{KEY}</b>", "application/json": {"password": "Tr0ub4dor"}}
+    runner.run.emit({"type": "tool_result", "content": KEY, "tool": {"name": "login"}, "output": output})
+    runner.run.emit({"type": "final_answer", "content": f"It is `{KEY}`."})
+    runner.run.end(ValueError(KEY), f"The agent raised ValueError: {KEY}")
+
+    for form in forms(saved(session)):
+        assert KEY not in form
+        assert "Tr0ub4dor" not in form
+        assert "[masked: API key]" in form
+    assert KEY in json.dumps(session.state)
+
+
+async def test_a_secret_that_the_cut_would_split_is_masked_first():
+    session, runner = open_session()
+    ask(session, "Read", "m1")
+    runner.run.emit({"type": "tool_result", "content": "x " * 3_990 + KEY, "tool": {"name": "read"}})
+    runner.run.end()
+
+    (step,) = steps(saved(session))
+
+    assert KEY[:12] not in step["content"]
+
+
+async def test_the_limits_are_configurable(monkeypatch):
+    from traitlets.config import Config
+
+    limits = SavedTranscript(config=Config({"SavedTranscript": {"max_text": 5}}))
+    session, runner = open_session()
+    ask(session, "Read", "m1")
+    runner.run.emit({"type": "tool_result", "content": "1234567", "tool": {"name": "read"}})
+
+    (step,) = steps(saved(session, limits))
+
+    assert (step["content"], step["cut"]) == ("12345", {"content": 2})
+
+
+async def test_what_was_made_once_is_made_again_only_when_it_has_changed(monkeypatch):
+    session, runner = open_session()
+    saver = Saver(SavedTranscript(), session.blob)
+    ask(session, "Go", "m1")
+    runner.run.emit({"type": "thought", "content": "done"})
+    runner.run.emit({"type": "final_answer", "id": "a", "content": "grow", "status": "streaming"})
+    first = saver.file(session.state, session.events_after(0))
+    runner.run.emit({"type": "final_answer", "id": "a", "content": "grown", "status": "streaming"})
+    second = saver.file(session.state, session.events_after(0))
+
+    assert [step["content"] for step in steps(second)] == ["done", "grown"]
+    assert steps(second)[0] is steps(first)[0]
+    session.clear()
+    assert saver.file(session.state, session.events_after(0))["events"] == []
+
+
+@pytest.mark.parametrize("number", [100, 1_000])
+async def test_what_is_saved_of_one_question_does_not_grow_with_the_conversation(number):
+    session, runner = open_session()
+    for turn in range(number // 10):
+        ask(session, "Again", f"m{turn}")
+        runner.run.emit({"type": "final_answer", "content": "The same."})
+        runner.run.end()
+
+    events = newest_events(session.state, session.events_after(0), "m3")
+
+    assert len(events) == 5

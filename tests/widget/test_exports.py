@@ -1,0 +1,211 @@
+"""A chat's conversation leaves the kernel, and comes back."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from reasoning_widget import ReasoningChat
+from reasoning_widget.export.reading import SessionFileError
+from reasoning_widget.widget.kept import ConversationInUse, log_path
+from tests.export.sessions import KEY, png
+
+
+async def painter(prompt):
+    """Thinks, paints, answers."""
+    yield {"type": "thought", "content": f"I use {KEY}."}
+    output = {"image/png": png(400, 400), "text/html": "<p>x</p>" * 10_000}
+    yield {"type": "tool_result", "content": "painted", "tool": {"name": "paint"}, "output": output}
+    yield {"type": "final_answer", "content": prompt.upper()}
+
+
+@pytest.fixture
+def open_chat(tmp_path, monkeypatch):
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path))
+    chats = []
+
+    def make(agent=painter, **options):
+        chats.append(ReasoningChat(agent, **options))
+        return chats[-1]
+
+    yield make
+    for chat in chats:
+        chat.close()
+
+
+def test_json_loses_nothing(open_chat):
+    chat = open_chat()
+    chat.ask("one")
+    chat.ask("two")
+    written = chat.to_json()
+
+    back = ReasoningChat.from_json(written, agent=painter)
+
+    assert back.to_json() == written
+    assert (back.steps, back.runs) == (chat.steps, chat.runs)
+    assert back.to_html() == chat.to_html()
+    assert back.ask("three").text == "THREE"
+    back.close()
+
+
+def test_the_agent_of_a_session_is_asked_again_where_it_is_known(open_chat):
+    chat = open_chat()
+    chat.ask("one")
+
+    back = ReasoningChat.from_json(json.loads(chat.to_json()))
+
+    assert "ReasoningChat with assistant: 1 runs, 3 steps" in repr(back)  # `painter` has no name that is known
+    back.close()
+
+
+def test_what_cannot_be_read_is_an_error_or_a_warning(open_chat):
+    chat = open_chat()
+    chat.ask("one")
+    file = json.loads(chat.to_json())
+
+    with pytest.raises(SessionFileError, match="ends too early"):
+        ReasoningChat.from_json(chat.to_json()[:-100])
+    file["events"].insert(3, {"type": "reasoning_step", "data": {"type": "thought"}})
+    with pytest.warns(UserWarning, match="One event in the file cannot be read"):
+        back = ReasoningChat.from_json(file)
+    assert back.steps == chat.steps
+    back.close()
+
+
+def test_what_is_made_for_people_is_masked_and_data_is_not(open_chat):
+    chat = open_chat()
+    chat.ask("one")
+
+    for text in (chat.to_markdown(), chat.to_html(), str(chat.to_notebook())):
+        assert KEY not in text
+        assert "[masked: API key]" in text
+    assert KEY in chat.to_json()
+    assert KEY in chat.to_frame()["content"][0]
+
+
+def test_pictures_that_are_kept_beside_the_log_are_on_the_page(open_chat):
+    chat = open_chat()
+    chat.ask("one")
+
+    assert png(400, 400) in chat.to_html()
+    assert '"blob"' in chat.to_json()
+
+
+def test_a_chat_that_is_not_saved_leaves_only_a_note(open_chat):
+    chat = open_chat(save=False)
+    chat.ask("one")
+
+    bundle = chat._bundle({"application/vnd.jupyter.widget-view+json": {"model_id": "x"}}, None)
+
+    assert sorted(bundle) == ["application/vnd.jupyter.widget-view+json", "text/plain"]
+    assert "not saved" in bundle["text/plain"]
+    assert "ONE" not in str(bundle)
+
+
+def test_a_conversation_is_there_again_after_the_kernel(open_chat):
+    program = (
+        "from reasoning_widget import ReasoningChat\n"
+        "async def echo(prompt):\n    yield {'type': 'final_answer', 'content': prompt.upper()}\n"
+        "print(ReasoningChat(echo, session_id='notes', resume=True).ask('hello'))"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert (ran.stdout, ran.stderr) == ("HELLO\n", "")
+
+    chat = open_chat(session_id="notes", resume=True)
+
+    assert [step["content"] for step in chat.steps] == ["HELLO"]
+    assert chat.ask("again").text == "AGAIN"
+    assert len(chat.runs) == 2
+
+
+def test_a_run_that_the_end_of_the_kernel_cut_off_is_closed(open_chat):
+    program = (
+        "import asyncio, os, signal\n"
+        "from reasoning_widget import ReasoningChat\n"
+        "async def slow(prompt):\n"
+        "    yield {'type': 'thought', 'content': 'Hm.'}\n"
+        "    yield {'type': 'final_answer', 'id': 'a', 'content': 'Once upon', 'status': 'streaming'}\n"
+        "    await asyncio.sleep(1.5)\n"  # what has grown is made safe once a second
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "ReasoningChat(slow, session_id='notes', resume=True).ask('hello')"
+    )
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == -9
+
+    chat = open_chat(session_id="notes", resume=True)
+
+    assert [run["status"] for run in chat.runs] == ["interrupted"]
+    assert [(step["content"], step["status"]) for step in chat.steps] == [("Hm.", "done"), ("Once upon", "stopped")]
+
+
+def test_two_kernels_cannot_have_a_conversation_at_once(open_chat):
+    open_chat(session_id="notes", resume=True)
+    program = (
+        "from reasoning_widget import ReasoningChat\n"
+        "async def echo(prompt):\n    yield {'type': 'final_answer', 'content': prompt}\n"
+        "try: ReasoningChat(echo, session_id='notes', resume=True)\n"
+        "except Exception as error: print(type(error).__name__, error)"
+    )
+
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+
+    assert ran.stdout.startswith(f"{ConversationInUse.__name__} the conversation 'notes' is open in the kernel with")
+    assert str(os.getpid()) in ran.stdout
+
+
+def test_running_the_cell_again_goes_on_with_the_conversation(open_chat):
+    first = open_chat(session_id="notes", resume=True)
+    first.ask("one")
+
+    again = open_chat(session_id="notes", resume=True)
+
+    assert [step["content"] for step in again.steps][-1] == "ONE"
+    assert first.comm is None
+
+
+def test_without_resume_a_conversation_ends_with_its_chat(open_chat):
+    open_chat(session_id="notes").ask("one")
+
+    assert open_chat(session_id="notes").steps == []
+    assert not log_path("notes").exists()
+
+
+def test_what_cannot_be_resumed_says_why(open_chat):
+    with pytest.raises(ValueError, match="session_id"):
+        open_chat(resume=True)
+    with pytest.raises(ValueError, match="A-Z a-z"):
+        open_chat(session_id="../notes", resume=True)
+    log_path("notes").parent.mkdir(parents=True)
+    log_path("notes").write_text("no database")
+    with pytest.raises(RuntimeError, match="not a database"):
+        open_chat(session_id="notes", resume=True)
+
+
+def test_an_exported_session_replaces_no_conversation(open_chat):
+    chat = open_chat(session_id="notes", resume=True)
+    chat.ask("one")
+
+    with pytest.raises(ValueError, match="already"):
+        ReasoningChat.from_json(chat.to_json(), agent=painter, resume=True)
+
+
+def test_a_program_that_ends_in_the_middle_of_a_run_closes_it(open_chat):
+    program = (
+        "import threading, asyncio\n"
+        "from reasoning_widget import ReasoningChat\n"
+        "said = threading.Event()\n"
+        "async def slow(prompt):\n"
+        "    yield {'type': 'thought', 'content': 'Hm.'}\n"
+        "    said.set()\n"
+        "    await asyncio.Event().wait()\n"
+        "chat = ReasoningChat(slow, session_id='notes', resume=True)\n"
+        "threading.Thread(target=chat.ask, args=('hello',), daemon=True).start()\n"
+        "said.wait()"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert ran.stderr == ""
+
+    log = log_path("notes").read_bytes()
+
+    assert b'"interrupted"' in log
