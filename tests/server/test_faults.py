@@ -53,11 +53,14 @@ async def test_a_run_ends_the_same_for_those_whose_connection_is_cut_again_and_a
     def over(survivor):
         return [run["status"] for run in survivor.state["runs"]] == ["completed", "completed"]
 
+    def over_after_all_cuts():
+        if proxy.cut_count == CUTS:
+            end.touch()
+        return over(growing)
+
     async def survive():
-        while not await growing.follow(proxy.origin, lambda: over(growing)):
+        while not await growing.follow(proxy.origin, over_after_all_cuts):
             calm.cut()  # what a client without tokens is sent would come to few bytes in a run
-            if proxy.cut_count == CUTS:
-                end.touch()
 
     async def survive_without_tokens():
         while not await plain.follow(calm.origin, lambda: over(plain)):
