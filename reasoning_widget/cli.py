@@ -1,36 +1,52 @@
-"""The command `reasoning-widget`: fetch the local model, see which model answers, ask in the terminal."""
+"""The command `reasoning-widget`: ask here or on a server, read along, list and export; the local model.
+
+It ends with 0 if all went well; 1 if it did not, such as a run that failed; 2 if the command was not understood; 3 if
+the server cannot be reached; 4 if it does not let us in; 130 when interrupted.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import secrets
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
-from typing import Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
 import typer
 from rich.console import Console
-from rich.live import Live
-from rich.markdown import Markdown
-from rich.panel import Panel
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
-from rich.text import Text
+from rich.table import Table
 
 from .agents.base import AgentError, MaxIterationsReached
-from .protocol import Step
+from .protocol import JSON, ProtocolError, Step
+from .terminal import Drawing, clean
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Watch an agent think, and manage its model.")
+if TYPE_CHECKING:
+    from .client.address import Address
+    from .client.opening import connect
+
+_HELP = """Ask agents and watch them think, here or on a server.
+
+With --server, or REASONING_WIDGET_SERVER in the environment, a Jupyter server is asked; its token is read from
+REASONING_WIDGET_TOKEN, or a ticket from REASONING_WIDGET_TICKET.
+"""
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=_HELP)
 model_app = typer.Typer(no_args_is_help=True, help="The language model that answers.")
 app.add_typer(model_app, name="model")
 
-_LOOKS = {
-    "thought": ("Thought", "💭", "blue"),
-    "tool_use": ("Tool use", "🔧", "dark_orange"),
-    "tool_result": ("Tool result", "📄", "magenta"),
-    "final_answer": ("Final answer", "✅", "green"),
-    "error": ("Error", "⛔", "red"),
-}
+UNREACHABLE = 3
+NOT_ALLOWED = 4
+
 _Size = Annotated[str, typer.Option(help="0.5b (0.5 GB) or 1.5b (1.1 GB, better).")]
+_Server = Annotated[
+    str | None, typer.Option(envvar="REASONING_WIDGET_SERVER", help="A Jupyter server's address: http://host:8888/")
+]
+_Session = Annotated[str, typer.Argument(help="The session's id, as `reasoning-widget sessions` lists it.")]
 
 
 def main() -> None:
@@ -98,83 +114,202 @@ def _progress_bar(title: str) -> Iterator[Any]:
 @app.command()
 def ask(
     question: Annotated[str, typer.Argument(help="What to ask.")],
-    agent: Annotated[str, typer.Option(help="Which agent: researcher, assistant, or one of your own.")] = "researcher",
+    agent: Annotated[
+        str | None, typer.Option(help="Which agent: researcher (unless the session had another), assistant, your own.")
+    ] = None,
     max_iterations: Annotated[int, typer.Option(min=1, help="How many model calls it may make.")] = 20,
+    server: _Server = None,
+    session: Annotated[
+        str | None, typer.Option(help="On a server: the session to go on with; a new one if absent.")
+    ] = None,
 ) -> None:
-    """Ask an agent about the files below this folder, and watch its steps. Piped, only the text is printed."""
-    from .agents.manager import AgentManager, UnknownAgentError  # noqa: PLC0415
-    from .agents.models import choose_model  # noqa: PLC0415
+    """Ask an agent, and watch its steps: here, about the files below this folder, or on a server.
 
+    Piped, the answer alone is printed; the steps go to the standard error.
+    """
     if not question.strip():
         _fail("The question is empty: write one.")
     with _errors_in_words():
-        typer.echo(choose_model().reason, err=True)
-        try:
-            chosen = AgentManager().get(agent)
-        except UnknownAgentError as error:
-            _fail(str(error))
-        try:
-            asyncio.run(_show(chosen.run_with_reasoning_stream(question, max_iterations)))
-        except (AgentError, MaxIterationsReached):
-            raise
-        except Exception as error:  # noqa: BLE001 (agents raise what they like; the person is told)
-            _fail(chosen.explain(error))
+        if server is not None:
+            _ask_server(_way(server, session), question, agent, max_iterations)
+        elif session is not None:
+            _fail("A session is on a server: name it with --server, or in REASONING_WIDGET_SERVER.")
+        else:
+            _ask_here(question, agent or "researcher", max_iterations)
+
+
+def _ask_here(question: str, agent: str, max_iterations: int) -> None:
+    from .agents.manager import AgentManager, UnknownAgentError  # noqa: PLC0415
+    from .agents.models import choose_model  # noqa: PLC0415
+
+    typer.echo(choose_model().reason, err=True)
+    try:
+        chosen = AgentManager().get(agent)
+    except UnknownAgentError as error:
+        _fail(str(error))
+    try:
+        asyncio.run(_show(chosen.run_with_reasoning_stream(question, max_iterations)))
+    except (AgentError, MaxIterationsReached):
+        raise
+    except Exception as error:  # noqa: BLE001 (agents raise what they like; the person is told)
+        _fail(chosen.explain(error))
 
 
 async def _show(steps: AsyncIterator[Step]) -> None:
     """Draw each step while it grows, and leave it above when the next begins."""
-    console = Console()
-    plain = not console.is_terminal
-    open_step: Step | None = None
-    with contextlib.ExitStack() as stack:
-        live = None if plain else stack.enter_context(Live(console=console, vertical_overflow="visible"))
-        async for step in steps:
+    open_step: JSON | None = None
+    with Drawing() as drawing:
+        async for each in steps:
+            step: JSON = dict(each)
             if open_step is not None and step.get("id") != open_step.get("id"):
-                _leave(console, live, open_step)
+                drawing.done(open_step)
             open_step = step
-            if live is not None:
-                live.update(_card(step))
+            if drawing.live:
+                drawing.grow(step)
         if open_step is not None:
-            _leave(console, live, open_step)
+            drawing.done(open_step)
 
 
-def _leave(console: Console, live: Live | None, step: Step) -> None:
-    """Print a step for good."""
-    if live is None:
-        title = _LOOKS.get(step["type"], (step["type"], "", ""))[0]
-        text = _text(step)
-        sys.stdout.write(f"{title}: {text}\n")
-        sys.stdout.flush()
+def _ask_server(way: connect, question: str, agent: str | None, max_iterations: int) -> None:
+    with way as chat:
+        typer.echo(f"Session {chat.session_id}", err=True)
+        with Drawing() as drawing:
+            asked = chat.ask(
+                question,
+                agent=agent,
+                max_iterations=max_iterations,
+                tokens=drawing.live,
+                on_request=drawing.request,
+            )
+            for step in asked:
+                drawing.show(step)
+        answer = asked.answer()
+    if answer.status != "completed":
+        _fail(f"The run ended: {answer.status}.")
+
+
+# A server's sessions ----------------------------------------------------------------------------------------------
+
+
+@app.command()
+def watch(session: _Session, server: _Server = None) -> None:
+    """Read along in a session of a server: what was said, and what comes, until you press Ctrl-C."""
+    with _errors_in_words():
+        asyncio.run(_watch(_way(_named(server), session)))
+
+
+async def _watch(way: connect) -> None:
+    from .client.following import Following  # noqa: PLC0415
+
+    async with way as chat:
+        following = Following(chat)
+        with Drawing(everything=True) as drawing:
+            for run in chat.state["runs"]:
+                for step_id in run["steps"]:
+                    drawing.change(chat.state, "step", step_id)
+                drawing.change(chat.state, "run", run["run_id"])
+            for request_id in chat.state["requests"]:
+                drawing.change(chat.state, "request", request_id)
+            while True:
+                await following.changed()
+                for kind, name in following.take():
+                    drawing.change(chat.state, kind, name)
+
+
+@app.command("sessions")
+def list_sessions(
+    words: Annotated[list[str] | None, typer.Argument(help="Words that were said in them.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="How many at most.")] = 50,
+    server: _Server = None,
+) -> None:
+    """List the sessions of a server, newest first, or those in which something was said.
+
+    Piped, a line each: id, time, questions, status, title; between them tabs.
+    """
+    from .client.rest import sessions  # noqa: PLC0415
+
+    with _errors_in_words():
+        found = list(sessions(_address(_named(server)), " ".join(words or []), limit))
+    console = Console()
+    if console.is_terminal:
+        table = Table("Session", "Last used", "Questions", "Status", "Title", box=None)
+        for info in found:
+            table.add_row(*_row(info))
+        console.print(table if found else "There are none.")
         return
-    live.update(Text(""))
-    console.print(_card(step))
+    for info in found:
+        sys.stdout.write("\t".join(cell.replace("\t", " ").replace("\n", " ") for cell in _row(info)) + "\n")
 
 
-def _card(step: Step) -> Panel:
-    title, icon, colour = _LOOKS.get(step["type"], (step["type"], "•", "white"))
-    text = _text(step)
-    body: Any = Markdown(text) if step["type"] in {"thought", "final_answer"} else Text(text)
-    seconds = f" · {step['duration']:.1f} s" if step.get("duration") else ""
-    return Panel(body, title=f"{icon} {title}{seconds}", title_align="left", border_style=colour)
+def _row(info: JSON) -> list[str]:
+    used = time.strftime("%Y-%m-%d %H:%M", time.localtime(info["updated"]))
+    said = info.get("snippet") or info["title"] or ""
+    return [info["id"], used, str(info["messages"]), info["status"] or "", clean(said)]
 
 
-def _text(step: Step) -> str:
-    if step["content"] or "tool" not in step:
-        return step["content"]
-    return f"{step['tool']['name']}({step['tool'].get('arguments', '')})"
+@app.command()
+def export(
+    session: _Session,
+    kind: Annotated[Literal["json", "markdown", "html"], typer.Option("--format", help="How.")] = "markdown",
+    output: Annotated[Path | None, typer.Option(help="The file to write; the standard output if absent.")] = None,
+    server: _Server = None,
+) -> None:
+    """Print a session of a server as a file."""
+    from .client.rest import export  # noqa: PLC0415
+
+    with _errors_in_words():
+        content = export(_address(_named(server)), session, kind)
+        if output is None:
+            sys.stdout.buffer.write(content)
+            sys.stdout.flush()
+        else:
+            output.write_bytes(content)
+
+
+def _named(server: str | None) -> str:
+    return server or _fail("Which server? Name it with --server, or in REASONING_WIDGET_SERVER.", 2)
+
+
+def _secrets() -> tuple[str | None, str | None]:
+    """The token and the ticket; a ticket goes before."""
+    ticket = os.environ.get("REASONING_WIDGET_TICKET") or None
+    return (None if ticket else os.environ.get("REASONING_WIDGET_TOKEN") or None), ticket
+
+
+def _address(server: str) -> Address:
+    from .client.address import Address  # noqa: PLC0415
+
+    return Address.of(server, *_secrets())
+
+
+def _way(server: str, session: str | None) -> connect:
+    from .client import connect  # noqa: PLC0415
+
+    token, ticket = _secrets()
+    return connect(server, session or f"cli-{secrets.token_hex(4)}", token=token, ticket=ticket)
 
 
 @contextlib.contextmanager
 def _errors_in_words() -> Iterator[None]:
-    """Show what can be helped as a sentence and not as a traceback, and exit with 1; with 130 when interrupted."""
+    """Show what can be helped as a sentence and not as a traceback, and exit with a code that says what it was."""
+    from .client.errors import Disconnected, NotAllowed  # noqa: PLC0415
+
     try:
         yield
-    except AgentError as error:
+    except NotAllowed as error:
+        _fail(f"{error} Put the server's token into REASONING_WIDGET_TOKEN.", NOT_ALLOWED)
+    except Disconnected as error:
+        _fail(str(error), UNREACHABLE)
+    except (AgentError, ProtocolError, LookupError) as error:
+        _fail(str(error))
+    except ValueError as error:
+        _fail(str(error), 2)
+    except OSError as error:
         _fail(str(error))
     except KeyboardInterrupt:
         raise typer.Exit(130) from None
 
 
-def _fail(message: str) -> None:
+def _fail(message: str, code: int = 1) -> NoReturn:
     typer.secho(message, err=True, fg=typer.colors.RED)
-    raise typer.Exit(1)
+    raise typer.Exit(code)

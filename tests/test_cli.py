@@ -1,31 +1,15 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from reasoning_widget.agents.local import weights
+from tests.command import Terminal, run
 from tests.scripted_model import ScriptedModel, call, say, think
 
-COMMAND = [sys.executable, "-c", "from reasoning_widget.cli import main; main()"]
 KEY = "sk-scripted-secret"
-
-
-def run(*arguments, cwd, **environment):
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), **environment},
-        stdin=subprocess.DEVNULL,
-        check=False,
-    )
 
 
 @pytest.fixture
@@ -42,42 +26,22 @@ def heron(scripted_model: ScriptedModel, tmp_path):
     return {"REASONING_WIDGET_LLM": json.dumps(scripted_model.llm(use_raw_api=True))}
 
 
-def test_asking_prints_the_steps_as_plain_text_when_piped(heron, tmp_path):
+def test_asking_prints_only_the_answer_when_piped_and_the_steps_beside_it(heron, tmp_path):
     done = run("ask", "Which colour has the heron?", cwd=tmp_path, **heron)
     assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
+    assert done.stdout == "It is **grey** (birds.md:1).\n"
+    why, *lines = done.stderr.splitlines()
+    assert "REASONING_WIDGET_LLM" in why  # why this model answers
     assert lines[0] == "Thought: I look it up."
     assert lines[1].startswith('Tool use: search_files({"query"')
     assert lines[2] == "Tool result: [birds.md:1]"
-    assert lines[-1] == "Final answer: It is **grey** (birds.md:1)."
-    assert "REASONING_WIDGET_LLM" in done.stderr  # why this model answers
     assert KEY not in done.stdout + done.stderr
 
 
 def test_asking_in_a_terminal_draws_cards_in_five_colours(heron, tmp_path):
-    parent, child = pty.openpty()
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1]), "TERM": "xterm-256color", **heron}
-    process = subprocess.Popen(
-        [*COMMAND, "ask", "Which colour has the heron?"],
-        stdin=child,
-        stdout=child,
-        stderr=child,
-        cwd=tmp_path,
-        env=environment,
-    )
-    os.close(child)
-    shown = b""
-    while True:
-        try:
-            block = os.read(parent, 65536)
-        except OSError:  # the other end is closed
-            break
-        if not block:
-            break
-        shown += block
-    os.close(parent)
-    assert process.wait() == 0
-    text = shown.decode()
+    with Terminal("ask", "Which colour has the heron?", cwd=tmp_path, **heron) as terminal:
+        assert terminal.end() == 0
+    text = terminal.text
     for title in ("Thought", "Tool use", "Tool result", "Final answer"):
         assert title in text
     assert "\x1b[34m" in text  # blue, the thought

@@ -33,11 +33,19 @@ def documents_with(*languages: str) -> list[Path]:
 
 @pytest.mark.parametrize("document", documents_with("python"), ids=lambda path: path.name)
 def test_its_python_runs_in_a_notebook(
-    document: Path, scripted_model: ScriptedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    document: Path,
+    scripted_model: ScriptedModel,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> None:
     scripted_model.script("", ["The model's answer."])
     monkeypatch.setenv("REASONING_WIDGET_LLM", json.dumps(scripted_model.llm()))
     monkeypatch.setenv("PYDEVD_DISABLE_FILE_VALIDATION", "1")
+    if "REASONING_WIDGET_SERVER" in document.read_text(encoding="utf-8"):
+        server = request.getfixturevalue("server")
+        monkeypatch.setenv("REASONING_WIDGET_SERVER", server.origin)
+        monkeypatch.setenv("REASONING_WIDGET_TOKEN", server.token)
     (tmp_path / "notes.txt").write_text("The harbour of the town freezes in January.\n")
     cells = [nbformat.v4.new_code_cell(block) for block in blocks(document, "python")]
     notebook = nbformat.v4.new_notebook(cells=cells)

@@ -1,0 +1,168 @@
+"""Steps in a terminal: cards in the five colours; plain text without control characters where no terminal watches."""
+
+from __future__ import annotations
+
+import re
+import sys
+from types import TracebackType
+from typing import Any, Final, Self
+
+import typer
+from rich.console import Console, Group
+from rich.live import Live
+from rich.markdown import Markdown
+from rich.panel import Panel
+from rich.text import Text
+
+from .export.transcript import TITLES
+from .fold import Transcript, find_run, is_open
+from .protocol import JSON
+
+_LOOKS: Final = {
+    "thought": ("💭", "blue"),
+    "tool_use": ("🔧", "dark_orange"),
+    "tool_result": ("📄", "magenta"),
+    "final_answer": ("✅", "green"),
+    "error": ("⛔", "red"),
+}
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def clean(text: str) -> str:
+    """The text without what a terminal would obey: only line breaks and tabs are left."""
+    return _CONTROL.sub("", text.replace("\r\n", "\n"))
+
+
+class Drawing:
+    """Where steps appear, between entering and leaving it.
+
+    Args:
+        everything: Where no terminal watches, print everything. Else only answers are printed, and the rest goes to the
+            standard error.
+
+    Attributes:
+        live: Whether steps are drawn while they grow.
+    """
+
+    def __init__(self, *, everything: bool = False) -> None:
+        self._console = Console()
+        self.live = self._console.is_terminal
+        self._everything = everything
+        self._open: dict[str, JSON] = {}
+        self._done: set[str] = set()
+        self._introduced: set[str] = set()
+        self._ended: set[str] = set()
+        self._region = Live(console=self._console, vertical_overflow="visible", transient=True)
+
+    def __enter__(self) -> Self:
+        if self.live:
+            self._region.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave what was open as it is now."""
+        for step in list(self._open.values()):
+            self.done(step)
+        if self.live:
+            self._region.stop()
+
+    def show(self, step: JSON) -> None:
+        """A step of a session, each time it has changed."""
+        if is_open(step):
+            self.grow(step)
+        else:
+            self.done(step)
+
+    def grow(self, step: JSON) -> None:
+        """A step is not complete yet."""
+        self._open[step.get("id", "")] = step
+        self._draw_open()
+
+    def done(self, step: JSON) -> None:
+        """A step is complete. Harmless when repeated."""
+        self._open.pop(step.get("id", ""), None)
+        if step.get("id") in self._done:
+            return
+        if "id" in step:
+            self._done.add(step["id"])
+        self._draw_open()
+        if self.live:
+            self._console.print(_card(step))
+        elif step["type"] == "final_answer" and not self._everything:
+            _print(clean(step["content"]))
+        else:
+            title = TITLES.get(step["type"], str(step["type"]))
+            self._say(f"{title}: {_text(step)}")
+
+    def change(self, state: Transcript, kind: str, name: str) -> None:
+        """Something of a session has changed; see `Following`."""
+        if kind == "step" and name in state["steps"]:
+            step = state["steps"][name]
+            self._introduce(state, step.get("run_id", ""))
+            self.show(dict(step))
+        elif kind == "request" and state["requests"][name]["closed"] is None:
+            self._say(f"The agent asks: {clean(state['requests'][name]['prompt'])}")
+        elif kind == "run":
+            self._introduce(state, name)
+            run = find_run(state, name)
+            if run is not None and run["status"] not in ("running", "completed") and name not in self._ended:
+                self._ended.add(name)
+                self._say(f"The run ended: {run['status']}.")
+
+    def request(self, request: JSON) -> Any:
+        """Let the person answer a request of the agent; None if nobody is there who could."""
+        prompt = clean(request["prompt"])
+        if not (self.live and sys.stdin.isatty()):
+            typer.echo(f"The agent asks, and waits until somebody answers elsewhere: {prompt}", err=True)
+            return None
+        self._region.stop()
+        try:
+            if request["kind"] == "approval":
+                return typer.confirm(prompt)
+            options = ", ".join(clean(option) for option in request.get("options", []))
+            return typer.prompt(f"{prompt} ({options})" if options else prompt)
+        finally:
+            self._region.start()
+
+    def _introduce(self, state: Transcript, run_id: str) -> None:
+        """Say what a run is about, before its first step."""
+        run = find_run(state, run_id)
+        if run is None or run_id in self._introduced:
+            return
+        self._introduced.add(run_id)
+        asked = next((each["content"] for each in state["messages"] if each["id"] == run["message_id"]), "")
+        self._say(f"You → {clean(run['agent_name'])}: {clean(asked)}", style="bold")
+
+    def _say(self, text: str, style: str = "dim") -> None:
+        if self.live:
+            self._console.print(Text(text, style=style))
+        elif self._everything:
+            _print(text)
+        else:
+            typer.echo(text, err=True)
+
+    def _draw_open(self) -> None:
+        if self.live:
+            self._region.update(Group(*(_card(step) for step in self._open.values())))
+
+
+def _print(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def _card(step: JSON) -> Panel:
+    icon, colour = _LOOKS.get(step["type"], ("•", "white"))
+    title = TITLES.get(step["type"], str(step["type"]))
+    text = _text(step)
+    body: Any = Markdown(text) if step["type"] in {"thought", "final_answer"} else Text(text)
+    seconds = f" · {step['duration']:.1f} s" if step.get("duration") else ""
+    return Panel(body, title=f"{icon} {title}{seconds}", title_align="left", border_style=colour)
+
+
+def _text(step: JSON) -> str:
+    if step["content"] or "tool" not in step:
+        return clean(step["content"])
+    return clean(f"{step['tool']['name']}({step['tool'].get('arguments', '')})")

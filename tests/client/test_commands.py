@@ -1,0 +1,164 @@
+"""The command line against a real server, in a pipe and in a terminal."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from reasoning_widget import connect
+from reasoning_widget.cli import app
+from tests.command import Terminal, run
+from tests.server.client import new_session
+
+
+@pytest.fixture
+def there(server, tmp_path):
+    """Where the command runs, and what it finds in its environment."""
+    return {"cwd": tmp_path, "REASONING_WIDGET_SERVER": server.origin, "REASONING_WIDGET_TOKEN": server.token}
+
+
+@pytest.fixture
+def here(server):
+    """Run the command in this process: what it says about errors needs none of its own."""
+
+    def invoke(*arguments, **environment):
+        names = {"REASONING_WIDGET_SERVER": server.origin, "REASONING_WIDGET_TOKEN": server.token}
+        return CliRunner().invoke(app, arguments, env={**names, **environment})
+
+    return invoke
+
+
+@pytest.fixture
+def heron(server):
+    """A session in which something was said."""
+    session_id = new_session()
+    with connect(server.origin, session_id, token=server.token) as chat:
+        chat.ask(f"Where is the heron {session_id}?", agent="echo").answer()
+    return session_id
+
+
+def is_plain(text):
+    return all(letter.isprintable() or letter == "\n" for letter in text)
+
+
+def test_piped_only_the_answer_is_printed(server, there):
+    session_id = new_session()
+    done = run("ask", "hello", "--agent", "echo", "--session", session_id, **there)
+    assert (done.returncode, done.stdout) == (0, "You said: hello\n")
+    assert done.stderr == f"Session {session_id}\nThought: Repeat it.\n"
+    again = run("ask", "again", "--session", session_id, **there)
+    assert again.stdout == "You said: again\n"  # by whoever was asked before
+    assert is_plain(done.stdout + done.stderr)
+
+
+def test_what_an_agent_says_cannot_command_a_terminal(there):
+    done = run("ask", "\x1b[31mred\x07", "--agent", "echo", **there)
+    assert done.stdout == "You said: [31mred\n"
+
+
+def test_a_run_that_fails_is_seen_in_the_exit_code(there):
+    done = run("ask", "go", "--agent", "crash", **there)
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "exit status was 3" in done.stderr
+
+
+def test_in_a_terminal_the_person_answers_the_agent(there):
+    with Terminal("ask", "go", "--agent", "question", **there) as terminal:
+        terminal.until("Which colour?")
+        terminal.type("green\n")
+        assert terminal.end() == 0
+    assert "green, then." in terminal.text
+    assert "Final answer" in terminal.text
+    assert "\x1b[32m" in terminal.text  # green, the answer
+
+
+def test_ctrl_c_stops_the_run(server, there):
+    session_id = new_session()
+    with Terminal("ask", "go", "--agent", "wait", "--session", session_id, **there) as terminal:
+        terminal.until("Hm.")
+        terminal.interrupt()
+        assert terminal.end() == 130
+    with connect(server.origin, session_id, token=server.token) as chat:
+        assert [run["status"] for run in chat.runs] == ["stopped"]
+
+
+def test_watch_shows_what_was_said_and_what_comes(server, there, heron):
+    with Terminal("watch", heron, **there) as terminal:
+        terminal.until("You said: Where is the heron")
+        with connect(server.origin, heron, token=server.token) as chat:
+            chat.ask("And the crane?", agent="echo").answer()
+            terminal.until("You said: And the crane?")
+            chat.ask("go", agent="wait")
+            terminal.until("Hm.")  # while it is open
+            chat.stop()
+        terminal.until("The run ended: stopped.")
+        terminal.interrupt()
+        assert terminal.end() == 130
+    assert "\x1b[34m" in terminal.text  # blue, the thought
+    assert "Traceback" not in terminal.text
+
+
+def test_sessions_are_listed_and_searched(there, heron):
+    done = run("sessions", "heron", heron, **there)
+    (line,) = done.stdout.splitlines()
+    assert line.split("\t")[0] == heron
+    assert line.split("\t")[2:4] == ["1", "completed"]
+    assert heron in run("sessions", **there).stdout
+    assert len(run("sessions", "--limit", "1", **there).stdout.splitlines()) == 1
+    assert run("sessions", "nobody-has-said-this", **there).stdout == ""
+    with Terminal("sessions", "heron", heron, **there) as terminal:
+        assert terminal.end() == 0
+    assert "Last used" in terminal.text
+
+
+def test_export_prints_or_writes_a_session(there, heron):
+    assert "You said: Where is the heron" in run("export", heron, **there).stdout
+    exported = json.loads(run("export", heron, "--format", "json", **there).stdout)
+    assert exported["session_id"] == heron
+    done = run("export", heron, "--format", "html", "--output", "heron.html", **there)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert (there["cwd"] / "heron.html").read_text().startswith("<!doctype html>")
+
+
+@pytest.mark.parametrize("command", [("ask", "hello"), ("watch", "s"), ("sessions",), ("export", "s")])
+@pytest.mark.parametrize(
+    ("changed", "code", "said"),
+    [
+        ({"REASONING_WIDGET_SERVER": "http://127.0.0.1:9"}, 3, "No server answers at http://127.0.0.1:9/"),
+        ({"REASONING_WIDGET_TOKEN": "a-wrong-secret"}, 4, "REASONING_WIDGET_TOKEN"),
+        ({"REASONING_WIDGET_SERVER": "nowhere"}, 2, "http://localhost:8888"),
+    ],
+)
+def test_errors_say_what_to_do_and_have_a_code_of_their_own(here, command, changed, code, said):
+    done = here(*command, **changed)
+    assert done.exit_code == code
+    assert said in done.stderr
+    assert done.stdout == ""
+    assert "Traceback" not in done.stderr
+    assert "a-wrong-secret" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "said"),
+    [
+        (("export", "no-such-session"), 1, "no session"),
+        (("watch", "../x"), 2, "A-Z a-z 0-9"),
+        (("ask", "hello", "--agent", "nobody"), 1, "nobody"),
+    ],
+)
+def test_what_is_not_there_is_said(here, command, code, said):
+    done = here(*command)
+    assert done.exit_code == code
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_without_a_server_the_commands_for_servers_ask_for_one(here):
+    for command in (("watch", "s"), ("sessions",), ("export", "s")):
+        done = here(*command, REASONING_WIDGET_SERVER="")
+        assert done.exit_code == 2
+        assert "REASONING_WIDGET_SERVER" in done.stderr
+    assert "--server" in here("ask", "hello", "--session", "s", REASONING_WIDGET_SERVER="").stderr
