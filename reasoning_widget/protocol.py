@@ -170,6 +170,13 @@ class BlobPayload(TypedDict):
     blob: str
 
 
+class SavePayload(TypedDict):
+    """On a comm: send what a notebook should keep of the session, answered by `saved`."""
+
+    message_id: str | None
+    """The one message it is about; None: the whole session."""
+
+
 class EmptyPayload(TypedDict):
     """Nothing."""
 
@@ -182,6 +189,7 @@ CLIENT_MESSAGES: Final[dict[str, Any]] = {
     "clear": ClearPayload,
     "attach": AttachPayload,
     "blob": BlobPayload,
+    "save": SavePayload,
     "pull_model": EmptyPayload,
     "ping": EmptyPayload,
 }
@@ -353,6 +361,14 @@ class BlobPart(TypedDict):
     count: int
 
 
+class SavedData(TypedDict):
+    """On a comm: what a notebook should keep, its secrets masked."""
+
+    message_id: str | None
+    bundle: JSON
+    """The values by their MIME type."""
+
+
 class BlobData(TypedDict):
     """A MIME value that was too long for its step: its `value`, or, where a frame cannot hold it, its JSON in parts."""
 
@@ -381,6 +397,7 @@ SERVER_MESSAGES: Final[dict[str, Any]] = {
     "model": ModelData,
     "module": ModuleData,
     "blob": BlobData,
+    "saved": SavedData,
 }
 """The type of the data of each message a server sends."""
 

@@ -22,7 +22,7 @@ import type { Place } from "./view/focus.ts";
 
 /**
  * What a view may listen to: `chat` (which messages, runs, requests and notices there are), `composer` (what the
- * composer shows), `run:<id>`, `step:<id>` (a snapshot), `text:<id>` (text was appended), `blob:<hash>`, `sent` (the person
+ * composer shows), `run:<id>`, `step:<id>` (a snapshot), `text:<id>` (text was appended), `blob:<hash>`, `forms`, `sent` (the person
  * asked), `clock` (once a second while a
  * run is on) and `announcement`.
  */
@@ -62,6 +62,10 @@ export class Store implements Target {
   /** The latest words for users of screen readers, oldest first. */
   announcements: { key: number; text: string }[] = [];
 
+  /** What a notebook should keep of the session (null), or of one message: the last that came of each. */
+  readonly forms = new Map<string | null, Record<string, unknown>>();
+  /** The steps and questions that are looked for; null: all of them are shown. */
+  found: Set<string> | null = null;
   reader: Reader = { draft: "", toggled: new Map(), scrollTop: null };
   reasoning = true;
   /** Where the focus is, if it is in one of the views. */
@@ -161,6 +165,11 @@ export class Store implements Target {
     if (blob) {
       this.#blobs.set(blob.blob, blob.value);
       this.#dirty.add(`blob:${blob.blob}`);
+    }
+    const saved = dataOf(frame, "saved");
+    if (saved) {
+      this.forms.set(saved.message_id, saved.bundle);
+      this.#dirty.add("forms");
     }
     const module = dataOf(frame, "module");
     if (module) {
@@ -392,6 +401,11 @@ export class Store implements Target {
     this.#link?.send("answer", { request_id: requestId, value });
   }
 
+  /** Ask for what a notebook should keep of the session, or of one message. */
+  save(messageId: string | null): void {
+    this.#link?.send("save", { message_id: messageId });
+  }
+
   pullModel(): void {
     this.#link?.send("pull_model", {});
   }
@@ -414,6 +428,14 @@ export class Store implements Target {
   toggle(stepId: string, open: boolean): void {
     this.reader.toggled.set(stepId, open);
     this.#emit(`step:${stepId}`);
+  }
+
+  /** Show only these steps and questions, the steps open; null shows all as it was. */
+  find(found: Set<string> | null): void {
+    if (found === this.found) return;
+    this.found = found;
+    const { runs, steps } = this.transcript;
+    this.#emit("chat", ...runs.map((run) => `run:${run.run_id}`), ...Object.keys(steps).map((id) => `step:${id}`));
   }
 
   dismiss(refusal: Refusal): void {

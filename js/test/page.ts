@@ -14,6 +14,7 @@ class NoResizeObserver {
   disconnect(): void {}
 }
 globalThis.ResizeObserver ??= NoResizeObserver;
+Element.prototype.scrollIntoView ??= () => {};
 
 export const SESSION: Frame = {
   type: "session",

@@ -127,7 +127,7 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
             agent_name=self._agent_name,
         )
         keep_messages_off_the_cell(self.comm)
-        link = CommLink(session, self._send_custom, self._model.frame, self._model.pull)
+        link = CommLink(session, self._send_custom, self._model.frame, self._model.pull, self._forms)
         self._refreshing = asyncio.get_running_loop().create_task(self._refresh_after_runs(session))
         return session, link
 
@@ -357,7 +357,10 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
         return SavedView(lambda: self._bundle(view_bundle(run_view), message_id))
 
     def _bundle(self, live: JSON, message_id: str | None) -> JSON:
-        return {**live, **self._saving.forms(repr(self), message_id)}
+        return {**live, **self._forms(message_id)}
+
+    def _forms(self, message_id: str | None) -> JSON:
+        return self._saving.forms(repr(self), message_id)
 
     def _save(self, message_id: str, view: SavedView | None) -> None:
         """On the loop: refresh what is saved, on behalf of the cell that asked.

@@ -50,6 +50,7 @@ class CommLink:
         send: Sends one JSON message over the comm; called from the loop's thread only, which keeps the order.
         model_frame: The `model` frame as of now, or None.
         on_pull: Called when the person wants the model's weights.
+        forms: Makes what a notebook should keep of the session, or of one message.
     """
 
     def __init__(
@@ -58,11 +59,13 @@ class CommLink:
         send: Callable[[JSON], None],
         model_frame: Callable[[], Frame | None],
         on_pull: Callable[[], None],
+        forms: Callable[[str | None], JSON],
     ) -> None:
         self._session = session
         self._send_message = send
         self._model_frame = model_frame
         self._on_pull = on_pull
+        self._forms = forms
         self._loop = asyncio.get_running_loop()
         self._live = Watcher(session, session.epoch, 0)
         self._modules_sent: set[str] = set()
@@ -77,7 +80,7 @@ class CommLink:
     def receive(self, raw: Any) -> None:
         """Take a message that a page sent."""
         kind = raw.get("type") if isinstance(raw, dict) else None
-        if kind not in ("attach", "blob", "pull_model"):
+        if kind not in ("attach", "blob", "save", "pull_model"):
             self.announce(self._session.handle(raw))
             return
         try:
@@ -91,6 +94,9 @@ class CommLink:
             self._start(self._catch_up(Watcher(self._session, payload["epoch"], payload["after"])))
         elif kind == "blob":
             self._send_blob(payload["blob"])
+        elif kind == "save":
+            saved = {"message_id": payload["message_id"], "bundle": self._forms(payload["message_id"])}
+            self.announce([{"type": "saved", "data": saved}])
         else:
             self._on_pull()
         if "id" in message:

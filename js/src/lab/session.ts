@@ -1,7 +1,11 @@
 // One output that holds a session: the live widget where its kernel can be talked to, else what is saved. It goes from
 // one to the other without a gap: the next view is drawn, and has caught up, before the earlier one is taken away.
+//
+// What is saved is always the kernel's work, for there the secrets in it are masked. A page that was loaded anew no longer
+// takes the kernel's updates of an output: so the page asks for them, and puts them in their place.
 
 import type { IRenderMime, IRenderMimeRegistry } from "@jupyterlab/rendermime";
+import type { JSONObject } from "@lumino/coreutils";
 import { Panel, Widget } from "@lumino/widgets";
 import { connectedChats, onChat } from "../page.ts";
 import { SESSION_MIME } from "../protocol/frames.ts";
@@ -13,6 +17,11 @@ import { loadView } from "./lazy.ts";
 const WIDGET_MIME = "application/vnd.jupyter.widget-view+json";
 /** A widget of another version may never say that it has caught up: it is shown after so many ms. */
 const PATIENCE = 3000;
+
+/** While a run is on, what is saved is renewed this often, in ms: so much of it may be lost with the kernel. */
+const SAVE_EVERY = 5000;
+/** After a run the kernel's own update is waited for this long, in ms. */
+const SAVE_AFTER = 1000;
 
 type Views = typeof import("./view.ts");
 
@@ -68,9 +77,33 @@ export class SessionRenderer extends Panel implements IRenderMime.IRenderer {
     this.node.dataset.mode = this.#saved === null ? "live" : "saved";
   }
 
+  /** Put what the kernel says should be kept into the output, if it says more. */
+  #keep(store: Store): void {
+    const [views, model] = [this.#views, this.#model];
+    if (views === null || model === null || this.isDisposed) return;
+    const before = views.readSession(model.data[SESSION_MIME]);
+    const bundle = store.forms.get(before.messageId);
+    const after = views.readSession(bundle?.[SESSION_MIME]);
+    const grown = after.epoch !== before.epoch || lastOf(after) > lastOf(before) || store.running();
+    if (!bundle || !grown || after.sessionId !== before.sessionId) return;
+    const data = { ...model.data, ...(bundle as JSONObject) };
+    if (JSON.stringify(data) !== JSON.stringify(model.data)) model.setData({ data });
+  }
+
+  /** Whether what is saved lags behind what the store knows. */
+  #isBehind(store: Store): boolean {
+    const session = this.#views?.readSession(this.#model?.data[SESSION_MIME]);
+    if (!session) return false;
+    const { messageId } = session;
+    const { epoch, runs, last_seq } = store.transcript;
+    const own = messageId === null ? runs : runs.filter((run) => run.message_id === messageId);
+    if (own.some((run) => run.status === "running")) return true;
+    return (messageId === null || own.length > 0) && (epoch !== session.epoch || last_seq > lastOf(session));
+  }
+
   #showSaved(views: Views, session: SavedSession, over: boolean): void {
     const earlier = this.#saved;
-    const drawn = JSON.stringify([session, over]);
+    const drawn = JSON.stringify([session, over && isOpen(session)]);
     if (earlier?.drawn === drawn) return;
     this.#saved = new SavedView(views, session, over, drawn);
     this.insertWidget(0, this.#saved);
@@ -78,7 +111,10 @@ export class SessionRenderer extends Panel implements IRenderMime.IRenderer {
   }
 
   #goLive(model: IRenderMime.IMimeModel, session: SavedSession): void {
-    const live = new LiveView(this.#rendermime.createRenderer(WIDGET_MIME), session);
+    const live = new LiveView(this.#rendermime.createRenderer(WIDGET_MIME), session, {
+      isBehind: (store) => this.#isBehind(store),
+      keep: (store) => this.#keep(store),
+    });
     this.#live = live;
     live.setHidden(this.#saved !== null);
     this.addWidget(live);
@@ -114,17 +150,39 @@ class SavedView extends Widget {
   }
 }
 
+/** Whether a run was on when it was saved. */
+function isOpen({ events }: SavedSession): boolean {
+  const count = (type: string): number => events.filter((event) => event.type === type).length;
+  return count("run_started") > count("run_finished");
+}
+
+function lastOf(session: SavedSession): number {
+  return session.events.at(-1)?.seq ?? 0;
+}
+
+interface Keeper {
+  /** Whether what is saved lags behind what the store knows. */
+  isBehind(store: Store): boolean;
+  /** Put what the store was sent into its place. */
+  keep(store: Store): void;
+}
+
 /** The widget's own view. */
 class LiveView extends Panel {
   readonly #renderer: IRenderMime.IRenderer;
   readonly #session: SavedSession;
+  readonly #keeper: Keeper;
   #store: Store | undefined;
   #stopListening: () => void;
+  #ends: (() => void)[] = [];
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #asked = 0;
 
-  constructor(renderer: IRenderMime.IRenderer, session: SavedSession) {
+  constructor(renderer: IRenderMime.IRenderer, session: SavedSession, keeper: Keeper) {
     super();
     this.#renderer = renderer;
     this.#session = session;
+    this.#keeper = keeper;
     this.addWidget(renderer);
     // The widget forgets its store when its kernel is gone; what was seen is kept here.
     this.#stopListening = onChat(() => this.#look());
@@ -162,18 +220,47 @@ class LiveView extends Panel {
   override dispose(): void {
     if (this.isDisposed) return;
     this.#stopListening();
+    for (const end of this.#ends) end();
+    clearTimeout(this.#timer);
     super.dispose();
   }
 
   #look(): void {
-    this.#store = connectedChats().get(this.#session.sessionId) ?? this.#store;
+    const store = connectedChats().get(this.#session.sessionId) ?? this.#store;
+    if (store === this.#store || store === undefined) return;
+    for (const end of this.#ends) end();
+    this.#store = store;
+    this.#ends = [
+      store.on("chat", () => this.#watch(store)),
+      store.on("composer", () => this.#watch(store)),
+      store.on("forms", () => this.#keeper.keep(store)),
+    ];
+    this.#watch(store);
+  }
+
+  /** Ask for what should be saved: soon after a run has ended, and now and then while one is on. */
+  #watch(store: Store): void {
+    if (this.#timer !== undefined) return;
+    const running = store.running();
+    this.#timer = setTimeout(
+      () => {
+        this.#timer = undefined;
+        const last = store.transcript.last_seq;
+        if ((store.running() || this.#asked < last) && this.#keeper.isBehind(store)) {
+          store.save(this.#session.messageId);
+        }
+        this.#asked = last;
+        if (store.running() || running) this.#watch(store);
+      },
+      running ? SAVE_EVERY : SAVE_AFTER,
+    );
   }
 
   #caughtUp(): boolean {
     if (this.node.querySelector(".reasoning-widget") === null) return false;
-    const { events, epoch } = this.#session;
+    const { epoch } = this.#session;
     const transcript = this.#store?.transcript;
-    const last = events.at(-1)?.seq ?? 0;
+    const last = lastOf(this.#session);
     return last === 0 || (transcript !== undefined && (transcript.epoch !== epoch || transcript.last_seq >= last));
   }
 }

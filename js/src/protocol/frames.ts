@@ -20,6 +20,8 @@ import type {
   RequestData,
   RunFinishedData,
   RunStartedData,
+  SavedData,
+  SavePayload,
   SessionData,
   SessionInfoData,
   StepDeltaData,
@@ -42,6 +44,7 @@ export interface ClientPayloads {
   clear: ClearPayload;
   attach: AttachPayload;
   blob: BlobPayload;
+  save: SavePayload;
   pull_model: EmptyPayload;
   ping: EmptyPayload;
 }
@@ -74,6 +77,7 @@ export interface ServerData {
   model: ModelData;
   module: ModuleData;
   blob: BlobData;
+  saved: SavedData;
 }
 
 export type ServerType = keyof ServerData;

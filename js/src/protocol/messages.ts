@@ -51,6 +51,12 @@ export interface BlobPayload {
   blob: string;
 }
 /**
+ * On a comm: send what a notebook should keep of the session, answered by `saved`.
+ */
+export interface SavePayload {
+  message_id: string | null;
+}
+/**
  * Nothing.
  */
 export interface EmptyPayload {}
@@ -255,6 +261,15 @@ export interface BlobData {
 export interface BlobPart {
   count: number;
   index: number;
+}
+/**
+ * On a comm: what a notebook should keep, its secrets masked.
+ */
+export interface SavedData {
+  bundle: {
+    [k: string]: unknown;
+  };
+  message_id: string | null;
 }
 /**
  * A message from a client, validated.

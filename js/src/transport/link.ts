@@ -57,7 +57,7 @@ export class Link implements Sender {
   }
 
   get late(): boolean {
-    const [oldest] = this.pending.values();
+    const oldest = [...this.pending.values()].find(({ message }) => message.type !== "save"); // the page's own wish
     return oldest !== undefined && this.#clock.now() - oldest.sentAt >= LATE_AFTER;
   }
 

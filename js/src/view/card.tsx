@@ -89,6 +89,7 @@ function Content({ id, step }: { id: string; step: Step }): VNode {
 
 /** The reader's own choice; else what is done folds, except what was asked for and what needs attention. */
 function isUnfolded(store: Store, id: string, step: Step): boolean {
+  if (store.found !== null) return true;
   const chosen = store.reader.toggled.get(id);
   if (chosen !== undefined) return chosen;
   if (step.type === "final_answer" || step.type === "error") return true;

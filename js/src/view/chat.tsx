@@ -1,6 +1,6 @@
 import { render, type VNode } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
-import type { Message } from "../protocol/fold.ts";
+import { findRun, type Message } from "../protocol/fold.ts";
 import type { Store } from "../store.ts";
 import { Announcer } from "./announcer.tsx";
 import { Button } from "./button.tsx";
@@ -8,6 +8,7 @@ import { Composer } from "./composer.tsx";
 import { StoreContext, useStore } from "./context.ts";
 import { keepFocus } from "./focus.ts";
 import { type Follower, followEnd } from "./follow.ts";
+import { lastOf, useGrowing } from "./growing.ts";
 import { Icon } from "./icons.tsx";
 import { Queue } from "./queue.tsx";
 import { Refusals } from "./refusals.tsx";
@@ -66,7 +67,7 @@ function whenReplaced(element: HTMLElement, store: Store, end: () => void): () =
 function Chat({ messageId }: { messageId: string | null }): VNode {
   const store = useStore("composer", "chat");
   const run = messageId === null ? null : store.transcript.runs.findLast((other) => other.message_id === messageId);
-  const agent = run?.agent_name ?? store.agent;
+  const agent = run?.agent_name ?? (store.agent || store.transcript.runs.at(-1)?.agent_name);
   const running = run?.status === "running" ? run.run_id : null;
   // The same nodes as long as they say the same: a key pressed in the composer must not draw the conversation again.
   const content = useMemo(
@@ -124,18 +125,24 @@ function Conversation({ messageId }: { messageId: string | null }): VNode {
   );
 }
 
+/** So many questions are drawn together. */
+const AT_ONCE = 2;
+
 function Turns({ messageId }: { messageId: string | null }): VNode {
   const store = useStore("chat");
   const { messages, runs, other } = store.transcript;
   const wanted = messages.filter((message) => messageId === null || message.id === messageId);
-  const started = wanted.filter((message) => message.run_id !== null && !message.steered);
+  const started = wanted.filter(
+    (message) => message.run_id !== null && !message.steered && isFound(store, message, message.run_id),
+  );
+  const shown = useGrowing(started.length, AT_ONCE);
   const known = new Set(messages.map((message) => message.id));
   const orphans = messageId === null ? runs.filter((run) => !known.has(run.message_id)) : [];
   const empty = messageId === null && runs.length === 0 && messages.length === 0 && store.unsent.length === 0;
   return (
     <>
       {empty && <Welcome />}
-      {started.map((message) => (
+      {lastOf(started, shown).map((message) => (
         <Turn key={message.id} message={message} />
       ))}
       {orphans.map((run) => (
@@ -146,6 +153,12 @@ function Turns({ messageId }: { messageId: string | null }): VNode {
       {messageId === null && <Refusals />}
     </>
   );
+}
+
+/** Whether the question or one of its steps is among those that are looked for. */
+function isFound({ found, transcript }: Store, message: Message, runId: string): boolean {
+  if (found === null || found.has(message.id)) return true;
+  return findRun(transcript, runId)?.steps.some((id) => found.has(id)) ?? false;
 }
 
 function Turn({ message }: { message: Message }): VNode {

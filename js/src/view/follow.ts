@@ -30,12 +30,17 @@ export function followEnd(
     wanted = null;
     last = scroller.scrollTop;
   };
+  // What is drawn before the place that is read must not move it; at the end there is no such place.
+  const keepPlace = (): void => {
+    scroller.style.overflowAnchor = following ? "none" : "auto";
+  };
   const scrolled = (): void => {
     if (scroller.clientHeight === 0) return;
     const atEnd = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR;
     if (atEnd) following = true;
     else if (scroller.scrollTop < last - 1) following = false;
     last = scroller.scrollTop;
+    keepPlace();
     moved(following ? null : last);
   };
   // After layout and before painting: nothing is ever seen at the wrong place, and no layout is forced.
@@ -47,6 +52,7 @@ export function followEnd(
     follow() {
       following = true;
       wanted = null;
+      keepPlace();
       scroller.scrollTop = scroller.scrollHeight;
       moved(null);
     },

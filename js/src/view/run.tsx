@@ -7,21 +7,27 @@ import { Card } from "./card.tsx";
 import { RunningClock } from "./clock.tsx";
 import { useStore } from "./context.ts";
 import { count, formatDuration, formatNumber } from "./format.ts";
+import { lastOf, useGrowing } from "./growing.ts";
 import { RequestCard } from "./request.tsx";
 import "./run.css";
+
+/** So many cards are drawn together. */
+const AT_ONCE = 30;
 
 /** The steps of a run, what it asks, and how it stands. */
 export function RunView({ id }: { id: string }): VNode | null {
   const store = useStore(`run:${id}`);
   const run = store.run(id);
+  const shown = useGrowing(run?.steps.length ?? 0, AT_ONCE);
   if (!run) return null;
   return (
     <div class="rw-run" data-run-id={id} data-run-status={run.status}>
-      {run.steps
-        .filter((step) => isShown(store, run, step))
-        .map((step) => (
-          <Card key={step} id={step} />
-        ))}
+      {lastOf(
+        run.steps.filter((step) => isShown(store, run, step)),
+        shown,
+      ).map((step) => (
+        <Card key={step} id={step} />
+      ))}
       {store.requests(id).map((request) => (
         <RequestCard key={request.request_id} request={request} />
       ))}
@@ -33,7 +39,7 @@ export function RunView({ id }: { id: string }): VNode | null {
 /** In the plain chat only answers are shown, and what went wrong. */
 export function isShown(store: Store, run: Run, id: string): boolean {
   const step = store.step(id);
-  if (!step) return false;
+  if (!step || store.found?.has(id) === false) return false;
   return run.enable_reasoning || step.type === "final_answer" || step.type === "error" || step.status === "failed";
 }
 
