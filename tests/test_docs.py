@@ -41,6 +41,7 @@ def test_its_python_runs_in_a_notebook(
 ) -> None:
     scripted_model.script("", ["The model's answer."])
     monkeypatch.setenv("REASONING_WIDGET_LLM", json.dumps(scripted_model.llm()))
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("PYDEVD_DISABLE_FILE_VALIDATION", "1")
     if "REASONING_WIDGET_SERVER" in document.read_text(encoding="utf-8"):
         server = request.getfixturevalue("server")

@@ -1,0 +1,45 @@
+"""What earlier versions wrote into notebooks is read by this one, and shows the same."""
+
+import json
+
+import pytest
+
+from reasoning_widget.export.html import to_html
+from reasoning_widget.export.log import VERSION
+from reasoning_widget.export.markdown import to_markdown
+from reasoning_widget.export.reading import read_session
+from reasoning_widget.export.saved import folded
+from tests.fixtures.make_sessions import SESSIONS
+
+FILES = sorted(SESSIONS.glob("v*.json"))
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_session_of_an_earlier_version_is_what_it_was(path):
+    golden = json.loads(path.read_text("utf-8"))
+
+    read = read_session(golden["file"])
+
+    assert read.notes == []
+    assert folded(read.file) == golden["state"]
+    for form in (to_html(folded(read.file)), to_markdown(folded(read.file))):
+        assert "[masked: password]" in form
+        assert "100 more characters were cut" in form
+        assert "309 bytes of text/html are not included" in form
+
+
+@pytest.mark.parametrize(
+    "path", sorted((SESSIONS.parent / "sessions").glob("version-*.json")), ids=lambda path: path.stem
+)
+def test_the_files_that_the_pages_are_held_to_are_read_too(path):
+    session = json.loads(path.read_text("utf-8"))["session"]
+
+    read = read_session(session)
+
+    assert read.notes == []
+    assert read.file["events"] == session["events"]
+
+
+def test_each_version_has_its_golden_files():
+    versions = range(1, VERSION + 1)
+    assert {path.stem for path in FILES} >= {f"v{n}-{name}" for n in versions for name in ("session", "message")}
