@@ -11,6 +11,7 @@ import builtins
 import inspect
 import sys
 from collections.abc import AsyncIterator, Callable
+from functools import cached_property
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any, Self
@@ -120,8 +121,12 @@ class AgentManager(LoggingConfigurable):
         return [{"name": name, "description": description} for name, description in known.items()]
 
     def _targets(self) -> dict[str, str]:
-        installed = {point.name: point.value for point in entry_points(group=ENTRY_POINT_GROUP)}
-        return {**self.agents, **{name: value for name, value in installed.items() if name not in self.agents}}
+        return {**self.agents, **{name: value for name, value in self._installed.items() if name not in self.agents}}
+
+    @cached_property
+    def _installed(self) -> dict[str, str]:
+        """Read once: it takes a look at every package there is, 30 ms and more."""
+        return {point.name: point.value for point in entry_points(group=ENTRY_POINT_GROUP)}
 
     def _make(self, name: str, factory: Any) -> BaseAgent:
         made = factory

@@ -88,12 +88,10 @@ class Feed:
 
     def _flush(self) -> None:
         """Send what is new to all who are up to date."""
-        if self._live.up_to_date or self._session.ended is not None:
-            return
-        for peer in [peer for peer in self._peers if peer.stalled]:
-            self._peers.discard(peer)
-            self._catch_up(peer, self._live.fork())
-        while not self._live.up_to_date:
+        while not self._live.up_to_date and self._session.ended is None:
+            for peer in [peer for peer in self._peers if peer.stalled]:
+                self._peers.discard(peer)
+                self._catch_up(peer, self._live.fork())
             messages = self._messages(self._live)
             for peer in self._peers:
                 peer.send(messages)

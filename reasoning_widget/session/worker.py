@@ -59,7 +59,7 @@ async def _serve(commands: BinaryIO, replies: BinaryIO) -> None:
     loop = asyncio.get_running_loop()
     setup = unpacked(await loop.run_in_executor(None, _read, commands))
     worker = _Worker(setup, lambda message: replies.write(packed(message)))
-    await loop.run_in_executor(None, _warm_up)
+    await loop.run_in_executor(None, worker.warm_up)
     threads = threading.active_count() + 1  # with the one that reads, below
 
     def read() -> None:
@@ -79,12 +79,6 @@ def _read(commands: BinaryIO) -> bytes:
     return commands.read(body_length(header))
 
 
-def _warm_up() -> None:
-    """Import what takes long, before anybody waits for it."""
-    with suppress(ImportError):
-        from ..agents.presets import qwen_agents  # noqa: F401, PLC0415
-
-
 def _end() -> None:
     """End this process and all that it has started."""
     if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
@@ -100,6 +94,7 @@ class _Worker:
         agents.agents = setup["agents"]
         if setup["llm"] is not None:
             agents.use_model(setup["llm"])
+        self._agents = agents
         self._runner = ThreadRunner(agents)
         self._send = send
         self._loop = asyncio.get_running_loop()
@@ -107,6 +102,12 @@ class _Worker:
         self._ended = asyncio.Event()
         self._questions: dict[int, Future[Any]] = {}
         self._asked = 0
+
+    def warm_up(self) -> None:
+        """Do what takes long, before anybody waits for it: import the usual framework, look for installed agents."""
+        self._agents.list()
+        with suppress(ImportError):
+            from ..agents.presets import qwen_agents  # noqa: F401, PLC0415
 
     async def work(self, threads: int) -> None:
         """Take runs for as long as each leaves nothing behind."""

@@ -112,6 +112,19 @@ def test_our_own_agents_are_described(monkeypatch: pytest.MonkeyPatch) -> None:
     assert AgentManager().list()[0]["description"].startswith("Anything that answers")
 
 
+def test_installed_packages_are_looked_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = []
+    points = EntryPoints([EntryPoint("echo", f"{__name__}:Echo", manager_module.ENTRY_POINT_GROUP)])
+    monkeypatch.setattr(manager_module, "entry_points", lambda group: looks.append(group) or points)
+    agents = AgentManager()
+
+    for _ in range(3):
+        assert agents.list()
+        agents.get("echo")
+
+    assert looks == [manager_module.ENTRY_POINT_GROUP]
+
+
 def test_an_unknown_name_lists_the_known_ones() -> None:
     agents = AgentManager()
     agents.register("mine", Echo)

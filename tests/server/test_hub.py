@@ -199,6 +199,29 @@ async def test_a_long_log_is_sent_piece_by_piece(hub):
     assert peer.state == session.state
 
 
+async def test_one_who_stalls_in_the_middle_of_much_is_sent_no_more_of_it(hub):
+    class Full(Peer):
+        def send(self, messages):
+            super().send(messages)
+            self.sleeping = self.sleeping or len(messages[-1]) > 1000
+
+    session, runner = open_session()
+    awake, full = Peer(), Full()
+    for peer in (awake, full):
+        hub.follow(peer, session, growing=True, epoch=None, after=0)
+    await turn()
+    ask(session, "hi", "m1")
+    runner.run.emit(*({"type": "thought", "content": "x" * 100_000} for _ in range(20)))
+    await turn()
+
+    assert awake.state == session.state
+    assert len(full.frames) < 8
+    for _ in range(20):
+        full.wake()
+        await turn()
+    assert full.state == awake.state
+
+
 @pytest.mark.parametrize("reason", ["deleted", "failed", "closed"])
 async def test_the_end_of_a_session_reaches_its_watchers(hub, reason):
     session, _ = open_session()
