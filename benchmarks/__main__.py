@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from benchmarks import delay, long_session, main_thread, page, qwen, report, traffic, weight
 from benchmarks.measure import ROUNDS, Report
+from benchmarks.server import broadcast, growth, idle, receipt, sleeper
 
 BENCHMARKS: dict[str, Callable[[int], Report]] = {
     "page": page.run,
@@ -17,6 +18,11 @@ BENCHMARKS: dict[str, Callable[[int], Report]] = {
     "qwen": qwen.run,
     "weight": weight.run,
     "long_session": long_session.run,
+    "broadcast": broadcast.run,
+    "idle": idle.run,
+    "receipt": receipt.run,
+    "sleeper": sleeper.run,
+    "growth": growth.run,
 }
 
 

@@ -17,7 +17,7 @@ COMMAND = "make bench"
 _INTRODUCTION = f"""# Performance
 
 What is claimed about speed, and what was measured. This file is written by `{COMMAND}`; one benchmark alone is run by
-`python -m benchmarks NAME`, and what each does stands in `benchmarks/NAME.py`.
+`python -m benchmarks NAME`, and what each does stands in `benchmarks/NAME.py` or `benchmarks/server/NAME.py`.
 
 A time says little without the machine it was taken on, so each is judged beside a baseline of the same session: both
 take turns, in rounds, and medians are compared. The baseline takes two turns a round; *A/A* is how much it differs from

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import pytest
 
 from benchmarks import delay, long_session, main_thread, page, qwen, report, traffic, weight
 from benchmarks.measure import Claim, Report, noise, take_turns
+from benchmarks.server import broadcast, growth, idle, receipt, sleeper
+from benchmarks.server.place import Place, place
 from benchmarks.tokens import END, Order, markdown
 
 
@@ -72,6 +75,52 @@ def test_a_long_session_keeps_every_event() -> None:
 
     assert len(claims(found)) == 3
     assert found.counts["events of the whole"] == 4 * found.counts["events of the quarter"] - 3
+
+
+@pytest.fixture(scope="module")
+def here() -> Iterator[Place]:
+    """One server for the benchmarks of this file."""
+    with place() as here:
+        yield here
+
+
+def test_every_watcher_and_every_bare_socket_gets_every_message(here: Place) -> None:
+    found = broadcast.measure(here, rounds=1, tokens=2000, watchers=(1, 5))
+
+    assert len(claims(found)) == 2
+    for count in (1, 5):
+        sent, repeated = (found.counts[f"messages to each of {count} in a {where}"] for where in ("session", "room"))
+        assert sent == repeated > 6
+
+
+def test_every_token_reaches_the_client(here: Place) -> None:
+    found = receipt.measure(here, rounds=1, tokens=20)
+
+    assert len(claims(found)) == 4
+    assert found.counts == {"tokens in the session": 20, "tokens in the bare": 20}
+
+
+def test_the_session_has_grown_before_its_late_steps_are_measured(here: Place) -> None:
+    found = growth.measure(here, rounds=1, steps=400, tokens=400)
+
+    assert len(claims(found)) == 4
+    assert found.counts["events of the whole"] > 400
+    assert found.counts["events of the quarter"] == 100 + 4
+
+
+def test_the_memory_of_watchers_is_counted(here: Place) -> None:
+    found = idle.measure(here, watchers=20)
+
+    assert len(claims(found)) == 1
+    assert all(count > 4096 for count in found.counts.values())
+
+
+def test_the_sleeper_sleeps_and_catches_up(here: Place) -> None:
+    found = sleeper.measure(here, rounds=1, thoughts=30, tokens=10)
+
+    assert len(claims(found)) == 3
+    assert found.counts["messages slept through"] > 10
+    assert found.counts["transcripts that differ"] == 0
 
 
 def test_a_claim_is_judged_only_beside_a_baseline_that_agrees_with_itself() -> None:

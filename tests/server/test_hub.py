@@ -8,6 +8,7 @@ import json
 import pytest
 
 from reasoning_widget.fold import new_transcript, receive
+from reasoning_widget.protocol import Step
 from reasoning_widget.server.hub import Hub
 from tests.session.manual import ask, open_session
 
@@ -211,7 +212,8 @@ async def test_one_who_stalls_in_the_middle_of_much_is_sent_no_more_of_it(hub):
         hub.follow(peer, session, growing=True, epoch=None, after=0)
     await turn()
     ask(session, "hi", "m1")
-    runner.run.emit(*({"type": "thought", "content": "x" * 100_000} for _ in range(20)))
+    thought: Step = {"type": "thought", "content": "x" * 100_000}
+    runner.run.emit(*[thought] * 20)
     await turn()
 
     assert awake.state == session.state

@@ -1,0 +1,108 @@
+"""What it costs the server to show a run to many: CPU time of its process for each message that is delivered.
+
+An agent in a worker process says 8,000 tokens at 4,000 a second; the watchers are in another process. The baseline are
+bare tornado WebSockets in the same server, to which a process says the very same messages at the same times over a
+pipe, one by one. Neither compresses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import json
+import time
+from collections.abc import Callable
+
+from benchmarks.measure import ROUNDS, Claim, Report, median_ratio, noise, spread, take_turns
+from benchmarks.server.place import SPEAKER, Place, place
+from benchmarks.server.watchers import RUN_FINISHED, Watcher, close_all, connect_many
+from benchmarks.tokens import Order
+
+MAX_RATIO = 1.5
+RATE = 4000
+WATCHERS = (1, 100, 1000)
+
+
+def run(rounds: int = ROUNDS) -> Report:
+    with place() as here:
+        return measure(here, rounds)
+
+
+def measure(here: Place, rounds: int = ROUNDS, tokens: int = 8000, watchers: tuple[int, ...] = WATCHERS) -> Report:
+    claims = []
+    counts = {}
+    for count in watchers:
+        crowd = _Crowd(here, count, Order(tokens, rate=RATE))
+        crowd.watch_run()  # so that there is something to repeat
+        bare, session = crowd.cost_of(crowd.repeat_run), crowd.cost_of(crowd.watch_run)
+        samples = take_turns(rounds, {"bare": bare, "session": session, "bare again": bare})
+        crowd.close()
+        baseline = samples["bare"] + samples["bare again"]
+        claims.append(
+            Claim(
+                f"A message to {count:,} {'watchers' if count > 1 else 'watcher'}, against bare WebSockets",
+                median_ratio(samples["session"], baseline),
+                MAX_RATIO,
+                "times",
+                f"{spread(samples['session'], 'µs', 1e6)}, bare {spread(baseline, 'µs', 1e6)}; "
+                f"{crowd.messages} messages each",
+                noise(samples["bare"], samples["bare again"]),
+            )
+        )
+        counts[f"messages to each of {count} in a session"] = crowd.messages
+        counts[f"messages to each of {count} in a room"] = crowd.repeated
+    return Report("A run and its watchers", __doc__, claims, counts=counts)
+
+
+class _Crowd:
+    """So many watchers of a session, and as many in a bare room."""
+
+    def __init__(self, here: Place, count: int, order: Order) -> None:
+        self._here = here
+        self._order = order
+        self._file = here.folder / "messages.jsonl"
+        self._watchers = here.run(connect_many(here.new_session(), here.token, count))
+        self._room = here.run(connect_many(here.new_room(), here.token, count))
+        self.messages = self.repeated = 0
+
+    def close(self) -> None:
+        self._here.run(close_all([*self._watchers, *self._room]))
+
+    def cost_of(self, work: Callable[[], int]) -> Callable[[], float]:
+        """What measures the server's CPU time for each message that `work` delivers."""
+
+        def measure() -> float:
+            before = self._here.run(self._here.probe("cpu"))
+            delivered = work()
+            return float(self._here.run(self._here.probe("cpu")) - before) / delivered
+
+        return measure
+
+    def watch_run(self) -> int:
+        """Have the agent speak; how many messages were delivered."""
+        recorded: list[tuple[float, str]] = []
+        first, *_ = self._watchers
+        first.on_message = lambda message: recorded.append((time.perf_counter(), message.decode()))
+        ask = functools.partial(first.ask, SPEAKER, self._order.as_json())
+        delivered = self._here.run(_deliver(self._watchers, ask))
+        messages = [
+            (at - recorded[0][0], message) for at, message in recorded if not message.startswith('{"type":"ack"')
+        ]
+        self._file.write_text("".join(f"{json.dumps(each)}\n" for each in messages), encoding="utf-8")
+        self.messages = len(messages)
+        return delivered
+
+    def repeat_run(self) -> int:
+        """Have the same messages said in the room; how many were delivered."""
+        order = {"replay": str(self._file)}
+        delivered = self._here.run(_deliver(self._room, lambda: self._room[0].send(order)))
+        self.repeated = delivered // len(self._room)
+        return delivered
+
+
+async def _deliver(watchers: list[Watcher], begin: Callable[[], None]) -> int:
+    before = sum(watcher.messages for watcher in watchers)
+    ended = [watcher.until(RUN_FINISHED) for watcher in watchers]
+    begin()
+    await asyncio.gather(*ended)
+    return sum(watcher.messages for watcher in watchers) - before

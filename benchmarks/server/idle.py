@@ -1,0 +1,73 @@
+"""What the server keeps in memory for a watcher of a session in which nothing happens.
+
+Counted by tracemalloc in the server's process, over 1,000 watchers that are connected and have read all there is. The
+baseline are bare tornado WebSockets in the same server. Neither compresses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from benchmarks.measure import ROUNDS, Claim, Report, noise
+from benchmarks.server.place import SPEAKER, Place, place
+from benchmarks.server.watchers import RUN_FINISHED, SESSION, Watcher, close_all, connect_many
+from benchmarks.tokens import Order
+
+MAX_MORE = 2048.0
+
+
+def run(rounds: int = ROUNDS) -> Report:
+    with place() as here:
+        return measure(here, rounds)
+
+
+def measure(here: Place, rounds: int = ROUNDS, watchers: int = 1000) -> Report:
+    """Memory is counted, not timed: twice, whatever `rounds` says, after a first time for what is shared."""
+    session, room = here.new_session(), here.new_room()
+    here.run(_have_a_run(session, here.token))
+    taken: dict[str, list[float]] = {"session": [], "room": []}
+    for _ in range(3):
+        for name, address in (("session", session), ("room", room)):
+            taken[name].append(_bytes_each(here, address, watchers))
+    for each in taken.values():
+        each.pop(0)
+    bare, ours = (sum(taken[name]) / 2 for name in ("room", "session"))
+    return Report(
+        title="An idle watcher",
+        about=__doc__,
+        claims=[
+            Claim(
+                "Memory of a watcher, above a bare WebSocket's",
+                ours - bare,
+                MAX_MORE,
+                "bytes",
+                f"{ours / 1024:.1f} KiB, bare {bare / 1024:.1f} KiB",
+                noise(*([each] for each in taken["room"])),
+            )
+        ],
+        counts={"bytes of a bare WebSocket": int(bare), "bytes of a watcher": int(ours)},
+    )
+
+
+async def _have_a_run(address: str, token: str) -> None:
+    watcher = await Watcher.connect(address, token)
+    ended = watcher.until(RUN_FINISHED)
+    watcher.ask(SPEAKER, Order(200).as_json())
+    await ended
+    await watcher.close()
+
+
+def _bytes_each(here: Place, address: str, count: int) -> float:
+    async def measure() -> float:
+        left = count
+        while left:  # those of the round before
+            left = await here.probe("watchers")
+        before = await here.probe("memory")
+        crowd = await connect_many(address, here.token, count)
+        if "/ws/chat/" in address:
+            await asyncio.gather(*(watcher.until(SESSION) for watcher in crowd if not watcher.messages))
+        taken = await here.probe("memory") - before
+        await close_all(crowd)
+        return float(taken) / count
+
+    return here.run(measure())
