@@ -14,7 +14,7 @@ export PATH := $(BIN):$(PATH)
 # A question reaches the shell as it was typed, whatever characters are in it.
 override export ASK := $(value ASK)
 
-JS_SOURCES := $(shell find js/src js/scripts -type f -not -name '*.test.*') js/package.json
+JS_SOURCES := $(shell find js/src js/schema js/scripts -type f -not -name '*.test.*') js/package.json
 WIDGET := reasoning_widget/widget/static/widget.js
 LAB := reasoning_widget/labextension/package.json
 JS_PACKAGES := js/node_modules/.package-lock.json

@@ -37,7 +37,17 @@ export type ModuleName = keyof Modules;
 
 type Loaders = { [N in ModuleName]?: () => Promise<Modules[N]> };
 
+/** Where a text comes from. */
+export interface Origin {
+  session: string | null;
+  step: string;
+}
+
+type Decorate = (root: HTMLElement, origin: Origin) => void;
+
 interface Page {
+  /** What the host adds to the code in a text. */
+  decorate?: Decorate;
   loaded: Partial<Modules>;
   loading: { [N in ModuleName]?: Promise<Modules[ModuleName]> };
   loaders?: Loaders;
@@ -100,6 +110,16 @@ export function loadModule<N extends ModuleName>(name: N, source: string): Promi
 /** From now on, load modules in this way when they are first needed. */
 export function provideLoaders(loaders: Loaders): void {
   page().loaders = loaders;
+}
+
+/** From now on, call `adds` with each text that is drawn and complete, whoever draws it in this page. */
+export function provideDecoration(adds: Decorate): void {
+  page().decorate = adds;
+}
+
+/** Let the host add to the text in `root`, if it does. */
+export function decorate(root: HTMLElement, origin: Origin): void {
+  page().decorate?.(root, origin);
 }
 
 async function load<N extends ModuleName>(name: N, loader: () => Promise<Modules[N]>): Promise<Modules[N]> {

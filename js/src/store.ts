@@ -18,6 +18,7 @@ import {
 import { dataOf, type Frame } from "./protocol/frames.ts";
 import type { AgentInfo, ErrorData, ModelData, ReasoningStep } from "./protocol/messages.ts";
 import type { Connected, Connection, Sender, Target } from "./transport/target.ts";
+import type { Extras } from "./view/extras.ts";
 import type { Place } from "./view/focus.ts";
 
 /**
@@ -71,6 +72,8 @@ export class Store implements Target {
   /** Where the focus is, if it is in one of the views. */
   focus: Place | null = null;
   readonly painter = new Painter();
+  /** What the host adds to the views. */
+  extras: Extras = {};
 
   #link: Sender | Connected | null = null;
   #chosenAgent: string | null = null;
@@ -361,12 +364,17 @@ export class Store implements Target {
   // What the person does
 
   ask(text: string): void {
-    const payload = { message: text, agent_name: this.agent, enable_reasoning: this.reasoning };
+    const { extras } = this;
+    const message = extras.compose?.(text) ?? text;
+    const payload = { message, agent_name: this.agent, enable_reasoning: this.reasoning };
     this.reader.draft = ""; // where the message is refused, its text comes back
     this.refusals = [];
     this.reader.scrollTop = null;
     const id = this.#link?.send("chat", payload);
-    if (id) this.#own.add(id);
+    if (id) {
+      this.#own.add(id);
+      extras.asked?.(id);
+    }
     this.#emit("chat", "composer", "sent");
   }
 

@@ -2,10 +2,11 @@
 // draws is fetched when it is first needed, through lazy.ts.
 
 import type { JupyterFrontEndPlugin } from "@jupyterlab/application";
+import { agents } from "./agents.ts";
 import { insertChat } from "./insert.ts";
 import { record } from "./record.ts";
 import { richOutputs } from "./rich.ts";
 
-const plugins: JupyterFrontEndPlugin<unknown>[] = [insertChat, record, richOutputs];
+const plugins: JupyterFrontEndPlugin<unknown>[] = [agents, insertChat, record, richOutputs];
 
 export default plugins;

@@ -176,10 +176,11 @@ function Turn({ message }: { message: Message }): VNode {
 }
 
 function Question({ message }: { message: Message }): VNode {
+  const { Question: Text } = useStore().extras;
   return (
     // biome-ignore lint/a11y/useSemanticElements: it is no set of fields
     <div class="rw-question" role="group" aria-label="You" data-message-id={message.id}>
-      {message.content}
+      {Text ? <Text text={message.content} /> : message.content}
     </div>
   );
 }

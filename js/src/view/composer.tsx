@@ -14,9 +14,11 @@ import "./composer.css";
 export function Composer(): VNode {
   const store = useStore("composer");
   const run = store.activeRun;
+  const { Attached } = store.extras;
   return (
     <div class="rw-composer">
       <div class="rw-composer-box">
+        {Attached && <Attached />}
         <MessageField />
         <div class="rw-toolbar">
           <AgentChoice />

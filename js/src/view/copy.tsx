@@ -32,7 +32,8 @@ export function textOf(step: Step): string {
   return [channelText(step, "output"), channelText(step, "content")].filter(Boolean).join("\n");
 }
 
-async function copyText(text: string): Promise<boolean> {
+/** Copy `text`; whether that went well. */
+export async function copyText(text: string): Promise<boolean> {
   try {
     await navigator.clipboard.writeText(text);
     return true;

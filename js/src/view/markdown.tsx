@@ -1,5 +1,6 @@
 import type { VNode } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
+import { decorate } from "../modules.ts";
 import { channelText, isOpen } from "../protocol/fold.ts";
 import { useStore } from "./context.ts";
 import { MarkdownStream } from "./markdown/stream.ts";
@@ -10,11 +11,15 @@ export function MarkdownBody({ id }: { id: string }): VNode {
   const store = useStore();
   const root = useRef<HTMLDivElement>(null);
   useLayoutEffect(() => {
-    if (!root.current) return;
-    const stream = new MarkdownStream(root.current);
+    const element = root.current;
+    if (!element) return;
+    const stream = new MarkdownStream(element);
     const draw = (): void => {
       const step = store.step(id);
-      if (step) stream.update(channelText(step, "content"), !isOpen(step));
+      if (!step) return;
+      const done = !isOpen(step);
+      stream.update(channelText(step, "content"), done);
+      if (done) decorate(element, { session: store.transcript.session_id, step: id });
     };
     const changed = (): void => {
       const step = store.step(id);

@@ -1,0 +1,124 @@
+// The sidebar: conversations with agents on the server, beside the notebook and in tabs. Only what opens it is loaded when
+// JupyterLab starts.
+
+import { ILabShell, ILayoutRestorer, type JupyterFrontEnd, type JupyterFrontEndPlugin } from "@jupyterlab/application";
+import { ICommandPalette, type MainAreaWidget, WidgetTracker } from "@jupyterlab/apputils";
+import { ILauncher } from "@jupyterlab/launcher";
+import { INotebookTracker } from "@jupyterlab/notebook";
+import { ISettingRegistry } from "@jupyterlab/settingregistry";
+import { IStateDB } from "@jupyterlab/statedb";
+import { IStatusBar } from "@jupyterlab/statusbar";
+import { ITranslator, nullTranslator } from "@jupyterlab/translation";
+import type { Message } from "@lumino/messaging";
+import { Panel } from "@lumino/widgets";
+import { addCellCommands } from "./cell-commands.ts";
+import * as commands from "./commands.ts";
+import { agentIcon } from "./icon.ts";
+import { loadSidebar } from "./lazy.ts";
+import { addSessionCommands } from "./session-commands.ts";
+import type { Sidebar } from "./sidebar/sidebar.ts";
+import { StatusItem } from "./status.ts";
+
+const ID = "reasoning-widget:plugin";
+const PANEL = "reasoning-widget-panel";
+const NAMESPACE = "reasoning-widget-sessions";
+
+/** The panel fetches what it shows when it is first seen. */
+class AgentPanel extends Panel {
+  constructor(readonly fill: () => void) {
+    super();
+    this.id = PANEL;
+    this.node.style.overflow = "hidden";
+    this.node.style.minWidth = "300px";
+  }
+
+  protected override onBeforeShow(message: Message): void {
+    super.onBeforeShow(message);
+    this.fill();
+  }
+
+  protected override onActivateRequest(message: Message): void {
+    super.onActivateRequest(message);
+    this.widgets.find((widget) => !widget.isHidden)?.activate();
+  }
+}
+
+export const agents: JupyterFrontEndPlugin<void> = {
+  id: ID,
+  description: "Conversations with agents in a sidebar and in tabs",
+  autoStart: true,
+  optional: [
+    ICommandPalette,
+    ILabShell,
+    ILauncher,
+    ILayoutRestorer,
+    INotebookTracker,
+    ISettingRegistry,
+    IStateDB,
+    IStatusBar,
+    ITranslator,
+  ],
+  activate: (
+    app: JupyterFrontEnd,
+    palette: ICommandPalette | null,
+    labShell: ILabShell | null,
+    launcher: ILauncher | null,
+    restorer: ILayoutRestorer | null,
+    notebooks: INotebookTracker | null,
+    registry: ISettingRegistry | null,
+    state: IStateDB | null,
+    statusBar: IStatusBar | null,
+    translator: ITranslator | null,
+  ): void => {
+    const trans = (translator ?? nullTranslator).load("reasoning-widget");
+    const loadSettings = registry?.load(ID).catch(() => null) ?? Promise.resolve(null);
+    const tabs = new WidgetTracker<MainAreaWidget>({ namespace: NAMESPACE });
+    const status = new StatusItem(() => void app.commands.execute(commands.SHOW_PANEL));
+    const panel = new AgentPanel(() => void getSidebar());
+    panel.title.icon = agentIcon;
+    panel.title.caption = trans.__("Agent Sessions");
+    panel.node.setAttribute("role", "region");
+    panel.node.setAttribute("aria-label", trans.__("Agent Sessions"));
+
+    let ready: Sidebar | null = null;
+    let made: Promise<Sidebar> | null = null;
+    const make = async (): Promise<Sidebar> => {
+      const [{ Sidebar }, settings] = await Promise.all([loadSidebar(), loadSettings]);
+      const hasTabs = labShell !== null;
+      ready = new Sidebar({ app, trans, panel, tabs, hasTabs, status, settings, state, notebooks });
+      await ready.restore();
+      return ready;
+    };
+    const getSidebar = (): Promise<Sidebar> => {
+      made ??= make();
+      return made;
+    };
+    addSessionCommands({ app, trans, panel, loadSettings, sidebar: getSidebar, current: () => ready?.current ?? null });
+    if (notebooks !== null) addCellCommands({ app, trans, notebooks, sidebar: getSidebar });
+    app.shell.add(panel, "right", { rank: 900, type: "Agent Sessions" });
+    restorer?.add(panel, PANEL);
+    void restorer?.restore(tabs, {
+      command: commands.OPEN_SESSION,
+      args: (tab) => ({ session_id: idOf(tab), area: "main" }),
+      name: idOf,
+    });
+    statusBar?.registerStatusItem("reasoning-widget:status", {
+      item: status,
+      align: "left",
+      rank: 200,
+      isActive: () => status.active,
+      activeStateChanged: status.activeChanged,
+    });
+    launcher?.add({ command: commands.NEW_SESSION, args: { area: "main" }, category: trans.__("Other"), rank: 0 });
+    const category = trans.__("Agents");
+    for (const command of commands.IN_PALETTE) palette?.addItem({ command, category });
+    for (const format of commands.FORMATS) {
+      palette?.addItem({ command: commands.EXPORT_SESSION, args: { format }, category });
+    }
+  },
+};
+
+/** The session that a tab shows: its widget is named after it. */
+function idOf(tab: MainAreaWidget): string {
+  return tab.id.slice(commands.TAB.length);
+}

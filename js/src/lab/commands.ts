@@ -1,0 +1,30 @@
+// What the commands are called.
+
+export const SHOW_PANEL = "reasoning-widget:show-panel";
+export const NEW_SESSION = "reasoning-widget:new-session";
+export const OPEN_SESSION = "reasoning-widget:open-session";
+export const RENAME_SESSION = "reasoning-widget:rename-session";
+export const DELETE_SESSION = "reasoning-widget:delete-session";
+export const EXPORT_SESSION = "reasoning-widget:export-session";
+export const NOTIFY = "reasoning-widget:toggle-notifications";
+export const ASK_ABOUT_CELL = "reasoning-widget:ask-about-cell";
+export const EXPLAIN_ERROR = "reasoning-widget:explain-error";
+export const INSERT_CODE = "reasoning-widget:insert-code";
+export const REPLACE_CELL = "reasoning-widget:replace-cell";
+
+/** What the palette offers, beside the exports. */
+export const IN_PALETTE = [
+  SHOW_PANEL,
+  NEW_SESSION,
+  RENAME_SESSION,
+  DELETE_SESSION,
+  NOTIFY,
+  ASK_ABOUT_CELL,
+  EXPLAIN_ERROR,
+];
+
+/** What a session can be exported as. */
+export const FORMATS = ["json", "markdown", "html"] as const;
+
+/** The widget of a tab is named with this and the session's id. */
+export const TAB = "reasoning-widget-session-";

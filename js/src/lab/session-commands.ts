@@ -1,0 +1,130 @@
+// The commands that open, name, export and delete sessions.
+
+import type { JupyterFrontEnd } from "@jupyterlab/application";
+import type { ISettingRegistry } from "@jupyterlab/settingregistry";
+import type { TranslationBundle } from "@jupyterlab/translation";
+import type { CommandRegistry } from "@lumino/commands";
+import type { Panel } from "@lumino/widgets";
+import * as commands from "./commands.ts";
+import { agentIcon } from "./icon.ts";
+import type { ExportFormat } from "./sidebar/api.ts";
+import type { Area, Sidebar } from "./sidebar/sidebar.ts";
+
+/** What the commands work with. */
+export interface SessionHost {
+  app: JupyterFrontEnd;
+  trans: TranslationBundle;
+  panel: Panel;
+  loadSettings: Promise<ISettingRegistry.ISettings | null>;
+  sidebar: () => Promise<Sidebar>;
+  /** The session that is in front, if any. */
+  current: () => string | null;
+}
+
+export function addSessionCommands(host: SessionHost): void {
+  const { app, trans, panel, sidebar, current } = host;
+  const add = (id: string, options: CommandRegistry.ICommandOptions): unknown => app.commands.addCommand(id, options);
+  const session = {
+    type: "string",
+    pattern: "^[A-Za-z0-9_-]{1,128}$",
+    description: trans.__("The session's id. Absent: the session in front"),
+  };
+  const area = {
+    type: "string",
+    enum: ["side", "main"],
+    description: trans.__("Where it is shown: in the sidebar, or in a tab of the main area"),
+  };
+  const idOf = (args: { session_id?: unknown }): string | null =>
+    typeof args.session_id === "string" ? args.session_id : current();
+  const isEnabled = (args: { session_id?: unknown }): boolean => idOf(args) !== null;
+
+  add(commands.SHOW_PANEL, {
+    label: trans.__("Agent Sessions"),
+    caption: trans.__("Show the sidebar with the conversations with agents"),
+    describedBy: { args: { type: "object", properties: {} } },
+    execute: () => app.shell.activateById(panel.id),
+  });
+  add(commands.NEW_SESSION, {
+    label: ({ area }) => (area === "main" ? trans.__("Agent Session") : trans.__("New Agent Session")),
+    caption: trans.__("Start a conversation with an agent on the server"),
+    icon: agentIcon,
+    describedBy: { args: { type: "object", properties: { area } } },
+    execute: async ({ area }) => (await sidebar()).open(undefined, area as Area | undefined),
+  });
+  add(commands.OPEN_SESSION, {
+    label: ({ area }) => (area === "main" ? trans.__("Open in a Tab") : trans.__("Open Agent Session")),
+    caption: trans.__("Show a conversation with an agent"),
+    describedBy: { args: { type: "object", properties: { session_id: session, area } } },
+    isEnabled,
+    execute: async (args) => (await sidebar()).open(idOf(args) ?? undefined, args.area as Area | undefined),
+  });
+  add(commands.RENAME_SESSION, {
+    label: ({ session_id }) => (session_id ? trans.__("Rename…") : trans.__("Rename Agent Session…")),
+    caption: trans.__("Give the conversation another title"),
+    describedBy: {
+      args: {
+        type: "object",
+        properties: {
+          session_id: session,
+          title: { type: "string", description: trans.__("The new title. Absent: ask for it") },
+        },
+      },
+    },
+    isEnabled,
+    execute: async (args) => (await sidebar()).rename(idOf(args) ?? "", args.title as string | undefined),
+  });
+  add(commands.DELETE_SESSION, {
+    label: ({ session_id }) => (session_id ? trans.__("Delete…") : trans.__("Delete Agent Session…")),
+    caption: trans.__("Delete the conversation from the server, after asking"),
+    describedBy: { args: { type: "object", properties: { session_id: session } } },
+    isEnabled,
+    execute: async (args) => (await sidebar()).delete(idOf(args) ?? ""),
+  });
+  addExport(host, session, idOf);
+  addNotify(host);
+}
+
+function addExport({ app, trans, sidebar }: SessionHost, session: object, idOf: (args: object) => string | null): void {
+  const names: Record<string, string> = { json: "JSON", markdown: "Markdown", html: "HTML" };
+  app.commands.addCommand(commands.EXPORT_SESSION, {
+    label: ({ session_id, format }) => {
+      const name = names[String(format)] ?? "JSON";
+      return session_id ? name : trans.__("Export Agent Session as %1", name);
+    },
+    caption: trans.__("Save the conversation as a file"),
+    describedBy: {
+      args: {
+        type: "object",
+        properties: {
+          session_id: { ...session },
+          format: { type: "string", enum: [...commands.FORMATS], description: trans.__("Absent: JSON") },
+        },
+      },
+    },
+    isEnabled: (args) => idOf(args) !== null,
+    execute: async (args) =>
+      (await sidebar()).export(idOf(args) ?? "", (args.format as ExportFormat | undefined) ?? "json"),
+  });
+}
+
+/** Browsers ask the person, and only where the person has just done something. */
+function addNotify({ app, trans, loadSettings }: SessionHost): void {
+  let settings: ISettingRegistry.ISettings | null = null;
+  const wanted = (): boolean => settings?.get("notifications").composite === true;
+  void loadSettings.then((loaded) => {
+    settings = loaded;
+    loaded?.changed.connect(() => app.commands.notifyCommandChanged(commands.NOTIFY));
+  });
+  app.commands.addCommand(commands.NOTIFY, {
+    label: trans.__("Notify Me When an Agent Has Finished"),
+    caption: trans.__("Show a notification of the browser when a run ends while the page is hidden"),
+    describedBy: { args: { type: "object", properties: {} } },
+    isToggleable: true,
+    isToggled: wanted,
+    isEnabled: () => settings !== null && "Notification" in window,
+    execute: async () => {
+      const on = !wanted() && (await Notification.requestPermission()) === "granted";
+      await settings?.set("notifications", on);
+    },
+  });
+}

@@ -1,0 +1,58 @@
+import type { TranslationBundle } from "@jupyterlab/translation";
+import type { VNode } from "preact";
+import type { Attachment } from "./attachments.ts";
+import { takeApart } from "./attachments.ts";
+import type { Conversation } from "./conversations.ts";
+import { Glyph } from "./glyphs.tsx";
+import { useSignal } from "./hooks.ts";
+import "./attached.css";
+
+/** The cells that go with the next question: each can be taken away again. */
+export function attachedTo(conversation: Conversation, trans: TranslationBundle): () => VNode | null {
+  return () => {
+    useSignal(conversation.changed);
+    const { attachments } = conversation;
+    if (attachments.length === 0) return null;
+    return (
+      <ul class="rw-chips" aria-label={trans.__("Attached cells")}>
+        {attachments.map((attachment) => (
+          <li key={attachment.cell} class="rw-chip" title={preview(attachment)}>
+            <Glyph name="cell" />
+            <span class="rw-chip-name">{attachment.name}</span>
+            <button
+              type="button"
+              class="rw-chip-remove"
+              aria-label={trans.__("Remove %1", attachment.name)}
+              onClick={() => conversation.remove(attachment)}
+            >
+              <Glyph name="remove" />
+            </button>
+          </li>
+        ))}
+      </ul>
+    );
+  };
+}
+
+/** A question as it was written, and the cells that went with it, folded. */
+export function QuestionWithCells({ text }: { text: string }): VNode {
+  const question = takeApart(text);
+  return (
+    <>
+      {question.text}
+      {question.attached.map(({ name, content }, index) => (
+        <details key={index} class="rw-attached">
+          <summary class="rw-attached-name">
+            <Glyph name="cell" />
+            {name}
+          </summary>
+          <div class="rw-text">{content}</div>
+        </details>
+      ))}
+    </>
+  );
+}
+
+function preview({ source, output }: Attachment): string {
+  return (output ? `${source}\n\n${output}` : source).slice(0, 600);
+}

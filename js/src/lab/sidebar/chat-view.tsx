@@ -1,0 +1,126 @@
+// A conversation in the sidebar or in a tab: the very views of the widget, below a line that says which one it is.
+
+import type { TranslationBundle } from "@jupyterlab/translation";
+import type { Message } from "@lumino/messaging";
+import { Widget } from "@lumino/widgets";
+import { render, type VNode } from "preact";
+import { Button } from "../../view/button.tsx";
+import { drawChat } from "../../view/chat.tsx";
+import { attachedTo, QuestionWithCells } from "./attached.tsx";
+import type { Conversation } from "./conversations.ts";
+import { Glyph } from "./glyphs.tsx";
+import { useSignal } from "./hooks.ts";
+import "./sidebar.css";
+
+/** What the line above a conversation offers. */
+export interface ChatActions {
+  /** Back to the list; null where there is none. */
+  back: (() => void) | null;
+  /** Open it in a tab of its own; null where it is in one, or there are none. */
+  openTab: (() => void) | null;
+  /** Show the menu of what can be done with the session, below `button`. */
+  menu: (button: HTMLElement) => void;
+}
+
+export class ChatView extends Widget {
+  readonly conversation: Conversation;
+  readonly #trans: TranslationBundle;
+  readonly #actions: ChatActions;
+  readonly #head = document.createElement("div");
+  readonly #body = document.createElement("div");
+  #end: () => void = () => {};
+
+  constructor(conversation: Conversation, trans: TranslationBundle, actions: ChatActions) {
+    super();
+    this.conversation = conversation;
+    this.#trans = trans;
+    this.#actions = actions;
+    this.node.classList.add("reasoning-widget", "rw-lab", "rw-lab-chat");
+    this.#body.className = "rw-lab-body";
+    this.node.append(this.#head, this.#body);
+    const { extras } = conversation.store;
+    extras.Attached ??= attachedTo(conversation, trans);
+    extras.Question ??= QuestionWithCells;
+  }
+
+  /** Put the cursor where the next question is written. */
+  focus(): void {
+    this.node.querySelector<HTMLElement>("textarea")?.focus();
+  }
+
+  // All state is the store's: a view that was moved is drawn anew, as it was.
+  protected override onAfterAttach(message: Message): void {
+    super.onAfterAttach(message);
+    render(<Head conversation={this.conversation} trans={this.#trans} actions={this.#actions} />, this.#head);
+    this.#end = drawChat(this.#body, this.conversation.store);
+  }
+
+  protected override onBeforeDetach(message: Message): void {
+    this.#end();
+    render(null, this.#head);
+    super.onBeforeDetach(message);
+  }
+
+  protected override onActivateRequest(message: Message): void {
+    super.onActivateRequest(message);
+    this.focus();
+  }
+}
+
+interface HeadProps {
+  conversation: Conversation;
+  trans: TranslationBundle;
+  actions: ChatActions;
+}
+
+function Head({ conversation, trans, actions }: HeadProps): VNode {
+  useSignal(conversation.changed);
+  const title = conversation.progress.title ?? trans.__("New session");
+  const { back, openTab, menu } = actions;
+  return (
+    <header class="rw-lab-head">
+      {back && (
+        <Button
+          kind="quiet"
+          class="rw-lab-icon"
+          label={trans.__("All sessions")}
+          title={trans.__("All sessions")}
+          onPress={back}
+        >
+          <Glyph name="back" />
+        </Button>
+      )}
+      <h2 class="rw-lab-title" title={title}>
+        {title}
+      </h2>
+      {openTab && (
+        <Button
+          kind="quiet"
+          class="rw-lab-icon"
+          label={trans.__("Open in a tab")}
+          title={trans.__("Open in a tab")}
+          onPress={openTab}
+        >
+          <Glyph name="tab" />
+        </Button>
+      )}
+      <MenuButton label={trans.__("Actions for %1", title)} open={menu} />
+    </header>
+  );
+}
+
+/** Opens a menu. */
+export function MenuButton({ label, open }: { label: string; open: (button: HTMLElement) => void }): VNode {
+  return (
+    <button
+      type="button"
+      class="rw-button rw-quiet rw-lab-icon"
+      aria-haspopup="menu"
+      aria-label={label}
+      title={label}
+      onClick={(event) => open(event.currentTarget)}
+    >
+      <Glyph name="more" />
+    </button>
+  );
+}

@@ -1,0 +1,178 @@
+// The sessions that this page follows: one store and one socket each, however many views show it.
+
+import { Signal } from "@lumino/signaling";
+import { Store } from "../../store.ts";
+import { connect, type Server } from "../../transport/socket.ts";
+import { type Attachment, compose } from "./attachments.ts";
+
+/** What new conversations begin with. */
+export interface Defaults {
+  /** The agent's name; empty: the server's own choice. */
+  agent: string;
+  reasoning: boolean;
+}
+
+/** How it stands with a conversation, for tabs and the status bar. */
+export interface Progress {
+  /** What the session is called; null before it has a name. */
+  title: string | null;
+  /** Who is at work; null if nobody is. */
+  agent: string | null;
+  /** Steps of the run that is on. */
+  steps: number;
+}
+
+export class Conversation {
+  readonly store = new Store();
+  /** The progress is another, or attachments came or went. */
+  readonly changed = new Signal<this, void>(this);
+  /** A run ended that was seen going on. */
+  readonly finished = new Signal<this, string>(this);
+  /** The question with these cells was sent, under this id. */
+  readonly asked = new Signal<this, { cells: readonly Attachment[]; message: string }>(this);
+  progress: Progress = { title: null, agent: null, steps: 0 };
+  attachments: readonly Attachment[] = [];
+  #sending: readonly Attachment[] = [];
+  #run: string | null = null;
+  #chosen = false;
+  #stopFollowing: () => void = () => {};
+  readonly #ends: (() => void)[];
+
+  constructor(
+    readonly id: string,
+    server: Server,
+    defaults: Defaults,
+  ) {
+    const { store } = this;
+    store.reasoning = defaults.reasoning;
+    store.extras = {
+      compose: (text) => {
+        this.#sending = this.attachments;
+        return compose(text, this.#sending);
+      },
+      asked: (message) => {
+        const cells = this.#sending;
+        this.#attach([]);
+        if (cells.length > 0) this.asked.emit({ cells, message });
+      },
+    };
+    this.#ends = [
+      store.on("chat", () => this.#look()),
+      store.on("composer", () => this.#choose(defaults.agent)),
+      connect(server, store),
+    ];
+  }
+
+  /** Put cells beside what the person writes. One that is there already is replaced. */
+  attach(attachment: Attachment): void {
+    this.#attach([...this.attachments.filter(({ cell }) => cell !== attachment.cell), attachment]);
+  }
+
+  /** Take one away again. */
+  remove(attachment: Attachment): void {
+    this.#attach(this.attachments.filter((other) => other !== attachment));
+  }
+
+  close(): void {
+    this.#stopFollowing();
+    for (const end of this.#ends) end();
+    this.store.close();
+    Signal.clearData(this);
+  }
+
+  #attach(attachments: readonly Attachment[]): void {
+    this.attachments = attachments;
+    this.changed.emit();
+  }
+
+  /** Once it is known who may be asked: whoever was asked last, else the default. */
+  #choose(agent: string): void {
+    const { store } = this;
+    if (store.agents.length === 0) return;
+    const wanted = store.transcript.runs.at(-1)?.agent_name ?? agent;
+    const choose = !this.#chosen && wanted !== store.agent && store.agents.some(({ name }) => name === wanted);
+    this.#chosen = true;
+    if (choose) store.chooseAgent(wanted);
+  }
+
+  #look(): void {
+    const { store } = this;
+    const { title, messages } = store.transcript;
+    const run = store.activeRun;
+    if (run?.run_id !== this.#run) this.#follow(run?.run_id ?? null);
+    const progress = {
+      title: title ?? messages[0]?.content.split("\n")[0]?.slice(0, 60) ?? null,
+      agent: run?.agent_name ?? null,
+      steps: run?.steps.length ?? 0,
+    };
+    if (JSON.stringify(progress) === JSON.stringify(this.progress)) return;
+    this.progress = progress;
+    this.changed.emit();
+  }
+
+  #follow(run: string | null): void {
+    const ended = this.#run;
+    this.#stopFollowing();
+    this.#run = run;
+    this.#stopFollowing = run === null ? () => {} : this.store.on(`run:${run}`, () => this.#look());
+    if (ended !== null) this.finished.emit(this.store.run(ended)?.status ?? "interrupted");
+  }
+}
+
+/** All of them. A conversation is followed as long as a view shows it or a run is on that was seen in it. */
+export class Conversations {
+  /** Which conversations there are, or how one of them stands, has changed. */
+  readonly changed = new Signal<this, Conversation>(this);
+  readonly finished = new Signal<this, { conversation: Conversation; status: string }>(this);
+  readonly #open = new Map<string, { conversation: Conversation; views: number }>();
+  readonly #server: (id: string) => Server;
+  readonly #defaults: () => Defaults;
+
+  constructor(server: (id: string) => Server, defaults: () => Defaults) {
+    this.#server = server;
+    this.#defaults = defaults;
+  }
+
+  /** Those in which a run is on. */
+  get running(): Conversation[] {
+    return [...this.#open.values()].map(({ conversation }) => conversation).filter(({ progress }) => progress.agent);
+  }
+
+  /** The conversation, if it is followed. */
+  get(id: string): Conversation | undefined {
+    return this.#open.get(id)?.conversation;
+  }
+
+  /** Follow it for one more view, until `release`. */
+  take(id: string): Conversation {
+    const known = this.#open.get(id) ?? { conversation: this.#begin(id), views: 0 };
+    this.#open.set(id, { ...known, views: known.views + 1 });
+    return known.conversation;
+  }
+
+  /** A view of it is gone. */
+  release(id: string): void {
+    const known = this.#open.get(id);
+    if (!known) return;
+    this.#open.set(id, { ...known, views: known.views - 1 });
+    this.#closeIfIdle(id);
+  }
+
+  #begin(id: string): Conversation {
+    const conversation = new Conversation(id, this.#server(id), this.#defaults());
+    conversation.changed.connect(() => this.changed.emit(conversation));
+    conversation.finished.connect((_, status) => {
+      this.finished.emit({ conversation, status });
+      queueMicrotask(() => this.#closeIfIdle(id));
+    });
+    return conversation;
+  }
+
+  #closeIfIdle(id: string): void {
+    const known = this.#open.get(id);
+    if (!known || known.views > 0 || known.conversation.progress.agent) return;
+    this.#open.delete(id);
+    known.conversation.close();
+    this.changed.emit(known.conversation);
+  }
+}

@@ -1,0 +1,313 @@
+// The sidebar, once it is needed: what the panel and the tabs show, and what the commands do.
+
+import type { JupyterFrontEnd } from "@jupyterlab/application";
+import {
+  Dialog,
+  InputDialog,
+  MainAreaWidget,
+  showDialog,
+  showErrorMessage,
+  type WidgetTracker,
+} from "@jupyterlab/apputils";
+import type { INotebookTracker } from "@jupyterlab/notebook";
+import type { ISettingRegistry } from "@jupyterlab/settingregistry";
+import type { IStateDB } from "@jupyterlab/statedb";
+import type { TranslationBundle } from "@jupyterlab/translation";
+import { MenuSvg } from "@jupyterlab/ui-components";
+import { UUID } from "@lumino/coreutils";
+import type { Panel } from "@lumino/widgets";
+import { DELETE_SESSION, EXPORT_SESSION, FORMATS, NOTIFY, OPEN_SESSION, RENAME_SESSION, TAB } from "../commands.ts";
+import { agentIcon } from "../icon.ts";
+import type { StatusItem } from "../status.ts";
+import "../view.ts";
+import { ENDINGS, type ExportFormat, type SessionInfo, SessionsApi } from "./api.ts";
+import type { Attachment } from "./attachments.ts";
+import { ChatView } from "./chat-view.tsx";
+import { type Conversation, Conversations } from "./conversations.ts";
+import { ListView } from "./list-view.tsx";
+import { METADATA } from "./mark.ts";
+import { SessionList } from "./sessions.ts";
+
+/** The key under which the panel remembers what it shows. */
+const REMEMBERED = "reasoning-widget:panel";
+
+/** Where a session is shown. */
+export type Area = "side" | "main";
+
+/** What the sidebar lives in. */
+export interface Host {
+  app: JupyterFrontEnd;
+  trans: TranslationBundle;
+  panel: Panel;
+  tabs: WidgetTracker<MainAreaWidget>;
+  /** Whether there is room for more than one tab. */
+  hasTabs: boolean;
+  status: StatusItem;
+  settings: ISettingRegistry.ISettings | null;
+  state: IStateDB | null;
+  notebooks: INotebookTracker | null;
+}
+
+export class Sidebar {
+  readonly #host: Host;
+  readonly #api: SessionsApi;
+  readonly #list: SessionList;
+  readonly #conversations: Conversations;
+  readonly #listView: ListView;
+  #chat: ChatView | null = null;
+
+  constructor(host: Host) {
+    this.#host = host;
+    this.#api = new SessionsApi(host.app.serviceManager.serverSettings);
+    this.#list = new SessionList(this.#api);
+    this.#conversations = new Conversations(
+      (id) => this.#api.server(id),
+      () => ({ agent: String(this.#setting("agent") ?? ""), reasoning: this.#setting("reasoning") !== false }),
+    );
+    this.#conversations.changed.connect(this.#progress, this);
+    this.#conversations.finished.connect((_, { conversation, status }) => this.#finished(conversation, status));
+    this.#listView = new ListView({
+      list: this.#list,
+      trans: host.trans,
+      actions: {
+        open: (id) => this.#openInPanel(id).focus(),
+        create: () => this.#openInPanel(UUID.uuid4()).focus(),
+        menu: (session, button) => this.#menu(session, button),
+      },
+    });
+    host.panel.addWidget(this.#listView);
+  }
+
+  /** Show what the panel showed when the page was left. */
+  async restore(): Promise<void> {
+    const id = await this.#host.state?.fetch(REMEMBERED);
+    if (typeof id === "string" && this.#chat === null) this.#openInPanel(id);
+  }
+
+  /** The session that is in front: in the active tab, else in the panel. */
+  get current(): string | null {
+    const { app, tabs } = this.#host;
+    const tab = tabs.currentWidget;
+    const inTab = tab !== null && (app.shell.currentWidget === tab || this.#chat === null);
+    return (inTab ? (tab.content as ChatView) : this.#chat)?.conversation.id ?? null;
+  }
+
+  /** Show a session, or a new one without an id. */
+  open(id: string = UUID.uuid4(), area: Area = "side"): void {
+    const { app, hasTabs, panel } = this.#host;
+    if (area === "main" && hasTabs) {
+      this.#openInTab(id);
+    } else {
+      app.shell.activateById(panel.id);
+      this.#openInPanel(id).activate();
+    }
+  }
+
+  /** Put a cell beside the next question in the panel; `question` is written there if nothing is. */
+  ask(attachment: Attachment, question: string): void {
+    const { app, panel } = this.#host;
+    app.shell.activateById(panel.id);
+    const view = this.#chat ?? this.#openInPanel(UUID.uuid4());
+    const { store } = view.conversation;
+    view.conversation.attach(attachment);
+    if (question && !store.reader.draft.trim()) store.write(question);
+    view.activate();
+  }
+
+  // What the commands do with a session
+
+  async rename(id: string, title?: string): Promise<void> {
+    const { trans } = this.#host;
+    const known = this.#titleOf(id);
+    const asked = { title: trans.__("Rename session"), text: known ?? "", label: trans.__("Title") };
+    const value = title ?? (await InputDialog.getText(asked)).value;
+    if (value?.trim()) await this.#change(() => this.#api.rename(id, value), trans.__("The session was not renamed"));
+  }
+
+  async delete(id: string): Promise<void> {
+    const { trans } = this.#host;
+    const { button } = await showDialog({
+      title: trans.__("Delete session?"),
+      body: trans.__("“%1”, with everything said in it, will be gone for good.", this.#titleOf(id) ?? id),
+      buttons: [
+        Dialog.cancelButton({ label: trans.__("Cancel") }),
+        Dialog.warnButton({ label: trans.__("Delete"), actions: ["delete"] }),
+      ],
+      defaultButton: 0,
+    });
+    if (!button.accept) return;
+    const done = await this.#change(() => this.#api.delete(id), trans.__("The session was not deleted"));
+    if (!done) return;
+    if (this.#chat?.conversation.id === id) this.#showList();
+    this.#tab(id)?.dispose();
+  }
+
+  async export(id: string, format: ExportFormat): Promise<void> {
+    await this.#change(async () => {
+      const file = await this.#api.export(id, format);
+      const link = document.createElement("a");
+      link.href = URL.createObjectURL(file);
+      link.download = `${fileName(this.#titleOf(id) ?? id)}.${ENDINGS[format]}`;
+      link.click();
+      URL.revokeObjectURL(link.href);
+    }, this.#host.trans.__("The session was not exported"));
+  }
+
+  /** Do something on the server; whether that went well. */
+  async #change(action: () => Promise<void>, failure: string): Promise<boolean> {
+    try {
+      await action();
+    } catch (error) {
+      void showErrorMessage(failure, error instanceof Error ? error.message : String(error));
+      return false;
+    }
+    await this.#list.refresh();
+    return true;
+  }
+
+  #titleOf(id: string): string | null {
+    const listed = this.#list.sessions.find((session) => session.id === id)?.title;
+    return this.#conversations.get(id)?.progress.title ?? listed ?? null;
+  }
+
+  // Views
+
+  #view(id: string, back: (() => void) | null, openTab: (() => void) | null): ChatView {
+    const conversation = this.#conversations.take(id);
+    conversation.asked.connect(this.#mark, this);
+    const view = new ChatView(conversation, this.#host.trans, {
+      back,
+      openTab,
+      menu: (button) => this.#menu({ id }, button),
+    });
+    view.disposed.connect(() => this.#conversations.release(id));
+    return view;
+  }
+
+  #openInPanel(id: string): ChatView {
+    const { hasTabs, panel, state } = this.#host;
+    if (this.#chat?.conversation.id === id) return this.#chat;
+    const openTab = (): void => {
+      this.#openInTab(id);
+      this.#showList();
+    };
+    const view = this.#view(id, () => this.#showList(), hasTabs ? openTab : null);
+    this.#chat?.dispose();
+    this.#chat = view;
+    this.#listView.hide();
+    panel.addWidget(view);
+    void state?.save(REMEMBERED, id);
+    return view;
+  }
+
+  #showList(): void {
+    this.#chat?.dispose();
+    this.#chat = null;
+    this.#listView.show();
+    this.#listView.activate();
+    void this.#host.state?.remove(REMEMBERED);
+  }
+
+  #openInTab(id: string): void {
+    const { app, tabs } = this.#host;
+    let tab = this.#tab(id);
+    if (tab === undefined) {
+      const content = this.#view(id, null, null);
+      tab = new MainAreaWidget({ content });
+      tab.id = TAB + id;
+      tab.title.icon = agentIcon;
+      this.#label(tab);
+      app.shell.add(tab, "main");
+      void tabs.add(tab);
+    }
+    app.shell.activateById(tab.id);
+  }
+
+  #tab(id: string): MainAreaWidget | undefined {
+    return this.#host.tabs.find((tab) => tab.id === TAB + id);
+  }
+
+  /** What can be done with a session, as a menu below `button`. */
+  #menu({ id }: Pick<SessionInfo, "id">, button: HTMLElement): void {
+    const { app, hasTabs, trans } = this.#host;
+    const menu = new MenuSvg({ commands: app.commands });
+    const args = { session_id: id };
+    if (hasTabs) menu.addItem({ command: OPEN_SESSION, args: { ...args, area: "main" } });
+    menu.addItem({ command: RENAME_SESSION, args });
+    const exports = new MenuSvg({ commands: app.commands });
+    exports.title.label = trans.__("Export as");
+    for (const format of FORMATS) exports.addItem({ command: EXPORT_SESSION, args: { ...args, format } });
+    menu.addItem({ type: "submenu", submenu: exports });
+    menu.addItem({ command: NOTIFY });
+    menu.addItem({ type: "separator" });
+    menu.addItem({ command: DELETE_SESSION, args });
+    menu.aboutToClose.connect(() => button.focus());
+    const { left, bottom } = button.getBoundingClientRect();
+    menu.open(left, bottom);
+  }
+
+  // What conversations tell
+
+  #progress(_: unknown, conversation: Conversation): void {
+    const { status, trans } = this.#host;
+    const tab = this.#tab(conversation.id);
+    if (tab) this.#label(tab);
+    const { running } = this.#conversations;
+    const [first] = running;
+    if (first === undefined) status.say("");
+    else if (running.length > 1) status.say(trans._n("%1 agent at work", "%1 agents at work", running.length));
+    else status.say(trans._n("%2: %1 step", "%2: %1 steps", first.progress.steps, first.progress.agent ?? ""));
+    if (this.#listView.isVisible) void this.#list.refresh();
+  }
+
+  /** A tab tells what goes on in it. */
+  #label(tab: MainAreaWidget): void {
+    const { trans } = this.#host;
+    const { agent, steps, title } = (tab.content as ChatView).conversation.progress;
+    const name = title ?? trans.__("New session");
+    tab.title.label = agent ? `● ${steps} · ${name}` : name;
+    tab.title.caption = agent
+      ? trans._n("%2\n%3 is at work: %1 step", "%2\n%3 is at work: %1 steps", steps, name, agent)
+      : name;
+  }
+
+  #finished(conversation: Conversation, status: string): void {
+    const { trans } = this.#host;
+    if (!document.hidden || this.#setting("notifications") !== true || Notification.permission !== "granted") return;
+    const said: Record<string, string> = {
+      completed: trans.__("The answer is there."),
+      failed: trans.__("The run failed."),
+    };
+    const title = conversation.progress.title ?? trans.__("Agent session");
+    const body = said[status] ?? trans.__("The run has ended.");
+    const notification = new Notification(title, { body, tag: conversation.id });
+    notification.onclick = () => {
+      window.focus();
+      if (this.#tab(conversation.id)) this.#openInTab(conversation.id);
+      else this.open(conversation.id);
+    };
+  }
+
+  /** Cells that were asked about say where. */
+  #mark({ id }: Conversation, { cells, message }: { cells: readonly Attachment[]; message: string }): void {
+    for (const { path, cell } of cells) {
+      const notebook = this.#host.notebooks?.find(({ context }) => context.path === path);
+      const model = notebook?.content.widgets.find(({ model }) => model.sharedModel.getId() === cell)?.model;
+      model?.setMetadata(METADATA, { session: id, message });
+    }
+  }
+
+  #setting(name: string): unknown {
+    return this.#host.settings?.get(name).composite;
+  }
+}
+
+/** A title as the name of a file. */
+function fileName(title: string): string {
+  return (
+    title
+      .replace(/[^\p{L}\p{N} ._-]+/gu, "")
+      .trim()
+      .slice(0, 80) || "session"
+  );
+}

@@ -1,0 +1,37 @@
+// What the status bar says of the agents at work.
+
+import { Signal } from "@lumino/signaling";
+import { Widget } from "@lumino/widgets";
+
+/** An item that is there only while it has something to say. */
+export class StatusItem extends Widget {
+  readonly activeChanged = new Signal<this, void>(this);
+  readonly #button = document.createElement("button");
+
+  constructor(press: () => void) {
+    super();
+    this.addClass("jp-StatusBar-TextItem");
+    this.#button.type = "button";
+    this.#button.setAttribute("role", "status");
+    Object.assign(this.#button.style, {
+      background: "none",
+      border: "0",
+      color: "inherit",
+      cursor: "pointer",
+      font: "inherit",
+    });
+    this.#button.addEventListener("click", press);
+    this.node.append(this.#button);
+  }
+
+  get active(): boolean {
+    return this.#button.textContent !== "";
+  }
+
+  /** Say `text`; nothing: go away. */
+  say(text: string): void {
+    if (text === this.#button.textContent) return;
+    this.#button.textContent = text;
+    this.activeChanged.emit();
+  }
+}

@@ -1,0 +1,80 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import type { SessionInfo, SessionPage } from "../../src/lab/sidebar/api.ts";
+import { PAGE, SessionList } from "../../src/lab/sidebar/sessions.ts";
+
+/** A server with so many sessions, newest first, that answers when it is told to. */
+class Server {
+  names: string[] = [];
+  held: (() => void)[] | null = null;
+  failure: Error | null = null;
+
+  async list(query: string, limit: number, cursor: string | null): Promise<SessionPage> {
+    const begin = Number(cursor ?? 0);
+    const found = this.names.filter((name) => name.includes(query));
+    const page = found.slice(begin, begin + limit).map((id) => ({ id }) as SessionInfo);
+    const { failure } = this;
+    if (this.held) await new Promise<void>((resolve) => this.held?.push(resolve));
+    if (failure) throw failure;
+    return { sessions: page, next_cursor: begin + limit < found.length ? String(begin + limit) : null };
+  }
+}
+
+let server: Server;
+let list: SessionList;
+const ids = (): string[] => list.sessions.map(({ id }) => id);
+
+beforeEach(() => {
+  server = new Server();
+  server.names = Array.from({ length: 2 * PAGE + 10 }, (_, index) => `s${index}`);
+  list = new SessionList(server);
+});
+
+describe("the list of sessions", () => {
+  it("comes page by page", async () => {
+    await list.refresh();
+    expect(ids()).toEqual(server.names.slice(0, PAGE));
+    await list.loadMore();
+    await list.loadMore();
+    expect(ids()).toEqual(server.names);
+    expect(list.more).toBe(false);
+  });
+
+  it("is as long after a refresh as before, with what is new", async () => {
+    await list.refresh();
+    await list.loadMore();
+    server.names.unshift("new");
+    await list.refresh();
+    expect(ids()[0]).toBe("new");
+    expect(ids().length).toBeGreaterThanOrEqual(2 * PAGE);
+  });
+
+  it("names a session once that moved between two pages", async () => {
+    await list.refresh();
+    server.names.unshift("new");
+    await list.loadMore();
+    expect(new Set(ids()).size).toBe(ids().length);
+  });
+
+  it("shows what was searched for last, whichever answer comes last", async () => {
+    server.held = [];
+    const first = list.search("s1");
+    const second = list.search("s2");
+    const [answerFirst, answerSecond] = server.held;
+    answerSecond?.();
+    await second;
+    answerFirst?.();
+    await first;
+    expect(ids().every((id) => id.includes("s2"))).toBe(true);
+  });
+
+  it("keeps what is there when the server fails, and says why", async () => {
+    await list.refresh();
+    server.failure = new Error("gone");
+    await list.refresh();
+    expect(list.error?.message).toBe("gone");
+    expect(ids()).toHaveLength(PAGE);
+    server.failure = null;
+    await list.refresh();
+    expect(list.error).toBeNull();
+  });
+});

@@ -1,0 +1,277 @@
+"""Conversations that a server keeps, in JupyterLab's sidebar and in tabs."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.accessibility import violations
+from tests.browser.lab import DARK, LIGHT
+from tests.browser.sidebar import Sidebar
+from tests.browser.test_keyboard import tab_to
+from tests.scripted_model import gate, say, think
+
+
+@pytest.fixture
+def notebook(lab):
+    return lab.open("print('never run')")
+
+
+@pytest.fixture
+def sidebar(notebook):
+    return Sidebar(notebook.page)
+
+
+def test_a_session_is_asked_listed_searched_renamed_exported_and_deleted(sidebar):
+    page = sidebar.page
+    chat = sidebar.ask("What is a zymurgist?")
+    chat.expect_cards("Final answer")
+    expect(sidebar.title).to_have_text("What is a zymurgist?")
+    sidebar.back()
+    expect(sidebar.session("What is a zymurgist?")).to_contain_text("1 question")
+
+    sidebar.search.fill("nothing like it")
+    expect(sidebar.region.get_by_role("status")).to_contain_text("Nothing was said about")
+    expect(sidebar.sessions).to_have_count(0)
+    sidebar.search.fill("zymurg")
+    expect(sidebar.sessions).to_have_count(1)
+    expect(sidebar.sessions.locator("mark").first).to_have_text("zymurg")
+
+    sidebar.choose("What is a zymurgist?", "Rename…")
+    page.get_by_role("dialog").get_by_role("textbox").fill("Brewing")
+    page.get_by_role("dialog").get_by_role("button", name="Ok").click()
+    expect(sidebar.session("Brewing")).to_be_visible()
+
+    for name, ending, text in (
+        ("JSON", "json", '"zymurg'),
+        ("Markdown", "md", "zymurgist?"),
+        ("HTML", "html", "zymurgist?"),
+    ):
+        with page.expect_download() as download:
+            sidebar.choose("Brewing", "Export as", name)
+        assert download.value.suggested_filename == f"Brewing.{ending}"
+        assert text.lstrip('"') in download.value.path().read_text()
+
+    sidebar.choose("Brewing", "Delete…")
+    page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+    expect(sidebar.session("Brewing")).to_be_visible()
+    sidebar.choose("Brewing", "Delete…")
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(sidebar.sessions).to_have_count(0)
+
+
+def test_it_works_while_the_kernel_is_busy_and_says_what_goes_on(lab, model):
+    model.script("story", [[think("A story."), say("Once upon a time "), gate("told"), say("the end.")]])
+    notebook = lab.open("import threading; threading.Event().wait()")
+    sidebar = Sidebar(notebook.page)
+    notebook.start(0)
+    expect(notebook.prompt(0)).to_have_text("[*]:")
+    chat = sidebar.new()
+    chat.ask("Tell me a story")
+    expect(chat.card("Final answer")).to_contain_text("Once upon a time")
+    expect(notebook.prompt(0)).to_have_text("[*]:")
+
+    status = notebook.page.locator("#jp-main-statusbar").get_by_role("status").filter(has_text="steps")
+    expect(status).to_contain_text("2 steps")
+    sidebar.region.get_by_role("button", name="Open in a tab").click()
+    expect(sidebar.tab("● 2 · Tell me a story")).to_be_visible()
+    expect(sidebar.session("Tell me a story")).to_have_attribute("data-status", "running")
+    model.open("told")
+    expect(sidebar.tab_chat().card("Final answer")).to_contain_text("the end.")
+    expect(sidebar.tab("Tell me a story")).to_have_text("Tell me a story")
+    expect(sidebar.session("Tell me a story")).to_have_attribute("data-status", "completed")
+    expect(status).to_have_count(0)
+    notebook.interrupt()
+
+
+def test_a_cell_is_asked_about_and_the_answer_becomes_cells(lab, model):
+    model.script("fail", ["Define it first:\n\n```python\nprice = 3\nprint(price)\n```\n"])
+    notebook = lab.open("print(price)", "2 + 2")
+    page, sidebar = notebook.page, Sidebar(notebook.page)
+    notebook.run(0)
+    notebook.select(0)
+    sidebar.command("reasoning-widget:explain-error")
+    expect(sidebar.chips).to_have_text("Cell [1] of notebook1.ipynb")
+    notebook.select(1)
+    sidebar.command("reasoning-widget:ask-about-cell")
+    expect(sidebar.chips).to_have_count(2)
+    sidebar.region.get_by_role("button", name="Remove Cell of notebook1.ipynb").click()
+    expect(sidebar.chips).to_have_count(1)
+    chat = sidebar.chat
+    expect(chat.message).to_have_value("Why does this cell fail, and how do I fix it?")
+    chat.send.click()
+    expect(sidebar.chips).to_have_count(0)
+    answer = chat.card("Final answer")
+    expect(answer).to_contain_text("price = 3")
+    asked = model.requests[-1].body["messages"][-1]["content"]
+    assert "print(price)\n```" in str(asked)
+    assert "NameError: name 'price' is not defined" in str(asked)
+    question = chat.region.get_by_role("group", name="You")
+    expect(question.locator("summary")).to_have_text("Cell [1] of notebook1.ipynb")
+
+    notebook.select(0)
+    answer.get_by_role("button", name="Insert Below").click()
+    expect(notebook.cell(1)).to_contain_text("price = 3")
+    notebook.select(0)
+    answer.get_by_role("button", name="Replace Cell").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.locator("[data-change=added]")).to_contain_text("price = 3")
+    expect(dialog.locator("[data-change=same]")).to_contain_text("print(price)")
+    dialog.get_by_role("button", name="Replace").click()
+    expect(notebook.cell(0)).to_contain_text("price = 3")
+    answer.get_by_role("button", name="Copy", exact=True).click()
+    assert page.evaluate("navigator.clipboard.readText()") == "price = 3\nprint(price)"
+
+    notebook.select(0)
+    saved = notebook.save()
+    marks = [cell.metadata.get("reasoning_widget") for cell in saved.cells]
+    assert marks[0] == marks[1]
+    assert set(marks[0]) == {"session", "step"}
+    assert marks[2] is None
+
+
+def test_sessions_open_in_tabs_side_by_side_and_come_back_with_the_page(sidebar):
+    page = sidebar.page
+    for question in ("First question", "Second question"):
+        sidebar.ask(question)
+        sidebar.region.get_by_role("button", name="Open in a tab").click()
+        expect(sidebar.tab(question)).to_be_visible()
+    sidebar.ask("Third question")
+    sidebar.chat.message.fill("half a thought")
+    sidebar.tab("First question").click()
+    expect(sidebar.tab_chat().card("Final answer")).to_contain_text("Very well.")
+
+    # The panel goes to the other side, as it was.
+    page.evaluate("""() => {
+        const { shell } = window.jupyterapp;
+        shell.add([...shell.widgets("right")].find(({ id }) => id === "reasoning-widget-panel"), "left");
+    }""")
+    sidebar.show()
+    expect(sidebar.chat.message).to_have_value("half a thought")
+    expect(sidebar.chat.card("Final answer")).to_contain_text("Very well.")
+
+    with page.expect_response(lambda response: "/api/workspaces/" in response.url and response.request.method == "PUT"):
+        sidebar.tab("Second question").click()
+    page.reload()
+    expect(sidebar.tab("First question")).to_be_visible()
+    for question in ("First question", "Second question"):
+        sidebar.tab(question).click()
+        expect(sidebar.tab_chat().region.get_by_role("group", name="You")).to_have_text(question)
+    sidebar.show()
+    expect(sidebar.title).to_have_text("Third question")
+
+
+def test_it_opens_from_the_launcher(sidebar):
+    sidebar.command("launcher:create")
+    sidebar.page.get_by_role("button", name="Agent Session", exact=True).click()
+    chat = sidebar.tab_chat()
+    expect(chat.message).to_be_focused()
+    chat.ask("Hello?")
+    expect(chat.card("Final answer")).to_contain_text("Very well.")
+    expect(sidebar.tab("Hello?")).to_be_visible()
+
+
+def test_a_session_can_be_held_with_the_keyboard_alone(notebook, sidebar):
+    keyboard = sidebar.page.keyboard
+    notebook.select(0)
+    keyboard.press("Control+Alt+g")
+    expect(sidebar.chat.message).to_be_focused()
+    expect(sidebar.chips).to_have_count(1)
+    tab_to(sidebar.page, sidebar.chips.get_by_role("button"), "Shift+Tab")
+    keyboard.press("Enter")
+    expect(sidebar.chips).to_have_count(0)
+    tab_to(sidebar.page, sidebar.chat.message)
+    keyboard.type("Who is there?")
+    keyboard.press("Enter")
+    expect(sidebar.chat.card("Final answer")).to_contain_text("Very well.")
+    tab_to(sidebar.page, sidebar.region.get_by_role("button", name="All sessions"), "Shift+Tab")
+    keyboard.press("Enter")
+    expect(sidebar.search).to_be_focused()
+    keyboard.type("who is")
+    expect(sidebar.sessions.locator("mark").first).to_be_visible()
+    tab_to(sidebar.page, sidebar.sessions.first.get_by_role("button").first)
+    keyboard.press("Enter")
+    expect(sidebar.chat.message).to_be_focused()
+    expect(sidebar.title).to_have_text("Who is there?")
+
+
+def test_it_is_in_notebook_7_too(lab, window, jupyter):
+    path = lab.write("1 + 1")
+    page = window.new_page()
+    page.goto(f"{jupyter.origin}/notebooks/{path.relative_to(jupyter.root).as_posix()}?token={jupyter.token}")
+    expect(page.locator(".jp-Notebook .jp-Cell").first).to_be_visible()
+    page.get_by_role("menuitem", name="View", exact=True).click()
+    page.locator(".lm-Menu-itemLabel").get_by_text("Agent Sessions", exact=True).click()
+    sidebar = Sidebar(page)
+    sidebar.region.get_by_role("button", name="New session").click()
+    sidebar.chat.ask("Hello?")
+    expect(sidebar.chat.card("Final answer")).to_contain_text("Very well.")
+    expect(sidebar.region.get_by_role("button", name="Open in a tab")).to_have_count(0)
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK])
+def test_nothing_in_it_is_wrong_with_axe(lab, theme):
+    notebook = lab.open("1 + 1", theme=theme)
+    sidebar = Sidebar(notebook.page)
+    notebook.run(0)
+    sidebar.ask("Hello?")
+    sidebar.command("reasoning-widget:ask-about-cell")
+    expect(sidebar.chips).to_have_count(1)
+    assert violations(sidebar.region) == []
+    sidebar.back()
+    expect(sidebar.sessions.first).to_be_visible()
+    assert violations(sidebar.region) == []
+
+
+PICTURE = {"width": 1440, "height": 900}
+READING = """
+    months = {"June": (412, 301), "July": (377, 284), "August": (305, 285)}
+    for month, (made, used) in months.items():
+        print(f"{month:8}{made:5} kWh made{used:5} kWh used")
+"""
+FAILING = "surplus = sum(made for made, _ in months) - sum(used for _, used in months)\nsurplus"
+EXPLAINED = """
+`months` is a dictionary: going through it gives its **keys**, such as `"June"`, and a name of four letters cannot be
+taken apart into `made` and `used`. Go through its values:
+
+```python
+surplus = sum(made - used for made, used in months.values())
+surplus
+```
+
+The result is 224 kWh.
+""".strip()
+
+
+class TestPicture:
+    @pytest.fixture
+    def window_options(self):
+        return {"viewport": PICTURE, "device_scale_factor": 2}
+
+    @pytest.mark.parametrize(("name", "theme"), [("sidebar-light", LIGHT), ("sidebar-dark", DARK)])
+    def test_of_the_sidebar_in_the_readme(self, lab, model, repository, name, theme):
+        thought = "The traceback says: too many values to unpack. What does the loop go through?"
+        model.script("fail", [[think(thought), say(EXPLAINED)]])
+        notebook = lab.open(READING, FAILING, "", theme=theme)
+        page, sidebar = notebook.page, Sidebar(notebook.page)
+        notebook.run(0)
+        notebook.run(1)
+        notebook.command("application:toggle-left-area")
+        notebook.select(1)
+        sidebar.command("reasoning-widget:explain-error")
+        expect(sidebar.chat.agent).not_to_have_value("")
+        sidebar.chat.agent.select_option("assistant")
+        sidebar.chat.message.press("Enter")
+        expect(sidebar.chat.card("Final answer").get_by_role("button", name="Replace Cell")).to_be_enabled()
+        sidebar.chat.expect_ready()
+        notebook.select(1)
+        sidebar.command("reasoning-widget:ask-about-cell")
+        expect(sidebar.chips).to_have_count(1)
+        sidebar.chat.message.blur()
+        picture = repository / "docs" / "images" / f"{name}.png"
+        if not picture.exists():
+            page.screenshot(path=picture, animations="disabled", caret="hide")
+        width, height = struct.unpack(">II", picture.read_bytes()[16:24])
+        assert (width, height) == (2 * PICTURE["width"], 2 * PICTURE["height"])
