@@ -43,7 +43,7 @@ describe("what every widget sends to the page", () => {
   });
 
   it("fetches nothing from elsewhere", () => {
-    for (const name of ["widget.js", "run.js", "math.js", "highlight.js", "widget.css"]) {
+    for (const name of ["widget.js", "run.js", "math.js", "highlight.js", "socket.js", "widget.css"]) {
       expect(read(name).toString()).not.toMatch(/(?:import\s*\(?|from|url\()\s*["'](?:https?:)?\/\//);
     }
   });

@@ -9,7 +9,7 @@ import math
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast, overload
 
 import anywidget
 
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     from ..export.log import SessionFile
 
 _SLICE = 0.1  # seconds; how long a blocked cell waits before it can see an interrupt
-_AFTER_LAST_TOKEN = 0.05  # seconds; what is saved is made once the end of the answer is on its way to the pages
+AFTER_LAST_TOKEN = 0.05  # seconds; what is saved is made once the end of the answer is on its way to the pages
 _STOP_TIMEOUT = 3.0  # seconds an interrupted `ask` waits for its run to be closed
 
 
-async def _stay_awake() -> None:
+async def stay_awake() -> None:
     """Keep the loop turning: ipykernel's interrupt of an awaiting cell is only seen when the loop does."""
     while True:  # noqa: ASYNC110 (nothing is waited for: the loop is kept turning)
         await asyncio.sleep(_SLICE)
@@ -66,21 +66,55 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
         llm: A Qwen-Agent model configuration for the agents that come with this package; the choice that
             `reasoning_widget.models()` explains if absent.
         agents: Where names are looked up; the registered ones if absent.
-        session_id: 1 to 128 characters of ``A-Z a-z 0-9 _ -``; made up if absent.
+        session_id: 1 to 128 characters of ``A-Z a-z 0-9 _ -``; made up if absent. On a server it names the session to
+            show, which begins with its first message.
         resume: Keep the conversation in a file of its own in Jupyter's data directory, and go on with the one that is
             there under this `session_id`. Without it a conversation ends with its kernel.
         save: Whether the notebook file keeps the transcript beside the live view.
+        server: The address of a Jupyter server: show a session of its instead, and ask its agents. The page talks to it
+            directly.
+        token: The server's token; what the environment variable `REASONING_WIDGET_TOKEN` says if absent. It stays in
+            the kernel.
+        ticket: A ticket for the session, instead of the token.
 
     Raises:
         UnknownAgentError: There is no agent of that name; the error lists those there are.
         TypeError: `agent` is nothing that can be asked.
-        ValueError: The session id is malformed, or absent where there is one to resume.
+        ValueError: The session id is malformed, or absent where there is one to resume; the server's address is none,
+            or neither token nor ticket is there.
         ConversationInUse: Another kernel has the conversation that is to be resumed.
         StorageError: The file of the conversation cannot be read or written.
     """
 
     _esm = STATIC / "widget.js"
     _css = STATIC / "widget.css"
+
+    def __new__(cls, *args: Any, **options: Any) -> Self:
+        """One of the kernel's own sessions, or one of a server."""
+        kind = cls
+        if "server" in options:
+            from .connected import ConnectedChat  # noqa: PLC0415 (it is made of this class)
+
+            kind = cast("type[Self]", ConnectedChat)  # whose `__init__` is then called
+        return cast("Self", super().__new__(kind, *args, **options))
+
+    @overload
+    def __init__(
+        self,
+        agent: Any = "researcher",
+        *,
+        llm: JSON | None = None,
+        agents: AgentManager | None = None,
+        session_id: str | None = None,
+        resume: bool = False,
+        save: bool = True,
+        _file: SessionFile | None = None,
+    ) -> None: ...
+
+    @overload
+    def __init__(
+        self, *, server: str, session_id: str, token: str | None = None, ticket: str | None = None, save: bool = True
+    ) -> None: ...
 
     def __init__(
         self,
@@ -92,7 +126,10 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
         resume: bool = False,
         save: bool = True,
         _file: SessionFile | None = None,
+        **others: Any,
     ) -> None:
+        if others:
+            raise TypeError(f"{', '.join(others)}: no such argument, or one that goes with `server`")
         self._agents = copy.copy(agents) if agents is not None else AgentManager()
         if llm is not None:
             self._agents.use_model(llm)
@@ -236,7 +273,7 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
                 here.call_soon_threadsafe(arrived.put_nowait, step)
 
         following = asyncio.run_coroutine_threadsafe(self._follow(question, hand_over, tokens=tokens), session_loop())
-        awake = here.create_task(_stay_awake())
+        awake = here.create_task(stay_awake())
         try:
             while (step := await arrived.get()) is not None:
                 yield step
@@ -381,7 +418,7 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
         while True:
             seen = finished()
             await session.wait_for(lambda seen=seen: finished() != seen)  # type: ignore[misc]
-            await asyncio.sleep(_AFTER_LAST_TOKEN)
+            await asyncio.sleep(AFTER_LAST_TOKEN)
             for view in self._views:
                 view.refresh()
 

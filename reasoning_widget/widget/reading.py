@@ -1,0 +1,63 @@
+"""What a kernel knows of a session on a server: it is read whole whenever it is needed, and kept."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from typing import Final
+
+import httpx
+import msgspec
+
+from ..client.address import Address
+from ..client.errors import Disconnected, NotAllowed
+from ..export.log import SessionFile
+from ..fold import Transcript, new_transcript, receive
+from ..protocol import Frame
+
+_TIMEOUT: Final = 30.0  # seconds; a long session takes a while
+
+
+class ServerSession:
+    """A session as it was when it was read; has what the saved view and the exports want of a `Session`.
+
+    Args:
+        address: The server.
+        session_id: The session.
+    """
+
+    def __init__(self, address: Address, session_id: str) -> None:
+        self.session_id = session_id
+        self.epoch = ""
+        self.state: Transcript = new_transcript()
+        self.results: dict[str, object] = {}  # what tools returned stays on the server
+        self._address = address
+        self._events: list[Frame] = []
+
+    def events_after(self, after: int) -> Iterator[Frame]:
+        """The events behind that one."""
+        return (event for event in self._events if event["seq"] > after)
+
+    async def read(self) -> None:
+        """Fetch the log. A session that has not begun yet has an empty one.
+
+        Raises:
+            Disconnected: It cannot be read; the text says why.
+        """
+        url, headers = self._address.api("sessions", self.session_id, "export"), self._address.headers
+        try:
+            response = await asyncio.to_thread(httpx.get, url, headers=headers, timeout=_TIMEOUT)
+        except httpx.TransportError:
+            raise Disconnected(f"nothing answers at {self._address.base}") from None
+        if response.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
+            raise NotAllowed(f"the server at {self._address.base} does not let us read session {self.session_id}")
+        epoch, events = "", list[Frame]()
+        if response.is_success:
+            file: SessionFile = msgspec.json.decode(response.content)
+            epoch, events = file["epoch"], file["events"]
+        elif response.status_code != httpx.codes.NOT_FOUND:
+            raise Disconnected(f"the server at {self._address.base} answered {response.status_code}")
+        state = new_transcript()
+        for event in events:
+            receive(state, event)
+        self.epoch, self._events, self.state = epoch, events, state

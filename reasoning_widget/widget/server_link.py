@@ -1,0 +1,68 @@
+"""The kernel's end of a comm whose session is on a server: it says where, and brings tickets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from ..protocol import JSON, Frame
+from .link import STATIC
+from .tickets import Tickets
+
+_MODULES = ("math", "highlight")
+
+
+class ServerLink:
+    """Tells pages the way to a session on a server. Lives on the sessions' loop.
+
+    Args:
+        url: The session's WebSocket.
+        tickets: What lets the pages in.
+        send: Sends one JSON message over the comm; called from the loop's thread only, which keeps the order.
+    """
+
+    def __init__(self, url: str, tickets: Tickets, send: Callable[[JSON], None]) -> None:
+        self._url = url
+        self._tickets = tickets
+        self._send_message = send
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._tell(known=())
+        self._bring(fresh=False)
+
+    def close(self) -> None:
+        """Send nothing more."""
+        for task in self._tasks:
+            task.cancel()
+
+    def receive(self, raw: Any) -> None:
+        """Take a message that a page sent."""
+        match raw:
+            case {"type": "attach", "payload": {"modules": [*known]}}:
+                self._tell(known)
+            case {"type": "ticket", "payload": {"fresh": bool(fresh)}}:
+                self._bring(fresh=fresh)
+            case {"type": "module", "payload": {"name": str(name)}} if name in _MODULES:
+                self._send({"type": "module", "data": {"name": name, "source": _source(name)}})
+
+    def _tell(self, known: Any) -> None:
+        """Where the session is, and the code that goes there, if the page lacks it."""
+        data: JSON = {"url": self._url}
+        if "socket" not in known:
+            data["source"] = _source("socket")
+        self._send({"type": "server", "data": data})
+
+    def _bring(self, *, fresh: bool) -> None:
+        async def bring() -> None:
+            self._send(await self._tickets.frame(fresh=fresh))
+
+        task = asyncio.get_running_loop().create_task(bring())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _send(self, frame: Frame) -> None:
+        self._send_message(dict(frame))
+
+
+def _source(module: str) -> str:
+    return (STATIC / f"{module}.js").read_text("utf-8")

@@ -1,0 +1,162 @@
+"""A chat whose session is on a server, from code and as its pages are told of it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+
+import jwt
+import pytest
+
+from reasoning_widget import ReasoningChat
+from reasoning_widget.client import Disconnected, NotAllowed
+from reasoning_widget.session.thread import on_loop
+from tests.server.client import new_session
+
+
+class Page:
+    """The page of a chat: what it was told, and what it says."""
+
+    def __init__(self, chat):
+        self.told = []
+        self._chat = chat
+        chat.send = self.told.append
+
+    def say(self, kind, **payload):
+        on_loop(self._chat._link.receive, {"type": kind, "payload": payload})
+
+    def hear(self, kind):
+        """Wait for a message of this type, which is taken."""
+        while True:
+            for message in self.told:
+                if message["type"] == kind:
+                    self.told.remove(message)
+                    return message["data"]
+            time.sleep(0.01)
+
+
+@pytest.fixture
+def open_chat(server):
+    chats = []
+
+    def make(session_id=None, **options):
+        options.setdefault("server", server.origin)
+        if "ticket" not in options:
+            options.setdefault("token", server.token)
+        chats.append(ReasoningChat(session_id=session_id or new_session(), **options))
+        return chats[-1]
+
+    yield make
+    for chat in chats:
+        chat.close()
+
+
+def test_what_is_asked_from_code_is_in_the_server_s_session(open_chat, server):
+    chat = open_chat("from-code")
+    assert isinstance(chat, ReasoningChat)
+
+    answer = chat.ask("hello", agent="echo")
+
+    assert (answer.text, answer.status, len(answer.steps)) == ("You said: hello", "completed", 2)
+    assert [step["content"] for step in open_chat("from-code").steps] == ["Repeat it.", "You said: hello"]
+    assert server.fetch("GET", "reasoning-widget/api/sessions/from-code")["title"] == "hello"
+    assert [run["agent_name"] for run in chat.runs] == ["echo"]
+    chat.clear()
+    assert chat.steps == []
+
+
+def test_a_stream_yields_the_steps_and_leaving_it_stops_the_run(open_chat):
+    chat = open_chat()
+
+    async def read():
+        steps = [step["type"] async for step in chat.stream("3", agent="count")]
+        waiting = chat.stream("go", agent="wait", tokens=True)
+        async for _ in waiting:
+            break
+        await waiting.aclose()
+        return steps
+
+    assert asyncio.run(read()) == ["thought", "tool_use", "tool_result", "final_answer"]
+    assert [run["status"] for run in chat.runs] == ["completed", "stopped"]
+
+
+def test_its_pages_get_a_ticket_and_never_the_token(open_chat, server, caplog):
+    caplog.set_level(logging.DEBUG)
+    chat = open_chat("of-pages")
+    page = Page(chat)
+
+    page.say("attach", epoch=None, after=0, modules=["socket"])
+    assert page.hear("server") == {"url": server.socket_url("of-pages")}
+    page.say("attach", epoch=None, after=0, modules=[])
+    assert "WebSocket" in page.hear("server")["source"]
+    page.say("ticket", fresh=True)
+    given = page.hear("ticket")
+    claims = jwt.decode(given["ticket"], options={"verify_signature": False})
+    assert (claims["session_id"], claims["access"]) == ("of-pages", "talk")
+    assert given["expires_in"] == pytest.approx(claims["exp"] - claims["iat"], abs=60)
+    page.say("module", name="math")
+    assert page.hear("module")["name"] == "math"
+
+    shown = f"{page.told} {given} {chat!r} {chat.get_state()} {caplog.text}"
+    assert server.token not in shown
+    assert given["ticket"] not in f"{chat!r} {chat.get_state()} {caplog.text}"
+
+
+def test_a_wrong_token_says_what_to_do(open_chat):
+    chat = open_chat(token="wrong")
+    page = Page(chat)
+
+    page.say("ticket", fresh=True)
+    refusal = page.hear("no_ticket")
+    assert refusal["final"] is True
+    assert "does not accept the token. Pass the token that `jupyter server list` shows there" in refusal["reason"]
+    with pytest.raises(NotAllowed):
+        chat.ask("?")
+
+
+def test_where_nobody_answers_it_may_be_tried_again(open_chat):
+    chat = open_chat(server="http://127.0.0.1:9")
+    page = Page(chat)
+
+    page.say("ticket", fresh=True)
+    refusal = page.hear("no_ticket")
+    assert refusal["final"] is False
+    assert refusal["reason"].startswith("Nothing answers at `http://127.0.0.1:9/`.")
+    with pytest.raises(Disconnected):
+        _ = chat.steps
+
+
+def test_a_ticket_will_do_until_it_is_revoked(open_chat, server):
+    made = server.fetch("POST", "reasoning-widget/api/tickets", {"session_id": "with-ticket", "access": "talk"})
+    chat = open_chat("with-ticket", ticket=made["ticket"])
+    page = Page(chat)
+
+    page.say("ticket", fresh=True)
+    assert page.hear("ticket")["ticket"] == made["ticket"]
+    assert chat.ask("hello", agent="echo").text == "You said: hello"
+    server.fetch("DELETE", f"reasoning-widget/api/tickets/{made['id']}")
+    page.say("ticket", fresh=True)
+    refusal = page.hear("no_ticket")
+    assert refusal == {"reason": "The ticket was revoked. Make the chat anew with another ticket.", "final": True}
+
+
+def test_the_token_may_come_from_the_environment(open_chat, server, monkeypatch):
+    monkeypatch.setenv("REASONING_WIDGET_TOKEN", server.token)
+    assert open_chat(token=None).ask("hello", agent="echo").text == "You said: hello"
+    monkeypatch.delenv("REASONING_WIDGET_TOKEN")
+    with pytest.raises(ValueError, match="REASONING_WIDGET_TOKEN"):
+        open_chat(token=None)
+
+
+@pytest.mark.parametrize(
+    "way", [{"session_id": "../x"}, {"server": "host:8888"}, {"ticket": "no ticket", "token": None}, {"ticket": "x"}]
+)
+def test_a_way_that_cannot_be_one_is_refused_at_once(way, server):
+    with pytest.raises(ValueError, match=r"session id|address|ticket"):
+        ReasoningChat(**{"server": server.origin, "session_id": "s", "token": server.token, **way})
+
+
+def test_what_goes_with_a_server_is_of_no_use_without_one():
+    with pytest.raises(TypeError, match="token"):
+        ReasoningChat(token="x")
