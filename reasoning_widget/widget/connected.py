@@ -10,9 +10,10 @@ import asyncio
 import contextlib
 import os
 from collections.abc import AsyncIterator, Coroutine
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import anywidget
+import msgspec
 
 from ..answer import Answer
 from ..client import Chat, Disconnected, Question, connect
@@ -23,11 +24,16 @@ from ..host import in_kernel
 from ..protocol import JSON, ProtocolError, check_session_id
 from ..session.thread import on_loop, session_loop
 from .chat import AFTER_LAST_TOKEN, ReasoningChat, stay_awake
-from .display import SavedView
+from .display import SavedView, Saving
 from .link import keep_messages_off_the_cell
 from .reading import ServerSession
 from .server_link import ServerLink
 from .tickets import Tickets
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from ..fold import Transcript
 
 _T = TypeVar("_T")
 
@@ -44,7 +50,9 @@ class ConnectedChat(ReasoningChat):
     _session: ServerSession  # type: ignore[assignment] # it has what is used of it here
     _link: ServerLink  # type: ignore[assignment]
 
-    def __init__(self, *, server: str, session_id: str, token: str | None = None, ticket: str | None = None) -> None:
+    def __init__(
+        self, *, server: str, session_id: str, token: str | None = None, ticket: str | None = None, save: bool = True
+    ) -> None:
         check_session_id(session_id)
         if token is None and ticket is None and "token=" not in server:
             token = os.environ.get(TOKEN_VARIABLE)
@@ -54,6 +62,7 @@ class ConnectedChat(ReasoningChat):
         self._ticket = ticket
         self._way = connect(server, session_id, token=token, ticket=ticket)
         self._session = ServerSession(self._address, session_id)
+        self._saving = Saving(self._session, wanted=save)
         self._views: list[SavedView] = []
         self._asked: set[str] = set()
         anywidget.AnyWidget.__init__(self)  # that of `ReasoningChat` begins a session of the kernel's own
@@ -163,6 +172,20 @@ class ConnectedChat(ReasoningChat):
         """Every run of the conversation, in order, as plain data; `steps` are the ids of its steps."""
         wait(self._session.read())
         return super().runs
+
+    def to_json(self) -> str:
+        """See `ReasoningChat.to_json`."""
+        wait(self._session.read())
+        return msgspec.json.encode(self._session.file).decode()
+
+    def to_frame(self) -> pd.DataFrame:
+        """See `ReasoningChat.to_frame`."""
+        wait(self._session.read())
+        return super().to_frame()
+
+    def _masked(self) -> Transcript:
+        wait(self._session.read())
+        return super()._masked()
 
     @property
     def llm(self) -> Any:

@@ -11,6 +11,7 @@ from ..session.thread import on_loop
 
 if TYPE_CHECKING:
     from ..export.saved import Saver
+    from .reading import ServerSession
 
 Bundle = dict[str, Any]
 
@@ -56,7 +57,7 @@ class Saving:
         wanted: Whether anything is to be kept.
     """
 
-    def __init__(self, session: Session, *, wanted: bool) -> None:
+    def __init__(self, session: Session | ServerSession, *, wanted: bool) -> None:
         self._session = session
         self._wanted = wanted
         self._saver: Saver | None = None

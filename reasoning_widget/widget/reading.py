@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from typing import Final
+from typing import Any, Final
 
 import httpx
 import msgspec
 
 from ..client.address import Address
 from ..client.errors import Disconnected, NotAllowed
-from ..export.log import SessionFile
+from ..export.log import SessionFile, session_file
 from ..fold import Transcript, new_transcript, receive
 from ..protocol import Frame
 
@@ -28,15 +28,27 @@ class ServerSession:
 
     def __init__(self, address: Address, session_id: str) -> None:
         self.session_id = session_id
-        self.epoch = ""
+        self.file: SessionFile = session_file(session_id, "", [])
         self.state: Transcript = new_transcript()
         self.results: dict[str, object] = {}  # what tools returned stays on the server
         self._address = address
-        self._events: list[Frame] = []
+
+    @property
+    def epoch(self) -> str:
+        """The log that was read."""
+        return self.file["epoch"]
+
+    def blob(self, sha256: str) -> Any:
+        """A value that is kept beside the log.
+
+        Raises:
+            KeyError: It is not there.
+        """
+        return self.file.get("blobs", {})[sha256]
 
     def events_after(self, after: int) -> Iterator[Frame]:
         """The events behind that one."""
-        return (event for event in self._events if event["seq"] > after)
+        return (event for event in self.file["events"] if event["seq"] > after)
 
     async def read(self) -> None:
         """Fetch the log. A session that has not begun yet has an empty one.
@@ -51,13 +63,12 @@ class ServerSession:
             raise Disconnected(f"nothing answers at {self._address.base}") from None
         if response.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
             raise NotAllowed(f"the server at {self._address.base} does not let us read session {self.session_id}")
-        epoch, events = "", list[Frame]()
+        file = session_file(self.session_id, "", [])
         if response.is_success:
-            file: SessionFile = msgspec.json.decode(response.content)
-            epoch, events = file["epoch"], file["events"]
+            file = msgspec.json.decode(response.content)
         elif response.status_code != httpx.codes.NOT_FOUND:
             raise Disconnected(f"the server at {self._address.base} answered {response.status_code}")
         state = new_transcript()
-        for event in events:
+        for event in file["events"]:
             receive(state, event)
-        self.epoch, self._events, self.state = epoch, events, state
+        self.file, self.state = file, state

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from typing import Any
 
 import jwt
 import pytest
@@ -19,7 +20,7 @@ class Page:
     """The page of a chat: what it was told, and what it says."""
 
     def __init__(self, chat):
-        self.told = []
+        self.told: list[dict[str, Any]] = []
         self._chat = chat
         chat.send = self.told.append
 
@@ -62,6 +63,8 @@ def test_what_is_asked_from_code_is_in_the_server_s_session(open_chat, server):
     assert [step["content"] for step in open_chat("from-code").steps] == ["Repeat it.", "You said: hello"]
     assert server.fetch("GET", "reasoning-widget/api/sessions/from-code")["title"] == "hello"
     assert [run["agent_name"] for run in chat.runs] == ["echo"]
+    assert "You said: hello" in chat.to_markdown()
+    assert ReasoningChat.from_json(chat.to_json()).steps == chat.steps
     chat.clear()
     assert chat.steps == []
 
@@ -159,4 +162,4 @@ def test_a_way_that_cannot_be_one_is_refused_at_once(way, server):
 
 def test_what_goes_with_a_server_is_of_no_use_without_one():
     with pytest.raises(TypeError, match="token"):
-        ReasoningChat(token="x")
+        ReasoningChat(token="x")  # type: ignore[call-overload]
