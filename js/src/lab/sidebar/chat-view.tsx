@@ -78,7 +78,7 @@ function Head({ conversation, trans, actions }: HeadProps): VNode {
   const title = conversation.progress.title ?? trans.__("New session");
   const { back, openTab, menu } = actions;
   return (
-    <header class="rw-lab-head">
+    <div class="rw-lab-head">
       {back && (
         <Button
           kind="quiet"
@@ -105,7 +105,7 @@ function Head({ conversation, trans, actions }: HeadProps): VNode {
         </Button>
       )}
       <MenuButton label={trans.__("Actions for %1", title)} open={menu} />
-    </header>
+    </div>
   );
 }
 

@@ -73,13 +73,13 @@ function List({ list, trans, actions }: Props): VNode {
   useSignal(list.changed);
   return (
     <>
-      <header class="rw-lab-head">
+      <div class="rw-lab-head">
         <h2 class="rw-lab-title">{trans.__("Agent sessions")}</h2>
         <Button kind="quiet" label={trans.__("New session")} onPress={actions.create}>
           <Glyph name="add" />
           {trans.__("New")}
         </Button>
-      </header>
+      </div>
       <Search list={list} trans={trans} />
       <Note list={list} trans={trans} />
       <ul class="rw-lab-sessions" aria-label={trans.__("Sessions")} onKeyDown={moveFocus}>
