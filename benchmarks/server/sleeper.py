@@ -46,7 +46,7 @@ def run(rounds: int = ROUNDS) -> Report:
         return measure(here, rounds)
 
 
-def measure(here: Place, rounds: int = ROUNDS, thoughts: int = 80, tokens: int = 100) -> Report:
+def measure(here: Place, rounds: int = ROUNDS, thoughts: int = 50, tokens: int = 50) -> Report:
     seen: dict[str, list[Seen]] = {"awake": [], "asleep": [], "awake again": []}
     order = Order(tokens, rate=RATE, stamped=True)
 
