@@ -25,6 +25,7 @@ from .errors import redact
 
 ENTRY_POINT_GROUP = "reasoning_widget.agents"
 
+_TARGET = '"package.module:attribute"'
 _ACCEPTED = (
     "a BaseAgent, a qwen_agent.Agent, or an async generator function that takes the prompt (and, if it likes, "
     "`max_iterations`) and yields steps"
@@ -197,8 +198,8 @@ def _is_agent(value: Any) -> bool:
 
 def _is_qwen(value: Any) -> bool:
     # Whoever has such an object has imported its package.
-    module = sys.modules.get("qwen_agent.agent")
-    return module is not None and isinstance(value, module.Agent)
+    kind = getattr(sys.modules.get("qwen_agent.agent"), "Agent", None)  # another thread may be in the middle of it
+    return kind is not None and isinstance(value, kind)
 
 
 def _kind_of(value: Any) -> str:
@@ -214,13 +215,16 @@ def _parameters(function: Any) -> builtins.list[str]:
 
 def _load(name: str, target: str) -> Any:
     module_name, _, attribute = target.partition(":")
+    if not attribute:
+        raise AgentError(f'The agent "{name}" could not be loaded from `{target}`: write it as {_TARGET}.')
     try:
         value: Any = import_module(module_name.strip())
         for part in attribute.split("[", maxsplit=1)[0].strip().split("."):
             value = getattr(value, part)
     except Exception as error:
         raise AgentError(
-            f'The agent "{name}" could not be loaded from `{target}`: {type(error).__name__}: {redact(str(error))}'
+            f'The agent "{name}" could not be loaded from `{target}`: {type(error).__name__}: {redact(str(error))}. '
+            f"It is named as {_TARGET}, of a package that is installed where it runs."
         ) from error
     return value
 

@@ -38,8 +38,9 @@ class ProcessRunner(Runner):
     """Runs each run in a process that has nothing else to do meanwhile.
 
     Everything here must be called on one asyncio loop. Processes that stand ready have imported Qwen-Agent, which takes
-    two seconds. One is used again after a run that has left nothing behind, and killed, with all it has started, after
-    one that did not end when it was stopped.
+    two seconds; one that is started because a run waits for it takes that run first. A process is used again after a
+    run that has left nothing behind, and killed, with all it has started, after one that did not end when it was
+    stopped.
 
     Args:
         agents: Agents by name, ``"package.module:attribute"``, besides those of installed packages.
@@ -66,7 +67,7 @@ class ProcessRunner(Runner):
         self._folder = folder
         self._waiting: deque[Callable[[], bool]] = deque()
         self._runs: set[_ProcessRun] = set()
-        self._ready: deque[_Worker] = deque()
+        self._ready: list[_Worker] = []
         self._waiters: deque[asyncio.Future[_Worker]] = deque()
         self._starting: set[asyncio.Task[None]] = set()
         self._ending: set[asyncio.Task[int | None]] = set()
@@ -148,7 +149,9 @@ class ProcessRunner(Runner):
                 waiter.set_result(worker)
                 return
         self._ready.append(worker)
-        if len(self._ready) > self._spare:
+        if len(self._ready) <= self._spare:
+            worker.warm_up()
+        else:
             asyncio.get_running_loop().call_later(_IDLE, self._retire, worker, worker.runs)
 
     async def give_back(self, worker: _Worker) -> None:
@@ -192,7 +195,8 @@ class ProcessRunner(Runner):
 
     def _pop_ready(self) -> _Worker | None:
         while self._ready:
-            worker = self._ready.pop()
+            worker = max(reversed(self._ready), key=lambda worker: worker.warm)  # of several the newest
+            self._ready.remove(worker)
             if worker.alive:
                 return worker
             self._workers.discard(worker)
@@ -283,6 +287,7 @@ class _Worker:
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
+        self.warm = False
         self.runs = 0
 
     @classmethod
@@ -320,6 +325,12 @@ class _Worker:
         """Wait until it can take a run; False if it never will."""
         message = await self.receive()
         return message is not None and message["type"] == "ready"
+
+    def warm_up(self) -> None:
+        """Have it import what takes long, while nobody waits for it."""
+        if not self.warm:
+            self.warm = True
+            self.send({"type": "warm_up"})
 
     def kill(self) -> None:
         """End it, with all that it has started."""

@@ -59,8 +59,6 @@ async def _serve(commands: BinaryIO, replies: BinaryIO) -> None:
     loop = asyncio.get_running_loop()
     setup = unpacked(await loop.run_in_executor(None, _read, commands))
     worker = _Worker(setup, lambda message: replies.write(packed(message)))
-    await loop.run_in_executor(None, worker.warm_up)
-    threads = threading.active_count() + 1  # with the one that reads, below
 
     def read() -> None:
         while body := _read(commands):
@@ -68,7 +66,7 @@ async def _serve(commands: BinaryIO, replies: BinaryIO) -> None:
         _end()
 
     threading.Thread(target=read, name="reasoning-commands", daemon=True).start()
-    await worker.work(threads)
+    await worker.work()
 
 
 def _read(commands: BinaryIO) -> bytes:
@@ -102,15 +100,17 @@ class _Worker:
         self._ended = asyncio.Event()
         self._questions: dict[int, Future[Any]] = {}
         self._asked = 0
+        self._warming: threading.Thread | None = None
 
-    def warm_up(self) -> None:
+    def _warm_up(self) -> None:
         """Do what takes long, before anybody waits for it: import the usual framework, look for installed agents."""
         self._agents.list()
         with suppress(ImportError):
             from ..agents.presets import qwen_agents  # noqa: F401, PLC0415
 
-    async def work(self, threads: int) -> None:
+    async def work(self) -> None:
         """Take runs for as long as each leaves nothing behind."""
+        threads = threading.active_count()
         while await self._is_clean(threads):
             self._send({"type": "ready"})
             await self._ended.wait()
@@ -119,11 +119,15 @@ class _Worker:
 
     async def _is_clean(self, threads: int) -> bool:
         deadline = self._loop.time() + _THREAD_GRACE
-        while threading.active_count() > threads:
+        while threading.active_count() - self._is_warming > threads:
             if self._loop.time() > deadline:
                 return False
             await asyncio.sleep(0.01)
         return True
+
+    @property
+    def _is_warming(self) -> bool:
+        return self._warming is not None and self._warming.is_alive()
 
     def obey(self, command: JSON) -> None:
         """Do what the server says."""
@@ -132,6 +136,9 @@ class _Worker:
             self._start(RunSpec(**command["spec"]))
         elif kind == "stop" and self._run is not None:
             self._run.stop()
+        elif kind == "warm_up":
+            self._warming = threading.Thread(target=self._warm_up, name="reasoning-warm-up", daemon=True)
+            self._warming.start()
         elif kind == "answer":
             question = self._questions.pop(command["id"], None)
             if question is not None and "value" in command:

@@ -35,9 +35,9 @@ class Fast(BlockingAgent):
 
 
 async def sleeps(prompt):
-    """Sleeps from the moment on at which there is the file that it is told."""
+    """Writes its process id into the file that it is told, then sleeps."""
     yield {"type": "thought", "id": "t", "content": "Hm.", "status": "streaming"}
-    Path(prompt).touch()
+    Path(prompt).write_text(str(os.getpid()))
     time.sleep(1e6)
 
 
@@ -45,7 +45,7 @@ async def computes(prompt):
     """The same, but keeps Python itself from running."""
     yield {"type": "thought", "id": "t", "content": "Hm.", "status": "streaming"}
     await asyncio.sleep(0.1)  # for the thought to leave
-    Path(prompt).touch()
+    Path(prompt).write_text(str(os.getpid()))
     re.match(r"(a+)+$", "a" * 60 + "b")
 
 
@@ -67,6 +67,13 @@ async def is_killed(prompt):
     yield {"type": "thought", "content": "Goodbye."}
     await asyncio.sleep(0.1)
     os.kill(os.getpid(), getattr(signal, prompt))
+
+
+async def is_warm(prompt):
+    """Waits until Qwen-Agent is there, without importing it."""
+    while "qwen_agent.agents" not in sys.modules:
+        await asyncio.sleep(0.01)
+    yield {"type": "final_answer", "content": "warm"}
 
 
 async def prints(prompt):

@@ -1,4 +1,4 @@
-"""Runs in real worker processes."""
+"""Runs in real worker processes. The tests share a runner, whose processes are used again."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import pytest_asyncio
 
 from reasoning_widget.session import pipe, processes
 from reasoning_widget.session.processes import ProcessRunner
@@ -22,16 +23,22 @@ from tests.session.manual import NoAgents, ask
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 
 
-@pytest.fixture(autouse=True)
-def importable(monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 
-@pytest.fixture
-async def runner():
+@pytest.fixture(scope="module", autouse=True)
+def importable():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(REPOSITORY))
+        yield
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def runner(importable):
     runner = ProcessRunner(agents=NAMES, spare=0)
     yield runner
     await runner.close()
+    assert runner.workers == 0
 
 
 def open_with(runner):
@@ -61,6 +68,11 @@ async def working(runner, agent, prompt="hi"):
     ask(session, prompt, "m1", agent_name=agent)
     await asyncio.wait_for(session.wait_for(lambda: bool(session.state["steps"])), 60)
     return session
+
+
+def is_gone(pid_file):
+    pid = int(pid_file.read_text())
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
 async def test_an_agent_answers_from_another_process_and_knows_what_was_said(runner):
@@ -105,22 +117,23 @@ async def test_what_grows_travels_once(runner, monkeypatch):
 
 @pytest.mark.parametrize("agent", ["sleeps", "computes"])
 async def test_stop_ends_an_agent_that_does_not_listen(runner, agent, tmp_path):
-    session = await working(runner, agent, str(tmp_path / "busy"))
-    await until((tmp_path / "busy").exists)
+    pid = tmp_path / "pid"
+    session = await working(runner, agent, str(pid))
+    await until(pid.exists)
     session.stop()
     run, (thought,) = await settled(session)
 
     assert (run["status"], thought["status"]) == ("stopped", "stopped")
     assert "may still be running" not in thought["content"]
-    await until(lambda: runner.workers == 0)
+    await until(lambda: is_gone(pid))
 
 
 async def test_stop_ends_what_an_agent_has_started(runner, tmp_path):
-    session = await working(runner, "leaves_a_child", str(tmp_path / "pid"))
-    child = int((tmp_path / "pid").read_text())
+    child = tmp_path / "pid"
+    session = await working(runner, "leaves_a_child", str(child))
     session.stop()
     await settled(session)
-    await until(lambda: not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE)
+    await until(lambda: is_gone(child))
 
 
 async def test_a_run_is_stopped_before_its_process_is_there(runner):
@@ -212,7 +225,7 @@ async def test_no_more_runs_than_allowed_go_on_at_once_and_the_others_wait_in_tu
         await runner.close()
 
 
-async def test_one_stands_ready_and_is_replaced_when_it_is_taken(tmp_path):
+async def test_one_stands_ready_and_warm_and_is_replaced_when_it_is_taken(tmp_path):
     runner = ProcessRunner(agents=NAMES, spare=1)
     try:
         runner.keep_spares()
@@ -222,13 +235,15 @@ async def test_one_stands_ready_and_is_replaced_when_it_is_taken(tmp_path):
         session.stop()
         await settled(session)
         await until(lambda: runner.workers == 1)
+        _, (answer,) = await asked(runner, "is_warm")
+        assert answer["content"] == "warm"
     finally:
         await runner.close()
     assert runner.workers == 0
 
 
 @pytest.mark.parametrize("agent", ["sleeps", "computes"])
-def test_a_worker_ends_when_its_server_is_killed(agent, tmp_path):
+async def test_a_worker_ends_when_its_server_is_killed(agent, tmp_path):
     script = f"""
 import asyncio, sys
 sys.path.insert(0, {str(REPOSITORY)!r})
