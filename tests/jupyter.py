@@ -39,6 +39,7 @@ class Jupyter:
         module: The program: `jupyter_server` or `jupyterlab`.
         arguments: More of the command line.
         config: Its configuration, as JSON.
+        base_url: The path below which everything is.
 
     Attributes:
         root: The folder whose notebooks it serves.
@@ -55,6 +56,7 @@ class Jupyter:
         module: str = "jupyter_server",
         arguments: Sequence[str] = (),
         config: dict[str, Any] | None = None,
+        base_url: str = "/",
     ) -> None:
         self.root = home / "notebooks"
         self.log = home / "server.log"
@@ -65,6 +67,7 @@ class Jupyter:
         self._module = module
         self._arguments = list(arguments)
         self._config = config or {}
+        self._base_url = base_url
         self._process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
@@ -83,6 +86,11 @@ class Jupyter:
         return self._process is not None
 
     @property
+    def address(self) -> str:
+        """What all its paths begin with."""
+        return f"{self.origin}{self._base_url}"
+
+    @property
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid
@@ -99,6 +107,7 @@ class Jupyter:
             *(sys.executable, "-m", self._module, "--no-browser", "--allow-root", "--ServerApp.ip=127.0.0.1"),
             *(f"--ServerApp.port={self.origin.rpartition(':')[2] or 0}", f"--ServerApp.root_dir={self.root}"),
             *(f"--IdentityProvider.token={self.token}", "--ServerApp.port_retries=0", *self._arguments),
+            f"--ServerApp.base_url={self._base_url}",
         ]
         self._said = ""
         self._ready = threading.Event()
@@ -146,7 +155,7 @@ class Jupyter:
     ) -> urllib.request.Request:
         """A request to a path below the server's address, with the token."""
         return urllib.request.Request(
-            f"{self.origin}/{path}",
+            f"{self.address}{path}",
             method=method,
             data=None if body is None else json.dumps(body).encode(),
             headers={"Authorization": f"token {self.token}", **(headers or {})},
@@ -174,7 +183,7 @@ class Jupyter:
 
     def socket_url(self, session_id: str, query: str = "") -> str:
         """The WebSocket of a session."""
-        address = f"{self.origin.replace('http', 'ws')}/ws/chat/{session_id}"
+        address = f"{self.address.replace('http', 'ws')}ws/chat/{session_id}"
         return f"{address}?{query}" if query else address
 
     def _listen(self, process: subprocess.Popen[str]) -> None:

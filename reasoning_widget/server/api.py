@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial, wraps
-from http.client import responses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -30,6 +29,7 @@ _T = TypeVar("_T")
 
 _ROOT: Final = r"/reasoning-widget/api"
 _DESCRIPTIONS: Final = Path(__file__).parent
+_VERBS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _MAX_BODY: Final = 64 * 1024  # bytes
 _TICKET_SECONDS: Final = 3600.0
 
@@ -73,12 +73,15 @@ class _Handler(ReasoningHandler, APIHandler):
     about_session = False
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Errors are JSON: a code for programs, a sentence for people."""
-        error = kwargs["exc_info"][1] if "exc_info" in kwargs else None
-        message = error.log_message if isinstance(error, web.HTTPError) else None
-        phrase = responses.get(status_code, "Error")
-        self.set_header("Content-Type", "application/json")
-        self.finish({"code": phrase.lower().replace(" ", "_").replace("-", "_"), "message": message or phrase})
+        """Errors are JSON."""
+        if status_code == 405:
+            self.set_header("Allow", ", ".join(self.methods()))
+        self.send(self.error_body(status_code, kwargs["exc_info"][1] if "exc_info" in kwargs else None))
+
+    @classmethod
+    def methods(cls) -> list[str]:
+        """The methods that are answered."""
+        return [verb for verb in _VERBS if getattr(cls, verb.lower()) is not web.RequestHandler._unimplemented_method]  # noqa: SLF001
 
     def send(self, value: object, content_type: str = "application/json") -> None:
         """Answer with `value`: text or bytes as they are, else as JSON."""
@@ -90,8 +93,11 @@ class _Handler(ReasoningHandler, APIHandler):
 
         Raises:
             ValueError: It is none, or not as it should be.
-            HTTPError: 413, it is too long.
+            HTTPError: 413, it is too long; 415, it is something else.
         """
+        kind_sent = self.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        if kind_sent != "application/json":
+            raise web.HTTPError(415, "send the body as application/json")
         if len(self.request.body) > _MAX_BODY:
             raise web.HTTPError(413, f"the body must not be longer than {_MAX_BODY // 1024} KiB")
         try:

@@ -8,6 +8,7 @@ any page that asks, so neither is needed for it.
 from __future__ import annotations
 
 import re
+from http.client import responses
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from jupyter_core.utils import ensure_async
@@ -15,6 +16,7 @@ from jupyter_server.auth.identity import User
 from jupyter_server.base.handlers import JupyterHandler
 from tornado import web
 
+from ..protocol import JSON
 from ..session.log import StorageError
 from .tickets import InvalidTicket, Ticket
 
@@ -26,6 +28,7 @@ Action = Literal["read", "execute"]
 TICKET_PROTOCOL: Final = "ticket."
 """Browsers can set no headers on a WebSocket: they offer their ticket as a subprotocol that begins with this."""
 
+_WHO: Final = "log in, or present a token or a ticket"
 _BEARER: Final = re.compile(r"bearer +([\w-]+\.[\w-]+\.[\w-]*)", re.IGNORECASE | re.ASCII)
 """A token in three parts; Jupyter's own have one."""
 
@@ -49,16 +52,29 @@ class ReasoningHandler(JupyterHandler):
         return str(user.username) if user else ""
 
     async def prepare(self, **kwargs: Any) -> None:
-        """Find out who asks."""
+        """Find out who asks; nobody else learns so much as which methods there are."""
         token = self._presented_ticket()
         if token is None:
             await super().prepare(**kwargs)
+            if not self.current_user and self.request.method != "OPTIONS":  # by which browsers ask before they ask
+                raise web.HTTPError(403, _WHO)
             return
         if not self.check_host():
             raise web.HTTPError(403)
         self.ticket = self._verified(token)
         self.current_user = self._jupyter_current_user = User(self.ticket.subject)
         self.set_cors_headers()
+
+    def error_body(self, status_code: int, error: BaseException | None) -> JSON:
+        """An error, for the one who asked: a code for programs, a sentence for people."""
+        phrase = responses.get(status_code, "Error")
+        message = error.get_message() if isinstance(error, web.HTTPError) else None
+        return {"code": phrase.lower().replace(" ", "_").replace("-", "_"), "message": message or phrase}
+
+    def log_exception(self, typ: Any, value: Any, tb: Any) -> None:
+        """Tornado would log the address as it came, with the token that may be in it; Jupyter logs it without."""
+        if not isinstance(value, web.HTTPError):
+            self.log.error("reasoning-widget: %s %s", self.request.method, self.request.path, exc_info=(typ, value, tb))
 
     async def require(self, action: Action, session_id: str | None = None) -> None:
         """Make sure that whoever asks may do so.
@@ -71,7 +87,7 @@ class ReasoningHandler(JupyterHandler):
             HTTPError: 403.
         """
         if not self.current_user:
-            raise web.HTTPError(403, "log in, or present a token or a ticket")
+            raise web.HTTPError(403, _WHO)
         if not await self.may(action, session_id):
             raise web.HTTPError(403, f"you may not {action} here")
 

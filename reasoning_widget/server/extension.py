@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from jupyter_server.serverapp import ServerApp
 
 _KERNEL_CONNECTION = "kernel_websocket_connection_class"
+_NOT_LOGGED = "extra_log_scrub_param_keys"
 
 
 class ReasoningApp(ExtensionApp):
@@ -75,8 +76,10 @@ class ReasoningApp(ExtensionApp):
         """Share the service with the handlers, and let kernels' messages go at once."""
         self.service = Service(self)
         self.settings["reasoning"] = self.service
-        server_settings = self.server.web_app.settings
-        server_settings[_KERNEL_CONNECTION] = without_delay(server_settings[_KERNEL_CONNECTION])
+        # What is set here goes to the server, and what the server has is here already.
+        self.settings[_KERNEL_CONNECTION] = without_delay(self.settings[_KERNEL_CONNECTION])
+        # A ticket is never part of an address; should someone put one there all the same, it is not logged.
+        self.settings[_NOT_LOGGED] = [*self.settings.get(_NOT_LOGGED, []), "ticket"]
 
     def initialize_handlers(self) -> None:
         """Where the sessions are found."""

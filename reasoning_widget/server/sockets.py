@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Sequence
-from http.client import responses
 from typing import Any, Final
 
 import msgspec
@@ -85,10 +84,8 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Why the handshake was refused, for programs."""
-        error = kwargs["exc_info"][1]
-        message = getattr(error, "log_message", None) or responses.get(status_code, "error")
         self.set_header("Content-Type", "application/json")
-        self.finish(encode({"code": "refused", "message": message}))
+        self.finish(encode(self.error_body(status_code, kwargs["exc_info"][1])))
 
     def select_subprotocol(self, subprotocols: list[str]) -> str | None:
         """Browsers send their ticket as another one, which is never answered."""

@@ -19,7 +19,9 @@ MAX_PAGE: Final = 200
 
 _MIN_TRIGRAM: Final = 3  # shorter words are in no index of trigrams
 _AROUND: Final = 60  # code points of a snippet on either side of what was found
-_COLUMNS: Final = ("id", "title", "created", "updated", "messages", "runs", "steps", "agent_name", "status", "last_seq")
+_COLUMNS: Final = (
+    *("id", "title", "created", "updated", "messages", "pending", "runs", "steps", "agent_name", "status", "last_seq"),
+)
 
 
 class SessionInfo(TypedDict):
@@ -31,6 +33,8 @@ class SessionInfo(TypedDict):
     """Seconds since the epoch."""
     updated: float
     messages: int
+    pending: int
+    """Messages that wait for their run to begin."""
     runs: int
     steps: int
     agent_name: str | None

@@ -47,6 +47,14 @@ async def talk(prompt):
         await asyncio.sleep(0.005)
 
 
+async def table(prompt):
+    """Calls a tool whose value is as long as it is told."""
+    yield {"type": "tool_use", "content": "", "tool": {"name": "table", "arguments": "{}", "call_id": "1"}}
+    output = {"text/plain": "a table", "application/json": {"cells": "x" * int(prompt)}}
+    yield {"type": "tool_result", "content": "ready", "tool": {"name": "table", "call_id": "1"}, "output": output}
+    yield {"type": "final_answer", "content": "There."}
+
+
 async def wait(prompt):
     """Thinks until it is stopped."""
     yield {"type": "thought", "id": "t", "content": "Hm.", "status": "streaming"}
@@ -76,5 +84,5 @@ async def question(prompt):
     yield {"type": "final_answer", "content": f"{answer}, then."}
 
 
-NAMES = ("echo", "count", "talk", "wait", "hang", "crash", "question")
+NAMES = ("echo", "count", "talk", "table", "wait", "hang", "crash", "question")
 CONFIG = {name: f"tests.server.agents:{name}" for name in NAMES}

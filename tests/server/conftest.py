@@ -12,10 +12,11 @@ _OTHERS = ("jupyter_lsp", "jupyter_server_terminals", "jupyterlab", "notebook", 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 
 
-def reasoning_server(home: Path, **options: Any) -> Jupyter:
-    """A server with the agents of these tests; `options` are traits of `ReasoningApp`."""
-    config = {"ReasoningApp": {"agents": CONFIG, **options}}
-    return Jupyter(home, {"PYTHONPATH": str(REPOSITORY)}, config=config)
+def reasoning_server(home: Path, *, more: dict[str, Any] | None = None, base_url: str = "/", **options: Any) -> Jupyter:
+    """A server with the agents of these tests; `options` are traits of `ReasoningApp`, `more` is for other classes."""
+    # Importing Qwen-Agent ahead of time costs more than all that is tested here, and no agent here needs it.
+    config = {"ReasoningApp": {"agents": CONFIG, "spare_workers": 0, **options}, **(more or {})}
+    return Jupyter(home, {"PYTHONPATH": str(REPOSITORY)}, config=config, base_url=base_url)
 
 
 def bare_server(home: Path, **options: Any) -> Jupyter:

@@ -1,0 +1,63 @@
+"""The REST interface, called as a program calls it; and what a test's server keeps in it."""
+
+from __future__ import annotations
+
+import json
+import urllib.error
+import urllib.request
+from email.message import Message
+from typing import Any, NamedTuple
+
+from tests.jupyter import Jupyter
+from tests.server.client import connected
+
+API = "reasoning-widget/api"
+
+_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+class Answer(NamedTuple):
+    """What came back."""
+
+    status: int
+    headers: Message
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+def call(server: Jupyter, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Answer:
+    """Call `path` below the interface: with the server's token, unless `headers` say something else."""
+    data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+    headers = {"Authorization": f"token {server.token}"} if headers is None else dict(headers)
+    if data is not None:
+        headers.setdefault("Content-Type", "application/json")
+    request = urllib.request.Request(f"{server.address}{API}/{path}", data, headers, method=method)
+    try:
+        with _opener.open(request) as response:
+            return Answer(response.status, response.headers, response.read())
+    except urllib.error.HTTPError as error:
+        with error:
+            return Answer(error.code, error.headers, error.read())
+
+
+def mint(server: Jupyter, session_id: str, access: str = "read", **more: Any) -> Any:
+    """A ticket, and what is told with it."""
+    answer = call(server, "POST", "tickets", {"session_id": session_id, "access": access, **more})
+    assert answer.status == 201, answer.body
+    return answer.json
+
+
+def bearer(ticket: str) -> dict[str, str]:
+    """The header that presents a ticket."""
+    return {"Authorization": f"Bearer {ticket}"}
+
+
+async def spoken_in(server: Jupyter, session_id: str, text: str = "hi", agent: str = "echo") -> str:
+    """A session in which something was said."""
+    async with connected(server, session_id) as client:
+        await client.ask(text, agent)
+        await client.until("run_finished")
+    return session_id

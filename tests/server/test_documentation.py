@@ -1,0 +1,77 @@
+"""What `docs/server.md` tells an operator works as it is told."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import time
+
+import jwt
+
+from reasoning_widget.server.extension import ReasoningApp
+from reasoning_widget.server.tickets import Tickets
+from tests.jupyter import Jupyter
+from tests.server.client import connected
+from tests.server.conftest import REPOSITORY
+from tests.server.rest import call
+
+PAGE = (REPOSITORY / "docs" / "server.md").read_text(encoding="utf-8")
+SECRET = "known to all servers that share it"
+
+
+def blocks(info):
+    """The code blocks in that language, or of that file."""
+    return re.findall(rf"^```{re.escape(info)}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+
+
+def test_every_setting_is_told_with_its_default():
+    told = dict(re.findall(r"^\| `(\w+)` \| ([^|]*) \|", PAGE, re.MULTILINE))
+    traits = {**ReasoningApp.class_own_traits(config=True), **Tickets.class_own_traits(config=True)}
+    assert set(told) == set(traits)
+    for name, trait in traits.items():
+        assert trait.help
+        default = trait.default()
+        text = f"{default:.0f}" if isinstance(default, float) else json.dumps(default)
+        assert name == "store_path" or told[name].strip("`") == text
+
+
+async def test_its_agents_authorizer_and_tickets_work(tmp_path):
+    for name in ("my_agents.py", "my_authorizer.py"):
+        (tmp_path / name).write_text("\n".join(blocks(f"python {name}")), encoding="utf-8")
+    settings = tmp_path / "config" / "jupyter_server_config.py"
+    settings.parent.mkdir()
+    settings.write_text("c = get_config()\n" + "\n".join(blocks("python jupyter_server_config.py")), encoding="utf-8")
+    path = os.pathsep.join([str(REPOSITORY), str(tmp_path)])
+    config = {"ReasoningApp": {"spare_workers": 0}}
+    with Jupyter(tmp_path, {"PYTHONPATH": path, "REASONING_TICKET_SECRET": SECRET}, config=config) as server:
+        listed = {agent["name"] for agent in call(server, "GET", "agents").json["agents"]}
+        assert {"polite", "polite too", "echo", "researcher"} <= listed
+        assert call(server, "POST", "tickets", {"session_id": "tides"}).status == 403, "the authorizer's word"
+
+        now = time.time()
+        claims = {"iss": "reasoning-widget", "aud": "reasoning-widget", "iat": now, "exp": now + 600, "jti": "1"}
+        ticket = jwt.encode({**claims, "session_id": "tides", "access": "talk"}, SECRET, "HS256")
+        async with connected(server, "tides", additional_headers={"Authorization": f"Bearer {ticket}"}) as client:
+            for agent in ("polite", "polite too", "echo"):
+                await client.ask("hello", agent)
+                await client.until("run_finished")
+            answers = [text for kind, text in client.steps() if kind == "final_answer"]
+            assert answers == ["Thank you for saying: hello"] * 2 + ["hello"]
+        assert (tmp_path / "data" / "reasoning-widget" / "sessions.db").exists(), "in Jupyter's data folder"
+
+
+def test_its_commands_mint_and_revoke(server):
+    mint, revoke = blocks("bash")
+    environment = {**os.environ, "SERVER": server.origin, "TOKEN": server.token, "no_proxy": "127.0.0.1"}
+
+    def run(command, **more):
+        done = subprocess.run(["bash", "-euc", command], env={**environment, **more}, capture_output=True, check=True)
+        return done.stdout
+
+    ticket = json.loads(run(mint))
+    assert (ticket["session_id"], ticket["access"]) == ("tides", "talk")
+    run(revoke, TICKET_ID=ticket["id"])
+    answer = call(server, "GET", "sessions/tides", headers={"Authorization": f"Bearer {ticket['ticket']}"})
+    assert (answer.status, "revoked" in answer.json["message"]) == (401, True)
