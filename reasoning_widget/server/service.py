@@ -67,6 +67,7 @@ class Service:
             self._open()
         except StorageError as error:
             self._report("the sessions cannot be served", error)
+        self._keep_house()
         self.runner.keep_spares()
 
     async def stop(self) -> None:

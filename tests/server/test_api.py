@@ -283,7 +283,7 @@ async def test_schemathesis_finds_nothing(server):
         suppress_health_check=[schemathesis.config.HealthCheck.all],
     )
     schema.config.phases.update(phases=["examples", "coverage", "fuzzing"])
-    schema.config.generation.update(max_examples=8, deterministic=True, database="none")
+    schema.config.generation.update(max_examples=5, deterministic=True, database="none")
 
     answers, wrong = 0, []
     for event in from_schema(schema).execute():

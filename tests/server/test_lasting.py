@@ -24,9 +24,16 @@ MISTAKES = {
 
 @pytest.fixture(scope="module")
 def narrow(tmp_path_factory):
-    """One run at a time, a quick heartbeat, and mistakes in its configuration."""
+    """One run at a time, a quick heartbeat, sessions of ten days at most, and mistakes in its configuration."""
     home = tmp_path_factory.mktemp("narrow")
-    with reasoning_server(home, max_runs=1, ping_interval=0.2, more={"AgentManager": {"agents": MISTAKES}}) as server:
+    store = SessionStore(home / "data" / "reasoning-widget" / "sessions.db", "an earlier server")
+    for name in ("long-ago", "yesterday"):
+        store.begin(name, "e")
+    store._db.execute("UPDATE session SET updated = updated - 11 * 86400 WHERE id = 'long-ago'")
+    store._db.execute("UPDATE session SET updated = updated - 86400 WHERE id = 'yesterday'")
+    store.close()
+    more = {"AgentManager": {"agents": MISTAKES}}
+    with reasoning_server(home, more=more, max_runs=1, ping_interval=0.2, retention_days=10) as server:
         yield server
 
 
@@ -58,6 +65,11 @@ async def test_a_peer_that_is_gone_is_dropped_after_two_beats_and_one_that_is_th
         assert received.count(PING) == 2
         await client.send("ping")
         await client.until("pong")
+
+
+def test_sessions_are_kept_for_as_long_as_is_configured(narrow):
+    assert call(narrow, "GET", "sessions/long-ago").status == 404
+    assert call(narrow, "GET", "sessions/yesterday").status == 200
 
 
 async def test_what_waits_for_room_is_shown_as_queued(narrow):
