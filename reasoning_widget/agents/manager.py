@@ -131,7 +131,7 @@ class AgentManager(LoggingConfigurable):
 
     def _make(self, name: str, factory: Any) -> BaseAgent:
         made = factory
-        if not (_is_agent(factory) or inspect.isasyncgenfunction(factory)):
+        if callable(factory) and not (_is_agent(factory) or inspect.isasyncgenfunction(factory)):
             takes_model = self._llm is not None and "llm" in _parameters(factory)
             made = factory(llm=self._llm) if takes_model else factory()
         try:

@@ -51,7 +51,7 @@ class Ticket:
         session_id: The only session it is for.
         access: ``read``, or ``talk``: to take part as well.
         expires: Seconds since the epoch.
-        subject: Who holds it, in the issuer's words.
+        subject: Who holds it, in the issuer's words; its id where there are none.
     """
 
     id: str
@@ -174,7 +174,7 @@ def _ticket(claims: dict[str, Any]) -> Ticket:
     if not isinstance(session_id, str) or access not in ("read", "talk") or not isinstance(ticket_id, str):
         raise InvalidTicket("the ticket says neither which session it is for nor what it allows")
     name = ticket_id if claims["iss"] == OWN_ISSUER else f"{claims['iss']}#{ticket_id}"
-    return Ticket(name, session_id, access, float(claims["exp"]), str(claims.get("sub", "")))
+    return Ticket(name, session_id, access, float(claims["exp"]), claims.get("sub") or name)
 
 
 def _kept_secret(path: Path) -> bytes:
