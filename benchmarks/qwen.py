@@ -131,7 +131,7 @@ async def _session(agent: Any) -> AsyncIterator[Session]:
     agents = AgentManager()
     agents.register("speaker", lambda: QwenAgent(agent))
     session = Session("benchmark", log=SQLiteLog(), agents=agents, runner=ThreadRunner(agents), agent_name="speaker")
-    link = CommLink(session, _encode, lambda: None, lambda: None)
+    link = CommLink(session, _encode, lambda: None, lambda: None, lambda _message_id: {})
     try:
         yield session
     finally:

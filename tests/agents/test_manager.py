@@ -113,9 +113,14 @@ def test_our_own_agents_are_described(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_installed_packages_are_looked_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    looks = []
+    looks: list[str] = []
     points = EntryPoints([EntryPoint("echo", f"{__name__}:Echo", manager_module.ENTRY_POINT_GROUP)])
-    monkeypatch.setattr(manager_module, "entry_points", lambda group: looks.append(group) or points)
+
+    def look(group: str) -> EntryPoints:
+        looks.append(group)
+        return points
+
+    monkeypatch.setattr(manager_module, "entry_points", look)
     agents = AgentManager()
 
     for _ in range(3):
