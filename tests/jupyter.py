@@ -158,7 +158,7 @@ class Jupyter:
             f"{self.address}{path}",
             method=method,
             data=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": f"token {self.token}", **(headers or {})},
+            headers={"Authorization": f"token {self.token}", "Content-Type": "application/json", **(headers or {})},
         )
 
     def call(self, method: str, path: str, body: Any = None) -> Any:

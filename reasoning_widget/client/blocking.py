@@ -16,7 +16,7 @@ from .link import Connection
 
 _T = TypeVar("_T")
 _SLICE = 0.1  # seconds; how long a blocked thread waits before it can see an interrupt
-_CLEAN_UP_WITHIN = 5.0  # seconds
+_CLEAN_UP_WITHIN = 10.0  # seconds
 
 
 def wait(coroutine: Coroutine[Any, Any, _T]) -> _T:
@@ -26,21 +26,27 @@ def wait(coroutine: Coroutine[Any, Any, _T]) -> _T:
     """
     loop = session_loop()
     done = Event()
+    begun: list[asyncio.Task[_T]] = []
 
-    def begin() -> asyncio.Task[_T]:
-        task = loop.create_task(coroutine)
-        task.add_done_callback(lambda _: done.set())
-        return task
+    def begin() -> None:
+        begun.append(loop.create_task(coroutine))
+        begun[0].add_done_callback(lambda _: done.set())
 
-    task = on_loop(begin)
+    def give_up() -> None:
+        if begun:
+            begun[0].cancel()
+        else:
+            done.set()
+
     try:
+        loop.call_soon_threadsafe(begin)
         while not done.wait(_SLICE):
             pass
     except BaseException:
-        loop.call_soon_threadsafe(task.cancel)
+        loop.call_soon_threadsafe(give_up)  # the loop keeps the order: what was begun is there by then
         done.wait(_CLEAN_UP_WITHIN)
         raise
-    return task.result()
+    return begun[0].result()
 
 
 class BlockingQuestion:

@@ -79,7 +79,8 @@ export class SessionsApi {
 
   async #call(method: string, path: string, body?: unknown): Promise<Response> {
     const url = URLExt.join(this.#settings.baseUrl, "reasoning-widget/api", path);
-    const init: RequestInit = body === undefined ? { method } : { method, body: JSON.stringify(body) };
+    const json = { headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+    const init: RequestInit = body === undefined ? { method } : { method, ...json };
     const response = await ServerConnection.makeRequest(url, init, this.#settings);
     if (response.ok) return response;
     const said: { message?: string } = await response.json().catch(() => ({}));
