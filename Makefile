@@ -150,7 +150,7 @@ $(JS_PACKAGES): js/package.json js/package-lock.json | node-version
 
 .PHONY: requirements clean
 requirements: $(PY_PACKAGES) ## pin the newest development environment in tests/requirements.txt
-	uv pip compile pyproject.toml --group dev --extra local --universal --python-version 3.11 --upgrade \
+	uv pip compile pyproject.toml --group dev --all-extras --universal --python-version 3.11 --upgrade \
 		--no-annotate --no-emit-index-url --custom-compile-command "make requirements" --quiet \
 		--output-file tests/requirements.txt
 

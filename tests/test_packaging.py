@@ -8,6 +8,7 @@ import re
 import sys
 import tomllib
 from importlib.metadata import packages_distributions, version
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ def test_the_package_the_extension_and_the_installation_have_one_version(reposit
 
 
 def test_exactly_what_the_package_imports_is_declared(repository: Path, project: dict[str, Any]) -> None:
-    requirements = [*project["dependencies"], *project["optional-dependencies"]["local"]]
+    requirements = [*project["dependencies"], *chain.from_iterable(project["optional-dependencies"].values())]
     declared = {normalized(re.split(r"[^\w.-]", requirement)[0]) for requirement in requirements}
     distributions = packages_distributions()
     imported = {

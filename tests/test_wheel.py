@@ -90,13 +90,22 @@ def test_it_holds_the_package_and_what_was_built_and_nothing_else(wheel: Path) -
     assert f"{extension}/package.json" in names
     assert f"{extension}/install.json" in names
     assert f"{extension}/static/third-party-licenses.json" in names
-    assert [n for n in names if not n.startswith(("reasoning_widget/", f"{extension}/", f"{info}/"))] == []
+    server = f"{data}/data/etc/jupyter/jupyter_server_config.d/reasoning-widget.json"
+    assert server in names
+    assert [n for n in names if not n.startswith(("reasoning_widget/", f"{extension}/", f"{info}/", server))] == []
     assert [n for n in names if n.startswith("reasoning_widget/labextension/")] == []
 
 
 def test_jupyterlab_has_the_extension_enabled(installed: Path, tmp_path: Path) -> None:
     listed = run(installed / "jupyter", "labextension", "list", cwd=tmp_path)
     assert re.search(r"reasoning-widget v\S+ enabled OK \(python, reasoning-widget\)", listed), listed
+
+
+def test_jupyter_server_has_the_extension_enabled(installed: Path, tmp_path: Path) -> None:
+    listed = run(installed / "jupyter", "server", "extension", "list", cwd=tmp_path)
+    words = re.sub(r"\x1b\[[0-9;]*m", "", listed)
+    assert re.search(r"reasoning_widget\.server enabled", words), listed
+    assert re.search(r"reasoning_widget\.server\s+(?:\S+ )?OK", words), listed
 
 
 def test_a_chat_runs_from_what_is_installed(installed: Path, repository: Path, tmp_path: Path) -> None:
