@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable
 
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidMessage
 
-from reasoning_widget.fold import new_transcript, receive
+from reasoning_widget.fold import is_open, new_transcript, receive
 from reasoning_widget.protocol import JSON, Frame
 from tests.server.client import HANGS
 
@@ -25,16 +26,18 @@ class Survivor:
     Attributes:
         state: The fold of all it was sent.
         acked: The ids of its messages that are safe.
+        finished: The steps that it saw closed.
         errors: The data of the errors it was told.
         closed: The code with which its connection was closed last, if it was in order.
-        grown: Whether text was appended to a step.
+        grown: When text came, by `time.monotonic`, and how long its step's text was then.
     """
 
     def __init__(self, session_id: str, token: str, *, growing: bool = True) -> None:
         self.state = new_transcript()
         self.acked: set[str] = set()
+        self.finished: dict[str, JSON] = {}
         self.errors: list[JSON] = []
-        self.grown = False
+        self.grown: list[tuple[float, int]] = []
         self.closed: int | None = None
         self._session_id = session_id
         self._headers = {"Authorization": f"token {token}"}
@@ -74,7 +77,9 @@ class Survivor:
         if kind == "ack":
             self.acked.add(data["id"])
             self._outbox.pop(data["id"], None)
+        elif kind == "reasoning_step" and not is_open(data):
+            self.finished[data["id"]] = data
         elif kind == "step_delta":
-            self.grown = True
+            self.grown.append((time.monotonic(), data["offset"] + len(data["text"])))
         elif kind == "error":
             self.errors.append(data)

@@ -1,9 +1,11 @@
-"""Cables are cut, disks are full: whatever happens, the laws hold and the conversation goes on."""
+"""Cables are cut, servers killed, disks full: whatever happens, the laws hold and the conversation goes on."""
 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import random
+import time
 import urllib.request
 
 import pytest
@@ -17,7 +19,9 @@ from tests.server.proxy import Proxy
 from tests.server.survivor import Survivor
 
 CUTS = 50  # of one client's connection, in one run
+KILLS = 10  # of one server
 FAR = 3000  # bytes; a connection is cut somewhere before: in its handshake, in the first frame, in a later one
+LONG = 60  # frames; a server is killed somewhere before
 
 WORDS = [f"word{number} " for number in range(100_000)]
 
@@ -47,7 +51,7 @@ async def test_a_run_ends_the_same_for_those_whose_connection_is_cut_again_and_a
     moments = random.Random(seed)
     growing, plain, undisturbed = (Survivor(session_id, server.token, growing=tokens) for tokens in (True, False, True))
     undisturbed.ask("talk", str(end), "talk")
-    assert await undisturbed.follow(server.origin, lambda: undisturbed.grown)
+    assert await undisturbed.follow(server.origin, lambda: bool(undisturbed.grown))
     growing.ask("echo", "hello", "echo")  # its acknowledgement may be lost, and it is sent again
 
     def over(survivor):
@@ -78,6 +82,69 @@ async def test_a_run_ends_the_same_for_those_whose_connection_is_cut_again_and_a
     steps = steps_of(state, state["runs"][0])
     assert [step["type"] for step in steps] == ["thought", "tool_use", "tool_result", "final_answer"]
     assert is_talk(steps[-1]["content"])
+
+
+# The server
+
+
+def text_lost_since(survivor, kept, now):
+    """For how many seconds there had been text that the client has and the log has not; and the longest silence."""
+    times = [moment for moment, _ in survivor.grown]
+    lost = [moment for moment, length in survivor.grown if length > kept]
+    silence = max((b - a for a, b in itertools.pairwise([*times, now])), default=0.0)
+    return (now - lost[0] if lost else 0.0), silence
+
+
+@pytest.mark.parametrize("seed", [[0, 1]])
+async def test_a_killed_server_has_all_that_was_acknowledged_and_goes_on(tmp_path, seed):
+    """Two servers, so that one starts while the other talks."""
+
+    async def live(number):
+        moments = random.Random(number)
+        home = tmp_path / f"server{number}"
+        home.mkdir()
+        server = bare_server(home)
+        survivor = Survivor("s", server.token)
+        try:
+            await asyncio.to_thread(server.start)
+            for life in range(KILLS):
+                await kill_in_a_run(server, survivor, life, moments.randrange(LONG))
+            survivor.ask("last", "hello", "echo")
+            assert await survivor.follow(server.origin, lambda: nothing_runs(survivor, "last"))
+            state = checked(exported(server, "s"), survivor.state)
+            assert state["runs"][-1]["status"] == "completed"
+            assert [run["status"] for run in state["runs"][:-1]].count("interrupted") == len(state["runs"]) - 1
+        finally:
+            if server.running:
+                await asyncio.to_thread(server.kill)
+
+    await asyncio.gather(*(live(number) for number in seed))
+
+
+async def kill_in_a_run(server, survivor, life, frames):
+    """Kill the server after so many frames of a run, and start it again."""
+    talk, queued = f"talk{life}", f"queued{life}"
+    survivor.grown.clear()
+    survivor.ask(talk, "/there/is/no/such/file", "talk")
+    survivor.ask(queued, "later", "echo")
+    left = itertools.count(frames, -1)
+    assert await survivor.follow(server.origin, lambda: next(left) <= 0)
+    killed = time.monotonic()
+    await asyncio.to_thread(server.kill)
+    acked, finished = set(survivor.acked), dict(survivor.finished)
+    await asyncio.to_thread(server.start)
+    assert await survivor.follow(server.origin, lambda: all(nothing_runs(survivor, m) for m in (talk, queued)))
+
+    state = checked(exported(server, "s"), survivor.state)
+    assert acked <= {message["id"] for message in state["messages"]}
+    for step_id, step in finished.items():
+        known = {name: value for name, value in state["steps"][step_id].items() if name != "seq"}
+        assert known == step, "a finished step is there as it was"
+    texts = [step["content"] for step in state["steps"].values() if step["type"] == "final_answer"]
+    assert all(map(is_talk, texts))
+    if survivor.grown:
+        since, silence = text_lost_since(survivor, len(texts[-1]), killed)
+        assert since <= 1 + 2 * silence + 0.1, "more than the last second is lost"
 
 
 # The disk
