@@ -5,6 +5,7 @@ import { INotebookTracker, type NotebookPanel } from "@jupyterlab/notebook";
 import { SESSION_MIME } from "../protocol/frames.ts";
 import { KernelWatch } from "./kernel.ts";
 import { SessionRenderer } from "./session.ts";
+import { leaveOut } from "./widget-state.ts";
 
 /** Before the widget view, which has -10. */
 const RANK = -100;
@@ -19,6 +20,7 @@ export const record: JupyterFrontEndPlugin<void> = {
       const { rendermime } = panel.content;
       const kernel = new KernelWatch(panel.sessionContext, app.serviceManager.kernels);
       panel.disposed.connect(() => kernel.dispose());
+      leaveOut(panel.context.model);
       rendermime.addFactory(
         {
           safe: true, // it draws text; what is in it runs only where the notebook is trusted

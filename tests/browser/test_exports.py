@@ -1,0 +1,129 @@
+"""A notebook that JupyterLab saved, converted by nbconvert: the transcript is in it, with the network off."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+from pypdf import PdfReader
+
+from tests.browser.lab import Lab, Notebook
+from tests.scripted_model import call, say, think
+
+CHAT = 'from reasoning_widget import ReasoningChat\n\nchat = ReasoningChat(agent="researcher")\nchat'
+ASK = 'chat.ask("Which season was it?");'
+SLIDER = "import ipywidgets\n\nipywidgets.IntSlider(7)"
+
+ANSWERED = ("What did the solar roof make?", "It made 412 kWh.", "Which season was it?", "It was summer.")
+FOLDED = ("I look into the files.", "The solar roof made 412 kWh in June.")
+"""What is behind the titles of the steps to the answer."""
+
+STATE = "application/vnd.jupyter.widget-state+json"
+SAVE_STATE = "@jupyter-widgets/jupyterlab-manager:saveWidgetState"
+IS_ON = f"on => window.jupyterapp.commands.isToggled({SAVE_STATE!r}) === on"
+
+NO_NETWORK = dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"), "http://127.0.0.1:9")
+NO_HOST = "--host-resolver-rules=MAP * ~NOTFOUND"
+
+
+@contextlib.contextmanager
+def widget_state_is_saved(page: Page) -> Iterator[None]:
+    """Choose "Save Widget State Automatically" from JupyterLab's settings; the server keeps it, so take it back."""
+    for on in (True, False):
+        page.evaluate("name => window.jupyterapp.commands.execute(name)", SAVE_STATE)
+        page.wait_for_function(IS_ON, arg=on)
+        if on:
+            yield
+
+
+@pytest.fixture
+def notebook(lab: Lab, model) -> Iterator[Notebook]:
+    """Two questions were asked: one in the page, one from code."""
+    (lab.folder / "energy.md").write_text("The solar roof made 412 kWh in June.\n", encoding="utf-8")
+    search = [think("I look into the files."), call("search_files", {"query": "solar roof"})]
+    model.script("solar", [search, [say("It made 412 kWh.")]])
+    model.script("season", ["It was summer."])
+    notebook = lab.open(CHAT, ASK, SLIDER)
+    with widget_state_is_saved(notebook.page):
+        chat = notebook.open_chat()
+        chat.ask("What did the solar roof make?")
+        chat.expect_ready()
+        notebook.run(1)
+        notebook.wait_for_saved("It was summer.")
+        yield notebook
+
+
+def convert(path: Path, kind: str, environment: dict[str, str] | None = None, *options: str) -> Path:
+    """What `jupyter nbconvert` makes of a notebook."""
+    subprocess.run(
+        [sys.executable, "-m", "nbconvert", "--to", kind, *options, path.name],
+        cwd=path.parent,
+        env={**os.environ, **NO_NETWORK, **(environment or {})},
+        check=True,
+        capture_output=True,
+    )
+    made = {"markdown": ".md", "slides": ".slides.html", "webpdf": ".pdf", "html": ".html"}[kind]
+    return path.with_suffix(made)
+
+
+@pytest.fixture
+def read(browser: Browser) -> Iterator[Page]:
+    """A page that gets files alone."""
+    with contextlib.closing(browser.new_context(offline=True)) as window:
+        page = window.new_page()
+        page.route(re.compile("^(?!file:|data:|blob:)"), lambda route: route.abort())
+        yield page
+
+
+def test_a_widget_state_that_jupyterlab_saves_has_no_chat_in_it(notebook):
+    assert "widgets" not in notebook.save().metadata
+    notebook.run(2)
+    state = notebook.save().metadata.widgets[STATE]["state"].values()
+    assert sorted(model["model_name"] for model in state) == ["IntSliderModel", "LayoutModel", "SliderStyleModel"]
+
+
+def test_what_the_notebook_is_converted_to_has_the_transcript(notebook, read, tmp_path):
+    notebook.run(2)  # a widget whose state is saved
+    notebook.save()
+
+    for kind in ("html", "slides"):
+        read.goto(convert(notebook.path, kind).as_uri())
+        for words in ANSWERED:
+            expect(read.get_by_text(words).first).to_be_visible()
+        closed = read.locator("details:not([open]) > summary")
+        while closed.count() > 0:
+            closed.first.click()
+        for words in FOLDED:
+            expect(read.locator("details").get_by_text(words).first).to_be_visible()
+
+    markdown = convert(notebook.path, "markdown").read_text("utf-8")
+    no_sandbox, no_host = "--disable-chromium-sandbox", f"--WebPDFExporter.browser_args={NO_HOST}"
+    chromium = {"PLAYWRIGHT_BROWSERS_PATH": str(with_chromium(tmp_path))}
+    pdf = PdfReader(convert(notebook.path, "webpdf", chromium, no_sandbox, no_host))
+    text = unicodedata.normalize("NFKC", " ".join(page.extract_text() for page in pdf.pages))  # fonts join letters
+    printed = " ".join(text.split())
+    for words in (*ANSWERED, *FOLDED):
+        assert words in markdown
+        assert words in printed
+
+
+def with_chromium(folder: Path) -> Path:
+    """A folder of Playwright's browsers that has this system's Chromium: nbconvert takes no other."""
+    launch = "from playwright.sync_api import sync_playwright as p\nwith p() as it: it.chromium.launch()"
+    environment = {**os.environ, "PLAYWRIGHT_BROWSERS_PATH": str(folder)}
+    tried = subprocess.run([sys.executable, "-c", launch], env=environment, capture_output=True, text=True, check=False)
+    wanted = re.search(r"Executable doesn't exist at (\S+)", tried.stderr)
+    assert wanted is not None, tried.stderr
+    program = Path(wanted[1])
+    program.parent.mkdir(parents=True)
+    program.symlink_to(str(shutil.which("chromium")))
+    return folder
