@@ -8,7 +8,7 @@ from textwrap import dedent
 from typing import Any
 
 import nbformat
-from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Request, expect
+from playwright.sync_api import BrowserContext, ConsoleMessage, Error, Locator, Page, Request, expect
 
 from tests.browser.chat import CHAT_WITH, Chat
 from tests.jupyter import Jupyter
@@ -71,16 +71,38 @@ class Lab:
 
     def open_file(self, path: Path, *, clock: bool = False) -> Notebook:
         """A notebook that is there, in a page of its own, with whatever kernel it gets."""
-        page = self._window.new_page()
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
-        page.on("console", self._heed)
-        page.on("request", self._watch)
+        page = self._page()
         if clock:
             page.clock.install()
         page.goto(self.address(path))
         notebook = Notebook(page, path)
         notebook.drawn()
         return notebook
+
+    def open_without_kernel(self, path: Path, theme: str = LIGHT) -> Notebook:
+        """A notebook that is there, in a page of its own, as whoever only reads it has it."""
+        page = self._page()
+        page.goto(f"{self.origin}/lab/workspaces/{self._name}-reading?reset&token={self._token}")
+        page.wait_for_function("() => window.jupyterapp?.restored.then(() => true)")
+        notebook = Notebook(page, path)
+        notebook.use_theme(theme)
+        where = path.relative_to(self._root).as_posix()
+        arguments = {"path": where, "factory": "Notebook", "kernelPreference": {"shouldStart": False}}
+        notebook.command("docmanager:open", arguments)
+        notebook.drawn()
+        return notebook
+
+    def _page(self) -> Page:
+        page = self._window.new_page()
+        page.on("pageerror", self._note)
+        page.on("console", self._heed)
+        page.on("request", self._watch)
+        return page
+
+    def _note(self, error: Error) -> None:
+        # The widgets' own extension takes it for granted that a notebook has a kernel.
+        if "@jupyter-widgets/" not in (error.stack or "") or "null (reading 'kernel')" not in error.message:
+            self.errors.append(str(error))
 
     def _heed(self, message: ConsoleMessage) -> None:
         if message.type == "error":
@@ -183,6 +205,19 @@ class Notebook:
     def interrupt(self) -> None:
         """Interrupt the kernel."""
         self.command("notebook:interrupt-kernel")
+
+    def restart(self) -> None:
+        """Restart the kernel, as its menu does, and wait until it is there again."""
+        self.page.evaluate(
+            """() => {
+                window.statuses = [];
+                const { kernel } = window.jupyterapp.shell.currentWidget.sessionContext.session;
+                kernel.statusChanged.connect((_, status) => window.statuses.push(status));
+            }"""
+        )
+        self.command("notebook:restart-kernel")
+        self.page.get_by_role("dialog").get_by_role("button", name="Confirm Kernel Restart").click()
+        self.page.wait_for_function("() => statuses.includes('restarting') && statuses.at(-1) === 'idle'")
 
     def save(self) -> Any:
         """Save with the keyboard, as people do, and return the notebook that was written."""

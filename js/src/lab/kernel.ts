@@ -2,6 +2,7 @@
 
 import type { ISessionContext } from "@jupyterlab/apputils";
 import type { Kernel, KernelMessage } from "@jupyterlab/services";
+import type { JSONObject } from "@lumino/coreutils";
 import type { IDisposable } from "@lumino/disposable";
 import { Signal } from "@lumino/signaling";
 
@@ -18,6 +19,8 @@ export type CommState = "open" | "gone" | "unknown";
 export class KernelWatch implements IDisposable {
   /** The state of a comm may have changed. */
   readonly changed = new Signal<this, void>(this);
+  /** The kernel has sent a display's new data, also where JupyterLab takes it no longer. */
+  readonly displayed = new Signal<this, JSONObject>(this);
   isDisposed = false;
   readonly #context: ISessionContext;
   readonly #kernels: Kernel.IManager;
@@ -79,7 +82,11 @@ export class KernelWatch implements IDisposable {
 
   #heard(_: unknown, { direction, msg }: { direction: string; msg: KernelMessage.IMessage }): void {
     const { msg_type: type } = msg.header;
-    if (direction !== "recv" || !type.startsWith("comm_")) return;
+    if (direction !== "recv") return;
+    if (type === "update_display_data") {
+      this.displayed.emit((msg as KernelMessage.IUpdateDisplayDataMsg).content.data as JSONObject);
+    }
+    if (!type.startsWith("comm_")) return;
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       this.#emit();

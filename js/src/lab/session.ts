@@ -1,8 +1,9 @@
 // One output that holds a session: the live widget where its kernel can be talked to, else what is saved. It goes from
 // one to the other without a gap: the next view is drawn, and has caught up, before the earlier one is taken away.
 //
-// What is saved is always the kernel's work, for there the secrets in it are masked. A page that was loaded anew no longer
-// takes the kernel's updates of an output: so the page asks for them, and puts them in their place.
+// What is saved is always the kernel's work, for there the secrets in it are masked. JupyterLab takes no updates of an output
+// from a kernel that restarts, nor after the page was loaded anew: so the page asks for them, hears them, and puts them in
+// their place.
 
 import type { IRenderMime, IRenderMimeRegistry } from "@jupyterlab/rendermime";
 import type { JSONObject } from "@lumino/coreutils";
@@ -32,6 +33,8 @@ export class SessionRenderer extends Panel implements IRenderMime.IRenderer {
   #model: IRenderMime.IMimeModel | null = null;
   #saved: SavedView | null = null;
   #live: LiveView | null = null;
+  /** What the live view showed last, when its kernel had gone. */
+  #seen: SavedSession | null = null;
 
   constructor(kernel: KernelWatch, rendermime: IRenderMimeRegistry) {
     super();
@@ -39,6 +42,7 @@ export class SessionRenderer extends Panel implements IRenderMime.IRenderer {
     this.#kernel = kernel;
     this.#rendermime = rendermime;
     kernel.changed.connect(this.#update, this);
+    kernel.displayed.connect(this.#displayed, this);
   }
 
   /** Called again whenever the output has changed. */
@@ -51,6 +55,7 @@ export class SessionRenderer extends Panel implements IRenderMime.IRenderer {
   override dispose(): void {
     if (this.isDisposed) return;
     this.#kernel.changed.disconnect(this.#update, this);
+    this.#kernel.displayed.disconnect(this.#displayed, this);
     super.dispose();
   }
 
@@ -64,13 +69,12 @@ export class SessionRenderer extends Panel implements IRenderMime.IRenderer {
       const session = views.readSession(model.data[SESSION_MIME]);
       if (session.events.length > 0) this.#showSaved(views, session, false);
       this.#goLive(model, session);
+      this.#seen = null;
     } else {
+      const saved = views.readSession(model.data[SESSION_MIME]);
       const known = this.#live?.store;
-      const session =
-        known === undefined || known.log.length === 0
-          ? views.readSession(model.data[SESSION_MIME])
-          : views.sessionOf(known, views.readSession(model.data[SESSION_MIME]).messageId);
-      this.#showSaved(views, session, state === "gone");
+      if (known !== undefined && known.log.length > 0) this.#seen = views.sessionOf(known, saved.messageId);
+      this.#showSaved(views, together(this.#seen, saved), state === "gone");
       this.#live?.dispose();
       this.#live = null;
     }
@@ -79,14 +83,24 @@ export class SessionRenderer extends Panel implements IRenderMime.IRenderer {
 
   /** Put what the kernel says should be kept into the output, if it says more. */
   #keep(store: Store): void {
+    const session = this.#views?.readSession(this.#model?.data[SESSION_MIME]);
+    const bundle = session && store.forms.get(session.messageId);
+    if (bundle) this.#put(bundle as JSONObject, store.running());
+  }
+
+  /** A display has new data: this one, or another. JupyterLab's own update goes first, where it makes one. */
+  #displayed(_: unknown, bundle: JSONObject): void {
+    if (SESSION_MIME in bundle) setTimeout(() => this.#put(bundle, false));
+  }
+
+  #put(bundle: JSONObject, running: boolean): void {
     const [views, model] = [this.#views, this.#model];
     if (views === null || model === null || this.isDisposed) return;
     const before = views.readSession(model.data[SESSION_MIME]);
-    const bundle = store.forms.get(before.messageId);
-    const after = views.readSession(bundle?.[SESSION_MIME]);
-    const grown = after.epoch !== before.epoch || lastOf(after) > lastOf(before) || store.running();
-    if (!bundle || !grown || after.sessionId !== before.sessionId) return;
-    const data = { ...model.data, ...(bundle as JSONObject) };
+    const after = views.readSession(bundle[SESSION_MIME]);
+    if (after.sessionId !== before.sessionId || after.messageId !== before.messageId) return;
+    if (after.epoch === before.epoch && lastOf(after) <= lastOf(before) && !running) return;
+    const data = { ...model.data, ...bundle };
     if (JSON.stringify(data) !== JSON.stringify(model.data)) model.setData({ data });
   }
 
@@ -154,6 +168,13 @@ class SavedView extends Widget {
 function isOpen({ events }: SavedSession): boolean {
   const count = (type: string): number => events.filter((event) => event.type === type).length;
   return count("run_started") > count("run_finished");
+}
+
+/** What was seen, with what the kernel has saved since. */
+function together(seen: SavedSession | null, saved: SavedSession): SavedSession {
+  if (seen === null || seen.epoch !== saved.epoch) return saved;
+  const since = saved.events.filter(({ seq = 0 }) => seq > lastOf(seen));
+  return { ...seen, events: [...seen.events, ...since] };
 }
 
 function lastOf(session: SavedSession): number {

@@ -1,0 +1,138 @@
+"""Transcripts in the notebook file: what was seen is there when the notebook is opened again, with no kernel."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.chat import Chat
+from tests.scripted_model import call, gate, say, think
+
+RESEARCHER = 'from reasoning_widget import ReasoningChat\n\nchat = ReasoningChat(agent="researcher")\nchat'
+
+EVERYTHING = """
+    from reasoning_widget import ReasoningChat
+
+    PROSE = "Some **bold** `code`, a [link](https://example.org):\\n\\n```python\\n# Twice\\ndef f(x: int):\\n" \\
+        "    return f'{x * 2}'\\n```\\n\\n| a | b |\\n| --- | --- |\\n| 1 | 2 |\\n\\n> quoted\\n\\n$x^2$"
+    PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+    OUTPUT = {"text/plain": "printed", "image/png": PNG, "text/html": "<table><tr><td>June</td></tr></table>"}
+
+    async def everything(prompt):
+        find = {"name": "find", "arguments": '{"text": "sun", "count": 3, "deep": true, "in": null}', "call_id": "c"}
+        plot = {"name": "plot", "arguments": "not JSON", "call_id": "d"}
+        yield {"type": "thought", "content": PROSE, "duration": 1.25, "usage": {"input_tokens": 9, "output_tokens": 4}}
+        yield {"type": "tool_use", "content": "", "tool": find, "id": "use"}
+        yield {"type": "thought", "content": "from within", "parent_id": "use", "agent": "helper"}
+        yield {"type": "tool_result", "content": '{"found": ["here", "there"], "number": 2}', "tool": find}
+        yield {"type": "tool_use", "content": "", "tool": plot, "iteration": 2}
+        yield {"type": "tool_result", "content": "", "tool": plot, "output": OUTPUT, "iteration": 2}
+        yield {"type": "final_answer", "content": PROSE, "iteration": 2}
+        if prompt == "fail":
+            raise ValueError("The well is dry.")
+
+    chat = ReasoningChat(agent=everything)
+    chat
+"""
+
+_UNFOLD = """root => root.querySelectorAll("[aria-expanded=false]").forEach(fold => fold.click())"""
+_ALL_OPEN = """root => root.querySelector("[aria-expanded=false]") === null"""
+_WORDS = """root => [...root.querySelectorAll("article, .rw-question, .rw-run-footer")].map(part => ({
+    name: part.ariaLabel, type: part.dataset.stepType, status: part.dataset.status, text: part.innerText,
+    pictures: [...part.querySelectorAll("img")].map(picture => picture.src),
+    formulas: part.querySelectorAll("math").length,
+}))"""
+
+
+def words(chat: Chat) -> list[dict[str, Any]]:
+    """All that a chat says, every card open: questions, cards, and how each run ended."""
+    chat.region.evaluate(_UNFOLD)
+    handle = chat.region.element_handle()
+    chat.region.page.wait_for_function(_ALL_OPEN, arg=handle)
+    for formula in chat.region.locator("[data-rw-math]").all():
+        expect(formula.locator("math")).to_be_visible()
+    said: list[dict[str, Any]] = chat.region.evaluate(_WORDS)
+    return said
+
+
+@pytest.fixture
+def story(model):
+    """A model that thinks, looks something up and answers, and waits in the middle of each."""
+    model.script(
+        "story",
+        [
+            [think("Which "), gate("thinking"), think("story?"), call("calculate", {"expression": "6 * 7"})],
+            [say("Once upon "), gate("answering"), say("a time.")],
+        ],
+    )
+
+
+def test_what_was_seen_is_there_word_for_word_with_no_kernel(lab):
+    notebook = lab.open(EVERYTHING, "_ = chat.ask('from a cell')")
+    chat = notebook.open_chat()
+    chat.ask("fail")
+    notebook.wait_for_saved("The well is dry.")
+    notebook.run(1)
+    asked = notebook.chat(1)
+    chat.expect_ready()
+    live, live_run = words(chat), words(asked)
+    assert [part["type"] for part in live if part["type"]].count("error") == 1
+    assert len(live) == 10 + 9
+    notebook.save()
+    notebook.close()
+
+    notebook = lab.open_without_kernel(notebook.path)
+    assert words(notebook.chat(0)) == live
+    assert words(notebook.chat(1)) == live_run
+    expect(notebook.chat(0).message).to_have_count(0)
+
+
+def test_a_page_that_was_reloaded_in_the_middle_of_a_run_saves_all_of_it(lab, model, story):
+    notebook = lab.open(RESEARCHER)
+    chat = notebook.open_chat()
+    chat.ask("Tell me a story")
+    model.open("thinking")
+    expect(chat.card("Final answer")).to_contain_text("Once upon")
+    notebook.save()
+    notebook.reload()
+    expect(chat.card("Final answer")).to_have_attribute("data-status", "streaming")
+    model.open("answering")
+    expect(chat.card("Final answer")).to_contain_text("Once upon a time.")
+    chat.expect_ready()
+    live = words(chat)
+    assert [part["type"] for part in live] == [None, "thought", "tool_use", "tool_result", "final_answer", None]
+    notebook.wait_for_saved("Once upon a time.")
+    notebook.save()
+    notebook.close()
+
+    assert words(lab.open_without_kernel(notebook.path).chat(0)) == live
+
+
+@pytest.mark.parametrize("end", ["shut down", "restarted"])
+def test_a_run_that_its_kernel_s_end_cuts_off_is_saved_as_it_was_seen(lab, model, story, end):
+    notebook = lab.open(RESEARCHER)
+    chat = notebook.open_chat()
+    chat.ask("Tell me a story")
+    expect(chat.card("Thought")).to_contain_text("Which")
+    notebook.save()
+    notebook.reload()
+    expect(chat.stop).to_be_enabled()
+    model.open("thinking")
+    expect(chat.card("Final answer")).to_contain_text("Once upon")
+    if end == "shut down":
+        notebook.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+    else:
+        notebook.restart()
+    notebook.wait_for_saved("The run ended: interrupted.")
+    expect(chat.message).to_have_count(0)
+    seen = words(chat)
+    assert [part["type"] for part in seen] == [None, "thought", "tool_use", "tool_result", "final_answer", None]
+    assert "Once upon" in seen[-2]["text"]
+    assert seen[-2]["status"] == "stopped"
+    assert seen[-1]["text"].startswith("Interrupted")
+    notebook.save()
+    notebook.page.close()
+
+    assert words(lab.open_without_kernel(notebook.path).chat(0)) == seen
