@@ -55,6 +55,13 @@ async def table(prompt):
     yield {"type": "final_answer", "content": "There."}
 
 
+async def essay(prompt):
+    """Thinks as many long thoughts as it is told."""
+    for number in range(int(prompt)):
+        yield {"type": "thought", "content": f"{number} " + "word " * 10_000}
+    yield {"type": "final_answer", "content": "That was long."}
+
+
 async def wait(prompt):
     """Thinks until it is stopped."""
     yield {"type": "thought", "id": "t", "content": "Hm.", "status": "streaming"}
@@ -84,5 +91,5 @@ async def question(prompt):
     yield {"type": "final_answer", "content": f"{answer}, then."}
 
 
-NAMES = ("echo", "count", "talk", "table", "wait", "hang", "crash", "question")
+NAMES = ("echo", "count", "talk", "table", "essay", "wait", "hang", "crash", "question")
 CONFIG = {name: f"tests.server.agents:{name}" for name in NAMES}

@@ -1,0 +1,231 @@
+"""A client that stays in a session for long: it leaves and comes back, and is held to the log in the end."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import socket
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+from urllib.parse import urlsplit
+
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+from reasoning_widget.export.log import SessionFile
+from reasoning_widget.fold import Transcript, is_open
+from reasoning_widget.protocol import JSON, PLAIN_STEP_TYPES, Frame
+from tests.jupyter import Jupyter
+from tests.server.client import Client
+from tests.server.laws import folded_log
+
+_SMALL = 8 * 1024  # bytes that a socket takes before its reader does: who sleeps is soon left behind
+_numbers = itertools.count(1)
+
+
+class Member:
+    """One client of one session.
+
+    Args:
+        server: The server.
+        session_id: The session.
+        growing: Whether it sees steps grow.
+
+    Attributes:
+        client: Its connection; None while it is away.
+        start: The event behind which it knows everything.
+        awake: Whether it reads what it is sent.
+        unsure: Its messages by id that may have arrived or not, for the connection was cut.
+    """
+
+    def __init__(self, server: Jupyter, session_id: str, *, growing: bool) -> None:
+        self.client: Client | None = None
+        self.start = 0
+        self.awake = True
+        self.growing = growing
+        self.unsure: dict[str, JSON] = {}
+        self._server = server
+        self._session_id = session_id
+        self._known: Client | None = None  # with what was known when it left
+        self._last_seq = 0
+        self._received: dict[int, Frame] = {}
+
+    @property
+    def state(self) -> Transcript:
+        """The fold of all it was sent."""
+        assert self._known is not None
+        return self._known.state
+
+    @property
+    def here(self) -> bool:
+        """Whether it is connected and reads."""
+        return self.client is not None and self.awake
+
+    # Coming and going
+
+    async def come(self, query: str | None = None) -> None:
+        """Connect: with that query for the first time, else from where it was."""
+        if query is None and self._known is not None and self.state["last_seq"] > 0:
+            query = f"after={self.state['last_seq']}&epoch={self.state['epoch']}"
+        elif query is None:
+            query = "after=0"
+        if self.growing:
+            query += "&stream=tokens"
+        url = self._server.socket_url(self._session_id, query)
+        where = urlsplit(url)
+        plug = socket.socket()
+        plug.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _SMALL)
+        plug.connect((where.hostname, where.port))
+        plug.setblocking(False)
+        headers = {"Authorization": f"token {self._server.token}"}
+        client = Client(await connect(url, sock=plug, additional_headers=headers, max_queue=2))
+        if self._known is not None:
+            client.state = self.state
+        self.client = self._known = client
+        self._last_seq = 0
+        first_time = client.state["epoch"] is None
+        session = (await self.receive())["data"]
+        if first_time:
+            self.start = session["last_seq"] if "after" not in query else 0
+        for message_id, payload in self.unsure.items():
+            await self.send("chat", message_id, **payload)
+
+    def cut(self) -> None:
+        """Lose the connection at once. What was on its way is lost."""
+        assert self.client is not None
+        self.client.socket.transport.abort()
+        self.client = None
+        self.awake = True
+
+    async def leave(self) -> None:
+        """Close the connection in order."""
+        assert self.client is not None
+        client, self.client, self.awake = self.client, None, True
+
+        async def read_on() -> None:  # past what was not read: the server's own goodbye comes behind it
+            with suppress(ConnectionClosed):
+                while True:
+                    await client.socket.recv()
+
+        await asyncio.gather(client.socket.close(), read_on())
+
+    async def dismissed(self) -> int | None:
+        """Read until the server closes the connection: the code with which it does, if that arrives."""
+        try:
+            while True:
+                await self.receive()
+        except ConnectionClosed as closed:
+            self.client = None
+            return closed.rcvd.code if closed.rcvd is not None else None
+
+    def forget(self) -> None:
+        """The session is no more; another may begin."""
+        assert self.client is None
+        self._known = None
+        self._received.clear()
+        self.start = 0
+        self.unsure.clear()
+
+    # What it says, and hears
+
+    async def send(self, kind: str, message_id: str | None = None, /, **payload: Any) -> str:
+        """Send a message; its id."""
+        assert self.client is not None
+        message_id = message_id or f"x{next(_numbers)}"
+        await self.client.send(kind, message_id, **payload)
+        return message_id
+
+    async def say(self, kind: str, message_id: str | None = None, /, **payload: Any) -> str:
+        """Send a message and wait for what it is answered by: `ack`, or the code of an error."""
+        return await self.reply(await self.send(kind, message_id, **payload))
+
+    async def reply(self, message_id: str) -> str:
+        """What a message is answered by; see `say`."""
+        while True:
+            frame = await self.receive()
+            if frame["type"] in ("ack", "error") and frame["data"].get("id") == message_id:
+                return str(frame["data"].get("code", "ack"))
+
+    async def say_raw(self, text: str | bytes) -> str:
+        """Send what may be no message, and wait for the code of its error."""
+        assert self.client is not None
+        await self.client.socket.send(text)
+        while (frame := await self.receive())["type"] != "error":
+            pass
+        return str(frame["data"]["code"])
+
+    async def pong(self) -> int:
+        """Ask whether all is well, and read what has come until then: where the log stands."""
+        assert self.client is not None
+        await self.client.socket.send('{"type": "ping"}')
+        while (frame := await self.receive())["type"] != "pong":
+            pass
+        return int(frame["data"]["last_seq"])
+
+    async def receive(self) -> Frame:
+        """The next frame, which must be one that may come now."""
+        assert self.client is not None
+        epoch = self.client.state["epoch"]
+        frame: Frame = await self.client.receive()
+        seq = frame.get("seq")
+        if frame["type"] == "session":
+            self._last_seq = 0  # it leads what `attach` brings, too
+            if frame["data"]["epoch"] != epoch:
+                self._received.clear()
+                self.start = 0
+        elif seq is not None:
+            assert seq > self._last_seq, "an event came twice, or out of order"
+            assert self._received.setdefault(seq, frame) == frame, "an event has changed"
+            self._last_seq = seq
+        return frame
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Read until that holds."""
+        while not condition():
+            await self.receive()
+
+    def knows(self, seq: int) -> bool:
+        """Whether it has come as far as that event."""
+        return max(self.start, self.state["last_seq"]) >= seq
+
+    # What it must know in the end
+
+    def check(self, file: SessionFile) -> None:
+        """That it knows what it should of a log in which all is closed."""
+        events = _shown(file, growing=self.growing)
+        by_seq = {event["seq"]: event for event in events}
+        newest = {event["data"]["id"]: event["seq"] for event in events if event["type"] == "reasoning_step"}
+        for seq, frame in self._received.items():
+            assert by_seq.get(seq) == frame, "it was sent what the log has not, or what is not for it"
+        for seq, event in by_seq.items():
+            superseded = event["type"] == "reasoning_step" and newest[event["data"]["id"]] != seq
+            assert seq <= self.start or superseded or seq in self._received, "it was not sent what it should know"
+        if self.start == 0:
+            assert self.state == folded_log({**file, "events": events}), "what it knows is not the fold of the log"
+
+
+def _shown(file: SessionFile, *, growing: bool) -> list[Frame]:
+    """The events of a log that are for such a client; see `enable_reasoning`."""
+    plain = {
+        event["data"]["run_id"]
+        for event in file["events"]
+        if event["type"] == "run_started" and not event["data"]["enable_reasoning"]
+    }
+    steps = [event["data"] for event in file["events"] if event["type"] == "reasoning_step"]
+    newest = {step["id"]: step for step in steps}
+    outcomes = {step["id"] for step in steps if (step if growing else newest[step["id"]])["type"] in PLAIN_STEP_TYPES}
+
+    def is_shown(event: Frame) -> bool:
+        step = event["data"]
+        if event["type"] != "reasoning_step":
+            return True
+        return (growing or not is_open(step)) and (step["run_id"] not in plain or step["id"] in outcomes)
+
+    return [event for event in file["events"] if is_shown(event)]
+
+
+def asked_twice(state: Transcript) -> list[str]:
+    """The messages that more than one run has taken."""
+    return [message_id for message_id, runs in Counter(run["message_id"] for run in state["runs"]).items() if runs > 1]
