@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .extension import ReasoningApp
     from .sockets import ChatSocket
 
-_HOUSEKEEPING = 60.0  # seconds between looks for sessions that are idle or too old
+_HOUSEKEEPING = (0.1, 60.0)  # seconds between looks for sessions that are idle or too old: `idle_after`, within these
 _FOR_WORKERS = ("AgentManager", "Models")  # the configuration that is read where agents are made
 _DAY = 24 * 3600.0
 
@@ -54,9 +54,11 @@ class Service:
             folder=Path(app.server.root_dir),
         )
         self._opened: tuple[SessionStore, SessionManager, Tickets] | None = None
+        shortest, longest = _HOUSEKEEPING
+        look_every = max(shortest, min(app.idle_after, longest))
         self._timers = [
             PeriodicCallback(self._beat, app.ping_interval * 1000),
-            PeriodicCallback(self._keep_house, _HOUSEKEEPING * 1000),
+            PeriodicCallback(self._keep_house, look_every * 1000),
         ]
 
     async def start(self) -> None:

@@ -56,8 +56,8 @@ NO_MESSAGES = {
 class Clients(RuleBasedStateMachine):
     """Members of one session, and a witness: one that reads all the time and is never disturbed.
 
-    Each rule waits for what it has sent to be answered; what comes of it goes on meanwhile. Which rules there are to choose
-    from does not depend on how far that is: Hypothesis must be able to repeat what it did.
+    Each rule waits for what it has sent to be answered; what comes of it goes on meanwhile. Which rules there are to
+    choose from does not depend on how far that is: Hypothesis must be able to repeat what it did.
     """
 
     def __init__(self, server: Jupyter) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sqlite3
+import time
 
 import pytest
 from websockets.exceptions import InvalidStatus
 
+from reasoning_widget.session.schema import MIGRATIONS
 from reasoning_widget.session.store import SessionStore
 from tests.server.client import connected, new_session
 from tests.server.conftest import reasoning_server
@@ -24,17 +27,32 @@ MISTAKES = {
 
 @pytest.fixture(scope="module")
 def narrow(tmp_path_factory):
-    """One run at a time, a quick heartbeat, sessions of ten days at most, and mistakes in its configuration."""
+    """One run at a time, a quick heartbeat, sessions of ten days at most and soon out of memory, mistakes in its
+    configuration, and a store that was written by the first version.
+    """
     home = tmp_path_factory.mktemp("narrow")
-    store = SessionStore(home / "data" / "reasoning-widget" / "sessions.db", "an earlier server")
-    for name in ("long-ago", "yesterday"):
-        store.begin(name, "e")
-    store._db.execute("UPDATE session SET updated = updated - 11 * 86400 WHERE id = 'long-ago'")
-    store._db.execute("UPDATE session SET updated = updated - 86400 WHERE id = 'yesterday'")
-    store.close()
+    write_store_of_version_1(home / "data" / "reasoning-widget" / "sessions.db", {"long-ago": 11, "yesterday": 1})
     more = {"AgentManager": {"agents": MISTAKES}}
-    with reasoning_server(home, more=more, max_runs=1, ping_interval=0.2, retention_days=10) as server:
+    limits = {"max_runs": 1, "ping_interval": 0.2, "retention_days": 10, "idle_after": 0.2}
+    with reasoning_server(home, more=more, **limits) as server:
         yield server
+
+
+def write_store_of_version_1(path, ages):
+    """Sessions by their age in days."""
+    path.parent.mkdir(parents=True)
+    db = sqlite3.connect(path, isolation_level=None)
+    MIGRATIONS[1](db)
+    db.execute("PRAGMA user_version = 1")
+    for name, days in ages.items():
+        message = {"id": "m", "content": "by an older one", "timestamp": time.time() - days * 86400, "follows": None}
+        events = [("session_info", {"title": name}), ("user_message", message)]
+        events.append(("message_withdrawn", {"message_id": "m", "reason": "stopped"}))
+        db.execute("INSERT INTO session VALUES (?, 'e', ?)", (name, len(events)))
+        for seq, (kind, data) in enumerate(events, 1):
+            frame = json.dumps({"type": kind, "seq": seq, "data": data})
+            db.execute("INSERT INTO event VALUES (?, ?, ?)", (name, seq, frame))
+    db.close()
 
 
 async def silent(server, session_id):
@@ -70,6 +88,48 @@ async def test_a_peer_that_is_gone_is_dropped_after_two_beats_and_one_that_is_th
 def test_sessions_are_kept_for_as_long_as_is_configured(narrow):
     assert call(narrow, "GET", "sessions/long-ago").status == 404
     assert call(narrow, "GET", "sessions/yesterday").status == 200
+
+
+async def test_a_store_of_an_earlier_version_is_brought_up_to_date_and_gone_on_with(narrow):
+    (found,) = call(narrow, "GET", "sessions?q=older").json["sessions"]
+    assert (found["id"], found["title"], found["messages"]) == ("yesterday", "yesterday", 1)
+    async with connected(narrow, "yesterday") as client:
+        await client.until("message_withdrawn")
+        await client.ask("And by this one?")
+        await client.until("run_finished")
+        told = [message["content"] for message in client.state["messages"]]
+    assert told == ["by an older one", "And by this one?"]
+
+
+async def test_idle_sessions_leave_memory_and_come_back_on_demand(narrow):
+    session_id = new_session()
+    async with connected(narrow, session_id) as client:
+        await client.ask("hello")
+        await client.until("run_finished")
+        async with asyncio.timeout(60):  # whatever other tests have left goes, too
+            while live_sessions(narrow) != 1:
+                await asyncio.sleep(0.05)
+        await client.ask("again")
+        await client.until("run_finished")
+    async with asyncio.timeout(60):
+        while live_sessions(narrow) != 0:
+            await asyncio.sleep(0.05)
+    known = f"after={client.state['last_seq']}&epoch={client.state['epoch']}"
+    async with connected(narrow, session_id) as other, connected(narrow, session_id, known) as back:
+        assert (await back.receive())["data"]["last_seq"] == client.state["last_seq"]
+        while other.state["last_seq"] < client.state["last_seq"]:
+            await other.receive()
+        assert other.state == client.state
+        assert live_sessions(narrow) == 1
+        await back.ask("once more")
+        await other.until("run_finished")
+        assert other.steps()[-1] == ("final_answer", "You said: once more")
+
+
+def live_sessions(server):
+    """How many sessions are in memory."""
+    (number,) = re.findall(rb"^reasoning_widget_live_sessions (\S+)$", call(server, "GET", "metrics").body, re.M)
+    return float(number)
 
 
 async def test_what_waits_for_room_is_shown_as_queued(narrow):
@@ -134,6 +194,11 @@ async def test_a_store_that_cannot_be_opened_is_told_by_all_who_need_it_and_left
             assert call(server, "GET", "agents").status == call(server, "GET", "metrics").status == 200
 
         await told(f"{path} is not a database of sessions, or is damaged: move it away")
+        assert path.read_bytes() == damaged
+
+        damaged = b"SQLite format 3\x00" + bytes(84) + b"\x13" * 4000
+        path.write_bytes(damaged)
+        await told(f"{path} is damaged")
         assert path.read_bytes() == damaged
 
         path.unlink()
