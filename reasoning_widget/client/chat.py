@@ -11,12 +11,13 @@ from typing import Any, Final
 from weakref import WeakSet, WeakValueDictionary
 
 from ..answer import run_of, steps_of
-from ..fold import Transcript
+from ..fold import Transcript, step_key
 from ..protocol import JSON, Frame, ProtocolError
 from .address import Address
 from .errors import Disconnected, NotAllowed
 from .following import Following, OnRequest, Question, watched_steps
 from .link import Connection, Dial, HangUp, Link, Post
+from .values import Values
 from .wire import Wire
 
 DEFAULT_AGENT: Final = "researcher"
@@ -37,6 +38,7 @@ class Chat:
         self.followers: WeakSet[Following] = WeakSet()
         self._address = address
         self._link = link
+        self._values = Values(link)
         self._loop = asyncio.get_running_loop()
         self._wire = Wire(address, session_id, self._receive, self._lost, self._refused)
         self._timer: asyncio.TimerHandle | None = None
@@ -71,13 +73,13 @@ class Chat:
         """Disconnect, once what was written has arrived. Runs go on."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_SAY_GOODBYE):
-                while self._link.pending and self.connection.state == "open":
+                while self.waiting and self.connection.state == "open":
                     self._moved.clear()
                     await self._moved.wait()
         await self._hang_up()
 
     async def _caught_up(self) -> None:
-        while not self._link.caught_up:
+        while not (self._link.caught_up and self._values.complete):
             if self.connection.state not in ("connecting", "open"):
                 raise self._disconnected()
             self._moved.clear()
@@ -201,7 +203,7 @@ class Chat:
 
     @property
     def state(self) -> Transcript:
-        """The fold of all that came. It lives: read it, and change nothing in it."""
+        """The fold of all that came, with long values in their places. It lives: read it, and change nothing in it."""
         return self._link.state
 
     @property
@@ -233,9 +235,13 @@ class Chat:
     @property
     def waiting(self) -> int:
         """How many own messages the server has not acknowledged yet."""
-        return len(self._link.pending)
+        return sum(message["type"] != "blob" for message in self._link.pending.values())
 
     # The link
+
+    def is_whole(self, step_id: str) -> bool:
+        """Whether all values of a step are here."""
+        return self._values.is_whole(step_id)
 
     def check(self) -> None:
         """Make sure that something may still come.
@@ -271,9 +277,14 @@ class Chat:
         if frame["type"] == "session":
             self._agents = frame["data"]["agents"]
             self._agent_name = frame["data"].get("agent_name") or self._agent_name
+        epoch = self.state["epoch"]
         outcome = self._link.receive(frame, self._loop.time())
+        if self.state["epoch"] != epoch:
+            self._values.forget()
         if frame["type"] in ("ack", "error"):
             self._settle(frame)
+        elif frame["type"] == "blob":
+            self._values.take(frame)
         elif outcome == "applied":
             self._note(frame)
         self._act()
@@ -282,6 +293,9 @@ class Chat:
         data = frame["data"]
         message_id = data.get("id", "")
         if message_id in self._link.pending:  # it is sent again
+            return
+        if self._values.answered(message_id):
+            self._wake_all()
             return
         future, question = self._acks.get(message_id), self._questions.get(message_id)
         if frame["type"] == "ack":
@@ -301,7 +315,9 @@ class Chat:
     def _note(self, frame: Frame) -> None:
         kind, data = frame["type"], frame["data"]
         if kind == "reasoning_step":
-            self._tell("step", data.get("id") or f"seq-{frame.get('seq')}")
+            step_id = step_key(data, frame["seq"])
+            self._values.complete_step(step_id)
+            self._tell("step", step_id)
         elif kind == "step_delta":
             self._tell("step", data["step_id"])
         elif kind in ("request", "request_closed"):

@@ -45,9 +45,13 @@ class Following:
         self._event.set()
 
     def take(self) -> list[Change]:
-        """What has changed since the last call."""
-        changes = list(self._changes)
-        self._changes.clear()
+        """What has changed since the last call, but for what comes behind a step of which a value is still missing."""
+        changes: list[Change] = []
+        for kind, name in list(self._changes):
+            if kind == "step" and not self._chat.is_whole(name):
+                break
+            changes.append((kind, name))
+            del self._changes[kind, name]
         self._event.clear()
         return changes
 
@@ -104,7 +108,12 @@ class Question:
             return True
         state = self._chat.state
         self._known = self._known or any(message["id"] == self.id for message in reversed(state["messages"]))
-        return self._known and is_settled(state, self.id)
+        return self._known and is_settled(state, self.id) and self._whole
+
+    @property
+    def _whole(self) -> bool:
+        run = run_of(self._chat.state, self.id)
+        return run is None or all(map(self._chat.is_whole, run["steps"]))
 
     @property
     def _forgotten(self) -> bool:

@@ -27,7 +27,7 @@ class connect:  # noqa: N801 (used as a function, such as `open`)
         ticket: A ticket for this session, instead of the token.
         retry_after: Seconds before each of the tries after a loss.
         ping_every: Seconds between two heartbeats; a server that does not answer one within 10 s is lost.
-        history: Whether `steps` and `runs` hold what happened before. Without, a long session is entered faster.
+        history: Whether `steps` and `runs` hold what happened before, whole. Without, a long session is entered faster.
 
     Raises:
         ValueError: The address or the session's id is none, or token and ticket are given.

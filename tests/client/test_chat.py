@@ -78,6 +78,47 @@ async def test_a_message_that_is_not_accepted_says_why(server, prompt, code):
         assert (await chat.ask("hello", agent="echo").answer()).status == "completed"
 
 
+def cells(steps):
+    """What the steps' tables hold, by their length."""
+    return [len(step["output"]["application/json"]["cells"]) for step in steps if "output" in step]
+
+
+async def test_values_that_no_frame_can_hold_are_in_their_places(server):
+    session_id = new_session()
+    async with at(server, session_id) as chat, at(server, session_id) as other:
+        watching = other.watch()
+        answers = [chat.ask(str(length), agent="table").answer() for length in (100_000, 2_000_000)]
+        for answer, length in zip(await asyncio.gather(*answers), (100_000, 2_000_000), strict=True):
+            assert cells(answer.steps) == [length]
+        steps = [step async for step in chat.ask("300000", agent="table")]
+        assert (cells(steps), [step["type"] for step in steps]) == (
+            [300_000],
+            ["tool_use", "tool_result", "final_answer"],
+        )
+        seen = [await anext(watching) for _ in range(9)]
+        assert cells(seen) == cells(chat.steps) == [100_000, 2_000_000, 300_000]
+        assert [step["type"] for step in seen] == ["tool_use", "tool_result", "final_answer"] * 3
+        assert chat.waiting == 0
+    async with at(server, session_id) as chat:
+        assert cells(chat.steps) == [100_000, 2_000_000, 300_000]
+
+
+async def test_a_value_that_was_on_its_way_when_the_connection_broke_is_asked_for_again(server):
+    enough = 400_000  # bytes: in the middle of the value
+    async with (
+        Proxy(server.origin, [enough] * 3) as proxy,
+        at(server, url=proxy.origin, retry_after=[0] * 5) as chat,
+    ):
+        assert cells((await chat.ask("3000000", agent="table").answer()).steps) == [3_000_000]
+        assert proxy.cut_count == 3
+
+
+async def test_a_value_that_is_no_more_keeps_nobody_waiting(server):
+    async with at(server) as chat:
+        answer = await chat.ask("go", agent="reference").answer()
+        assert answer.steps[0]["output"] == {"application/json": {"blob": "of nothing", "size": 1}}
+
+
 async def test_what_happened_before_is_there_unless_it_is_not_wanted(server):
     session_id = new_session()
     async with at(server, session_id) as chat:

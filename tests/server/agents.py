@@ -55,6 +55,13 @@ async def table(prompt):
     yield {"type": "final_answer", "content": "There."}
 
 
+async def reference(prompt):
+    """Calls a tool whose value looks like one that is kept elsewhere."""
+    output = {"application/json": {"blob": "of nothing", "size": 1}}
+    yield {"type": "tool_result", "content": "ready", "tool": {"name": "table", "call_id": "1"}, "output": output}
+    yield {"type": "final_answer", "content": "There."}
+
+
 async def essay(prompt):
     """Thinks as many long thoughts as it is told."""
     for number in range(int(prompt)):
@@ -91,5 +98,5 @@ async def question(prompt):
     yield {"type": "final_answer", "content": f"{answer}, then."}
 
 
-NAMES = ("echo", "count", "talk", "table", "essay", "wait", "hang", "crash", "question")
+NAMES = ("echo", "count", "talk", "table", "reference", "essay", "wait", "hang", "crash", "question")
 CONFIG = {name: f"tests.server.agents:{name}" for name in NAMES}

@@ -7,6 +7,7 @@ import json
 import re
 import sqlite3
 import time
+from typing import Any
 
 import pytest
 from websockets.exceptions import InvalidStatus
@@ -33,7 +34,7 @@ def narrow(tmp_path_factory):
     home = tmp_path_factory.mktemp("narrow")
     write_store_of_version_1(home / "data" / "reasoning-widget" / "sessions.db", {"long-ago": 11, "yesterday": 1})
     more = {"AgentManager": {"agents": MISTAKES}}
-    limits = {"max_runs": 1, "ping_interval": 0.2, "retention_days": 10, "idle_after": 0.2}
+    limits: dict[str, Any] = {"max_runs": 1, "ping_interval": 0.2, "retention_days": 10, "idle_after": 0.2}
     with reasoning_server(home, more=more, **limits) as server:
         yield server
 
@@ -128,7 +129,9 @@ async def test_idle_sessions_leave_memory_and_come_back_on_demand(narrow):
 
 def live_sessions(server):
     """How many sessions are in memory."""
-    (number,) = re.findall(rb"^reasoning_widget_live_sessions (\S+)$", call(server, "GET", "metrics").body, re.M)
+    (number,) = re.findall(
+        rb"^reasoning_widget_live_sessions (\S+)$", call(server, "GET", "metrics").body, re.MULTILINE
+    )
     return float(number)
 
 
