@@ -1,6 +1,7 @@
 // What all chats of a page share. Each widget imports its own copy of this code; the copies meet under one symbol.
 
 import type { Store } from "./store.ts";
+import type { Place } from "./view/focus.ts";
 
 /** What the reader of a log has done to its views. It outlives them: the log is the same, live and saved. */
 export interface Reader {
@@ -10,6 +11,8 @@ export interface Reader {
   toggled: Map<string, boolean>;
   /** Where they are in the list; null at the end, going along with it. */
   scrollTop: number | null;
+  /** Where the focus is, if it is in one of the views. */
+  focus: Place | null;
 }
 
 interface Page {
@@ -35,7 +38,7 @@ function page(): Page {
 /** The reader of a log: the same for all who ask. */
 export function readerOf(epoch: string): Reader {
   const { readers } = page();
-  const known = readers.get(epoch) ?? { draft: "", toggled: new Map(), scrollTop: null };
+  const known = readers.get(epoch) ?? { draft: "", toggled: new Map(), scrollTop: null, focus: null };
   readers.set(epoch, known);
   return known;
 }

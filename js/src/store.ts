@@ -19,7 +19,6 @@ import { dataOf, type Frame } from "./protocol/frames.ts";
 import type { AgentInfo, ErrorData, ModelData, ReasoningStep } from "./protocol/messages.ts";
 import type { Connected, Connection, Sender, Target } from "./transport/target.ts";
 import type { Extras } from "./view/extras.ts";
-import type { Place } from "./view/focus.ts";
 
 /**
  * What a view may listen to: `chat` (which messages, runs, requests and notices there are), `composer` (what the
@@ -67,10 +66,8 @@ export class Store implements Target {
   readonly forms = new Map<string | null, Record<string, unknown>>();
   /** The steps and questions that are looked for; null: all of them are shown. */
   found: Set<string> | null = null;
-  reader: Reader = { draft: "", toggled: new Map(), scrollTop: null };
+  reader: Reader = { draft: "", toggled: new Map(), scrollTop: null, focus: null };
   reasoning = true;
-  /** Where the focus is, if it is in one of the views. */
-  focus: Place | null = null;
   readonly painter = new Painter();
   /** What the host adds to the views. */
   extras: Extras = {};
@@ -135,9 +132,10 @@ export class Store implements Target {
     this.transcript = { ...newTranscript(), epoch };
     this.log = [];
     this.refusals = [];
-    const { draft } = this.reader;
+    const { draft, focus } = this.reader;
     this.reader = readerOf(epoch);
     this.reader.draft ||= draft;
+    this.reader.focus ??= focus;
     this.#dirty.add("chat").add("composer");
   }
 

@@ -184,12 +184,16 @@ class Notebook:
 
     def evaluate(self, number: int, code: str) -> str:
         """Run `code` in the cell of that number, whatever it had, and return what it printed."""
+        self.write_in(number, code)
+        return self.run(number).inner_text().strip()
+
+    def write_in(self, number: int, code: str) -> None:
+        """Put `code` into the cell of that number, in the place of what it had."""
         self.page.evaluate(
             "([number, code]) => window.jupyterapp.shell.currentWidget.content.widgets[number]"
             ".model.sharedModel.setSource(code)",
             [number, code],
         )
-        return self.run(number).inner_text().strip()
 
     def chat(self, number: int, index: int = 0) -> Chat:
         """The chat below the cell of that number."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+import signal
 from typing import Any
 
 import pytest
@@ -121,12 +124,15 @@ def test_a_run_that_its_kernel_s_end_cuts_off_is_saved_as_it_was_seen(lab, model
     expect(chat.stop).to_be_enabled()
     model.open("thinking")
     expect(chat.card("Final answer")).to_contain_text("Once upon")
+    chat.fold("Tool use").click()
     if end == "shut down":
         notebook.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
     else:
         notebook.restart()
     notebook.wait_for_saved("The run ended: interrupted.")
     expect(chat.message).to_have_count(0)
+    if end == "shut down":
+        expect(chat.fold("Tool use")).to_be_focused()
     seen = words(chat)
     assert [part["type"] for part in seen] == [None, "thought", "tool_use", "tool_result", "final_answer", None]
     assert "Once upon" in seen[-2]["text"]
@@ -136,3 +142,72 @@ def test_a_run_that_its_kernel_s_end_cuts_off_is_saved_as_it_was_seen(lab, model
     notebook.page.close()
 
     assert words(lab.open_without_kernel(notebook.path).chat(0)) == seen
+
+
+LONG = """
+    from reasoning_widget import ReasoningChat
+    async def long(prompt):
+        for number in range(12):
+            yield {"type": "thought", "content": f"Thought number {number}. " * 60}
+        yield {"type": "final_answer", "content": "It is said.\\n\\n" * 60}
+    ReasoningChat(agent=long)
+"""
+
+# Each frame after its layout, as it is about to be painted.
+_WATCH = """() => {
+    window.frames_seen = [];
+    const shown = selector => [...document.querySelectorAll(selector)].filter(each => each.checkVisibility());
+    const look = () => frames_seen.push(JSON.stringify({
+        cards: shown(".jp-Notebook article").length,
+        open: shown(".jp-Notebook article .rw-card-body").length,
+        top: shown(".rw-scroller").map(scroller => scroller.scrollTop),
+        place: shown("article").slice(3, 4).map(card => card.getBoundingClientRect().top),
+        notebook: document.querySelector(".jp-WindowedPanel-outer").scrollTop,
+    }));
+    const next = () => {
+        const observer = new ResizeObserver(() => (observer.disconnect(), look()));
+        observer.observe(document.body);
+        requestAnimationFrame(next);
+    };
+    next();
+}"""
+_SEEN = "() => [...new Set(window.frames_seen)]"
+_SCROLL = "scroller => (scroller.scrollTop = 300)"
+BUSY = "import threading\n\nthreading.Event().wait()"
+
+
+@pytest.mark.parametrize("end", ["restarted", "died"])
+def test_from_saved_to_live_and_back_nothing_flickers_and_no_place_is_lost(lab, end):
+    notebook = lab.open(LONG, "import os; print(os.getpid())")
+    page = notebook.page
+    chat = notebook.open_chat()
+    chat.ask("go")
+    chat.expect_ready()
+    notebook.wait_for_saved("Thought number 11.")
+    pid = int(notebook.run(1).inner_text())
+    notebook.write_in(1, BUSY)
+    notebook.start(1)
+    expect(notebook.prompt(1)).to_have_text("[*]:")
+    notebook.select(0)
+    notebook.save()
+    page.reload()
+    notebook.drawn()
+    session = page.locator(".rw-session")
+    expect(session).to_have_attribute("data-mode", "saved")
+    expect(chat.cards).to_have_count(13)
+    chat.fold("Thought").click()
+    chat.region.get_by_role("region", name="Conversation").evaluate(_SCROLL)
+    page.evaluate(_WATCH)
+    notebook.interrupt()
+    expect(session).to_have_attribute("data-mode", "live")
+    expect(chat.message).to_be_editable()
+    expect(chat.fold("Thought")).to_be_focused()
+    if end == "restarted":
+        notebook.restart()
+    else:
+        os.kill(pid, signal.SIGKILL)
+        page.get_by_role("dialog").get_by_role("button", name="Ok").click()
+    expect(session).to_have_attribute("data-mode", "saved")
+    notebook.ready()
+    (seen,) = map(json.loads, page.evaluate(_SEEN))
+    assert (seen["cards"], seen["open"], seen["top"]) == (13, 2, [300])

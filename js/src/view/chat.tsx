@@ -69,18 +69,19 @@ function Chat({ messageId }: { messageId: string | null }): VNode {
   const run = messageId === null ? null : store.transcript.runs.findLast((other) => other.message_id === messageId);
   const agent = run?.agent_name ?? (store.agent || store.transcript.runs.at(-1)?.agent_name);
   const running = run?.status === "running" ? run.run_id : null;
+  const { epoch } = store.transcript; // where the reader was is known by it
   // The same nodes as long as they say the same: a key pressed in the composer must not draw the conversation again.
   const content = useMemo(
     () => (
       <>
         <Timeline messageId={messageId} />
-        <Conversation messageId={messageId} />
+        <Conversation key={epoch} messageId={messageId} />
         <Announcer />
         {messageId === null && !store.saved && <Composer />}
         {running !== null && !store.saved && <StopRun runId={running} />}
       </>
     ),
-    [messageId, running],
+    [messageId, running, epoch],
   );
   return (
     <section class="rw-chat" aria-label={agent ? `Chat with ${agent}` : "Chat"}>

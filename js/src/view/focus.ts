@@ -8,30 +8,37 @@ const CONTROLS = "a[href], button, select, summary, textarea, [tabindex]";
 export interface Place {
   /** The output that the view is drawn in: it stays when the view is replaced. */
   home: Element | null;
-  /** Which of its controls, from the end: what is new stands before the composer. */
+  /** The card it is in. */
+  step: string | null;
+  /** Which control of the card or of the view, from the end: what is new stands before the composer. */
   fromEnd: number;
 }
 
 /** Remember where the focus is in `root`; if the view whose place it takes had the focus, give it back. */
 export function keepFocus(root: HTMLElement, store: Store): void {
   const home = (): Element | null => root.closest(".jp-OutputArea");
-  const controls = (): HTMLElement[] => [...root.querySelectorAll<HTMLElement>(CONTROLS)];
+  const controls = (step: string | null): HTMLElement[] => {
+    const card = step === null ? root : root.querySelector(`[data-step-id="${CSS.escape(step)}"]`);
+    return [...(card?.querySelectorAll<HTMLElement>(CONTROLS) ?? [])];
+  };
   const shown = new ResizeObserver(() => {
     if (root.clientHeight === 0) return;
     shown.disconnect();
-    const { focus } = store;
+    const { focus } = store.reader;
     if (focus?.home === home() && document.activeElement === document.body) {
-      controls().at(-focus.fromEnd)?.focus({ preventScroll: true });
+      controls(focus.step).at(-focus.fromEnd)?.focus({ preventScroll: true });
     }
   });
   shown.observe(root);
   root.addEventListener("focusin", ({ target }) => {
-    const all = controls();
-    store.focus = { home: home(), fromEnd: all.length - all.indexOf(target as HTMLElement) };
+    const control = target as HTMLElement;
+    const step = control.closest<HTMLElement>("[data-step-id]")?.dataset.stepId ?? null;
+    const all = controls(step);
+    store.reader.focus = { home: home(), step, fromEnd: all.length - all.indexOf(control) };
   });
   root.addEventListener("focusout", () =>
     setTimeout(() => {
-      if (root.isConnected && !root.contains(document.activeElement)) store.focus = null;
+      if (root.isConnected && !root.contains(document.activeElement)) store.reader.focus = null;
     }),
   );
 }

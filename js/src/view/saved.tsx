@@ -11,31 +11,30 @@ import "./saved.css";
 
 /** Draw what was saved of a session into `element`. The result takes it away again. */
 export function drawSaved(element: HTMLElement, store: Store, session: SavedSession): () => void {
-  const bar = document.createElement("div");
-  bar.className = "reasoning-widget";
-  bar.dataset.lmSuppressShortcuts = "true";
-  const body = document.createElement("div");
-  element.append(bar, body);
+  const empty = session.events.length === 0;
+  const notes = empty ? [...session.notes, "Nothing was asked here yet."] : session.notes;
+  // The field stands where the composer of the live chat is: what is read stays in its place when one follows the other.
+  const [above, body, below] = [bar(), document.createElement("div"), bar()];
+  element.append(above, body, below);
   const end = drawChat(body, store, session.messageId);
-  render(<Bar store={store} session={session} body={body} />, bar);
+  render(<Notes notes={notes} />, above);
+  if (!empty) render(<Find store={store} body={body} />, below);
   return () => {
-    render(null, bar);
+    for (const each of [above, below]) render(null, each);
     end();
-    bar.remove();
-    body.remove();
+    for (const each of [above, body, below]) each.remove();
   };
 }
 
-interface BarProps {
-  store: Store;
-  session: SavedSession;
-  body: HTMLElement;
+function bar(): HTMLElement {
+  const element = document.createElement("div");
+  element.className = "reasoning-widget";
+  element.dataset.lmSuppressShortcuts = "true";
+  return element;
 }
 
-/** What the reader should know of what is saved, and a field to find words in it. */
-function Bar({ store, session, body }: BarProps): VNode {
-  const empty = session.events.length === 0;
-  const notes = empty ? [...session.notes, "Nothing was asked here yet."] : session.notes;
+/** What the reader should know of what is saved. */
+function Notes({ notes }: { notes: string[] }): VNode {
   return (
     <>
       {notes.map((note) => (
@@ -43,11 +42,11 @@ function Bar({ store, session, body }: BarProps): VNode {
           {note}
         </div>
       ))}
-      {!empty && <Find store={store} body={body} />}
     </>
   );
 }
 
+/** A field to find words in what is saved. */
 function Find({ store, body }: { store: Store; body: HTMLElement }): VNode {
   const [words, setWords] = useState("");
   const [found, setFound] = useState<Range[]>([]);
