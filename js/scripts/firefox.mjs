@@ -14,6 +14,7 @@ const browser = await puppeteer.launch({
   defaultViewport: { width: 1280, height: 1000 },
 });
 const page = await browser.newPage();
+page.on("dialog", (dialog) => dialog.accept()); // "Leave page?"
 
 const commands = {
   goto: async (url) => void (await page.goto(url)),

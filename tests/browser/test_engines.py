@@ -1,16 +1,16 @@
-"""The same cards in Firefox and in WebKit as in Chromium."""
+"""The same cards in Firefox and in WebKit as in Chromium: in the widget, in the sidebar, and saved."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page
 
 from tests.browser.conftest import ARTIFACTS
 from tests.browser.engines import Engine, Firefox, WebKit
+from tests.browser.sidebar import Sidebar
 from tests.scripted_model import call, say, think
 
 RESEARCHER = 'from reasoning_widget import ReasoningChat\n\nReasoningChat(agent="researcher")'
@@ -30,17 +30,26 @@ made = 412  # kWh
 ```
 
 $$\\frac{824}{2} = 412$$
+
+In short, it is enough.
 """
 
+NOTEBOOK, PANEL = ".jp-Notebook", "#reasoning-widget-panel"
+"""What the cards are in."""
+
 _READY = "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
-_RUN = "void window.jupyterapp.commands.execute('notebook:run-cell')"
 _DONE = "document.querySelector('[data-run-status=completed]') !== null"
-_CARDS = """[...document.querySelectorAll('.jp-Notebook article')].map(card => [
+_CARDS = """[...document.querySelectorAll('ROOT article')].map(card => [
     card.getAttribute('aria-label'), card.dataset.stepType, card.dataset.status,
     getComputedStyle(card).backgroundColor, card.innerText])"""
-_UNFOLD = "document.querySelectorAll('.jp-Notebook .rw-fold[aria-expanded=false]').forEach(fold => fold.click())"
-_ALL_OPEN = "document.querySelector('.jp-Notebook .rw-fold[aria-expanded=false]') === null"
-_DRAWN = "document.querySelector('article math mfrac') && document.querySelector('article pre code span') && true"
+_UNFOLD = "document.querySelectorAll('ROOT .rw-fold[aria-expanded=false]').forEach(fold => fold.click())"
+_ALL_OPEN = "document.querySelector('ROOT .rw-fold[aria-expanded=false]') === null"
+_DRAWN = """document.querySelector('ROOT article math mfrac') !== null
+    && document.querySelector('ROOT article pre code span') !== null"""
+_CHOOSE = f"""(select => {{
+    select.value = 'researcher';
+    select.dispatchEvent(new Event('change', {{bubbles: true}}));
+}})(document.querySelector('{PANEL} select'))"""
 
 
 @pytest.fixture(scope="module", params=[Firefox, WebKit], ids=["firefox", "webkit"])
@@ -70,26 +79,96 @@ def words(cards: list[list[str]]) -> list[list[str]]:
     return [[*card[:4], re.sub(r"\b\d+(?:\.\d+)? m?s\b|\s", "", card[4])] for card in cards]
 
 
+def cards_in_chromium(page: Page, root: str) -> list[list[str]]:
+    """All the cards below `root`, unfolded."""
+    page.wait_for_function(_DONE)
+    page.evaluate(_UNFOLD.replace("ROOT", root))
+    page.wait_for_function(_ALL_OPEN.replace("ROOT", root))
+    page.wait_for_function(_DRAWN.replace("ROOT", root))
+    return words(page.evaluate(_CARDS.replace("ROOT", root)))
+
+
+def cards_in(engine: Engine, root: str) -> list[list[str]]:
+    """The same in another browser."""
+    engine.wait_for(_DONE)
+    engine.evaluate(_UNFOLD.replace("ROOT", root))
+    engine.wait_for(_ALL_OPEN.replace("ROOT", root))
+    engine.wait_for(_DRAWN.replace("ROOT", root))
+    return words(engine.evaluate(_CARDS.replace("ROOT", root)))
+
+
+def command(engine: Engine, name: str) -> None:
+    engine.evaluate(f"void window.jupyterapp.commands.execute('{name}')")
+
+
+def press(engine: Engine, selector: str) -> None:
+    """Click what may not be there yet."""
+    engine.wait_for(f"document.querySelector({selector!r}) !== null")
+    engine.click(selector)
+
+
 def test_a_conversation_shows_the_same_cards_as_in_chromium(lab, engine, pictures):
     notebook = lab.open(RESEARCHER)
     chat = notebook.open_chat()
     chat.ask(QUESTION)
     chat.expect_ready()
-    notebook.page.evaluate(_UNFOLD)
-    expect(chat.card("Final answer").locator("math mfrac")).to_be_visible()
-    notebook.page.wait_for_function(_ALL_OPEN)
-    in_chromium = notebook.page.evaluate(_CARDS)
+    in_chromium = cards_in_chromium(notebook.page, NOTEBOOK)
 
     engine.goto(lab.address(lab.write(RESEARCHER), "engine"))
     engine.wait_for(_READY)
-    engine.evaluate(_RUN)
+    command(engine, "notebook:run-cell")
     engine.wait_for("document.querySelector('.rw-message') !== null")
     engine.type(".rw-message", f"{QUESTION}\n")
-    engine.wait_for(_DONE)
-    engine.evaluate(_UNFOLD)
-    engine.wait_for(_ALL_OPEN)
-    engine.wait_for(_DRAWN)
 
-    assert words(engine.evaluate(_CARDS)) == words(in_chromium)
+    assert cards_in(engine, NOTEBOOK) == in_chromium
     assert len(in_chromium) == 4
-    assert json.loads(engine.evaluate("JSON.stringify(document.querySelectorAll('rect').length)")) == 4
+    assert engine.evaluate("document.querySelectorAll('rect').length") == 4
+
+
+def test_a_saved_transcript_shows_the_same_cards_with_no_kernel(lab, engine, pictures):
+    notebook = lab.open(RESEARCHER)
+    chat = notebook.open_chat()
+    chat.ask(QUESTION)
+    chat.expect_ready()
+    in_chromium = cards_in_chromium(notebook.page, NOTEBOOK)
+    notebook.wait_for_saved("In short, it is enough.")
+    notebook.save()
+    notebook.close()
+
+    engine.goto(lab.address(notebook.path, "engine"))
+    engine.wait_for(_READY)
+    engine.evaluate("void window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+    engine.wait_for("window.jupyterapp.shell.currentWidget.sessionContext.session === null")
+    engine.wait_for("document.querySelector('.jp-Notebook .rw-session')?.dataset.mode === 'saved'")
+    assert engine.evaluate("document.querySelector('.jp-Notebook .rw-message') === null")
+
+    assert cards_in(engine, NOTEBOOK) == in_chromium
+    engine.type(".jp-Notebook .rw-find-field", "solar")
+    engine.wait_for("/^1 of/.test(document.querySelector('.jp-Notebook .rw-find-count')?.textContent)")
+
+
+def test_the_sidebar_shows_the_same_cards_and_finds_them_again(lab, engine, model, pictures):
+    model.script("six", [[think("I calculate."), call("calculate", {"expression": "6 * 7"})], [say(ANSWER)]])
+    question = f"What is six times seven, {type(engine).__name__}?"
+    notebook = lab.open("1 + 1")
+    chat = Sidebar(notebook.page).new()
+    chat.agent.select_option("researcher")
+    chat.ask(question)
+    in_chromium = cards_in_chromium(notebook.page, PANEL)
+    notebook.close()
+
+    engine.goto(lab.address(lab.write("1 + 1"), "engine"))
+    engine.wait_for(_READY)
+    command(engine, "reasoning-widget:show-panel")
+    press(engine, f"{PANEL} [aria-label='New session']")
+    engine.wait_for(f"[...document.querySelectorAll('{PANEL} option')].some(option => option.value === 'researcher')")
+    engine.evaluate(_CHOOSE)
+    engine.type(f"{PANEL} .rw-message", f"{question}\n")
+    assert cards_in(engine, PANEL) == in_chromium
+    assert len(in_chromium) == 4
+
+    press(engine, f"{PANEL} [aria-label='All sessions']")
+    named = f"[...document.querySelectorAll('{PANEL} .rw-lab-name')].filter(name => name.textContent === {question!r})"
+    engine.wait_for(f"{named}.length === 2")
+    press(engine, f"{PANEL} .rw-lab-session .rw-lab-open")
+    assert cards_in(engine, PANEL) == in_chromium
