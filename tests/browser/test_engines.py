@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
-from playwright.sync_api import Page
 
 from tests.browser.conftest import ARTIFACTS
 from tests.browser.engines import Engine, Firefox, WebKit
@@ -74,27 +74,23 @@ def pictures(request, engine):
     engine.screenshot(ARTIFACTS / f"{re.sub(r'[^a-z_]+', '-', request.node.name)}.png")
 
 
-def words(cards: list[list[str]]) -> list[list[str]]:
+def words(shown: list[list[str]]) -> list[list[str]]:
     """The cards without the times, which differ from run to run, and the spaces, which engines set in their own way."""
-    return [[*card[:4], re.sub(r"\b\d+(?:\.\d+)? m?s\b|\s", "", card[4])] for card in cards]
+    return [[*card[:4], re.sub(r"\b\d+(?:\.\d+)? m?s\b|\s", "", card[4])] for card in shown]
 
 
-def cards_in_chromium(page: Page, root: str) -> list[list[str]]:
+def cards_in(browser: Engine, root: str) -> list[list[str]]:
     """All the cards below `root`, unfolded."""
-    page.wait_for_function(_DONE)
-    page.evaluate(_UNFOLD.replace("ROOT", root))
-    page.wait_for_function(_ALL_OPEN.replace("ROOT", root))
-    page.wait_for_function(_DRAWN.replace("ROOT", root))
-    return words(page.evaluate(_CARDS.replace("ROOT", root)))
+    return cards(browser.evaluate, browser.wait_for, root)
 
 
-def cards_in(engine: Engine, root: str) -> list[list[str]]:
-    """The same in another browser."""
-    engine.wait_for(_DONE)
-    engine.evaluate(_UNFOLD.replace("ROOT", root))
-    engine.wait_for(_ALL_OPEN.replace("ROOT", root))
-    engine.wait_for(_DRAWN.replace("ROOT", root))
-    return words(engine.evaluate(_CARDS.replace("ROOT", root)))
+def cards(evaluate: Callable[[str], Any], wait_for: Callable[[str], Any], root: str) -> list[list[str]]:
+    """The same, in any browser."""
+    wait_for(_DONE)
+    evaluate(_UNFOLD.replace("ROOT", root))
+    wait_for(_ALL_OPEN.replace("ROOT", root))
+    wait_for(_DRAWN.replace("ROOT", root))
+    return words(evaluate(_CARDS.replace("ROOT", root)))
 
 
 def command(engine: Engine, name: str) -> None:
@@ -112,7 +108,7 @@ def test_a_conversation_shows_the_same_cards_as_in_chromium(lab, engine, picture
     chat = notebook.open_chat()
     chat.ask(QUESTION)
     chat.expect_ready()
-    in_chromium = cards_in_chromium(notebook.page, NOTEBOOK)
+    in_chromium = cards(notebook.page.evaluate, notebook.page.wait_for_function, NOTEBOOK)
 
     engine.goto(lab.address(lab.write(RESEARCHER), "engine"))
     engine.wait_for(_READY)
@@ -130,7 +126,7 @@ def test_a_saved_transcript_shows_the_same_cards_with_no_kernel(lab, engine, pic
     chat = notebook.open_chat()
     chat.ask(QUESTION)
     chat.expect_ready()
-    in_chromium = cards_in_chromium(notebook.page, NOTEBOOK)
+    in_chromium = cards(notebook.page.evaluate, notebook.page.wait_for_function, NOTEBOOK)
     notebook.wait_for_saved("In short, it is enough.")
     notebook.save()
     notebook.close()
@@ -154,7 +150,7 @@ def test_the_sidebar_shows_the_same_cards_and_finds_them_again(lab, engine, mode
     chat = Sidebar(notebook.page).new()
     chat.agent.select_option("researcher")
     chat.ask(question)
-    in_chromium = cards_in_chromium(notebook.page, PANEL)
+    in_chromium = cards(notebook.page.evaluate, notebook.page.wait_for_function, PANEL)
     notebook.close()
 
     engine.goto(lab.address(lab.write("1 + 1"), "engine"))
