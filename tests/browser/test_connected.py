@@ -116,6 +116,31 @@ def test_a_message_written_while_the_server_is_away_waits_and_goes_out_once(lab,
     lab.errors[:] = [error for error in lab.errors if "WebSocket connection to" not in error]  # as browsers say it
 
 
+def test_a_page_has_its_ticket_renewed_by_the_kernel_and_nobody_notices(lab, server):
+    short = "from reasoning_widget.widget import tickets\n\ntickets._SECONDS = 4.0  # an hour else\n"
+    notebook = lab.open(short + cell(server, new_session()))
+    sockets: list[str] = []
+    notebook.page.on("websocket", lambda socket: sockets.append(socket.url))
+    chat = connected(notebook)
+    states = chat.line.evaluate_handle(
+        """line => {
+            const seen = [];
+            const changes = {subtree: true, childList: true, characterData: true};
+            new MutationObserver(() => seen.push(line.textContent)).observe(line, changes);
+            return seen;
+        }"""
+    )
+    chat.agent.select_option("count")
+    chat.ask("40 0.25")  # longer than two tickets last
+    chat.expect_answer(COUNTED)
+
+    ours = [url for url in sockets if "/ws/chat/" in url]
+    assert len(ours) >= 3
+    assert all("epoch=" in url for url in ours[1:]), "it goes on from where it was"
+    assert "Connection lost" not in "".join(states.json_value())
+    chat.expect_cards("Thought", "Tool use", "Tool result", "Final answer")
+
+
 def test_the_person_disconnects_and_comes_back(lab, server):
     chat = connected(lab.open(cell(server, new_session())))
     chat.agent.select_option("echo")

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import signal
+from functools import partial
 from itertools import pairwise
 
 import pytest
 
 from reasoning_widget import connect
-from reasoning_widget.client import Disconnected, NotAllowed
+from reasoning_widget.client import Disconnected, NotAllowed, opening
+from reasoning_widget.client.link import Link
 from reasoning_widget.protocol import ProtocolError
 from tests.server.client import connected, new_session
+from tests.server.conftest import bare_server
 from tests.server.proxy import Proxy
 
 
@@ -276,6 +281,22 @@ async def test_when_it_rests_who_waits_is_told_and_may_go_on_after_reconnecting(
         assert (answer.status, len(chat.runs)) == ("completed", 1)
 
 
+async def test_a_server_that_is_silent_is_left_and_found_again(tmp_path, monkeypatch):
+    monkeypatch.setattr(opening, "Link", partial(Link, answer_within=0.5))
+    with bare_server(tmp_path) as server:
+        async with at(server, ping_every=0.1, retry_after=[0.5] * 100) as chat:
+            await chat.ask("hello", agent="echo").answer()
+            os.kill(server.pid, signal.SIGSTOP)
+            try:
+                await until(lambda: chat.connection.state == "waiting")
+                assert chat.connection.reason == "The server no longer answers."
+                question = chat.ask("are you back?", agent="echo")
+            finally:
+                os.kill(server.pid, signal.SIGCONT)
+            assert (await question.answer()).text == "You said: are you back?"
+            assert [run["status"] for run in chat.runs] == ["completed", "completed"]
+
+
 async def test_a_new_message_wakes_a_chat_that_rests(server):
     async with Proxy(server.origin) as proxy, at(server, url=proxy.origin, retry_after=[]) as chat:
         proxy.cut()
@@ -314,6 +335,21 @@ async def test_a_ticket_lets_in_until_it_ends(server):
     with pytest.raises(NotAllowed, match="revoked"):
         async with connect(server.origin, session_id, ticket=made["ticket"]):
             pass
+
+
+async def test_a_ticket_ends_in_the_middle_of_a_run_which_goes_on(server):
+    session_id = new_session()
+    made = ticket(server, session_id, access="talk", expires_in=2)
+    async with connect(server.origin, session_id, ticket=made["ticket"]) as chat:
+        with pytest.raises(NotAllowed, match="ticket has ended: get another one"):
+            await chat.ask("go", agent="wait").answer()
+        assert chat.connection.state == "refused"
+        with pytest.raises(NotAllowed):
+            chat.ask("hello?")
+    another = ticket(server, session_id, access="talk")
+    async with connect(server.origin, session_id, ticket=another["ticket"]) as chat:
+        assert [run["status"] for run in chat.runs] == ["running"]
+        await chat.stop()
 
 
 async def test_who_may_only_read_is_told(server):

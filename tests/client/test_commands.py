@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 from typer.testing import CliRunner
@@ -73,6 +74,20 @@ def test_in_a_terminal_the_person_answers_the_agent(there):
     assert "green, then." in terminal.text
     assert "Final answer" in terminal.text
     assert "\x1b[32m" in terminal.text  # green, the answer
+
+
+def test_in_a_terminal_each_type_of_step_has_a_colour_of_its_own(server, there):
+    session_id = new_session()
+    with connect(server.origin, session_id, token=server.token) as chat:
+        chat.ask("3", agent="count").answer()
+        chat.ask("go", agent="crash").answer()
+    with Terminal("watch", session_id, **there) as terminal:
+        terminal.until("The run ended: failed.")
+        terminal.interrupt()
+        terminal.end()
+    colours = {"Thought": "34", "Tool use": "38;5;208", "Tool result": "35", "Final answer": "32", "Error": "31"}
+    for title, colour in colours.items():  # blue, orange, purple, green, red
+        assert re.search(rf"\x1b\[(1;)?{colour}m[^\x1b]*(\x1b\[[\d;]*m[^\x1b]*)?{title}", terminal.text), title
 
 
 def test_ctrl_c_stops_the_run(server, there):

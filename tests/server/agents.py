@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from reasoning_widget import current_run
@@ -85,6 +87,23 @@ async def hang(prompt):
     hang_now()
 
 
+async def burn(prompt):
+    """Computes for good, and does not hear that it is to stop."""
+    yield {"type": "thought", "id": "t", "content": "Hm.", "status": "streaming"}
+    number = 0
+    while True:
+        with suppress(BaseException):
+            while True:
+                number += 1
+
+
+async def segfault(prompt):
+    """Takes its process down as a fault in a library does."""
+    yield {"type": "thought", "content": "Goodbye."}
+    await asyncio.sleep(0.1)  # as below
+    os.kill(os.getpid(), signal.SIGSEGV)
+
+
 async def crash(prompt):
     """Takes its process down."""
     yield {"type": "thought", "content": "Goodbye."}
@@ -98,5 +117,18 @@ async def question(prompt):
     yield {"type": "final_answer", "content": f"{answer}, then."}
 
 
-NAMES = ("echo", "count", "talk", "table", "reference", "essay", "wait", "hang", "crash", "question")
+NAMES = (
+    "echo",
+    "count",
+    "talk",
+    "table",
+    "reference",
+    "essay",
+    "wait",
+    "hang",
+    "burn",
+    "crash",
+    "segfault",
+    "question",
+)
 CONFIG = {name: f"tests.server.agents:{name}" for name in NAMES}

@@ -13,8 +13,9 @@ import jwt
 from reasoning_widget.server.extension import ReasoningApp
 from reasoning_widget.server.tickets import Tickets
 from tests.jupyter import Jupyter
+from tests.scripted_model import say
 from tests.server.client import connected
-from tests.server.conftest import REPOSITORY
+from tests.server.conftest import REPOSITORY, reasoning_server
 from tests.server.rest import call
 
 PAGE = (REPOSITORY / "docs" / "server.md").read_text(encoding="utf-8")
@@ -60,6 +61,15 @@ async def test_its_agents_authorizer_and_tickets_work(tmp_path):
             answers = [text for kind, text in client.steps() if kind == "final_answer"]
             assert answers == ["Thank you for saying: hello"] * 2 + ["hello"]
         assert (tmp_path / "data" / "reasoning-widget" / "sessions.db").exists(), "in Jupyter's data folder"
+
+
+async def test_the_model_that_is_set_answers(tmp_path, scripted_model):
+    scripted_model.script("heron", [[say("It is grey.")]])
+    with reasoning_server(tmp_path, llm=scripted_model.llm()) as server:
+        async with connected(server, "birds") as client:
+            await client.ask("Which colour has the heron?", "assistant")
+            await client.until("run_finished")
+            assert client.steps() == [("final_answer", "It is grey.")]
 
 
 def test_its_commands_mint_and_revoke(server):

@@ -111,20 +111,28 @@ async def test_a_question_of_the_agent_is_answered_by_whoever_is_first(server):
         assert next(iter(client.state["requests"].values()))["closed"]["by"]
 
 
-async def test_a_crash_and_a_hang_leave_the_server_and_the_others_alone(server):
+@pytest.mark.parametrize(
+    ("hanging", "crashing", "reason"),
+    [("hang", "crash", "exit status was 3"), ("burn", "segfault", "it was ended by SIGSEGV")],
+)
+async def test_a_crash_and_a_hang_leave_the_server_and_the_others_alone(server, hanging, crashing, reason):
     async with connected(server, new_session()) as hung, connected(server, new_session()) as other:
-        await hung.ask("go", "hang")
+        await hung.ask("go", hanging)
         await hung.until("reasoning_step")
-        await other.ask("go", "crash")
+        await other.ask("go", crashing)
         await other.until("run_finished")
         assert other.state["runs"][0]["status"] == "failed"
-        assert "exit status was 3" in other.steps()[-1][1]
+        assert other.steps()[0] == ("thought", "Goodbye.")
+        assert (other.steps()[-1][0], reason in other.steps()[-1][1]) == ("error", True)
         await other.ask("again")
         await other.until("run_finished")
         assert other.state["runs"][1]["status"] == "completed"
         await hung.send("stop", "s")
         await hung.until("run_finished")
         assert hung.state["runs"][0]["status"] == "stopped"
+        await hung.ask("again")
+        await hung.until("run_finished")
+        assert hung.steps()[-1] == ("final_answer", "You said: again")
 
 
 async def test_a_clear_begins_anew_for_all(server):

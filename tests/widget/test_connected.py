@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import jwt
@@ -82,6 +84,43 @@ def test_a_stream_yields_the_steps_and_leaving_it_stops_the_run(open_chat):
 
     assert asyncio.run(read()) == ["thought", "tool_use", "tool_result", "final_answer"]
     assert [run["status"] for run in chat.runs] == ["completed", "stopped"]
+
+
+def test_stop_ends_the_run_that_is_on_and_takes_back_what_waits(open_chat):
+    chat, other = open_chat("to-be-stopped"), open_chat("to-be-stopped")
+    with ThreadPoolExecutor() as pool:
+        first = pool.submit(chat.ask, "go", agent="wait")
+        while not any(run["status"] == "running" for run in other.runs):
+            time.sleep(0.01)
+        second = pool.submit(chat.ask, "later", agent="echo")
+        while len(json.loads(other.to_json())["events"]) < 5:  # title, question, run, step, question
+            time.sleep(0.01)
+        other.stop()
+        assert (first.result().status, second.result().status) == ("stopped", "stopped")
+    assert [run["status"] for run in chat.runs] == ["stopped"]
+    other.stop()  # of nothing is harmless
+
+
+def test_it_is_exported_as_a_conversation_of_the_kernel_s_own(open_chat):
+    chat = open_chat()
+    chat.ask("The key is sk-proj-0123456789abcdefghijklmnop.", agent="echo")
+    chat.ask("100000", agent="table")
+
+    table = chat.to_frame()
+    assert list(table["type"]) == ["thought", "final_answer", "tool_use", "tool_result", "final_answer"]
+    assert "sk-proj-0123456789" in table["content"][1]
+    for text in (chat.to_markdown(), chat.to_html(), str(chat.to_notebook())):
+        assert "There." in text
+        assert "masked" in text
+        assert "sk-proj-0123456789" not in text
+    back = ReasoningChat.from_json(chat.to_json())
+    assert (back.steps, back.runs, back.to_html()) == (chat.steps, chat.runs, chat.to_html())
+    back.close()
+
+
+def test_which_model_answers_is_the_server_s_affair(open_chat):
+    with pytest.raises(RuntimeError, match=r"the server chooses the model .* `ReasoningApp\.llm`"):
+        _ = open_chat().llm
 
 
 def test_its_pages_get_a_ticket_and_never_the_token(open_chat, server, caplog):
