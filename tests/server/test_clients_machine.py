@@ -38,6 +38,15 @@ PROMPTS = st.sampled_from(
         ("nobody", "go"),
     ]
 )
+DEEDS = st.lists(
+    st.lists(
+        st.sampled_from(["echo", "count", "essay", "wait", "stop", "attach", "leave", "be cut off"]),
+        min_size=1,
+        max_size=4,
+    ),
+    min_size=2,
+    max_size=4,
+)
 NO_MESSAGES = {
     "no json": "bad_json",
     "[1, 2]": "bad_message",
@@ -180,12 +189,37 @@ class Clients(RuleBasedStateMachine):
     @precondition(lambda self: self.here)
     @rule(which=WHICH, prompt=PROMPTS)
     def one_asks_and_is_cut_off(self, which, prompt):
-        async def ask(member: Member) -> None:
-            payload = _question(prompt)
-            member.unsure[await member.send("chat", f"q{next(_numbers)}", **payload)] = payload
-            member.cut()
+        self.do(self.ask_and_be_cut_off(_one_of(self.here, which), _question(prompt)))
 
-        self.do(ask(_one_of(self.here, which)))
+    async def ask_and_be_cut_off(self, member, payload):
+        member.unsure[await member.send("chat", f"q{next(_numbers)}", **payload)] = payload
+        member.cut()
+
+    @precondition(lambda self: len(self.here) > 1)
+    @rule(deeds=DEEDS)
+    def all_do_things_at_the_same_time(self, deeds):
+        async def do_all() -> None:
+            async with asyncio.TaskGroup() as group:
+                for member, names in zip(self.here, deeds, strict=False):
+                    group.create_task(self.do_one_after_the_other(member, names))
+
+        self.do(do_all())
+
+    async def do_one_after_the_other(self, member, deeds):
+        for deed in deeds:
+            if member.client is None:
+                await self.come_back(member)
+            if deed == "attach":
+                after = member.state["last_seq"] if member.start else 0
+                assert await member.say("attach", epoch=member.state["epoch"], after=after) == "ack"
+            elif deed == "stop":
+                assert await member.say("stop") == "ack"
+            elif deed == "leave":
+                await member.leave()
+            elif deed == "be cut off":
+                await self.ask_and_be_cut_off(member, _question(("echo", "hello")))
+            else:
+                await self.ask(member, f"q{next(_numbers)}", _question((deed, "20")))
 
     @precondition(lambda self: self.here)
     @rule(which=WHICH, what=st.sampled_from(["whatever is on", "the last run", "an old run", "no run"]))
