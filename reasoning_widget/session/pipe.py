@@ -7,6 +7,7 @@ answer of n tokens costs n tokens, not n².
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterable, Iterator
 from typing import Final, cast
 
 import msgspec
@@ -18,6 +19,9 @@ from .text import clean_json
 
 _LENGTH: Final = struct.Struct("!I")
 HEADER_BYTES: Final = _LENGTH.size
+
+_LOT_BYTES: Final = 16 * 1024
+"""As much of an agent that says a lot at once is taken in at one go: others wait meanwhile."""
 
 
 def packed(message: JSON) -> bytes:
@@ -36,6 +40,21 @@ def unpacked(body: bytes) -> JSON:
     """The message of a body."""
     message: JSON = msgspec.json.decode(body)
     return message
+
+
+def in_lots(messages: Iterable[JSON]) -> Iterator[list[msgspec.Raw]]:
+    """These messages, encoded: as many at a time as make `_LOT_BYTES`, or one that is longer."""
+    lot: list[msgspec.Raw] = []
+    size = 0
+    for message in messages:
+        encoded = msgspec.json.encode(message)
+        if lot and size + len(encoded) > _LOT_BYTES:
+            yield lot
+            lot, size = [], 0
+        lot.append(msgspec.Raw(encoded))
+        size += len(encoded)
+    if lot:
+        yield lot
 
 
 class StepSender:

@@ -269,6 +269,7 @@ class _ProcessRun(RunHandle):
             if message["type"] == "end":
                 return _error(message["end"], message["explanation"]), message["explanation"]
             self._take(worker, message)
+            await asyncio.sleep(0)  # where more is here already, `receive` lets nobody else have a turn
         raise WorkerDied(await worker.end())
 
     def _take(self, worker: _Worker, message: JSON) -> None:

@@ -21,7 +21,7 @@ from traitlets.config import Application, Config
 from ..agents.base import MaxIterationsReached, Stopped
 from ..agents.manager import AgentManager
 from ..protocol import JSON, Step
-from .pipe import HEADER_BYTES, StepSender, body_length, packed, unpacked
+from .pipe import HEADER_BYTES, StepSender, body_length, in_lots, packed, unpacked
 from .runner import RunHandle, RunHost, RunSpec, ThreadRunner
 
 _THREAD_GRACE = 1.0  # seconds a run's threads have to end; a worker in which one goes on is not used again
@@ -150,7 +150,8 @@ class _Worker:
         steps = StepSender()
 
         def on_steps(grown: list[Step]) -> None:
-            self._send({"type": "steps", "steps": [steps.message(step) for step in grown]})
+            for lot in in_lots(map(steps.message, grown)):
+                self._send({"type": "steps", "steps": lot})
 
         host = RunHost(
             on_steps=on_steps,

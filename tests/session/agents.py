@@ -34,6 +34,12 @@ class Fast(BlockingAgent):
             emit({"type": "final_answer", "id": "a", "content": text})
 
 
+async def floods(prompt):
+    """As many steps as it is told, as fast as it can."""
+    for number in range(int(prompt)):
+        yield {"type": "thought", "content": f"Thought {number}."}
+
+
 async def sleeps(prompt):
     """Writes its process id into the file that it is told, then sleeps."""
     yield {"type": "thought", "id": "t", "content": "Hm.", "status": "streaming"}

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import psutil
@@ -113,6 +114,32 @@ async def test_what_grows_travels_once(runner, monkeypatch):
         assert answer["content"] == "".join(f"w{number} " for number in range(tokens))
         sizes[tokens] = sum(received) / len(answer["content"])
     assert sizes[8000] < 1.5 * sizes[2000], "bytes over the pipe, for each character"
+
+
+async def test_an_agent_that_says_a_lot_at_once_lets_others_have_their_turns(runner, monkeypatch):
+    turns = 0
+    received: list[tuple[int, int]] = []
+
+    async def take_turns():
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    def unpacked(body):
+        message = pipe.unpacked(body)
+        if message["type"] == "steps":
+            received.append((turns, len(body)))
+        return message
+
+    monkeypatch.setattr(processes, "unpacked", unpacked)
+    others = asyncio.create_task(take_turns())
+    _, steps = await asked(runner, "floods", "5000")
+    others.cancel()
+
+    assert [step["content"] for step in steps] == [f"Thought {number}." for number in range(5000)]
+    assert all(later > earlier for (earlier, _), (later, _) in pairwise(received)), "others wait for one lot at most"
+    assert max(size for _, size in received) < 20_000
 
 
 @pytest.mark.parametrize("agent", ["sleeps", "computes"])
