@@ -10,6 +10,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
+from reasoning_widget import connect
+from reasoning_widget.server.extension import ReasoningApp
 from tests.browser.chat import Chat
 from tests.browser.conftest import open_window
 from tests.browser.lab import DARK, Lab
@@ -17,6 +19,7 @@ from tests.jupyter import Jupyter
 from tests.server.client import new_session
 from tests.server.conftest import reasoning_server
 
+MAX_RUNS = ReasoningApp.max_runs.default_value
 COUNTED = " ".join(f"word{number}" for number in range(40))
 
 
@@ -139,6 +142,27 @@ def test_a_page_has_its_ticket_renewed_by_the_kernel_and_nobody_notices(lab, ser
     assert all("epoch=" in url for url in ours[1:]), "it goes on from where it was"
     assert "Connection lost" not in "".join(states.json_value())
     chat.expect_cards("Thought", "Tool use", "Tool result", "Final answer")
+
+
+def test_what_waits_for_other_sessions_is_shown_as_queued(lab, server):
+    with contextlib.ExitStack() as stack:
+        others = [
+            stack.enter_context(connect(server.origin, new_session(), token=server.token)) for _ in range(MAX_RUNS)
+        ]
+        reading = [iter(other.ask("go", agent="wait", tokens=True)) for other in others]
+        assert [next(steps)["content"] for steps in reading] == ["Hm."] * MAX_RUNS
+        session_id = new_session()
+        chat = connected(lab.open(cell(server, session_id)))
+        chat.agent.select_option("echo")
+        chat.ask("in a while")
+        expect(chat.region.get_by_text("Queued", exact=True)).to_be_visible()
+        assert [other.runs[-1]["status"] for other in others] == ["running"] * MAX_RUNS
+        assert server.fetch("GET", f"reasoning-widget/api/sessions/{session_id}")["pending"] == 1
+        others[0].stop()
+        chat.expect_answer("You said: in a while")
+        expect(chat.region.get_by_text("Queued", exact=True)).not_to_be_visible()
+        for other in others:
+            other.stop()
 
 
 def test_the_person_disconnects_and_comes_back(lab, server):

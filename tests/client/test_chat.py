@@ -297,6 +297,21 @@ async def test_a_server_that_is_silent_is_left_and_found_again(tmp_path, monkeyp
             assert [run["status"] for run in chat.runs] == ["completed", "completed"]
 
 
+async def test_a_server_that_was_killed_is_found_again_and_what_it_left_open_is_closed(tmp_path):
+    with bare_server(tmp_path) as server:
+        async with at(server, retry_after=[0.2] * 200) as chat:
+            talking = asyncio.create_task(chat.ask("/there/is/no/such/file", agent="talk").answer())
+            await until(lambda: len(chat.steps) == 4)
+            server.kill()
+            await until(lambda: chat.connection.state != "open")
+            later = chat.ask("are you back?", agent="echo")
+            await asyncio.to_thread(server.start)
+            answer = await talking
+            assert answer.status == "interrupted"
+            assert [step["status"] for step in answer.steps] == ["done", "done", "done", "stopped"]
+            assert (await later.answer()).text == "You said: are you back?"
+
+
 async def test_a_new_message_wakes_a_chat_that_rests(server):
     async with Proxy(server.origin) as proxy, at(server, url=proxy.origin, retry_after=[]) as chat:
         proxy.cut()

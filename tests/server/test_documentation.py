@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -14,7 +15,7 @@ from reasoning_widget.server.extension import ReasoningApp
 from reasoning_widget.server.tickets import Tickets
 from tests.jupyter import Jupyter
 from tests.scripted_model import say
-from tests.server.client import connected
+from tests.server.client import HANGS, connected
 from tests.server.conftest import REPOSITORY, reasoning_server
 from tests.server.rest import call
 
@@ -63,13 +64,21 @@ async def test_its_agents_authorizer_and_tickets_work(tmp_path):
         assert (tmp_path / "data" / "reasoning-widget" / "sessions.db").exists(), "in Jupyter's data folder"
 
 
-async def test_the_model_that_is_set_answers(tmp_path, scripted_model):
+async def test_the_model_that_is_set_answers_in_a_process_that_stood_ready(tmp_path, scripted_model):
     scripted_model.script("heron", [[say("It is grey.")]])
-    with reasoning_server(tmp_path, llm=scripted_model.llm()) as server:
+    with reasoning_server(tmp_path, llm=scripted_model.llm(), spare_workers=1) as server:
+
+        async def ready():
+            async with asyncio.timeout(HANGS):
+                while b"reasoning_widget_workers 1.0" not in call(server, "GET", "metrics").body:
+                    await asyncio.sleep(0.05)
+
+        await ready()  # before anybody has asked
         async with connected(server, "birds") as client:
             await client.ask("Which colour has the heron?", "assistant")
             await client.until("run_finished")
             assert client.steps() == [("final_answer", "It is grey.")]
+        await ready()
 
 
 def test_its_commands_mint_and_revoke(server):

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from reasoning_widget.session.schema import MIGRATIONS
+from reasoning_widget.session.schema import MIGRATIONS, SCHEMA_VERSION
 from reasoning_widget.session.store import SessionStore
 from tests.server.client import connected, new_session
 from tests.server.conftest import reasoning_server
@@ -100,6 +100,11 @@ async def test_a_store_of_an_earlier_version_is_brought_up_to_date_and_gone_on_w
         await client.until("run_finished")
         told = [message["content"] for message in client.state["messages"]]
     assert told == ["by an older one", "And by this one?"]
+    store = narrow.log.parent / "data" / "reasoning-widget" / "sessions.db"
+    with sqlite3.connect(f"file:{store}?mode=ro", uri=True) as db:
+        assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert db.execute("PRAGMA user_version").fetchone() == (SCHEMA_VERSION,)
+    db.close()
 
 
 async def test_idle_sessions_leave_memory_and_come_back_on_demand(narrow):
