@@ -50,6 +50,8 @@ class EventLog(ABC):
     def append(self, session_id: str, expected_last_seq: int, events: list[Frame]) -> None:
         """Append `events`, all or none; their `seq` continue from `expected_last_seq`.
 
+        The open text of steps that they close is forgotten: they have all of it.
+
         Raises:
             LogConflict: The log does not end at `expected_last_seq`.
         """
@@ -64,7 +66,7 @@ class EventLog(ABC):
 
     @abstractmethod
     def open_text(self, session_id: str) -> OpenText:
-        """What `save_open_text` was last given."""
+        """What `save_open_text` was last given, of steps that are still open."""
 
     @abstractmethod
     def put_blob(self, session_id: str, sha256: str, value: Any) -> None:

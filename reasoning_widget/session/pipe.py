@@ -57,6 +57,31 @@ def in_lots(messages: Iterable[JSON]) -> Iterator[list[msgspec.Raw]]:
         yield lot
 
 
+class MessageReader:
+    """Takes apart what comes over a pipe."""
+
+    def __init__(self) -> None:
+        self._unread = bytearray()
+
+    def feed(self, data: bytes) -> list[JSON]:
+        """The messages that are complete with these bytes."""
+        unread: bytes | bytearray = data
+        if self._unread:
+            self._unread += data
+            unread = self._unread
+        messages: list[JSON] = []
+        begin, length = 0, len(unread)
+        while (body := begin + HEADER_BYTES) <= length:
+            (size,) = _LENGTH.unpack_from(unread, begin)
+            if body + size > length:
+                break
+            begin = body + size
+            messages.append(msgspec.json.decode(memoryview(unread)[body:begin]))
+        if messages or unread is data:
+            self._unread = bytearray(unread[begin:])
+        return messages
+
+
 class StepSender:
     """Makes messages of the newest snapshots of a run's steps."""
 

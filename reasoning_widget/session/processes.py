@@ -11,13 +11,12 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ..agents.base import AgentError, MaxIterationsReached, Stopped
 from ..protocol import JSON
-from .pipe import HEADER_BYTES, StepReceiver, body_length, packed, unpacked
+from .pipe import MessageReader, StepReceiver, packed
 from .runner import RunHandle, RunHost, Runner, RunSpec
 from .text import clean_json
 
@@ -264,13 +263,11 @@ class _ProcessRun(RunHandle):
         """Have a worker do it; how it ended."""
         worker = self._worker = await self._runner.take()
         worker.runs += 1
-        worker.send({"type": "run", "spec": clean_json(asdict(self._spec))})
-        while (message := await worker.receive()) is not None:
-            if message["type"] == "end":
-                return _error(message["end"], message["explanation"]), message["explanation"]
-            self._take(worker, message)
-            await asyncio.sleep(0)  # where more is here already, `receive` lets nobody else have a turn
-        raise WorkerDied(await worker.end())
+        worker.send({"type": "run", "spec": self._spec})
+        end = await worker.until("end", lambda message: self._take(worker, message))
+        if end is None:
+            raise WorkerDied(await worker.end())
+        return _error(end["end"], end["explanation"]), end["explanation"]
 
     def _take(self, worker: _Worker, message: JSON) -> None:
         if message["type"] == "steps":
@@ -283,49 +280,91 @@ class _ProcessRun(RunHandle):
             self._host.on_request(message["request"], answer)
 
 
-class _Worker:
+class _Worker(asyncio.SubprocessProtocol):
     """A process, from the server's side."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
+    _transport: asyncio.SubprocessTransport
+
+    def __init__(self) -> None:
+        self._reader = MessageReader()
+        self._unheard: deque[JSON] = deque()
+        self._listener: Callable[[JSON | None], None] | None = None
+        self._silent = False  # for good
+        self._turn: asyncio.Handle | None = None
+        self._exited: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
         self.warm = False
         self.runs = 0
 
     @classmethod
     async def start(cls, setup: JSON, folder: Path | None) -> _Worker:
-        process = await asyncio.create_subprocess_exec(
+        _, worker = await asyncio.get_running_loop().subprocess_exec(
+            cls,
             *(sys.executable, "-P", "-m", f"{__package__}.worker"),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
+            stderr=None,
             cwd=folder,
             start_new_session=True,
         )
-        worker = cls(process)
         worker.send(setup)
         return worker
 
+    # What asyncio tells
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See `asyncio.SubprocessProtocol`."""
+        self._transport = cast("asyncio.SubprocessTransport", transport)
+
+    def pipe_data_received(self, fd: int, data: bytes) -> None:
+        """See `asyncio.SubprocessProtocol`. Straight from here to the session: a task would come a turn later."""
+        self._unheard.extend(self._reader.feed(data))
+        self._hear()
+
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
+        """See `asyncio.SubprocessProtocol`."""
+        if fd == 1:
+            self._silent = True
+            self._hear()
+
+    def process_exited(self) -> None:
+        """See `asyncio.SubprocessProtocol`."""
+        self._exited.set_result(self._transport.get_returncode())
+
+    # For the runs
+
     @property
     def alive(self) -> bool:
-        return self._process.returncode is None
+        return not self._exited.done()
 
     def send(self, message: JSON) -> None:
         """Say something; to one that is gone, in vain."""
-        assert self._process.stdin is not None  # noqa: S101 (for the type checker)
-        if not self._process.stdin.is_closing():
-            self._process.stdin.write(packed(message))
+        pipe = cast("asyncio.WriteTransport", self._transport.get_pipe_transport(0))
+        if not pipe.is_closing():
+            pipe.write(packed(message))
 
-    async def receive(self) -> JSON | None:
-        """What it says next; None if it is gone."""
-        assert self._process.stdout is not None  # noqa: S101
-        with suppress(asyncio.IncompleteReadError, ConnectionError):
-            header = await self._process.stdout.readexactly(HEADER_BYTES)
-            return unpacked(await self._process.stdout.readexactly(body_length(header)))
-        return None
+    async def until(self, last: str, take: Callable[[JSON], None]) -> JSON | None:
+        """Wait for a message of type `last`; those before it are taken as they come. None if it is gone."""
+        heard: asyncio.Future[JSON | None] = asyncio.get_running_loop().create_future()
+
+        def listen(message: JSON | None) -> None:
+            try:
+                if message is not None and message["type"] != last:
+                    take(message)
+                    return
+            except Exception as error:  # noqa: BLE001 (whoever waits is told)
+                heard.set_exception(error)
+            else:
+                heard.set_result(message)
+            self._listener = None
+
+        self._listener = listen
+        self._hear()
+        try:
+            return await heard
+        finally:
+            self._listener = None
 
     async def is_ready(self) -> bool:
         """Wait until it can take a run; False if it never will."""
-        message = await self.receive()
-        return message is not None and message["type"] == "ready"
+        return await self.until("ready", lambda _message: None) is not None
 
     def warm_up(self) -> None:
         """Have it import what takes long, while nobody waits for it."""
@@ -337,17 +376,31 @@ class _Worker:
         """End it, with all that it has started."""
         if hasattr(os, "killpg"):
             with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+                os.killpg(self._transport.get_pid(), signal.SIGKILL)
         elif self.alive:
-            self._process.kill()
+            self._transport.kill()
 
     async def end(self) -> int | None:
         """Kill it, and wait until it is gone; its exit status if it was gone before."""
         self.kill()
-        status = await self._process.wait()
-        assert self._process.stdin is not None  # noqa: S101
-        self._process.stdin.close()
+        status = await asyncio.shield(self._exited)
+        self._transport.close()
         return status
+
+    def _hear(self) -> None:
+        """Hand on what came, one message a turn: where an agent says a lot at once, others have theirs in between."""
+        if self._listener is None or self._turn is not None:
+            return
+        if self._unheard:
+            self._listener(self._unheard.popleft())
+        elif self._silent:
+            self._listener(None)
+        if self._unheard or self._silent:
+            self._turn = asyncio.get_running_loop().call_soon(self._hear_more)
+
+    def _hear_more(self) -> None:
+        self._turn = None
+        self._hear()
 
 
 def _error(end: str, explanation: str) -> BaseException | None:

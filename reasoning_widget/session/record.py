@@ -6,7 +6,7 @@ import itertools
 import math
 import secrets
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from ..fold import Transcript, channel_text, find_run, is_open, new_transcript, receive
@@ -122,10 +122,12 @@ class Record:
             return True
         return step["id"] in self._followed if growing else step["type"] in PLAIN_STEP_TYPES
 
-    def usage(self, run_id: str) -> Usage:
-        """The tokens of all the run's model calls."""
+    def usage(self, run_id: str, closing: Sequence[JSON] = ()) -> Usage:
+        """The tokens of all the run's model calls, those of steps among them that are about to be logged."""
         run = find_run(self.state, run_id)
-        usages = [self.state["steps"][step_id].get("usage") or {} for step_id in (run["steps"] if run else [])]
+        steps = {step_id: self.state["steps"][step_id] for step_id in (run["steps"] if run else [])}
+        steps.update((step["id"], step) for step in closing)
+        usages = [step.get("usage") or {} for step in steps.values()]
         total: Usage = {}
         for name in ("input_tokens", "output_tokens"):
             counts = [usage[name] for usage in usages if isinstance(usage.get(name), int)]
@@ -143,10 +145,6 @@ class Record:
                 if text:
                     texts[step_id, channel] = (logged.base, offset, text)
         self._log.save_open_text(self._session_id, texts)
-
-    def forget_open_text(self) -> None:
-        """Events hold all of it now."""
-        self._log.save_open_text(self._session_id, {})
 
     def put_blob(self, sha256: str, value: Any) -> None:
         """Keep a MIME value that is too long for its step."""
@@ -212,7 +210,6 @@ class Record:
             if message["run_id"] is None and not message["withdrawn"]
         )
         self.append(*events)
-        self.forget_open_text()
 
     def _is_superseded(self, step: JSON) -> bool:
         """Whether an open answer was not the final one, because its run went on to another step (see `RunSteps`)."""

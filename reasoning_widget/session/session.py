@@ -524,16 +524,14 @@ class Session:
         snapshots = run.steps.close(ends.get(status, "failed"), abandoned=abandoned)
         if error:
             snapshots.append(run.steps.error(error))
-        self._append(*(("reasoning_step", snapshot) for snapshot in snapshots), notify=False)
         data = {
             "run_id": run.run_id,
             "status": status,
-            "usage": self._record.usage(run.run_id),
+            "usage": self._record.usage(run.run_id, snapshots),
             "duration": max(0.0, self._clock() - run.started),
         }
         self._run = None
-        self._append(("run_finished", data))
-        self._record.forget_open_text()
+        self._append(*(("reasoning_step", snapshot) for snapshot in snapshots), ("run_finished", data))
         if status in ("stopped", "interrupted"):
             self._withdraw_queue(status)
         self._requeue_steering()

@@ -11,7 +11,8 @@ from typing import Any, Final
 
 import msgspec
 
-from ..protocol import Frame
+from ..fold import is_open
+from ..protocol import JSON, Frame
 from .catalogue import catalogued, passages_of
 from .log import EventLog, LogConflict, LogPosition, OpenText, StorageError
 from .schema import MIGRATIONS, SCHEMA_VERSION
@@ -105,6 +106,8 @@ class SQLiteLog(EventLog):
                 msg = f"the log of session {session_id} does not end at event {expected_last_seq}"
                 raise LogConflict(msg)
             self._db.executemany("INSERT INTO event VALUES (?, ?, ?)", rows)
+            closed = [(session_id, step["id"]) for step in _steps_of(events) if not is_open(step)]
+            self._db.executemany("DELETE FROM open_text WHERE session_id = ? AND step_id = ?", closed)
             if self._path != IN_MEMORY:  # nobody searches there
                 passages = ((session_id, text) for event in events for text in passages_of(event))
                 self._db.executemany("INSERT INTO passage (session_id, text) VALUES (?, ?)", passages)
@@ -175,6 +178,10 @@ class SQLiteLog(EventLog):
             yield
         except sqlite3.Error as error:
             raise StorageError(_advice(self._path, error)) from error
+
+
+def _steps_of(events: list[Frame]) -> Iterator[JSON]:
+    return (event["data"] for event in events if event["type"] == "reasoning_step")
 
 
 def _check_header(path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple, cast
 
 from ..fold import channel_text
 from ..protocol import JSON, MAX_INLINE_MIME_BYTES, TERMINAL_STEP_STATUSES, Channel, Step, StepStatus
-from .text import clean_json, clean_text, fitting_length, store_long_values
+from .text import clean_json, clean_text, fitting_length, json_length, store_long_values
 
 CHANNELS: Final[tuple[Channel, ...]] = ("content", "arguments", "output")
 
@@ -25,6 +25,7 @@ _MAX_CHANNEL_BYTES: Final[dict[Channel, int]] = {
 
 _MAX_CALL_IN_WORDS = 300  # code points of arguments in the content of a tool_use
 _COPIED = ("agent", "duration", "usage")
+_FLAT = frozenset({"type", "id", "content", "status", "agent", "iteration", "parent_id", "timestamp", "duration"})
 
 
 class Grown(NamedTuple):
@@ -56,6 +57,10 @@ class _Life:
     """Something came after this answer: it will close as a thought."""
     fits: dict[Channel, int] = field(default_factory=dict)
     """Where the channels that grew too long were cut."""
+    taken: Step | None = None
+    """Its last snapshot."""
+    length: int | None = None
+    """Of its content, in bytes of JSON, where it was counted."""
 
 
 class RunSteps:
@@ -148,6 +153,9 @@ class RunSteps:
             changes.snapshots.append(self._snapshot(life))
 
     def _grow(self, life: _Life, step: Step, changes: Changes) -> None:
+        if self._take_growth(life, step):
+            changes.grown.append(Grown(life.step["id"], "content", step["content"]))
+            return
         before = {channel: channel_text(life.step, channel) for channel in CHANNELS}
         type_before = life.step["type"]
         self._update(life, step)
@@ -164,6 +172,30 @@ class RunSteps:
             for channel in CHANNELS
             if len(after[channel]) > len(before[channel])
         )
+
+    def _take_growth(self, life: _Life, step: Step) -> bool:
+        """The short way for what nearly every snapshot of an agent brings: more of a plain text, and nothing else."""
+        content, before, last = step["content"], life.step["content"], life.taken
+        if (
+            last is None
+            or not _FLAT.issuperset(step)
+            or len(content) <= len(before)
+            or not content.startswith(before)
+            or {**last, "content": content} != step
+        ):
+            return False
+        try:
+            added = json_length(content[len(before) :])
+        except UnicodeError:
+            return False
+        if life.length is None:
+            life.length = json_length(before)
+        if life.length + added + len('""') > _MAX_CHANNEL_BYTES["content"]:
+            return False
+        life.length += added
+        life.taken = step
+        life.step["content"] = content
+        return True
 
     def _supersede(self, step: Step, parent: str | None, changes: Changes) -> None:
         """A new step begins: close the steps that end with it, and know the answers that were not final."""
@@ -201,6 +233,7 @@ class RunSteps:
 
     def _update(self, life: _Life, step: Step) -> None:
         wire = life.step
+        life.taken, life.length = step, None
         wire["type"] = step["type"]
         if step["type"] == "final_answer" and "parent_id" in wire:
             wire["type"] = "thought"  # a nested agent's answer is not the run's

@@ -38,14 +38,23 @@ def clean_json(value: Any) -> Any:
     return clean_text(repr(value))
 
 
+def json_length(text: str) -> int:
+    """How many bytes `text` takes within a JSON string.
+
+    Raises:
+        UnicodeError: There are lone surrogates in it.
+    """
+    return len(msgspec.json.encode(text)) - 2
+
+
 def fitting_length(text: str, max_bytes: int) -> int:
     """How many of the first code points of `text` fit into `max_bytes` of JSON."""
-    if len(text) * _WORST_ESCAPE + 2 <= max_bytes or len(msgspec.json.encode(text)) <= max_bytes:
+    if len(text) * _WORST_ESCAPE + 2 <= max_bytes or json_length(text) + 2 <= max_bytes:
         return len(text)
     low, high = 0, min(len(text), max_bytes)
     while low < high:
         middle = (low + high + 1) // 2
-        if len(msgspec.json.encode(text[:middle])) <= max_bytes:
+        if json_length(text[:middle]) + 2 <= max_bytes:
             low = middle
         else:
             high = middle - 1

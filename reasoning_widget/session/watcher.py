@@ -7,6 +7,7 @@ session's state. It slows neither the agent nor anyone else.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..fold import channel_text, is_open
@@ -26,10 +27,18 @@ class Watcher:
         session: What to watch.
         epoch: The log that `after` belongs to; of another one everything is read.
         after: The last event known; None for what comes from now on, and the steps that are open.
+        on_news: Called each time there may be something new to `take`, instead of waiting for `changed`.
     """
 
-    def __init__(self, session: Session, epoch: str | None = None, after: int | None = 0) -> None:
+    def __init__(
+        self,
+        session: Session,
+        epoch: str | None = None,
+        after: int | None = 0,
+        on_news: Callable[[], None] = lambda: None,
+    ) -> None:
         self._session = session
+        self._on_news = on_news
         self._event = asyncio.Event()
         self._event.set()
         self._epoch = session.epoch
@@ -61,6 +70,7 @@ class Watcher:
     def notify(self) -> None:
         """The session has something new; called by it."""
         self._event.set()
+        self._on_news()
 
     @property
     def up_to_date(self) -> bool:

@@ -67,6 +67,16 @@ def test_open_text_and_blobs(log):
     assert log.get_blob("s", "hash") == [1, "ü"]
 
 
+def test_the_open_text_of_a_step_is_forgotten_when_an_event_closes_it(log):
+    log.begin("s", "e1")
+    texts = {("closed", "content"): (1, 0, "all of it"), ("open", "content"): (2, 0, "some of it")}
+    log.save_open_text("s", texts)
+    steps = [{"id": "closed", "status": "done", "content": ""}, {"id": "open", "status": "streaming", "content": ""}]
+    log.append("s", 0, [{"type": "reasoning_step", "seq": seq, "data": step} for seq, step in enumerate(steps, 1)])
+
+    assert list(log.open_text("s")) == [("open", "content")]
+
+
 def test_a_file_outlives_its_process(tmp_path):
     log = SQLiteLog(tmp_path / "log.sqlite")
     log.begin("s", "e1")

@@ -1,0 +1,22 @@
+"""Pipes hand over bytes in pieces of their own choice."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reasoning_widget.session.pipe import MessageReader, packed
+
+MESSAGES = st.lists(st.dictionaries(st.text(max_size=3), st.text(max_size=30), max_size=3), max_size=5)
+
+
+@given(MESSAGES, st.lists(st.integers(1, 20)))
+def test_messages_come_out_as_they_went_in(messages, sizes):
+    stream = b"".join(packed(message) for message in messages)
+    reader = MessageReader()
+    read = []
+    while stream:
+        size = sizes.pop() if sizes else len(stream)
+        read += reader.feed(stream[:size])
+        stream = stream[size:]
+    assert read == messages
