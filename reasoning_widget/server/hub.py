@@ -8,13 +8,26 @@ on its way when it stalled.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import cached_property
 from typing import Protocol
+
+from websockets.frames import Frame as WebSocketFrame
+from websockets.frames import Opcode
 
 from ..fold import is_open
 from ..protocol import Frame, encode
 from ..session.session import EndReason, Session
 from ..session.watcher import Watcher
+
+
+class Messages(list[bytes]):
+    """Text messages for whoever is to have them."""
+
+    @cached_property
+    def wire(self) -> bytes:
+        """As they go over a WebSocket, which one write takes."""
+        return b"".join(WebSocketFrame(Opcode.TEXT, message).serialize(mask=False) for message in self)
 
 
 class Peer(Protocol):
@@ -24,8 +37,8 @@ class Peer(Protocol):
     def stalled(self) -> bool:
         """Whether what was sent last is still on its way."""
 
-    def send(self, messages: Sequence[bytes]) -> None:
-        """Send text messages; never waits."""
+    def send(self, messages: Messages) -> None:
+        """Send; never waits."""
 
     async def drained(self) -> None:
         """Wait until everything is sent, or never will be."""
@@ -47,11 +60,11 @@ class Feed:
         self._session = session
         self._growing = growing
         self._on_sent = on_sent
-        self._live = Watcher(session, session.epoch, None)
+        self._turn: asyncio.Handle | None = None
+        self._live = Watcher(session, session.epoch, None, self._wake)
         self._live.take()
         self._peers: set[Peer] = set()
         self._catching_up: dict[Peer, asyncio.Task[None]] = {}
-        self._pumping = asyncio.get_running_loop().create_task(self._pump())
 
     @property
     def empty(self) -> bool:
@@ -74,17 +87,21 @@ class Feed:
         """Serve nobody any more."""
         for peer in [*self._peers, *self._catching_up]:
             self.remove(peer)
-        self._pumping.cancel()
+        if self._turn is not None:
+            self._turn.cancel()
         self._live.close()
 
-    async def _pump(self) -> None:
-        while self._session.ended is None:
-            await self._live.changed()
-            self._flush()
-        peers = [*self._peers, *self._catching_up]
-        for peer in peers:
-            self.remove(peer)
-            peer.end(self._session.ended)
+    def _wake(self) -> None:
+        if self._turn is None:
+            self._turn = asyncio.get_running_loop().call_soon(self._take_turn)
+
+    def _take_turn(self) -> None:
+        self._turn = None
+        self._flush()
+        if self._session.ended is not None:
+            for peer in [*self._peers, *self._catching_up]:
+                self.remove(peer)
+                peer.end(self._session.ended)
 
     def _flush(self) -> None:
         """Send what is new to all who are up to date."""
@@ -115,8 +132,8 @@ class Feed:
 
         self._catching_up[peer] = asyncio.get_running_loop().create_task(catch_up())
 
-    def _messages(self, watcher: Watcher) -> list[bytes]:
-        return [encode(frame) for frame in watcher.take()["frames"] if self._is_for_us(frame)]
+    def _messages(self, watcher: Watcher) -> Messages:
+        return Messages(encode(frame) for frame in watcher.take()["frames"] if self._is_for_us(frame))
 
     def _is_for_us(self, frame: Frame) -> bool:
         if frame["type"] == "reasoning_step":
@@ -127,7 +144,7 @@ class Feed:
             return self._growing and self._session.is_shown(step, growing=True)
         return True
 
-    def _count(self, messages: list[bytes], peers: int) -> None:
+    def _count(self, messages: Messages, peers: int) -> None:
         if messages and peers:
             self._on_sent(len(messages) * peers, sum(map(len, messages)) * peers)
 

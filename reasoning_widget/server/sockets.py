@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -27,6 +26,7 @@ from ..session.budget import Budget
 from ..session.log import StorageError
 from ..session.session import EndReason, Session
 from .auth import ReasoningHandler
+from .hub import Messages
 
 SUBPROTOCOL: Final = "reasoning-widget.v1"
 
@@ -82,6 +82,9 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
     def set_default_headers(self) -> None:
         """None of those that say how a page may be used."""
 
+    def set_cookie(self, name: str, value: str | bytes, *args: Any, **kwargs: Any) -> None:
+        """None: whoever opens a socket with a token has not logged in with a browser."""
+
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Why the handshake was refused, for programs."""
         self.set_header("Content-Type", "application/json")
@@ -108,6 +111,7 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
     def open(self, *args: str, **kwargs: str) -> None:
         """The handshake is done: serve."""
         self.set_nodelay(True)
+        self.clear()  # the headers of the handshake
         app = self.service.app
         self._messages = Budget(app.max_messages_per_second, 2 * app.max_messages_per_second)
         self.service.sockets.add(self)
@@ -131,7 +135,7 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
     async def on_message(self, message: str | bytes) -> None:
         """Answer; the next message is only read once the answer has been taken."""
         self._unanswered_pings = 0
-        replies = [encode(reply) for reply in await self._replies(message)]
+        replies = Messages(map(encode, await self._replies(message)))
         if replies:
             self.send(replies)
             await self.drained()
@@ -200,16 +204,12 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
         stream = self._stream
         return stream is not None and stream.writing()
 
-    def send(self, messages: Sequence[bytes]) -> None:
+    def send(self, messages: Messages) -> None:
         """See `Peer`."""
-        connection = self.ws_connection
-        if connection is None or connection.is_closing():
-            return
-        try:
-            for message in messages:
-                connection.write_message(message).add_done_callback(_ignore_failure)
-        except WebSocketClosedError:
-            pass  # `on_close` follows
+        stream, connection = self._stream, self.ws_connection
+        if messages and stream is not None and connection is not None and not connection.is_closing():
+            with contextlib.suppress(StreamClosedError):  # `on_close` follows
+                stream.write(messages.wire)
 
     async def drained(self) -> None:
         """See `Peer`."""
@@ -243,12 +243,6 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
     def on_pong(self, data: bytes) -> None:
         """The peer is there."""
         self._unanswered_pings = 0
-
-
-def _ignore_failure(sent: asyncio.Future[None]) -> None:
-    """That a message could not be sent is known by `on_close`; asking keeps asyncio from logging it."""
-    if not sent.cancelled():
-        sent.exception()
 
 
 def _decoded(message: str) -> Any:

@@ -111,6 +111,11 @@ async def test_the_servers_token_is_enough(guarded, session_id):
         await client.until("run_finished")
 
 
+async def test_who_opens_a_socket_with_the_servers_token_is_not_logged_in_by_it(guarded, session_id):
+    async with connected(guarded, session_id) as client:
+        assert "Set-Cookie" not in client.socket.response.headers
+
+
 # Tickets
 
 
