@@ -40,6 +40,8 @@ class SessionFile(TypedDict):
     that was open, the snapshot has all the text that there was. Deltas are never in it."""
     message_id: NotRequired[str]
     """The one message that the events are about, with its run. Absent: they are about the whole session."""
+    saved: NotRequired[bool]
+    """False: the chat was made with ``save=False``, and there are no events. A page needs the rest to show it live."""
     blobs: NotRequired[dict[str, Any]]
     """By SHA-256: the MIME values that were too long for their steps, in which ``{"blob": <SHA-256>, "size": <bytes>}``
     stands in their place. A reference without its value was left out to keep the file small."""

@@ -69,11 +69,14 @@ class Saving:
             about: What the chat is, in a line.
             message_id: The one message.
         """
+        from ..export.log import SESSION_MIME, session_file  # noqa: PLC0415 (only needed once something is shown)
+
         if not self._wanted:
-            return {"text/plain": f"{about} (not saved: save=False)"}
-        from ..export import saved  # noqa: PLC0415 (only needed once something is shown)
+            nothing = session_file(self._session.session_id, self._session.epoch, [], message_id=message_id)
+            nothing["saved"] = False
+            return {SESSION_MIME: nothing, "text/plain": f"{about} (not saved: save=False)"}
+        from ..export import saved  # noqa: PLC0415
         from ..export.html import to_html  # noqa: PLC0415
-        from ..export.log import SESSION_MIME  # noqa: PLC0415
         from ..export.markdown import to_markdown, to_plain  # noqa: PLC0415
 
         if self._saver is None:

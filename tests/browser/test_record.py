@@ -5,12 +5,18 @@ from __future__ import annotations
 import json
 import os
 import signal
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.chat import Chat
+from tests.browser.accessibility import violations
+from tests.browser.chat import CHAT_WITH, Chat
+from tests.browser.lab import DARK, LIGHT
+from tests.browser.look import contrasts
+from tests.browser.test_keyboard import tab_to
+from tests.browser.test_look import READABLE
 from tests.scripted_model import call, gate, say, think
 
 RESEARCHER = 'from reasoning_widget import ReasoningChat\n\nchat = ReasoningChat(agent="researcher")\nchat'
@@ -72,24 +78,94 @@ def story(model):
     )
 
 
-def test_what_was_seen_is_there_word_for_word_with_no_kernel(lab):
-    notebook = lab.open(EVERYTHING, "_ = chat.ask('from a cell')")
-    chat = notebook.open_chat()
-    chat.ask("fail")
-    notebook.wait_for_saved("The well is dry.")
-    notebook.run(1)
-    asked = notebook.chat(1)
-    chat.expect_ready()
-    live, live_run = words(chat), words(asked)
-    assert [part["type"] for part in live if part["type"]].count("error") == 1
-    assert len(live) == 10 + 9
-    notebook.save()
-    notebook.close()
+class Record(NamedTuple):
+    """A notebook file, and what its two outputs said when they were live."""
 
-    notebook = lab.open_without_kernel(notebook.path)
-    assert words(notebook.chat(0)) == live
-    assert words(notebook.chat(1)) == live_run
-    expect(notebook.chat(0).message).to_have_count(0)
+    path: Path
+    chat: list[dict[str, Any]]
+    run: list[dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def recorded() -> dict[str, Any]:
+    return {}
+
+
+@pytest.fixture
+def record(lab, recorded):
+    """A conversation with steps of every kind, and a question that a cell asked in it. It is held once."""
+    if not recorded:
+        notebook = lab.open(EVERYTHING, "_ = chat.ask('from a cell')")
+        chat = notebook.open_chat()
+        chat.ask("fail")
+        notebook.wait_for_saved("The well is dry.")
+        notebook.run(1)
+        chat.expect_ready()
+        recorded["seen"] = words(chat), words(notebook.chat(1))
+        notebook.save()
+        recorded["file"] = notebook.path.read_bytes()
+        notebook.close()
+    path = lab.folder / "record.ipynb"
+    path.write_bytes(recorded["file"])
+    return Record(path, *recorded["seen"])
+
+
+def test_what_was_seen_is_there_word_for_word_with_no_kernel(lab, record):
+    assert [part["type"] for part in record.chat if part["type"]].count("error") == 1
+    assert len(record.chat) == 10 + 9
+
+    notebook = lab.open_without_kernel(record.path)
+    assert words(notebook.chat(0)) == record.chat
+    assert words(notebook.chat(1)) == record.run
+    expect(notebook.page.get_by_role("textbox", name="Message")).to_have_count(0)
+
+
+def test_in_notebook_7_too(window, jupyter, record):
+    page = window.new_page()
+    page.goto(f"{jupyter.origin}/notebooks/{record.path.relative_to(jupyter.root).as_posix()}?token={jupyter.token}")
+    regions = page.locator(".jp-Notebook").get_by_role("region", name=CHAT_WITH)
+    expect(regions).to_have_count(2)
+    assert words(Chat(regions.nth(0))) == record.chat
+    assert words(Chat(regions.nth(1))) == record.run
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK])
+def test_axe_finds_nothing_in_it_and_every_text_can_be_read(lab, record, theme):
+    notebook = lab.open_without_kernel(record.path, theme)
+    words(notebook.chat(0))
+    output = notebook.output(0).locator(".rw-session")
+    output.get_by_role("searchbox").fill("sun")
+    expect(output.get_by_role("status")).to_have_text("1 of 2")
+    assert violations(output) == []
+    assert [(text, ratio) for text, ratio in contrasts(output) if ratio < READABLE] == []
+
+
+def test_it_is_folded_and_searched_with_the_keyboard_alone(lab, record):
+    notebook = lab.open_without_kernel(record.path)
+    page, keyboard = notebook.page, notebook.page.keyboard
+    chat, find = notebook.chat(0), notebook.output(0).get_by_role("searchbox", name="Find in the transcript")
+    expect(chat.cards).to_have_count(15)
+    notebook.select(0)
+    tab_to(page, chat.fold("Thought"))
+    keyboard.press("Enter")
+    expect(chat.fold("Thought")).to_have_attribute("aria-expanded", "true")
+    expect(chat.card("Thought")).to_contain_text("quoted")
+    keyboard.press("Space")
+    expect(chat.fold("Thought")).to_have_attribute("aria-expanded", "false")
+
+    tab_to(page, find)
+    keyboard.type("sun")
+    count = notebook.output(0).get_by_role("status")
+    expect(count).to_have_text("1 of 2")
+    chat.expect_cards("Tool use", "Tool use")
+    expect(chat.card("Tool use").get_by_text("sun")).to_be_visible()
+    keyboard.press("Enter")
+    expect(count).to_have_text("2 of 2")
+    keyboard.press("Shift+Enter")
+    expect(count).to_have_text("1 of 2")
+    keyboard.press("Escape")
+    expect(chat.cards).to_have_count(15)
+    expect(find).to_be_focused()
 
 
 def test_a_page_that_was_reloaded_in_the_middle_of_a_run_saves_all_of_it(lab, model, story):
@@ -211,3 +287,70 @@ def test_from_saved_to_live_and_back_nothing_flickers_and_no_place_is_lost(lab, 
     notebook.ready()
     (seen,) = map(json.loads, page.evaluate(_SEEN))
     assert (seen["cards"], seen["open"], seen["top"]) == (13, 2, [300])
+
+
+def test_a_conversation_is_there_again_when_its_cell_runs_after_a_restart(lab, model):
+    cell = """
+        from reasoning_widget import ReasoningChat
+        ReasoningChat(agent="assistant", session_id="kept", resume=True)
+    """
+    notebook = lab.open(cell)
+    chat = notebook.open_chat()
+    chat.ask("My name is Ada")
+    chat.expect_ready()
+    before = words(chat)
+    notebook.restart()
+    expect(chat.message).to_have_count(0)
+    assert words(chat) == before
+    notebook.open_chat()
+    assert words(chat) == before
+    model.script("Who am I?", ["You are Ada."])
+    chat.ask("Who am I?")
+    chat.expect_ready()
+    chat.expect_cards("Final answer", "Final answer")
+    assert "My name is Ada" in str(model.requests[-1].messages)
+
+
+SECRETIVE = """
+    import base64, io
+    from PIL import Image
+    from reasoning_widget import ReasoningChat
+
+    KEY = "sk-" + "a1b2c3d4" * 5
+    PICTURE = io.BytesIO()
+    Image.new("RGB", (1600, 1200), "teal").save(PICTURE, "PNG")
+    OUTPUT = {"image/png": base64.b64encode(PICTURE.getvalue()).decode(), "text/html": f"<p>{'long ' * 9000}</p>"}
+
+    async def secretive(prompt):
+        tool = {"name": "look", "arguments": f'{{"key": "{KEY}"}}', "call_id": "c"}
+        yield {"type": "tool_use", "content": "", "tool": tool}
+        yield {"type": "tool_result", "content": "far " * 2500, "tool": tool}
+        yield {"type": "tool_result", "content": "done", "tool": tool, "output": OUTPUT}
+        yield {"type": "final_answer", "content": f"The key is {KEY}."}
+"""
+
+
+def test_secrets_and_what_is_too_long_are_not_in_the_file_and_leave_a_mark(lab):
+    notebook = lab.open(SECRETIVE, "ReasoningChat(secretive)", "ReasoningChat(secretive, save=False)")
+    notebook.run(0)
+    for number in (1, 2):
+        chat = notebook.open_chat(number)
+        chat.ask("go")
+        chat.expect_ready()
+        expect(chat.card("Final answer")).to_contain_text("sk-a1b2")
+    notebook.wait_for_saved("The key is [masked: API key].")
+    saved = notebook.save()
+    assert "sk-a1b2" not in notebook.path.read_text().replace('"sk-"', "")
+    assert "far" not in str(saved.cells[2].outputs)
+    assert saved.cells[2].outputs[0].data["text/plain"].endswith("(not saved: save=False)")
+    notebook.close()
+
+    notebook = lab.open_without_kernel(notebook.path)
+    chat = notebook.chat(1)
+    words(chat)
+    expect(chat.card("Tool use")).to_contain_text("[masked: API key]")
+    expect(chat.card("Tool result")).to_contain_text("2,000 more characters were cut")
+    expect(chat.card("Tool result", 1)).to_contain_text("it was 1600 by 1200 pixels")
+    expect(chat.card("Tool result", 1).get_by_role("img")).to_be_visible()
+    expect(chat.card("Final answer")).to_contain_text("The key is [masked: API key].")
+    expect(notebook.output(2)).to_have_text("This conversation was not saved (save=False).")

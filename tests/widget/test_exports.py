@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from reasoning_widget import ReasoningChat
+from reasoning_widget.export.log import SESSION_MIME
 from reasoning_widget.export.reading import SessionFileError
 from reasoning_widget.widget.kept import ConversationInUse, log_path
 from tests.export.sessions import KEY, png
@@ -99,7 +100,8 @@ def test_a_chat_that_is_not_saved_leaves_only_a_note(open_chat):
 
     bundle = chat._bundle({"application/vnd.jupyter.widget-view+json": {"model_id": "x"}}, None)
 
-    assert sorted(bundle) == ["application/vnd.jupyter.widget-view+json", "text/plain"]
+    assert sorted(bundle) == ["application/vnd.jupyter.widget-view+json", SESSION_MIME, "text/plain"]
+    assert bundle[SESSION_MIME]["events"] == []
     assert "not saved" in bundle["text/plain"]
     assert "ONE" not in str(bundle)
 

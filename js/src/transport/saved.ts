@@ -41,6 +41,7 @@ export function readSession(value: unknown): SavedSession {
   if (typeof file.version === "number" && file.version > VERSION) {
     notes.push("This was saved by a later version. What this version knows is shown.");
   }
+  if (file.saved === false) notes.push("This conversation was not saved (save=False).");
   const { events, dropped } = readEvents(file.events);
   if (dropped > 0) {
     notes.push(
@@ -62,13 +63,22 @@ export function savedStore(session: SavedSession, over: boolean): Store {
   for (const [blob, value] of Object.entries(session.blobs)) store.notice({ type: "blob", data: { blob, value } });
   for (const event of session.events) {
     try {
-      store.fold(event);
+      store.fold(withWhatIsThere(event, session.blobs));
     } catch {
       // It was looked at already; whatever else is wrong with it, the others are shown.
     }
   }
   if (over) close(store);
   return store;
+}
+
+/** A step without the forms of its output that were too long to be saved, where another form can be shown. */
+function withWhatIsThere(event: Frame, blobs: Record<string, unknown>): Frame {
+  const output = dataOf(event, "reasoning_step")?.output ?? {};
+  const isThere = (value: unknown): boolean => !isObject(value) || !("blob" in value) || text(value.blob) in blobs;
+  const there = Object.entries(output).filter(([, value]) => isThere(value));
+  if (there.every(([type]) => type === "text/plain")) return event;
+  return { ...event, data: { ...event.data, output: Object.fromEntries(there) } };
 }
 
 /** What a store knows, as it would be saved: the newest snapshot of each step, with the text that grew since. */
@@ -138,7 +148,7 @@ function withoutSeq({ seq, ...step }: Step): Record<string, unknown> {
 
 // Reading
 
-type Kind = "string" | "number" | "boolean" | "object" | "strings" | "numbers";
+type Kind = "string" | "number" | "boolean" | "object" | "strings" | "numbers" | "sizes";
 type Fields = Record<string, Kind>;
 
 /** The fields that an event of each type must have, and those it may have. */
@@ -169,6 +179,7 @@ const FIELDS: Record<EventType, [required: Fields, optional: Fields]> = {
       tool: "object",
       output: "object",
       cut: "numbers",
+      scaled: "sizes",
       usage: "numbers",
     },
   ],
@@ -269,7 +280,12 @@ function fits(value: unknown, kind: Kind): boolean {
   if (kind === "object") return isObject(value);
   if (kind === "strings") return Array.isArray(value) && value.every((item) => typeof item === "string");
   if (kind === "numbers") return isObject(value) && Object.values(value).every((item) => Number.isFinite(item));
+  if (kind === "sizes") return isObject(value) && Object.values(value).every(isSize);
   return typeof value === kind;
+}
+
+function isSize(value: unknown): boolean {
+  return Array.isArray(value) && value.length === 2 && value.every(Number.isFinite);
 }
 
 function isEventType(type: string): type is EventType {

@@ -21,7 +21,8 @@ export function matching(store: Store, words: string): Set<string> | null {
 
 function textOf(step: Step): string {
   const texts = [channelText(step, "content"), channelText(step, "output")];
-  if (step.tool) texts.push(step.tool.name, channelText(step, "arguments"));
+  if (step.tool) texts.push(step.tool.name);
+  if (step.type === "tool_use") texts.push(channelText(step, "arguments")); // the result's card does not show them again
   return texts.join("\n");
 }
 

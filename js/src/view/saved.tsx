@@ -12,7 +12,7 @@ import "./saved.css";
 /** Draw what was saved of a session into `element`. The result takes it away again. */
 export function drawSaved(element: HTMLElement, store: Store, session: SavedSession): () => void {
   const empty = session.events.length === 0;
-  const notes = empty ? [...session.notes, "Nothing was asked here yet."] : session.notes;
+  const notes = empty && session.notes.length === 0 ? ["Nothing was asked here yet."] : session.notes;
   // The field stands where the composer of the live chat is: what is read stays in its place when one follows the other.
   const [above, body, below] = [bar(), document.createElement("div"), bar()];
   element.append(above, body, below);

@@ -34,6 +34,11 @@ export function ToolResult({ id, step }: { id: string; step: Step }): VNode {
         <div class="rw-output">
           <Output bundle={step.output ?? {}} />
           <CutNote characters={step.cut?.output} />
+          {Object.values(step.scaled ?? {}).map(([width, height]) => (
+            <div key={width} class="rw-note">
+              The picture was made smaller; it was {width} by {height} pixels
+            </div>
+          ))}
         </div>
       )}
       {returned ? <JsonOrText text={returned} /> : !shown && <div class="rw-note">Nothing was returned</div>}
