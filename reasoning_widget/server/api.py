@@ -199,9 +199,10 @@ class BlobHandler(_Handler):
     def get(self, session_id: str, sha256: str) -> None:
         """Send it as JSON."""
         try:
-            self.send(self.service.store.get_blob(session_id, sha256))
+            value = self.service.store.get_blob(session_id, sha256)
         except KeyError:
             raise web.HTTPError(404, "there is no such value") from None
+        self.send(msgspec.json.encode(value))  # a picture is a JSON text
 
 
 class TicketsHandler(_Handler):

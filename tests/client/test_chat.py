@@ -84,8 +84,11 @@ async def test_a_message_that_is_not_accepted_says_why(server, prompt, code):
 
 
 def cells(steps):
-    """What the steps' tables hold, by their length."""
-    return [len(step["output"]["application/json"]["cells"]) for step in steps if "output" in step]
+    """How much the steps' tables hold, which is as much as their pictures do."""
+    outputs = [step["output"] for step in steps if "output" in step]
+    lengths = [len(output["application/json"]["cells"]) for output in outputs]
+    assert [len(output["image/png"]) for output in outputs] == lengths
+    return lengths
 
 
 async def test_values_that_no_frame_can_hold_are_in_their_places(server):

@@ -50,9 +50,9 @@ async def talk(prompt):
 
 
 async def table(prompt):
-    """Calls a tool whose value is as long as it is told."""
+    """Calls a tool whose values are as long as it is told: a table, and a picture of it."""
     yield {"type": "tool_use", "content": "", "tool": {"name": "table", "arguments": "{}", "call_id": "1"}}
-    output = {"text/plain": "a table", "application/json": {"cells": "x" * int(prompt)}}
+    output = {"text/plain": "a table", "application/json": {"cells": "x" * int(prompt)}, "image/png": "A" * int(prompt)}
     yield {"type": "tool_result", "content": "ready", "tool": {"name": "table", "call_id": "1"}, "output": output}
     yield {"type": "final_answer", "content": "There."}
 
