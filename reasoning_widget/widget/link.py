@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, Final
 
@@ -67,13 +67,16 @@ class CommLink:
         self._on_pull = on_pull
         self._forms = forms
         self._loop = asyncio.get_running_loop()
-        self._live = Watcher(session, session.epoch, 0)
         self._modules_sent: set[str] = set()
-        self._tasks = {self._loop.create_task(self._pump())}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._turn: asyncio.Handle | None = self._loop.call_soon(self._begin)
+        self._live = Watcher(session, session.epoch, 0, self._wake)
 
     def close(self) -> None:
         """Send nothing more."""
         self._live.close()
+        if self._turn is not None:
+            self._turn.cancel()
         for task in self._tasks:
             task.cancel()
 
@@ -108,33 +111,40 @@ class CommLink:
             at = self._live.position
             self._send({"epoch": self._session.epoch, "after": at, "upto": at, "frames": frames})
 
-    def _start(self, work: Any) -> None:
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _pump(self) -> None:
-        """Send what happens, as it happens."""
+    # What happens is sent as it happens: a token passes here on its way, so no task is woken for it
+
+    def _begin(self) -> None:
         self._announce_model()
-        while True:
-            await self._live.changed()
-            await self._within_budget()
+        self._take_turn()
+
+    def _wake(self) -> None:
+        if self._turn is None:
+            self._turn = self._loop.call_soon(self._take_turn)
+
+    def _take_turn(self) -> None:
+        self._turn = None
+        wait = _budget.wait(self._loop.time())
+        if wait > 0:
+            self._turn = self._loop.call_later(wait, self._take_turn)
+        elif not self._live.up_to_date:
             self._send_new(self._live)
+            if not self._live.up_to_date:
+                self._wake()
 
     async def _catch_up(self, watcher: Watcher) -> None:
         """Send what a page has missed; the others fold it harmlessly."""
         try:
             self._announce_model()
             while not watcher.up_to_date:
-                await self._within_budget()
+                await asyncio.sleep(_budget.wait(self._loop.time()))
                 self._send_new(watcher)
         finally:
             watcher.close()
-
-    async def _within_budget(self) -> None:
-        wait = _budget.wait(self._loop.time())
-        if wait > 0:
-            await asyncio.sleep(wait)
 
     def _send_new(self, watcher: Watcher) -> None:
         batch = watcher.take()
