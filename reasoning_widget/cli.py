@@ -250,7 +250,9 @@ def _row(info: JSON) -> list[str]:
 @app.command()
 def export(
     session: _Session,
-    kind: Annotated[Literal["json", "markdown", "html"], typer.Option("--format", help="How.")] = "markdown",
+    kind: Annotated[
+        Literal["json", "markdown", "html", "notebook", "table"], typer.Option("--format", help="How.")
+    ] = "markdown",
     output: Annotated[Path | None, typer.Option(help="The file to write; the standard output if absent.")] = None,
     server: _Server = None,
 ) -> None:

@@ -12,7 +12,7 @@ from .errors import Disconnected, NotAllowed
 if TYPE_CHECKING:
     from .address import Address
 
-FORMATS: Final = ("json", "markdown", "html")
+FORMATS: Final = ("json", "markdown", "html", "notebook", "table")
 
 _PAGE: Final = 100
 _TIMEOUT: Final = 60.0  # seconds

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from ..fold import Transcript
@@ -14,6 +18,7 @@ COLUMNS: Final = (
     *("run_id", "step_id", "question", "agent", "type", "status", "iteration", "time", "duration"),
     *("tool", "arguments", "content", "input_tokens", "output_tokens"),
 )
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 def to_frame(state: Transcript) -> pd.DataFrame:
@@ -26,12 +31,37 @@ def to_frame(state: Transcript) -> pd.DataFrame:
         import pandas as pd  # noqa: PLC0415 (optional)
     except ImportError:
         raise ImportError("`to_frame` needs pandas: install it with `pip install pandas`") from None
-    rows = [_row(state, run, step_id) for run in state["runs"] for step_id in run["steps"]]
-    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    frame = pd.DataFrame(list(_rows(state)), columns=list(COLUMNS))
     frame["time"] = pd.to_datetime(frame["time"], unit="s", utc=True)
     for name, kind in (("duration", "Float64"), ("input_tokens", "Int64"), ("output_tokens", "Int64")):
         frame[name] = pd.array(frame[name].tolist(), dtype=kind)
     return frame
+
+
+def to_csv(state: Transcript) -> str:
+    """The same as comma-separated values, `time` in ISO 8601. No text in it is a formula of a spreadsheet."""
+    written = io.StringIO()
+    table = csv.DictWriter(written, COLUMNS)
+    table.writeheader()
+    for row in _rows(state):
+        table.writerow({**{name: _harmless(value) for name, value in row.items()}, "time": _in_words(row["time"])})
+    return written.getvalue()
+
+
+def _in_words(seconds: float) -> str:
+    try:
+        return datetime.fromtimestamp(seconds, UTC).isoformat()
+    except (OverflowError, ValueError, OSError):  # no time that there is
+        return ""
+
+
+def _harmless(value: Any) -> Any:
+    """Spreadsheets run what begins like a formula, whoever wrote it."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def _rows(state: Transcript) -> Iterator[dict[str, Any]]:
+    return (_row(state, run, step_id) for run in state["runs"] for step_id in run["steps"])
 
 
 def _row(state: Transcript, run: JSON, step_id: str) -> dict[str, Any]:

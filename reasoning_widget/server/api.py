@@ -12,11 +12,13 @@ from jupyter_server.base.handlers import APIHandler
 from prometheus_client import CONTENT_TYPE_LATEST
 from tornado import web
 
+from ..export.frame import to_csv
 from ..export.html import to_page
 from ..export.log import complete_file
 from ..export.markdown import to_markdown
 from ..export.notebook import to_notebook
-from ..export.saved import masked
+from ..export.reading import read_session
+from ..export.saved import folded, masked
 from ..fold import Transcript
 from ..protocol import check_session_id
 from ..session.log import StorageError
@@ -31,6 +33,7 @@ _ROOT: Final = r"/reasoning-widget/api"
 _DESCRIPTIONS: Final = Path(__file__).parent
 _VERBS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _MAX_BODY: Final = 64 * 1024  # bytes
+_MAX_FILE: Final = 64 * 1024 * 1024  # bytes of a session that is to be exported
 _TICKET_SECONDS: Final = 3600.0
 
 
@@ -88,8 +91,8 @@ class _Handler(ReasoningHandler, APIHandler):
         body = value if isinstance(value, str | bytes) else msgspec.json.encode(value)
         self.finish(body, set_content_type=content_type)
 
-    def body(self, kind: type[_T]) -> _T:
-        """The request's JSON body.
+    def body(self, kind: type[_T], limit: int = _MAX_BODY) -> _T:
+        """The request's JSON body, of at most `limit` bytes.
 
         Raises:
             ValueError: It is none, or not as it should be.
@@ -98,8 +101,8 @@ class _Handler(ReasoningHandler, APIHandler):
         kind_sent = self.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if kind_sent != "application/json":
             raise web.HTTPError(415, "send the body as application/json")
-        if len(self.request.body) > _MAX_BODY:
-            raise web.HTTPError(413, f"the body must not be longer than {_MAX_BODY // 1024} KiB")
+        if len(self.request.body) > limit:
+            raise web.HTTPError(413, f"the body must not be longer than {limit // 1024} KiB")
         try:
             return msgspec.json.decode(self.request.body, type=kind)
         except msgspec.MsgspecError as error:
@@ -164,7 +167,27 @@ class SessionHandler(_Handler):
         self.finish()
 
 
-class ExportHandler(_Handler):
+class _Exporting(_Handler):
+    def wanted(self, default: str | None) -> str:
+        """The format that was asked for.
+
+        Raises:
+            ValueError: There is none of that name.
+        """
+        kind = self.get_query_argument("format", default)
+        if kind not in _EXPORTS or (default is None and kind == "json"):
+            raise ValueError(f"`format` must be one of {', '.join(_EXPORTS if default else _WRITERS)}")
+        return str(kind)
+
+    def send_file(self, session_id: str, kind: str, body: object) -> None:
+        """Send an export as a file that runs nothing where a browser opens it."""
+        ending, content_type = _EXPORTS[kind]
+        self.set_header("Content-Disposition", f'attachment; filename="{session_id}.{ending}"')
+        self.set_header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox")
+        self.send(body, content_type)
+
+
+class ExportHandler(_Exporting):
     """A session as a file."""
 
     about_session = True
@@ -172,22 +195,29 @@ class ExportHandler(_Handler):
     @_needs("read")
     def get(self, session_id: str) -> None:
         """Send it in the format that was asked for."""
-        kind = self.get_query_argument("format", "json")
-        if kind not in _EXPORTS:
-            raise ValueError(f"`format` must be one of {', '.join(_EXPORTS)}")
+        kind = self.wanted("json")
         state = self.service.manager.transcript(session_id)
         if state is None:
             raise _unknown(session_id)
-        ending, content_type = _EXPORTS[kind]
         store = self.service.store
         if kind == "json":
             body: object = complete_file(session_id, str(state["epoch"]), store)
         else:
-            shown = masked(state, store.read(session_id), partial(store.get_blob, session_id))
-            body = _WRITERS[kind](shown)
-        self.set_header("Content-Disposition", f'attachment; filename="{session_id}.{ending}"')
-        self.set_header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox")
-        self.send(body, content_type)
+            body = _WRITERS[kind](masked(state, store.read(session_id), partial(store.get_blob, session_id)))
+        self.send_file(session_id, kind, body)
+
+
+class ConvertHandler(_Exporting):
+    """A session that somebody else has, such as a notebook, as a file."""
+
+    @_needs("read")
+    def post(self) -> None:
+        """Send what is in the body in the format that was asked for. Nothing of it is kept."""
+        kind = self.wanted(None)
+        file, _ = read_session(self.body(dict[str, Any], _MAX_FILE))
+        blobs = file.get("blobs", {})
+        state = masked(folded(file), file["events"], blobs.__getitem__)
+        self.send_file(file["session_id"], kind, _WRITERS[kind](state))
 
 
 class BlobHandler(_Handler):
@@ -280,12 +310,14 @@ _WRITERS: Final[dict[str, Callable[[Transcript], str]]] = {
     "markdown": to_markdown,
     "html": to_page,
     "notebook": lambda state: msgspec.json.encode(to_notebook(state)).decode(),
+    "table": to_csv,
 }
 _EXPORTS: Final = {
     "json": ("json", "application/json"),
     "markdown": ("md", "text/markdown; charset=utf-8"),
     "html": ("html", "text/html; charset=utf-8"),
     "notebook": ("ipynb", "application/x-ipynb+json"),
+    "table": ("csv", "text/csv; charset=utf-8"),
 }
 
 
@@ -297,6 +329,7 @@ def handlers() -> list[tuple[str, type[_Handler]]]:
         (rf"{_ROOT}/sessions/([^/]+)", SessionHandler),
         (rf"{_ROOT}/sessions/([^/]+)/export", ExportHandler),
         (rf"{_ROOT}/sessions/([^/]+)/blobs/([^/]+)", BlobHandler),
+        (rf"{_ROOT}/export", ConvertHandler),
         (rf"{_ROOT}/tickets", TicketsHandler),
         (rf"{_ROOT}/tickets/([^/]+)", TicketHandler),
         (rf"{_ROOT}/health", HealthHandler),

@@ -12,10 +12,12 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
+import nbformat
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from pypdf import PdfReader
 
+from reasoning_widget import ReasoningChat
 from tests.browser.lab import Lab, Notebook
 from tests.scripted_model import call, say, think
 
@@ -114,6 +116,48 @@ def test_what_the_notebook_is_converted_to_has_the_transcript(notebook, read, tm
     for words in (*ANSWERED, *FOLDED):
         assert words in markdown
         assert words in printed
+
+
+FILES = {"Markdown": "md", "HTML": "html", "JSON": "json", "Notebook": "ipynb", "Table (CSV)": "csv"}
+
+
+def exported(notebook: Notebook, number: int) -> dict[str, str]:
+    """What the button below a transcript makes, by the name of the file."""
+    files = {}
+    for name, ending in FILES.items():
+        notebook.output(number).get_by_role("button", name="Export…").click()
+        with notebook.page.expect_download() as download:
+            notebook.page.locator(".lm-Menu-itemLabel").get_by_text(name, exact=True).click()
+        assert download.value.suggested_filename == f"What did the solar roof make.{ending}"
+        files[ending] = download.value.path().read_text("utf-8")
+    return files
+
+
+def test_a_transcript_is_exported_from_the_page_live_and_saved(notebook):
+    live = exported(notebook, 0)
+    for words in (*ANSWERED, *FOLDED):
+        for text in live.values():
+            assert words in text
+    chat = ReasoningChat.from_json(live["json"])
+    assert [step["type"] for step in chat.steps] == [*("thought", "tool_use", "tool_result"), *["final_answer"] * 2]
+    assert live["md"] == chat.to_markdown()
+    assert nbformat.reads(live["ipynb"], as_version=4).cells == chat.to_notebook().cells
+
+    notebook.page.evaluate("() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()")
+    expect(notebook.output(0).locator("[data-mode=saved]")).to_be_visible()
+    saved = exported(notebook, 0)
+    assert {ending: text for ending, text in saved.items() if ending != "json"} == {
+        ending: text for ending, text in live.items() if ending != "json"
+    }
+
+
+def test_what_one_question_came_to_is_exported_by_a_command(notebook):
+    notebook.select(1)
+    with notebook.page.expect_download() as download:
+        notebook.command("reasoning-widget:export-transcript", {"format": "markdown"})
+    text = download.value.path().read_text("utf-8")
+    assert "It was summer." in text
+    assert "412" not in text
 
 
 def with_chromium(folder: Path) -> Path:

@@ -48,6 +48,8 @@ def test_a_session_is_asked_listed_searched_renamed_exported_and_deleted(sidebar
         ("JSON", "json", '"zymurg'),
         ("Markdown", "md", "zymurgist?"),
         ("HTML", "html", "zymurgist?"),
+        ("Notebook", "ipynb", "zymurgist?"),
+        ("Table (CSV)", "csv", "zymurgist?"),
     ):
         with page.expect_download() as download:
             sidebar.choose("Brewing", "Export as", name)

@@ -1,5 +1,6 @@
 """A transcript as a table and as a notebook."""
 
+import csv
 import json
 import subprocess
 import sys
@@ -9,7 +10,7 @@ import pandas as pd
 import pytest
 from nbclient import NotebookClient
 
-from reasoning_widget.export.frame import to_frame
+from reasoning_widget.export.frame import to_csv, to_frame
 from reasoning_widget.export.notebook import python_of, to_notebook
 from tests.export.sessions import hand_made
 
@@ -41,6 +42,17 @@ def test_a_frame_has_a_row_a_step():
 
 def test_a_frame_of_nothing_has_the_same_columns():
     assert to_frame(hand_made()).columns.tolist() == to_frame(hand_made(*STORY)).columns.tolist()
+
+
+def test_a_table_has_a_row_a_step_and_no_formula_of_a_spreadsheet():
+    shown = {"type": "final_answer", "content": '=HYPERLINK("https://example.org", "here")', "timestamp": 1e300}
+
+    thought, *_, answer = csv.DictReader(to_csv(hand_made(*STORY, shown)).splitlines())
+
+    assert (thought["type"], thought["question"]) == ("thought", "What is it?")
+    assert thought["time"] == "1970-01-01T00:00:01+00:00"
+    assert answer["content"] == '\'=HYPERLINK("https://example.org", "here")'
+    assert answer["time"] == ""
 
 
 @pytest.mark.parametrize(("module", "export"), [("pandas", "frame"), ("nbformat", "notebook")])

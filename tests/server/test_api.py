@@ -145,6 +145,7 @@ def test_a_malformed_id_is_refused(server, session_id, path):
         ("markdown", "md", "text/markdown; charset=utf-8"),
         ("html", "html", "text/html; charset=utf-8"),
         ("notebook", "ipynb", "application/x-ipynb+json"),
+        ("table", "csv", "text/csv; charset=utf-8"),
     ],
 )
 async def test_an_export_is_a_file_that_runs_nothing(server, kind, name, content_type):
@@ -158,6 +159,24 @@ async def test_an_export_is_a_file_that_runs_nothing(server, kind, name, content
     text = answer.body.decode()
     assert "深海" in text
     assert kind != "html" or "<script>alert" not in text
+
+
+@pytest.mark.parametrize("kind", ["markdown", "html", "notebook", "table"])
+async def test_a_session_that_somebody_else_has_is_exported_in_the_same_way(server, kind):
+    session_id = await spoken_in(server, new_session(), "<script>alert(1)</script> 深海")
+    kept = call(server, "GET", f"sessions/{session_id}/export?format={kind}")
+    file = call(server, "GET", f"sessions/{session_id}/export").json
+    answer = call(server, "POST", f"export?format={kind}", {**file, "session_id": "elsewhere"})
+    assert answer.body.decode().replace("elsewhere", session_id) == kept.body.decode()
+    assert answer.headers["Content-Disposition"].startswith('attachment; filename="elsewhere.')
+    assert call(server, "GET", "sessions/elsewhere").status == 404
+
+
+@pytest.mark.parametrize(
+    ("query", "body"), [("?format=json", {}), ("", {}), ("?format=html", {}), ("?format=html", {"format": "other"})]
+)
+def test_what_is_no_session_is_not_exported(server, query, body):
+    assert call(server, "POST", f"export{query}", body).status == 400
 
 
 async def test_an_export_as_json_is_the_whole_log(server):

@@ -13,6 +13,7 @@ import type { Message } from "@lumino/messaging";
 import { Panel } from "@lumino/widgets";
 import { addCellCommands } from "./cell-commands.ts";
 import * as commands from "./commands.ts";
+import { FORMATS } from "./formats.ts";
 import { agentIcon } from "./icon.ts";
 import { loadSidebar } from "./lazy.ts";
 import { addSessionCommands } from "./session-commands.ts";
@@ -112,7 +113,7 @@ export const agents: JupyterFrontEndPlugin<void> = {
     launcher?.add({ command: commands.NEW_SESSION, args: { area: "main" }, category: trans.__("Other"), rank: 0 });
     const category = trans.__("Agents");
     for (const command of commands.IN_PALETTE) palette?.addItem({ command, category });
-    for (const format of commands.FORMATS) {
+    for (const format of FORMATS) {
       palette?.addItem({ command: commands.EXPORT_SESSION, args: { format }, category });
     }
   },

@@ -6,6 +6,7 @@ export const OPEN_SESSION = "reasoning-widget:open-session";
 export const RENAME_SESSION = "reasoning-widget:rename-session";
 export const DELETE_SESSION = "reasoning-widget:delete-session";
 export const EXPORT_SESSION = "reasoning-widget:export-session";
+export const EXPORT_TRANSCRIPT = "reasoning-widget:export-transcript";
 export const NOTIFY = "reasoning-widget:toggle-notifications";
 export const ASK_ABOUT_CELL = "reasoning-widget:ask-about-cell";
 export const EXPLAIN_ERROR = "reasoning-widget:explain-error";
@@ -22,9 +23,6 @@ export const IN_PALETTE = [
   ASK_ABOUT_CELL,
   EXPLAIN_ERROR,
 ];
-
-/** What a session can be exported as. */
-export const FORMATS = ["json", "markdown", "html"] as const;
 
 /** The widget of a tab is named with this and the session's id. */
 export const TAB = "reasoning-widget-session-";

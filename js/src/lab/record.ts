@@ -1,10 +1,13 @@
 // Transcripts that stay in the notebook: the renderer of the saved session, for each notebook that is open.
 
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from "@jupyterlab/application";
+import { ICommandPalette } from "@jupyterlab/apputils";
 import { INotebookTracker, type NotebookPanel } from "@jupyterlab/notebook";
+import { ITranslator, nullTranslator } from "@jupyterlab/translation";
 import { SESSION_MIME } from "../protocol/frames.ts";
 import { KernelWatch } from "./kernel.ts";
 import { SessionRenderer } from "./session.ts";
+import { Transcripts } from "./transcripts.ts";
 import { leaveOut } from "./widget-state.ts";
 
 /** Before the widget view, which has -10. */
@@ -15,7 +18,16 @@ export const record: JupyterFrontEndPlugin<void> = {
   description: "Shows the transcripts that notebooks hold, live where their kernel runs",
   autoStart: true,
   requires: [INotebookTracker],
-  activate: (app: JupyterFrontEnd, notebooks: INotebookTracker): void => {
+  optional: [ICommandPalette, ITranslator],
+  activate: (
+    app: JupyterFrontEnd,
+    notebooks: INotebookTracker,
+    palette: ICommandPalette | null,
+    translator: ITranslator | null,
+  ): void => {
+    const trans = (translator ?? nullTranslator).load("reasoning-widget");
+    const transcripts = new Transcripts(app, notebooks, trans);
+    if (palette !== null) transcripts.addTo(palette);
     const serve = (panel: NotebookPanel): void => {
       const { rendermime } = panel.content;
       const kernel = new KernelWatch(panel.sessionContext, app.serviceManager.kernels);
@@ -25,7 +37,8 @@ export const record: JupyterFrontEndPlugin<void> = {
         {
           safe: true, // it draws text; what is in it runs only where the notebook is trusted
           mimeTypes: [SESSION_MIME],
-          createRenderer: () => new SessionRenderer(kernel, rendermime),
+          createRenderer: () =>
+            transcripts.add(new SessionRenderer(kernel, rendermime, transcripts.menu, trans.__("Export…"))),
         },
         RANK,
       );

@@ -6,8 +6,8 @@ import type { TranslationBundle } from "@jupyterlab/translation";
 import type { CommandRegistry } from "@lumino/commands";
 import type { Panel } from "@lumino/widgets";
 import * as commands from "./commands.ts";
+import { FORMATS, formatName, formatOf } from "./formats.ts";
 import { agentIcon } from "./icon.ts";
-import type { ExportFormat } from "./sidebar/api.ts";
 import type { Area, Sidebar } from "./sidebar/sidebar.ts";
 
 /** What the commands work with. */
@@ -85,11 +85,10 @@ export function addSessionCommands(host: SessionHost): void {
 }
 
 function addExport({ app, trans, sidebar }: SessionHost, session: object, idOf: (args: object) => string | null): void {
-  const names: Record<string, string> = { json: "JSON", markdown: "Markdown", html: "HTML" };
   app.commands.addCommand(commands.EXPORT_SESSION, {
-    label: ({ session_id, format }) => {
-      const name = names[String(format)] ?? "JSON";
-      return session_id ? name : trans.__("Export Agent Session as %1", name);
+    label: (args) => {
+      const name = formatName(formatOf(args), trans);
+      return args.session_id ? name : trans.__("Export Agent Session as %1", name);
     },
     caption: trans.__("Save the conversation as a file"),
     describedBy: {
@@ -97,13 +96,12 @@ function addExport({ app, trans, sidebar }: SessionHost, session: object, idOf: 
         type: "object",
         properties: {
           session_id: { ...session },
-          format: { type: "string", enum: [...commands.FORMATS], description: trans.__("Absent: JSON") },
+          format: { type: "string", enum: [...FORMATS], description: trans.__("Absent: JSON") },
         },
       },
     },
     isEnabled: (args) => idOf(args) !== null,
-    execute: async (args) =>
-      (await sidebar()).export(idOf(args) ?? "", (args.format as ExportFormat | undefined) ?? "json"),
+    execute: async (args) => (await sidebar()).export(idOf(args) ?? "", formatOf(args)),
   });
 }
 

@@ -6,7 +6,7 @@
 // their place.
 
 import type { IRenderMime, IRenderMimeRegistry } from "@jupyterlab/rendermime";
-import type { JSONObject } from "@lumino/coreutils";
+import { type JSONObject, UUID } from "@lumino/coreutils";
 import { Panel, Widget } from "@lumino/widgets";
 import { connectedChats, onChat } from "../page.ts";
 import { SESSION_MIME } from "../protocol/frames.ts";
@@ -35,9 +35,15 @@ export class SessionRenderer extends Panel implements IRenderMime.IRenderer {
   #live: LiveView | null = null;
   /** What the live view showed last, when its kernel had gone. */
   #seen: SavedSession | null = null;
+  readonly #bar: ExportBar;
 
-  constructor(kernel: KernelWatch, rendermime: IRenderMimeRegistry) {
+  /** `openMenu` shows what the transcript with that id can be exported as. */
+  constructor(kernel: KernelWatch, rendermime: IRenderMimeRegistry, openMenu: OpenMenu, label: string) {
     super();
+    this.id = `rw-transcript-${UUID.uuid4()}`;
+    this.#bar = new ExportBar(label, (button) => openMenu(this.id, button));
+    this.#bar.hide();
+    this.addWidget(this.#bar);
     this.addClass("rw-session");
     this.#kernel = kernel;
     this.#rendermime = rendermime;
@@ -50,6 +56,19 @@ export class SessionRenderer extends Panel implements IRenderMime.IRenderer {
     this.#model = model;
     this.#views ??= await loadView();
     this.#update();
+    // What belongs to one question of a chat has its menu in the palette alone.
+    this.#bar.setHidden(this.#views.readSession(model.data[SESSION_MIME]).messageId !== null);
+  }
+
+  /** What is shown; null where there is nothing yet. */
+  get session(): SavedSession | null {
+    const [views, model] = [this.#views, this.#model];
+    if (views === null || model === null) return null;
+    const saved = views.readSession(model.data[SESSION_MIME]);
+    const live = this.#live?.store;
+    const shown =
+      live !== undefined && live.log.length > 0 ? views.sessionOf(live, saved.messageId) : together(this.#seen, saved);
+    return shown.events.length > 0 ? shown : null;
   }
 
   override dispose(): void {
@@ -131,7 +150,7 @@ export class SessionRenderer extends Panel implements IRenderMime.IRenderer {
     });
     this.#live = live;
     live.setHidden(this.#saved !== null);
-    this.addWidget(live);
+    this.insertWidget(this.widgets.length - 1, live);
     void live.draw(model).then(() => {
       if (live.isDisposed) return;
       live.show();
@@ -139,6 +158,25 @@ export class SessionRenderer extends Panel implements IRenderMime.IRenderer {
       this.#saved = null;
       this.node.dataset.mode = "live";
     });
+  }
+}
+
+type OpenMenu = (transcript: string, button: HTMLElement) => void;
+
+/** The button below a transcript that offers it as a file. */
+class ExportBar extends Widget {
+  constructor(label: string, press: (button: HTMLElement) => void) {
+    super();
+    this.addClass("reasoning-widget");
+    this.addClass("rw-export-bar");
+    this.node.dataset.lmSuppressShortcuts = "true";
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "rw-button rw-quiet";
+    button.setAttribute("aria-haspopup", "menu");
+    button.textContent = label;
+    button.addEventListener("click", () => press(button));
+    this.node.append(button);
   }
 }
 

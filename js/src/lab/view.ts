@@ -2,11 +2,13 @@
 // with it, once. Mathematics and colours for code are chunks of their own, fetched when a text first needs them.
 
 import { provideLoaders } from "../modules.ts";
+import "./transcript.css";
 
 export { Store } from "../store.ts";
 export { readSession, savedStore, sessionOf } from "../transport/saved.ts";
 export { drawChat } from "../view/chat.tsx";
 export { drawSaved } from "../view/saved.tsx";
+export { exportSession } from "./export.ts";
 
 provideLoaders({
   math: () => import("../optional/math.ts"),

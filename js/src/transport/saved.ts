@@ -101,6 +101,12 @@ export function sessionOf(store: Store, messageId: string | null): SavedSession 
   };
 }
 
+/** A session as the file that an export holds. */
+export function fileOf({ sessionId, epoch, messageId, events, blobs }: SavedSession): object {
+  const about = messageId === null ? {} : { message_id: messageId };
+  return { format: FORMAT, version: VERSION, session_id: sessionId, epoch, ...about, events, blobs };
+}
+
 /** The events about a message, the run it got, and what was handed to that run. */
 function eventsAbout(transcript: Transcript, events: Frame[], messageId: string): Frame[] {
   const own = transcript.messages.filter((message) => message.id === messageId);

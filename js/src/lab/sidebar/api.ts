@@ -3,6 +3,7 @@
 import { URLExt } from "@jupyterlab/coreutils";
 import { ServerConnection } from "@jupyterlab/services";
 import type { Server } from "../../transport/socket.ts";
+import type { ExportFormat } from "../formats.ts";
 
 /** A session, as the server lists it. */
 export interface SessionInfo {
@@ -27,11 +28,6 @@ export interface SessionPage {
   sessions: SessionInfo[];
   next_cursor: string | null;
 }
-
-export type ExportFormat = "json" | "markdown" | "html";
-
-/** The endings of exported files. */
-export const ENDINGS: Record<ExportFormat, string> = { json: "json", markdown: "md", html: "html" };
 
 /** What the server answers when it does not do what it was asked, in words. */
 export class Refusal extends Error {
@@ -69,6 +65,11 @@ export class SessionsApi {
   /** The session as a file. */
   async export(id: string, format: ExportFormat): Promise<Blob> {
     return (await this.#call("GET", `sessions/${id}/export?format=${format}`)).blob();
+  }
+
+  /** A session that the server may not have, as a file. */
+  async convert(session: object, format: ExportFormat): Promise<Blob> {
+    return (await this.#call("POST", `export?format=${format}`, session)).blob();
   }
 
   /** Where the session is followed. Jupyter's cookie lets us in; a page that has none has a token. */

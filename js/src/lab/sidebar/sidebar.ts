@@ -16,11 +16,13 @@ import type { TranslationBundle } from "@jupyterlab/translation";
 import { MenuSvg } from "@jupyterlab/ui-components";
 import { UUID } from "@lumino/coreutils";
 import type { Panel } from "@lumino/widgets";
-import { DELETE_SESSION, EXPORT_SESSION, FORMATS, NOTIFY, OPEN_SESSION, RENAME_SESSION, TAB } from "../commands.ts";
+import { DELETE_SESSION, EXPORT_SESSION, NOTIFY, OPEN_SESSION, RENAME_SESSION, TAB } from "../commands.ts";
+import { download } from "../download.ts";
 import { agentIcon } from "../icon.ts";
 import type { StatusItem } from "../status.ts";
 import "../view.ts";
-import { ENDINGS, type ExportFormat, type SessionInfo, SessionsApi } from "./api.ts";
+import { ENDINGS, type ExportFormat, FORMATS } from "../formats.ts";
+import { type SessionInfo, SessionsApi } from "./api.ts";
 import type { Attachment } from "./attachments.ts";
 import { ChatView } from "./chat-view.tsx";
 import { type Conversation, Conversations } from "./conversations.ts";
@@ -144,12 +146,7 @@ export class Sidebar {
 
   async export(id: string, format: ExportFormat): Promise<void> {
     await this.#change(async () => {
-      const file = await this.#api.export(id, format);
-      const link = document.createElement("a");
-      link.href = URL.createObjectURL(file);
-      link.download = `${fileName(this.#titleOf(id) ?? id)}.${ENDINGS[format]}`;
-      link.click();
-      URL.revokeObjectURL(link.href);
+      download(await this.#api.export(id, format), this.#titleOf(id) ?? id, ENDINGS[format]);
     }, this.#host.trans.__("The session was not exported"));
   }
 
@@ -300,14 +297,4 @@ export class Sidebar {
   #setting(name: string): unknown {
     return this.#host.settings?.get(name).composite;
   }
-}
-
-/** A title as the name of a file. */
-function fileName(title: string): string {
-  return (
-    title
-      .replace(/[^\p{L}\p{N} ._-]+/gu, "")
-      .trim()
-      .slice(0, 80) || "session"
-  );
 }

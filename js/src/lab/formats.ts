@@ -1,0 +1,33 @@
+// What a conversation can be exported as.
+
+import type { TranslationBundle } from "@jupyterlab/translation";
+
+export const FORMATS = ["markdown", "html", "json", "notebook", "table"] as const;
+
+export type ExportFormat = (typeof FORMATS)[number];
+
+/** The endings of exported files. */
+export const ENDINGS: Record<ExportFormat, string> = {
+  markdown: "md",
+  html: "html",
+  json: "json",
+  notebook: "ipynb",
+  table: "csv",
+};
+
+/** The format that the arguments of a command name; JSON if none. */
+export function formatOf({ format }: { format?: unknown }): ExportFormat {
+  return FORMATS.find((known) => known === format) ?? "json";
+}
+
+/** What a format is called. */
+export function formatName(format: ExportFormat, trans: TranslationBundle): string {
+  const names: Record<ExportFormat, string> = {
+    markdown: "Markdown",
+    html: "HTML",
+    json: "JSON",
+    notebook: trans.__("Notebook"),
+    table: trans.__("Table (CSV)"),
+  };
+  return names[format];
+}

@@ -1,0 +1,81 @@
+// The transcripts that the page shows, and the commands that export them.
+
+import type { JupyterFrontEnd } from "@jupyterlab/application";
+import { type ICommandPalette, showErrorMessage } from "@jupyterlab/apputils";
+import type { INotebookTracker } from "@jupyterlab/notebook";
+import type { TranslationBundle } from "@jupyterlab/translation";
+import { MenuSvg } from "@jupyterlab/ui-components";
+import { EXPORT_TRANSCRIPT } from "./commands.ts";
+import { FORMATS, formatName, formatOf } from "./formats.ts";
+import { loadView } from "./lazy.ts";
+import type { SessionRenderer } from "./session.ts";
+
+export class Transcripts {
+  readonly #shown = new Set<SessionRenderer>();
+  readonly #app: JupyterFrontEnd;
+  readonly #notebooks: INotebookTracker;
+  readonly #trans: TranslationBundle;
+
+  constructor(app: JupyterFrontEnd, notebooks: INotebookTracker, trans: TranslationBundle) {
+    this.#app = app;
+    this.#notebooks = notebooks;
+    this.#trans = trans;
+    app.commands.addCommand(EXPORT_TRANSCRIPT, {
+      label: (args) => {
+        const name = formatName(formatOf(args), trans);
+        return args.output ? name : trans.__("Export Transcript as %1", name);
+      },
+      caption: trans.__("Save the conversation below the cell as a file"),
+      describedBy: {
+        args: {
+          type: "object",
+          properties: {
+            format: { type: "string", enum: [...FORMATS], description: trans.__("Absent: JSON") },
+            output: { type: "string", description: trans.__("The id of its element. Absent: below the active cell") },
+          },
+        },
+      },
+      isEnabled: (args) => this.#find(args)?.session != null,
+      execute: (args) => this.#export(args),
+    });
+    notebooks.activeCellChanged.connect(() => app.commands.notifyCommandChanged(EXPORT_TRANSCRIPT));
+  }
+
+  addTo(palette: ICommandPalette): void {
+    const category = this.#trans.__("Agents");
+    for (const format of FORMATS) palette.addItem({ command: EXPORT_TRANSCRIPT, args: { format }, category });
+  }
+
+  /** A transcript is shown, until it is disposed of. */
+  add(transcript: SessionRenderer): SessionRenderer {
+    this.#shown.add(transcript);
+    transcript.disposed.connect(() => this.#shown.delete(transcript));
+    return transcript;
+  }
+
+  /** What a transcript can be exported as, as a menu below `button`. */
+  readonly menu = (output: string, button: HTMLElement): void => {
+    const menu = new MenuSvg({ commands: this.#app.commands });
+    for (const format of FORMATS) menu.addItem({ command: EXPORT_TRANSCRIPT, args: { format, output } });
+    menu.aboutToClose.connect(() => button.focus());
+    const { right, bottom } = button.getBoundingClientRect();
+    menu.open(right, bottom, { horizontalAlignment: "right" });
+  };
+
+  #find({ output }: { output?: unknown }): SessionRenderer | undefined {
+    const cell = this.#notebooks.activeCell?.node;
+    return [...this.#shown].find(({ id, node }) => (output ? id === output : cell?.contains(node)));
+  }
+
+  async #export(args: { format?: unknown; output?: unknown }): Promise<void> {
+    const session = this.#find(args)?.session;
+    if (session == null) return;
+    try {
+      const { exportSession } = await loadView();
+      await exportSession(session, formatOf(args), this.#app.serviceManager.serverSettings);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      void showErrorMessage(this.#trans.__("The transcript was not exported"), reason);
+    }
+  }
+}
