@@ -15,6 +15,8 @@ class NoResizeObserver {
 }
 globalThis.ResizeObserver ??= NoResizeObserver;
 Element.prototype.scrollIntoView ??= () => {};
+// The test's DOM has none; the ids of tests need no escape.
+globalThis.CSS ??= { escape: (text: string) => text } as typeof CSS;
 
 export const SESSION: Frame = {
   type: "session",

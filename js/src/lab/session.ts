@@ -35,6 +35,7 @@ export class SessionRenderer extends Panel implements IRenderMime.IRenderer {
   #live: LiveView | null = null;
   /** What the live view showed last, when its kernel had gone. */
   #seen: SavedSession | null = null;
+  #failed: FailedView | null = null;
   readonly #bar: ExportBar;
 
   /** `openMenu` shows what the transcript with that id can be exported as. */
@@ -54,7 +55,12 @@ export class SessionRenderer extends Panel implements IRenderMime.IRenderer {
   /** Called again whenever the output has changed. */
   async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
     this.#model = model;
-    this.#views ??= await loadView();
+    try {
+      this.#views ??= await loadView();
+    } catch (error) {
+      this.#fail(error);
+      return;
+    }
     this.#update();
     // What belongs to one question of a chat has its menu in the palette alone.
     this.#bar.setHidden(this.#views.readSession(model.data[SESSION_MIME]).messageId !== null);
@@ -81,6 +87,26 @@ export class SessionRenderer extends Panel implements IRenderMime.IRenderer {
   #update(): void {
     const [views, model] = [this.#views, this.#model];
     if (views === null || model === null || this.isDisposed) return;
+    try {
+      this.#show(views, model);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  /** Whatever goes wrong, what else the notebook holds of the session can be read. */
+  #fail(error: unknown): void {
+    const { data = {} } = this.#model ?? {};
+    if (this.isDisposed) return;
+    this.#failed?.dispose();
+    this.#failed = new FailedView(this.#rendermime, data, error);
+    this.insertWidget(0, this.#failed);
+    this.#saved?.dispose();
+    this.#live?.dispose();
+    [this.#saved, this.#live] = [null, null];
+  }
+
+  #show(views: Views, model: IRenderMime.IMimeModel): void {
     const { model_id: id = "" } = (model.data[WIDGET_MIME] ?? {}) as { model_id?: string };
     const state = model.trusted && id ? this.#kernel.state(id) : "gone";
     if (state === "open") {
@@ -97,6 +123,8 @@ export class SessionRenderer extends Panel implements IRenderMime.IRenderer {
       this.#live?.dispose();
       this.#live = null;
     }
+    this.#failed?.dispose();
+    this.#failed = null;
     this.node.dataset.mode = this.#saved === null ? "live" : "saved";
   }
 
@@ -138,7 +166,7 @@ export class SessionRenderer extends Panel implements IRenderMime.IRenderer {
     const earlier = this.#saved;
     const drawn = JSON.stringify([session, over && isOpen(session)]);
     if (earlier?.drawn === drawn) return;
-    this.#saved = new SavedView(views, session, over, drawn);
+    this.#saved = new SavedView(views, session, over, drawn, (error) => this.#fail(error));
     this.insertWidget(0, this.#saved);
     earlier?.dispose();
   }
@@ -190,15 +218,38 @@ class SavedView extends Widget {
     session: SavedSession,
     over: boolean,
     readonly drawn: string,
+    failed: (error: unknown) => void,
   ) {
     super();
-    this.#end = views.drawSaved(this.node, views.savedStore(session, over), session);
+    // Told later: it may be about the first that is drawn, here.
+    const fail = (error: unknown): unknown => setTimeout(() => this.isDisposed || failed(error));
+    this.#end = views.drawSaved(this.node, views.savedStore(session, over), session, fail);
   }
 
   override dispose(): void {
     if (this.isDisposed) return;
     this.#end();
     super.dispose();
+  }
+}
+
+/** A note that says why there are no cards, and the transcript as text. */
+class FailedView extends Panel {
+  constructor(rendermime: IRenderMimeRegistry, data: IRenderMime.IMimeModel["data"], error: unknown) {
+    super();
+    const note = new Widget();
+    note.node.setAttribute("role", "alert");
+    note.node.style.padding = "4px 0"; // the styles may be what is missing
+    const reason = error instanceof Error ? error.message : String(error);
+    note.node.textContent = `The cards of this transcript cannot be drawn (${reason}). This is its text:`;
+    this.addWidget(note);
+    const type = ["text/html", "text/plain"].find((known) => known in data);
+    if (type === undefined) return;
+    const text = rendermime.createRenderer(type);
+    this.addWidget(text);
+    text
+      .renderModel(rendermime.createModel({ data: { [type]: data[type] }, trusted: false }))
+      .catch(() => note.node.append(" There is none."));
   }
 }
 

@@ -1,5 +1,5 @@
 import { render, type VNode } from "preact";
-import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useErrorBoundary, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { findRun, type Message } from "../protocol/fold.ts";
 import type { Store } from "../store.ts";
 import { Announcer } from "./announcer.tsx";
@@ -17,8 +17,16 @@ import { Timeline } from "./timeline.tsx";
 import "./root.css";
 import "./chat.css";
 
-/** Draw the chat of `store` into `element`, or only one message and its run. The result takes it away again. */
-export function drawChat(element: HTMLElement, store: Store, messageId: string | null = null): () => void {
+/**
+ * Draw the chat of `store` into `element`, or only one message and its run. The result takes it away again. Where it cannot
+ * be drawn, now or later, a note says so, and `failed` is told.
+ */
+export function drawChat(
+  element: HTMLElement,
+  store: Store,
+  messageId: string | null = null,
+  failed?: (error: unknown) => void,
+): () => void {
   const root = document.createElement("div");
   root.className = "reasoning-widget";
   // JupyterLab: keys pressed in here are no shortcuts of the notebook, but for the one that saves it.
@@ -32,7 +40,7 @@ export function drawChat(element: HTMLElement, store: Store, messageId: string |
   element.append(root);
   render(
     <StoreContext.Provider value={store}>
-      <Chat messageId={messageId} />
+      <Chat messageId={messageId} failed={failed} />
     </StoreContext.Provider>,
     root,
   );
@@ -64,7 +72,13 @@ function whenReplaced(element: HTMLElement, store: Store, end: () => void): () =
   };
 }
 
-function Chat({ messageId }: { messageId: string | null }): VNode {
+interface ChatProps {
+  messageId: string | null;
+  failed: ((error: unknown) => void) | undefined;
+}
+
+function Chat({ messageId, failed }: ChatProps): VNode {
+  const [error] = useErrorBoundary(failed);
   const store = useStore("composer", "chat");
   const run = messageId === null ? null : store.transcript.runs.findLast((other) => other.message_id === messageId);
   const agent = run?.agent_name ?? (store.agent || store.transcript.runs.at(-1)?.agent_name);
@@ -83,6 +97,7 @@ function Chat({ messageId }: { messageId: string | null }): VNode {
     ),
     [messageId, running, epoch],
   );
+  if (error) return <div role="alert">This chat cannot be drawn: {String(error)}</div>;
   return (
     <section class="rw-chat" aria-label={agent ? `Chat with ${agent}` : "Chat"}>
       {content}

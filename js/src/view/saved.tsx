@@ -9,14 +9,19 @@ import { formatNumber } from "./format.ts";
 import { Icon } from "./icons.tsx";
 import "./saved.css";
 
-/** Draw what was saved of a session into `element`. The result takes it away again. */
-export function drawSaved(element: HTMLElement, store: Store, session: SavedSession): () => void {
+/** Draw what was saved of a session into `element`; see `drawChat`. */
+export function drawSaved(
+  element: HTMLElement,
+  store: Store,
+  session: SavedSession,
+  failed?: (error: unknown) => void,
+): () => void {
   const empty = session.events.length === 0;
   const notes = empty && session.notes.length === 0 ? ["Nothing was asked here yet."] : session.notes;
   // The field stands where the composer of the live chat is: what is read stays in its place when one follows the other.
   const [above, body, below] = [bar(), document.createElement("div"), bar()];
   element.append(above, body, below);
-  const end = drawChat(body, store, session.messageId);
+  const end = drawChat(body, store, session.messageId, failed);
   render(<Notes notes={notes} />, above);
   if (!empty) render(<Find store={store} body={body} />, below);
   return () => {

@@ -1,0 +1,69 @@
+"""A transcript whose cards cannot be drawn: a note says so, and the text that the notebook holds is there."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Route, expect
+
+from tests.scripted_model import say
+
+CHAT = 'from reasoning_widget import ReasoningChat\n\nReasoningChat(agent="researcher")'
+ANSWER = "Forty-two **it is**."
+
+# The cards watch their size, and nothing else does in an output.
+NO_SIZES = """
+    window.ResizeObserver = class extends ResizeObserver {
+        observe(element) {
+            if (element.closest(".reasoning-widget")) throw new Error("no room");
+            super.observe(element);
+        }
+    };
+"""
+
+
+@pytest.fixture
+def window_options():
+    return {}  # a window of its own, for what breaks in it
+
+
+@pytest.fixture
+def saved(lab, model):
+    """A notebook that holds a conversation, its page closed."""
+    model.script("answer", [[say(ANSWER)]])
+    notebook = lab.open(CHAT)
+    chat = notebook.open_chat()
+    chat.ask("What is the answer?")
+    chat.expect_ready()
+    notebook.wait_for_saved(ANSWER)
+    notebook.save()
+    notebook.close()
+    return notebook.path
+
+
+def expect_text(notebook, reason: str) -> None:
+    output = notebook.output(0)
+    note = output.get_by_role("alert")
+    expect(note).to_contain_text("The cards of this transcript cannot be drawn")
+    expect(note).to_contain_text(reason)
+    expect(output.get_by_text("What is the answer?", exact=True)).to_be_visible()
+    expect(output.get_by_text("it is", exact=True)).to_be_visible()
+    expect(output.get_by_role("article")).to_have_count(0)
+
+
+def test_a_view_that_throws_leaves_the_text(lab, window, saved):
+    window.on("page", lambda page: page.add_init_script(NO_SIZES))
+    expect_text(lab.open_file(saved), "no room")
+    lab.errors.clear()
+
+
+def test_where_the_views_cannot_be_fetched_their_text_is_there(lab, window, saved):
+    def refuse(route: Route) -> None:
+        body = route.fetch().text()
+        if "rw-conversation" in body:
+            route.abort()
+        else:
+            route.fulfill(body=body, content_type="text/javascript")
+
+    window.route("**/extensions/reasoning-widget/static/*.js*", refuse)
+    expect_text(lab.open_file(saved), "Loading")
+    lab.errors.clear()
