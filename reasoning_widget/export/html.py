@@ -85,8 +85,8 @@ def to_page(state: Transcript, notes: Sequence[str] = ()) -> str:
 
 
 def _question(message: JSON) -> str:
-    asked = escape(_shown(message["content"]))
-    return f'<p style="white-space:pre-wrap;font-weight:600;margin:12px 0 6px">{asked}</p>'
+    asked = escape(_shown(message["content"])).replace("\n", "<br>")
+    return f'<p style="white-space:pre-wrap;margin:12px 0 6px"><strong>{asked}</strong></p>'
 
 
 def _note(text: str) -> str:

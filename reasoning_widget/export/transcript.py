@@ -94,8 +94,12 @@ def step_title(step: JSON) -> str:
     if step.get("status") in ("failed", "stopped", "streaming"):
         title += f" ({'unfinished' if step['status'] == 'streaming' else step['status']})"
     if "duration" in step:
-        title += f" · {step['duration']:.1f} s"
+        title += f" · {_duration(step['duration'])}"
     return title
+
+
+def _duration(seconds: float) -> str:
+    return f"{round(seconds * 1000)} ms" if seconds < 0.095 else f"{seconds:.1f} s"
 
 
 def step_code(step: JSON) -> str | None:

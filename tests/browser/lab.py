@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from textwrap import dedent
 from typing import Any
@@ -79,9 +80,18 @@ class Lab:
         notebook.drawn()
         return notebook
 
-    def open_without_kernel(self, path: Path, theme: str = LIGHT) -> Notebook:
-        """A notebook that is there, in a page of its own, as whoever only reads it has it."""
+    def open_without_kernel(
+        self, path: Path, theme: str = LIGHT, prepare: Callable[[Page], object] = lambda _: None
+    ) -> Notebook:
+        """A notebook that is there, in a page of its own, as whoever only reads it has it.
+
+        Args:
+            path: The file.
+            theme: JupyterLab's theme.
+            prepare: Done to the page before anything is in it.
+        """
         page = self._page()
+        prepare(page)
         page.goto(f"{self.origin}/lab/workspaces/{self._name}-reading?reset&token={self._token}")
         page.wait_for_function("() => window.jupyterapp?.restored.then(() => true)")
         notebook = Notebook(page, path)

@@ -40,9 +40,9 @@ TOUCH_EVERYTHING = """region => {
 }"""
 # A link to another page may stay, for whoever clicks it; nothing may load by itself or be anything but a link.
 DANGEROUS = """region => [...region.querySelectorAll("article *")].filter(element =>
-    [...element.attributes].some(({ name, value }) =>
+    [...element.attributes].filter(({ name }) => name !== "aria-label").some(({ name, value }) =>
         name.startsWith("on")
-        || /script:|data:text/i.test(value.replace(/\\s/g, "")) && name !== "aria-label"
+        || /script:|data:text/i.test(value.replace(/\\s/g, ""))
         || /far-away/.test(value) && !(element.localName === "a" && /^(href|title)$/.test(name)))
     || element.localName === "a" && element.hasAttribute("href") && !/^(https?|mailto):$/.test(element.protocol)
 ).map(element => element.outerHTML)"""

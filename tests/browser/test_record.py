@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import signal
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import nbformat
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Dialog, Page, expect
 
 from tests.browser.accessibility import violations
 from tests.browser.chat import CHAT_WITH, Chat
+from tests.browser.hostile import PAYLOADS
 from tests.browser.lab import DARK, LIGHT
 from tests.browser.look import contrasts
+from tests.browser.test_hostile import DANGEROUS, TOUCH_EVERYTHING
 from tests.browser.test_keyboard import tab_to
 from tests.browser.test_look import READABLE
 from tests.scripted_model import call, gate, say, think
@@ -45,6 +50,9 @@ EVERYTHING = """
     chat = ReasoningChat(agent=everything)
     chat
 """
+
+SESSION_MIME = "application/vnd.reasoning-widget.session.v1+json"
+WIDGET_MIME = "application/vnd.jupyter.widget-view+json"
 
 _UNFOLD = """root => root.querySelectorAll("[aria-expanded=false]").forEach(fold => fold.click())"""
 _ALL_OPEN = """root => root.querySelector("[aria-expanded=false]") === null"""
@@ -354,3 +362,164 @@ def test_secrets_and_what_is_too_long_are_not_in_the_file_and_leave_a_mark(lab):
     expect(chat.card("Tool result", 1).get_by_role("img")).to_be_visible()
     expect(chat.card("Final answer")).to_contain_text("The key is [masked: API key].")
     expect(notebook.output(2)).to_have_text("This conversation was not saved (save=False).")
+
+
+SMALL: Any = {"width": 900, "height": 1400}
+HOST = """<!doctype html><html lang="en"><title>A host</title><meta charset="utf-8">
+<style>:root { color-scheme: light dark } body { background: Canvas; color: CanvasText }</style><body>"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("styles", ["as they are", "stripped"])
+def test_elsewhere_the_saved_page_can_be_read_with_and_without_its_styles(browser, record, tmp_path, scheme, styles):
+    data = nbformat.read(record.path, as_version=4).cells[0].outputs[0].data
+    html = data["text/html"]
+    if styles == "stripped":
+        html = re.sub(r"<style>.*?</style>| style=\"[^\"]*\"", "", html)
+        assert "style" not in html
+    file = tmp_path / "page.html"
+    file.write_text(HOST + html, encoding="utf-8")
+    with contextlib.closing(
+        browser.new_context(color_scheme=scheme, viewport={"width": 900, "height": 1400})
+    ) as window:
+        page = window.new_page()
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(file.as_uri())
+        for step in page.locator("details").all():
+            was = step.get_attribute("open")
+            step.locator("summary").click()
+            assert step.get_attribute("open") != was
+            if was is not None:
+                step.locator("summary").click()
+        shown = set(re.findall(r"\w+", page.locator("body").inner_text()))
+        assert page.locator("details").count() == 15
+        for event in data[SESSION_MIME]["events"]:
+            texts = [event["data"].get("content", ""), event["data"].get("tool", {}).get("arguments", "")]
+            text = re.sub(r"\]\(\S+\)|```\w+", "", "\n".join(texts))  # where links lead, and names of languages
+            assert set(re.findall(r"\w+", text)) - shown == set()
+        assert "printed" in shown
+        assert page.locator("img").evaluate_all("all => all.every(picture => picture.naturalWidth > 0)")
+        assert page.locator("script").count() == 0
+        assert [(text, ratio) for text, ratio in contrasts(page.locator("body")) if ratio < READABLE] == []
+        assert violations(page.locator("body > div")) == []
+        assert [url for url in asked if not url.startswith(("file:", "data:"))] == []
+
+
+def bundle(events: list[Any], **more: Any) -> dict[str, Any]:
+    """What an output holds whose session has these events, numbered in order."""
+    numbered = [
+        {**event, "seq": number} if isinstance(event, dict) else event for number, event in enumerate(events, 1)
+    ]
+    name = f"s{len(numbered)}"
+    file = {"format": "reasoning-widget.session", "version": 1, "session_id": name, "epoch": name, "events": numbered}
+    return {
+        SESSION_MIME: {**file, **more},
+        WIDGET_MIME: {"model_id": "none"},
+        "text/html": "<img src=x onerror=hit(99)>",
+    }
+
+
+def event(kind: str, **data: Any) -> dict[str, Any]:
+    return {"type": kind, "data": data}
+
+
+def step(kind: str, content: str, **data: Any) -> dict[str, Any]:
+    return event("reasoning_step", run_id="r", type=kind, content=content, iteration=1, timestamp=1.0, **data)
+
+
+BEGUN = [
+    event("user_message", id="m", content="Why?"),
+    event("run_started", run_id="r", message_id="m", agent_name="a"),
+]
+TEXT = "\n\n".join(PAYLOADS)
+COVER = '<style>* { position: fixed; inset: 0 }</style><div style="position:fixed;inset:0;z-index:9999">cover</div>'
+LONG_TEXT = "5 MB " * 1_000_000
+SPOILT = [
+    {SESSION_MIME: '{"format": "reasoning-widget.session", "version": 1, "events": [{"ty'},
+    bundle([*BEGUN, step("thought", "It was", id="1", status="streaming"), {"type": "reasoning_step"}]),
+    bundle([*BEGUN, step("thought", "Known", id="1"), event("mood", good=True)], version=99),
+    bundle(
+        [*BEGUN, 7, step("tool_use", "Called", id=3, tool="x", output=[], usage=1, status={}), event("run_finished")]
+    ),
+    bundle(
+        [
+            event("user_message", id="m", content=PAYLOADS[0]),
+            event("run_started", run_id="r", message_id="m", agent_name=PAYLOADS[4]),
+            step("thought", TEXT + COVER, id="1", agent=PAYLOADS[4]),
+            step("tool_use", TEXT, id="2", tool={"name": PAYLOADS[4], "arguments": json.dumps(PAYLOADS)}),
+            step(
+                "tool_result",
+                TEXT,
+                id="3",
+                tool={"name": "x"},
+                output={"text/html": TEXT + COVER, "image/svg+xml": TEXT, "application/javascript": "hit(100)"},
+            ),
+            step("error", TEXT, id="4"),
+            step("final_answer", TEXT + COVER, id="5"),
+            step(PAYLOADS[4], TEXT, id=PAYLOADS[4]),
+            event(PAYLOADS[4], text=TEXT),
+        ],
+    ),
+    bundle(
+        [
+            *BEGUN,
+            step("tool_use", "", id="1", tool={"name": LONG_TEXT, "arguments": LONG_TEXT}),
+            step("tool_result", LONG_TEXT, id="2", output={"text/plain": LONG_TEXT, "text/html": LONG_TEXT}),
+            step("final_answer", LONG_TEXT, id="3"),
+        ],
+        session_id=LONG_TEXT,
+    ),
+]
+
+
+def test_a_file_that_was_cut_off_edited_or_poisoned_is_shown_as_far_as_it_goes_and_nothing_in_it_runs(lab, window):
+    path = lab.write(*("pass" for _ in SPOILT))
+    file = nbformat.read(path, as_version=4)
+    for cell, data in zip(file.cells, SPOILT, strict=True):
+        cell.outputs = [nbformat.v4.new_output("display_data", data)]
+    nbformat.write(file, path)
+    happened: list[object] = []
+
+    def dismiss(dialog: Dialog) -> None:
+        happened.append(dialog.message)
+        dialog.dismiss()
+
+    def listen(page: Page) -> None:
+        page.expose_function("hit", lambda number: happened.append(number))  # noqa: PLW0108 (a built-in will not do)
+        page.on("dialog", dismiss)
+
+    notebook = lab.open_without_kernel(path, prepare=listen)
+    page = notebook.page
+
+    expect(notebook.output(0)).to_have_text("What is saved here is no transcript that can be read.")
+    expect(notebook.output(1)).to_contain_text("One event in it cannot be read, and is left out.")
+    expect(notebook.chat(1).card("Thought")).to_contain_text("It was")
+    expect(notebook.chat(1).region).to_contain_text("Interrupted")
+    expect(notebook.output(2)).to_contain_text("This was saved by a later version. What this version knows is shown.")
+    expect(notebook.chat(2).card("Thought")).to_contain_text("Known")
+    expect(notebook.output(2)).to_contain_text("mood")
+    expect(notebook.output(3)).to_contain_text("2 events in it cannot be read, and are left out.")
+    expect(notebook.chat(3).cards).to_have_count(1)
+    expect(notebook.chat(5).card("Final answer")).to_contain_text("characters were cut")
+
+    for number in range(1, len(SPOILT)):
+        notebook.chat(number).region.evaluate(_UNFOLD)
+    poisoned = notebook.chat(4)
+    for name in ("Thought", "Tool use", "Tool result", "Final answer", "Error"):
+        expect(poisoned.card(name)).to_contain_text("hit(")
+    poisoned.region.evaluate(TOUCH_EVERYTHING)
+    assert poisoned.region.evaluate(DANGEROUS) == []
+    assert page.locator(".rw-session :is(script, iframe, object, embed, style, link)").count() == 0
+    placed = "all => all.filter(each => getComputedStyle(each).position === 'fixed').length"
+    assert page.locator(".rw-session *").evaluate_all(placed) == 0
+    page.get_by_role("menuitem", name="File", exact=True).click(trial=True)
+
+    # A picture elsewhere is a link, which the reader may follow.
+    window.route("http://far-away.invalid/**", lambda route: route.fulfill(body="fetched"))
+    assert lab.requests_to_others == []
+    with window.expect_page() as opened:
+        poisoned.region.get_by_role("link", name="[a picture]").first.click()
+    expect(opened.value.get_by_text("fetched")).to_be_visible()
+    window.unroute_all()
+    assert happened == []
