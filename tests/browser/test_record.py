@@ -361,7 +361,7 @@ def test_secrets_and_what_is_too_long_are_not_in_the_file_and_leave_a_mark(lab):
     expect(chat.card("Tool result", 1)).to_contain_text("it was 1600 by 1200 pixels")
     expect(chat.card("Tool result", 1).get_by_role("img")).to_be_visible()
     expect(chat.card("Final answer")).to_contain_text("The key is [masked: API key].")
-    expect(notebook.output(2)).to_have_text("This conversation was not saved (save=False).")
+    expect(notebook.output(2)).to_have_text("This conversation was not saved (save=False).", use_inner_text=True)
 
 
 SMALL: Any = {"width": 900, "height": 1400}
@@ -492,7 +492,9 @@ def test_a_file_that_was_cut_off_edited_or_poisoned_is_shown_as_far_as_it_goes_a
     notebook = lab.open_without_kernel(path, prepare=listen)
     page = notebook.page
 
-    expect(notebook.output(0)).to_have_text("What is saved here is no transcript that can be read.")
+    expect(notebook.output(0)).to_have_text(
+        "What is saved here is no transcript that can be read.", use_inner_text=True
+    )
     expect(notebook.output(1)).to_contain_text("One event in it cannot be read, and is left out.")
     expect(notebook.chat(1).card("Thought")).to_contain_text("It was")
     expect(notebook.chat(1).region).to_contain_text("Interrupted")

@@ -62,8 +62,6 @@ export class SessionRenderer extends Panel implements IRenderMime.IRenderer {
       return;
     }
     this.#update();
-    // What belongs to one question of a chat has its menu in the palette alone.
-    this.#bar.setHidden(this.#views.readSession(model.data[SESSION_MIME]).messageId !== null);
   }
 
   /** What is shown; null where there is nothing yet. */
@@ -104,6 +102,7 @@ export class SessionRenderer extends Panel implements IRenderMime.IRenderer {
     this.#saved?.dispose();
     this.#live?.dispose();
     [this.#saved, this.#live] = [null, null];
+    this.node.dataset.mode = "failed";
   }
 
   #show(views: Views, model: IRenderMime.IMimeModel): void {
@@ -125,7 +124,15 @@ export class SessionRenderer extends Panel implements IRenderMime.IRenderer {
     }
     this.#failed?.dispose();
     this.#failed = null;
-    this.node.dataset.mode = this.#saved === null ? "live" : "saved";
+    this.#mark();
+  }
+
+  /** Say what is shown, and offer it as a file. What is about one question of a chat has its menu in the palette alone. */
+  #mark(): void {
+    const mode = this.#saved === null ? "live" : "saved";
+    this.node.dataset.mode = mode;
+    const { messageId = null } = this.#views?.readSession(this.#model?.data[SESSION_MIME]) ?? {};
+    this.#bar.setHidden(messageId !== null || (mode === "saved" && this.session === null));
   }
 
   /** Put what the kernel says should be kept into the output, if it says more. */
@@ -184,7 +191,7 @@ export class SessionRenderer extends Panel implements IRenderMime.IRenderer {
       live.show();
       this.#saved?.dispose();
       this.#saved = null;
-      this.node.dataset.mode = "live";
+      this.#mark();
     });
   }
 }
