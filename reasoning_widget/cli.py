@@ -299,7 +299,13 @@ def _errors_in_words() -> Iterator[None]:
     try:
         yield
     except NotAllowed as error:
-        _fail(f"{error} Put the server's token into REASONING_WIDGET_TOKEN.", NOT_ALLOWED)
+        _, ticket = _secrets()
+        better = (
+            "another ticket into REASONING_WIDGET_TICKET"
+            if ticket
+            else "the server's token into REASONING_WIDGET_TOKEN"
+        )
+        _fail(f"{error} Put {better}.", NOT_ALLOWED)
     except Disconnected as error:
         _fail(str(error), UNREACHABLE)
     except (AgentError, ProtocolError, LookupError) as error:

@@ -12,6 +12,7 @@ from reasoning_widget import connect
 from reasoning_widget.cli import app
 from tests.command import Terminal, run
 from tests.server.client import new_session
+from tests.server.rest import call, mint
 
 
 @pytest.fixture
@@ -136,6 +137,22 @@ def test_export_prints_or_writes_a_session(there, heron):
     done = run("export", heron, "--format", "html", "--output", "heron.html", **there)
     assert (done.returncode, done.stdout) == (0, "")
     assert (there["cwd"] / "heron.html").read_text().startswith("<!doctype html>")
+
+
+def test_a_ticket_opens_its_session_until_it_is_revoked(server, here):
+    session_id = new_session()
+    made = mint(server, session_id, "talk")
+    way = {"REASONING_WIDGET_TOKEN": "", "REASONING_WIDGET_TICKET": made["ticket"]}
+    assert here("ask", "hello", "--agent", "echo", "--session", session_id, **way).stdout == "You said: hello\n"
+    assert "You said: hello" in here("export", session_id, **way).stdout
+    assert here("export", "another", **way).exit_code == 4
+    call(server, "DELETE", f"tickets/{made['id']}")
+    for command in (("ask", "again", "--session", session_id), ("watch", session_id), ("export", session_id)):
+        refused = here(*command, **way)
+        assert refused.exit_code == 4
+        assert "the ticket was revoked" in refused.stderr
+        assert "another ticket into REASONING_WIDGET_TICKET" in refused.stderr
+        assert made["ticket"] not in refused.stderr
 
 
 @pytest.mark.parametrize("command", [("ask", "hello"), ("watch", "s"), ("sessions",), ("export", "s")])
