@@ -59,11 +59,20 @@ class ReasoningHandler(JupyterHandler):
             if not self.current_user and self.request.method != "OPTIONS":  # by which browsers ask before they ask
                 raise web.HTTPError(403, _WHO)
             return
-        if not self.check_host():
-            raise web.HTTPError(403)
+        self.check_host()
         self.ticket = self._verified(token)
         self.current_user = self._jupyter_current_user = User(self.ticket.subject)
         self.set_cors_headers()
+
+    def check_host(self) -> bool:
+        """Whether the server may be called by the name that it was called by.
+
+        Raises:
+            HTTPError: 403, it may not.
+        """
+        if super().check_host():
+            return True
+        raise web.HTTPError(403, "the server does not answer to this name: add it to `ServerApp.local_hostnames`")
 
     def error_body(self, status_code: int, error: BaseException | None) -> JSON:
         """An error, for the one who asked: a code for programs, a sentence for people."""

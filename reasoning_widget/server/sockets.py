@@ -79,6 +79,16 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
             raise web.HTTPError(400, f"`{name}` must be a number of an event, or absent")
         return int(text)
 
+    def check_origin(self, origin: str | None = None) -> bool:
+        """Whether a page of that origin may connect.
+
+        Raises:
+            HTTPError: 403, it may not. Tornado would say so in no words that a client shows.
+        """
+        if super().check_origin(origin):
+            return True
+        raise web.HTTPError(403, "a page of another site needs a ticket, or `ServerApp.allow_origin` must name it")
+
     def set_default_headers(self) -> None:
         """None of those that say how a page may be used."""
 

@@ -17,8 +17,12 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from websockets.asyncio.client import connect as websockets_connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from reasoning_widget import connect
+from reasoning_widget.client import NotAllowed
+from reasoning_widget.client.address import Address
 from reasoning_widget.server import api
 from tests.server.client import connected, new_session
 from tests.server.conftest import reasoning_server
@@ -281,7 +285,9 @@ async def test_a_person_who_has_logged_in_needs_nothing_but_the_cookie_to_read(g
         await client.until("run_finished")
 
 
-async def test_a_page_elsewhere_is_refused_with_the_cookie_and_let_in_with_a_ticket(guarded, session_id, cookies):
+async def test_a_page_elsewhere_is_refused_with_the_cookie_and_let_in_with_a_ticket(
+    guarded, session_id, cookies, monkeypatch
+):
     headers = sent(cookies, **ELSEWHERE)
     answer = call(guarded, "GET", f"sessions/{session_id}", headers=headers)
     assert (answer.status, b"secret conversation" in answer.body) == (404, False)
@@ -289,8 +295,14 @@ async def test_a_page_elsewhere_is_refused_with_the_cookie_and_let_in_with_a_tic
         async with connected(guarded, session_id, additional_headers=headers):
             pass
     assert handshake.value.response.status_code == 403
-    with pytest.raises(InvalidStatus):
+    assert "a page of another site needs a ticket" in json.loads(handshake.value.response.body)["message"]
+    with pytest.raises(InvalidStatus) as handshake:
         async with connected(guarded, session_id, additional_headers=ELSEWHERE):
+            pass
+    assert handshake.value.response.status_code == 403
+    monkeypatch.setattr(Address, "headers", headers)
+    with pytest.raises(NotAllowed, match=r"does not let us in \(403: a page of another site needs a ticket"):
+        async with connect(guarded.address, session_id):
             pass
 
     ticket = mint(guarded, session_id)["ticket"]
@@ -301,6 +313,23 @@ async def test_a_page_elsewhere_is_refused_with_the_cookie_and_let_in_with_a_tic
         guarded, session_id, "after=0", additional_headers=ELSEWHERE, subprotocols=protocols
     ) as client:
         await client.until("run_finished")
+
+
+async def test_a_name_that_is_not_the_server_s_own_is_refused_in_words(guarded, session_id):
+    """A page elsewhere may have its own name lead to this server, and be of the same site then."""
+    ticket = bearer(mint(guarded, session_id)["ticket"])
+    port = int(guarded.origin.rpartition(":")[2])
+    for headers in ({"Authorization": f"token {guarded.token}"}, ticket):
+        answer = call(
+            guarded, "GET", f"sessions/{session_id}", headers={**headers, "Host": f"elsewhere.example:{port}"}
+        )
+        assert (answer.status, "does not answer to this name" in answer.json["message"]) == (403, True)
+        url = guarded.socket_url(session_id).replace("127.0.0.1", "elsewhere.example")
+        with pytest.raises(InvalidStatus) as handshake:
+            async with websockets_connect(url, host="127.0.0.1", port=port, additional_headers=headers):
+                pass
+        assert handshake.value.response.status_code == 403
+        assert "does not answer to this name" in json.loads(handshake.value.response.body)["message"]
 
 
 async def test_whatever_changes_something_needs_the_xsrf_token_beside_the_cookie(guarded, cookies):
