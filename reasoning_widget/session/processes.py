@@ -218,6 +218,7 @@ class _ProcessRun(RunHandle):
         self._runner = runner
         self._steps = StepReceiver()
         self._worker: _Worker | None = None
+        self._begun = False
         self._stopping = False
         self._task = asyncio.get_running_loop().create_task(self._main())
 
@@ -226,11 +227,12 @@ class _ProcessRun(RunHandle):
         if self._stopping:
             return
         self._stopping = True
-        if self._worker is None:
-            self._task.cancel()
-        else:
+        if self._worker is not None:
             self._worker.send({"type": "stop"})
             asyncio.get_running_loop().call_later(_STOP_GRACE, self._kill, self._worker)
+        elif self._begun:
+            self._task.cancel()
+        # Else `_run` will see it: a task that is cancelled before it begins would not make room for others.
 
     def abandon(self) -> None:
         """End at once, and tell nobody."""
@@ -261,6 +263,9 @@ class _ProcessRun(RunHandle):
 
     async def _run(self) -> tuple[BaseException | None, str]:
         """Have a worker do it; how it ended."""
+        self._begun = True
+        if self._stopping:
+            return Stopped(), ""
         worker = self._worker = await self._runner.take()
         worker.runs += 1
         worker.send({"type": "run", "spec": self._spec})

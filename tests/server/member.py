@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import json
 import socket
 from collections import Counter
 from collections.abc import Callable
@@ -13,6 +14,8 @@ from urllib.parse import urlsplit
 
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import Frame as WebSocketFrame
+from websockets.frames import Opcode
 
 from reasoning_widget.export.log import SessionFile
 from reasoning_widget.fold import Transcript, is_open
@@ -136,6 +139,13 @@ class Member:
         message_id = message_id or f"x{next(_numbers)}"
         await self.client.send(kind, message_id, **payload)
         return message_id
+
+    def send_at_once(self, *messages: tuple[str, str, JSON]) -> None:
+        """Send messages, each with its type, id and payload, that the server receives at the same moment."""
+        assert self.client is not None
+        texts = (json.dumps({"type": kind, "id": name, "payload": payload}) for kind, name, payload in messages)
+        frames = (WebSocketFrame(Opcode.TEXT, text.encode()).serialize(mask=True) for text in texts)
+        self.client.socket.transport.write(b"".join(frames))
 
     async def say(self, kind: str, message_id: str | None = None, /, **payload: Any) -> str:
         """Send a message and wait for what it is answered by: `ack`, or the code of an error."""

@@ -40,7 +40,7 @@ PROMPTS = st.sampled_from(
 )
 DEEDS = st.lists(
     st.lists(
-        st.sampled_from(["echo", "count", "essay", "wait", "stop", "attach", "leave", "be cut off"]),
+        st.sampled_from(["echo", "count", "essay", "wait", "stop", "ask and stop", "attach", "leave", "be cut off"]),
         min_size=1,
         max_size=4,
     ),
@@ -214,6 +214,11 @@ class Clients(RuleBasedStateMachine):
                 assert await member.say("attach", epoch=member.state["epoch"], after=after) == "ack"
             elif deed == "stop":
                 assert await member.say("stop") == "ack"
+            elif deed == "ask and stop":
+                message_id, payload = f"q{next(_numbers)}", _question(("echo", "hello"))
+                member.send_at_once(("chat", message_id, payload), ("stop", f"stop-{message_id}", {}))
+                assert await member.reply(message_id) == await member.reply(f"stop-{message_id}") == "ack"
+                self.asked[message_id] = payload
             elif deed == "leave":
                 await member.leave()
             elif deed == "be cut off":
