@@ -9,7 +9,7 @@ from playwright.sync_api import expect
 
 from tests.browser.lab import DARK, LIGHT
 
-WINDOW = {"width": 1100, "height": 1000}
+WINDOW = {"width": 1100, "height": 1040}
 
 
 @pytest.fixture
@@ -73,8 +73,11 @@ STORY = '''
 CHAT = 'from reasoning_widget import ReasoningChat\n\nReasoningChat(agent="researcher")'
 
 
-@pytest.mark.parametrize(("name", "theme"), [("chat-light", LIGHT), ("chat-dark", DARK)])
-def test_the_picture_in_the_readme(lab, repository, name, theme):
+THEMES = [("light", LIGHT), ("dark", DARK)]
+
+
+def told(lab, theme):
+    """A notebook in which the story was told."""
     notebook = lab.open(STORY, CHAT, theme=theme)
     notebook.run(0)
     notebook.command("notebook:delete-cell")
@@ -84,14 +87,43 @@ def test_the_picture_in_the_readme(lab, repository, name, theme):
     chat.ask("Did the solar roof make more than the house used last summer?")
     chat.expect_ready()
     chat.expect_cards("Thought", "Tool use", "Tool result", "Thought", "Tool use", "Tool result", "Final answer")
-    chat.open("Tool use")
+    return notebook
+
+
+def drawn(chat):
     expect(chat.card("Final answer").locator("math mfrac")).to_be_visible()
     expect(chat.card("Final answer").locator("pre code span").first).to_be_visible()
-    chat.message.blur()
 
-    picture = repository / "docs" / "images" / f"{name}.png"
+
+def take(notebook, picture):
     if not picture.exists():
         picture.parent.mkdir(parents=True, exist_ok=True)
         notebook.page.screenshot(path=picture, animations="disabled", caret="hide")
     width, height = struct.unpack(">II", picture.read_bytes()[16:24])
     assert (width, height) == (2 * WINDOW["width"], 2 * WINDOW["height"])
+
+
+@pytest.mark.parametrize(("name", "theme"), THEMES)
+def test_the_picture_of_a_chat_in_the_readme(lab, repository, name, theme):
+    notebook = told(lab, theme)
+    chat = notebook.chat(0)
+    chat.open("Tool use")
+    drawn(chat)
+    chat.message.blur()
+    take(notebook, repository / "docs" / "images" / f"chat-{name}.png")
+
+
+@pytest.mark.parametrize(("name", "theme"), THEMES)
+def test_the_picture_of_a_saved_transcript_in_the_readme(lab, repository, name, theme):
+    notebook = told(lab, theme)
+    notebook.wait_for_saved("surplus")
+    notebook.save()
+    notebook.close()
+    notebook = lab.open_without_kernel(notebook.path, theme)
+    notebook.command("application:toggle-left-area")
+    chat = notebook.chat(0)
+    drawn(chat)
+    find = notebook.output(0).get_by_role("searchbox")
+    find.fill("June")
+    expect(notebook.output(0).get_by_role("status")).to_have_text("1 of 4")
+    take(notebook, repository / "docs" / "images" / f"saved-{name}.png")
