@@ -123,7 +123,7 @@ class ProcessRunner(Runner):
         """A worker that is ready, for one run.
 
         Raises:
-            WorkerDied: None could be started.
+            AgentError: None could be started.
         """
         worker = self._pop_ready()
         if worker is None:
@@ -179,18 +179,23 @@ class ProcessRunner(Runner):
         task.add_done_callback(self._starting.discard)
 
     async def _start_worker(self) -> None:
-        worker = await _Worker.start(self._setup, self._folder)
-        self._workers.add(worker)
-        if await worker.is_ready():
-            self.put_back(worker)
-            return
-        self._workers.discard(worker)
-        died = WorkerDied(await worker.end())
-        _log.error("reasoning-widget: a worker did not start: %s", died)
+        error: AgentError
+        try:
+            worker = await _Worker.start(self._setup, self._folder)
+        except OSError as why:
+            error = AgentError(f"No process could be started for the agent: {why}.")
+        else:
+            self._workers.add(worker)
+            if await worker.is_ready():
+                self.put_back(worker)
+                return
+            self._workers.discard(worker)
+            error = WorkerDied(await worker.end())
+        _log.error("reasoning-widget: a worker did not start: %s", error)
         waiter = next((waiter for waiter in self._waiters if not waiter.done()), None)
         if waiter is not None:
             self._waiters.remove(waiter)
-            waiter.set_exception(died)
+            waiter.set_exception(error)
 
     def _pop_ready(self) -> _Worker | None:
         while self._ready:
@@ -247,13 +252,18 @@ class _ProcessRun(RunHandle):
         explanation = ""
         try:
             error, explanation = await self._run()
-        except (WorkerDied, asyncio.CancelledError) as ended:
+        except (AgentError, asyncio.CancelledError) as ended:
             if self._stopping:
                 error = Stopped()
-            elif isinstance(ended, WorkerDied):
+            elif isinstance(ended, AgentError):
                 error, explanation = ended, str(ended)
             else:
                 raise  # it was abandoned
+        except Exception as unexpected:  # noqa: BLE001 (it is told, and the run is closed)
+            _log.exception("reasoning-widget: a run could not be followed")
+            error, explanation = unexpected, f"What the agent's process said was not understood: {unexpected!r}."
+            if self._worker is not None:
+                self._worker.kill()
         finally:
             worker, self._worker = self._worker, None
             self._runner.done(self)
@@ -295,6 +305,7 @@ class _Worker(asyncio.SubprocessProtocol):
         self._unheard: deque[JSON] = deque()
         self._listener: Callable[[JSON | None], None] | None = None
         self._silent = False  # for good
+        self._paused = False
         self._turn: asyncio.Handle | None = None
         self._exited: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
         self.warm = False
@@ -322,6 +333,9 @@ class _Worker(asyncio.SubprocessProtocol):
         """See `asyncio.SubprocessProtocol`. Straight from here to the session: a task would come a turn later."""
         self._unheard.extend(self._reader.feed(data))
         self._hear()
+        if self._unheard and not self._paused:
+            self._paused = True  # an agent that says more than is taken waits, rather than fills the memory
+            self._output.pause_reading()
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
         """See `asyncio.SubprocessProtocol`."""
@@ -332,6 +346,10 @@ class _Worker(asyncio.SubprocessProtocol):
     def process_exited(self) -> None:
         """See `asyncio.SubprocessProtocol`."""
         self._exited.set_result(self._transport.get_returncode())
+
+    @property
+    def _output(self) -> asyncio.ReadTransport:
+        return cast("asyncio.ReadTransport", self._transport.get_pipe_transport(1))
 
     # For the runs
 
@@ -402,6 +420,9 @@ class _Worker(asyncio.SubprocessProtocol):
             self._listener(None)
         if self._unheard or self._silent:
             self._turn = asyncio.get_running_loop().call_soon(self._hear_more)
+        elif self._paused:
+            self._paused = False
+            self._output.resume_reading()
 
     def _hear_more(self) -> None:
         self._turn = None

@@ -40,6 +40,12 @@ async def floods(prompt):
         yield {"type": "thought", "content": f"Thought {number}."}
 
 
+async def rambles(prompt):
+    """As many long steps as it is told."""
+    for number in range(int(prompt)):
+        yield {"type": "thought", "content": f"{number} ".ljust(20_000, "x")}
+
+
 async def sleeps(prompt):
     """Writes its process id into the file that it is told, then sleeps."""
     yield {"type": "thought", "id": "t", "content": "Hm.", "status": "streaming"}

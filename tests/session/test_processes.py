@@ -143,6 +143,31 @@ async def test_an_agent_that_says_a_lot_at_once_lets_others_have_their_turns(run
     assert max(taken.values()) < 1000
 
 
+async def test_an_agent_that_says_more_than_is_taken_waits(runner, monkeypatch):
+    read = 0
+    feed = pipe.MessageReader.feed
+
+    def counted(self, data):
+        nonlocal read
+        read += len(data)
+        return feed(self, data)
+
+    step = pipe.StepReceiver.step
+    ahead: list[int] = []
+
+    def taken(self, message):
+        nonlocal read
+        ahead.append(read)
+        read -= len(message["whole"]["content"])
+        return step(self, message)
+
+    monkeypatch.setattr(pipe.MessageReader, "feed", counted)
+    monkeypatch.setattr(pipe.StepReceiver, "step", taken)
+    _, steps = await asked(runner, "rambles", "500")
+    assert len(steps) == 500
+    assert max(ahead) < 2_000_000, "of 10 MB"
+
+
 @pytest.mark.parametrize("agent", ["sleeps", "computes"])
 async def test_stop_ends_an_agent_that_does_not_listen(runner, agent, tmp_path):
     pid = tmp_path / "pid"
@@ -186,6 +211,34 @@ async def test_a_crash_is_a_failed_run_with_the_reason_and_the_next_one_works(ru
     run, (thought, error) = await asked(runner, agent, prompt)
     assert (run["status"], thought["content"], error["type"]) == ("failed", "Goodbye.", "error")
     assert reason in error["content"]
+    run, _ = await asked(runner, "echo")
+    assert run["status"] == "completed"
+
+
+async def test_where_no_process_can_be_started_the_run_fails_with_the_reason(tmp_path):
+    runner = ProcessRunner(agents=NAMES, spare=0, max_runs=1, folder=tmp_path / "gone")
+    try:
+        for _ in range(2):  # the first one keeps no room
+            run, (error,) = await asked(runner, "echo")
+            assert (run["status"], error["type"]) == ("failed", "error")
+            assert "No process could be started for the agent: [Errno 2] No such file or directory" in error["content"]
+        (tmp_path / "gone").mkdir()
+        run, _ = await asked(runner, "echo")
+        assert run["status"] == "completed"
+    finally:
+        await runner.close()
+
+
+async def test_a_process_that_cannot_be_understood_is_a_failed_run_too(runner, monkeypatch):
+    def confused(self, message):
+        raise ValueError("no step")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(pipe.StepReceiver, "step", confused)
+        run, (error,) = await asked(runner, "echo")
+        assert (run["status"], error["type"]) == ("failed", "error")
+        assert "not understood: ValueError('no step')" in error["content"]
+        await until(lambda: runner.running == 0)
     run, _ = await asked(runner, "echo")
     assert run["status"] == "completed"
 
