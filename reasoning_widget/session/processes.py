@@ -204,6 +204,7 @@ class ProcessRunner(Runner):
             if worker.alive:
                 return worker
             self._workers.discard(worker)
+            worker.close()
         return None
 
     def _retire(self, worker: _Worker, runs: int) -> None:
@@ -306,6 +307,7 @@ class _Worker(asyncio.SubprocessProtocol):
         self._listener: Callable[[JSON | None], None] | None = None
         self._silent = False  # for good
         self._paused = False
+        self._killed = False
         self._turn: asyncio.Handle | None = None
         self._exited: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
         self.warm = False
@@ -387,7 +389,8 @@ class _Worker(asyncio.SubprocessProtocol):
 
     async def is_ready(self) -> bool:
         """Wait until it can take a run; False if it never will."""
-        return await self.until("ready", lambda _message: None) is not None
+        ready = await self.until("ready", lambda _message: None)
+        return ready is not None and not self._killed  # it may have said so just before
 
     def warm_up(self) -> None:
         """Have it import what takes long, while nobody waits for it."""
@@ -397,6 +400,7 @@ class _Worker(asyncio.SubprocessProtocol):
 
     def kill(self) -> None:
         """End it, with all that it has started."""
+        self._killed = True
         if hasattr(os, "killpg"):
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._transport.get_pid(), signal.SIGKILL)
@@ -407,8 +411,12 @@ class _Worker(asyncio.SubprocessProtocol):
         """Kill it, and wait until it is gone; its exit status if it was gone before."""
         self.kill()
         status = await asyncio.shield(self._exited)
-        self._transport.close()
+        self.close()
         return status
+
+    def close(self) -> None:
+        """It is gone: let go of its pipes."""
+        self._transport.close()
 
     def _hear(self) -> None:
         """Hand on what came, one message a turn: where an agent says a lot at once, others have theirs in between."""

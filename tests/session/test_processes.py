@@ -239,8 +239,8 @@ async def test_a_process_that_cannot_be_understood_is_a_failed_run_too(runner, m
         assert (run["status"], error["type"]) == ("failed", "error")
         assert "not understood: ValueError('no step')" in error["content"]
         await until(lambda: runner.running == 0)
-    run, _ = await asked(runner, "echo")
-    assert run["status"] == "completed"
+    run, (answer,) = await asked(runner, "echo")
+    assert (run["status"], answer["content"]) == ("completed", "hi []")
 
 
 async def test_an_error_of_the_agent_is_told_as_it_is_in_a_kernel(runner):
