@@ -199,3 +199,16 @@ def test_code_asks_in_the_same_session(lab, server):
     output = notebook.run(1)
     expect(output).to_contain_text("You said: from code completed 2")
     chat.expect_answer("You said: from code")
+
+
+def test_a_chat_on_a_server_is_exported_from_its_cell(lab, server):
+    notebook = lab.open(cell(server, new_session()))
+    chat = connected(notebook)
+    chat.agent.select_option("echo")
+    chat.ask("keep this")
+    chat.expect_answer("You said: keep this")
+    notebook.output(0).get_by_role("button", name="Export…").click()
+    with notebook.page.expect_download() as download:
+        notebook.page.locator(".lm-Menu-itemLabel").get_by_text("Markdown", exact=True).click()
+    assert download.value.suggested_filename == "keep this.md"
+    assert "You said: keep this" in download.value.path().read_text("utf-8")
