@@ -319,6 +319,26 @@ def test_a_conversation_is_there_again_when_its_cell_runs_after_a_restart(lab, m
     assert "My name is Ada" in str(model.requests[-1].messages)
 
 
+def test_a_kernel_that_is_chosen_later_moves_nothing_and_what_its_chats_need_is_said(lab, record):
+    notebook = lab.open_without_kernel(record.path)
+    page = notebook.page
+    expect(notebook.chat(0).cards).to_have_count(15)
+    page.evaluate(_WATCH)
+    page.get_by_role("button", name="No Kernel").first.click()
+    page.get_by_role("dialog").get_by_role("button", name="Select Kernel").click()
+    notebook.ready()
+    assert len(page.evaluate(_SEEN)) == 1
+
+    # JupyterLab's widgets find no kernel when the notebook is opened, and take none later.
+    notebook.run(0)
+    expect(notebook.output(0).get_by_role("note")).to_contain_text("Load the page anew, and run the cell again.")
+    notebook.save()
+    lab.errors[:] = [error for error in lab.errors if "Exception opening new comm" not in error]
+    page.goto(lab.address(record.path, "-anew"))
+    notebook.ready()
+    notebook.open_chat()
+
+
 SECRETIVE = """
     import base64, io
     from PIL import Image

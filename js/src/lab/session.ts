@@ -24,6 +24,9 @@ const SAVE_EVERY = 5000;
 /** After a run the kernel's own update is waited for this long, in ms. */
 const SAVE_AFTER = 1000;
 
+const REFUSED =
+  "JupyterLab shows no live chat in a notebook that was opened with no kernel. Load the page anew, and run the cell again.";
+
 type Views = typeof import("./view.ts");
 
 export class SessionRenderer extends Panel implements IRenderMime.IRenderer {
@@ -118,6 +121,7 @@ export class SessionRenderer extends Panel implements IRenderMime.IRenderer {
       const saved = views.readSession(model.data[SESSION_MIME]);
       const known = this.#live?.store;
       if (known !== undefined && known.log.length > 0) this.#seen = views.sessionOf(known, saved.messageId);
+      if (state === "refused") saved.notes.push(REFUSED);
       this.#showSaved(views, together(this.#seen, saved), state === "gone");
       this.#live?.dispose();
       this.#live = null;
