@@ -85,6 +85,7 @@ def test_it_holds_the_package_and_what_was_built_and_nothing_else(wheel: Path) -
     assert "reasoning_widget/widget/static/widget.js" in names
     assert "reasoning_widget/widget/static/widget.css" in names
     assert "reasoning_widget/widget/static/THIRD-PARTY-LICENSES.txt" in names
+    assert {"reasoning_widget/server/openapi.yaml", "reasoning_widget/server/asyncapi.yaml"} <= set(names)
     data, info = (f"reasoning_widget-{wheel.name.split('-')[1]}.{suffix}" for suffix in ("data", "dist-info"))
     extension = f"{data}/data/share/jupyter/labextensions/reasoning-widget"
     assert f"{extension}/package.json" in names
