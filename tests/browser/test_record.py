@@ -305,6 +305,7 @@ def test_a_conversation_is_there_again_when_its_cell_runs_after_a_restart(lab, m
     notebook = lab.open(cell)
     chat = notebook.open_chat()
     chat.ask("My name is Ada")
+    notebook.wait_for_saved("Very well.")
     chat.expect_ready()
     before = words(chat)
     notebook.restart()
