@@ -95,11 +95,11 @@ class Lab:
         page.goto(f"{self.origin}/lab/workspaces/{self._name}-reading?reset&token={self._token}")
         page.wait_for_function("() => window.jupyterapp?.restored.then(() => true)")
         notebook = Notebook(page, path)
-        notebook.use_theme(theme)
         where = path.relative_to(self._root).as_posix()
         arguments = {"path": where, "factory": "Notebook", "kernelPreference": {"shouldStart": False}}
         notebook.command("docmanager:open", arguments)
         notebook.drawn()
+        notebook.use_theme(theme)  # not sooner: JupyterLab's splash is still going away
         return notebook
 
     def _page(self) -> Page:
