@@ -1,18 +1,17 @@
 // What all chats of a page share. Each widget imports its own copy of this code; the copies meet under one symbol.
 
 import type { Store } from "./store.ts";
-import type { Place } from "./view/focus.ts";
+import type { Place as Focus } from "./view/focus.ts";
+import type { Place } from "./view/follow.ts";
 
 /** What the reader of a log has done to its views. It outlives them: the log is the same, live and saved. */
-export interface Reader {
+export interface Reader extends Place {
   /** What they have begun to write. */
   draft: string;
   /** What they opened (true) or folded (false), by step. */
   toggled: Map<string, boolean>;
-  /** Where they are in the list; null at the end, going along with it. */
-  scrollTop: number | null;
   /** Where the focus is, if it is in one of the views. */
-  focus: Place | null;
+  focus: Focus | null;
 }
 
 interface Page {

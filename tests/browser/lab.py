@@ -80,6 +80,14 @@ class Lab:
         notebook.drawn()
         return notebook
 
+    def empty(self, prepare: Callable[[Page], object] = lambda _: None) -> Page:
+        """JupyterLab with nothing open, in a page of its own; `prepare` is done to it before anything is in it."""
+        page = self._page()
+        prepare(page)
+        page.goto(f"{self.origin}/lab/workspaces/{self._name}-reading?reset&token={self._token}")
+        page.wait_for_function("() => window.jupyterapp?.restored.then(() => true)")
+        return page
+
     def open_without_kernel(
         self, path: Path, theme: str = LIGHT, prepare: Callable[[Page], object] = lambda _: None
     ) -> Notebook:
@@ -88,13 +96,9 @@ class Lab:
         Args:
             path: The file.
             theme: JupyterLab's theme.
-            prepare: Done to the page before anything is in it.
+            prepare: See `empty`.
         """
-        page = self._page()
-        prepare(page)
-        page.goto(f"{self.origin}/lab/workspaces/{self._name}-reading?reset&token={self._token}")
-        page.wait_for_function("() => window.jupyterapp?.restored.then(() => true)")
-        notebook = Notebook(page, path)
+        notebook = Notebook(self.empty(prepare), path)
         where = path.relative_to(self._root).as_posix()
         arguments = {"path": where, "factory": "Notebook", "kernelPreference": {"shouldStart": False}}
         notebook.command("docmanager:open", arguments)

@@ -67,7 +67,7 @@ function CardBody({ id, step }: { id: string; step: Step }): VNode {
   const content = useRef<HTMLDivElement>(null);
   useLayoutEffect(() => {
     if (!live || !scroller.current || !content.current) return;
-    const follower = followEnd(scroller.current, content.current, null);
+    const follower = followEnd(scroller.current, content.current);
     return () => follower.close();
   }, [live]);
   return (

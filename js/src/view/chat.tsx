@@ -114,11 +114,7 @@ function Conversation({ messageId }: { messageId: string | null }): VNode {
   const [away, setAway] = useState(whole && store.reader.scrollTop !== null);
   useLayoutEffect(() => {
     if (!scroller.current || !content.current) return;
-    const moved = (top: number | null): void => {
-      if (whole) store.reader.scrollTop = top;
-      setAway(top !== null);
-    };
-    const made = followEnd(scroller.current, content.current, whole ? store.reader.scrollTop : null, moved);
+    const made = followEnd(scroller.current, content.current, whole ? store.reader : undefined, setAway);
     follower.current = made;
     return () => made.close();
   }, [store, whole]);
@@ -143,6 +139,8 @@ function Conversation({ messageId }: { messageId: string | null }): VNode {
 
 /** So many questions are drawn together. */
 const AT_ONCE = 2;
+/** A conversation with more is long. */
+const MANY = 20;
 
 function Turns({ messageId }: { messageId: string | null }): VNode {
   const store = useStore("chat");
@@ -181,7 +179,7 @@ function Turn({ message }: { message: Message }): VNode {
   const store = useStore("chat");
   const steered = store.transcript.messages.filter((other) => other.steered && other.run_id === message.run_id);
   return (
-    <div class="rw-turn">
+    <div class={`rw-turn ${store.transcript.runs.length > MANY ? "rw-long" : ""}`}>
       <Question message={message} />
       {steered.map((other) => (
         <Question key={other.id} message={other} />

@@ -14,11 +14,16 @@ export interface Place {
   fromEnd: number;
 }
 
+/** The card of a step, where it is drawn. */
+export function cardOf(root: Element, id: string): HTMLElement | undefined {
+  return [...root.querySelectorAll<HTMLElement>("[data-step-id]")].find((card) => card.dataset.stepId === id);
+}
+
 /** Remember where the focus is in `root`; if the view whose place it takes had the focus, give it back. */
 export function keepFocus(root: HTMLElement, store: Store): void {
   const home = (): Element | null => root.closest(".jp-OutputArea");
   const controls = (step: string | null): HTMLElement[] => {
-    const card = step === null ? root : root.querySelector(`[data-step-id="${CSS.escape(step)}"]`);
+    const card = step === null ? root : cardOf(root, step);
     return [...(card?.querySelectorAll<HTMLElement>(CONTROLS) ?? [])];
   };
   const shown = new ResizeObserver(() => {

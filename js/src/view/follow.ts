@@ -3,6 +3,14 @@
 /** So near the end, in CSS pixels, counts as at it. */
 const NEAR = 24;
 
+/** Where the reader is. */
+export interface Place {
+  /** Scrolled so far; null: at the end, going along with it. */
+  scrollTop: number | null;
+  /** The first of the content that is seen, and where: of a long transcript the height of what is above is not known. */
+  first?: [index: number, below: number];
+}
+
 export interface Follower {
   /** Go to the end, and along with it. */
   follow(): void;
@@ -12,22 +20,30 @@ export interface Follower {
 /**
  * Keep `scroller` at the end of `content`.
  *
- * `top` is where the reader was: null at the end. `moved` is told where the reader is now, in the same way.
+ * `place` is where the reader was, and is changed when they move; then `moved` is told whether they are away from the end.
  */
 export function followEnd(
   scroller: HTMLElement,
   content: HTMLElement,
-  top: number | null,
-  moved: (top: number | null) => void = () => {},
+  place: Place = { scrollTop: null },
+  moved: (away: boolean) => void = () => {},
 ): Follower {
-  let following = top === null;
-  let wanted = top;
+  let following = place.scrollTop === null;
+  let wanted = place.scrollTop;
   let last = 0;
+  const below = (index: number): number =>
+    (content.children[index]?.getBoundingClientRect().top ?? Number.NaN) - scroller.getBoundingClientRect().top;
   const grown = (): void => {
     if (scroller.clientHeight === 0) return; // not in the page, or hidden
     if (following) scroller.scrollTop = scroller.scrollHeight;
-    else if (wanted !== null) scroller.scrollTop = wanted;
-    wanted = null;
+    else if (wanted !== null) {
+      scroller.scrollTop = wanted;
+      if (place.first) scroller.scrollTop += below(place.first[0]) - place.first[1] || 0;
+      // Again while more of it is laid out.
+      setTimeout(() => {
+        wanted = null;
+      }, 500);
+    }
     last = scroller.scrollTop;
   };
   // What is drawn before the place that is read must not move it; at the end there is no such place.
@@ -41,7 +57,14 @@ export function followEnd(
     else if (scroller.scrollTop < last - 1) following = false;
     last = scroller.scrollTop;
     keepPlace();
-    moved(following ? null : last);
+    leave();
+  };
+  const leave = (): void => {
+    place.scrollTop = following ? null : last;
+    let index = 0;
+    while (below(index + 1) < 0) index++;
+    place.first = [index, below(index)];
+    moved(!following);
   };
   // After layout and before painting: nothing is ever seen at the wrong place, and no layout is forced.
   const observer = new ResizeObserver(grown);
@@ -54,7 +77,7 @@ export function followEnd(
       wanted = null;
       keepPlace();
       scroller.scrollTop = scroller.scrollHeight;
-      moved(null);
+      leave();
     },
     close() {
       observer.disconnect();

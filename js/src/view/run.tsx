@@ -13,6 +13,8 @@ import "./run.css";
 
 /** So many cards are drawn together. */
 const AT_ONCE = 30;
+/** A run with more cards is long. */
+const MANY = 100;
 
 /** The steps of a run, what it asks, and how it stands. */
 export function RunView({ id }: { id: string }): VNode | null {
@@ -21,7 +23,7 @@ export function RunView({ id }: { id: string }): VNode | null {
   const shown = useGrowing(run?.steps.length ?? 0, AT_ONCE);
   if (!run) return null;
   return (
-    <div class="rw-run" data-run-id={id} data-run-status={run.status}>
+    <div class={`rw-run ${run.steps.length > MANY ? "rw-long" : ""}`} data-run-id={id} data-run-status={run.status}>
       {lastOf(
         run.steps.filter((step) => isShown(store, run, step)),
         shown,

@@ -2,6 +2,7 @@ import { Component, type VNode } from "preact";
 import { isOpen, type Run } from "../protocol/fold.ts";
 import type { Usage } from "../protocol/messages.ts";
 import { useStore } from "./context.ts";
+import { cardOf } from "./focus.ts";
 import { count, formatDuration } from "./format.ts";
 import { isShown, Tokens, tokensInWords } from "./run.tsx";
 import "./timeline.css";
@@ -90,8 +91,7 @@ function StepBar({ id, at }: { id: string; at: number }): VNode | null {
 }
 
 function goTo(bar: Element, id: string): void {
-  const cards = bar.closest(".rw-chat")?.querySelectorAll<HTMLElement>("article") ?? [];
-  const card = [...cards].find((other) => other.dataset.stepId === id);
+  const card = cardOf(bar.closest(".rw-chat") as Element, id);
   card?.scrollIntoView({ block: "nearest" });
   card?.querySelector<HTMLElement>(".rw-fold")?.focus({ preventScroll: true });
 }

@@ -1,0 +1,77 @@
+"""A long transcript: only what is seen is laid out, and nobody notices."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+import nbformat
+import pytest
+
+from reasoning_widget.export.log import SESSION_MIME
+from reasoning_widget.export.saved import SavedTranscript, Saver
+from tests.session.manual import ask, open_session
+
+QUESTIONS = 40
+
+
+async def long_session():
+    """Questions with answers of different heights."""
+    session, runner = open_session()
+    for number in range(QUESTIONS):
+        ask(session, f"Question {number}", f"m{number}")
+        runner.run.emit({"type": "thought", "content": "Hm."})
+        runner.run.emit({"type": "final_answer", "content": "\n\n".join([f"Answer {number}"] * (1 + number % 9))})
+        runner.run.end()
+    return Saver(SavedTranscript(), session.blob).file(session.state, session.events_after(0))
+
+
+@pytest.fixture
+def long_notebook(lab):
+    with ThreadPoolExecutor() as elsewhere:  # the browser's loop runs in this thread
+        file = elsewhere.submit(asyncio.run, long_session()).result()
+    path = lab.write("chat")
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[0].outputs = [nbformat.v4.new_output("display_data", {SESSION_MIME: file, "text/plain": "a chat"})]
+    nbformat.write(notebook, path)
+    return path
+
+
+PLACE = """text => {
+    const question = [...document.querySelectorAll(".rw-question")].find((each) => each.textContent.trim() === text);
+    const scroller = question.closest(".rw-scroller");
+    return Math.round(question.getBoundingClientRect().top - scroller.getBoundingClientRect().top);
+}"""
+
+
+LAID_OUT = """most => {
+    const runs = [...document.querySelectorAll(".rw-run")];
+    return runs.filter((run) => run.checkVisibility({ contentVisibilityAuto: true })).length < most;
+}"""
+
+
+def test_whoever_comes_back_to_a_long_transcript_is_where_they_were(lab, long_notebook):
+    notebook = lab.open_without_kernel(long_notebook)
+    page = notebook.page
+    page.wait_for_function("count => document.querySelectorAll('.rw-question').length === count", arg=QUESTIONS)
+    page.locator(".rw-scroller").hover()
+    while page.evaluate(PLACE, "Question 20") < 0:
+        page.mouse.wheel(0, -300)
+        page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    before = page.evaluate(PLACE, "Question 20")
+    page.evaluate("() => window.jupyterapp.shell.currentWidget.dispose()")
+    arguments = {"path": f"{lab.folder.name}/{long_notebook.name}", "factory": "Notebook"}
+    notebook.command("docmanager:open", {**arguments, "kernelPreference": {"shouldStart": False}})
+    page.wait_for_function("count => document.querySelectorAll('.rw-question').length === count", arg=QUESTIONS)
+    page.wait_for_function(f"place => Math.abs(({PLACE})('Question 20') - place) <= 1", arg=before)
+
+
+def test_a_long_transcript_can_be_read_whole_and_searched(lab, long_notebook):
+    notebook = lab.open_without_kernel(long_notebook)
+    page = notebook.page
+    page.wait_for_function("count => document.querySelectorAll('.rw-question').length === count", arg=QUESTIONS)
+    page.wait_for_function(LAID_OUT, arg=QUESTIONS // 2)
+    words = page.locator(".rw-turns").text_content() or ""
+    assert all(f"Question {number}" in words and f"Answer {number}" in words for number in range(QUESTIONS))
+    page.get_by_role("searchbox", name="Find in the transcript").fill("answer 3")
+    page.wait_for_function("() => document.querySelectorAll('.rw-turn').length === 11")
