@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from benchmarks import delay, long_session, main_thread, page, qwen, report, traffic, weight
+from benchmarks import delay, long_session, main_thread, page, qwen, report, saved_transcript, traffic, weight
 from benchmarks.measure import ROUNDS, Report
 from benchmarks.server import broadcast, growth, idle, receipt, sleeper
 
@@ -18,6 +18,7 @@ BENCHMARKS: dict[str, Callable[[int], Report]] = {
     "qwen": qwen.run,
     "weight": weight.run,
     "long_session": long_session.run,
+    "saved_transcript": saved_transcript.run,
     "broadcast": broadcast.run,
     "idle": idle.run,
     "receipt": receipt.run,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from benchmarks import delay, long_session, main_thread, page, qwen, report, traffic, weight
+from benchmarks import delay, long_session, main_thread, page, qwen, report, saved_transcript, traffic, weight
 from benchmarks.measure import Claim, Report, noise, take_turns
 from benchmarks.server import broadcast, growth, idle, receipt, sleeper
 from benchmarks.server.place import Place, place
@@ -54,6 +54,14 @@ def test_the_cell_runs_while_the_answer_streams() -> None:
 
     assert len(claims(found)) == 1
     assert found.counts["cells that ended before the stream"] >= 1
+
+
+@pytest.mark.browser
+def test_every_card_of_a_saved_transcript_is_drawn() -> None:
+    found = saved_transcript.run(rounds=1, steps=200)
+
+    assert len(claims(found)) == 4
+    assert found.counts == {"cards": 200}
 
 
 def test_the_watched_agent_gives_the_same_answer() -> None:
