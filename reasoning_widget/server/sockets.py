@@ -30,7 +30,8 @@ from .hub import Messages
 
 SUBPROTOCOL: Final = "reasoning-widget.v1"
 
-MAX_CLIENT_MESSAGE_BYTES: Final = 1024 * 1024
+MAX_CLIENT_MESSAGE: Final = 1024 * 1024  # code points
+_MAX_READ_BYTES: Final = 16 * 1024 * 1024  # so that who sends too much can be told
 
 _CLOSE_CODES: Final[dict[EndReason, tuple[int, str]]] = {
     "closed": (1001, "the server is going away"),
@@ -111,7 +112,7 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
     @property
     def max_message_size(self) -> int:
         """Bytes; a longer message closes the connection with 1009."""
-        return MAX_CLIENT_MESSAGE_BYTES
+        return _MAX_READ_BYTES
 
     @property
     def ping_interval(self) -> float:
@@ -157,6 +158,8 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
         try:
             if isinstance(message, bytes):
                 raise ProtocolError("bad_message", "send text messages, not binary ones")  # noqa: TRY301
+            if len(message) > MAX_CLIENT_MESSAGE:
+                raise ProtocolError("too_large", "a message may be 1 MiB long")  # noqa: TRY301
             raw = _decoded(message)
             if too_fast:
                 raise ProtocolError("too_fast", "too many messages: wait a second before you send more")  # noqa: TRY301

@@ -194,12 +194,14 @@ async def test_what_is_no_message_is_answered_by_an_error_and_nobody_else_notice
         assert other.state == client.state
 
 
-async def test_a_message_of_10_mb_ends_its_connection_and_no_other(server):
+async def test_a_message_of_10_mb_is_refused_and_one_of_20_ends_its_connection_and_no_other(server):
     session_id = new_session()
     async with connected(server, session_id) as other:
         async with connected(server, session_id) as client:
+            await client.ask("x" * 10_000_000)
+            assert (await client.until("error"))["data"]["code"] == "too_large"
             with pytest.raises(ConnectionClosed) as closed:  # noqa: PT012 (it may close while we send, or after it)
-                await client.ask("x" * 10_000_000)
+                await client.ask("x" * 20_000_000)
                 await client.until("run_finished")
             assert closed.value.rcvd is None or closed.value.rcvd.code == 1009
         await other.ask("still there?")
