@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import nbformat
 import pytest
+from playwright.sync_api import expect
 
 from reasoning_widget.export.log import SESSION_MIME
 from reasoning_widget.export.saved import SavedTranscript, Saver
@@ -75,3 +76,37 @@ def test_a_long_transcript_can_be_read_whole_and_searched(lab, long_notebook):
     assert all(f"Question {number}" in words and f"Answer {number}" in words for number in range(QUESTIONS))
     page.get_by_role("searchbox", name="Find in the transcript").fill("answer 3")
     page.wait_for_function("() => document.querySelectorAll('.rw-turn').length === 11")
+
+
+SCROLL_UP = """async () => {
+    const scroller = document.querySelector(".rw-scroller");
+    const frame = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+    const edge = scroller.getBoundingClientRect();
+    const moves = [];
+    while (scroller.scrollTop > 300) {
+        const seen = [...scroller.querySelectorAll(".rw-turn")].findLast((turn) => {
+            const { top } = turn.getBoundingClientRect();
+            return top >= edge.top && top + 300 < edge.bottom;
+        });
+        const before = seen?.getBoundingClientRect().top;
+        scroller.scrollBy(0, -200);
+        await frame();
+        if (seen) moves.push(Math.round(seen.getBoundingClientRect().top - before));
+    }
+    return moves;
+}"""
+
+
+def test_nothing_jumps_when_it_is_scrolled_and_what_is_selected_stays(lab, long_notebook):
+    notebook = lab.open_without_kernel(long_notebook)
+    page = notebook.page
+    page.wait_for_function("count => document.querySelectorAll('.rw-question').length === count", arg=QUESTIONS)
+    last = page.locator(".rw-question").last
+    expect(last).to_be_visible()
+    last.select_text()
+    page.locator(".rw-turn").nth(-2).get_by_role("button", name="Final answer").first.focus()
+    moves = page.evaluate(SCROLL_UP)
+    assert len(moves) > 20
+    assert set(moves) <= {199, 200, 201}
+    assert page.evaluate("() => getSelection().toString()") == f"Question {QUESTIONS - 1}"
+    assert page.evaluate("() => document.activeElement.getAttribute('aria-label')").startswith("Final answer")

@@ -22,6 +22,7 @@ export function drawSaved(
   const [above, body, below] = [bar(), document.createElement("div"), bar()];
   element.append(above, body, below);
   const end = drawChat(body, store, session.messageId, failed);
+  forgetLayout(body);
   render(<Notes notes={notes} />, above);
   if (!empty) render(<Find store={store} body={body} />, below);
   return () => {
@@ -29,6 +30,23 @@ export function drawSaved(
     end();
     for (const each of [above, body, below]) each.remove();
   };
+}
+
+/**
+ * Of a long transcript only what is seen is laid out; here, what is seen no longer loses its layout, too: more memory than all
+ * the rest. An element that is put where it is begins anew. (What has the focus, or is selected, counts as seen.)
+ */
+function forgetLayout(body: HTMLElement): void {
+  const seen = new WeakSet<EventTarget>();
+  body.addEventListener("contentvisibilityautostatechange", (event) => {
+    const { target, skipped } = event as ContentVisibilityAutoStateChangeEvent;
+    if (!(target instanceof HTMLElement)) return;
+    if (!skipped) seen.add(target);
+    else if (seen.delete(target)) {
+      target.style.containIntrinsicBlockSize = `${target.offsetHeight}px`;
+      target.parentNode?.insertBefore(target, target.nextSibling);
+    }
+  });
 }
 
 function bar(): HTMLElement {
