@@ -3,7 +3,7 @@
 The agent says its tokens in a worker process. Each carries the time at which it was made; the client, in another
 process of the same machine, notes when it has the message. The first token of each answer counts like any other. The
 limits are absolute; beside them stands a bare WebSocket in the same server, measured twice: a process speaks to it over
-a pipe.
+a pipe. A/A compares the medians of all its tokens, for a 99th percentile, and first tokens alone, rest on few of them.
 
 A run starts when a message comes in and a worker stands ready: it takes until the agent's first token is received.
 """
@@ -71,24 +71,23 @@ def measure(here: Place, rounds: int = ROUNDS, tokens: int = 150) -> Report:
     pooled = {name: list(itertools.chain(*each)) for name, each in delays.items()}
     firsts = {name: [answer[0] for answer in each] for name, each in delays.items()}
     starts = {name: [answer.start for answer in each] for name, each in answers.items()}
+    differs = noise(pooled["bare"], pooled["bare again"])
     return Report(
         title="From the agent's yield to a client",
         about=__doc__,
         claims=[
-            _claim("Half of the tokens are received within", 50, MAX_MEDIAN_MS, pooled),
-            _claim("99 in 100 of the tokens are received within", 99, MAX_P99_MS, pooled),
-            _claim("Half of the answers' first tokens are received within", 50, MAX_P99_MS, firsts),
-            _claim("Half of the runs have started within", 50, MAX_START_MS, starts),
+            _claim("Half of the tokens are received within", 50, MAX_MEDIAN_MS, pooled, differs),
+            _claim("99 in 100 of the tokens are received within", 99, MAX_P99_MS, pooled, differs),
+            _claim("Half of the answers' first tokens are received within", 50, MAX_P99_MS, firsts, differs),
+            _claim("Half of the runs have started within", 50, MAX_START_MS, starts, differs),
         ],
         counts={f"tokens in the {name}": len(pooled[name]) for name in ("session", "bare")},
     )
 
 
-def _claim(what: str, percent: int, limit: float, samples: dict[str, list[float]]) -> Claim:
+def _claim(what: str, percent: int, limit: float, samples: dict[str, list[float]], differs: float) -> Claim:
     baseline = percentile(samples["bare"] + samples["bare again"], percent)
-    first, second = (percentile(samples[name], percent) for name in ("bare", "bare again"))
-    measured = percentile(samples["session"], percent)
-    return Claim(what, measured, limit, "ms", f"bare {baseline:.2f} ms", noise([first], [second]))
+    return Claim(what, percentile(samples["session"], percent), limit, "ms", f"bare {baseline:.2f} ms", differs)
 
 
 async def session_answer(client: Watcher, order: Order) -> Answer:
