@@ -122,7 +122,7 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
     def open(self, *args: str, **kwargs: str) -> None:
         """The handshake is done: serve."""
         self.set_nodelay(True)
-        self.clear()  # the headers of the handshake
+        self._forget_handshake()
         app = self.service.app
         self._messages = Budget(app.max_messages_per_second, 2 * app.max_messages_per_second)
         self.service.sockets.add(self)
@@ -130,6 +130,12 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
             left = self.ticket.expires - time.time()
             self._expiry = asyncio.get_running_loop().call_later(left, self.ticket_ended)
         self._follow(self._epoch, self._after)
+
+    def _forget_handshake(self) -> None:
+        """No header is sent any more; together they take more memory than all else that is ours."""
+        self.clear()
+        for name in ("Server", "Content-Type", "Date"):  # those that it sets anew
+            self.clear_header(name)
 
     def _follow(self, epoch: str | None, after: int | None) -> None:
         self.service.hub.follow(self, self._session, growing=self._growing, epoch=epoch, after=after)

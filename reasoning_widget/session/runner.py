@@ -15,7 +15,7 @@ from ..agents.base import BaseAgent, BlockingAgent, RunContext, StepBuffer, Turn
 from ..protocol import Step
 from .capture import captured_output
 
-FLUSH_INTERVAL = 1 / 57
+FLUSH_INTERVAL = 1 / 55
 """Seconds. Steps go on at once when the line was idle for that long, else they are merged until it is over: Jupyter
 Server drops a kernel's messages above 1,000 a second. With a run's other messages it stays below 60 a second."""
 
