@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
 from tests.browser.jupyter import jupyter_lab
 from tests.browser.lab import Lab
 from tests.jupyter import Jupyter
-from tests.scripted_model import ScriptedModel
+from tests.scripted_model import ScriptedModel, call, gate, say, think
 
 ARTIFACTS = Path(__file__).parent / "artifacts"
 PATIENCE_MS = 60_000
@@ -147,3 +147,15 @@ def lab(
         request.node.stash[_failed] = True
     assert lab.requests_to_others == []
     assert lab.errors == []
+
+
+@pytest.fixture
+def story(model: ScriptedModel) -> None:
+    """A model that thinks, looks something up and answers, and waits before and in the middle of each."""
+    model.script(
+        "story",
+        [
+            [think("Which "), gate("thinking"), think("story?"), call("calculate", {"expression": "6 * 7"})],
+            [say("Once upon "), gate("answering"), say("a time.")],
+        ],
+    )

@@ -2,25 +2,11 @@
 
 from __future__ import annotations
 
-import pytest
 from playwright.sync_api import expect
 
 from tests.browser.chat import CHAT_WITH, Chat
-from tests.scripted_model import call, gate, say, think
 
 CHAT = 'from reasoning_widget import ReasoningChat\n\nchat = ReasoningChat(agent="researcher")\nchat'
-
-
-@pytest.fixture
-def story(model):
-    """A model that thinks, looks something up and answers, and waits before and in the middle of each."""
-    model.script(
-        "story",
-        [
-            [think("Which "), gate("thinking"), think("story?"), call("calculate", {"expression": "6 * 7"})],
-            [say("Once upon "), gate("answering"), say("a time.")],
-        ],
-    )
 
 
 def test_cards_fold_by_themselves_but_the_reader_decides(lab, model, story):

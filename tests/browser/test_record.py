@@ -22,7 +22,6 @@ from tests.browser.look import contrasts
 from tests.browser.test_hostile import DANGEROUS, TOUCH_EVERYTHING
 from tests.browser.test_keyboard import tab_to
 from tests.browser.test_look import READABLE
-from tests.scripted_model import call, gate, say, think
 
 RESEARCHER = 'from reasoning_widget import ReasoningChat\n\nchat = ReasoningChat(agent="researcher")\nchat'
 
@@ -72,18 +71,6 @@ def words(chat: Chat) -> list[dict[str, Any]]:
         expect(formula.locator("math")).to_be_visible()
     said: list[dict[str, Any]] = chat.region.evaluate(_WORDS)
     return said
-
-
-@pytest.fixture
-def story(model):
-    """A model that thinks, looks something up and answers, and waits in the middle of each."""
-    model.script(
-        "story",
-        [
-            [think("Which "), gate("thinking"), think("story?"), call("calculate", {"expression": "6 * 7"})],
-            [say("Once upon "), gate("answering"), say("a time.")],
-        ],
-    )
 
 
 class Record(NamedTuple):

@@ -1,6 +1,7 @@
 // What a conversation can be exported as.
 
 import type { TranslationBundle } from "@jupyterlab/translation";
+import type { ReadonlyJSONObject } from "@lumino/coreutils";
 
 export const FORMATS = ["markdown", "html", "json", "notebook", "table"] as const;
 
@@ -18,6 +19,11 @@ export const ENDINGS: Record<ExportFormat, string> = {
 /** The format that the arguments of a command name; JSON if none. */
 export function formatOf({ format }: { format?: unknown }): ExportFormat {
   return FORMATS.find((known) => known === format) ?? "json";
+}
+
+/** The argument of a command that names a format, for its schema. */
+export function formatArgument(trans: TranslationBundle): ReadonlyJSONObject {
+  return { type: "string", enum: [...FORMATS], description: trans.__("Absent: JSON") };
 }
 
 /** What a format is called. */

@@ -6,7 +6,7 @@ import type { TranslationBundle } from "@jupyterlab/translation";
 import type { CommandRegistry } from "@lumino/commands";
 import type { Panel } from "@lumino/widgets";
 import * as commands from "./commands.ts";
-import { FORMATS, formatName, formatOf } from "./formats.ts";
+import { formatArgument, formatName, formatOf } from "./formats.ts";
 import { agentIcon } from "./icon.ts";
 import type { Area, Sidebar } from "./sidebar/sidebar.ts";
 
@@ -96,7 +96,7 @@ function addExport({ app, trans, sidebar }: SessionHost, session: object, idOf: 
         type: "object",
         properties: {
           session_id: { ...session },
-          format: { type: "string", enum: [...FORMATS], description: trans.__("Absent: JSON") },
+          format: formatArgument(trans),
         },
       },
     },

@@ -6,7 +6,7 @@ import type { INotebookTracker } from "@jupyterlab/notebook";
 import type { TranslationBundle } from "@jupyterlab/translation";
 import { MenuSvg } from "@jupyterlab/ui-components";
 import { EXPORT_TRANSCRIPT } from "./commands.ts";
-import { FORMATS, formatName, formatOf } from "./formats.ts";
+import { FORMATS, formatArgument, formatName, formatOf } from "./formats.ts";
 import { loadView } from "./lazy.ts";
 import type { SessionRenderer } from "./session.ts";
 
@@ -30,7 +30,7 @@ export class Transcripts {
         args: {
           type: "object",
           properties: {
-            format: { type: "string", enum: [...FORMATS], description: trans.__("Absent: JSON") },
+            format: formatArgument(trans),
             output: { type: "string", description: trans.__("The id of its element. Absent: below the active cell") },
           },
         },
