@@ -16,5 +16,6 @@ export default defineConfig({
     server: { deps: { inline: ["dompurify", "marked"] } },
     // The DOM of the tests is slow, and the machine may be busy: a test that hangs is ended, none is judged by its time.
     testTimeout: 120_000,
+    hookTimeout: 120_000,
   },
 });
