@@ -1,6 +1,7 @@
 // The anywidget module of `RunView`: one question of a chat, drawn by the chat's own module out of its store.
 
 import type { ChatExports } from "./widget.ts";
+import { trans } from "./words.ts";
 
 interface Props {
   model: { get(name: "chat" | "message_id"): string };
@@ -16,7 +17,7 @@ function render({ model, el, signal, host }: Props): void {
       if (!signal.aborted) signal.addEventListener("abort", exports.drawRun(el, model.get("message_id")));
     },
     () => {
-      el.textContent = "The chat that this belongs to is gone. Run the cell again.";
+      el.textContent = trans.__("The chat that this belongs to is gone. Run the cell again.");
     },
   );
 }

@@ -19,6 +19,7 @@ import { dataOf, type Frame } from "./protocol/frames.ts";
 import type { AgentInfo, ErrorData, ModelData, ReasoningStep } from "./protocol/messages.ts";
 import type { Connected, Connection, Sender, Target } from "./transport/target.ts";
 import type { Extras } from "./view/extras.ts";
+import { trans } from "./words.ts";
 
 /**
  * What a view may listen to: `chat` (which messages, runs, requests and notices there are), `composer` (what the
@@ -252,8 +253,9 @@ export class Store implements Target {
 
   #announce(id: string, step: ReasoningStep): void {
     const name = this.stepName(id);
-    const said = step.type === "final_answer" || step.type === "error" ? `: ${step.content.slice(0, 500)}` : "";
-    const text = `${name}${step.status === "done" || said ? "" : `, ${step.status}`}${said}`;
+    const { status = "done" } = step;
+    let text = status === "done" ? name : trans.__("%1, %2", name, statusWord(status));
+    if (step.type === "final_answer" || step.type === "error") text = `${name}: ${step.content.slice(0, 500)}`;
     const key = (this.announcements.at(-1)?.key ?? 0) + 1;
     this.announcements = [...this.announcements, { key, text }].slice(-SPOKEN);
     this.#dirty.add("announcement");
@@ -340,9 +342,12 @@ export class Store implements Target {
   /** What a step is called: "Thought, step 3". */
   stepName(id: string): string {
     const step = this.step(id);
-    if (!step) return "";
-    const number = (findRun(this.transcript, step.run_id ?? "")?.steps.indexOf(id) ?? -1) + 1;
-    return `${stepWord(step.type)}, step ${number}`;
+    return step ? trans.__("%1, step %2", stepWord(step.type), this.stepNumber(id)) : "";
+  }
+
+  /** Which of its run's steps it is, from 1. */
+  stepNumber(id: string): number {
+    return (findRun(this.transcript, this.step(id)?.run_id ?? "")?.steps.indexOf(id) ?? -1) + 1;
   }
 
   /** A value that is kept beside the log: undefined until it has come. Listen to `blob:<its hash>`. */
@@ -458,15 +463,26 @@ export class Store implements Target {
   }
 }
 
-const WORDS: Record<string, string> = {
-  thought: "Thought",
-  tool_use: "Tool use",
-  tool_result: "Tool result",
-  final_answer: "Final answer",
-  error: "Error",
-};
-
 /** What a type of step is called; one of a later version of the protocol by its own name. */
 export function stepWord(type: string): string {
-  return WORDS[type] ?? type.replace(/_/g, " ");
+  switch (type) {
+    case "thought":
+      return trans.__("Thought");
+    case "tool_use":
+      return trans.__("Tool use");
+    case "tool_result":
+      return trans.__("Tool result");
+    case "final_answer":
+      return trans.__("Final answer");
+    case "error":
+      return trans.__("Error");
+    default:
+      return type.replace(/_/g, " ");
+  }
+}
+
+/** How a step ended, where that is worth a word. */
+export function statusWord(status: string): string {
+  if (status === "failed") return trans.__("failed");
+  return status === "stopped" ? trans.__("stopped") : status;
 }

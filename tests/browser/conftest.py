@@ -70,12 +70,17 @@ def model(model_server: ScriptedModel) -> Iterator[ScriptedModel]:
 
 
 @pytest.fixture(scope="session")
-def jupyter(model_server: ScriptedModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jupyter]:
-    environment = {
+def environment(model_server: ScriptedModel) -> dict[str, str]:
+    """What a server, and its kernels, find in their environment: the model."""
+    return {
         "OPENAI_BASE_URL": model_server.url,
         "OPENAI_API_KEY": "sk-scripted-secret",
         "OPENAI_MODEL": "scripted",
     }
+
+
+@pytest.fixture(scope="session")
+def jupyter(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jupyter]:
     with jupyter_lab(tmp_path_factory.mktemp("jupyter"), environment) as server:
         yield server
 

@@ -8,7 +8,7 @@ import { INotebookTracker } from "@jupyterlab/notebook";
 import { ISettingRegistry } from "@jupyterlab/settingregistry";
 import { IStateDB } from "@jupyterlab/statedb";
 import { IStatusBar } from "@jupyterlab/statusbar";
-import { ITranslator, nullTranslator } from "@jupyterlab/translation";
+import { ITranslator } from "@jupyterlab/translation";
 import type { Message } from "@lumino/messaging";
 import { Panel } from "@lumino/widgets";
 import { addCellCommands } from "./cell-commands.ts";
@@ -19,6 +19,7 @@ import { loadSidebar } from "./lazy.ts";
 import { addSessionCommands } from "./session-commands.ts";
 import type { Sidebar } from "./sidebar/sidebar.ts";
 import { StatusItem } from "./status.ts";
+import { loadTranslations } from "./translations.ts";
 
 const ID = "reasoning-widget:plugin";
 const PANEL = "reasoning-widget-panel";
@@ -71,7 +72,7 @@ export const agents: JupyterFrontEndPlugin<void> = {
     statusBar: IStatusBar | null,
     translator: ITranslator | null,
   ): void => {
-    const trans = (translator ?? nullTranslator).load("reasoning-widget");
+    const trans = loadTranslations(translator);
     const loadSettings = registry?.load(ID).catch(() => null) ?? Promise.resolve(null);
     const tabs = new WidgetTracker<MainAreaWidget>({ namespace: NAMESPACE });
     const status = new StatusItem(() => void app.commands.execute(commands.SHOW_PANEL));

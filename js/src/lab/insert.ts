@@ -3,7 +3,8 @@
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from "@jupyterlab/application";
 import { ICommandPalette } from "@jupyterlab/apputils";
 import { INotebookTracker, NotebookActions } from "@jupyterlab/notebook";
-import { ITranslator, nullTranslator } from "@jupyterlab/translation";
+import { ITranslator } from "@jupyterlab/translation";
+import { loadTranslations } from "./translations.ts";
 
 const INSERT_CHAT = "reasoning-widget:insert-chat";
 
@@ -21,7 +22,7 @@ export const insertChat: JupyterFrontEndPlugin<void> = {
     palette: ICommandPalette | null,
     translator: ITranslator | null,
   ): void => {
-    const trans = (translator ?? nullTranslator).load("reasoning-widget");
+    const trans = loadTranslations(translator);
     const notebookIsOpen = () => notebooks.currentWidget !== null;
 
     app.commands.addCommand(INSERT_CHAT, {

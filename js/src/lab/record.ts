@@ -3,11 +3,12 @@
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from "@jupyterlab/application";
 import { ICommandPalette } from "@jupyterlab/apputils";
 import { INotebookTracker, type NotebookPanel } from "@jupyterlab/notebook";
-import { ITranslator, nullTranslator } from "@jupyterlab/translation";
+import { ITranslator } from "@jupyterlab/translation";
 import { SESSION_MIME } from "../protocol/frames.ts";
 import { KernelWatch } from "./kernel.ts";
 import { SessionRenderer } from "./session.ts";
 import { Transcripts } from "./transcripts.ts";
+import { loadTranslations } from "./translations.ts";
 import { leaveOut } from "./widget-state.ts";
 
 /** Before the widget view, which has -10. */
@@ -25,7 +26,7 @@ export const record: JupyterFrontEndPlugin<void> = {
     palette: ICommandPalette | null,
     translator: ITranslator | null,
   ): void => {
-    const trans = (translator ?? nullTranslator).load("reasoning-widget");
+    const trans = loadTranslations(translator);
     const transcripts = new Transcripts(app, notebooks, trans);
     if (palette !== null) transcripts.addTo(palette);
     const serve = (panel: NotebookPanel): void => {

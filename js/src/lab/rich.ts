@@ -7,6 +7,7 @@ import type { ReadonlyPartialJSONObject, ReadonlyPartialJSONValue } from "@lumin
 import { MessageLoop } from "@lumino/messaging";
 import { Widget } from "@lumino/widgets";
 import { provideModule, type RichModule } from "../modules.ts";
+import { trans } from "../words.ts";
 import { asksElsewhere } from "./elsewhere.ts";
 
 export const richOutputs: JupyterFrontEndPlugin<void> = {
@@ -30,7 +31,8 @@ function renderers(rendermime: IRenderMimeRegistry): RichModule {
       element.append(renderer.node);
       MessageLoop.sendMessage(renderer, Widget.Msg.AfterAttach);
       renderer.renderModel(rendermime.createModel({ data, trusted: false })).catch((error: unknown) => {
-        element.textContent = `This output (${type}) cannot be drawn: ${error instanceof Error ? error.message : error}`;
+        const reason = error instanceof Error ? error.message : String(error);
+        element.textContent = trans.__("This output (%1) cannot be drawn: %2", type, reason);
       });
       return () => {
         MessageLoop.sendMessage(renderer, Widget.Msg.BeforeDetach);

@@ -12,6 +12,7 @@ import { connectedChats, onChat } from "../page.ts";
 import { SESSION_MIME } from "../protocol/frames.ts";
 import type { Store } from "../store.ts";
 import type { SavedSession } from "../transport/saved.ts";
+import { trans } from "../words.ts";
 import type { KernelWatch } from "./kernel.ts";
 import { loadView } from "./lazy.ts";
 
@@ -23,9 +24,6 @@ const PATIENCE = 3000;
 const SAVE_EVERY = 5000;
 /** After a run the kernel's own update is waited for this long, in ms. */
 const SAVE_AFTER = 1000;
-
-const REFUSED =
-  "JupyterLab shows no live chat in a notebook that was opened with no kernel. Load the page anew, and run the cell again.";
 
 type Views = typeof import("./view.ts");
 
@@ -121,7 +119,13 @@ export class SessionRenderer extends Panel implements IRenderMime.IRenderer {
       const saved = views.readSession(model.data[SESSION_MIME]);
       const known = this.#live?.store;
       if (known !== undefined && known.log.length > 0) this.#seen = views.sessionOf(known, saved.messageId);
-      if (state === "refused") saved.notes.push(REFUSED);
+      if (state === "refused") {
+        saved.notes.push(
+          trans.__(
+            "JupyterLab shows no live chat in a notebook that was opened with no kernel. Load the page anew, and run the cell again.",
+          ),
+        );
+      }
       this.#showSaved(views, together(this.#seen, saved), state === "gone");
       this.#live?.dispose();
       this.#live = null;
@@ -252,7 +256,7 @@ class FailedView extends Panel {
     note.node.setAttribute("role", "alert");
     note.node.style.padding = "4px 0"; // the styles may be what is missing
     const reason = error instanceof Error ? error.message : String(error);
-    note.node.textContent = `The cards of this transcript cannot be drawn (${reason}). This is its text:`;
+    note.node.textContent = trans.__("The cards of this transcript cannot be drawn (%1). This is its text:", reason);
     this.addWidget(note);
     const type = ["text/html", "text/plain"].find((known) => known in data);
     if (type === undefined) return;
@@ -260,7 +264,7 @@ class FailedView extends Panel {
     this.addWidget(text);
     text
       .renderModel(rendermime.createModel({ data: { [type]: data[type] }, trusted: false }))
-      .catch(() => note.node.append(" There is none."));
+      .catch(() => note.node.append(` ${trans.__("There is none.")}`));
   }
 }
 

@@ -42,7 +42,8 @@ export class Transcripts {
   }
 
   addTo(palette: ICommandPalette): void {
-    const category = this.#trans.__("Agents");
+    const trans = this.#trans;
+    const category = trans.__("Agents");
     for (const format of FORMATS) palette.addItem({ command: EXPORT_TRANSCRIPT, args: { format }, category });
   }
 
@@ -74,8 +75,9 @@ export class Transcripts {
       const { exportSession } = await loadView();
       await exportSession(session, formatOf(args), this.#app.serviceManager.serverSettings);
     } catch (error) {
+      const trans = this.#trans;
       const reason = error instanceof Error ? error.message : String(error);
-      void showErrorMessage(this.#trans.__("The transcript was not exported"), reason);
+      void showErrorMessage(trans.__("The transcript was not exported"), reason);
     }
   }
 }

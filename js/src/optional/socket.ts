@@ -5,6 +5,7 @@ import { onMissing } from "../modules.ts";
 import { dataOf, type Frame } from "../protocol/frames.ts";
 import type { Kernel } from "../transport/comm.ts";
 import { type Access, connect, Refused, type SocketTarget } from "../transport/socket.ts";
+import { trans } from "../words.ts";
 
 /** For so long the kernel may take to bring a ticket, in ms: it asks the server, and may be busy itself. */
 export const TICKET_WITHIN = 30_000;
@@ -55,7 +56,8 @@ class Tickets {
   async access(fresh: boolean): Promise<Access> {
     if (this.#gone) return this.#withoutKernel();
     const answer = new Promise<Access | Error>((resolve) => this.#waiting.push(resolve));
-    const late = setTimeout(() => this.#answer(new Error("The kernel is busy, and brings no ticket.")), TICKET_WITHIN);
+    const busy = (): void => this.#answer(new Error(trans.__("The kernel is busy, and brings no ticket.")));
+    const late = setTimeout(busy, TICKET_WITHIN);
     this.#kernel.post({ type: "ticket", payload: { fresh } });
     const access = await answer;
     clearTimeout(late);
@@ -88,7 +90,7 @@ class Tickets {
   async #withoutKernel(): Promise<Access> {
     const left = (this.#last?.ends ?? 0) - performance.now();
     if (this.#last === null || left <= 0) {
-      throw new Refused("The kernel is gone, and with it the way to a new ticket. Run the cell again.");
+      throw new Refused(trans.__("The kernel is gone, and with it the way to a new ticket. Run the cell again."));
     }
     return { ticket: this.#last.ticket, expiresIn: left / 1000 };
   }

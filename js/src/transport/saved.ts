@@ -4,6 +4,7 @@
 import { type Step, stepKey, type Transcript } from "../protocol/fold.ts";
 import { dataOf, EVENT_TYPES, type EventType, type Frame } from "../protocol/frames.ts";
 import { Store } from "../store.ts";
+import { trans } from "../words.ts";
 
 const FORMAT = "reasoning-widget.session";
 const VERSION = 1;
@@ -35,19 +36,21 @@ export function readSession(value: unknown): SavedSession {
     messageId: typeof file.message_id === "string" ? file.message_id : null,
   };
   if (!isObject(value) || !Array.isArray(file.events) || (file.format !== undefined && file.format !== FORMAT)) {
-    notes.push("What is saved here is no transcript that can be read.");
+    notes.push(trans.__("What is saved here is no transcript that can be read."));
     return { sessionId, epoch, messageId, events: [], blobs: {}, notes };
   }
   if (typeof file.version === "number" && file.version > VERSION) {
-    notes.push("This was saved by a later version. What this version knows is shown.");
+    notes.push(trans.__("This was saved by a later version. What this version knows is shown."));
   }
-  if (file.saved === false) notes.push("This conversation was not saved (save=False).");
+  if (file.saved === false) notes.push(trans.__("This conversation was not saved (save=False)."));
   const { events, dropped } = readEvents(file.events);
   if (dropped > 0) {
     notes.push(
-      dropped === 1
-        ? "One event in it cannot be read, and is left out."
-        : `${dropped} events in it cannot be read, and are left out.`,
+      trans._n(
+        "One event in it cannot be read, and is left out.",
+        "%1 events in it cannot be read, and are left out.",
+        dropped,
+      ),
     );
   }
   return { sessionId, epoch, messageId, events, blobs: isObject(file.blobs) ? file.blobs : {}, notes };

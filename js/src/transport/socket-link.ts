@@ -13,6 +13,7 @@ import {
   type Frame,
   type ServerData,
 } from "../protocol/frames.ts";
+import { trans } from "../words.ts";
 import type { Clock } from "./clock.ts";
 import { Outbox } from "./outbox.ts";
 import type { Connected, Connection, Target } from "./target.ts";
@@ -263,7 +264,7 @@ export class SocketLink implements Connected {
   // Own messages, and whether the server is there
 
   #tooLong(id: string): void {
-    const message = "The message is too long: put the text into a file and ask about the file.";
+    const message = trans.__("The message is too long: put the text into a file and ask about the file.");
     this.#notice({ type: "error", data: { code: "too_large", message, id } });
     this.#target.settled();
   }
@@ -286,7 +287,7 @@ export class SocketLink implements Connected {
     this.#wire.post({ type: "ping", payload: {} });
     this.#beatTimer = this.#clock.after(ANSWER_WITHIN, () => {
       this.#wire.hangUp();
-      this.lost(0, "The server no longer answers.");
+      this.lost(0, trans.__("The server no longer answers."));
     });
   }
 

@@ -1,6 +1,7 @@
 import type { VNode } from "preact";
 import { useLayoutEffect, useState } from "preact/hooks";
 import type { Store } from "../store.ts";
+import { trans } from "../words.ts";
 import { useStore } from "./context.ts";
 
 const speaking = new WeakMap<Store, object>();
@@ -16,7 +17,7 @@ export function Announcer(): VNode {
     };
   }, [store, self]);
   return (
-    <div class="rw-unseen" role="log" aria-live="polite" aria-relevant="additions" aria-label="Steps">
+    <div class="rw-unseen" role="log" aria-live="polite" aria-relevant="additions" aria-label={trans.__("Steps")}>
       {speaking.get(store) === self && store.announcements.map(({ key, text }) => <div key={key}>{text}</div>)}
     </div>
   );

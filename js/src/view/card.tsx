@@ -2,6 +2,7 @@ import { Component, type VNode } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { channelText, isOpen, type Step } from "../protocol/fold.ts";
 import { type Store, stepWord } from "../store.ts";
+import { trans } from "../words.ts";
 import { RunningClock } from "./clock.tsx";
 import { useStore } from "./context.ts";
 import { CopyButton, textOf } from "./copy.tsx";
@@ -47,14 +48,14 @@ function StepCard({ id }: { id: string }): VNode | null {
         </button>
         {step.tool && <code class="rw-tool-name">{step.tool.name}</code>}
         <span class="rw-preview">{open ? "" : summary(step)}</span>
-        {step.status === "failed" && step.type !== "error" && <span class="rw-badge">failed</span>}
-        {step.status === "stopped" && <span class="rw-badge">stopped</span>}
+        {step.status === "failed" && step.type !== "error" && <span class="rw-badge">{trans.__("failed")}</span>}
+        {step.status === "stopped" && <span class="rw-badge">{trans.__("stopped")}</span>}
         {isOpen(step) ? (
           <RunningClock start={step.timestamp} />
         ) : (
           step.duration !== undefined && <span class="rw-duration">{formatDuration(step.duration)}</span>
         )}
-        <CopyButton name={lowerFirst(name)} text={() => textOf(store.step(id) ?? step)} />
+        <CopyButton label={copyLabel(step.type, store.stepNumber(id))} text={() => textOf(store.step(id) ?? step)} />
       </div>
       {open && <CardBody id={id} step={step} />}
     </article>
@@ -102,6 +103,20 @@ function summary(step: Step): string {
   return previewMarkdown(channelText(step, "content"));
 }
 
-function lowerFirst(text: string): string {
-  return text.charAt(0).toLowerCase() + text.slice(1);
+/** What the button is called that copies a step: a sentence for each type, as languages differ in how they put it. */
+function copyLabel(type: string, number: number): string {
+  switch (type) {
+    case "thought":
+      return trans.__("Copy thought, step %1", number);
+    case "tool_use":
+      return trans.__("Copy tool use, step %1", number);
+    case "tool_result":
+      return trans.__("Copy tool result, step %1", number);
+    case "final_answer":
+      return trans.__("Copy final answer, step %1", number);
+    case "error":
+      return trans.__("Copy error, step %1", number);
+    default:
+      return trans.__("Copy %1, step %2", stepWord(type), number);
+  }
 }

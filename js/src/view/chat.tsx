@@ -2,6 +2,7 @@ import { render, type VNode } from "preact";
 import { useEffect, useErrorBoundary, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { findRun, type Message } from "../protocol/fold.ts";
 import type { Store } from "../store.ts";
+import { trans } from "../words.ts";
 import { Announcer } from "./announcer.tsx";
 import { Button } from "./button.tsx";
 import { Composer } from "./composer.tsx";
@@ -97,9 +98,9 @@ function Chat({ messageId, failed }: ChatProps): VNode {
     ),
     [messageId, running, epoch],
   );
-  if (error) return <div role="alert">This chat cannot be drawn: {String(error)}</div>;
+  if (error) return <div role="alert">{trans.__("This chat cannot be drawn: %1", String(error))}</div>;
   return (
-    <section class="rw-chat" aria-label={agent ? `Chat with ${agent}` : "Chat"}>
+    <section class="rw-chat" aria-label={agent ? trans.__("Chat with %1", agent) : trans.__("Chat")}>
       {content}
     </section>
   );
@@ -122,7 +123,7 @@ function Conversation({ messageId }: { messageId: string | null }): VNode {
   return (
     <div class="rw-conversation">
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard */}
-      <section class="rw-scroller" ref={scroller} tabIndex={0} aria-label="Conversation">
+      <section class="rw-scroller" ref={scroller} tabIndex={0} aria-label={trans.__("Conversation")}>
         <div class="rw-turns" ref={content}>
           <Turns messageId={messageId} />
         </div>
@@ -130,7 +131,7 @@ function Conversation({ messageId }: { messageId: string | null }): VNode {
       {away && (
         <Button class="rw-jump" onPress={() => follower.current?.follow()}>
           <Icon name="down" />
-          Jump to latest
+          {trans.__("Jump to latest")}
         </Button>
       )}
     </div>
@@ -193,7 +194,7 @@ function Question({ message }: { message: Message }): VNode {
   const { Question: Text } = useStore().extras;
   return (
     // biome-ignore lint/a11y/useSemanticElements: it is no set of fields
-    <div class="rw-question" role="group" aria-label="You" data-message-id={message.id}>
+    <div class="rw-question" role="group" aria-label={trans.__("You")} data-message-id={message.id}>
       {Text ? <Text text={message.content} /> : message.content}
     </div>
   );
@@ -226,7 +227,7 @@ function StopRun({ runId }: { runId: string }): VNode {
     <div class="rw-stop-run">
       <Button unavailable={!store.online || store.stopping(runId)} onPress={() => store.stop(runId)}>
         <Icon name="stop" />
-        Stop
+        {trans.__("Stop")}
       </Button>
       {store.late && <LateNote />}
     </div>
@@ -237,7 +238,9 @@ function StopRun({ runId }: { runId: string }): VNode {
 export function LateNote(): VNode {
   return (
     <span class="rw-late" role="status">
-      The kernel is busy with a cell: it will get this when the cell ends. To stop now, interrupt the kernel.
+      {trans.__(
+        "The kernel is busy with a cell: it will get this when the cell ends. To stop now, interrupt the kernel.",
+      )}
     </span>
   );
 }

@@ -1,6 +1,7 @@
 import type { VNode } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import type { Store } from "../store.ts";
+import { trans } from "../words.ts";
 import { Button } from "./button.tsx";
 import { LateNote } from "./chat.tsx";
 import { keyAction } from "./composer-keys.ts";
@@ -25,18 +26,18 @@ export function Composer(): VNode {
           <ReasoningSwitch />
           <div class="rw-actions">
             <Button kind="quiet" unavailable={!store.online} onPress={() => store.clear()}>
-              Clear
+              {trans.__("Clear")}
             </Button>
             <Button
               unavailable={run === null || !store.online || store.stopping(run.run_id)}
               onPress={() => run && store.stop(run.run_id)}
             >
               <Icon name="stop" />
-              Stop
+              {trans.__("Stop")}
             </Button>
             <Button kind="strong" unavailable={!canSend(store)} onPress={() => store.ask(store.reader.draft)}>
               <Icon name="send" />
-              Send
+              {trans.__("Send")}
             </Button>
           </div>
         </div>
@@ -98,8 +99,8 @@ function MessageField(): VNode {
     <textarea
       ref={field}
       class="rw-message"
-      aria-label="Message"
-      placeholder={store.agent ? `Ask ${store.agent} …` : "Ask …"}
+      aria-label={trans.__("Message")}
+      placeholder={store.agent ? trans.__("Ask %1 …", store.agent) : trans.__("Ask …")}
       rows={1}
       value={store.reader.draft}
       onInput={(event) => {
@@ -116,7 +117,7 @@ function AgentChoice(): VNode {
   return (
     <select
       class="rw-agent"
-      aria-label="Agent"
+      aria-label={trans.__("Agent")}
       title={store.agents.find((agent) => agent.name === store.agent)?.description}
       value={store.agent}
       onChange={(event) => store.chooseAgent(event.currentTarget.value)}
@@ -138,11 +139,11 @@ function ReasoningSwitch(): VNode {
       role="switch"
       class="rw-switch"
       aria-checked={store.reasoning}
-      title="Show the steps of the next answers"
+      title={trans.__("Show the steps of the next answers")}
       onClick={() => store.showReasoning(!store.reasoning)}
     >
       <span class="rw-switch-track" />
-      Reasoning
+      {trans.__("Reasoning")}
     </button>
   );
 }

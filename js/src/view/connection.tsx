@@ -1,19 +1,23 @@
 import type { VNode } from "preact";
 import type { Store } from "../store.ts";
 import type { Connection } from "../transport/target.ts";
+import { trans } from "../words.ts";
 import { Button } from "./button.tsx";
 import { useStore } from "./context.ts";
 import { withCode } from "./text.tsx";
 import "./connection.css";
 
-const STATES: Record<Connection["state"], string> = {
-  connecting: "Connecting …",
-  open: "Connected",
-  waiting: "Connection lost.",
-  resting: "Not connected.",
-  closed: "Disconnected",
-  deleted: "The session was deleted.",
-};
+function stateInWords(state: Connection["state"]): string {
+  const words: Record<Connection["state"], string> = {
+    connecting: trans.__("Connecting …"),
+    open: trans.__("Connected"),
+    waiting: trans.__("Connection lost."),
+    resting: trans.__("Not connected."),
+    closed: trans.__("Disconnected"),
+    deleted: trans.__("The session was deleted."),
+  };
+  return words[state];
+}
 
 /** How it stands with the connection to the server, and how many messages wait for it. */
 export function ConnectionLine(): VNode | null {
@@ -27,13 +31,13 @@ export function ConnectionLine(): VNode | null {
       <span class="rw-dot" />
       {/* The seconds are no part of what is announced: it would not come to an end. */}
       <span role="status">
-        {STATES[state]} {"reason" in connection && withCode(connection.reason)}
+        {stateInWords(state)} {"reason" in connection && withCode(connection.reason)}
       </span>
-      {state === "waiting" && <span class="rw-duration">Next try in {connection.seconds} s</span>}
+      {state === "waiting" && <span class="rw-duration">{trans.__("Next try in %1 s", connection.seconds)}</span>}
       <Waiting count={store.waitingMessages} />
       {state !== "deleted" && (
         <Button kind={leave ? "quiet" : "plain"} onPress={() => (leave ? store.disconnect() : store.connect())}>
-          {leave ? "Disconnect" : "Connect"}
+          {leave ? trans.__("Disconnect") : trans.__("Connect")}
         </Button>
       )}
     </div>
@@ -41,7 +45,7 @@ export function ConnectionLine(): VNode | null {
 }
 
 function Waiting({ count }: { count: Store["waitingMessages"] }): VNode {
-  const text = count === 0 ? "" : `${count} ${count === 1 ? "message waits" : "messages wait"}`;
+  const text = count === 0 ? "" : trans._n("%1 message waits", "%1 messages wait", count);
   return (
     <span role="status" class={count === 0 ? "" : "rw-badge"}>
       {text}

@@ -2,11 +2,12 @@ import type { VNode } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import type { Step } from "../protocol/fold.ts";
 import { channelText } from "../protocol/fold.ts";
+import { trans } from "../words.ts";
 import { Button } from "./button.tsx";
 import { Icon } from "./icons.tsx";
 
 /** Copies the text of a step, as it was written. */
-export function CopyButton({ name, text }: { name: string; text: () => string }): VNode {
+export function CopyButton({ label, text }: { label: string; text: () => string }): VNode {
   const [copied, setCopied] = useState(false);
   useEffect(() => {
     if (!copied) return;
@@ -17,8 +18,8 @@ export function CopyButton({ name, text }: { name: string; text: () => string })
     <Button
       kind="quiet"
       class="rw-copy"
-      label={`Copy ${name}`}
-      title={copied ? "Copied" : "Copy"}
+      label={label}
+      title={copied ? trans.__("Copied") : trans.__("Copy")}
       onPress={() => void copyText(text()).then(setCopied)}
     >
       <Icon name={copied ? "copied" : "copy"} />

@@ -1,5 +1,7 @@
 // Numbers and texts for people.
 
+import { trans } from "../words.ts";
+
 const NUMBER = new Intl.NumberFormat("en");
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: terminal sequences begin with one
@@ -13,30 +15,30 @@ export function formatNumber(value: number): string {
 /** "40 ms", "0.4 s", "12.3 s", "2 min 5 s". */
 export function formatDuration(seconds: number): string {
   const known = Math.max(0, seconds);
-  if (known < 0.095) return `${Math.round(known * 1000)} ms`;
-  return known < 59.95 ? `${known.toFixed(1)} s` : minutes(Math.round(known));
+  if (known < 0.095) return trans.__("%1 ms", Math.round(known * 1000));
+  return known < 59.95 ? trans.__("%1 s", known.toFixed(1)) : minutes(Math.round(known));
 }
 
 /** The same, for a clock that runs: whole seconds. */
 export function formatClock(seconds: number): string {
   const whole = Math.max(0, Math.floor(seconds));
-  return whole < 60 ? `${whole} s` : minutes(whole);
+  return whole < 60 ? trans.__("%1 s", whole) : minutes(whole);
 }
 
 function minutes(seconds: number): string {
-  return `${Math.floor(seconds / 60)} min ${seconds % 60} s`;
+  return trans.__("%1 min %2 s", Math.floor(seconds / 60), seconds % 60);
 }
 
 /** "491 MB". */
 export function formatBytes(bytes: number): string {
-  if (bytes < 1000) return `${bytes} bytes`;
-  if (bytes < 1e6) return `${Math.round(bytes / 1e3)} kB`;
-  return bytes < 1e9 ? `${Math.round(bytes / 1e6)} MB` : `${(bytes / 1e9).toFixed(1)} GB`;
+  if (bytes < 1000) return trans._n("%1 byte", "%1 bytes", bytes);
+  if (bytes < 1e6) return trans.__("%1 kB", Math.round(bytes / 1e3));
+  return bytes < 1e9 ? trans.__("%1 MB", Math.round(bytes / 1e6)) : trans.__("%1 GB", (bytes / 1e9).toFixed(1));
 }
 
-/** "1 step", "2 steps". */
-export function count(number: number, noun: string): string {
-  return `${formatNumber(number)} ${noun}${number === 1 ? "" : "s"}`;
+/** "1 step", "1,234 steps". */
+export function stepsInWords(count: number): string {
+  return trans._n("%2 step", "%2 steps", count, formatNumber(count));
 }
 
 /** `text` without the sequences that colour it in a terminal. */

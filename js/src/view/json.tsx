@@ -1,7 +1,8 @@
 import type { VNode } from "preact";
 import { useState } from "preact/hooks";
+import { trans } from "../words.ts";
 import { Button } from "./button.tsx";
-import { count, formatNumber } from "./format.ts";
+import { formatNumber } from "./format.ts";
 import { PlainText } from "./text.tsx";
 import "./json.css";
 
@@ -49,7 +50,7 @@ function Entries({ value, level }: { value: object; level: number }): VNode {
       ))}
       {entries.length > shown && (
         <Button kind="quiet" class="rw-more" onPress={() => setShown(entries.length)}>
-          Show all {formatNumber(entries.length)} entries
+          {trans._n("Show %2 entry", "Show all %2 entries", entries.length, formatNumber(entries.length))}
         </Button>
       )}
     </div>
@@ -70,12 +71,17 @@ function Entry({ name, value, level }: { name: string; value: unknown; level: nu
 
 function Branch({ name, value, level }: { name: string; value: object; level: number }): VNode {
   const size = Object.keys(value).length;
+  const number = formatNumber(size);
   const [open, setOpen] = useState(level < OPEN_LEVELS && size <= SMALL);
   return (
     <details class="rw-json-branch" open={open} onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary class="rw-json-summary">
         <span class="rw-json-key">{name}</span>
-        <span class="rw-json-size">{count(size, Array.isArray(value) ? "item" : "field")}</span>
+        <span class="rw-json-size">
+          {Array.isArray(value)
+            ? trans._n("%2 item", "%2 items", size, number)
+            : trans._n("%2 field", "%2 fields", size, number)}
+        </span>
       </summary>
       {open && <Entries value={value} level={level + 1} />}
     </details>

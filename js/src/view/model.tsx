@@ -1,5 +1,6 @@
 import type { VNode } from "preact";
 import type { ModelData } from "../protocol/messages.ts";
+import { trans } from "../words.ts";
 import { Button } from "./button.tsx";
 import { useStore } from "./context.ts";
 import { formatBytes } from "./format.ts";
@@ -21,14 +22,12 @@ export function ModelLine(): VNode | null {
         </span>
       )}
       {(model.state === "missing" || model.state === "failed") && (
-        <Button onPress={() => store.pullModel()}>Download model{size(model)}</Button>
+        <Button onPress={() => store.pullModel()}>
+          {model.total ? trans.__("Download model (%1)", formatBytes(model.total)) : trans.__("Download model")}
+        </Button>
       )}
     </div>
   );
-}
-
-function size(model: ModelData): string {
-  return model.total ? ` (${formatBytes(model.total)})` : "";
 }
 
 function Progress({ model }: { model: ModelData }): VNode {
@@ -39,7 +38,7 @@ function Progress({ model }: { model: ModelData }): VNode {
       <div
         class="rw-progress"
         role="progressbar"
-        aria-label="Download of the model"
+        aria-label={trans.__("Download of the model")}
         aria-valuemin={0}
         aria-valuemax={100}
         aria-valuenow={percent}
@@ -47,8 +46,7 @@ function Progress({ model }: { model: ModelData }): VNode {
         <div class="rw-progress-done" style={{ width: `${percent ?? 0}%` }} />
       </div>
       <span class="rw-duration">
-        {formatBytes(received)}
-        {total > 0 && ` of ${formatBytes(total)}`}
+        {total > 0 ? trans.__("%1 of %2", formatBytes(received), formatBytes(total)) : formatBytes(received)}
       </span>
     </>
   );

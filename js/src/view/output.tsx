@@ -2,6 +2,7 @@ import type { VNode } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { type RichModule, richModule } from "../modules.ts";
 import type { BlobReference } from "../store.ts";
+import { trans } from "../words.ts";
 import { Button } from "./button.tsx";
 import { useStore } from "./context.ts";
 import { formatBytes } from "./format.ts";
@@ -36,7 +37,9 @@ function Blob({ type, reference }: { type: string; reference: BlobReference }): 
   const value = store.blob(reference);
   if (value === undefined) {
     const size = formatBytes(reference.size);
-    return <div class="rw-note">{store.saved ? `${size} were not saved` : `Loading ${size} …`}</div>;
+    return (
+      <div class="rw-note">{store.saved ? trans.__("%1 were not saved", size) : trans.__("Loading %1 …", size)}</div>
+    );
   }
   return <Shown type={type} value={value} />;
 }
@@ -53,8 +56,8 @@ function Shown({ type, value }: { type: string; value: unknown }): VNode {
 }
 
 function Picture({ type, text }: { type: string; text: string }): VNode {
-  if (!BASE64.test(text)) return <div class="rw-note">This picture cannot be shown.</div>;
-  return <img class="rw-picture" src={`data:${type};base64,${text}`} alt="Output of the tool" />;
+  if (!BASE64.test(text)) return <div class="rw-note">{trans.__("This picture cannot be shown.")}</div>;
+  return <img class="rw-picture" src={`data:${type};base64,${text}`} alt={trans.__("Output of the tool")} />;
 }
 
 /** Anything that only the page can draw. What would fetch something is drawn when the reader wants it. */
@@ -63,7 +66,8 @@ function Rich({ rich, type, value }: { rich: RichModule; type: string; value: un
   if (wanted) return <Drawn value={value} draw={(root) => rich.render(root, type, value)} />;
   return (
     <div class="rw-note">
-      This output fetches data from elsewhere. <Button onPress={() => setWanted(true)}>Show it</Button>
+      {trans.__("This output fetches data from elsewhere.")}{" "}
+      <Button onPress={() => setWanted(true)}>{trans.__("Show it")}</Button>
     </div>
   );
 }

@@ -1,4 +1,5 @@
 import type { VNode } from "preact";
+import { trans } from "../words.ts";
 import { Button } from "./button.tsx";
 import { useStore } from "./context.ts";
 import "./queue.css";
@@ -16,15 +17,23 @@ export function Queue({ messageId }: { messageId: string | null }): VNode | null
     <div class="rw-queue">
       {waiting.map((message) => (
         <div key={message.id} class="rw-queued" data-message-id={message.id}>
-          <span class="rw-badge">Queued</span>
+          <span class="rw-badge">{trans.__("Queued")}</span>
           <span class="rw-queued-text">{message.content}</span>
           {!store.saved && (
             <>
-              <Button kind="quiet" label="Edit queued message" onPress={() => store.withdraw(message.id, true)}>
-                Edit
+              <Button
+                kind="quiet"
+                label={trans.__("Edit queued message")}
+                onPress={() => store.withdraw(message.id, true)}
+              >
+                {trans.__("Edit")}
               </Button>
-              <Button kind="quiet" label="Withdraw queued message" onPress={() => store.withdraw(message.id, false)}>
-                Withdraw
+              <Button
+                kind="quiet"
+                label={trans.__("Withdraw queued message")}
+                onPress={() => store.withdraw(message.id, false)}
+              >
+                {trans.__("Withdraw")}
               </Button>
             </>
           )}
@@ -32,7 +41,7 @@ export function Queue({ messageId }: { messageId: string | null }): VNode | null
       ))}
       {unsent.map((message) => (
         <div key={message.id} class="rw-queued" data-message-id={message.id}>
-          <span class="rw-badge">Waiting</span>
+          <span class="rw-badge">{trans.__("Waiting")}</span>
           <span class="rw-queued-text">{message.content}</span>
         </div>
       ))}

@@ -1,4 +1,5 @@
 import type { VNode } from "preact";
+import { trans } from "../words.ts";
 import { Button } from "./button.tsx";
 import { useStore } from "./context.ts";
 import { Icon } from "./icons.tsx";
@@ -14,15 +15,15 @@ export function Refusals(): VNode | null {
         <div key={refusal.key} class="rw-card rw-refusal" role="alert" data-step-type="error">
           <Icon name="error" />
           <span class="rw-refusal-text">{refusal.message}</span>
-          <Button kind="quiet" label="Dismiss" onPress={() => store.dismiss(refusal)}>
-            Dismiss
+          <Button kind="quiet" label={trans.__("Dismiss")} onPress={() => store.dismiss(refusal)}>
+            {trans.__("Dismiss")}
           </Button>
         </div>
       ))}
       {store.disconnected && (
         <div class="rw-card rw-refusal" role="alert" data-step-type="error">
           <Icon name="error" />
-          <span class="rw-refusal-text">The kernel is gone. Run the cell again to begin a new chat.</span>
+          <span class="rw-refusal-text">{trans.__("The kernel is gone. Run the cell again to begin a new chat.")}</span>
         </div>
       )}
     </>

@@ -1,6 +1,7 @@
 import type { VNode } from "preact";
 import { useState } from "preact/hooks";
 import type { Request } from "../protocol/fold.ts";
+import { trans } from "../words.ts";
 import { Button } from "./button.tsx";
 import { useStore } from "./context.ts";
 import { Icon } from "./icons.tsx";
@@ -10,12 +11,13 @@ import "./request.css";
 
 /** What the agent asks the person, and the answer. */
 export function RequestCard({ request }: { request: Request }): VNode {
-  const word = request.kind === "approval" ? "Approval" : "Question";
+  const approval = request.kind === "approval";
+  const label = approval ? trans.__("Approval requested") : trans.__("Question requested");
   return (
-    <section class="rw-card rw-request" aria-label={`${word} requested`} data-request-id={request.request_id}>
+    <section class="rw-card rw-request" aria-label={label} data-request-id={request.request_id}>
       <div class="rw-request-head">
         <Icon name="request" />
-        <span class="rw-word">{word}</span>
+        <span class="rw-word">{approval ? trans.__("Approval") : trans.__("Question")}</span>
       </div>
       <div class="rw-card-body">
         <PlainText text={request.prompt} prose />
@@ -34,9 +36,9 @@ function Choices({ request }: { request: Request }): VNode | null {
     return (
       <div class="rw-choices">
         <Button kind="strong" onPress={() => answer(true)}>
-          Approve
+          {trans.__("Approve")}
         </Button>
-        <Button onPress={() => answer(false)}>Reject</Button>
+        <Button onPress={() => answer(false)}>{trans.__("Reject")}</Button>
       </div>
     );
   }
@@ -63,7 +65,7 @@ function AnswerField({ onAnswer }: { onAnswer: (text: string) => void }): VNode 
     <div class="rw-choices">
       <input
         class="rw-field"
-        aria-label="Your answer"
+        aria-label={trans.__("Your answer")}
         value={text}
         onInput={(event) => setText(event.currentTarget.value)}
         onKeyDown={(event) => {
@@ -71,7 +73,7 @@ function AnswerField({ onAnswer }: { onAnswer: (text: string) => void }): VNode 
         }}
       />
       <Button kind="strong" unavailable={!text.trim()} onPress={submit}>
-        Answer
+        {trans.__("Answer")}
       </Button>
     </div>
   );
@@ -80,9 +82,18 @@ function AnswerField({ onAnswer }: { onAnswer: (text: string) => void }): VNode 
 function Outcome({ request }: { request: Request }): VNode {
   const { reason, value, by } = request.closed ?? { reason: "expired" as const };
   if (reason !== "answered") {
-    const words = { expired: "Nobody answered in time", stopped: "Stopped", interrupted: "Interrupted" };
+    const words = {
+      expired: trans.__("Nobody answered in time"),
+      stopped: trans.__("Stopped"),
+      interrupted: trans.__("Interrupted"),
+    };
     return <div class="rw-note">{words[reason]}</div>;
   }
-  const said = value === true ? "Approved" : value === false ? "Rejected" : `Answered: ${String(value)}`;
-  return <div class="rw-note">{by ? `${said} (${by})` : said}</div>;
+  const said = answerInWords(value);
+  return <div class="rw-note">{by ? trans.__("%1 (%2)", said, by) : said}</div>;
+}
+
+function answerInWords(value: unknown): string {
+  if (value === true) return trans.__("Approved");
+  return value === false ? trans.__("Rejected") : trans.__("Answered: %1", String(value));
 }

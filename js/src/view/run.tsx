@@ -3,10 +3,11 @@ import type { Run, Step } from "../protocol/fold.ts";
 import type { Usage } from "../protocol/messages.ts";
 import type { Store } from "../store.ts";
 import { QUIET_AFTER } from "../store.ts";
+import { trans } from "../words.ts";
 import { Card } from "./card.tsx";
 import { RunningClock } from "./clock.tsx";
 import { useStore } from "./context.ts";
-import { count, formatDuration, formatNumber } from "./format.ts";
+import { formatDuration, formatNumber, stepsInWords } from "./format.ts";
 import { lastOf, useGrowing } from "./growing.ts";
 import { RequestCard } from "./request.tsx";
 import "./run.css";
@@ -45,25 +46,30 @@ export function isShown(store: Store, run: Run, id: string): boolean {
   return run.enable_reasoning || step.type === "final_answer" || step.type === "error" || step.status === "failed";
 }
 
-const STATUS_WORDS: Record<Run["status"], string> = {
-  running: "Working",
-  completed: "Completed",
-  stopped: "Stopped",
-  failed: "Failed",
-  interrupted: "Interrupted",
-  max_iterations: "Out of iterations",
-};
+function statusInWords(status: Run["status"]): string {
+  const words: Record<Run["status"], string> = {
+    running: trans.__("Working"),
+    completed: trans.__("Completed"),
+    stopped: trans.__("Stopped"),
+    failed: trans.__("Failed"),
+    interrupted: trans.__("Interrupted"),
+    max_iterations: trans.__("Out of iterations"),
+  };
+  return words[status];
+}
 
 function RunFooter({ run }: { run: Run }): VNode {
   const store = useStore(...run.steps.slice(-1).map((id) => `step:${id}`));
   const steps = run.steps.map((id) => store.step(id)).filter((step) => step !== undefined);
   const running = run.status === "running";
+  const stopping = running && store.stopping(run.run_id);
+  const rounds = iterations(steps);
   return (
     <div class="rw-run-footer">
-      <span class="rw-status">{running && store.stopping(run.run_id) ? "Stopping" : STATUS_WORDS[run.status]}</span>
+      <span class="rw-status">{stopping ? trans.__("Stopping") : statusInWords(run.status)}</span>
       <span>{run.agent_name}</span>
-      {steps.length > 0 && <span>{count(steps.length, "step")}</span>}
-      {steps.length > 0 && <span>{count(iterations(steps), "iteration")}</span>}
+      {steps.length > 0 && <span>{stepsInWords(steps.length)}</span>}
+      {steps.length > 0 && <span>{trans._n("%2 iteration", "%2 iterations", rounds, formatNumber(rounds))}</span>}
       {run.usage && <Tokens usage={run.usage} />}
       {running ? (
         <RunningClock start={run.timestamp} />
@@ -81,13 +87,13 @@ function iterations(steps: Step[]): number {
 
 export function Tokens({ usage }: { usage: Usage }): VNode | null {
   const words = tokensInWords(usage);
-  return words === "" ? null : <span title="Tokens read and written by the model">{words}</span>;
+  return words === "" ? null : <span title={trans.__("Tokens read and written by the model")}>{words}</span>;
 }
 
 /** "1,200 → 30 tokens"; nothing if they were not counted. */
 export function tokensInWords({ input_tokens: read, output_tokens: written }: Usage): string {
   if (read === undefined && written === undefined) return "";
-  return `${formatNumber(read ?? 0)} → ${formatNumber(written ?? 0)} tokens`;
+  return trans.__("%1 → %2 tokens", formatNumber(read ?? 0), formatNumber(written ?? 0));
 }
 
 function QuietNote(): VNode | null {
@@ -95,7 +101,10 @@ function QuietNote(): VNode | null {
   if (!store.quiet) return null;
   return (
     <div class="rw-quiet-note" role="status">
-      Nothing for {QUIET_AFTER} s. Press Stop to end the run; if a cell keeps the kernel busy, interrupt the kernel.
+      {trans.__(
+        "Nothing for %1 s. Press Stop to end the run; if a cell keeps the kernel busy, interrupt the kernel.",
+        QUIET_AFTER,
+      )}
     </div>
   );
 }

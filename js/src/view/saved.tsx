@@ -2,6 +2,7 @@ import { render, type VNode } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Store } from "../store.ts";
 import type { SavedSession } from "../transport/saved.ts";
+import { trans } from "../words.ts";
 import { Button } from "./button.tsx";
 import { drawChat } from "./chat.tsx";
 import { mark, matching, places } from "./find.ts";
@@ -17,7 +18,7 @@ export function drawSaved(
   failed?: (error: unknown) => void,
 ): () => void {
   const empty = session.events.length === 0;
-  const notes = empty && session.notes.length === 0 ? ["Nothing was asked here yet."] : session.notes;
+  const notes = empty && session.notes.length === 0 ? [trans.__("Nothing was asked here yet.")] : session.notes;
   // The field stands where the composer of the live chat is: what is read stays in its place when one follows the other.
   const [above, body, below] = [bar(), document.createElement("div"), bar()];
   element.append(above, body, below);
@@ -93,8 +94,8 @@ function Find({ store, body }: { store: Store; body: HTMLElement }): VNode {
       <input
         class="rw-field rw-find-field"
         type="search"
-        aria-label="Find in the transcript"
-        placeholder="Find in the transcript"
+        aria-label={trans.__("Find in the transcript")}
+        placeholder={trans.__("Find in the transcript")}
         value={words}
         onInput={(event) => setWords(event.currentTarget.value)}
         onKeyDown={(event) => {
@@ -106,14 +107,16 @@ function Find({ store, body }: { store: Store; body: HTMLElement }): VNode {
       {words.trim() !== "" && (
         <>
           <span class="rw-find-count" role="status">
-            {found.length === 0 ? "Nothing found" : `${formatNumber(at + 1)} of ${formatNumber(found.length)}`}
+            {found.length === 0
+              ? trans.__("Nothing found")
+              : trans.__("%1 of %2", formatNumber(at + 1), formatNumber(found.length))}
           </span>
-          <Button kind="quiet" label="Previous" unavailable={found.length === 0} onPress={() => go(-1)}>
+          <Button kind="quiet" label={trans.__("Previous")} unavailable={found.length === 0} onPress={() => go(-1)}>
             <span class="rw-up">
               <Icon name="down" />
             </span>
           </Button>
-          <Button kind="quiet" label="Next" unavailable={found.length === 0} onPress={() => go(1)}>
+          <Button kind="quiet" label={trans.__("Next")} unavailable={found.length === 0} onPress={() => go(1)}>
             <Icon name="down" />
           </Button>
         </>

@@ -1,6 +1,7 @@
 import type { ComponentChildren, VNode } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { type Channel, channelText } from "../protocol/fold.ts";
+import { trans } from "../words.ts";
 import { Button } from "./button.tsx";
 import { useStore } from "./context.ts";
 import { formatNumber, stripAnsi } from "./format.ts";
@@ -33,7 +34,7 @@ export function PlainText({ text, prose = false }: { text: string; prose?: boole
       <div class={prose ? "rw-text rw-prose" : "rw-text"}>{prose ? withCode(shown) : shown}</div>
       {cut && (
         <Button kind="quiet" class="rw-more" onPress={() => setAll(true)}>
-          Show all {formatNumber(clean.length)} characters
+          {trans._n("Show %2 character", "Show all %2 characters", clean.length, formatNumber(clean.length))}
         </Button>
       )}
     </>
@@ -64,5 +65,10 @@ export function LiveText({ id, channel }: { id: string; channel: Channel }): VNo
 /** What the session left out of a channel that grew too long. */
 export function CutNote({ characters }: { characters: number | undefined }): VNode | null {
   if (!characters) return null;
-  return <div class="rw-note">… {formatNumber(characters)} more characters were cut</div>;
+  const number = formatNumber(characters);
+  return (
+    <div class="rw-note">
+      {trans._n("… %2 more character was cut", "… %2 more characters were cut", characters, number)}
+    </div>
+  );
 }

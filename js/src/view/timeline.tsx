@@ -1,9 +1,10 @@
 import { Component, type VNode } from "preact";
 import { isOpen, type Run } from "../protocol/fold.ts";
 import type { Usage } from "../protocol/messages.ts";
+import { trans } from "../words.ts";
 import { useStore } from "./context.ts";
 import { cardOf } from "./focus.ts";
-import { count, formatDuration } from "./format.ts";
+import { formatDuration, stepsInWords } from "./format.ts";
 import { isShown, Tokens, tokensInWords } from "./run.tsx";
 import "./timeline.css";
 
@@ -27,7 +28,7 @@ export function Timeline({ messageId }: { messageId: string | null }): VNode | n
   });
   const steps = spans.reduce((sum, span) => sum + span.steps.length, 0);
   if (steps === 0) return null;
-  const label = `${count(steps, "step")}, ${formatDuration(total)}`;
+  const label = trans.__("Timeline: %1, %2", stepsInWords(steps), formatDuration(total));
   return (
     <div class="rw-timeline">
       <svg
@@ -35,7 +36,7 @@ export function Timeline({ messageId }: { messageId: string | null }): VNode | n
         viewBox={`0 0 ${Math.max(total, 0.001)} 24`}
         preserveAspectRatio="none"
         role="img"
-        aria-label={`Timeline: ${label}`}
+        aria-label={label}
       >
         {spans.map(({ run, begin, steps }) => (
           <g key={run.run_id}>
@@ -47,7 +48,7 @@ export function Timeline({ messageId }: { messageId: string | null }): VNode | n
       </svg>
       {messageId === null && (
         <span class="rw-summary">
-          <span>{count(steps, "step")}</span>
+          <span>{stepsInWords(steps)}</span>
           <Tokens usage={sum(runs)} />
           <span>{formatDuration(total)}</span>
         </span>

@@ -1,5 +1,6 @@
 import type { VNode } from "preact";
 import { channelText, isOpen, type Step } from "../protocol/fold.ts";
+import { trans } from "../words.ts";
 import { JsonOrText } from "./json.tsx";
 import { Output } from "./output.tsx";
 import { CutNote, LiveText } from "./text.tsx";
@@ -10,7 +11,11 @@ export function ToolArguments({ id, step }: { id: string; step: Step }): VNode {
   const text = channelText(step, "arguments");
   return (
     <>
-      {/^\s*(?:\{\s*\})?\s*$/.test(text) ? <div class="rw-note">No arguments</div> : <JsonOrText text={text} />}
+      {/^\s*(?:\{\s*\})?\s*$/.test(text) ? (
+        <div class="rw-note">{trans.__("No arguments")}</div>
+      ) : (
+        <JsonOrText text={text} />
+      )}
       <CutNote characters={step.cut?.arguments} />
     </>
   );
@@ -36,12 +41,16 @@ export function ToolResult({ id, step }: { id: string; step: Step }): VNode {
           <CutNote characters={step.cut?.output} />
           {Object.values(step.scaled ?? {}).map(([width, height]) => (
             <div key={width} class="rw-note">
-              The picture was made smaller; it was {width} by {height} pixels
+              {trans.__("The picture was made smaller; it was %1 by %2 pixels", width, height)}
             </div>
           ))}
         </div>
       )}
-      {returned ? <JsonOrText text={returned} /> : !shown && <div class="rw-note">Nothing was returned</div>}
+      {returned ? (
+        <JsonOrText text={returned} />
+      ) : (
+        !shown && <div class="rw-note">{trans.__("Nothing was returned")}</div>
+      )}
     </>
   );
 }

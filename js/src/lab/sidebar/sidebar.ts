@@ -145,9 +145,10 @@ export class Sidebar {
   }
 
   async export(id: string, format: ExportFormat): Promise<void> {
+    const { trans } = this.#host;
     await this.#change(async () => {
       download(await this.#api.export(id, format), this.#titleOf(id) ?? id, ENDINGS[format]);
-    }, this.#host.trans.__("The session was not exported"));
+    }, trans.__("The session was not exported"));
   }
 
   /** Do something on the server; whether that went well. */

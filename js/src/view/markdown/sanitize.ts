@@ -2,6 +2,7 @@
 // loads, styles, or takes a name in the page does.
 
 import DOMPurify, { type Config } from "dompurify";
+import { trans } from "../../words.ts";
 
 const TAGS = (
   "a abbr b blockquote br caption code col colgroup dd del details dfn div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 " +
@@ -77,12 +78,12 @@ function keepWebLink(node: Element): void {
 /** A picture elsewhere is never fetched, for fetching tells that it was read: the reader may follow the link. */
 function replaceByLink(image: Element): void {
   const source = (image.getAttribute("src") ?? "").trim();
-  const words = image.getAttribute("alt")?.trim() || "image";
+  const words = image.getAttribute("alt")?.trim() || trans.__("image");
   const link = image.ownerDocument.createElement("a");
   link.textContent = `[${words}]`;
   if (/^https?:/i.test(source)) {
     link.setAttribute("href", source);
-    link.setAttribute("title", `Image: ${source}`);
+    link.setAttribute("title", trans.__("Image: %1", source));
     keepWebLink(link);
   }
   image.replaceWith(link);

@@ -1,0 +1,36 @@
+// What the page says, in the person's language. It is written as in JupyterLab's own plugins, so that whatever gathers the
+// texts to be translated finds them. The lab extension provides JupyterLab's translations; anywhere else it is English.
+
+import { pageWide } from "./page.ts";
+
+/** The part of JupyterLab's `TranslationBundle` that is used. */
+export interface Words {
+  /** `text`, with the values in the places of `%1`, `%2` … */
+  __(text: string, ...values: unknown[]): string;
+  /** `one` or `many`, as it is said of `n`. `%1` is `n`; the values begin with `%2`. */
+  _n(one: string, many: string, n: number, ...values: unknown[]): string;
+}
+
+const ENGLISH: Words = {
+  __: (text, ...values) => text.replace(/%(%|\d+)/g, (_, place) => (place === "%" ? "%" : String(values[place - 1]))),
+  _n: (one, many, n, ...values) => ENGLISH.__(n === 1 ? one : many, n, ...values),
+};
+
+/** Call it when something is drawn, not when a module is loaded: the translations may come in between. */
+export const trans: Words = {
+  __: (...said) => words().__(...said),
+  _n: (...said) => words()._n(...said),
+};
+
+function words(): Words {
+  return page().words ?? ENGLISH;
+}
+
+/** From now on, say everything in these words, whoever draws it in this page. */
+export function provideWords(words: Words): void {
+  page().words = words;
+}
+
+function page(): { words?: Words } {
+  return pageWide({});
+}
