@@ -100,6 +100,23 @@ def resolve(root: Path, path: str) -> Path:
     return target
 
 
+def entries(root: Path, folder: Path) -> list[str]:
+    """The names in a folder below `root`, sorted, those of folders with a slash behind.
+
+    Hidden ones and links that lead out of `root` are left out.
+
+    Raises:
+        FileRefused: The folder cannot be read.
+    """
+    root = root.resolve()
+    try:
+        paths = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        raise FileRefused(f"{folder.name} cannot be read: {error.strerror}.") from error
+    inside = [path for path in paths if path.resolve().is_relative_to(root)]
+    return [f"{path.name}/" if path.is_dir() else path.name for path in inside]
+
+
 def read_blocks(path: Path) -> list[Block]:
     """The text of a file, in blocks of lines.
 

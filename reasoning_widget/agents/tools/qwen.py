@@ -12,14 +12,15 @@ import_qwen_agent()
 
 from qwen_agent.tools.base import BaseTool  # noqa: E402 (what it imports must find it imported)
 
+from ..base import AgentError  # noqa: E402
 from .calculator import CalculationError, calculate  # noqa: E402
-from .files import FileRefused, read_blocks, resolve, text_files  # noqa: E402
+from .files import FileRefused, entries, read_blocks, resolve, text_files  # noqa: E402
 from .functions import CALCULATE, READ_FILE, SEARCH_FILES  # noqa: E402
 from .search import index_of  # noqa: E402
 
 
-class ToolFailed(Exception):
-    """A tool could not do what it was asked; the text tells the model why."""
+class ToolFailed(AgentError):
+    """A tool could not do what it was asked; the text tells the model and the person why."""
 
 
 class _Tool(BaseTool):  # type: ignore[misc]
@@ -64,7 +65,7 @@ class SearchFiles(_Tool):
         files = text_files(self._root)
         if not files:
             return "There are no text files in the notebook's folder."
-        names = ", ".join(file.path for file in files[:20]) + (", …" if len(files) > 20 else "")
+        names = _joined([file.path for file in files], 20)
         return f"Nothing found for {text!r}. The files are: {names}"
 
 
@@ -75,13 +76,14 @@ class ReadFile(_Tool):
     description = READ_FILE["description"]
     parameters = READ_FILE["parameters"]
 
-    def __init__(self, root: Path, max_chars: int = 20_000) -> None:
+    def __init__(self, root: Path, max_chars: int = 20_000, max_names: int = 200) -> None:
         super().__init__()
         self._root = root
         self._max_chars = max_chars
+        self._max_names = max_names
 
     def run(self, text: str) -> str:
-        """The file's text behind its ``[path:lines]``, or the names of the files in the folder."""
+        """The file's text behind its ``[path:lines]``, or the names of what is in the folder."""
         try:
             target = self._find(text)
             if target.is_dir():
@@ -99,16 +101,30 @@ class ReadFile(_Tool):
         """The named file; also one that is named without its folder, if there is only one."""
         try:
             return resolve(self._root, path)
-        except FileRefused:
+        except FileRefused as refused:
             same = [file.path for file in text_files(self._root) if Path(file.path).name == path.strip()]
-            if len(same) != 1:
-                raise
-            return resolve(self._root, same[0])
+            if len(same) == 1:
+                return resolve(self._root, same[0])
+            there = same or entries(self._root, self._root)
+            raise FileRefused(f"{refused} There are: {_joined(there, 20)}" if there else str(refused)) from refused
 
     def _listing(self, folder: Path) -> str:
-        below = folder.relative_to(self._root.resolve()).as_posix()
-        names = [f.path for f in text_files(self._root) if below == "." or f.path.startswith(f"{below}/")]
-        return "\n".join(names[:200]) or "There are no text files here."
+        names = entries(self._root, folder)
+        folders = [name for name in names if name.endswith("/")]
+        files = [name for name in names if not name.endswith("/")]
+        parts = [
+            f"{len(found):,} {kind}{'' if len(found) == 1 else 's'}: {_joined(found, self._max_names)}"
+            for kind, found in (("file", files), ("folder", folders))
+            if found
+        ]
+        # A whole sentence: a small model repeats it, and would make little of bare names.
+        return f"The folder holds {', and '.join(parts)}." if parts else "The folder is empty."
+
+
+def _joined(names: list[str], count: int) -> str:
+    """The first `count` names, and how many there are beyond."""
+    rest = [f"… and {len(names) - count:,} more"] if len(names) > count else []
+    return ", ".join([*names[:count], *rest])
 
 
 class Calculate(_Tool):

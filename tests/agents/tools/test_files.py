@@ -5,7 +5,7 @@ import json
 import pytest
 
 from reasoning_widget.agents.tools import files
-from reasoning_widget.agents.tools.files import FileRefused, read_blocks, resolve, text_files
+from reasoning_widget.agents.tools.files import FileRefused, entries, read_blocks, resolve, text_files
 
 
 def paths(root):
@@ -34,6 +34,7 @@ def test_links_that_lead_out_are_not_followed(tmp_path):
     (root / "inside.md").write_text("x")
     (root / "alias.md").symlink_to(root / "inside.md")
     assert paths(root) == ["alias.md", "inside.md"]
+    assert entries(root, root) == ["alias.md", "inside.md"]
     with pytest.raises(FileRefused, match="outside"):
         resolve(root, "link.md")
 

@@ -16,11 +16,39 @@ def test_a_search_in_vain_names_the_files_there_are(tmp_path):
     assert "a.md" in SearchFiles(tmp_path).call({"query": "heron"})
 
 
-def test_a_file_is_read_also_without_its_folder_and_a_folder_is_listed(tmp_path):
+def test_a_file_is_read_also_without_its_folder(tmp_path):
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "plan.md").write_text("First\nSecond\n")
     assert ReadFile(tmp_path).call({"path": "plan.md"}) == "[sub/plan.md:1-2]\nFirst\nSecond"
-    assert ReadFile(tmp_path).call({"path": "."}) == "sub/plan.md"
+
+
+def test_a_folder_is_listed(tmp_path):
+    for name in ("sub/plan.md", "a.md", "photo.png", ".env"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x")
+    assert ReadFile(tmp_path).call({"path": "."}) == "The folder holds 2 files: a.md, photo.png, and 1 folder: sub/."
+    assert ReadFile(tmp_path).call({"path": "sub"}) == "The folder holds 1 file: plan.md."
+    (tmp_path / "sub" / "plan.md").unlink()
+    assert ReadFile(tmp_path).call({"path": "sub/"}) == "The folder is empty."
+
+
+def test_of_many_names_the_first_are_listed_and_the_others_counted(tmp_path):
+    for number in range(1, 6):
+        (tmp_path / f"{number}.md").write_text("x")
+    listed = ReadFile(tmp_path, max_names=2).call({"path": "."})
+    assert listed == "The folder holds 5 files: 1.md, 2.md, … and 3 more."
+
+
+def test_who_names_a_file_that_is_not_there_is_told_what_is(tmp_path):
+    with pytest.raises(ToolFailed, match=r"There is no file plan\.md\.$"):
+        ReadFile(tmp_path).call({"path": "plan.md"})
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "plan.md").write_text("x")
+    with pytest.raises(ToolFailed, match=r"There are: a/plan\.md, b/plan\.md$"):
+        ReadFile(tmp_path).call({"path": "plan.md"})
+    with pytest.raises(ToolFailed, match=r"There are: a/, b/$"):
+        ReadFile(tmp_path).call({"path": "notes.md"})
 
 
 def test_a_long_file_is_cut_and_says_so(tmp_path):
