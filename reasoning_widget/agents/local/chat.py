@@ -18,7 +18,7 @@ from ..base import AgentError, current_run  # noqa: E402
 from ..base import Turn as Earlier  # noqa: E402
 from .citations import citation, with_source, without_source  # noqa: E402
 from .embedded import Chunk, Embedded  # noqa: E402
-from .routing import MAX_QUESTION_CHARS, Turn, answer_messages  # noqa: E402
+from .routing import MAX_QUESTION_CHARS, Turn, answer_messages, failure  # noqa: E402
 
 _SYSTEM: Final = "You are a helpful assistant. Answer briefly."
 _MAX_ANSWER_TOKENS: Final = 900
@@ -67,6 +67,9 @@ class EmbeddedChat(BaseChatModel):  # type: ignore[misc]
                 identity = {"function_id": f"call-{len(messages)}"}
                 yield [Message(ASSISTANT, "", function_call=function_call, extra=identity)]
                 return
+        if (said := failure(turns[-1])) is not None:
+            yield [Message(ASSISTANT, said)]
+            return
         yield from self._answer(_SYSTEM if functions or not system else system, turns, generate_cfg or {})
 
     def _answer(self, system: str, turns: Sequence[Turn], generate_cfg: dict[str, Any]) -> Iterator[list[Any]]:

@@ -27,6 +27,11 @@ _FILLER_TEXT: Final = (
     "whom whose why will with would you your"
 )
 _FILLERS: Final = frozenset(_FILLER_TEXT.split())
+_FAILED: Final = re.compile(
+    r"An error occurred when calling tool `.*?`:\n(?:(?:AgentError|ToolFailed): )?(?P<why>.*?)\nTraceback:\n.*",
+    re.DOTALL,
+)
+"""What Qwen-Agent makes of a tool's error."""
 
 
 @dataclass
@@ -146,6 +151,16 @@ def answer_messages(system: str, turns: Sequence[Turn]) -> list[JSON]:
             messages.append({"role": "user", "content": turn.question[:500]})
             messages.append({"role": "assistant", "content": turn.answer[:1000]})
     return [*messages, {"role": "user", "content": last.question}]
+
+
+def failure(turn: Turn) -> str | None:
+    """What to say instead of an answer where the last tool failed; None where none did.
+
+    A small model that is shown why makes up an answer from it.
+    """
+    name, result = turn.results[-1] if turn.results else ("", "")
+    failed = _FAILED.fullmatch(result)
+    return f"I cannot answer this, because `{name}` failed. {failed['why']}" if failed else None
 
 
 def _over_results(turn: Turn, *, follows: bool) -> str:

@@ -35,7 +35,8 @@ class _Agent(FnCallAgent):  # type: ignore[misc]
 def make_researcher(llm: dict[str, Any], root: Path, *, embedded: bool) -> BaseAgent:
     """See `presets.researcher`."""
     root = root.resolve()
-    tools = [SearchFiles(root, count=3 if embedded else 6), ReadFile(root), Calculate()]
+    passages, names = (3, 20) if embedded else (6, 200)
+    tools = [SearchFiles(root, passages), ReadFile(root, max_names=names), Calculate()]
     agent = _agent({**llm, "recipe": RESEARCHER} if embedded else llm, tools, _RESEARCHER_SYSTEM)
     return QwenAgent(
         agent, name="researcher", description="Searches and reads the files below the notebook, and cites them."

@@ -13,8 +13,10 @@ RESEARCHER: Final[dict[str, Any]] = {
         ("And the sales team?", {"tool": "search_files", "query": "sales team lead"}),
         ("A ticket costs 14 euros. How much do 6 tickets cost?", {"tool": "calculate", "expression": "14 * 6"}),
         ("What does plans/garden.md say?", {"tool": "read_file", "path": "plans/garden.md"}),
+        ("What is in this folder?", {"tool": "read_file", "path": "."}),
         ("Write a short poem about snow.", {"tool": "none"}),
         ("What is the weight of the Granite module?", {"tool": "search_files", "query": "Granite module weight"}),
+        ("List the files in reports.", {"tool": "read_file", "path": "reports"}),
         ("What is the largest planet?", {"tool": "none"}),
         ("I had 900 and paid 250. What remains?", {"tool": "calculate", "expression": "900 - 250"}),
         ('Translate "thank you" into German.', {"tool": "none"}),
@@ -23,6 +25,6 @@ RESEARCHER: Final[dict[str, Any]] = {
     "follow_up": r"(?i)(?:and|but)\b|(?:what|how) about\b",
     "gates": {
         "calculate": r"\d",
-        "read_file": r"\w\.(?:[A-Za-z][A-Za-z0-9]{0,5})\b|\b(?i:files?|folders?|readme)\b",
+        "read_file": r"\w\.(?:[A-Za-z][A-Za-z0-9]{0,5})\b|\b(?i:files?|folders?|director(?:y|ies)|here|readme)\b",
     },
 }

@@ -89,6 +89,20 @@ async def test_a_sum_is_calculated(here, folder):
     assert "391" in steps[-1]["content"]
 
 
+@pytest.mark.parametrize("question", ["What is in this folder?", "Which files are here?", "List the files."])
+async def test_the_folder_is_listed(here, folder, question):
+    steps = await steps_of(researcher(LLM, folder), question)
+    assert [step["type"] for step in steps] == ["tool_use", "tool_result", "final_answer"]
+    assert all(name in steps[-1]["content"] for name in ("menu.txt", "team.md", "travel.md"))
+
+
+async def test_a_tool_that_failed_ends_in_an_answer_that_says_why(here, folder):
+    steps = await steps_of(researcher(LLM, folder), "What does holidays.md say?")
+    assert steps[1]["status"] == "failed"
+    assert steps[-1]["type"] == "final_answer"
+    assert "There is no file holidays.md. There are: menu.txt, team.md, travel.md" in steps[-1]["content"]
+
+
 async def test_small_talk_needs_no_tool(here, folder):
     steps = await steps_of(researcher(LLM, folder), "Hello!")
     assert [step["type"] for step in steps] == ["final_answer"]

@@ -7,6 +7,7 @@ from reasoning_widget.agents.local.routing import (
     Recipe,
     Turn,
     answer_messages,
+    failure,
     offered,
     parse_choice,
     routing_messages,
@@ -85,6 +86,15 @@ def test_the_answer_is_asked_over_a_result_of_bounded_length():
     assert prompt.startswith("read_file(a.txt) returned:\nword word")
     assert "Question: How much? (a.txt)" in prompt
     assert len(prompt) < MAX_RESULT_CHARS + 500
+
+
+def test_where_a_tool_failed_its_reason_is_the_answer():
+    call = {"tool": "read_file", "path": "reports"}
+    error = "An error occurred when calling tool `read_file`:\nToolFailed: No such file.\nTraceback:\n  File x\n"
+    said = failure(Turn("What is in reports?", call, [("read_file", error)]))
+    assert said == "I cannot answer this, because `read_file` failed. No such file."
+    assert failure(Turn("What is in reports?", call, [("read_file", "The folder is empty.")])) is None
+    assert failure(Turn("Hello")) is None
 
 
 def test_plain_chat_sees_the_earlier_turns():
