@@ -357,6 +357,15 @@ def test_an_answer_of_nothing_says_what_to_do(model: ScriptedModel) -> None:
         record(QwenAgent(FnCallAgent(llm=model.llm())), "hello")
 
 
+@pytest.mark.parametrize("turns", [[""], [[call("add", {"a": 1})], ""]])
+def test_a_model_that_says_nothing_is_not_asked_the_same_again(model: ScriptedModel, turns: list[Any]) -> None:
+    model.script("sum", turns)
+
+    with pytest.raises(AgentError, match="Ask again"):
+        record(QwenAgent(FnCallAgent(llm=model.llm(), function_list=[add_tool()])), "the sum?")
+    assert len(model.requests) == len(turns)
+
+
 def test_stop_between_tokens_closes_the_models_response_and_cleans_up(model: ScriptedModel) -> None:
     cleaned_up = threading.Event()
 

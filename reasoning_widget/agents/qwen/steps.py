@@ -147,6 +147,11 @@ class ModelCall:
             answer.emit()
         return answer
 
+    @property
+    def said_something(self) -> bool:
+        """Whether there is any step."""
+        return bool(self._open)
+
     def _show_all(self) -> set[tuple[str, int]]:
         self._calls_tool = any(_field(m, "function_call") for m in self._messages)
         self._counts = [0, 0, 0, 0]

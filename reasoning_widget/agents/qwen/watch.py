@@ -49,6 +49,8 @@ class Watch:
         self._connections = ModelConnections(self._count)
         self._iteration = 0
         self._asking: ModelCall | None = None
+        self._in_vain: tuple[Any, int] | None = None
+        """Who was answered with nothing, and how many messages that agent had then."""
         self._answer: OpenStep | None = None
         """The newest text at top level that no other step has followed."""
         self._announced: list[tuple[Any, OpenStep]] = []
@@ -155,18 +157,23 @@ class Watch:
         if self._iteration >= self._max_iterations:
             self._ended = MaxIterationsReached(self._max_iterations)
             raise self._ended
-        self._iteration += 1
         parent_id = self._parent_of(agent)
         if parent_id is None:
             self._settle()
         self._announced = [entry for entry in self._announced if entry[0] is not agent]
         args, kwargs = self._steer(agent, args, kwargs)
+        asked = (agent, len(args[0] if args else kwargs["messages"]))
+        if asked == self._in_vain:  # Qwen-Agent would ask the same again, as often as it may
+            self._ended = AgentError(_NO_ANSWER)
+            raise self._ended
+        self._iteration += 1
         call = self._asking = ModelCall(
             self._maker,
             self._place(agent, parent_id),
             lambda use: self._announced.append((agent, use)),
             react=_writes_react(agent),
         )
+        self._in_vain = asked
         result = original(*args, **kwargs)
         if isinstance(result, list):  # not streamed
             call.update(result)
@@ -187,6 +194,8 @@ class Watch:
 
     def _end_call(self, call: ModelCall) -> None:
         answer = call.finish()
+        if call.said_something:
+            self._in_vain = None
         if answer is not None:
             self._settle()
             self._answer = answer
