@@ -156,18 +156,21 @@ def _ask_here(question: str, agent: str, max_iterations: int) -> None:
 
 
 async def _show(steps: AsyncIterator[Step]) -> None:
-    """Draw each step while it grows, and leave it above when the next begins."""
-    open_step: JSON | None = None
+    """Draw each step while it grows. One that does not say itself when it is complete is, once another comes."""
+    growing: JSON | None = None
     with Drawing() as drawing:
         async for each in steps:
             step: JSON = dict(each)
-            if open_step is not None and step.get("id") != open_step.get("id"):
-                drawing.done(open_step)
-            open_step = step
-            if drawing.live:
+            if growing is not None and step.get("id") != growing["id"]:
+                drawing.done(growing)
+                growing = None
+            if "id" not in step:
+                drawing.done(step)
+            elif "status" in step:
+                drawing.show(step)
+            else:
+                growing = step
                 drawing.grow(step)
-        if open_step is not None:
-            drawing.done(open_step)
 
 
 def _ask_server(way: connect, question: str, agent: str | None, max_iterations: int) -> None:

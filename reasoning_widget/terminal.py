@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Any, Final, Self
 
 import typer
-from rich.console import Console, Group
+from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.live import Live
 from rich.markdown import Markdown
 from rich.panel import Panel
+from rich.segment import Segment
 from rich.text import Text
 
 from .export.transcript import TITLES
@@ -52,7 +54,7 @@ class Drawing:
         self._done: set[str] = set()
         self._introduced: set[str] = set()
         self._ended: set[str] = set()
-        self._region = Live(console=self._console, vertical_overflow="visible", transient=True)
+        self._region = Live(console=self._console, transient=True)
 
     def __enter__(self) -> Self:
         if self.live:
@@ -87,14 +89,13 @@ class Drawing:
             return
         if "id" in step:
             self._done.add(step["id"])
-        self._draw_open()
+        self._draw_open(refresh=True)  # else its open card would stay below the complete one for a moment
         if self.live:
             self._console.print(_card(step))
         elif step["type"] == "final_answer" and not self._everything:
             _print(clean(step["content"]))
         else:
-            title = TITLES.get(step["type"], str(step["type"]))
-            self._say(f"{title}: {_text(step)}")
+            self._say(f"{_title(step)}: {_text(step)}")
 
     def change(self, state: Transcript, kind: str, name: str) -> None:
         """Something of a session has changed; see `Following`."""
@@ -143,9 +144,22 @@ class Drawing:
         else:
             typer.echo(text, err=True)
 
-    def _draw_open(self) -> None:
+    def _draw_open(self, *, refresh: bool = False) -> None:
         if self.live:
-            self._region.update(Group(*(_card(step) for step in self._open.values())))
+            self._region.update(_End(_card(step) for step in self._open.values()), refresh=refresh)
+
+
+class _End:
+    """As many of the last lines of the cards as the terminal shows: what has scrolled away cannot be drawn over."""
+
+    def __init__(self, cards: Iterable[Panel]) -> None:
+        self._cards = Group(*cards)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        lines = console.render_lines(self._cards, options, pad=False)
+        for line in lines[-options.size.height :]:
+            yield from line
+            yield Segment.line()
 
 
 def _print(text: str) -> None:
@@ -155,11 +169,16 @@ def _print(text: str) -> None:
 
 def _card(step: JSON) -> Panel:
     icon, colour = _LOOKS.get(step["type"], ("•", "white"))
-    title = TITLES.get(step["type"], str(step["type"]))
     text = _text(step)
     body: Any = Markdown(text) if step["type"] in {"thought", "final_answer"} else Text(text)
     seconds = f" · {step['duration']:.1f} s" if step.get("duration") else ""
-    return Panel(body, title=f"{icon} {title}{seconds}", title_align="left", border_style=colour)
+    return Panel(body, title=f"{icon} {_title(step)}{seconds}", title_align="left", border_style=colour)
+
+
+def _title(step: JSON) -> str:
+    title = TITLES.get(step["type"], str(step["type"]))
+    ended = step.get("status")
+    return f"{title} ({ended})" if ended in ("failed", "stopped") and step["type"] != "error" else title
 
 
 def _text(step: JSON) -> str:

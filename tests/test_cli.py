@@ -7,7 +7,7 @@ import pytest
 
 from reasoning_widget.agents.local import weights
 from tests.command import Terminal, run
-from tests.scripted_model import ScriptedModel, call, say, think
+from tests.scripted_model import ScriptedModel, call, gate, say, think
 
 KEY = "sk-scripted-secret"
 
@@ -47,6 +47,62 @@ def test_asking_in_a_terminal_draws_cards_in_five_colours(heron, tmp_path):
     assert "\x1b[34m" in text  # blue, the thought
     assert "\x1b[32m" in text  # green, the answer
     assert "**grey**" not in text  # Markdown is drawn
+
+
+def test_of_an_answer_higher_than_the_terminal_its_end_is_seen_while_it_grows(scripted_model, tmp_path):
+    lines = "\n".join(f"- line {number}" for number in range(1, 41))
+    scripted_model.script("heron", [[say(lines), gate("end"), say("\n\nThat is all.")]])
+    llm = json.dumps(scripted_model.llm(use_raw_api=True))
+    with Terminal("ask", "The heron?", cwd=tmp_path, REASONING_WIDGET_LLM=llm, COLUMNS="60", LINES="24") as terminal:
+        terminal.until("line 40")
+        shown = terminal.text.rpartition("\x1b[2K")[2]
+        assert shown.count("\n") < 24  # no terminal can draw over what has scrolled away: it would be there twice
+        scripted_model.open("end")
+        assert terminal.end() == 0
+    assert "That is all." in terminal.text
+
+
+def test_a_tool_that_failed_is_marked_and_the_answer_follows(scripted_model, tmp_path):
+    scripted_model.script("reports", [[call("read_file", {"path": "reports"}, "c1")], "There is no such folder."])
+    llm = json.dumps(scripted_model.llm(use_raw_api=True))
+    done = run("ask", "What is in reports?", cwd=tmp_path, REASONING_WIDGET_LLM=llm)
+    assert (done.returncode, done.stdout) == (0, "There is no such folder.\n")
+    assert "Tool result (failed): There is no file reports." in done.stderr
+
+
+def test_a_model_that_says_nothing_after_a_tool_failed_is_told_of_below_what_failed(scripted_model, tmp_path):
+    scripted_model.script("reports", [[call("read_file", {"path": "reports"}, "c1")], ""])
+    llm = json.dumps(scripted_model.llm(use_raw_api=True))
+    done = run("ask", "What is in reports?", cwd=tmp_path, REASONING_WIDGET_LLM=llm)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Tool result (failed): There is no file reports." in done.stderr
+    assert done.stderr.splitlines()[-1].startswith("The model ended without an answer. Ask again")
+    assert len(scripted_model.requests) == 2
+
+
+_TELLER = """
+async def teller(prompt):
+    yield {"type": "thought", "content": "first"}
+    yield {"type": "thought", "content": "second"}
+    outer = {"type": "tool_result", "id": "outer", "content": "", "status": "streaming"}
+    yield outer
+    yield {"type": "thought", "id": "inner", "content": "within", "status": "done", "parent_id": "outer"}
+    yield {**outer, "content": "the result", "status": "done"}
+    for text in ("It", "It is so."):
+        yield {"type": "final_answer", "id": "answer", "content": text}
+"""
+
+
+def test_every_step_is_printed_once_and_whole_in_whichever_way_an_agent_yields_it(tmp_path):
+    (tmp_path / "teller.py").write_text(_TELLER)
+    package = tmp_path / "teller-1.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: teller\nVersion: 1\n")
+    (package / "entry_points.txt").write_text("[reasoning_widget.agents]\nteller = teller:teller\n")
+    done = run("ask", "Go on.", "--agent", "teller", cwd=tmp_path, PYTHONPATH=str(tmp_path))
+    assert done.stdout == "It is so.\n", done.stderr
+    _, *lines = done.stderr.splitlines()
+    assert lines == ["Thought: first", "Thought: second", "Thought: within", "Tool result: the result"]
 
 
 def test_a_model_that_refuses_the_key_is_explained(scripted_model, tmp_path):
