@@ -12,10 +12,34 @@ afterEach(() => {
   page.close();
 });
 
-const bars = (): SVGRectElement[] => [...page.element.querySelectorAll<SVGRectElement>("rect")];
-const place = (bar: SVGRectElement | undefined): (number | undefined)[] =>
-  ["x", "width"].map((name) => Number(bar?.getAttribute(name)));
-const axis = (): number => Number(page.element.querySelector(".rw-axis")?.getAttribute("viewBox")?.split(" ")[2]);
+interface Bar {
+  type: string;
+  begin: number;
+  top: number;
+  length: number;
+}
+
+/** What the paths draw, by type. */
+const bars = (): Bar[] =>
+  [...page.element.querySelectorAll(".rw-bar")].flatMap((path) => {
+    const type = path.getAttribute("class")?.replace("rw-bar rw-bar-", "") ?? "";
+    const outlines = [...(path.getAttribute("d") ?? "").matchAll(/M(\S+) (\S+)h(\S+)v9h\S+z/g)];
+    return outlines.map(([, begin, top, length]) => ({
+      type,
+      begin: Number(begin),
+      top: Number(top),
+      length: Number(length),
+    }));
+  });
+const svg = (): Element => page.element.querySelector(".rw-axis") as Element;
+/** The mouse does something at a place on an axis of 250 pixels. */
+const mouse = async (type: string, x: number, y: number): Promise<void> => {
+  svg().getBoundingClientRect = () => new DOMRect(0, 0, 250, 24);
+  svg().dispatchEvent(new MouseEvent(type, { bubbles: true, clientX: x, clientY: y }));
+  await page.drawn();
+};
+const [MODEL, TOOL] = [6, 18];
+const axis = (): number => Number(svg().getAttribute("viewBox")?.split(" ")[2]);
 const words = (): string | null | undefined => page.element.querySelector(".rw-summary")?.textContent;
 
 const RUN = [
@@ -36,31 +60,26 @@ describe("the timeline", () => {
   it("has a bar for each step, where it was on the run's time, tools apart from the model", async () => {
     await page.hear(...RUN);
     expect(axis()).toBe(2.5);
-    expect(bars().map(place)).toEqual([
-      [0, 0.5],
-      [0.5, 1.25],
-      [2, 0.25],
-    ]);
-    const [thought, tool, answer] = bars().map((bar) => bar.getAttribute("y"));
-    expect(thought).toBe(answer);
-    expect(tool).not.toBe(thought);
-    expect(bars().map((bar) => bar.getAttribute("class"))).toEqual([
-      "rw-bar rw-bar-thought",
-      "rw-bar rw-bar-tool_result",
-      "rw-bar rw-bar-final_answer",
+    expect(bars()).toEqual([
+      { type: "thought", begin: 0, top: 2, length: 0.5 },
+      { type: "tool_result", begin: 0.5, top: 13, length: 1.25 },
+      { type: "final_answer", begin: 2, top: 2, length: 0.25 },
     ]);
   });
 
   it("tells a step's time and tokens, and what all came to", async () => {
     await page.hear(...RUN);
-    expect(bars()[0]?.textContent).toBe("Thought, step 1 · 0.5 s · 900 → 12 tokens");
+    await mouse("pointermove", 20, MODEL);
+    expect(svg().querySelector("title")?.textContent).toBe("Thought, step 1 · 0.5 s · 900 → 12 tokens");
+    await mouse("pointermove", 60, MODEL); // past the end
+    expect(svg().querySelector("title")).toBeNull();
     expect(words()).toBe("3 steps1,200 → 30 tokens2.5 s");
   });
 
   it("leaves no gap between two runs", async () => {
     const later = step(9, "b", { type: "final_answer", run_id: "r2", timestamp: 1001, duration: 1 });
     await page.hear(...RUN, asked(7, "m2", "And?"), started(8, "r2", "m2"), later, finished(10, "r2"));
-    expect(place(bars()[3])).toEqual([3.5, 1]);
+    expect(bars().at(-1)).toMatchObject({ begin: 3.5, length: 1 });
     expect(axis()).toBe(5);
   });
 
@@ -72,7 +91,7 @@ describe("the timeline", () => {
     const before = axis();
     await vi.advanceTimersByTimeAsync(3000);
     expect(axis() - before).toBeCloseTo(3, 1);
-    expect(place(bars()[0])[1]).toBeCloseTo(axis(), 1);
+    expect(bars()[0]?.length).toBeCloseTo(axis(), 1);
   });
 
   it("leads to the card", async () => {
@@ -80,9 +99,19 @@ describe("the timeline", () => {
     const card = page.card("Tool result, step 2");
     const scrolled = vi.fn();
     card.scrollIntoView = scrolled;
-    bars()[1]?.dispatchEvent(new MouseEvent("click", { bubbles: true }));
+    await mouse("click", 60, TOOL);
     expect(scrolled).toHaveBeenCalled();
     expect(document.activeElement).toBe(page.button("Tool result, step 2", card));
+  });
+
+  it("finds a step that took next to no time", async () => {
+    await page.hear(
+      ...RUN.slice(0, 2),
+      step(3, "o", { type: "tool_result", timestamp: 1001, duration: 0 }),
+      finished(4),
+    );
+    await mouse("pointermove", 103, TOOL);
+    expect(svg().querySelector("title")?.textContent).toMatch(/^Tool result, step 1/);
   });
 
   it("shows of a plain chat only what is shown of it", async () => {
@@ -93,6 +122,6 @@ describe("the timeline", () => {
   it("survives times that are none", async () => {
     const odd = { timestamp: Number.NaN, duration: -5 };
     await page.hear(...RUN.slice(0, 2), step(3, "t", odd), finished(4));
-    expect(place(bars()[0])).toEqual([0, 0]);
+    expect(bars()[0]).toMatchObject({ begin: 0, length: 0 });
   });
 });
