@@ -32,6 +32,10 @@ export class SessionRenderer extends Panel implements IRenderMime.IRenderer {
   readonly #rendermime: IRenderMimeRegistry;
   #views: Views | null = null;
   #model: IRenderMime.IMimeModel | null = null;
+  /** What the model holds: asked for once, for the model of an output gives a copy each time. */
+  #data: IRenderMime.IMimeModel["data"] = {};
+  /** What is saved of the session there, read. */
+  #read: SavedSession | null = null;
   #saved: SavedView | null = null;
   #live: LiveView | null = null;
   /** What the live view showed last, when its kernel had gone. */
@@ -56,6 +60,8 @@ export class SessionRenderer extends Panel implements IRenderMime.IRenderer {
   /** Called again whenever the output has changed. */
   async renderModel(model: IRenderMime.IMimeModel): Promise<void> {
     this.#model = model;
+    this.#data = model.data;
+    this.#read = null;
     try {
       this.#views ??= await loadView();
     } catch (error) {
@@ -67,13 +73,17 @@ export class SessionRenderer extends Panel implements IRenderMime.IRenderer {
 
   /** What is shown; null where there is nothing yet. */
   get session(): SavedSession | null {
-    const [views, model] = [this.#views, this.#model];
-    if (views === null || model === null) return null;
-    const saved = views.readSession(model.data[SESSION_MIME]);
+    const [views, saved] = [this.#views, this.#session];
+    if (views === null || saved === null) return null;
     const live = this.#live?.store;
     const shown =
       live !== undefined && live.log.length > 0 ? views.sessionOf(live, saved.messageId) : together(this.#seen, saved);
     return shown.events.length > 0 ? shown : null;
+  }
+
+  get #session(): SavedSession | null {
+    if (this.#model !== null) this.#read ??= this.#views?.readSession(this.#data[SESSION_MIME]) ?? null;
+    return this.#read;
   }
 
   override dispose(): void {
@@ -84,10 +94,10 @@ export class SessionRenderer extends Panel implements IRenderMime.IRenderer {
   }
 
   #update(): void {
-    const [views, model] = [this.#views, this.#model];
-    if (views === null || model === null || this.isDisposed) return;
+    const [views, model, session] = [this.#views, this.#model, this.#session];
+    if (views === null || model === null || session === null || this.isDisposed) return;
     try {
-      this.#show(views, model);
+      this.#show(views, model, session);
     } catch (error) {
       this.#fail(error);
     }
@@ -95,10 +105,9 @@ export class SessionRenderer extends Panel implements IRenderMime.IRenderer {
 
   /** Whatever goes wrong, what else the notebook holds of the session can be read. */
   #fail(error: unknown): void {
-    const { data = {} } = this.#model ?? {};
     if (this.isDisposed) return;
     this.#failed?.dispose();
-    this.#failed = new FailedView(this.#rendermime, data, error);
+    this.#failed = new FailedView(this.#rendermime, this.#data, error);
     this.insertWidget(0, this.#failed);
     this.#saved?.dispose();
     this.#live?.dispose();
@@ -106,27 +115,19 @@ export class SessionRenderer extends Panel implements IRenderMime.IRenderer {
     this.node.dataset.mode = "failed";
   }
 
-  #show(views: Views, model: IRenderMime.IMimeModel): void {
-    const { model_id: id = "" } = (model.data[WIDGET_MIME] ?? {}) as { model_id?: string };
+  #show(views: Views, model: IRenderMime.IMimeModel, saved: SavedSession): void {
+    const { model_id: id = "" } = (this.#data[WIDGET_MIME] ?? {}) as { model_id?: string };
     const state = model.trusted && id ? this.#kernel.state(id) : "gone";
     if (state === "open") {
       if (this.#live !== null) return;
-      const session = views.readSession(model.data[SESSION_MIME]);
-      if (session.events.length > 0) this.#showSaved(views, session, false);
-      this.#goLive(model, session);
+      if (saved.events.length > 0) this.#showSaved(views, saved, false);
+      this.#goLive(model, saved);
       this.#seen = null;
     } else {
-      const saved = views.readSession(model.data[SESSION_MIME]);
       const known = this.#live?.store;
       if (known !== undefined && known.log.length > 0) this.#seen = views.sessionOf(known, saved.messageId);
-      if (state === "refused") {
-        saved.notes.push(
-          trans.__(
-            "JupyterLab shows no live chat in a notebook that was opened with no kernel. Load the page anew, and run the cell again.",
-          ),
-        );
-      }
-      this.#showSaved(views, together(this.#seen, saved), state === "gone");
+      const shown = together(this.#seen, saved);
+      this.#showSaved(views, state === "refused" ? refused(shown) : shown, state === "gone");
       this.#live?.dispose();
       this.#live = null;
     }
@@ -139,13 +140,13 @@ export class SessionRenderer extends Panel implements IRenderMime.IRenderer {
   #mark(): void {
     const mode = this.#saved === null ? "live" : "saved";
     this.node.dataset.mode = mode;
-    const { messageId = null } = this.#views?.readSession(this.#model?.data[SESSION_MIME]) ?? {};
+    const { messageId = null } = this.#session ?? {};
     this.#bar.setHidden(messageId !== null || (mode === "saved" && this.session === null));
   }
 
   /** Put what the kernel says should be kept into the output, if it says more. */
   #keep(store: Store): void {
-    const session = this.#views?.readSession(this.#model?.data[SESSION_MIME]);
+    const session = this.#session;
     const bundle = session && store.forms.get(session.messageId);
     if (bundle) this.#put(bundle as JSONObject, store.running());
   }
@@ -156,20 +157,19 @@ export class SessionRenderer extends Panel implements IRenderMime.IRenderer {
   }
 
   #put(bundle: JSONObject, running: boolean): void {
-    const [views, model] = [this.#views, this.#model];
-    if (views === null || model === null || this.isDisposed) return;
-    const before = views.readSession(model.data[SESSION_MIME]);
+    const [views, model, before] = [this.#views, this.#model, this.#session];
+    if (views === null || model === null || before === null || this.isDisposed) return;
     const after = views.readSession(bundle[SESSION_MIME]);
     if (after.sessionId !== before.sessionId || after.messageId !== before.messageId) return;
     if (after.epoch === before.epoch && lastOf(after) <= lastOf(before) && !running) return;
-    const data = { ...model.data, ...bundle };
-    if (JSON.stringify(data) !== JSON.stringify(model.data)) model.setData({ data });
+    const data = { ...this.#data, ...bundle };
+    if (JSON.stringify(data) !== JSON.stringify(this.#data)) model.setData({ data });
   }
 
   /** Whether what is saved lags behind what the store knows. */
   #isBehind(store: Store): boolean {
-    const session = this.#views?.readSession(this.#model?.data[SESSION_MIME]);
-    if (!session) return false;
+    const session = this.#session;
+    if (session === null) return false;
     const { messageId } = session;
     const { epoch, runs, last_seq } = store.transcript;
     const own = messageId === null ? runs : runs.filter((run) => run.message_id === messageId);
@@ -179,9 +179,8 @@ export class SessionRenderer extends Panel implements IRenderMime.IRenderer {
 
   #showSaved(views: Views, session: SavedSession, over: boolean): void {
     const earlier = this.#saved;
-    const drawn = JSON.stringify([session, over && isOpen(session)]);
-    if (earlier?.drawn === drawn) return;
-    this.#saved = new SavedView(views, session, over, drawn, (error) => this.#fail(error));
+    if (earlier?.isOf(session, over)) return;
+    this.#saved = new SavedView(views, session, over, (error) => this.#fail(error));
     this.insertWidget(0, this.#saved);
     earlier?.dispose();
   }
@@ -194,7 +193,7 @@ export class SessionRenderer extends Panel implements IRenderMime.IRenderer {
     this.#live = live;
     live.setHidden(this.#saved !== null);
     this.insertWidget(this.widgets.length - 1, live);
-    void live.draw(model).then(() => {
+    void live.draw(this.#data, model.metadata).then(() => {
       if (live.isDisposed) return;
       live.show();
       this.#saved?.dispose();
@@ -226,19 +225,22 @@ class ExportBar extends Widget {
 /** What is saved, drawn. */
 class SavedView extends Widget {
   readonly #end: () => void;
+  readonly #session: SavedSession;
+  readonly #over: boolean;
 
-  /** `drawn` tells whether another one would look the same. */
-  constructor(
-    views: Views,
-    session: SavedSession,
-    over: boolean,
-    readonly drawn: string,
-    failed: (error: unknown) => void,
-  ) {
+  constructor(views: Views, session: SavedSession, over: boolean, failed: (error: unknown) => void) {
     super();
+    this.#session = session;
+    this.#over = over && isOpen(session);
     // Told later: it may be about the first that is drawn, here.
     const fail = (error: unknown): unknown => setTimeout(() => this.isDisposed || failed(error));
     this.#end = views.drawSaved(this.node, views.savedStore(session, over), session, fail);
+  }
+
+  /** Whether that session would look the same. */
+  isOf(session: SavedSession, over: boolean): boolean {
+    if (this.#over !== (over && isOpen(session))) return false;
+    return session === this.#session || JSON.stringify(session) === JSON.stringify(this.#session);
   }
 
   override dispose(): void {
@@ -266,6 +268,14 @@ class FailedView extends Panel {
       .renderModel(rendermime.createModel({ data: { [type]: data[type] }, trusted: false }))
       .catch(() => note.node.append(` ${trans.__("There is none.")}`));
   }
+}
+
+/** The session, with a note that says why it is not live. */
+function refused(session: SavedSession): SavedSession {
+  const note = trans.__(
+    "JupyterLab shows no live chat in a notebook that was opened with no kernel. Load the page anew, and run the cell again.",
+  );
+  return { ...session, notes: [...session.notes, note] };
 }
 
 /** Whether a run was on when it was saved. */
@@ -320,7 +330,7 @@ class LiveView extends Panel {
   }
 
   /** Draw it; done when it shows all that is saved. */
-  async draw({ data, metadata }: IRenderMime.IMimeModel): Promise<void> {
+  async draw(data: IRenderMime.IMimeModel["data"], metadata: IRenderMime.IMimeModel["metadata"]): Promise<void> {
     // A copy: the widgets' renderer writes into what it was given when the widget is gone.
     const view = { ...(data[WIDGET_MIME] as object) };
     await this.#renderer.renderModel({ trusted: true, data: { [WIDGET_MIME]: view }, metadata, setData: () => {} });
