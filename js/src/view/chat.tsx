@@ -1,6 +1,6 @@
 import { render, type VNode } from "preact";
 import { useEffect, useErrorBoundary, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
-import { findRun, type Message } from "../protocol/fold.ts";
+import { findRun, type Message, type Step } from "../protocol/fold.ts";
 import type { Store } from "../store.ts";
 import { trans } from "../words.ts";
 import { Announcer } from "./announcer.tsx";
@@ -138,7 +138,7 @@ function Conversation({ messageId }: { messageId: string | null }): VNode {
   );
 }
 
-/** So many questions are drawn together. */
+/** So many questions are drawn at once; then one after the other. */
 const AT_ONCE = 2;
 /** A conversation with more is long. */
 const MANY = 20;
@@ -150,7 +150,7 @@ function Turns({ messageId }: { messageId: string | null }): VNode {
   const started = wanted.filter(
     (message) => message.run_id !== null && !message.steered && isFound(store, message, message.run_id),
   );
-  const shown = useGrowing(started.length, AT_ONCE);
+  const shown = useGrowing(started.length, AT_ONCE, 1);
   const known = new Set(messages.map((message) => message.id));
   const orphans = messageId === null ? runs.filter((run) => !known.has(run.message_id)) : [];
   const empty = messageId === null && runs.length === 0 && messages.length === 0 && store.unsent.length === 0;
@@ -178,9 +178,14 @@ function isFound({ found, transcript }: Store, message: Message, runId: string):
 
 function Turn({ message }: { message: Message }): VNode {
   const store = useStore("chat");
-  const steered = store.transcript.messages.filter((other) => other.steered && other.run_id === message.run_id);
+  const { messages, runs } = store.transcript;
+  const steered = messages.filter((other) => other.steered && other.run_id === message.run_id);
+  const long = runs.length > MANY;
   return (
-    <div class={`rw-turn ${store.transcript.runs.length > MANY ? "rw-long" : ""}`}>
+    <div
+      class={`rw-turn ${long ? "rw-long" : ""}`}
+      style={long ? { containIntrinsicBlockSize: `auto ${guessHeight(store, message.run_id)}px` } : {}}
+    >
       <Question message={message} />
       {steered.map((other) => (
         <Question key={other.id} message={other} />
@@ -188,6 +193,16 @@ function Turn({ message }: { message: Message }): VNode {
       {message.run_id !== null && <RunView id={message.run_id} />}
     </div>
   );
+}
+
+/** About how high a question and its run are, in CSS pixels: what is not laid out yet must take its place all the same. */
+function guessHeight(store: Store, runId: string | null): number {
+  let height = 100;
+  for (const id of findRun(store.transcript, runId ?? "")?.steps ?? []) {
+    const { type, content } = store.step(id) as Step;
+    height += type === "final_answer" ? 40 + content.length / 4 : 38;
+  }
+  return height;
 }
 
 function Question({ message }: { message: Message }): VNode {

@@ -61,8 +61,10 @@ export function followEnd(
   };
   const leave = (): void => {
     place.scrollTop = following ? null : last;
-    let index = 0;
+    // From where it was: to ask each of a long transcript takes long.
+    let index = Math.min(place.first?.[0] ?? 0, content.children.length - 1);
     while (below(index + 1) < 0) index++;
+    while (index > 0 && below(index) >= 0) index--;
     place.first = [index, below(index)];
     moved(!following);
   };

@@ -3,9 +3,9 @@ import { useStore } from "./context.ts";
 
 /**
  * How many of `total` items to draw, counted from the end: `first` of them at once, for that fills what can be seen, and
- * the others before them, as many at a time, while the page stays free for the reader. Once all are drawn, all are.
+ * the others before them, so many `more` at a time, while the page stays free for the reader. Once all are drawn, all are.
  */
-export function useGrowing(total: number, first: number): number {
+export function useGrowing(total: number, first: number, more = first): number {
   const store = useStore();
   // Where the reader was is only found again in the whole.
   const [shown, setShown] = useState(
@@ -13,9 +13,9 @@ export function useGrowing(total: number, first: number): number {
   );
   useEffect(() => {
     if (shown === Number.POSITIVE_INFINITY) return;
-    const timer = setTimeout(() => setShown(shown + first >= total ? Number.POSITIVE_INFINITY : shown + first));
+    const timer = setTimeout(() => setShown(shown + more >= total ? Number.POSITIVE_INFINITY : shown + more));
     return () => clearTimeout(timer);
-  }, [shown, total, first]);
+  }, [shown, total, more]);
   return shown;
 }
 

@@ -35,17 +35,31 @@ export function drawSaved(
 
 /**
  * Of a long transcript only what is seen is laid out; here, what is seen no longer loses its layout, too: more memory than all
- * the rest. An element that is put where it is begins anew. (What has the focus, or is selected, counts as seen.)
+ * the rest. An element that is put where it is begins anew: one at a time, so that the page can do
+ * something else between. (What has
+ * the focus, or is selected, counts as seen.)
  */
 function forgetLayout(body: HTMLElement): void {
-  const seen = new WeakSet<EventTarget>();
+  const seen = new Set<HTMLElement>();
+  const unseen = new Set<HTMLElement>();
+  const forget = (): void => {
+    const [first] = unseen;
+    if (first === undefined) return;
+    unseen.delete(first);
+    seen.delete(first);
+    first.style.containIntrinsicBlockSize = `${first.offsetHeight}px`;
+    first.parentNode?.insertBefore(first, first.nextSibling);
+    if (unseen.size > 0) setTimeout(forget);
+  };
   body.addEventListener("contentvisibilityautostatechange", (event) => {
     const { target, skipped } = event as ContentVisibilityAutoStateChangeEvent;
     if (!(target instanceof HTMLElement)) return;
-    if (!skipped) seen.add(target);
-    else if (seen.delete(target)) {
-      target.style.containIntrinsicBlockSize = `${target.offsetHeight}px`;
-      target.parentNode?.insertBefore(target, target.nextSibling);
+    if (!skipped) {
+      seen.add(target);
+      unseen.delete(target);
+    } else if (seen.has(target)) {
+      if (unseen.size === 0) setTimeout(forget);
+      unseen.add(target);
     }
   });
 }
@@ -77,6 +91,7 @@ function Find({ store, body }: { store: Store; body: HTMLElement }): VNode {
   const [at, setAt] = useState(0);
   const owner = useRef({});
   useLayoutEffect(() => {
+    body.classList.toggle("rw-finding", words.trim() !== "");
     store.find(matching(store, words));
     setAt(0);
     // The cards are drawn with the next microtask.
