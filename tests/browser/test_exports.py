@@ -160,6 +160,17 @@ def test_what_one_question_came_to_is_exported_by_a_command(notebook):
     assert "412" not in text
 
 
+def test_a_card_has_a_menu_that_exports_its_transcript(notebook):
+    notebook.select(0)  # what is pointed at counts, not what is selected
+    notebook.output(1).locator(".rw-card").first.click(button="right")
+    notebook.page.locator(".lm-Menu-itemLabel").get_by_text("Export Transcript as", exact=True).click()
+    with notebook.page.expect_download() as download:
+        notebook.page.locator(".lm-Menu-itemLabel").get_by_text("Markdown", exact=True).click()
+    text = download.value.path().read_text("utf-8")
+    assert "It was summer." in text
+    assert "412" not in text
+
+
 def with_chromium(folder: Path) -> Path:
     """A folder of Playwright's browsers that has this system's Chromium: nbconvert takes no other."""
     launch = "from playwright.sync_api import sync_playwright as p\nwith p() as it: it.chromium.launch()"

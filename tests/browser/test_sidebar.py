@@ -29,6 +29,11 @@ def test_a_session_is_asked_listed_searched_renamed_exported_and_deleted(sidebar
     chat = sidebar.ask("What is a zymurgist?")
     chat.expect_cards("Final answer")
     expect(sidebar.title).to_have_text("What is a zymurgist?")
+    chat.card("Final answer").click(button="right")
+    page.locator(".lm-Menu-itemLabel").get_by_text("Export as", exact=True).click()
+    with page.expect_download() as download:
+        page.locator(".lm-Menu-itemLabel").get_by_text("HTML", exact=True).click()
+    assert download.value.suggested_filename == "What is a zymurgist.html"
     sidebar.back()
     expect(sidebar.session("What is a zymurgist?")).to_contain_text("1 question")
 

@@ -1,6 +1,8 @@
 // What a conversation can be exported as.
 
 import type { TranslationBundle } from "@jupyterlab/translation";
+import { MenuSvg } from "@jupyterlab/ui-components";
+import type { CommandRegistry } from "@lumino/commands";
 import type { ReadonlyJSONObject } from "@lumino/coreutils";
 
 export const FORMATS = ["markdown", "html", "json", "notebook", "table"] as const;
@@ -24,6 +26,19 @@ export function formatOf({ format }: { format?: unknown }): ExportFormat {
 /** The argument of a command that names a format, for its schema. */
 export function formatArgument(trans: TranslationBundle): ReadonlyJSONObject {
   return { type: "string", enum: [...FORMATS], description: trans.__("Absent: JSON") };
+}
+
+/** An item for each format, that calls `command` with `args` and the format. */
+export function formatsMenu(
+  commands: CommandRegistry,
+  command: string,
+  args: ReadonlyJSONObject,
+  label: string,
+): MenuSvg {
+  const menu = new MenuSvg({ commands });
+  menu.title.label = label;
+  for (const format of FORMATS) menu.addItem({ command, args: { ...args, format } });
+  return menu;
 }
 
 /** What a format is called. */

@@ -6,7 +6,7 @@ import type { TranslationBundle } from "@jupyterlab/translation";
 import type { CommandRegistry } from "@lumino/commands";
 import type { Panel } from "@lumino/widgets";
 import * as commands from "./commands.ts";
-import { formatArgument, formatName, formatOf } from "./formats.ts";
+import { formatArgument, formatName, formatOf, formatsMenu } from "./formats.ts";
 import { agentIcon } from "./icon.ts";
 import type { Area, Sidebar } from "./sidebar/sidebar.ts";
 
@@ -84,11 +84,19 @@ export function addSessionCommands(host: SessionHost): void {
   addNotify(host);
 }
 
-function addExport({ app, trans, sidebar }: SessionHost, session: object, idOf: (args: object) => string | null): void {
+function addExport(
+  { app, trans, sidebar }: SessionHost,
+  session: object,
+  inFront: (args: object) => string | null,
+): void {
+  const idOf = (args: { here?: unknown }): string | null => {
+    if (!args.here) return inFront(args);
+    return app.contextMenuHitTest(({ dataset }) => "sessionId" in dataset)?.dataset.sessionId ?? null;
+  };
   app.commands.addCommand(commands.EXPORT_SESSION, {
     label: (args) => {
       const name = formatName(formatOf(args), trans);
-      return args.session_id ? name : trans.__("Export Agent Session as %1", name);
+      return args.session_id || args.here ? name : trans.__("Export Agent Session as %1", name);
     },
     caption: trans.__("Save the conversation as a file"),
     describedBy: {
@@ -97,11 +105,17 @@ function addExport({ app, trans, sidebar }: SessionHost, session: object, idOf: 
         properties: {
           session_id: { ...session },
           format: formatArgument(trans),
+          here: { type: "boolean", description: trans.__("That whose context menu was opened") },
         },
       },
     },
     isEnabled: (args) => idOf(args) !== null,
     execute: async (args) => (await sidebar()).export(idOf(args) ?? "", formatOf(args)),
+  });
+  app.contextMenu.addItem({
+    type: "submenu",
+    submenu: formatsMenu(app.commands, commands.EXPORT_SESSION, { here: true }, trans.__("Export as")),
+    selector: ".rw-lab-chat",
   });
 }
 

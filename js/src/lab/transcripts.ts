@@ -4,9 +4,8 @@ import type { JupyterFrontEnd } from "@jupyterlab/application";
 import { type ICommandPalette, showErrorMessage } from "@jupyterlab/apputils";
 import type { INotebookTracker } from "@jupyterlab/notebook";
 import type { TranslationBundle } from "@jupyterlab/translation";
-import { MenuSvg } from "@jupyterlab/ui-components";
 import { EXPORT_TRANSCRIPT } from "./commands.ts";
-import { FORMATS, formatArgument, formatName, formatOf } from "./formats.ts";
+import { FORMATS, formatArgument, formatName, formatOf, formatsMenu } from "./formats.ts";
 import { loadView } from "./lazy.ts";
 import type { SessionRenderer } from "./session.ts";
 
@@ -23,7 +22,7 @@ export class Transcripts {
     app.commands.addCommand(EXPORT_TRANSCRIPT, {
       label: (args) => {
         const name = formatName(formatOf(args), trans);
-        return args.output ? name : trans.__("Export Transcript as %1", name);
+        return args.output || args.here ? name : trans.__("Export Transcript as %1", name);
       },
       caption: trans.__("Save the conversation below the cell as a file"),
       describedBy: {
@@ -32,11 +31,18 @@ export class Transcripts {
           properties: {
             format: formatArgument(trans),
             output: { type: "string", description: trans.__("The id of its element. Absent: below the active cell") },
+            here: { type: "boolean", description: trans.__("That whose context menu was opened") },
           },
         },
       },
       isEnabled: (args) => this.#find(args)?.session != null,
       execute: (args) => this.#export(args),
+    });
+    app.contextMenu.addItem({
+      type: "submenu",
+      submenu: formatsMenu(app.commands, EXPORT_TRANSCRIPT, { here: true }, trans.__("Export Transcript as")),
+      selector: ".rw-session",
+      rank: 15.2, // after what the agent can be asked about the cell
     });
     notebooks.activeCellChanged.connect(() => app.commands.notifyCommandChanged(EXPORT_TRANSCRIPT));
   }
@@ -56,16 +62,19 @@ export class Transcripts {
 
   /** What a transcript can be exported as, as a menu below `button`. */
   readonly menu = (output: string, button: HTMLElement): void => {
-    const menu = new MenuSvg({ commands: this.#app.commands });
-    for (const format of FORMATS) menu.addItem({ command: EXPORT_TRANSCRIPT, args: { format, output } });
+    const menu = formatsMenu(this.#app.commands, EXPORT_TRANSCRIPT, { output }, "");
     menu.aboutToClose.connect(() => button.focus());
     const { right, bottom } = button.getBoundingClientRect();
     menu.open(right, bottom, { horizontalAlignment: "right" });
   };
 
-  #find({ output }: { output?: unknown }): SessionRenderer | undefined {
+  #find({ output, here }: { output?: unknown; here?: unknown }): SessionRenderer | undefined {
     const cell = this.#notebooks.activeCell?.node;
-    return [...this.#shown].find(({ id, node }) => (output ? id === output : cell?.contains(node)));
+    const pointed = here
+      ? this.#app.contextMenuHitTest(({ classList }) => classList.contains("rw-session"))
+      : undefined;
+    const id = output ?? pointed?.id;
+    return [...this.#shown].find((each) => (output || here ? each.id === id : cell?.contains(each.node)));
   }
 
   async #export(args: { format?: unknown; output?: unknown }): Promise<void> {

@@ -36,6 +36,7 @@ export class ChatView extends Widget {
     this.#trans = trans;
     this.#actions = actions;
     this.node.classList.add("reasoning-widget", "rw-lab", "rw-lab-chat");
+    this.node.dataset.sessionId = conversation.id; // the context menu asks
     this.#body.className = "rw-lab-body";
     this.node.append(this.#head, this.#body);
     const { extras } = conversation.store;
