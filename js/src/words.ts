@@ -16,21 +16,16 @@ const ENGLISH: Words = {
   _n: (one, many, n, ...values) => ENGLISH.__(n === 1 ? one : many, n, ...values),
 };
 
+/** The same object for every copy of this code in the page. */
+const page: { words?: Words } = pageWide({});
+
 /** Call it when something is drawn, not when a module is loaded: the translations may come in between. */
 export const trans: Words = {
-  __: (...said) => words().__(...said),
-  _n: (...said) => words()._n(...said),
+  __: (...said) => (page.words ?? ENGLISH).__(...said),
+  _n: (...said) => (page.words ?? ENGLISH)._n(...said),
 };
-
-function words(): Words {
-  return page().words ?? ENGLISH;
-}
 
 /** From now on, say everything in these words, whoever draws it in this page. */
 export function provideWords(words: Words): void {
-  page().words = words;
-}
-
-function page(): { words?: Words } {
-  return pageWide({});
+  page.words = words;
 }
