@@ -90,7 +90,7 @@ def resolve(root: Path, path: str) -> Path:
         FileRefused: It is outside, hidden or not there.
     """
     root = root.resolve()
-    target = (root / path.strip().lstrip("/\\")).resolve() if not Path(path).is_absolute() else Path(path).resolve()
+    target = (root / path.lstrip("/\\")).resolve() if not Path(path).is_absolute() else Path(path).resolve()
     if not target.is_relative_to(root):
         raise FileRefused(f"{path} is outside the notebook's folder: only files below it may be read.")
     if any(part.startswith(".") for part in target.relative_to(root).parts):

@@ -35,7 +35,7 @@ class _Tool(BaseTool):  # type: ignore[misc]
         (wanted,) = self.parameters["required"]
         try:
             arguments = json.loads(params) if isinstance(params, str) else params
-            text = str(arguments[wanted])
+            text = str(arguments[wanted]).strip()
         except (ValueError, KeyError, TypeError):
             raise ToolFailed(f'{self.name} takes a JSON object with "{wanted}".') from None
         return self.run(text)
@@ -102,7 +102,7 @@ class ReadFile(_Tool):
         try:
             return resolve(self._root, path)
         except FileRefused as refused:
-            same = [file.path for file in text_files(self._root) if Path(file.path).name == path.strip()]
+            same = [file.path for file in text_files(self._root) if Path(file.path).name == path]
             if len(same) == 1:
                 return resolve(self._root, same[0])
             there = same or entries(self._root, self._root)

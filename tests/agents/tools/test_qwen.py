@@ -19,7 +19,7 @@ def test_a_search_in_vain_names_the_files_there_are(tmp_path):
 def test_a_file_is_read_also_without_its_folder(tmp_path):
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "plan.md").write_text("First\nSecond\n")
-    assert ReadFile(tmp_path).call({"path": "plan.md"}) == "[sub/plan.md:1-2]\nFirst\nSecond"
+    assert ReadFile(tmp_path).call({"path": " plan.md"}) == "[sub/plan.md:1-2]\nFirst\nSecond"
 
 
 def test_a_folder_is_listed(tmp_path):
