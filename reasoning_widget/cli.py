@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from .client.address import Address
     from .client.opening import connect
 
-_HELP = """Ask agents and watch them think, here or on a server.
-
-With --server, or REASONING_WIDGET_SERVER in the environment, a Jupyter server is asked; its token is read from
-REASONING_WIDGET_TOKEN, or a ticket from REASONING_WIDGET_TICKET.
-"""
+_HELP = (
+    "Ask agents and watch them think, here or on a server.\n\n"
+    "With --server, or REASONING_WIDGET_SERVER in the environment, a Jupyter server is asked; its token is read from "
+    "REASONING_WIDGET_TOKEN, or a ticket from REASONING_WIDGET_TICKET."
+)
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=_HELP)
 model_app = typer.Typer(no_args_is_help=True, help="The language model that answers.")

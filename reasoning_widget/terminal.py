@@ -39,8 +39,8 @@ class Drawing:
     """Where steps appear, between entering and leaving it.
 
     Args:
-        everything: Where no terminal watches, print everything. Else only answers are printed, and the rest goes to the
-            standard error.
+        everything: Where no terminal watches, print everything. Else only whole answers are printed, and the rest goes
+            to the standard error.
 
     Attributes:
         live: Whether steps are drawn while they grow.
@@ -64,9 +64,10 @@ class Drawing:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Leave what was open as it is now."""
+        """Leave what was open as it is now; it was cut short, unless the run goes on elsewhere."""
+        cut = {"status": "stopped"} if kind is not None and not self._everything else {}
         for step in list(self._open.values()):
-            self.done(step)
+            self.done({**step, **cut})
         if self.live:
             self._region.stop()
 
@@ -92,7 +93,7 @@ class Drawing:
         self._draw_open(refresh=True)  # else its open card would stay below the complete one for a moment
         if self.live:
             self._console.print(_card(step))
-        elif step["type"] == "final_answer" and not self._everything:
+        elif step["type"] == "final_answer" and step.get("status") != "stopped" and not self._everything:
             _print(clean(step["content"]))
         else:
             self._say(f"{_title(step)}: {_text(step)}")

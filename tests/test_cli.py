@@ -7,7 +7,7 @@ import pytest
 
 from reasoning_widget.agents.local import weights
 from tests.command import Terminal, run
-from tests.scripted_model import ScriptedModel, call, gate, say, think
+from tests.scripted_model import BREAK, ScriptedModel, call, gate, say, think
 
 KEY = "sk-scripted-secret"
 
@@ -47,6 +47,25 @@ def test_asking_in_a_terminal_draws_cards_in_five_colours(heron, tmp_path):
     assert "\x1b[34m" in text  # blue, the thought
     assert "\x1b[32m" in text  # green, the answer
     assert "**grey**" not in text  # Markdown is drawn
+
+
+def test_ctrl_c_leaves_what_was_said_and_marks_it(scripted_model, tmp_path):
+    scripted_model.script("heron", [[say("It is"), gate("end"), say(" grey.")]])
+    llm = json.dumps(scripted_model.llm(use_raw_api=True))
+    with Terminal("ask", "The heron?", cwd=tmp_path, REASONING_WIDGET_LLM=llm) as terminal:
+        terminal.until("It is")
+        terminal.interrupt()
+        assert terminal.end() == 130
+    assert "It is" in terminal.text.rpartition("Final answer (stopped)")[2]
+    assert "Traceback" not in terminal.text
+
+
+def test_an_answer_that_breaks_off_is_not_printed_as_the_answer(scripted_model, tmp_path):
+    scripted_model.script("heron", [[say("It is"), BREAK]])
+    llm = json.dumps(scripted_model.llm(use_raw_api=True))
+    done = run("ask", "The heron?", cwd=tmp_path, REASONING_WIDGET_LLM=llm)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Final answer (stopped): It is" in done.stderr
 
 
 def test_of_an_answer_higher_than_the_terminal_its_end_is_seen_while_it_grows(scripted_model, tmp_path):
