@@ -23,8 +23,8 @@ from benchmarks.measure import ROUNDS, Claim, Report, noise, spread, take_turns
 from benchmarks.pages import ROOT, browser_window
 from benchmarks.tokens import markdown
 from reasoning_widget.export.log import SESSION_MIME
-from reasoning_widget.export.saved import SavedTranscript, Saver
 from reasoning_widget.protocol import Step
+from reasoning_widget.widget.display import Saving
 from tests.browser.jupyter import jupyter_lab
 from tests.browser.lab import Lab
 from tests.session.manual import ask, open_session
@@ -120,10 +120,10 @@ class _Transcript:
     """A notebook with a saved transcript of so many steps."""
 
     def __init__(self, name: str, steps: int) -> None:
-        file, self.last = asyncio.run(_session(steps))
+        self._forms, self.last = asyncio.run(_session(steps))
         self.name = f"{name}.ipynb"
         self.steps = steps
-        output = nbformat.v4.new_output("display_data", {SESSION_MIME: file, "text/plain": "a transcript"})
+        output = nbformat.v4.new_output("display_data", self._forms)
         cell = nbformat.v4.new_code_cell("chat", outputs=[output], execution_count=1)
         self._notebook = nbformat.v4.new_notebook(cells=[cell])
         self._written = 0
@@ -136,7 +136,7 @@ class _Transcript:
 
 
 async def _session(steps: int) -> tuple[Any, str]:
-    """What is kept of a session of so many steps, and the id of the last one."""
+    """What is kept of a session of so many steps, in each form, and the id of the last one."""
     session, runner = open_session()
     words = "".join(markdown(20_000)[:-1]).split("\n\n")
     for number in range(steps // _IN_A_RUN):
@@ -144,8 +144,7 @@ async def _session(steps: int) -> tuple[Any, str]:
         for step in _run_steps(words, number):
             runner.run.emit(step)
         runner.run.end()
-    saver = Saver(SavedTranscript(), session.blob)
-    return saver.file(session.state, session.events_after(0)), session.state["runs"][-1]["steps"][-1]
+    return Saving(session, wanted=True).forms("A chat", None), session.state["runs"][-1]["steps"][-1]
 
 
 def _run_steps(words: list[str], number: int) -> Iterator[Step]:
