@@ -16,8 +16,13 @@ from tests.session.manual import ask, open_session
 QUESTIONS = 40
 
 
-async def long_session():
-    """Questions with answers of different heights."""
+def long_session():
+    """What is saved of questions with answers of different heights."""
+    with ThreadPoolExecutor() as elsewhere:  # the browser's loop runs in this thread
+        return elsewhere.submit(asyncio.run, _long_session()).result()
+
+
+async def _long_session():
     session, runner = open_session()
     for number in range(QUESTIONS):
         ask(session, f"Question {number}", f"m{number}")
@@ -29,11 +34,11 @@ async def long_session():
 
 @pytest.fixture
 def long_notebook(lab):
-    with ThreadPoolExecutor() as elsewhere:  # the browser's loop runs in this thread
-        file = elsewhere.submit(asyncio.run, long_session()).result()
     path = lab.write("chat")
     notebook = nbformat.read(path, as_version=4)
-    notebook.cells[0].outputs = [nbformat.v4.new_output("display_data", {SESSION_MIME: file, "text/plain": "a chat"})]
+    notebook.cells[0].outputs = [
+        nbformat.v4.new_output("display_data", {SESSION_MIME: long_session(), "text/plain": "a chat"})
+    ]
     nbformat.write(notebook, path)
     return path
 
@@ -110,3 +115,15 @@ def test_nothing_jumps_when_it_is_scrolled_and_what_is_selected_stays(lab, long_
     assert set(moves) <= {199, 200, 201}
     assert page.evaluate("() => getSelection().toString()") == f"Question {QUESTIONS - 1}"
     assert page.evaluate("() => document.activeElement.getAttribute('aria-label')").startswith("Final answer")
+
+
+def test_the_table_of_contents_lists_no_headings_of_a_transcript(lab):
+    path = lab.write("page", "chat")
+    notebook = nbformat.read(path, as_version=4)
+    file = long_session()
+    for cell, heading, more in zip(notebook.cells, ("Readings", "Answer"), ({}, {SESSION_MIME: file}), strict=True):
+        cell.outputs = [nbformat.v4.new_output("display_data", {"text/html": f"<h2>{heading}</h2>", **more})]
+    nbformat.write(notebook, path)
+    opened = lab.open_without_kernel(path)
+    opened.command("toc:show-panel")
+    expect(opened.page.locator(".jp-tocItem-content")).to_have_text(["Readings"])

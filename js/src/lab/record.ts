@@ -5,6 +5,7 @@ import { ICommandPalette } from "@jupyterlab/apputils";
 import { INotebookTracker, type NotebookPanel } from "@jupyterlab/notebook";
 import { ITranslator } from "@jupyterlab/translation";
 import { SESSION_MIME } from "../protocol/frames.ts";
+import { leaveOutTranscripts } from "./headings.ts";
 import { KernelWatch } from "./kernel.ts";
 import { SessionRenderer } from "./session.ts";
 import { Transcripts } from "./transcripts.ts";
@@ -28,6 +29,7 @@ export const record: JupyterFrontEndPlugin<void> = {
   ): void => {
     const trans = loadTranslations(translator);
     const transcripts = new Transcripts(app, notebooks, trans);
+    leaveOutTranscripts();
     if (palette !== null) transcripts.addTo(palette);
     const serve = (panel: NotebookPanel): void => {
       const { rendermime } = panel.content;
