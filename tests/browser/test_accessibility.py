@@ -78,7 +78,7 @@ def test_with_forced_colours_cards_and_states_can_be_told_apart(lab):
     assert len(edges) == 7
     assert all(edges)
     bars = chat.region.evaluate(
-        "root => new Set([...root.querySelectorAll('rect')].map(b => getComputedStyle(b).fill)).size"
+        "root => new Set([...root.querySelectorAll('.rw-bar')].map(b => getComputedStyle(b).fill)).size"
     )
     assert bars == 5
     assert violations(chat.region) == []
