@@ -66,7 +66,7 @@ test-browser: $(PACKAGE) model browsers ## a real JupyterLab in Chromium, Firefo
 # The output they hold is the embedded model's, so that one answers, whatever else is at hand.
 notebooks: $(PACKAGE) model ## run the notebooks and compare their saved output
 	REASONING_WIDGET_LLM='{"model_type": "embedded", "model": "0.5b"}' \
-		python -m pytest --nbval --nbval-current-env notebooks
+		python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=600 notebooks
 
 .PHONY: style types bench
 style: $(PACKAGE) $(JS_PACKAGES) ## lint and formatting, both languages

@@ -118,7 +118,8 @@ def test_a_conversation_shows_the_same_cards_as_in_chromium(lab, engine, picture
 
     assert cards_in(engine, NOTEBOOK) == in_chromium
     assert len(in_chromium) == 4
-    assert engine.evaluate("document.querySelectorAll('rect').length") == 4
+    bars = "[...document.querySelectorAll('.rw-bar')].map((path) => path.getAttribute('d')).join('').match(/M/g).length"
+    assert engine.evaluate(bars) == 4
 
 
 def test_a_saved_transcript_shows_the_same_cards_with_no_kernel(lab, engine, pictures):
