@@ -138,10 +138,6 @@ class Jupyter:
         """End it in order."""
         self.shut_down_kernels()
         self.process.terminate()
-        try:
-            self.process.wait(60)
-        except subprocess.TimeoutExpired:
-            self.process.kill()  # a thread that looked at files for a page may outlive the loop, and wait for ever
         self._end()
 
     def kill(self) -> None:

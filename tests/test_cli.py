@@ -13,7 +13,13 @@ KEY = "sk-scripted-secret"
 
 
 @pytest.fixture
-def heron(scripted_model: ScriptedModel, tmp_path):
+def scripted(scripted_model: ScriptedModel):
+    """An environment in which the scripted model answers."""
+    return {"REASONING_WIDGET_LLM": json.dumps(scripted_model.llm(use_raw_api=True))}
+
+
+@pytest.fixture
+def heron(scripted_model: ScriptedModel, scripted, tmp_path):
     """A folder with a file, and a model that reads it before it answers."""
     (tmp_path / "birds.md").write_text("The heron is grey.\n")
     scripted_model.script(
@@ -23,7 +29,7 @@ def heron(scripted_model: ScriptedModel, tmp_path):
             [say("It is **grey** (birds.md:1).")],
         ],
     )
-    return {"REASONING_WIDGET_LLM": json.dumps(scripted_model.llm(use_raw_api=True))}
+    return scripted
 
 
 def test_asking_prints_only_the_answer_when_piped_and_the_steps_beside_it(heron, tmp_path):
@@ -49,10 +55,9 @@ def test_asking_in_a_terminal_draws_cards_in_five_colours(heron, tmp_path):
     assert "**grey**" not in text  # Markdown is drawn
 
 
-def test_ctrl_c_leaves_what_was_said_and_marks_it(scripted_model, tmp_path):
+def test_ctrl_c_leaves_what_was_said_and_marks_it(scripted_model, scripted, tmp_path):
     scripted_model.script("heron", [[say("It is"), gate("end"), say(" grey.")]])
-    llm = json.dumps(scripted_model.llm(use_raw_api=True))
-    with Terminal("ask", "The heron?", cwd=tmp_path, REASONING_WIDGET_LLM=llm) as terminal:
+    with Terminal("ask", "The heron?", cwd=tmp_path, **scripted) as terminal:
         terminal.until("It is")
         terminal.interrupt()
         assert terminal.end() == 130
@@ -60,19 +65,17 @@ def test_ctrl_c_leaves_what_was_said_and_marks_it(scripted_model, tmp_path):
     assert "Traceback" not in terminal.text
 
 
-def test_an_answer_that_breaks_off_is_not_printed_as_the_answer(scripted_model, tmp_path):
+def test_an_answer_that_breaks_off_is_not_printed_as_the_answer(scripted_model, scripted, tmp_path):
     scripted_model.script("heron", [[say("It is"), BREAK]])
-    llm = json.dumps(scripted_model.llm(use_raw_api=True))
-    done = run("ask", "The heron?", cwd=tmp_path, REASONING_WIDGET_LLM=llm)
+    done = run("ask", "The heron?", cwd=tmp_path, **scripted)
     assert (done.returncode, done.stdout) == (1, "")
     assert "Final answer (stopped): It is" in done.stderr
 
 
-def test_of_an_answer_higher_than_the_terminal_its_end_is_seen_while_it_grows(scripted_model, tmp_path):
+def test_of_an_answer_higher_than_the_terminal_its_end_is_seen_while_it_grows(scripted_model, scripted, tmp_path):
     lines = "\n".join(f"- line {number}" for number in range(1, 41))
     scripted_model.script("heron", [[say(lines), gate("end"), say("\n\nThat is all.")]])
-    llm = json.dumps(scripted_model.llm(use_raw_api=True))
-    with Terminal("ask", "The heron?", cwd=tmp_path, REASONING_WIDGET_LLM=llm, COLUMNS="60", LINES="24") as terminal:
+    with Terminal("ask", "The heron?", cwd=tmp_path, **scripted, COLUMNS="60", LINES="24") as terminal:
         terminal.until("line 40")
         shown = terminal.text.rpartition("\x1b[2K")[2]
         assert shown.count("\n") < 24  # no terminal can draw over what has scrolled away: it would be there twice
@@ -81,18 +84,16 @@ def test_of_an_answer_higher_than_the_terminal_its_end_is_seen_while_it_grows(sc
     assert "That is all." in terminal.text
 
 
-def test_a_tool_that_failed_is_marked_and_the_answer_follows(scripted_model, tmp_path):
+def test_a_tool_that_failed_is_marked_and_the_answer_follows(scripted_model, scripted, tmp_path):
     scripted_model.script("reports", [[call("read_file", {"path": "reports"}, "c1")], "There is no such folder."])
-    llm = json.dumps(scripted_model.llm(use_raw_api=True))
-    done = run("ask", "What is in reports?", cwd=tmp_path, REASONING_WIDGET_LLM=llm)
+    done = run("ask", "What is in reports?", cwd=tmp_path, **scripted)
     assert (done.returncode, done.stdout) == (0, "There is no such folder.\n")
     assert "Tool result (failed): There is no file reports." in done.stderr
 
 
-def test_a_model_that_says_nothing_after_a_tool_failed_is_told_of_below_what_failed(scripted_model, tmp_path):
+def test_a_model_that_says_nothing_after_a_tool_failed_is_told_of_below_what_failed(scripted_model, scripted, tmp_path):
     scripted_model.script("reports", [[call("read_file", {"path": "reports"}, "c1")], ""])
-    llm = json.dumps(scripted_model.llm(use_raw_api=True))
-    done = run("ask", "What is in reports?", cwd=tmp_path, REASONING_WIDGET_LLM=llm)
+    done = run("ask", "What is in reports?", cwd=tmp_path, **scripted)
     assert (done.returncode, done.stdout) == (1, "")
     assert "Tool result (failed): There is no file reports." in done.stderr
     assert done.stderr.splitlines()[-1].startswith("The model ended without an answer. Ask again")

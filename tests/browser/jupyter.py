@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 from tests.jupyter import Jupyter
@@ -16,10 +17,19 @@ _SETTINGS = {
 }
 
 
+class _JupyterLab(Jupyter):
+    def _end(self) -> None:
+        try:
+            self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()  # a thread that looked at files for a page may outlive the loop, and wait for ever
+        super()._end()
+
+
 def jupyter_lab(home: Path, environment: dict[str, str]) -> Jupyter:
     """JupyterLab in an empty folder. The limits on what a kernel may send are Jupyter Server's own."""
     for name, settings in _SETTINGS.items():
         path = home / "settings" / f"{name}.jupyterlab-settings"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(settings), encoding="utf-8")
-    return Jupyter(home, environment, module="jupyterlab", arguments=["--expose-app-in-browser"])
+    return _JupyterLab(home, environment, module="jupyterlab", arguments=["--expose-app-in-browser"])

@@ -19,6 +19,12 @@ LIGHT, DARK = "JupyterLab Light", "JupyterLab Dark"
 _HAS_RUN = re.compile(r"^\[\d+\]:$")
 
 
+def choose(page: Page, *items: str) -> None:
+    """Choose from the menu that is open: an item of it, or of its submenus."""
+    for item in items:
+        page.locator(".lm-Menu-itemLabel").get_by_text(item, exact=True).click()
+
+
 class Lab:
     """JupyterLab in a browser window.
 

@@ -7,6 +7,7 @@ import re
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.chat import CHAT_WITH, Chat
+from tests.browser.lab import choose
 
 
 class Sidebar:
@@ -67,8 +68,7 @@ class Sidebar:
     def choose(self, title: str, *items: str) -> None:
         """Choose from the menu of the session with that title, wherever the menu is offered."""
         self.page.get_by_role("button", name=f"Actions for {title}").first.click()
-        for item in items:
-            self.page.locator(".lm-Menu-itemLabel").get_by_text(item, exact=True).click()
+        choose(self.page, *items)
 
     def command(self, name: str) -> None:
         """Run a command of JupyterLab."""

@@ -14,7 +14,7 @@ from reasoning_widget import connect
 from reasoning_widget.server.extension import ReasoningApp
 from tests.browser.chat import Chat
 from tests.browser.conftest import open_window
-from tests.browser.lab import DARK, Lab
+from tests.browser.lab import DARK, Lab, choose
 from tests.jupyter import Jupyter
 from tests.server.client import new_session
 from tests.server.conftest import reasoning_server
@@ -209,6 +209,6 @@ def test_a_chat_on_a_server_is_exported_from_its_cell(lab, server):
     chat.expect_answer("You said: keep this")
     notebook.output(0).get_by_role("button", name="Export…").click()
     with notebook.page.expect_download() as download:
-        notebook.page.locator(".lm-Menu-itemLabel").get_by_text("Markdown", exact=True).click()
+        choose(notebook.page, "Markdown")
     assert download.value.suggested_filename == "keep this.md"
     assert "You said: keep this" in download.value.path().read_text("utf-8")

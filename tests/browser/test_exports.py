@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, Page, expect
 from pypdf import PdfReader
 
 from reasoning_widget import ReasoningChat
-from tests.browser.lab import Lab, Notebook
+from tests.browser.lab import Lab, Notebook, choose
 from tests.scripted_model import call, say, think
 
 CHAT = 'from reasoning_widget import ReasoningChat\n\nchat = ReasoningChat(agent="researcher")\nchat'
@@ -127,7 +127,7 @@ def exported(notebook: Notebook, number: int) -> dict[str, str]:
     for name, ending in FILES.items():
         notebook.output(number).get_by_role("button", name="Export…").click()
         with notebook.page.expect_download() as download:
-            notebook.page.locator(".lm-Menu-itemLabel").get_by_text(name, exact=True).click()
+            choose(notebook.page, name)
         assert download.value.suggested_filename == f"What did the solar roof make.{ending}"
         files[ending] = download.value.path().read_text("utf-8")
     return files
@@ -163,9 +163,8 @@ def test_what_one_question_came_to_is_exported_by_a_command(notebook):
 def test_a_card_has_a_menu_that_exports_its_transcript(notebook):
     notebook.select(0)  # what is pointed at counts, not what is selected
     notebook.output(1).locator(".rw-card").first.click(button="right")
-    notebook.page.locator(".lm-Menu-itemLabel").get_by_text("Export Transcript as", exact=True).click()
     with notebook.page.expect_download() as download:
-        notebook.page.locator(".lm-Menu-itemLabel").get_by_text("Markdown", exact=True).click()
+        choose(notebook.page, "Export Transcript as", "Markdown")
     text = download.value.path().read_text("utf-8")
     assert "It was summer." in text
     assert "412" not in text

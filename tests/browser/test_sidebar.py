@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.browser.accessibility import violations
-from tests.browser.lab import DARK, LIGHT
+from tests.browser.lab import DARK, LIGHT, choose
 from tests.browser.sidebar import Sidebar
 from tests.browser.test_keyboard import tab_to
 from tests.scripted_model import gate, say, think
@@ -30,9 +30,8 @@ def test_a_session_is_asked_listed_searched_renamed_exported_and_deleted(sidebar
     chat.expect_cards("Final answer")
     expect(sidebar.title).to_have_text("What is a zymurgist?")
     chat.card("Final answer").click(button="right")
-    page.locator(".lm-Menu-itemLabel").get_by_text("Export as", exact=True).click()
     with page.expect_download() as download:
-        page.locator(".lm-Menu-itemLabel").get_by_text("HTML", exact=True).click()
+        choose(page, "Export as", "HTML")
     assert download.value.suggested_filename == "What is a zymurgist.html"
     sidebar.back()
     expect(sidebar.session("What is a zymurgist?")).to_contain_text("1 question")
@@ -210,7 +209,7 @@ def test_it_is_in_notebook_7_too(lab, window, jupyter):
     page.goto(f"{jupyter.origin}/notebooks/{path.relative_to(jupyter.root).as_posix()}?token={jupyter.token}")
     expect(page.locator(".jp-Notebook .jp-Cell").first).to_be_visible()
     page.get_by_role("menuitem", name="View", exact=True).click()
-    page.locator(".lm-Menu-itemLabel").get_by_text("Agent Sessions", exact=True).click()
+    choose(page, "Agent Sessions")
     sidebar = Sidebar(page)
     sidebar.region.get_by_role("button", name="New session").click()
     sidebar.chat.ask("Hello?")

@@ -23,18 +23,16 @@ export function formatOf({ format }: { format?: unknown }): ExportFormat {
   return FORMATS.find((known) => known === format) ?? "json";
 }
 
-/** The argument of a command that names a format, for its schema. */
-export function formatArgument(trans: TranslationBundle): ReadonlyJSONObject {
-  return { type: "string", enum: [...FORMATS], description: trans.__("Absent: JSON") };
+/** The arguments of each command that exports, for its schema: the format, and whether it is about what is pointed at. */
+export function exportArguments(trans: TranslationBundle): ReadonlyJSONObject {
+  return {
+    format: { type: "string", enum: [...FORMATS], description: trans.__("Absent: JSON") },
+    here: { type: "boolean", description: trans.__("That whose context menu was opened") },
+  };
 }
 
-/** An item for each format, that calls `command` with `args` and the format. */
-export function formatsMenu(
-  commands: CommandRegistry,
-  command: string,
-  args: ReadonlyJSONObject,
-  label: string,
-): MenuSvg {
+/** A menu with an item for each format, that calls `command` with `args` and the format. */
+export function formatsMenu(commands: CommandRegistry, command: string, args: ReadonlyJSONObject, label = ""): MenuSvg {
   const menu = new MenuSvg({ commands });
   menu.title.label = label;
   for (const format of FORMATS) menu.addItem({ command, args: { ...args, format } });

@@ -6,7 +6,7 @@ import type { TranslationBundle } from "@jupyterlab/translation";
 import type { CommandRegistry } from "@lumino/commands";
 import type { Panel } from "@lumino/widgets";
 import * as commands from "./commands.ts";
-import { formatArgument, formatName, formatOf, formatsMenu } from "./formats.ts";
+import { exportArguments, formatName, formatOf, formatsMenu } from "./formats.ts";
 import { agentIcon } from "./icon.ts";
 import type { Area, Sidebar } from "./sidebar/sidebar.ts";
 
@@ -102,11 +102,7 @@ function addExport(
     describedBy: {
       args: {
         type: "object",
-        properties: {
-          session_id: { ...session },
-          format: formatArgument(trans),
-          here: { type: "boolean", description: trans.__("That whose context menu was opened") },
-        },
+        properties: { session_id: { ...session }, ...exportArguments(trans) },
       },
     },
     isEnabled: (args) => idOf(args) !== null,

@@ -5,7 +5,7 @@ import { type ICommandPalette, showErrorMessage } from "@jupyterlab/apputils";
 import type { INotebookTracker } from "@jupyterlab/notebook";
 import type { TranslationBundle } from "@jupyterlab/translation";
 import { EXPORT_TRANSCRIPT } from "./commands.ts";
-import { FORMATS, formatArgument, formatName, formatOf, formatsMenu } from "./formats.ts";
+import { exportArguments, FORMATS, formatName, formatOf, formatsMenu } from "./formats.ts";
 import { loadView } from "./lazy.ts";
 import type { SessionRenderer } from "./session.ts";
 
@@ -29,9 +29,8 @@ export class Transcripts {
         args: {
           type: "object",
           properties: {
-            format: formatArgument(trans),
+            ...exportArguments(trans),
             output: { type: "string", description: trans.__("The id of its element. Absent: below the active cell") },
-            here: { type: "boolean", description: trans.__("That whose context menu was opened") },
           },
         },
       },
@@ -62,7 +61,7 @@ export class Transcripts {
 
   /** What a transcript can be exported as, as a menu below `button`. */
   readonly menu = (output: string, button: HTMLElement): void => {
-    const menu = formatsMenu(this.#app.commands, EXPORT_TRANSCRIPT, { output }, "");
+    const menu = formatsMenu(this.#app.commands, EXPORT_TRANSCRIPT, { output });
     menu.aboutToClose.connect(() => button.focus());
     const { right, bottom } = button.getBoundingClientRect();
     menu.open(right, bottom, { horizontalAlignment: "right" });

@@ -1,7 +1,7 @@
 import { Component, type VNode } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { channelText, isOpen, type Step } from "../protocol/fold.ts";
-import { type Store, stepWord } from "../store.ts";
+import { type Store, statusWord, stepWord } from "../store.ts";
 import { trans } from "../words.ts";
 import { RunningClock } from "./clock.tsx";
 import { useStore } from "./context.ts";
@@ -48,8 +48,9 @@ function StepCard({ id }: { id: string }): VNode | null {
         </button>
         {step.tool && <code class="rw-tool-name">{step.tool.name}</code>}
         <span class="rw-preview">{open ? "" : summary(step)}</span>
-        {step.status === "failed" && step.type !== "error" && <span class="rw-badge">{trans.__("failed")}</span>}
-        {step.status === "stopped" && <span class="rw-badge">{trans.__("stopped")}</span>}
+        {((step.status === "failed" && step.type !== "error") || step.status === "stopped") && (
+          <span class="rw-badge">{statusWord(step.status)}</span>
+        )}
         {isOpen(step) ? (
           <RunningClock start={step.timestamp} />
         ) : (

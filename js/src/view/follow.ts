@@ -62,9 +62,9 @@ export function followEnd(
   const leave = (): void => {
     place.scrollTop = following ? null : last;
     // From where it was: to ask each of a long transcript takes long.
-    let index = Math.min(place.first?.[0] ?? 0, content.children.length - 1);
+    let index = place.first?.[0] ?? 0;
+    while (index > 0 && !(below(index) < 0)) index--;
     while (below(index + 1) < 0) index++;
-    while (index > 0 && below(index) >= 0) index--;
     place.first = [index, below(index)];
     moved(!following);
   };

@@ -35,12 +35,11 @@ export function drawSaved(
 
 /**
  * Of a long transcript only what is seen is laid out; here, what is seen no longer loses its layout, too: more memory than all
- * the rest. An element that is put where it is begins anew: one at a time, so that the page can do
- * something else between. (What has
- * the focus, or is selected, counts as seen.)
+ * the rest. An element that is put where it is begins anew: one at a time, so that the page can do something else between.
+ * (What has the focus, or is selected, counts as seen.)
  */
 function forgetLayout(body: HTMLElement): void {
-  const seen = new Set<HTMLElement>();
+  const seen = new WeakSet<HTMLElement>();
   const unseen = new Set<HTMLElement>();
   const forget = (): void => {
     const [first] = unseen;
