@@ -2,7 +2,7 @@ import type { ButtonHTMLAttributes, ComponentChildren, VNode } from "preact";
 import "./button.css";
 
 interface ButtonProps {
-  children: ComponentChildren;
+  children?: ComponentChildren;
   onPress: () => void;
   /** `quiet` ones are text until they are pointed at; a `strong` one is the thing to do next. */
   kind?: "plain" | "quiet" | "strong";

@@ -8,7 +8,7 @@ import { useStore } from "./context.ts";
 import { CopyButton, textOf } from "./copy.tsx";
 import { followEnd } from "./follow.ts";
 import { formatDuration, preview, previewMarkdown } from "./format.ts";
-import { Icon, stepIcon } from "./icons.tsx";
+import { StepIcon } from "./icons.tsx";
 import { MarkdownBody } from "./markdown.tsx";
 import { CutNote, PlainText } from "./text.tsx";
 import { ToolArguments, ToolResult } from "./tool.tsx";
@@ -42,8 +42,7 @@ function StepCard({ id }: { id: string }): VNode | null {
     >
       <div class="rw-card-head">
         <button type="button" class="rw-fold" aria-expanded={open} aria-label={name} onClick={toggle}>
-          <Icon name="chevron" />
-          <Icon name={stepIcon(step.type)} />
+          <StepIcon type={step.type} open={open} />
           <span class="rw-word">{stepWord(step.type)}</span>
         </button>
         {step.tool && <code class="rw-tool-name">{step.tool.name}</code>}

@@ -4,7 +4,7 @@ import type { Step } from "../protocol/fold.ts";
 import { channelText } from "../protocol/fold.ts";
 import { trans } from "../words.ts";
 import { Button } from "./button.tsx";
-import { Icon } from "./icons.tsx";
+import "./copy.css";
 
 /** Copies the text of a step, as it was written. */
 export function CopyButton({ label, text }: { label: string; text: () => string }): VNode {
@@ -17,13 +17,11 @@ export function CopyButton({ label, text }: { label: string; text: () => string 
   return (
     <Button
       kind="quiet"
-      class="rw-copy"
+      class={copied ? "rw-copy rw-copied" : "rw-copy"}
       label={label}
       title={copied ? trans.__("Copied") : trans.__("Copy")}
       onPress={() => void copyText(text()).then(setCopied)}
-    >
-      <Icon name={copied ? "copied" : "copy"} />
-    </Button>
+    />
   );
 }
 

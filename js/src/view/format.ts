@@ -7,6 +7,11 @@ const NUMBER = new Intl.NumberFormat("en");
 // biome-ignore lint/suspicious/noControlCharactersInRegex: terminal sequences begin with one
 const ANSI = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)|[@-Z\\^_])/g;
 
+// Of Markdown, what a line of plain text does without. The names of Python have underscores, and sums have asterisks.
+const BLOCK_SIGNS = /^[ \t]*(?:#{1,6}[ \t]|>[ \t]?|```.*|~~~.*|\|(?:[ \t:|-]+$)?)/gm;
+const INLINE_SIGNS =
+  /`+([^`\n]+)`+|!?\[([^\]\n]*)\]\([^)\n]*\)|\*\*|~~|(?<![\p{L}\p{N}])[*_]+(?=[^\s*_])|(?<=[^\s*_])[*_]+(?![\p{L}\p{N}])/gu;
+
 /** "1,234". */
 export function formatNumber(value: number): string {
   return NUMBER.format(value);
@@ -53,5 +58,6 @@ export function preview(text: string): string {
 
 /** The same of Markdown, without its signs. */
 export function previewMarkdown(text: string): string {
-  return preview(text.slice(0, 400).replace(/[*`#>|_~]+/g, ""));
+  const lines = text.slice(0, 400).replace(BLOCK_SIGNS, "");
+  return preview(lines.replace(INLINE_SIGNS, (_sign, code = "", words = "") => code + words));
 }

@@ -11,9 +11,6 @@ const PATHS = {
   error: "M8 2.4 14.3 13.3H1.7ZM8 6.4v3.2M8 11.4v.2",
   request: "M14 8A6 6 0 1 1 2 8a6 6 0 0 1 12 0ZM6.3 6.4a1.75 1.75 0 1 1 2.5 1.6c-.5.3-.8.6-.8 1.2M8 11.2v.2",
   other: "M4 8h.2M8 8h.2M12 8h.2",
-  chevron: "m6 3.8 4.2 4.2L6 12.2",
-  copy: "M6.2 5.2h5.6c.6 0 1 .4 1 1v6.6c0 .6-.4 1-1 1H6.2c-.6 0-1-.4-1-1V6.2c0-.6.4-1 1-1ZM10.6 2.4H4.2c-.6 0-1 .4-1 1v7.4",
-  copied: "m3.2 8.6 3.2 3.1 6.4-7",
   send: "M8 13V3.4M3.9 7.3 8 3.2l4.1 4.1",
   stop: "M4.4 4.4h7.2v7.2H4.4Z",
   down: "M8 3v9.6M3.9 8.7 8 12.8l4.1-4.1",
@@ -30,7 +27,15 @@ export function Icon({ name }: { name: IconName }): VNode {
   );
 }
 
-/** The picture of a type of step. */
-export function stepIcon(type: string): IconName {
-  return type in PATHS ? (type as IconName) : "other";
+const FOLDED = "m-14.6 4.5 3.5 3.5-3.5 3.5";
+const UNFOLDED = "m-16.4 6.2 3.5 3.5 3.5-3.5";
+
+/** Whether a step is unfolded, and its type: one picture, as a transcript has thousands. */
+export function StepIcon({ type, open }: { type: string; open: boolean }): VNode {
+  const picture = PATHS[type in PATHS ? (type as IconName) : "other"];
+  return (
+    <svg class="rw-icon" viewBox="-18 0 34 16" aria-hidden="true" focusable="false">
+      <path d={(open ? UNFOLDED : FOLDED) + picture} />
+    </svg>
+  );
 }
