@@ -127,6 +127,7 @@ export class Store implements Target {
     // A stop does not outlive its connection: it may be pressed again.
     if (connection.state !== "open") this.#stopping.clear();
     this.#emit("chat", "composer", ...this.transcript.runs.slice(-1).map((run) => `run:${run.run_id}`));
+    this.#tickWhileRunning();
   }
 
   startOver(epoch: string): void {
@@ -283,7 +284,9 @@ export class Store implements Target {
     return this.running() && performance.now() - this.#heardAt >= QUIET_AFTER * 1000;
   }
 
+  /** The run that is on. A session that was deleted in the middle of one has none: nobody will say that it ended. */
   get activeRun(): Run | null {
+    if (this.deleted) return null;
     return this.transcript.runs.findLast((run) => run.status === "running") ?? null;
   }
 
@@ -312,7 +315,12 @@ export class Store implements Target {
 
   /** Whether a message may be written: it is sent now or, once the connection is there, later. */
   get writable(): boolean {
-    return !this.disconnected && this.connection?.state !== "deleted";
+    return !this.disconnected && !this.deleted;
+  }
+
+  /** Whether the session is gone from its server. */
+  get deleted(): boolean {
+    return this.connection?.state === "deleted";
   }
 
   /** How many messages of the person's wait for the connection. */

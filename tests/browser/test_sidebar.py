@@ -92,6 +92,49 @@ def test_it_works_while_the_kernel_is_busy_and_says_what_goes_on(lab, model):
     notebook.interrupt()
 
 
+def test_an_agent_at_work_is_followed_after_a_reload_until_its_session_is_deleted(lab, model):
+    model.script("saga", [[say("Once upon a time "), gate("sung"), say("the end.")]])
+    sidebar = Sidebar(lab.open("print('never run')").page)
+    page = sidebar.page
+    chat = sidebar.new()
+    page.get_by_role("button", name="Actions for New session").click()
+    expect(page.get_by_role("menuitem", name="Delete…")).to_have_attribute("aria-disabled", "true")
+    page.keyboard.press("Escape")
+    chat.ask("Sing me the saga")
+    status = page.locator("#jp-main-statusbar").get_by_text("1 step")
+    expect(status).to_be_visible()
+    with page.expect_response(lambda response: "/api/workspaces/" in response.url and response.request.method == "PUT"):
+        sidebar.command("application:toggle-right-area")
+    expect(sidebar.region).to_be_hidden()
+
+    page.reload()
+    expect(status).to_be_visible()
+    expect(sidebar.region).to_be_hidden()
+    sidebar.show()
+    sidebar.choose("Sing me the saga", "Delete…")
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(sidebar.search).to_be_visible()
+    expect(status).to_have_count(0)
+    expect(sidebar.session("Sing me the saga")).to_have_count(0)
+    model.open("sung")
+
+
+def test_what_was_written_is_not_lost_on_the_way_to_the_list(sidebar):
+    chat = sidebar.ask("Is anything lost?")
+    sidebar.region.get_by_role("button", name="Disconnect").click()
+    chat.ask("And without a connection?")
+    sidebar.back()
+    sidebar.session("Is anything lost?").get_by_role("button").first.click()
+    expect(chat.region).to_contain_text("And without a connection?")
+    sidebar.region.get_by_role("button", name="Connect", exact=True).click()
+    expect(chat.card("Final answer", 1)).to_contain_text("Very well.")
+
+    sidebar.new().message.fill("A question, half")
+    sidebar.back()
+    sidebar.region.get_by_role("button", name="New session").click()
+    expect(sidebar.chat.message).to_have_value("A question, half")
+
+
 def test_a_cell_is_asked_about_and_the_answer_becomes_cells(lab, model):
     model.script("fail", ["Define it first:\n\n```python\nprice = 3\nprint(price)\n```\n"])
     notebook = lab.open("print(price)", "2 + 2")

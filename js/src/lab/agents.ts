@@ -18,7 +18,7 @@ import { agentIcon } from "./icon.ts";
 import { loadSidebar } from "./lazy.ts";
 import { addSessionCommands } from "./session-commands.ts";
 import type { Sidebar } from "./sidebar/sidebar.ts";
-import { StatusItem } from "./status.ts";
+import { AT_WORK, StatusItem } from "./status.ts";
 import { loadTranslations } from "./translations.ts";
 
 const ID = "reasoning-widget:plugin";
@@ -95,13 +95,24 @@ export const agents: JupyterFrontEndPlugin<void> = {
       made ??= make();
       return made;
     };
-    addSessionCommands({ app, trans, panel, loadSettings, sidebar: getSidebar, current: () => ready?.current ?? null });
+    void state?.fetch(AT_WORK).then((ids) => {
+      if (Array.isArray(ids) && ids.length > 0) void getSidebar();
+    });
+    addSessionCommands({
+      app,
+      trans,
+      panel,
+      loadSettings,
+      sidebar: getSidebar,
+      current: () => ready?.current ?? null,
+      has: (id) => ready?.has(id) ?? true,
+    });
     if (notebooks !== null) addCellCommands({ app, trans, notebooks, sidebar: getSidebar });
     app.shell.add(panel, "right", { rank: 900, type: "Agent Sessions" });
     restorer?.add(panel, PANEL);
     void restorer?.restore(tabs, {
       command: commands.OPEN_SESSION,
-      args: (tab) => ({ session_id: idOf(tab), area: "main" }),
+      args: (tab) => ({ session_id: idOf(tab), area: "main", known: true }),
       name: idOf,
     });
     statusBar?.registerStatusItem("reasoning-widget:status", {

@@ -19,10 +19,12 @@ export interface SessionHost {
   sidebar: () => Promise<Sidebar>;
   /** The session that is in front, if any. */
   current: () => string | null;
+  /** Whether the server has the session. */
+  has: (id: string) => boolean;
 }
 
 export function addSessionCommands(host: SessionHost): void {
-  const { app, trans, panel, sidebar, current } = host;
+  const { app, trans, panel, sidebar, current, has } = host;
   const add = (id: string, options: CommandRegistry.ICommandOptions): unknown => app.commands.addCommand(id, options);
   const session = {
     type: "string",
@@ -34,9 +36,13 @@ export function addSessionCommands(host: SessionHost): void {
     enum: ["side", "main"],
     description: trans.__("Where it is shown: in the sidebar, or in a tab of the main area"),
   };
+  const known = { type: "boolean", description: trans.__("Only if the server has the session") };
   const idOf = (args: { session_id?: unknown }): string | null =>
     typeof args.session_id === "string" ? args.session_id : current();
-  const isEnabled = (args: { session_id?: unknown }): boolean => idOf(args) !== null;
+  const isKnown = (args: { session_id?: unknown }): boolean => {
+    const id = idOf(args);
+    return id !== null && has(id);
+  };
 
   add(commands.SHOW_PANEL, {
     label: trans.__("Agent Sessions"),
@@ -54,9 +60,10 @@ export function addSessionCommands(host: SessionHost): void {
   add(commands.OPEN_SESSION, {
     label: ({ area }) => (area === "main" ? trans.__("Open in a Tab") : trans.__("Open Agent Session")),
     caption: trans.__("Show a conversation with an agent"),
-    describedBy: { args: { type: "object", properties: { session_id: session, area } } },
-    isEnabled,
-    execute: async (args) => (await sidebar()).open(idOf(args) ?? undefined, args.area as Area | undefined),
+    describedBy: { args: { type: "object", properties: { session_id: session, area, known } } },
+    isEnabled: (args) => idOf(args) !== null,
+    execute: async (args) =>
+      (await sidebar()).open(idOf(args) ?? undefined, args.area as Area | undefined, args.known === true),
   });
   add(commands.RENAME_SESSION, {
     label: ({ session_id }) => (session_id ? trans.__("Rename…") : trans.__("Rename Agent Session…")),
@@ -70,14 +77,14 @@ export function addSessionCommands(host: SessionHost): void {
         },
       },
     },
-    isEnabled,
+    isEnabled: isKnown,
     execute: async (args) => (await sidebar()).rename(idOf(args) ?? "", args.title as string | undefined),
   });
   add(commands.DELETE_SESSION, {
     label: ({ session_id }) => (session_id ? trans.__("Delete…") : trans.__("Delete Agent Session…")),
     caption: trans.__("Delete the conversation from the server, after asking"),
     describedBy: { args: { type: "object", properties: { session_id: session } } },
-    isEnabled,
+    isEnabled: isKnown,
     execute: async (args) => (await sidebar()).delete(idOf(args) ?? ""),
   });
   addExport(host, session, idOf);
@@ -85,7 +92,7 @@ export function addSessionCommands(host: SessionHost): void {
 }
 
 function addExport(
-  { app, trans, sidebar }: SessionHost,
+  { app, trans, sidebar, has }: SessionHost,
   session: object,
   inFront: (args: object) => string | null,
 ): void {
@@ -105,7 +112,7 @@ function addExport(
         properties: { session_id: { ...session }, ...exportArguments(trans) },
       },
     },
-    isEnabled: (args) => idOf(args) !== null,
+    isEnabled: (args) => has(idOf(args) ?? ""),
     execute: async (args) => (await sidebar()).export(idOf(args) ?? "", formatOf(args)),
   });
   app.contextMenu.addItem({

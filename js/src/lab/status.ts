@@ -3,6 +3,9 @@
 import { Signal } from "@lumino/signaling";
 import { Widget } from "@lumino/widgets";
 
+/** The key under which JupyterLab remembers in which sessions agents are at work: they are followed when the page comes back. */
+export const AT_WORK = "reasoning-widget:at-work";
+
 /** An item that is there only while it has something to say. */
 export class StatusItem extends Widget {
   readonly activeChanged = new Signal<this, void>(this);

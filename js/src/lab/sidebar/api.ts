@@ -54,6 +54,14 @@ export class SessionsApi {
     return (await this.#call("GET", `sessions?${parameters}`)).json();
   }
 
+  /** Whether the server has the session; where it does not answer, that is not known, and it may. */
+  async has(id: string): Promise<boolean> {
+    return this.#call("GET", `sessions/${id}`).then(
+      () => true,
+      (error) => !(error instanceof Refusal && error.status === 404),
+    );
+  }
+
   async rename(id: string, title: string): Promise<void> {
     await this.#call("PATCH", `sessions/${id}`, { title });
   }

@@ -20,17 +20,19 @@ export interface Progress {
   agent: string | null;
   /** Steps of the run that is on. */
   steps: number;
+  /** Whether questions wait: for the connection, or for their turn. */
+  waiting: boolean;
 }
 
 export class Conversation {
   readonly store = new Store();
   /** The progress is another, or attachments came or went. */
   readonly changed = new Signal<this, void>(this);
-  /** A run ended that was seen going on. */
+  /** A run ended that was seen going on; "deleted": with its session. */
   readonly finished = new Signal<this, string>(this);
   /** The question with these cells was sent, under this id. */
   readonly asked = new Signal<this, { cells: readonly Attachment[]; message: string }>(this);
-  progress: Progress = { title: null, agent: null, steps: 0 };
+  progress: Progress = { title: null, agent: null, steps: 0, waiting: false };
   attachments: readonly Attachment[] = [];
   #sending: readonly Attachment[] = [];
   #run: string | null = null;
@@ -61,6 +63,20 @@ export class Conversation {
       store.on("composer", () => this.#choose(defaults.agent)),
       connect(server, store),
     ];
+  }
+
+  /** Whether nothing was asked in it yet: the server keeps no such session. */
+  get isNew(): boolean {
+    const { messages, title } = this.store.transcript;
+    return messages.length === 0 && title === null && !this.progress.waiting;
+  }
+
+  /** Whether nothing would be lost if it were no longer followed. */
+  get idle(): boolean {
+    const { attachments, progress, store } = this;
+    if (store.deleted) return true;
+    if (progress.agent !== null || progress.waiting || attachments.length > 0) return false;
+    return !this.isNew || !store.reader.draft.trim(); // the page keeps the drafts of those that the server has
   }
 
   /** Put cells beside what the person writes. One that is there already is replaced. */
@@ -104,6 +120,8 @@ export class Conversation {
       title: title ?? messages[0]?.content.split("\n")[0]?.slice(0, 60) ?? null,
       agent: run?.agent_name ?? null,
       steps: run?.steps.length ?? 0,
+      waiting:
+        store.unsent.length > 0 || messages.some(({ run_id, withdrawn }) => run_id === null && withdrawn === null),
     };
     if (JSON.stringify(progress) === JSON.stringify(this.progress)) return;
     this.progress = progress;
@@ -115,11 +133,12 @@ export class Conversation {
     this.#stopFollowing();
     this.#run = run;
     this.#stopFollowing = run === null ? () => {} : this.store.on(`run:${run}`, () => this.#look());
-    if (ended !== null) this.finished.emit(this.store.run(ended)?.status ?? "interrupted");
+    if (ended === null) return;
+    this.finished.emit(this.store.deleted ? "deleted" : (this.store.run(ended)?.status ?? "interrupted"));
   }
 }
 
-/** All of them. A conversation is followed as long as a view shows it or a run is on that was seen in it. */
+/** All of them. A conversation is followed as long as a view shows it, a run is on that was seen in it, or it would lose something. */
 export class Conversations {
   /** Which conversations there are, or how one of them stands, has changed. */
   readonly changed = new Signal<this, Conversation>(this);
@@ -138,9 +157,24 @@ export class Conversations {
     return [...this.#open.values()].map(({ conversation }) => conversation).filter(({ progress }) => progress.agent);
   }
 
+  /** A new one that nobody sees, in which a question has been begun. */
+  get begun(): Conversation | undefined {
+    return [...this.#open.values()].find(({ conversation, views }) => views === 0 && conversation.isNew)?.conversation;
+  }
+
   /** The conversation, if it is followed. */
   get(id: string): Conversation | undefined {
     return this.#open.get(id)?.conversation;
+  }
+
+  /** Follow it until no run is on in it. */
+  follow(id: string): void {
+    const { store } = this.take(id);
+    const end = store.on("composer", () => {
+      if (store.agents.length === 0) return; // the server has not said yet whether a run is on
+      end();
+      queueMicrotask(() => this.release(id));
+    });
   }
 
   /** Follow it for one more view, until `release`. */
@@ -160,17 +194,17 @@ export class Conversations {
 
   #begin(id: string): Conversation {
     const conversation = new Conversation(id, this.#server(id), this.#defaults());
-    conversation.changed.connect(() => this.changed.emit(conversation));
-    conversation.finished.connect((_, status) => {
-      this.finished.emit({ conversation, status });
+    conversation.changed.connect(() => {
+      this.changed.emit(conversation);
       queueMicrotask(() => this.#closeIfIdle(id));
     });
+    conversation.finished.connect((_, status) => this.finished.emit({ conversation, status }));
     return conversation;
   }
 
   #closeIfIdle(id: string): void {
     const known = this.#open.get(id);
-    if (!known || known.views > 0 || known.conversation.progress.agent) return;
+    if (!known || known.views > 0 || !known.conversation.idle) return;
     this.#open.delete(id);
     known.conversation.close();
     this.changed.emit(known.conversation);

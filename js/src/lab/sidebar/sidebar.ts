@@ -19,7 +19,7 @@ import type { Panel } from "@lumino/widgets";
 import { DELETE_SESSION, EXPORT_SESSION, NOTIFY, OPEN_SESSION, RENAME_SESSION, TAB } from "../commands.ts";
 import { download } from "../download.ts";
 import { agentIcon } from "../icon.ts";
-import type { StatusItem } from "../status.ts";
+import { AT_WORK, type StatusItem } from "../status.ts";
 import "../view.ts";
 import { ENDINGS, type ExportFormat, formatsMenu } from "../formats.ts";
 import { type SessionInfo, SessionsApi } from "./api.ts";
@@ -57,6 +57,7 @@ export class Sidebar {
   readonly #conversations: Conversations;
   readonly #listView: ListView;
   #chat: ChatView | null = null;
+  #atWork = "";
 
   constructor(host: Host) {
     this.#host = host;
@@ -73,17 +74,26 @@ export class Sidebar {
       trans: host.trans,
       actions: {
         open: (id) => this.#openInPanel(id).focus(),
-        create: () => this.#openInPanel(UUID.uuid4()).focus(),
+        create: () => this.#openInPanel(this.#conversations.begun?.id ?? UUID.uuid4()).focus(),
         menu: (session, button) => this.#menu(session, button),
       },
     });
     host.panel.addWidget(this.#listView);
   }
 
-  /** Show what the panel showed when the page was left. */
+  /** Show what the panel showed when the page was left, and follow the agents that were at work. */
   async restore(): Promise<void> {
-    const id = await this.#host.state?.fetch(REMEMBERED);
-    if (typeof id === "string" && this.#chat === null) this.#openInPanel(id);
+    const { state } = this.#host;
+    const [shown, atWork] = await Promise.all([state?.fetch(REMEMBERED), state?.fetch(AT_WORK)]);
+    const ids = Array.isArray(atWork) ? atWork.map(String) : [];
+    this.#atWork = String(ids);
+    for (const id of ids) this.#conversations.follow(id);
+    if (typeof shown === "string" && (await this.#api.has(shown)) && this.#chat === null) this.#openInPanel(shown);
+  }
+
+  /** Whether the server has the session: it can be renamed, exported and deleted. */
+  has(id: string): boolean {
+    return this.#conversations.get(id)?.isNew !== true || this.#list.sessions.some((session) => session.id === id);
   }
 
   /** The session that is in front: in the active tab, else in the panel. */
@@ -94,9 +104,10 @@ export class Sidebar {
     return (inTab ? (tab.content as ChatView) : this.#chat)?.conversation.id ?? null;
   }
 
-  /** Show a session, or a new one without an id. */
-  open(id: string = UUID.uuid4(), area: Area = "side"): void {
+  /** Show a session, or a new one without an id; `known`: only if the server has it. */
+  async open(id: string = UUID.uuid4(), area: Area = "side", known = false): Promise<void> {
     const { app, hasTabs, panel } = this.#host;
+    if (known && !(await this.#api.has(id))) return;
     if (area === "main" && hasTabs) {
       this.#openInTab(id);
     } else {
@@ -249,10 +260,17 @@ export class Sidebar {
     if (tab) this.#label(tab);
     const { running } = this.#conversations;
     const [first] = running;
+    this.#rememberWork(running.map(({ id }) => id));
     if (first === undefined) status.say("");
     else if (running.length > 1) status.say(trans._n("%1 agent at work", "%1 agents at work", running.length));
     else status.say(trans._n("%2: %1 step", "%2: %1 steps", first.progress.steps, first.progress.agent ?? ""));
     if (this.#listView.isVisible) void this.#list.refresh();
+  }
+
+  #rememberWork(ids: string[]): void {
+    if (String(ids) === this.#atWork) return;
+    this.#atWork = String(ids);
+    void this.#host.state?.save(AT_WORK, ids);
   }
 
   /** A tab tells what goes on in it. */
@@ -268,6 +286,7 @@ export class Sidebar {
 
   #finished(conversation: Conversation, status: string): void {
     const { trans } = this.#host;
+    if (status === "deleted") return;
     if (!document.hidden || this.#setting("notifications") !== true || Notification.permission !== "granted") return;
     const said: Record<string, string> = {
       completed: trans.__("The answer is there."),
@@ -279,7 +298,7 @@ export class Sidebar {
     notification.onclick = () => {
       window.focus();
       if (this.#tab(conversation.id)) this.#openInTab(conversation.id);
-      else this.open(conversation.id);
+      else void this.open(conversation.id);
     };
   }
 
