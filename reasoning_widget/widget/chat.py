@@ -384,17 +384,14 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
     # What is shown and saved
 
     def _ipython_display_(self) -> None:
-        view = SavedView(lambda: self._bundle(view_bundle(self), None))
+        view = SavedView(view_bundle(self), lambda: self._forms(None))
         self._views.append(view)
         view.show()
 
     def _run_view(self, message_id: str) -> SavedView:
         """The view of one question, not shown yet."""
         run_view = RunView(chat=self.model_id, message_id=message_id)
-        return SavedView(lambda: self._bundle(view_bundle(run_view), message_id))
-
-    def _bundle(self, live: JSON, message_id: str | None) -> JSON:
-        return {**live, **self._forms(message_id)}
+        return SavedView(view_bundle(run_view), lambda: self._forms(message_id))
 
     def _forms(self, message_id: str | None) -> JSON:
         return self._saving.forms(repr(self), message_id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,8 @@ if TYPE_CHECKING:
     from ..export.saved import Saver
     from .reading import ServerSession
 
+_log = logging.getLogger(__name__)
+
 Bundle = dict[str, Any]
 
 
@@ -21,20 +24,24 @@ class SavedView:
 
     A cell's result can never be updated; a display with an id can, from any thread.
 
+    Nothing that goes wrong with the transcript is the reader's affair: the live view is shown, and the run goes on.
+
     Args:
-        make_bundle: Makes the bundle; called on the sessions' loop.
+        live: The live view.
+        make_forms: Makes what is saved beside it; called on the sessions' loop.
     """
 
-    def __init__(self, make_bundle: Callable[[], Bundle]) -> None:
-        self._make_bundle = make_bundle
+    def __init__(self, live: Bundle, make_forms: Callable[[], Bundle]) -> None:
+        self._shown = self._live = live
+        self._make_forms = make_forms
         self._handle: Any = None
-        self._shown: Bundle = {}
 
     def show(self) -> None:
         """Display it in the cell that runs. An interrupt in the middle of it leaves a view that can be refreshed."""
         from IPython.display import DisplayHandle  # noqa: PLC0415 (slow to import, and only there in a kernel)
 
-        self._shown = on_loop(self._make_bundle)
+        bundle = on_loop(self._bundle)
+        self._shown = bundle or self._live
         self._handle = DisplayHandle()  # type: ignore[no-untyped-call]
         self._handle.display(self._shown, raw=True)
 
@@ -43,10 +50,18 @@ class SavedView:
 
         Must be called on the sessions' loop.
         """
-        bundle = self._make_bundle()
-        if self._handle is not None and bundle != self._shown:
+        bundle = self._bundle()
+        if self._handle is not None and bundle is not None and bundle != self._shown:
             self._shown = bundle
             self._handle.update(bundle, raw=True)
+
+    def _bundle(self) -> Bundle | None:
+        """The live view and what is saved beside it; None where that cannot be made."""
+        try:
+            return {**self._live, **self._make_forms()}
+        except Exception:  # noqa: BLE001 (whatever it is, it is logged)
+            _log.exception("reasoning-widget: what the notebook keeps of a chat could not be made")
+            return None
 
 
 class Saving:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import io
+import struct
+import zlib
 from typing import Any
 
 from PIL import Image
@@ -21,6 +23,15 @@ def png(width: int, height: int) -> str:
     written = io.BytesIO()
     Image.radial_gradient("L").resize((width, height)).save(written, "PNG")
     return base64.b64encode(written.getvalue()).decode()
+
+
+def broken_png(side: int = 900) -> str:
+    """A picture that goes wrong behind its first part, as base64."""
+    data = base64.b64decode(png(side, side))
+    begin = data.index(b"IDAT") - 4
+    first = data[begin + 8 : begin + 1032]
+    kept = struct.pack(">I", len(first)) + b"IDAT" + first + struct.pack(">I", zlib.crc32(b"IDAT" + first))
+    return base64.b64encode(data[:begin] + kept + b"\0\0\0\4bad!" + data[begin + 1032 :]).decode()
 
 
 def played(*steps: dict[str, Any], question: str = "What is it?") -> SessionFile:

@@ -12,7 +12,7 @@ from reasoning_widget.export.log import newest_events
 from reasoning_widget.export.markdown import to_markdown, to_plain
 from reasoning_widget.export.saved import SavedTranscript, Saver, folded
 from reasoning_widget.protocol import ToolCall
-from tests.export.sessions import KEY, png
+from tests.export.sessions import KEY, broken_png, png
 from tests.session.manual import ask, open_session
 
 LONG = "0123456789" * 5_000
@@ -93,6 +93,19 @@ async def test_small_pictures_stay_as_they_are_and_what_is_none_is_left_out():
 
     assert small["output"] == {"image/png": picture}
     assert ["blob" in step["output"]["image/png"] for step in broken] == [True, True]
+
+
+async def test_a_picture_that_goes_wrong_in_the_middle_is_left_out_and_said_to_be():
+    session, runner = open_session()
+    ask(session, "Draw", "m1")
+    output = {"image/png": broken_png()}
+    runner.run.emit({"type": "tool_result", "content": "drawn", "tool": {"name": "draw"}, "output": output})
+    runner.run.end()
+
+    page = to_html(folded(saved(session)))
+
+    assert "drawn" in page
+    assert "bytes of image/png are not included" in page
 
 
 async def test_large_values_are_left_out_and_said_to_be():

@@ -2,6 +2,7 @@
 
 import json
 import os
+import queue
 import subprocess
 import sys
 
@@ -10,6 +11,7 @@ import pytest
 from reasoning_widget import ReasoningChat
 from reasoning_widget.export.log import SESSION_MIME
 from reasoning_widget.export.reading import SessionFileError
+from reasoning_widget.session.thread import on_loop
 from reasoning_widget.widget.kept import ConversationInUse, log_path
 from tests.export.sessions import KEY, png
 
@@ -98,12 +100,33 @@ def test_a_chat_that_is_not_saved_leaves_only_a_note(open_chat):
     chat = open_chat(save=False)
     chat.ask("one")
 
-    bundle = chat._bundle({"application/vnd.jupyter.widget-view+json": {"model_id": "x"}}, None)
+    bundle = chat._forms(None)
 
-    assert sorted(bundle) == ["application/vnd.jupyter.widget-view+json", SESSION_MIME, "text/plain"]
+    assert sorted(bundle) == [SESSION_MIME, "text/plain"]
     assert bundle[SESSION_MIME]["events"] == []
     assert "not saved" in bundle["text/plain"]
     assert "ONE" not in str(bundle)
+
+
+def test_a_transcript_that_cannot_be_made_keeps_nobody_from_asking(open_chat, monkeypatch, caplog):
+    chat = open_chat()
+    chat._ipython_display_()
+    tried: queue.Queue[str | None] = queue.Queue()
+
+    def broken(about, message_id):
+        tried.put(message_id)
+        raise RuntimeError("out of luck")
+
+    monkeypatch.setattr(chat._saving, "forms", broken)
+
+    assert chat.ask("one").text == "ONE"
+    for _ in range(2):  # what a page asks is saved by a task, which must outlive the first failure
+        while not tried.empty():
+            tried.get()
+        message = {"type": "chat", "payload": {"message": "go", "agent_name": "painter"}}
+        on_loop(lambda message=message: chat._session.handle(message))
+        assert tried.get(timeout=10) is None
+    assert "out of luck" in caplog.text
 
 
 def test_a_conversation_is_there_again_after_the_kernel(open_chat):
