@@ -86,6 +86,7 @@ export class Store implements Target {
   #heardAt = 0;
   #ticking: ReturnType<typeof setInterval> | undefined;
   #refusalCount = 0;
+  #announced = 0;
 
   constructor(saved = false) {
     this.saved = saved;
@@ -218,15 +219,22 @@ export class Store implements Target {
     if (step) {
       const id = stepKey(step, frame.seq ?? 0);
       dirty.add(`step:${id}`).add(`text:${id}`).add(`run:${step.run_id}`);
-      if (step.status !== "streaming") this.#announce(id, step);
+      if (step.status !== "streaming") this.#announce(this.#stepInWords(id, step));
       return;
     }
     const finished = dataOf(frame, "run_finished");
     if (finished) dirty.add(`run:${finished.run_id}`);
     const request = dataOf(frame, "request");
-    if (request) dirty.add(`run:${request.run_id}`);
-    const closed = dataOf(frame, "request_closed");
-    if (closed) dirty.add(`run:${this.transcript.requests[closed.request_id]?.run_id}`);
+    if (request) {
+      dirty.add(`run:${request.run_id}`);
+      this.#announce(requestInWords(request));
+    }
+    const closed = this.transcript.requests[dataOf(frame, "request_closed")?.request_id ?? ""];
+    if (closed) {
+      dirty.add(`run:${closed.run_id}`);
+      // It is not announced any more, if it has not been.
+      this.announcements = this.announcements.filter(({ text }) => text !== requestInWords(closed));
+    }
     const withdrawn = dataOf(frame, "message_withdrawn");
     if (withdrawn) this.#withdrawn(withdrawn.message_id, withdrawn.reason);
     dirty.add("chat").add("composer");
@@ -252,13 +260,14 @@ export class Store implements Target {
     this.#dirty.add("chat");
   }
 
-  #announce(id: string, step: ReasoningStep): void {
+  #stepInWords(id: string, { type, content, status = "done" }: ReasoningStep): string {
     const name = this.stepName(id);
-    const { status = "done" } = step;
-    let text = status === "done" ? name : trans.__("%1, %2", name, statusWord(status));
-    if (step.type === "final_answer" || step.type === "error") text = `${name}: ${step.content.slice(0, 500)}`;
-    const key = (this.announcements.at(-1)?.key ?? 0) + 1;
-    this.announcements = [...this.announcements, { key, text }].slice(-SPOKEN);
+    if (type === "final_answer" || type === "error") return `${name}: ${content.slice(0, 500)}`;
+    return status === "done" ? name : trans.__("%1, %2", name, statusWord(status));
+  }
+
+  #announce(text: string): void {
+    this.announcements = [...this.announcements, { key: ++this.#announced, text }].slice(-SPOKEN);
     this.#dirty.add("announcement");
   }
 
@@ -487,6 +496,15 @@ export function stepWord(type: string): string {
     default:
       return type.replace(/_/g, " ");
   }
+}
+
+/** What a request is called. */
+export function requestWord(kind: string): string {
+  return kind === "approval" ? trans.__("Approval requested") : trans.__("Question requested");
+}
+
+function requestInWords({ kind, prompt }: Pick<Request, "kind" | "prompt">): string {
+  return `${requestWord(kind)}: ${prompt.slice(0, 500)}`;
 }
 
 /** How a step ended, where that is worth a word. */

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import type { Frame } from "../src/protocol/frames.ts";
 import { asked, delta, finished, Page, SESSION, started, step } from "./page.ts";
 
 let page: Page;
@@ -12,6 +13,9 @@ afterEach(() => {
   page.close();
 });
 
+/** What a screen reader has been told by a view, as far as it is still there. */
+const said = (view: ParentNode = page.element): (string | null)[] =>
+  [...(view.querySelector('[aria-live="polite"]')?.children ?? [])].map(({ textContent }) => textContent);
 const RUN = [asked(1, "m", "Why?"), started(2, "r", "m")];
 
 describe("the cards", () => {
@@ -113,12 +117,57 @@ describe("the cards", () => {
   it("are announced once each, by one of several views", async () => {
     const second = page.view();
     await page.hear(...RUN, step(3, "a", { type: "final_answer", content: "So.", status: "streaming" }));
-    const said = (view: ParentNode): string => view.querySelector('[aria-live="polite"]')?.textContent ?? "";
     await page.hear(delta("a", 3, 3, " It is."));
-    expect(said(page.element)).toBe("");
+    expect(said()).toEqual([]);
     await page.hear(step(4, "a", { type: "final_answer", content: "So. It is." }));
-    expect(said(page.element)).toBe("Final answer, step 1: So. It is.");
-    expect(said(second)).toBe("");
+    expect(said()).toEqual(["Final answer, step 1: So. It is."]);
+    expect(said(second)).toEqual([]);
+  });
+
+  it("are announced by another view when the one that spoke is gone, and nothing again", async () => {
+    const second = page.view();
+    await page.hear(...RUN, step(3, "a", { content: "Hm" }));
+    page.element.remove();
+    await page.hear(step(4, "b", { content: "Hm" }));
+    expect(said(second)).toEqual(["Thought, step 2"]);
+    const third = page.view();
+    await page.hear(started(5, "r2", "m")); // now what was left of the first view is taken away
+    await page.hear(step(6, "c", { run_id: "r2" }));
+    expect(said(second)).toEqual(["Thought, step 2", "Thought, step 1"]);
+    expect(said(third)).toEqual([]);
+  });
+
+  it("are announced to come in a view that is drawn anew, not those that came before", async () => {
+    await page.hear(...RUN, step(3, "a", { content: "Hm" }));
+    page.element.remove();
+    const anew = page.view();
+    await page.hear(step(4, "b", { content: "Hm" }));
+    expect(said(anew)).toEqual(["Thought, step 2"]);
+  });
+});
+
+describe("what the agent asks", () => {
+  const request = {
+    request_id: "q",
+    run_id: "r",
+    step_id: null,
+    kind: "approval",
+    prompt: "Delete it?",
+    expires: null,
+  };
+  const asks: Frame = { type: "request", seq: 3, data: request };
+  const closed: Frame = { type: "request_closed", seq: 4, data: { request_id: "q", reason: "answered", value: true } };
+
+  it("is announced, once", async () => {
+    await page.hear(...RUN, asks);
+    expect(said()).toEqual(["Approval requested: Delete it?"]);
+    await page.hear(closed, step(5, "t", {}));
+    expect(said()).toEqual(["Thought, step 1"]);
+  });
+
+  it("is not announced when it has been answered already", async () => {
+    await page.hear(...RUN, asks, closed, step(5, "t", {}));
+    expect(said()).toEqual(["Thought, step 1"]);
   });
 });
 

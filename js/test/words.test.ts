@@ -57,14 +57,18 @@ describe("with translations", () => {
     const store = new Store();
     store.connected(link());
     store.notice({ type: "session", data: SESSION });
-    for (const event of EVENTS) store.fold(event);
+    const announced = new Set<string>();
+    for (const event of EVENTS) {
+      store.fold(event);
+      for (const { text } of store.announcements) announced.add(text);
+    }
     store.notice({ type: "error", data: { code: "x", message: "Όχι." } });
     store.notice({ type: "model", data: { ...MODEL, state: "missing", total: 491_400_064 } });
     store.moved({ state: "waiting", seconds: 4, reason: "Σιωπή." });
     store.settled();
     for (const id of Object.keys(store.transcript.steps)) store.toggle(id, true);
     const said = draw((element) => drawChat(element, store));
-    said.push(...store.announcements.map(({ text }) => text));
+    said.push(...announced);
     expect(said).toEqual(
       expect.arrayContaining([
         "«Send»",
@@ -79,6 +83,7 @@ describe("with translations", () => {
         "«1,200 → 30 tokens»",
         "«1 field»",
         "«Approval requested»",
+        "«Question requested»: Να;",
         "««Rejected» (Άννα)»",
         "«Next try in 4 s»",
         "«2 messages wait»",

@@ -1,6 +1,7 @@
 import type { VNode } from "preact";
 import { useState } from "preact/hooks";
 import type { Request } from "../protocol/fold.ts";
+import { requestWord } from "../store.ts";
 import { trans } from "../words.ts";
 import { Button } from "./button.tsx";
 import { useStore } from "./context.ts";
@@ -12,9 +13,8 @@ import "./request.css";
 /** What the agent asks the person, and the answer. */
 export function RequestCard({ request }: { request: Request }): VNode {
   const approval = request.kind === "approval";
-  const label = approval ? trans.__("Approval requested") : trans.__("Question requested");
   return (
-    <section class="rw-card rw-request" aria-label={label} data-request-id={request.request_id}>
+    <section class="rw-card rw-request" aria-label={requestWord(request.kind)} data-request-id={request.request_id}>
       <div class="rw-request-head">
         <Icon name="request" />
         <span class="rw-word">{approval ? trans.__("Approval") : trans.__("Question")}</span>
