@@ -15,15 +15,33 @@ _RUN_AXE = """async root => {
     return violations.flatMap(rule => rule.nodes.map(node => told(rule, node)));
 }"""
 
+# What a screen reader reads out: what is added to a live region, or the whole of one that is atomic, and each alert.
 _LISTEN = """root => {
+    const LIVE = "[aria-live], [role=status], [role=log], [role=alert], output";
+    const ATOMIC = "[aria-atomic=true], [role=status], [role=alert], output";
     window.heard = [];
+    const say = text => text.trim() && window.heard.push(text.trim());
     new MutationObserver(changes => {
-        for (const change of changes) {
-            const element = change.target.closest ? change.target : change.target.parentElement;
-            const region = element?.closest("[aria-live=polite], [role=status], [role=log]");
-            for (const added of region ? change.addedNodes : []) window.heard.push(added.textContent);
-            if (region && change.type === "characterData") window.heard.push(change.target.data);
+        const regions = new Set();
+        for (const { target, type, addedNodes } of changes) {
+            const element = target.closest ? target : target.parentElement;
+            const region = element?.closest(LIVE);
+            if (!region) {
+                const added = [...addedNodes].filter(node => node.querySelectorAll);
+                for (const node of added) {
+                    const alerts = [node, ...node.querySelectorAll("*")].filter(one => one.matches("[role=alert]"));
+                    for (const alert of alerts) say(alert.textContent);
+                }
+            } else if (region.getAttribute("aria-live") === "off" || !region.checkVisibility()) {
+                continue;
+            } else if (region.matches(ATOMIC)) {
+                regions.add(region);
+            } else {
+                for (const added of addedNodes) say(added.textContent);
+                if (type === "characterData") say(target.data);
+            }
         }
+        for (const region of regions) say(region.textContent);
     }).observe(root, { subtree: true, childList: true, characterData: true });
 }"""
 

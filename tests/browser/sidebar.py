@@ -19,6 +19,7 @@ class Sidebar:
         self.sessions = self.region.get_by_role("list", name="Sessions", exact=True).get_by_role("listitem")
         self.search = self.region.get_by_role("searchbox", name="Search in all sessions")
         self.chips = page.get_by_role("list", name="Attached cells").get_by_role("listitem")
+        self.status = page.locator("#jp-main-statusbar").get_by_role("button", name=re.compile(r"\d (steps?|agents)\b"))
         self.title = self.region.get_by_role("heading")
 
     @property

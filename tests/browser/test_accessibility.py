@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
 from tests.browser.accessibility import heard, listen, violations
 from tests.browser.lab import DARK, LIGHT
+from tests.browser.sidebar import Sidebar
 from tests.browser.test_look import ALL_FIVE
-from tests.scripted_model import call, say, think
+from tests.scripted_model import call, gate, say, think
 
+ASKING = """
+    from reasoning_widget import ReasoningChat, current_run
+
+    async def careful(prompt):
+        answer = await current_run().ask({"kind": "approval", "prompt": "Delete the file?"})
+        yield {"type": "final_answer", "content": str(answer)}
+
+    ReasoningChat(agent=careful)
+"""
 RESEARCHER = 'from reasoning_widget import ReasoningChat\n\nReasoningChat(agent="researcher")'
 
 
@@ -44,6 +56,46 @@ def test_a_screen_reader_hears_each_step_once_and_no_token(lab, model):
     ]
     assert "The roof made 412 kWh." in said[-1]
     assert len(said) == 4
+
+
+def test_of_a_session_in_the_sidebar_the_whole_page_says_each_step_once_also_from_a_tab(lab, model):
+    turns = [
+        [think("I weigh it."), gate("weighed"), call("calculate", {"expression": "1 + 1"})],
+        [say("It weighs "), gate("told"), say("two grams.")],
+    ]
+    model.script("feather", turns)
+    page = lab.open("1 + 1").page
+    sidebar = Sidebar(page)
+    chat = sidebar.new()
+    chat.agent.select_option("researcher")
+    listen(page.locator("body"))
+    chat.ask("What does a feather weigh?")
+    expect(chat.card("Thought")).to_contain_text("I weigh it.")
+    model.open("weighed")
+    expect(chat.card("Final answer")).to_contain_text("It weighs")
+    expect(sidebar.status).to_have_accessible_name(re.compile(": 4 steps$"))
+    assert violations(page.locator("#jp-main-statusbar")) == []
+    sidebar.region.get_by_role("button", name="Open in a tab").click()
+    expect(sidebar.search).to_be_visible()
+    model.open("told")
+    chat = sidebar.tab_chat()
+    expect(chat.card("Final answer")).to_have_attribute("data-status", "done")
+    chat.expect_ready()
+    steps = ["Thought, step 1", "Tool use, step 2", "Tool result, step 3", "Final answer, step 4: It weighs two grams."]
+    assert [words for words in heard(page.locator("body")) if "step" in words] == steps
+
+
+def test_what_the_agent_asks_is_said_once(lab):
+    chat = lab.open(ASKING).open_chat()
+    listen(chat.region.page.locator("body"))
+    chat.ask("go")
+    card = chat.region.get_by_role("region", name="Approval requested")
+    expect(card).to_be_visible()
+    assert violations(chat.region) == []
+    card.get_by_role("button", name="Approve").click()
+    expect(chat.card("Final answer")).to_contain_text("True")
+    said = heard(chat.region)
+    assert [words for words in said if "Delete" in words] == ["Approval requested: Delete the file?"]
 
 
 def test_nothing_moves_where_motion_is_unwanted(lab):

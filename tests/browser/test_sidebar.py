@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 
 import pytest
@@ -79,8 +80,7 @@ def test_it_works_while_the_kernel_is_busy_and_says_what_goes_on(lab, model):
     expect(chat.card("Final answer")).to_contain_text("Once upon a time")
     expect(notebook.prompt(0)).to_have_text("[*]:")
 
-    status = notebook.page.locator("#jp-main-statusbar").get_by_role("status").filter(has_text="steps")
-    expect(status).to_contain_text("2 steps")
+    expect(sidebar.status).to_have_accessible_name(re.compile(": 2 steps$"))
     sidebar.region.get_by_role("button", name="Open in a tab").click()
     expect(sidebar.tab("● 2 · Tell me a very long story")).to_be_visible()
     expect(sidebar.session("Tell me a very long story")).to_have_attribute("data-status", "running")
@@ -88,7 +88,7 @@ def test_it_works_while_the_kernel_is_busy_and_says_what_goes_on(lab, model):
     expect(sidebar.tab_chat().card("Final answer")).to_contain_text("the end.")
     expect(sidebar.tab("Tell me a very long story")).to_have_text("Tell me a very long story")
     expect(sidebar.session("Tell me a very long story")).to_have_attribute("data-status", "completed")
-    expect(status).to_have_count(0)
+    expect(sidebar.status).to_have_count(0)
     notebook.interrupt()
 
 

@@ -75,7 +75,8 @@ export const agents: JupyterFrontEndPlugin<void> = {
     const trans = loadTranslations(translator);
     const loadSettings = registry?.load(ID).catch(() => null) ?? Promise.resolve(null);
     const tabs = new WidgetTracker<MainAreaWidget>({ namespace: NAMESPACE });
-    const status = new StatusItem(() => void app.commands.execute(commands.SHOW_PANEL));
+    const showPanel = (): void => void app.commands.execute(commands.SHOW_PANEL);
+    const status = new StatusItem(trans.__("Show agent sessions"), showPanel);
     const panel = new AgentPanel(() => void getSidebar());
     panel.title.icon = agentIcon;
     panel.title.caption = trans.__("Agent Sessions");

@@ -6,16 +6,16 @@ import { Widget } from "@lumino/widgets";
 /** The key under which JupyterLab remembers in which sessions agents are at work: they are followed when the page comes back. */
 export const AT_WORK = "reasoning-widget:at-work";
 
-/** An item that is there only while it has something to say. */
+/** An item that is there only while it has something to say. The views announce each step: it is no live region. */
 export class StatusItem extends Widget {
   readonly activeChanged = new Signal<this, void>(this);
   readonly #button = document.createElement("button");
 
-  constructor(press: () => void) {
+  constructor(title: string, press: () => void) {
     super();
     this.addClass("jp-StatusBar-TextItem");
     this.#button.type = "button";
-    this.#button.setAttribute("role", "status");
+    this.#button.title = title;
     Object.assign(this.#button.style, {
       background: "none",
       border: "0",
