@@ -56,7 +56,7 @@ export function addCellCommands(host: CellHost): void {
     caption: trans.__("Insert the code in a cell below the active one"),
     describedBy: code,
     isEnabled,
-    execute: async (args) => (await loadCells()).insertCode(notebooks, args),
+    execute: async (args) => (await loadCells()).insertCode(notebooks, args, trans),
   });
   app.commands.addCommand(commands.REPLACE_CELL, {
     label: trans.__("Replace Cell"),

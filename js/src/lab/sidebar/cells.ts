@@ -1,8 +1,10 @@
 // From cells to questions, and from answers to cells.
 
 import { Dialog, showDialog } from "@jupyterlab/apputils";
-import { type INotebookTracker, NotebookActions } from "@jupyterlab/notebook";
+import type { Cell } from "@jupyterlab/cells";
+import { type INotebookTracker, type Notebook, NotebookActions } from "@jupyterlab/notebook";
 import type { TranslationBundle } from "@jupyterlab/translation";
+import { copyText } from "../../view/copy.tsx";
 import { attachmentOf } from "./attachments.ts";
 import { DiffView } from "./diff-view.tsx";
 import { METADATA } from "./mark.ts";
@@ -26,31 +28,67 @@ export function ask(notebooks: INotebookTracker, sidebar: Sidebar, question: str
 }
 
 /** A new cell below the active one, with the code of an answer. */
-export function insertCode(notebooks: INotebookTracker, code: Code): void {
+export function insertCode(notebooks: INotebookTracker, args: Code, trans: TranslationBundle): void {
+  const code = textOf(args, trans);
   const notebook = notebooks.currentWidget?.content;
   if (notebook === undefined) return;
   NotebookActions.insertBelow(notebook);
   NotebookActions.changeCellType(notebook, "code");
-  put(notebooks, code);
+  if (notebook.activeCell) put(notebook, notebook.activeCell, code, args);
 }
 
-/** The active cell with the code of an answer in place of its own, if the person agrees with the difference. */
-export async function replaceCell(notebooks: INotebookTracker, code: Code, trans: TranslationBundle): Promise<void> {
-  const cell = notebooks.activeCell;
-  if (cell === null) return;
+/**
+ * The active cell with the code of an answer in place of its own, if the person agrees with the difference. Whatever it
+ * was, it is a code cell then.
+ */
+export async function replaceCell(notebooks: INotebookTracker, args: Code, trans: TranslationBundle): Promise<void> {
+  const code = textOf(args, trans);
+  const { activeCell: cell, currentWidget } = notebooks;
+  if (cell === null || currentWidget === null) return;
+  if (cell.model.getMetadata("editable") === false) return refuse(code, trans.__("This cell is read-only."), trans);
   const { button } = await showDialog({
     title: trans.__("Replace this cell?"),
-    body: new DiffView(cell.model.sharedModel.getSource(), String(code.code), trans),
+    body: new DiffView(cell.model.sharedModel.getSource(), code, trans),
     buttons: [
       Dialog.cancelButton({ label: trans.__("Cancel") }),
       Dialog.okButton({ label: trans.__("Replace"), actions: ["replace"] }),
     ],
   });
-  if (button.accept && !cell.isDisposed && notebooks.activeCell === cell) put(notebooks, code);
+  if (!button.accept) return;
+  if (cell.isDisposed) return refuse(code, trans.__("It was deleted, or its notebook closed, in the meantime."), trans);
+  put(currentWidget.content, cell, code, args);
 }
 
-function put(notebooks: INotebookTracker, { code, session, step }: Code): void {
-  const model = notebooks.activeCell?.model;
-  model?.sharedModel.setSource(String(code));
-  if (session && step) model?.setMetadata(METADATA, { session: String(session), step: String(step) });
+/** Say why a cell was not replaced; the code can still be had. */
+async function refuse(code: string, why: string, trans: TranslationBundle): Promise<void> {
+  const copy = Dialog.createButton({ label: trans.__("Copy the code"), actions: ["copy"] });
+  const { button } = await showDialog({
+    title: trans.__("The cell was not replaced"),
+    body: why,
+    buttons: [copy, Dialog.okButton({ label: trans.__("Close") })],
+  });
+  if (button.actions.includes("copy")) await copyText(code);
+}
+
+function textOf({ code }: Code, trans: TranslationBundle): string {
+  if (typeof code !== "string") throw new Error(trans.__("The argument “code” must be there, and be a text."));
+  return code;
+}
+
+/** In one change, which one undo takes back. */
+function put(notebook: Notebook, { model }: Cell, code: string, { session, step }: Code): void {
+  const mark = session && step ? { [METADATA]: { session: String(session), step: String(step) } } : {};
+  const cells = notebook.model?.sharedModel;
+  cells?.transact(() => {
+    if (model.type === "code") {
+      model.sharedModel.setSource(code);
+      for (const [key, value] of Object.entries(mark)) model.setMetadata(key, value);
+      return;
+    }
+    const index = cells.cells.findIndex(({ id }) => id === model.id);
+    const metadata = { ...model.sharedModel.getMetadata(), ...mark, trusted: true };
+    cells.deleteCell(index);
+    cells.insertCell(index, { id: model.id, cell_type: "code", source: code, metadata });
+    notebook.activeCellIndex = index;
+  });
 }
