@@ -20,8 +20,8 @@ export interface HighlightModule {
 export interface RichModule {
   /** Which type of a MIME bundle it would draw; undefined if none. */
   preferred(bundle: Record<string, unknown>): string | undefined;
-  /** Whether drawing `value` would fetch something. */
-  asksElsewhere(value: unknown): boolean;
+  /** Whether drawing a value might fetch something. */
+  asksElsewhere(type: string, value: unknown): boolean;
   /** Draw a value into `element`. The result takes it away again. */
   render(element: HTMLElement, type: string, value: unknown): () => void;
 }

@@ -1,6 +1,7 @@
 """Markup that runs a script wherever it is let through: the kinds of OWASP's XSS filter evasion list.
 
-Each calls `hit(…)`, which the test defines, or loads something from a host that does not exist.
+Each calls `hit(…)`, which the test defines, or loads something from a host that does not exist. So do the outputs of
+tools that are drawn by JupyterLab's renderers.
 """
 
 from __future__ import annotations
@@ -115,4 +116,46 @@ PAYLOADS: Final = (
     "<a id=hit></a><a id=hit name=x href=clobbered:1></a>",
     "'\"><img src=x onerror=hit(73)>",
     "{{constructor.constructor('hit(74)')()}} ${hit(75)}",
+)
+
+_LITE: Final = "application/vnd.vegalite.v5+json"
+_VEGA: Final = "application/vnd.vega.v5+json"
+_DOT: Final = {"mark": "point", "data": {"values": [{"a": 1, "spy": f"{_FAR}/datum.png"}]}}
+
+
+def _picture(**of: object) -> dict[str, object]:
+    """A plot of one picture whose address comes from there."""
+    enter = {"x": {"value": 1}, "width": {"value": 9}, "height": {"value": 9}, "url": of}
+    data = {"name": "d", "values": [{"spy": f"{_FAR}/mark.png"}]}
+    return {"data": [data], "marks": [{"type": "image", "from": {"data": "d"}, "encode": {"enter": enter}}]}
+
+
+# What may fetch: nothing of it is drawn before the reader wants it.
+ASKING: Final = (
+    {_LITE: f"{_FAR}/plot.json"},
+    {_LITE: {"mark": "point", "data": {"url": f"{_FAR}/data.json"}}},
+    {_LITE: {**_DOT, "encoding": {"x": {"field": "a"}}, "config": {"mark": {"cursor": f"url({_FAR}/cursor.cur)"}}}},
+    {_LITE: {**_DOT, "mark": {"type": "image"}, "encoding": {"url": {"field": "spy"}}}},
+    {_LITE: {**_DOT, "usermeta": {"embedOptions": {"patch": f"{_FAR}/patch.json"}}}},
+    {_VEGA: f"//{_FAR.partition('//')[2]}/vega.json"},
+    {_VEGA: _picture(field="spy")},
+    {_VEGA: _picture(value=f"\\{_FAR[5:]}/value.png")},
+    {_VEGA: _picture(signal="'http:' + '/' + '/far-away.invalid/signal.png'")},
+    {_VEGA: {"data": [{"name": "map", "url": f"{_FAR}/map.json", "format": {"type": "topojson", "feature": "f"}}]}},
+    {"text/vnd.mermaid": f'flowchart TD\n A@{{ img: "{_FAR}/mermaid.png" }}'},
+    {"text/vnd.mermaid": f'%%{{init: {{"themeCSS": "*{{background:url({_FAR}/theme.png)}}"}}}}%%\nflowchart TD\n A'},
+    {"text/latex": "$\\require{[mathjax]/far-away}$"},
+    {"text/latex": f"$\\bbox[background:url({_FAR}/bbox.png)]{{x}} \\style{{background:url({_FAR}/tex.png)}}{{x}}$"},
+)
+# What is drawn at once, without what would fetch or run.
+TAMED: Final = (
+    {"text/html": f"<p>spy</p><style>@import '{_FAR}/x.css';</style>$\\re<wbr>quire{{[mathjax]/far-away}}$"},
+    {"text/latex": f"$\\includegraphics{{{_FAR}/picture.png}} spy$"},
+    {
+        _LITE: {
+            **_DOT,
+            "data": {"values": [{"a": 1}]},
+            "params": [{"name": "spy", "value": 1, "bind": {"input": "range", "onfocus": "hit(76)", "autofocus": ""}}],
+        }
+    },
 )

@@ -6,7 +6,7 @@ import json
 
 from playwright.sync_api import Dialog, expect
 
-from tests.browser.hostile import PAYLOADS
+from tests.browser.hostile import ASKING, PAYLOADS, TAMED
 
 HOSTILE_AGENT = f"""
     import json
@@ -77,3 +77,45 @@ def test_nothing_runs_and_nothing_is_requested(lab):
     assert chat.region.evaluate(DANGEROUS) == []
     assert page.locator("script[src*=far-away], .reasoning-widget :is(iframe, object, embed, style, link)").count() == 0
     assert page.url.startswith(lab.origin)
+
+
+DISPLAYING_AGENT = f"""
+    import json
+    from reasoning_widget import ReasoningChat
+
+    OUTPUTS = json.loads({json.dumps(json.dumps([*ASKING, *TAMED]))})
+
+    async def displays(prompt):
+        for output in OUTPUTS:
+            tool = {{"name": "show", "call_id": "c"}}
+            yield {{"type": "tool_result", "content": "", "tool": tool, "status": "failed", "output": output}}
+
+    ReasoningChat(agent=displays)
+"""
+
+
+def test_what_tools_displayed_fetches_nothing_unasked(lab):
+    notebook = lab.open(DISPLAYING_AGENT)
+    page = notebook.page
+    happened: list[object] = []
+    page.expose_function("hit", lambda number: happened.append(number))  # noqa: PLW0108 (a built-in will not do)
+    page.on("request", lambda request: "far-away" in request.url and happened.append(request.url))
+
+    chat = notebook.open_chat()
+    chat.ask("Show me")
+    chat.expect_ready()
+    expect(chat.cards).to_have_count(len(ASKING) + len(TAMED))
+    for card in chat.cards.all()[: len(ASKING)]:  # what failed is open
+        expect(card.get_by_role("button", name="Show it")).to_be_visible()
+    html, formula, plot = chat.cards.all()[len(ASKING) :]
+    expect(html.locator("p")).to_have_text("spy")
+    expect(formula.locator("mjx-container")).to_be_visible()
+    expect(plot.locator(".vega-embed canvas")).to_be_visible()
+    expect(plot.locator("input[type=range]")).to_be_visible()
+    chat.region.evaluate(TOUCH_EVERYTHING)
+    assert happened == []
+
+    chat.cards.first.get_by_role("button", name="Show it").click()  # a plot that is elsewhere is none
+    expect(chat.cards.first).to_contain_text("cannot be drawn")
+    assert happened == []
+    assert lab.requests_to_others == []

@@ -8,7 +8,7 @@ import { MessageLoop } from "@lumino/messaging";
 import { Widget } from "@lumino/widgets";
 import { provideModule, type RichModule } from "../modules.ts";
 import { trans } from "../words.ts";
-import { asksElsewhere } from "./elsewhere.ts";
+import { asksElsewhere, reaches, tamed } from "./elsewhere.ts";
 
 export const richOutputs: JupyterFrontEndPlugin<void> = {
   id: "reasoning-widget:rich-outputs",
@@ -24,8 +24,8 @@ function renderers(rendermime: IRenderMimeRegistry): RichModule {
     preferred: (bundle) => rendermime.preferredMimeType(bundle as ReadonlyPartialJSONObject, "ensure"),
     asksElsewhere,
     render(element, type, value) {
-      const renderer = rendermime.createRenderer(type);
-      const data = { [type]: value as ReadonlyPartialJSONValue };
+      const renderer = (type === "text/html" ? withSafeFormulas(rendermime) : rendermime).createRenderer(type);
+      const data = { [type]: tamed(type, value) as ReadonlyPartialJSONValue };
       // The place may not be in the page yet, and may leave it unnoticed, so that Widget.attach and detach would throw.
       MessageLoop.sendMessage(renderer, Widget.Msg.BeforeAttach);
       element.append(renderer.node);
@@ -42,4 +42,13 @@ function renderers(rendermime: IRenderMimeRegistry): RichModule {
       };
     },
   };
+}
+
+/** What draws formulas in a page, for a page of which nobody was asked whether its formulas may fetch something. */
+function withSafeFormulas(rendermime: IRenderMimeRegistry): IRenderMimeRegistry {
+  const formulas = rendermime.latexTypesetter;
+  const typeset = (page: HTMLElement): void => {
+    if (!reaches(page.textContent ?? "")) formulas?.typeset(page);
+  };
+  return rendermime.clone({ latexTypesetter: { typeset } });
 }

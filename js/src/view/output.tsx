@@ -60,13 +60,13 @@ function Picture({ type, text }: { type: string; text: string }): VNode {
   return <img class="rw-picture" src={`data:${type};base64,${text}`} alt={trans.__("Output of the tool")} />;
 }
 
-/** Anything that only the page can draw. What would fetch something is drawn when the reader wants it. */
+/** Anything that only the page can draw. What might fetch something is drawn when the reader wants it. */
 function Rich({ rich, type, value }: { rich: RichModule; type: string; value: unknown }): VNode {
-  const [wanted, setWanted] = useState(() => !rich.asksElsewhere(value));
+  const [wanted, setWanted] = useState(() => !rich.asksElsewhere(type, value));
   if (wanted) return <Drawn value={value} draw={(root) => rich.render(root, type, value)} />;
   return (
     <div class="rw-note">
-      {trans.__("This output fetches data from elsewhere.")}{" "}
+      {trans.__("This output may fetch data from elsewhere.")}{" "}
       <Button onPress={() => setWanted(true)}>{trans.__("Show it")}</Button>
     </div>
   );
