@@ -243,19 +243,21 @@ export class Store implements Target {
   #withdrawn(id: string, reason: string): void {
     const wanted = reason === "withdrawn" ? this.#edited.has(id) : this.#own.has(id);
     const text = this.transcript.messages.find((message) => message.id === id)?.content;
-    if (wanted && text !== undefined) this.#giveBack(text);
+    if (wanted && text !== undefined) this.#giveBack(text, id);
     this.#edited.delete(id);
   }
 
   /** Put a text into the composer, before what the person has begun to write. */
-  #giveBack(text: string): void {
+  #giveBack(message: string, id: string): void {
+    const text = this.ownWords(message, id);
     const { draft } = this.reader;
     this.reader.draft = draft.trim() ? `${text}\n${draft}` : text;
   }
 
   #refused(error: ErrorData): void {
-    const message = this.#link?.pending.get(error.id ?? "")?.message;
-    if (message?.type === "chat") this.#giveBack((message.payload as { message: string }).message);
+    const { id = "" } = error;
+    const message = this.#link?.pending.get(id)?.message;
+    if (message?.type === "chat") this.#giveBack((message.payload as { message: string }).message, id);
     this.refusals = [...this.refusals, { key: this.#refusalCount++, message: error.message }];
     this.#dirty.add("chat");
   }
@@ -307,6 +309,11 @@ export class Store implements Target {
   /** Whether a message has waited so long for its acknowledgement that the kernel must be busy. */
   get late(): boolean {
     return this.#link?.late ?? false;
+  }
+
+  /** A message as the person wrote it; see `Extras.recall`. */
+  ownWords(message: string, id?: string): string {
+    return this.extras.recall?.(message, id) ?? message;
   }
 
   /** The texts that were sent and are not in the log yet. */

@@ -7,6 +7,8 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_raw_cell
 from playwright.sync_api import Error, expect
 
+from tests.browser.sidebar import Sidebar
+
 CODE = {"code": "print(42)", "session": "s", "step": "r-1"}
 MARK = {"session": "s", "step": "r-1"}
 
@@ -75,3 +77,51 @@ def test_a_command_for_code_says_that_it_got_none(lab, name):
         notebook.page.evaluate("name => jupyterapp.commands.execute(name)", f"reasoning-widget:{name}")
     expect(notebook.cell(0)).to_contain_text("old = 1")
     expect(notebook.cell(1)).to_have_count(0)
+
+
+def test_cells_that_were_asked_about_name_the_session_and_its_step_wherever_their_notebook_is_by_then(lab):
+    notebook = open_cells(lab, new_code_cell("1 / 3", id="same"), new_code_cell("2 / 3"))
+    page, sidebar = notebook.page, Sidebar(notebook.page)
+    copy = notebook.path.with_name("copy.ipynb")
+    copy.write_bytes(notebook.path.read_bytes())
+    chat = sidebar.new()
+    notebook.select(0)
+    sidebar.command("reasoning-widget:ask-about-cell")
+    expect(sidebar.chips).to_have_count(1)
+    path = page.evaluate(
+        """async path => {
+            await jupyterapp.shell.currentWidget.context.rename("renamed.ipynb");
+            return jupyterapp.shell.currentWidget.context.path;
+        }"""
+    )
+    notebook.path = notebook.path.with_name("renamed.ipynb")
+    notebook.command("docmanager:open", {"path": path.replace("renamed", "copy")})
+    page.wait_for_function("() => jupyterapp.shell.currentWidget.context?.path.endsWith('copy.ipynb')")
+    page.wait_for_function("() => jupyterapp.shell.currentWidget.context.isReady")
+    sidebar.command("reasoning-widget:ask-about-cell")
+    expect(sidebar.chips).to_have_text(["Cell of notebook1.ipynb", "Cell of copy.ipynb"])
+    chat.ask("How many thirds are there?")
+    chat.expect_cards("Final answer")
+    marks = []
+    for name in ("copy.ipynb", "renamed.ipynb"):
+        notebook.path = notebook.path.with_name(name)
+        notebook.command("docmanager:open", {"path": path.replace("renamed.ipynb", name)})
+        page.wait_for_function("name => jupyterapp.shell.currentWidget.context?.path.endsWith(name)", arg=name)
+        notebook.select(0)
+        marks += [cell.metadata.get("reasoning_widget") for cell in notebook.save().cells]
+    session = page.locator("[data-session-id]").get_attribute("data-session-id")
+    mark = {"session": session, "step": chat.card("Final answer").get_attribute("data-step-id")}
+    assert marks == [mark, None, mark, None]
+
+
+def test_a_question_about_a_cell_is_recalled_as_it_was_written(lab):
+    notebook = lab.open("1 / 7")
+    sidebar = Sidebar(notebook.page)
+    chat = sidebar.new()
+    notebook.select(0)
+    sidebar.command("reasoning-widget:ask-about-cell")
+    expect(sidebar.chips).to_have_text("Cell of notebook1.ipynb")
+    chat.ask("How many sevenths are there?")
+    chat.expect_cards("Final answer")
+    chat.message.press("ArrowUp")
+    expect(chat.message).to_have_value("How many sevenths are there?")

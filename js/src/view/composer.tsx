@@ -67,7 +67,7 @@ function MessageField(): VNode {
   }, [store.reader.draft]);
 
   const browse = (steps: number): void => {
-    const sent = store.transcript.messages.map((message) => message.content);
+    const sent = store.transcript.messages.map(({ content }) => store.ownWords(content));
     const { back, draft } = browsing.current ?? { back: 0, draft: store.reader.draft };
     const next = Math.max(0, Math.min(sent.length, back + steps));
     if (next === back) return;

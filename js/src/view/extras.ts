@@ -9,6 +9,8 @@ export interface Extras {
   Question?: (props: { text: string }) => VNode;
   /** The message that is sent when the person sends `text`. */
   compose?: (text: string) => string;
+  /** What the person wrote in a message; if it comes back to be sent anew, with its id, what went with it comes back too. */
+  recall?: (message: string, id?: string) => string;
   /** It was sent, under this id. */
   asked?: (messageId: string) => void;
 }

@@ -18,7 +18,7 @@ export function Queue({ messageId }: { messageId: string | null }): VNode | null
       {waiting.map((message) => (
         <div key={message.id} class="rw-queued" data-message-id={message.id}>
           <span class="rw-badge">{trans.__("Queued")}</span>
-          <span class="rw-queued-text">{message.content}</span>
+          <span class="rw-queued-text">{store.ownWords(message.content)}</span>
           {!store.saved && (
             <>
               <Button
@@ -42,7 +42,7 @@ export function Queue({ messageId }: { messageId: string | null }): VNode | null
       {unsent.map((message) => (
         <div key={message.id} class="rw-queued" data-message-id={message.id}>
           <span class="rw-badge">{trans.__("Waiting")}</span>
-          <span class="rw-queued-text">{message.content}</span>
+          <span class="rw-queued-text">{store.ownWords(message.content)}</span>
         </div>
       ))}
     </div>

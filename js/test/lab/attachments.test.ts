@@ -1,14 +1,23 @@
 import type { ICellModel } from "@jupyterlab/cells";
 import { describe, expect, it } from "vitest";
-import { type Attachment, attachmentOf, compose, cut, takeApart } from "../../src/lab/sidebar/attachments.ts";
+import {
+  type Attachment,
+  attachmentOf,
+  compose,
+  cut,
+  nameOf,
+  takeApart,
+  withOneMore,
+} from "../../src/lab/sidebar/attachments.ts";
+import { trans } from "../../src/words.ts";
 
 const CELL: Attachment = {
-  name: "Cell [3] of energy.ipynb",
+  file: "energy.ipynb",
+  number: "3",
   language: "python",
   source: "1 / 0",
   output: "ZeroDivisionError: division by zero",
-  path: "house/energy.ipynb",
-  cell: "c1",
+  place: { notebook: { path: "house/energy.ipynb" }, cell: "c1" },
 };
 
 function codeCell(outputs: object[]): ICellModel {
@@ -26,14 +35,14 @@ describe("a question about cells", () => {
   it("is taken apart into what was put together, also where a cell has fences itself", () => {
     const note = {
       ...CELL,
-      name: "Cell of notes.ipynb",
+      file: "notes: old.ipynb",
+      number: "",
       source: "````\n```\nx\n```\n````\n\nCell 1:\n```\n```",
       output: "",
     };
     const { text, attached } = takeApart(compose("Why?\n\nReally?", [CELL, note, CELL]));
     expect(text).toBe("Why?\n\nReally?");
-    expect(attached.map(({ name }) => name)).toEqual([CELL.name, note.name, CELL.name]);
-    expect(attached[1]?.content).toContain(note.source);
+    expect(attached).toEqual([CELL, note, CELL].map(({ place, ...cell }) => cell));
   });
 
   it("is left alone where it only looks like one", () => {
@@ -50,17 +59,23 @@ describe("a question about cells", () => {
 
 describe("a cell that is attached", () => {
   it("says what it gave, without colours", () => {
-    const { name, output } = attachmentOf(
+    const attachment = attachmentOf(
       codeCell([
         { output_type: "stream", name: "stdout", text: ["a\n", "b\n"] },
         { output_type: "display_data", data: { "image/png": "AAAA", "text/plain": "<Figure>" } },
         { output_type: "error", ename: "E", evalue: "bad", traceback: ["\u001b[31mTraceback\u001b[0m", "E: bad"] },
       ]),
-      "house/energy.ipynb",
+      { path: "house/energy.ipynb" },
       "python",
     );
-    expect(name).toBe("Cell [3] of energy.ipynb");
-    expect(output).toBe("a\nb\n<Figure>\n(a picture, image/png)\nTraceback\nE: bad");
+    expect(nameOf(attachment, trans)).toBe("Cell [3] of energy.ipynb");
+    expect(attachment.output).toBe("a\nb\n<Figure>\n(a picture, image/png)\nTraceback\nE: bad");
+  });
+
+  it("is there once, and beside it the same cell of a copy of its notebook", () => {
+    const again = { ...CELL, source: "1 / 2" };
+    const copied = { ...CELL, place: { notebook: { path: "house/energy-Copy1.ipynb" }, cell: "c1" } };
+    expect(withOneMore([CELL, copied], again)).toEqual([copied, again]);
   });
 
   it("loses the middle of an output that is too long, and says so", () => {

@@ -1,6 +1,7 @@
 // Which sessions a page follows, and for how long.
 
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import type { Attachment } from "../../src/lab/sidebar/attachments.ts";
 import { type Conversation, Conversations } from "../../src/lab/sidebar/conversations.ts";
 import { FakeSocket } from "../fake-socket.ts";
 import { asked, finished, SESSION, started, step } from "../page.ts";
@@ -118,4 +119,65 @@ it("one that has finished meanwhile is not followed", async () => {
   FakeSocket.last.hear(SESSION);
   await settled();
   expect(conversations.get("s")).toBeUndefined();
+});
+
+const CELL: Attachment = {
+  file: "energy.ipynb",
+  number: "3",
+  language: "python",
+  source: "1 / 0",
+  output: "",
+  place: { notebook: { path: "energy.ipynb" }, cell: "c1" },
+};
+
+/** Ask about the cell; the id and the text that were sent. */
+function askAbout(conversation: Conversation): { id: string; message: string } {
+  conversation.attach(CELL);
+  conversation.store.ask("Why?");
+  const sent = FakeSocket.last.sent.find(({ type }) => type === "chat");
+  return { id: sent?.id ?? "", message: (sent?.payload as { message: string } | undefined)?.message ?? "" };
+}
+
+it("a cell that was asked about is told the first step that the question led to, once", async () => {
+  const conversation = await opened();
+  const told: object[] = [];
+  conversation.answered.connect((_, answer) => told.push(answer));
+  const { id, message } = askAbout(conversation);
+  FakeSocket.last.hear(asked(1, id, message));
+  FakeSocket.last.hear(started(2, "r", id));
+  expect(told).toEqual([]);
+  FakeSocket.last.hear(step(3, "t", {}));
+  FakeSocket.last.hear(step(4, "u", {}));
+  expect(told).toEqual([{ cells: [CELL], step: "t" }]);
+});
+
+it("a question about a cell that is refused comes back with the cell beside it", async () => {
+  const conversation = await opened();
+  const { id } = askAbout(conversation);
+  expect(conversation.attachments).toEqual([]);
+  FakeSocket.last.hear({ type: "error", data: { code: "unknown_agent", message: "No such agent.", id } });
+  expect(conversation.store.reader.draft).toBe("Why?");
+  expect(conversation.attachments).toEqual([CELL]);
+  conversation.store.write("");
+});
+
+it("a question about a cell that is edited in another page comes back with the cell as it was sent", async () => {
+  const asking = await opened();
+  const { message } = askAbout(asking);
+  const editing = await opened("s2");
+  FakeSocket.last.hear(asked(1, "m", message));
+  editing.store.withdraw("m", true);
+  FakeSocket.last.hear({ type: "message_withdrawn", seq: 2, data: { message_id: "m", reason: "withdrawn" } });
+  expect(editing.store.reader.draft).toBe("Why?");
+  const { place, ...cell } = CELL;
+  expect(editing.attachments).toEqual([cell]);
+  editing.store.write("");
+});
+
+it("a question about a cell is recalled in the person's own words", async () => {
+  const conversation = await opened();
+  const { message } = askAbout(conversation);
+  expect(message).toContain("1 / 0");
+  expect(conversation.store.ownWords(message)).toBe("Why?");
+  expect(conversation.attachments).toEqual([]);
 });

@@ -1,34 +1,37 @@
-import type { TranslationBundle } from "@jupyterlab/translation";
 import type { VNode } from "preact";
+import { trans } from "../../words.ts";
 import type { Attachment } from "./attachments.ts";
-import { takeApart } from "./attachments.ts";
+import { nameOf, takeApart } from "./attachments.ts";
 import type { Conversation } from "./conversations.ts";
 import { Glyph } from "./glyphs.tsx";
 import { useSignal } from "./hooks.ts";
 import "./attached.css";
 
 /** The cells that go with the next question: each can be taken away again. */
-export function attachedTo(conversation: Conversation, trans: TranslationBundle): () => VNode | null {
+export function attachedTo(conversation: Conversation): () => VNode | null {
   return () => {
     useSignal(conversation.changed);
     const { attachments } = conversation;
     if (attachments.length === 0) return null;
     return (
       <ul class="rw-chips" aria-label={trans.__("Attached cells")}>
-        {attachments.map((attachment) => (
-          <li key={attachment.cell} class="rw-chip" title={preview(attachment)}>
-            <Glyph name="cell" />
-            <span class="rw-chip-name">{attachment.name}</span>
-            <button
-              type="button"
-              class="rw-chip-remove"
-              aria-label={trans.__("Remove %1", attachment.name)}
-              onClick={() => conversation.remove(attachment)}
-            >
-              <Glyph name="remove" />
-            </button>
-          </li>
-        ))}
+        {attachments.map((attachment, index) => {
+          const name = nameOf(attachment, trans);
+          return (
+            <li key={index} class="rw-chip" title={preview(attachment)}>
+              <Glyph name="cell" />
+              <span class="rw-chip-name">{name}</span>
+              <button
+                type="button"
+                class="rw-chip-remove"
+                aria-label={trans.__("Remove %1", name)}
+                onClick={() => conversation.remove(attachment)}
+              >
+                <Glyph name="remove" />
+              </button>
+            </li>
+          );
+        })}
       </ul>
     );
   };
@@ -40,13 +43,19 @@ export function QuestionWithCells({ text }: { text: string }): VNode {
   return (
     <>
       {question.text}
-      {question.attached.map(({ name, content }, index) => (
+      {question.attached.map((attachment, index) => (
         <details key={index} class="rw-attached">
           <summary class="rw-attached-name">
             <Glyph name="cell" />
-            {name}
+            {nameOf(attachment, trans)}
           </summary>
-          <div class="rw-text">{content}</div>
+          <div class="rw-text">{attachment.source}</div>
+          {attachment.output && (
+            <>
+              <div class="rw-note">{trans.__("Its output:")}</div>
+              <div class="rw-text">{attachment.output}</div>
+            </>
+          )}
         </details>
       ))}
     </>

@@ -2,7 +2,9 @@
 // agent and can be told apart again from what the person wrote.
 
 import type { ICellModel, ICodeCellModel } from "@jupyterlab/cells";
+import { PathExt } from "@jupyterlab/coreutils";
 import { stripAnsi } from "../../view/format.ts";
+import type { Words } from "../../words.ts";
 
 /** Longer sources and outputs are cut to so many UTF-16 units: the beginning and the end stay. */
 export const MAX_SOURCE = 20_000;
@@ -10,25 +12,45 @@ export const MAX_OUTPUT = 4000;
 
 /** A cell, as it was when it was attached. */
 export interface Attachment {
-  /** What it is called: "Cell [3] of energy.ipynb". */
-  name: string;
+  /** Its notebook: "energy.ipynb". */
+  file: string;
+  /** The number beside it, empty if it was not run. */
+  number: string;
   language: string;
   source: string;
   /** What it gave, as text; empty if nothing. */
   output: string;
-  /** Where it is, so that it can be marked. */
-  path: string;
+  /** Where it is, so that it can be marked; not known of what was read from a question. */
+  place?: Place;
+}
+
+interface Place {
+  /** Tells where the notebook is, also after it was renamed. */
+  notebook: { readonly path: string };
   cell: string;
 }
 
 /** A question, taken apart. */
 export interface Question {
   text: string;
-  attached: { name: string; content: string }[];
+  attached: Attachment[];
 }
 
-const OUTPUT = "Its output:";
-const ATTACHED = /^(Cell .+):\n(`{3,})[^\n]*\n[\s\S]*?\n\2(?:\nIts output:\n(`{3,})[^\n]*\n[\s\S]*?\n\3)?(?=\n\n|$)/;
+const ATTACHED =
+  /^Cell (?:\[(\d+)\] )?of (.+):\n(`{3,})([^\n]*)\n([\s\S]*?)\n\3(?:\nIts output:\n(`{3,})text\n([\s\S]*?)\n\6)?(?=\n\n|$)/;
+
+/** What a cell is called on the page. */
+export function nameOf({ file, number }: Attachment, trans: Words): string {
+  return number ? trans.__("Cell [%1] of %2", number, file) : trans.__("Cell of %1", file);
+}
+
+/** `attachments` with one more; the same cell, attached before, makes room for it. */
+export function withOneMore(attachments: readonly Attachment[], more: Attachment): Attachment[] {
+  const { place } = more;
+  const isOther = ({ place: other }: Attachment): boolean =>
+    other === undefined || other.cell !== place?.cell || other.notebook.path !== place.notebook.path;
+  return [...attachments.filter(isOther), more];
+}
 
 /** The message that asks `text` about what is attached. */
 export function compose(text: string, attachments: readonly Attachment[]): string {
@@ -38,20 +60,21 @@ export function compose(text: string, attachments: readonly Attachment[]): strin
 /** What `compose` put together. */
 export function takeApart(message: string): Question {
   const attached: Question["attached"] = [];
-  const first = message.search(/\n\nCell [^\n]+:\n```/);
+  const first = message.search(/\n\nCell [^\n]*of [^\n]+:\n```/);
   let rest = first < 0 ? "" : message.slice(first + 2);
   while (rest) {
-    const [whole, name = ""] = ATTACHED.exec(rest) ?? [];
+    const [whole, number = "", file = "", , language = "", source = "", , output = ""] = ATTACHED.exec(rest) ?? [];
     if (whole === undefined) return { text: message, attached: [] };
-    attached.push({ name, content: whole.slice(name.length + 2) });
+    attached.push({ file, number, language, source, output });
     rest = rest.slice(whole.length).replace(/^\n\n/, "");
   }
   return { text: first < 0 ? message : message.slice(0, first), attached };
 }
 
-function inWords({ name, language, source, output }: Attachment): string {
-  const result = output ? `\n${OUTPUT}\n${fenced(output, "text")}` : "";
-  return `${name}:\n${fenced(source, language)}${result}`;
+/** For the agent, and so in English whatever the page's language is. */
+function inWords({ file, number, language, source, output }: Attachment): string {
+  const result = output ? `\nIts output:\n${fenced(output, "text")}` : "";
+  return `Cell ${number && `[${number}] `}of ${file}:\n${fenced(source, language)}${result}`;
 }
 
 /** `text` between fences that it does not contain itself. */
@@ -62,17 +85,15 @@ function fenced(text: string, language: string): string {
 }
 
 /** The cell as something to attach. */
-export function attachmentOf(model: ICellModel, path: string, language: string): Attachment {
+export function attachmentOf(model: ICellModel, notebook: Place["notebook"], language: string): Attachment {
   const code = model.type === "code" ? (model as ICodeCellModel) : null;
-  const number = code?.executionCount;
-  const file = path.split("/").at(-1) ?? path;
   return {
-    name: `Cell ${number ? `[${number}] ` : ""}of ${file}`,
+    file: PathExt.basename(notebook.path),
+    number: String(code?.executionCount ?? ""),
     language: code ? language : model.type === "markdown" ? "markdown" : "text",
     source: cut(model.sharedModel.getSource(), MAX_SOURCE),
     output: code ? cut(outputsInWords(code), MAX_OUTPUT) : "",
-    path,
-    cell: model.sharedModel.getId(),
+    place: { notebook, cell: model.sharedModel.getId() },
   };
 }
 

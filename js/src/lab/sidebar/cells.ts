@@ -24,7 +24,7 @@ export function ask(notebooks: INotebookTracker, sidebar: Sidebar, question: str
   const { activeCell, currentWidget } = notebooks;
   if (activeCell === null || currentWidget === null) return;
   const language = currentWidget.content.model?.defaultKernelLanguage ?? "";
-  sidebar.ask(attachmentOf(activeCell.model, currentWidget.context.path, language), question);
+  sidebar.ask(attachmentOf(activeCell.model, currentWidget.context, language), question);
 }
 
 /** A new cell below the active one, with the code of an answer. */

@@ -40,7 +40,7 @@ export class ChatView extends Widget {
     this.#body.className = "rw-lab-body";
     this.node.append(this.#head, this.#body);
     const { extras } = conversation.store;
-    extras.Attached ??= attachedTo(conversation, trans);
+    extras.Attached ??= attachedTo(conversation);
     extras.Question ??= QuestionWithCells;
   }
 

@@ -3,7 +3,7 @@
 import { Signal } from "@lumino/signaling";
 import { Store } from "../../store.ts";
 import { connect, type Server } from "../../transport/socket.ts";
-import { type Attachment, compose } from "./attachments.ts";
+import { type Attachment, compose, takeApart, withOneMore } from "./attachments.ts";
 
 /** What new conversations begin with. */
 export interface Defaults {
@@ -30,11 +30,13 @@ export class Conversation {
   readonly changed = new Signal<this, void>(this);
   /** A run ended that was seen going on; "deleted": with its session. */
   readonly finished = new Signal<this, string>(this);
-  /** The question with these cells was sent, under this id. */
-  readonly asked = new Signal<this, { cells: readonly Attachment[]; message: string }>(this);
+  /** The question that these cells went with led to this step: the first one. */
+  readonly answered = new Signal<this, { cells: readonly Attachment[]; step: string }>(this);
   progress: Progress = { title: null, agent: null, steps: 0, waiting: false };
   attachments: readonly Attachment[] = [];
   #sending: readonly Attachment[] = [];
+  /** What went with the messages that led to nothing yet, by their ids. */
+  readonly #sent = new Map<string, readonly Attachment[]>();
   #run: string | null = null;
   #chosen = false;
   #stopFollowing: () => void = () => {};
@@ -53,9 +55,16 @@ export class Conversation {
         return compose(text, this.#sending);
       },
       asked: (message) => {
-        const cells = this.#sending;
+        if (this.#sending.length > 0) this.#sent.set(message, this.#sending);
         this.#attach([]);
-        if (cells.length > 0) this.asked.emit({ cells, message });
+      },
+      recall: (text, message) => {
+        const question = takeApart(text);
+        if (message !== undefined) {
+          for (const cell of this.#sent.get(message) ?? question.attached) this.attach(cell);
+          this.#sent.delete(message);
+        }
+        return question.text;
       },
     };
     this.#ends = [
@@ -81,7 +90,7 @@ export class Conversation {
 
   /** Put cells beside what the person writes. One that is there already is replaced. */
   attach(attachment: Attachment): void {
-    this.#attach([...this.attachments.filter(({ cell }) => cell !== attachment.cell), attachment]);
+    this.#attach(withOneMore(this.attachments, attachment));
   }
 
   /** Take one away again. */
@@ -116,6 +125,7 @@ export class Conversation {
     const { title, messages } = store.transcript;
     const run = store.activeRun;
     if (run?.run_id !== this.#run) this.#follow(run?.run_id ?? null);
+    this.#lookForAnswers();
     const progress = {
       title: title ?? messages[0]?.content.split("\n")[0]?.slice(0, 60) ?? null,
       agent: run?.agent_name ?? null,
@@ -126,6 +136,16 @@ export class Conversation {
     if (JSON.stringify(progress) === JSON.stringify(this.progress)) return;
     this.progress = progress;
     this.changed.emit();
+  }
+
+  #lookForAnswers(): void {
+    for (const [id, cells] of this.#sent) {
+      const message = this.store.transcript.messages.find((other) => other.id === id);
+      const step = this.store.run(message?.run_id ?? "")?.steps[0];
+      if (step === undefined) continue;
+      this.#sent.delete(id);
+      this.answered.emit({ cells, step });
+    }
   }
 
   #follow(run: string | null): void {

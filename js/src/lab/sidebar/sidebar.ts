@@ -183,7 +183,7 @@ export class Sidebar {
 
   #view(id: string, back: (() => void) | null, openTab: (() => void) | null): ChatView {
     const conversation = this.#conversations.take(id);
-    conversation.asked.connect(this.#mark, this);
+    conversation.answered.connect(this.#mark, this);
     const view = new ChatView(conversation, this.#host.trans, {
       back,
       openTab,
@@ -303,11 +303,11 @@ export class Sidebar {
   }
 
   /** Cells that were asked about say where. */
-  #mark({ id }: Conversation, { cells, message }: { cells: readonly Attachment[]; message: string }): void {
-    for (const { path, cell } of cells) {
-      const notebook = this.#host.notebooks?.find(({ context }) => context.path === path);
-      const model = notebook?.content.widgets.find(({ model }) => model.sharedModel.getId() === cell)?.model;
-      model?.setMetadata(METADATA, { session: id, message });
+  #mark({ id }: Conversation, { cells, step }: { cells: readonly Attachment[]; step: string }): void {
+    for (const { place } of cells) {
+      const notebook = this.#host.notebooks?.find(({ context }) => context.path === place?.notebook.path);
+      const model = notebook?.content.widgets.find(({ model }) => model.sharedModel.getId() === place?.cell)?.model;
+      model?.setMetadata(METADATA, { session: id, step });
     }
   }
 
