@@ -30,11 +30,8 @@ export interface SavedSession {
 export function readSession(value: unknown): SavedSession {
   const file = isObject(value) ? value : {};
   const notes: string[] = [];
-  const { sessionId, epoch, messageId } = {
-    sessionId: text(file.session_id),
-    epoch: text(file.epoch),
-    messageId: typeof file.message_id === "string" ? file.message_id : null,
-  };
+  const { sessionId, epoch } = { sessionId: text(file.session_id), epoch: text(file.epoch) };
+  let messageId = typeof file.message_id === "string" ? file.message_id : null;
   if (!isObject(value) || !Array.isArray(file.events) || (file.format !== undefined && file.format !== FORMAT)) {
     notes.push(trans.__("What is saved here is no transcript that can be read."));
     return { sessionId, epoch, messageId, events: [], blobs: {}, notes };
@@ -43,7 +40,7 @@ export function readSession(value: unknown): SavedSession {
     notes.push(trans.__("This was saved by a later version. What this version knows is shown."));
   }
   if (file.saved === false) notes.push(trans.__("This conversation was not saved (save=False)."));
-  const { events, dropped } = readEvents(file.events);
+  const { events, dropped, cut } = readEvents(file.events);
   if (dropped > 0) {
     notes.push(
       trans._n(
@@ -53,6 +50,14 @@ export function readSession(value: unknown): SavedSession {
       ),
     );
   }
+  if (cut) notes.push(trans.__("A text in it is too long to be shown whole: its end is left out."));
+  const { begun, asked, known } = about(events);
+  const questions = [...begun.values()].map(({ data }) => data.message_id);
+  const isThere =
+    messageId === null || asked.has(messageId) || questions.includes(messageId) || begun.size + asked.size === 0;
+  if (!isThere) messageId = null; // rather the others than nothing
+  if (!isThere || questions.some((id) => !asked.has(id))) notes.push(trans.__("A question is missing in it."));
+  if ([...known].some((id) => !begun.has(id))) notes.push(trans.__("The beginning of a run is missing in it."));
   return { sessionId, epoch, messageId, events, blobs: isObject(file.blobs) ? file.blobs : {}, notes };
 }
 
@@ -64,8 +69,10 @@ export function savedStore(session: SavedSession, over: boolean): Store {
   store.startOver(session.epoch);
   store.transcript.session_id = session.sessionId;
   for (const [blob, value] of Object.entries(session.blobs)) store.notice({ type: "blob", data: { blob, value } });
+  const { begun } = about(session.events);
   for (const event of session.events) {
     try {
+      begin(store, event, begun, session.messageId);
       store.fold(withWhatIsThere(event, session.blobs));
     } catch {
       // It was looked at already; whatever else is wrong with it, the others are shown.
@@ -73,6 +80,31 @@ export function savedStore(session: SavedSession, over: boolean): Store {
   }
   if (over) close(store);
   return store;
+}
+
+/** What there is of runs and questions: how each run began, which messages there are, and of which runs anything is known. */
+function about(events: Frame[]): { begun: Map<unknown, Frame>; asked: Set<unknown>; known: Set<string> } {
+  const of = (type: EventType): Frame[] => events.filter((event) => event.type === type);
+  return {
+    begun: new Map(of("run_started").map((event) => [event.data.run_id, event])),
+    asked: new Set(of("user_message").map(({ data }) => data.id)),
+    known: new Set([...of("reasoning_step"), ...of("request")].map(({ data }) => text(data.run_id))),
+  };
+}
+
+/** Have the run of an event begin before it, where it did not: what has no run is not shown. */
+function begin(
+  store: Store,
+  { type, seq = 0, data }: Frame,
+  begun: Map<unknown, Frame>,
+  messageId: string | null,
+): void {
+  const run = text(data.run_id);
+  if ((type !== "reasoning_step" && type !== "request") || store.run(run)) return;
+  const last = store.transcript.messages.at(-1);
+  const message = messageId ?? (last?.run_id === null ? last.id : "");
+  const beginning = { ...DEFAULTS.run_started, run_id: run, message_id: message, timestamp: data.timestamp };
+  store.fold({ type: "run_started", seq: seq - 0.5, data: begun.get(run)?.data ?? beginning });
 }
 
 /** A step without the forms of its output that were too long to be saved, where another form can be shown. */
@@ -226,23 +258,29 @@ const STATUS: Partial<Record<EventType, [field: string, values: string[], otherw
   request_closed: ["reason", ["answered", "expired", "stopped", "interrupted"], "interrupted"],
 };
 
-function readEvents(values: unknown[]): { events: Frame[]; dropped: number } {
+function readEvents(values: unknown[]): { events: Frame[]; dropped: number; cut: boolean } {
   const events: Frame[] = [];
   let last = 0;
+  let cut = false;
+  const onCut = (): void => {
+    cut = true;
+  };
   for (const value of values) {
-    const event = isObject(value) && !deeperThan(value, DEEPEST) ? readEvent(value) : null;
+    const event = isObject(value) && !deeperThan(value, DEEPEST) ? readEvent(value, onCut) : null;
     if (event === null) continue;
     const { seq } = value as { seq?: unknown };
     last = Number.isSafeInteger(seq) && (seq as number) > last ? (seq as number) : last + 1;
     events.push({ ...event, seq: last });
   }
-  return { events, dropped: values.length - events.length };
+  return { events, dropped: values.length - events.length, cut };
 }
 
-function readEvent(value: Record<string, unknown>): Frame | null {
+function readEvent(value: Record<string, unknown>, onCut: () => void): Frame | null {
   const { type, data } = value;
   if (typeof type !== "string" || !isObject(data)) return null;
-  const shortened = shorten(data) as Record<string, unknown>;
+  const { content, ...others } = data;
+  const shortened = shorten(type === "reasoning_step" ? others : data, onCut) as Record<string, unknown>;
+  if (type === "reasoning_step") shortened.content = content; // the step itself says how much of it is missing
   if (!isEventType(type)) return type in { session: 0, step_delta: 0 } ? null : { type, data: shortened };
   const [required, optional] = FIELDS[type];
   for (const [field, kind] of Object.entries(required)) if (!fits(shortened[field], kind)) return null;
@@ -269,14 +307,15 @@ function readStep(step: Record<string, unknown>): Record<string, unknown> {
   return step;
 }
 
-/** `value` with its long texts cut, but for those that say themselves how much of them is missing. */
-function shorten(value: unknown, name = ""): unknown {
-  if (typeof value === "string") {
-    return name === "content" || value.length <= LONGEST ? value : `${value.slice(0, LONGEST)} …`;
+/** `value` with its long texts cut. */
+function shorten(value: unknown, onCut: () => void): unknown {
+  if (typeof value === "string" && value.length > LONGEST) {
+    onCut();
+    return `${value.slice(0, LONGEST)} …`;
   }
-  if (Array.isArray(value)) return value.map((item) => shorten(item));
+  if (Array.isArray(value)) return value.map((item) => shorten(item, onCut));
   if (!isObject(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, shorten(item, key)]));
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, shorten(item, onCut)]));
 }
 
 function deeperThan(value: unknown, levels: number): boolean {

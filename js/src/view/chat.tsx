@@ -152,7 +152,7 @@ function Turns({ messageId }: { messageId: string | null }): VNode {
   );
   const shown = useGrowing(started.length, AT_ONCE, 1);
   const known = new Set(messages.map((message) => message.id));
-  const orphans = messageId === null ? runs.filter((run) => !known.has(run.message_id)) : [];
+  const orphans = runs.filter(({ message_id: id }) => !known.has(id) && (messageId ?? id) === id);
   const empty = messageId === null && runs.length === 0 && messages.length === 0 && store.unsent.length === 0;
   return (
     <>

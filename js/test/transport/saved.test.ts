@@ -160,6 +160,40 @@ describe("what somebody else wrote", () => {
     expect(store.transcript.steps.s1?.cut?.content).toBe(5_000_000 - 256 * 1024);
   });
 
+  it.each(["user_message", "request"])("has the other texts of a %s cut, too, and a note that says so", (type) => {
+    const long = "x".repeat(5_000_000);
+    const data = { id: "m2", content: long, request_id: "q1", run_id: "r1", prompt: "?", details: { content: long } };
+    const { notes, store } = shown(file([question, started, { type, seq: 3, data }]));
+    expect(notes).toContain("too long to be shown whole");
+    expect(JSON.stringify(store.transcript).length).toBeLessThan(600_000);
+  });
+
+  it.each<[string, unknown[], object]>([
+    ["of a run", [question, step(3, {}), finished], {}],
+    ["of a question and its run", [step(3, {}), finished], {}],
+    ["of a run, in what is about one question", [step(3, {}), finished], { message_id: "m1" }],
+    ["of the log, and a step that names no run", [step(3, { run_id: undefined })], {}],
+  ])("without the beginning %s shows its steps, and says that it is missing", (_what, events, more) => {
+    const { notes, store } = shown(file(events, more));
+    expect(notes).toContain("The beginning of a run is missing");
+    const [run] = store.transcript.runs;
+    expect(run?.steps).toEqual(["s1"]);
+    expect(run?.status).toBe(events.includes(finished) ? "completed" : "interrupted");
+    expect(run?.message_id).toBe(events.includes(question) || "message_id" in more ? "m1" : "");
+  });
+
+  it("in any order shows the steps of its runs", () => {
+    const { store } = shown(file([step(1, {}), { ...started, seq: 2 }, { ...question, seq: 3 }]));
+    expect(store.transcript.runs.map((run) => run.steps)).toEqual([["s1"]]);
+    expect(store.transcript.runs[0]?.agent_name).toBe("a");
+  });
+
+  it.each([{}, { message_id: "m1" }, { message_id: "another" }])("without its question says so: %j", (more) => {
+    const session = readSession(file([started, step(3, {}), finished], more));
+    expect(session.notes).toEqual(["A question is missing in it."]);
+    expect([null, "m1"]).toContain(session.messageId); // what the view is asked for is there
+  });
+
   it("does not reach the prototypes, nor the end of the stack", () => {
     let deep: unknown = "x";
     for (let level = 0; level < 100_000; level++) deep = [deep];
