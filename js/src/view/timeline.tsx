@@ -16,12 +16,20 @@ interface Bar {
   type: Step["type"];
   begin: number;
   length: number;
+  /** Bars that overlap share the height of their row: which of the lanes it has. */
+  lane: number;
+  /** When each lane there is free again. */
+  lanes: number[];
 }
 
 /** How near to a bar the pointer must be, in CSS pixels. */
 const NEAR = 4;
-/** Where a bar's top is: tools are below the model. */
-const top = (type: Step["type"]): number => (type === "tool_result" ? 13 : 2);
+/** The height of a row: tools are below the model. */
+const ROW = 9;
+
+const isTool = ({ type }: Bar): boolean => type === "tool_result";
+const height = ({ lanes }: Bar): number => ROW / lanes.length;
+const top = (bar: Bar): number => (isTool(bar) ? 13.5 : 1.5) + bar.lane * height(bar);
 
 /** When each step began and how long it took, the model's time above the tools'; and what all of it came to. */
 export function Timeline({ messageId }: { messageId: string | null }): VNode | null {
@@ -30,19 +38,30 @@ export function Timeline({ messageId }: { messageId: string | null }): VNode | n
   useStore(...runs.slice(-1).map((run) => `run:${run.run_id}`));
   const bars: Bar[] = [];
   let total = 0;
+  let end = 0; // of the axis: no step goes beyond it, whatever is said of its run
   for (const run of runs) {
+    const start = end;
+    const duration = seconds(run.duration ?? store.now() - run.timestamp);
+    total += duration;
+    end += duration;
     for (const id of run.steps) {
       const step = store.step(id);
       if (!step || !isShown(store, run, id)) continue;
       const length = seconds(isOpen(step) ? store.now() - step.timestamp : (step.duration ?? 0));
-      bars.push({ id, type: step.type, begin: seconds(total + step.timestamp - run.timestamp), length });
+      const begin = start + seconds(step.timestamp - run.timestamp);
+      bars.push({ id, type: step.type, begin, length, lane: 0, lanes: [] });
+      end = Math.max(end, begin + length);
     }
-    total += seconds(run.duration ?? store.now() - run.timestamp);
   }
   if (bars.length === 0) return null;
+  chooseLanes(bars.filter(isTool), end);
+  chooseLanes(
+    bars.filter((bar) => !isTool(bar)),
+    end,
+  );
   return (
     <div class="rw-timeline">
-      <Axis bars={bars} total={total} />
+      <Axis bars={bars} end={end} total={total} />
       {messageId === null && (
         <span class="rw-summary">
           <span>{stepsInWords(bars.length)}</span>
@@ -54,8 +73,21 @@ export function Timeline({ messageId }: { messageId: string | null }): VNode | n
   );
 }
 
+/** Give bars that overlap lanes of their own. What is too short to be seen apart, or overlaps unseen, counts by its begin. */
+function chooseLanes(bars: Bar[], end: number): void {
+  let lanes: number[] = [];
+  for (const bar of bars.sort((one, other) => one.begin - other.begin)) {
+    const { begin, length } = bar;
+    if (lanes.every((free) => free <= begin)) lanes = [];
+    const lane = lanes.findIndex((free) => free <= begin);
+    bar.lane = lane < 0 ? lanes.length : lane;
+    bar.lanes = lanes;
+    lanes[bar.lane] = begin + Math.max(length - end / 1000, end / 4000);
+  }
+}
+
 /** The bars, those of a type in one path: a long conversation has thousands. */
-function Axis({ bars, total }: { bars: Bar[]; total: number }): VNode {
+function Axis({ bars, end, total }: { bars: Bar[]; end: number; total: number }): VNode {
   const store = useStore();
   const [pointed, point] = useState<string | null>(null);
   const bar = bars.find(({ id }) => id === pointed);
@@ -64,13 +96,13 @@ function Axis({ bars, total }: { bars: Bar[]; total: number }): VNode {
     // biome-ignore lint/a11y/useKeyWithClickEvents: a short cut for the mouse; the keyboard reaches the cards themselves
     <svg
       class={`rw-axis ${bar ? "rw-pointed" : ""}`}
-      viewBox={`0 0 ${Math.max(total, 0.001)} 24`}
+      viewBox={`0 0 ${Math.max(end, 0.001)} 24`}
       preserveAspectRatio="none"
       role="img"
       aria-label={trans.__("Timeline: %1, %2", stepsInWords(bars.length), formatDuration(total))}
-      onPointerMove={(event) => point(barAt(event, bars, total))}
+      onPointerMove={(event) => point(barAt(event, bars, end))}
       onPointerLeave={() => point(null)}
-      onClick={(event) => goTo(event.currentTarget, barAt(event, bars, total))}
+      onClick={(event) => goTo(event.currentTarget, barAt(event, bars, end))}
     >
       {bar && <title>{inWords(store, bar)}</title>}
       {[...paths].map(([type, path]) => (
@@ -87,22 +119,29 @@ function pathsOf(bars: Bar[]): Map<string, string> {
   return paths;
 }
 
-function outline({ type, begin, length }: Bar): string {
-  return `M${begin} ${top(type)}h${length}v9h${-length}z`;
+function outline(bar: Bar): string {
+  return `M${bar.begin} ${top(bar)}h${bar.length}v${height(bar)}h${-bar.length}z`;
 }
 
 /** The step whose bar is where the mouse is. */
-function barAt(event: TargetedMouseEvent<Element>, bars: Bar[], total: number): string | null {
+function barAt(event: TargetedMouseEvent<Element>, bars: Bar[], end: number): string | null {
   const box = event.currentTarget.getBoundingClientRect();
-  const perPixel = total / box.width;
-  const at = (event.clientX - box.left) * perPixel;
-  const below = event.clientY - box.top > box.height / 2;
-  let [nearest, found]: [number, string | null] = [NEAR * perPixel, null];
-  for (const { id, type, begin, length } of bars) {
-    const distance = Math.max(begin - at, at - begin - length, 0);
-    if (below === top(type) > 12 && distance <= nearest) [nearest, found] = [distance, id];
+  const x = event.clientX - box.left;
+  const y = event.clientY - box.top;
+  const scale = box.width / end;
+  let [nearest, found]: [number, string | null] = [NEAR, null];
+  for (const bar of bars) {
+    const { id, begin, length } = bar;
+    // Of two that are there the shorter one: the longer one is elsewhere too.
+    const away = gap(x, begin * scale - 1, length * scale + 2) + gap(y, top(bar), height(bar)) + length / end / 100;
+    if (away < nearest) [nearest, found] = [away, id];
   }
   return found;
+}
+
+/** How far `at` is from what begins at `begin` and is `size` long. */
+function gap(at: number, begin: number, size: number): number {
+  return Math.max(begin - at, at - begin - size, 0);
 }
 
 /** "Thought, step 1 · 0.5 s · 900 → 12 tokens" */
@@ -119,7 +158,7 @@ function goTo(axis: Element, id: string | null): void {
 
 /** A span of time, whatever a saved file says. */
 function seconds(value: number): number {
-  return Number.isFinite(value) ? Math.max(0, value) : 0;
+  return value < 1e9 ? Math.max(0, value) : 0;
 }
 
 function sum(runs: Run[]): Usage {

@@ -17,18 +17,20 @@ interface Bar {
   begin: number;
   top: number;
   length: number;
+  height: number;
 }
 
 /** What the paths draw, by type. */
 const bars = (): Bar[] =>
   [...page.element.querySelectorAll(".rw-bar")].flatMap((path) => {
     const type = path.getAttribute("class")?.replace("rw-bar rw-bar-", "") ?? "";
-    const outlines = [...(path.getAttribute("d") ?? "").matchAll(/M(\S+) (\S+)h(\S+)v9h\S+z/g)];
-    return outlines.map(([, begin, top, length]) => ({
+    const outlines = [...(path.getAttribute("d") ?? "").matchAll(/M(\S+) (\S+)h(\S+)v(\S+)h\S+z/g)];
+    return outlines.map(([, begin, top, length, height]) => ({
       type,
       begin: Number(begin),
       top: Number(top),
       length: Number(length),
+      height: Number(height),
     }));
   });
 const svg = (): Element => page.element.querySelector(".rw-axis") as Element;
@@ -61,9 +63,9 @@ describe("the timeline", () => {
     await page.hear(...RUN);
     expect(axis()).toBe(2.5);
     expect(bars()).toEqual([
-      { type: "thought", begin: 0, top: 2, length: 0.5 },
-      { type: "tool_result", begin: 0.5, top: 13, length: 1.25 },
-      { type: "final_answer", begin: 2, top: 2, length: 0.25 },
+      { type: "thought", begin: 0, top: 1.5, length: 0.5, height: 9 },
+      { type: "tool_result", begin: 0.5, top: 13.5, length: 1.25, height: 9 },
+      { type: "final_answer", begin: 2, top: 1.5, length: 0.25, height: 9 },
     ]);
   });
 
@@ -112,6 +114,60 @@ describe("the timeline", () => {
     );
     await mouse("pointermove", 103, TOOL);
     expect(svg().querySelector("title")?.textContent).toMatch(/^Tool result, step 1/);
+  });
+
+  const result = (seq: number, id: string, timestamp: number, duration: number) =>
+    step(seq, id, { type: "tool_result", timestamp, duration });
+  const pointed = async (x: number, y: number) => {
+    await mouse("pointermove", x, y);
+    return svg().querySelector("title")?.textContent?.split(" · ")[0];
+  };
+
+  it("divides a row among the steps that overlap, and finds each of them", async () => {
+    await page.hear(
+      ...RUN.slice(0, 2),
+      result(3, "a", 1001, 1),
+      result(4, "b", 1001, 1.5),
+      result(5, "c", 1002.1, 0.3), // while the second is still on
+      finished(6),
+    );
+    expect(bars()).toEqual([
+      { type: "tool_result", begin: 1, top: 13.5, length: 1, height: 4.5 },
+      { type: "tool_result", begin: 1, top: 18, length: 1.5, height: 4.5 },
+      { type: "tool_result", begin: expect.closeTo(2.1), top: 13.5, length: 0.3, height: 4.5 },
+    ]);
+    expect(page.element.querySelectorAll(".rw-bar")).toHaveLength(1);
+    expect(await pointed(150, 15)).toBe("Tool result, step 1");
+    expect(await pointed(150, 21)).toBe("Tool result, step 2");
+    expect(await pointed(225, 15)).toBe("Tool result, step 3");
+    expect(await pointed(225, 21)).toBe("Tool result, step 2");
+  });
+
+  it("gives steps their whole row that only follow each other", async () => {
+    await page.hear(...RUN.slice(0, 2), result(3, "a", 1000, 1.0001), result(4, "b", 1001, 1), finished(5));
+    expect(bars().map(({ height }) => height)).toEqual([9, 9]);
+    expect(await pointed(80, TOOL)).toBe("Tool result, step 1");
+    expect(await pointed(120, TOOL)).toBe("Tool result, step 2");
+  });
+
+  it("finds a step that took next to no time between two that took long", async () => {
+    const short = step(4, "b", { type: "error", timestamp: 1001, duration: 0.001 });
+    const [before, after] = [step(3, "a", { duration: 1 }), step(5, "c", { timestamp: 1001.001, duration: 1 })];
+    await page.hear(...RUN.slice(0, 2), before, short, after, finished(6));
+    expect(await pointed(100, MODEL)).toBe("Error, step 2");
+  });
+
+  it("has room for steps that are said to be before or after their run", async () => {
+    await page.hear(...RUN, asked(7, "m2", "And?"), started(8, "r2", "m2"));
+    await page.hear(
+      step(9, "early", { run_id: "r2", timestamp: 990, duration: 1 }),
+      step(10, "late", { run_id: "r2", type: "final_answer", timestamp: 1002, duration: 3 }),
+      finished(11, "r2"),
+    );
+    expect(bars()).toContainEqual({ type: "thought", begin: 2.5, top: 1.5, length: 1, height: 9 });
+    expect(bars()).toContainEqual({ type: "final_answer", begin: 4.5, top: 1.5, length: 3, height: 9 });
+    expect(axis()).toBe(7.5);
+    expect(words()).toMatch(/5\.0 s$/);
   });
 
   it("shows of a plain chat only what is shown of it", async () => {
