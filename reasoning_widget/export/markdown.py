@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
@@ -16,6 +16,15 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+_BRACKET: Final = re.compile(r"(?<!\\)((?:\\\\)*)([\[\]])")
+"""One that is not escaped."""
+_DISPLAYED: Final = re.compile(r"\$\$|\\\\[\[(]|\\begin\{")
+_MARKUP: Final = re.compile(r"(?:<|&lt;)[A-Za-z/!?]|!\\?\[|\]\(\s*<?\w+:|\]:")
+"""What may be markup, were it not in code; also once it is defused."""
+_NESTING: Final = 40
+"""What is nested deeper the parser passes over."""
+_DEEP: Final = 6
+"""Behind so many signs of quotes and lists not all parsers look for more."""
 
 
 def to_markdown(state: Transcript, message_id: str | None = None, notes: Sequence[str] = ()) -> str:
@@ -33,7 +42,7 @@ def to_markdown(state: Transcript, message_id: str | None = None, notes: Sequenc
         parts.append(question_markdown(message, run))
         parts.extend(_quoted(aside["content"]) for aside in asides)
         parts.extend(step_markdown(step) for step in steps)
-        parts.extend(f"*{_one_line(request_note(request))}*" for request in requests)
+        parts.extend(f"*{one_line(request_note(request))}*" for request in requests)
         if ended := run_note(run):
             parts.append(f"*{ended}*")
     return "\n\n".join(parts) + "\n" if parts else ""
@@ -52,16 +61,16 @@ def to_plain(state: Transcript, message_id: str | None = None) -> str:
 
 def question_markdown(message: JSON, run: JSON | None) -> str:
     """What was asked, and whom."""
-    agent = f" → {_one_line(str(run['agent_name']))}" if run else ""
+    agent = f" → {one_line(str(run['agent_name']))}" if run else ""
     return f"**You{agent}**\n\n{_quoted(message['content'])}"
 
 
 def step_markdown(step: JSON) -> str:
     """One step."""
     code = step_code(step)
-    body = _harmless(step["content"]) if code is None else _fenced(code[:LONGEST])
-    notes = "".join(f"\n\n*{note}*" for note in step_notes(step))
-    return f"**{_one_line(step_title(step))}**\n\n{body}{notes}"
+    body = _harmless(_cleaned(step["content"])) if code is None else _fenced(code[:LONGEST])
+    notes = "".join(f"\n\n*{one_line(note)}*" for note in step_notes(step))
+    return f"**{one_line(step_title(step))}**\n\n{body}{notes}"
 
 
 def _plain_quote(text: str) -> str:
@@ -69,48 +78,107 @@ def _plain_quote(text: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    return _plain_quote(_harmless(text))
+    # Judged as a quote: the sign before each line decides how far a tab indents it.
+    return _harmless("\n".join(f"> {line}" for line in _cleaned(text).split("\n")))
 
 
-def _one_line(text: str) -> str:
-    return _harmless(" ".join(text.split()))
+def one_line(text: str) -> str:
+    """A text that goes into a line, such as a heading, as harmless as all else."""
+    line = " ".join(_cleaned(text).split())
+    # A formula that begins here would end, to nbconvert, within the code below.
+    if all(map(_is_harmless, _markdown().parseInline(line))) and not _DISPLAYED.search(line):
+        return line
+    return re.sub(r"[<\[\]$\\]", lambda sign: f"&#{ord(sign[0])};", line)
+
+
+def _cleaned(text: str) -> str:
+    return _CONTROL.sub("", text[:LONGEST])
 
 
 def _harmless(text: str) -> str:
-    """Markdown in which nothing is markup of a page, nothing is fetched, and no link runs anything."""
-    text = _CONTROL.sub("", text[:LONGEST])
-    if not any(sign in text for sign in "<[!&"):
+    """Markdown in which nothing is markup of a page, nothing is fetched, and no link runs anything.
+
+    So it is beside whatever else stands in the document: it leaves no fence open, and no picture for others to name.
+    """
+    if not any(sign in text for sign in ("<", "[", "```", "~~~")):
         return text
-    tokens = _markdown().parse(text)
-    if all(_is_harmless(token) for token in _flat(tokens)):
-        return text
-    code = {line for token in tokens if token.type == "fence" and token.map for line in range(*token.map)}
-    lines = text.split("\n")
-    return "\n".join(line if number in code else _defused(line) for number, line in enumerate(lines))
+    try:
+        return _judged(text)
+    except IndexError:  # markdown-it raises it at a quote in a list that ends with markup
+        return _fenced(text)
+
+
+def _judged(text: str) -> str:
+    known: JSON = {}
+    tokens = _markdown().parse(text, known)
+    defined = [*known.get("references", {}).values(), *known.get("duplicate_refs", [])]
+    links = [reference["href"] for reference in defined]
+    if not all(map(_is_harmless, tokens)) or not all(map(SAFE_LINK.match, links)) or _hidden_code(text, tokens):
+        lines = text.split("\n")
+        text = "\n".join(map(_defused, lines))
+        # Where code begins and ends is only known now: markup that was live ends elsewhere.
+        tokens = _markdown().parse(text)
+        code = _lines_of_code(tokens) - _hidden_code(text, tokens)
+        text = "\n".join(line if number in code else _defused(line) for number, line in enumerate(lines))
+    return text + _end_of_fence(text, tokens)
 
 
 def _is_harmless(token: Token) -> bool:
-    if token.type in ("html_block", "html_inline", "image"):
+    if token.type in ("html_block", "html_inline", "image") or token.level >= _NESTING - 2:
         return False
-    return token.type != "link_open" or SAFE_LINK.match(str(token.attrGet("href"))) is not None
+    if (token.type == "code_block" or token.level >= _DEEP) and _MARKUP.search(token.info + token.content):
+        return False  # whether that is code others judge otherwise
+    if token.type == "text" and re.search(r"!\[|<[A-Za-z/!?]", token.content):
+        return False  # a picture once its name is defined elsewhere; and browsers are content with less markup
+    if token.type == "link_open" and not SAFE_LINK.match(str(token.attrGet("href"))):
+        return False
+    inner = token.children or ()
+    formulas = token.content.count("$") > 1 or _DISPLAYED.search(token.content)
+    if formulas and any(child.type == "code_inline" and _MARKUP.search(child.content) for child in inner):
+        return False  # nbconvert reads formulas first, and may see other code
+    return all(map(_is_harmless, inner))
 
 
-def _flat(tokens: Sequence[Token]) -> Iterator[Token]:
-    for token in tokens:
-        yield token
-        yield from _flat(token.children or ())
+def _hidden_code(text: str, tokens: Sequence[Token]) -> set[int]:
+    """The lines of fences that are markup to whoever, as nbconvert, reads the formulas beside them first."""
+    lines, code = text.split("\n"), _lines_of_code(tokens)
+    if not any(_DISPLAYED.search(line) for number, line in enumerate(lines) if number not in code):
+        return set()
+    return {number for number in code if _MARKUP.search(lines[number])}
+
+
+def _lines_of_code(tokens: Sequence[Token]) -> set[int]:
+    """The lines in fences, without those that open them."""
+    fences = [token.map for token in tokens if token.type == "fence" and token.map and token.level < _DEEP]
+    return {line for start, end in fences for line in range(start + 1, end)}
+
+
+def _end_of_fence(text: str, tokens: Sequence[Token]) -> str:
+    """What closes a fence that the text leaves open, so that it does not swallow what follows."""
+    last = tokens[-1] if tokens else None
+    if last is None or last.type != "fence" or not last.map:
+        return ""
+    end = text.split("\n")[last.map[1] - 1]
+    sign = last.markup[0]
+    closes = re.fullmatch(rf" {{0,3}}{sign}{{{len(last.markup)},}}[ \t]*", end) and last.map[1] - last.map[0] > 1
+    return "" if closes else f"\n{last.markup}"
 
 
 def _defused(line: str) -> str:
     """A line of which nothing is read but its words."""
-    return re.sub(r"([\[\]])", r"\\\1", line.replace("<", "&lt;"))
+    return _BRACKET.sub(_as_text, line.replace("<", "&lt;"))
+
+
+def _as_text(found: re.Match[str]) -> str:
+    # Behind a backslash that is itself escaped another one might begin a formula.
+    return f"{found[1]}&#{ord(found[2])};" if found[1] else f"\\{found[2]}"
 
 
 @cache
 def _markdown() -> MarkdownIt:
     from markdown_it import MarkdownIt  # noqa: PLC0415 (only needed once something is shown)
 
-    markdown = MarkdownIt("commonmark", {"html": True}).enable("table")
+    markdown = MarkdownIt("commonmark", {"html": True, "maxNesting": _NESTING}).enable("table")
     markdown.validateLink = lambda url: True  # type: ignore[method-assign]  # noqa: ARG005 (its signature)
     return markdown
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..fold import Transcript
 from ..protocol import JSON
-from .markdown import question_markdown, step_markdown
+from .markdown import one_line, question_markdown, step_markdown
 from .transcript import exchanges, request_note, run_note
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def to_notebook(state: Transcript) -> NotebookNode:
         cells.append(make(source=source, metadata=metadata, id=f"cell-{len(cells) + 1}"))
 
     if state["title"]:
-        add("markdown", f"# {' '.join(re.findall(r'[^<>#`*_]+', state['title']))}")
+        add("markdown", f"# {one_line(state['title'])}")
     for message, run, steps, asides, requests in exchanges(state):
         for asked in (message, *asides):
             add("markdown", question_markdown(asked, run), message_id=asked["id"])
@@ -53,7 +53,7 @@ def to_notebook(state: Transcript) -> NotebookNode:
             origin = {"step_id": str(step.get("id")), "run_id": str(step.get("run_id")), "type": str(step["type"])}
             add("markdown" if code is None else "code", step_markdown(step) if code is None else code, **origin)
         for request in requests:
-            add("markdown", f"*{request_note(request)}*", request_id=request["request_id"])
+            add("markdown", f"*{one_line(request_note(request))}*", request_id=request["request_id"])
         if run is not None and (ended := run_note(run)):
             add("markdown", f"*{ended}*", run_id=run["run_id"])
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}

@@ -2,12 +2,15 @@
 
 import re
 from html.parser import HTMLParser
+from itertools import product
 
 import pytest
 from markdown_it import MarkdownIt
+from nbconvert.filters.markdown_mistune import markdown2html_mistune
 
 from reasoning_widget.export.html import to_html, to_page
 from reasoning_widget.export.markdown import to_markdown
+from reasoning_widget.export.notebook import to_notebook
 from tests.browser.hostile import PAYLOADS
 from tests.export.sessions import hand_made, png
 
@@ -56,17 +59,26 @@ class Page(HTMLParser):
 
 
 def hostile(payload):
-    return hand_made(
+    state = hand_made(
         {"type": "thought", "content": payload},
         {"type": "tool_use", "content": payload, "tool": {"name": payload, "arguments": payload}},
         {"type": "tool_result", "content": payload, "tool": {"name": payload}, "output": {"text/html": payload}},
         {"type": "tool_result", "content": "", "output": {"image/png": payload, "image/svg+xml": payload}},
+        {
+            "type": "tool_result",
+            "content": "",
+            "output": {payload: {"blob": "0", "size": 1}},
+            "scaled": {payload: [1, 1]},
+        },
         {"type": "final_answer", "content": payload},
         {"type": "error", "content": payload},
         {"type": payload, "content": payload, "status": payload},
         question=payload,
         title=payload,
     )
+    asked = {"request_id": "q", "run_id": "r", "step_id": None, "kind": "text", "prompt": payload, "expires": None}
+    state["requests"]["q"] = {**asked, "closed": {"request_id": "q", "reason": "answered", "value": payload}}
+    return state
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)
@@ -81,14 +93,72 @@ def test_hostile_text_is_text_on_a_page(payload):
         assert tag != "img"  # none of the payloads is a picture
 
 
-@pytest.mark.parametrize("payload", PAYLOADS)
-def test_hostile_text_is_text_in_markdown_too(payload):
-    tokens = MarkdownIt("commonmark", {"html": True}).enable("table").parse(to_markdown(hostile(payload)))
+def assert_dead(markdown):
+    """Nothing in it is markup of a page, is fetched, or runs."""
+    tokens = MarkdownIt("commonmark", {"html": True, "maxNesting": 200}).enable("table").parse(markdown)
     flat = [child for token in tokens for child in (token, *(token.children or ()))]
-
-    assert [token.content for token in flat if token.type in ("html_block", "html_inline", "image")] == []
+    assert [token.content for token in flat if token.type in ("html_block", "html_inline", "image")] == [], markdown
     links = [str(token.attrGet("href")) for token in flat if token.type == "link_open"]
-    assert [link for link in links if not re.match(r"https?:|mailto:|#", link)] == []
+    assert [link for link in links if not re.match(r"https?:|mailto:|#", link)] == [], markdown
+
+
+def assert_dead_converted(notebook):
+    """The same of what nbconvert, whose Markdown is another one, makes of the cells."""
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            assert_dead(cell.source)
+            elements = Page(markdown2html_mistune(cell.source)).elements
+            assert not {tag for tag, _ in elements} & {"img", "script", "iframe", "svg", "object", "form"}, cell.source
+            assert not [name for _, attributes in elements for name in attributes if name.startswith("on")], cell.source
+            links = [attributes.get("href", "#") for _, attributes in elements]
+            assert [link for link in links if not re.match(r"https?:|mailto:|#", link)] == [], cell.source
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_hostile_text_is_text_in_markdown_and_notebooks_too(payload):
+    assert_dead(to_markdown(hostile(payload)))
+    assert_dead_converted(to_notebook(hostile(payload)))
+
+
+PAIRS = (
+    ("<img src=http://evil.invalid/q onerror=alert(1)>", "<script>alert(1)</script>"),
+    ("[x]: http://evil.invalid/p.png", "![x] [x] ![x](http://evil.invalid/p.png)"),
+    ("[x]: javascript:alert(1)", "\\[x\\](javascript:alert(1)) \\\\[x](javascript:alert(1)) ![x] [x]"),
+)
+FRAMES = (
+    "{}",
+    "```\n{}\n```",
+    "```\n{}",
+    "~~~ {}\n",
+    "<pre>\n```\n</pre>\n\n```\n{}\n```\n",
+    "<!--\n```\n-->\n{}\n```",
+    "- {}\n- ```\n  {}",
+    "> {}\n> ```\n{}",
+    "> " * 45 + "{}",
+    "\t{}",
+    "`\u2028\n{}`",
+    "`` {} ``",
+    "$ ` $ {} `",
+    "$$\n\n```\n$$ {}\n```",
+    "\\begin{{a}} ``` {}",
+    "1. > <i>\n{}",
+)
+
+
+@pytest.mark.parametrize("frame", FRAMES)
+def test_hostile_texts_do_not_wake_one_another(frame):
+    for other, (first, second) in product(FRAMES, PAIRS):
+        before, behind = frame.format(first, first), other.format(second, second)
+        state = hand_made(
+            {"type": "thought", "content": before},
+            {"type": "thought", "content": f"{behind}\n\n{before}"},
+            {"type": "tool_use", "content": "", "tool": {"name": before, "arguments": behind}},
+            {"type": "final_answer", "content": behind},
+            question=before,
+            title=behind,
+        )
+        assert_dead(to_markdown(state))
+        assert_dead_converted(to_notebook(state))
 
 
 def test_markdown_that_is_harmless_is_passed_on_as_it_is():
@@ -104,6 +174,14 @@ def test_code_keeps_its_markup_beside_hostile_text():
 
     assert "&lt;b>bold&lt;/b>" in shown
     assert "```html\n<script>alert(1)</script>\n```" in shown
+
+
+def test_a_fence_that_is_left_open_does_not_swallow_what_follows():
+    shown = to_markdown(
+        hand_made({"type": "thought", "content": "```python\nx"}, {"type": "final_answer", "content": "y"})
+    )
+
+    assert "```python\nx\n```\n\n**Final answer**" in shown
 
 
 def test_the_fragment_can_be_read_without_its_styles():
