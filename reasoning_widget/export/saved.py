@@ -65,17 +65,28 @@ class Saver:
     def _kept(self, event: Frame) -> Frame:
         known = self._made.get(event["seq"])
         if known is None or known[0] != event:
-            data = self._step(event["data"]) if event["type"] == "reasoning_step" else mask_json(event["data"])
-            known = self._made[event["seq"]] = (event, {**event, "data": data})
+            known = self._made[event["seq"]] = (event, {**event, "data": self._data(event)})
         return known[1]
+
+    def _data(self, event: Frame) -> JSON:
+        if event["type"] == "reasoning_step":
+            return self._step(event["data"])
+        data: JSON = mask_json(event["data"])
+        if event["type"] == "session_info":
+            data["title"] = _masked_title(event["data"]["title"])
+        return data
 
     def _step(self, step: JSON) -> JSON:
         output = step.get("output")
-        kept: JSON = mask_json({name: value for name, value in step.items() if name != "output"})
+        unfinished = step.get("status") != "done" or "cut" in step
+        kept: JSON = mask_json({n: value for n, value in step.items() if n != "output"}, unfinished=unfinished)
         if output is not None:
             kept["output"] = {}
             for mime, value in output.items():
-                self._keep_value(kept, mime, value)
+                if mime == "text/plain" and isinstance(value, str):
+                    kept["output"][mime] = mask(value, unfinished=unfinished)
+                else:
+                    self._keep_value(kept, mime, value)
         if step["type"] in ("tool_use", "tool_result"):
             for channel in _CHANNELS:
                 self._cut(kept, channel)
@@ -99,9 +110,6 @@ class Saver:
     def _keep_value(self, step: JSON, mime: str, value: Any) -> None:
         """Put what is kept of a MIME value into the step's output."""
         output: JSON = step["output"]
-        if mime == "text/plain" and isinstance(value, str):
-            output[mime] = mask(value)
-            return
         reference = value if is_reference(value) else None
         if mime in PICTURES:
             found = self._find(value)
@@ -148,6 +156,11 @@ def folded(file: SessionFile) -> Transcript:
     for event in file["events"]:
         receive(state, event)
     return state
+
+
+def _masked_title(title: str) -> str:
+    """A title, which is mostly the beginning of a question: what was cut off may be the end of a secret."""
+    return f"{mask(title[:-1], unfinished=True)}…" if title.endswith("…") else mask(title)
 
 
 def _reference_to(value: Any) -> JSON:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import time
 import uuid
 
 import pytest
@@ -23,6 +24,15 @@ ENCODED = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTYifQ.Zm9vYmFyYmF6cXV4"
         ("xoxb-1234567890-abcdef", "Slack token"),
         ("AIza" + "a1B2c" * 7, "Google key"),
         ("hf_" + "a1B2" * 9, "Hugging Face token"),
+        ("gsk_" + "a1B2" * 13, "Groq key"),
+        ("xai-" + "a1B2" * 20, "xAI key"),
+        ("pplx-" + "a1B2" * 12, "Perplexity key"),
+        ("nvapi-" + "a1B2" * 16, "NVIDIA key"),
+        ("tvly-dev-" + "a1B2" * 8, "Tavily key"),
+        ("lsv2_pt_" + "a1b2" * 8 + "_a1b2c3d4e5", "LangSmith key"),
+        ("r8_" + "a1B2" * 9 + "c", "Replicate token"),
+        ("SG." + "a1B2" * 5 + "c3." + "a1B2" * 10 + "c3D", "SendGrid key"),
+        ("dop_v1_" + "a1b2" * 16, "DigitalOcean token"),
         ("glpat-" + "a1B2" * 5, "GitLab token"),
         (ENCODED, "token"),
         ("-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNz\n-----END OPENSSH PRIVATE KEY-----", "private key"),
@@ -39,6 +49,15 @@ def test_what_shows_by_its_form_that_it_is_a_secret_is_masked(secret, word):
     [
         "password=Tr0ub4dor&3",
         "password=letmein",
+        "password = letmein99",
+        "password=98765432",
+        "--password letmein99 --user me",
+        "password='$Tr0ub4dorSecret'",
+        "if password == 'Tr0ub4dor':",
+        'password: str = "Tr0ub4dor"',
+        "os.environ['PASSWORD'] = b'Tr0ub4dor'",
+        "api_key=a-abcd1234efgh5678",
+        "AccountName=me;AccountKey=abcd1234efgh5678+/==;EndpointSuffix=x",
         "DB_PASSWORD: 'Tr0ub4dor'",
         'api_key = "0123456789abcdef0123"',
         '{"api_key": "0123456789abcdef0123"}',
@@ -54,7 +73,9 @@ def test_what_stands_beside_a_name_of_a_secret_is_masked(text):
     masked = mask(text)
 
     assert "[masked: " in masked
-    assert not any(secret in masked for secret in ("Tr0ub4dor", "letmein", "0123456789abcdef", "abcd1234efgh5678"))
+    assert not any(
+        secret in masked for secret in ("Tr0ub4dor", "letmein", "98765432", "0123456789abcdef", "abcd1234efgh5678")
+    )
 
 
 def test_a_member_of_an_object_is_masked_by_its_name():
@@ -96,6 +117,81 @@ def test_masked_arguments_are_json_still():
 )
 def test_prose_hashes_and_placeholders_stay_as_they_are(text):
     assert mask(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "connect(token=session_id)",
+        "connect(token=session_id2, n=1)",
+        "connect(url, token=session)",
+        "token = session",
+        "const token = sessionId;",
+        "password=load_credential()",
+        "password=load2credential(name)",
+        "password=getpass()",
+        "token=config.token, key=1",
+        "token=tokens2[0]",
+        "token=request.headers['x']",
+        "if password==stored_hash:",
+        "elif token == 'keyword' or TOKEN_NAME == 'tokenName':",
+        "password='{entered}'",
+        "cursor.execute('… WHERE password=:password')",
+        'mysql --user=me --password="$MYSQL_PASSWORD"',
+        "the option --token takes a word",
+    ],
+)
+def test_code_that_holds_no_secret_stays_as_it_is(text):
+    assert mask(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ('with the password="SuperSecretPassw0', 'with the password="[masked: password]'),
+        ('with the password="', 'with the password="'),
+        ('{"api_key": "012', '{"api_key": "[masked: key]'),
+        (r"{\"client_secret\": \"012", r"{\"client_secret\": \"[masked: secret]"),
+        ("It is password=Tr0", "It is password=[masked: password]"),
+        ("It is ghp_a1B", "It is [masked: GitHub token]"),
+        ("It is sk-proj-a1", "It is [masked: API key]"),
+        ("It is AKIAIOSF", "It is [masked: AWS key]"),
+        (ENCODED[:30], "[masked: token]"),
+        ("Authorization: Bearer abc1", "Authorization: Bearer [masked: token]"),
+        ("postgres://me:Tr0", "postgres://me:[masked: password]"),
+        ("http://localhost:8888", "http://localhost:8888"),
+        ("a risk-based", "a risk-based"),
+        ("token = session", "token = session"),
+        ("what is the password", "what is the password"),
+    ],
+)
+def test_where_a_text_breaks_off_the_beginning_of_a_secret_is_one(text, masked):
+    assert mask(text, unfinished=True) == masked
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "token=",
+        "token='a",
+        "sk-",
+        "xai-",
+        "eyJa",
+        "eyJaaaaaaaaa-",
+        "eyJaaaaaaaa.",
+        "://a:",
+        "a_",
+        "aA",
+        "--a-b-c-",
+        "SG.",
+    ],
+)
+@pytest.mark.parametrize("begin", ["", "password=", "--token "])
+def test_no_text_takes_long(begin, part):
+    begun = time.perf_counter()
+    mask(begin + part * (200_000 // len(part)), unfinished=True)
+
+    assert time.perf_counter() - begun < 5  # what looks back over the text at each part takes minutes
 
 
 def test_masking_again_changes_nothing():

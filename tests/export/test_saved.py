@@ -7,7 +7,7 @@ import json
 import pytest
 from PIL import Image
 
-from reasoning_widget.export.html import to_html
+from reasoning_widget.export.html import to_html, to_page
 from reasoning_widget.export.log import newest_events
 from reasoning_widget.export.markdown import to_markdown, to_plain
 from reasoning_widget.export.saved import SavedTranscript, Saver, folded
@@ -151,6 +151,39 @@ async def test_a_secret_that_the_cut_would_split_is_masked_first():
     (step,) = steps(saved(session))
 
     assert KEY[:12] not in step["content"]
+
+
+@pytest.mark.parametrize(
+    ("question", "secret"),
+    [
+        ('Log in to the measuring station of the lake with the password="SuperSecretPassw0rd99xyz" now', "SuperS"),
+        (f"Fetch what is new in the repository of the measuring station with ghp_{'a1B2' * 9}", "ghp_"),
+    ],
+)
+async def test_a_secret_that_the_title_cuts_is_masked(question, secret):
+    session, runner = open_session()
+    ask(session, question, "m1")
+    runner.run.end()
+    assert secret in str(session.state["title"])
+
+    file = saved(session)
+
+    assert secret not in json.dumps(file)
+    assert secret not in to_page(folded(file))
+    assert str(folded(file)["title"]).endswith("]…")
+
+
+async def test_a_secret_that_has_come_in_part_is_masked():
+    session, runner = open_session()
+    ask(session, "Log in", "m1")
+    runner.run.emit({"type": "thought", "id": "t", "content": f"With {KEY[:8]}", "status": "streaming"})
+    tool: ToolCall = {"name": "login", "arguments": '{"password": "Tr0'}
+    runner.run.emit({"type": "tool_use", "id": "u", "content": "", "tool": tool, "status": "streaming"})
+    output = {"text/plain": "got ghp_a1"}
+    runner.run.emit({"type": "tool_result", "id": "r", "content": "", "output": output, "status": "streaming"})
+
+    for form in forms(saved(session)):
+        assert not any(begun in form for begun in (KEY[:8], "Tr0", "ghp_"))
 
 
 async def test_the_limits_are_configurable(monkeypatch):
