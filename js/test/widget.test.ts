@@ -58,6 +58,24 @@ describe("the cards", () => {
     expect(open("Thought, step 1")).toBe("true");
   });
 
+  it("show drawings as pictures, and name what they cannot show", async () => {
+    const svg = "<svg width='7'><script>hit()</script></svg>";
+    await page.hear(
+      ...RUN,
+      step(3, "d", { type: "tool_result", output: { "image/svg+xml": [svg.slice(0, 9), svg.slice(9)] } }),
+      step(4, "o", { type: "tool_result", output: { "text/plain": "printed", "application/x-scroll": "?" } }),
+    );
+    for (const name of ["Tool result, step 1", "Tool result, step 2"]) page.button(name, page.card(name)).click();
+    await page.drawn();
+    const picture = page.card("Tool result, step 1").querySelector("img");
+    expect(decodeURIComponent(picture?.getAttribute("src") ?? "")).toBe(
+      `data:image/svg+xml,${svg.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"')}`,
+    );
+    const text = page.card("Tool result, step 2").textContent;
+    expect(text).toContain("printed");
+    expect(text).toContain("This cannot be shown here: application/x-scroll");
+  });
+
   it("of a plain chat are the answer, and what went wrong", async () => {
     await page.hear(
       asked(1, "m", "Why?"),

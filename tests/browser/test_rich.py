@@ -16,12 +16,16 @@ OUTPUTS = """
     PNG = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
     BAD = "<table><tr><td>safe</td></tr></table><img src='https://example.org/x.png' alt='spy'>" \\
         "<script>window.hit = 1</script><img src=x onerror='window.hit = 1'>"
+    SVG = "<svg width='70' height='30'><script>window.hit = 1</script><circle r='9' onload='window.hit = 1'/>" \\
+        "<image href='https://example.org/x.png'/></svg>"
 
     OUTPUTS = {
         "table": {"text/html": "<table><tr><th>Month</th></tr><tr><td>June</td></tr></table>", "text/plain": "printed"},
         "plot": {"application/vnd.vegalite.v5+json": {**PLOT, "data": DATA}, "image/png": PNG},
         "formula": {"text/latex": "$$\\\\frac{824}{2}$$"},
         "picture": {"image/png": PNG},
+        "drawing": {"image/svg+xml": SVG},
+        "unknown": {"application/x-scroll": "?", "application/x-tablet": "?"},
         "markdown": {"text/markdown": "Some **bold** ![spy](https://example.org/x.png)"},
         "hostile": {"text/html": BAD},
         "far": {"application/vnd.vegalite.v5+json": {**PLOT, "data": {"url": "https://example.org/x.csv"}}},
@@ -63,6 +67,8 @@ def test_tables_plots_formulas_and_pictures_are_drawn(show):
 
     expect(show("picture").get_by_role("img", name="Output of the tool")).to_be_visible()
 
+    expect(show("unknown")).to_contain_text("This cannot be shown here: application/x-scroll, application/x-tablet")
+
     markdown = show("markdown")
     expect(markdown.locator("strong")).to_have_text("bold")
     expect(markdown.get_by_role("link", name="[spy]")).to_be_visible()
@@ -72,6 +78,10 @@ def test_what_is_hostile_is_drawn_without_its_sting(show):
     card = show("hostile")
     expect(card.locator("td")).to_have_text("safe")
     expect(card.locator("img, script")).to_have_count(0)
+
+    drawing = show("drawing").get_by_role("img", name="Output of the tool")
+    expect(drawing).to_be_visible()
+    assert drawing.evaluate("async image => { await image.decode(); return image.naturalWidth; }") == 70
 
     card = show("far")
     expect(card.get_by_role("button", name="Show it")).to_be_visible()

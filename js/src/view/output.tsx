@@ -12,18 +12,24 @@ import { PlainText } from "./text.tsx";
 import "./output.css";
 
 const PICTURES = ["image/png", "image/jpeg", "image/gif", "image/webp"];
+const SVG = "image/svg+xml";
 /** What is drawn without the page's help, best first. */
-const TYPES = [...PICTURES, "text/html", "text/markdown"];
+const TYPES = [...PICTURES, SVG, "text/html", "text/markdown"];
 const BASE64 = /^[A-Za-z0-9+/=\s]+$/;
 
 /** What a tool displayed: a Jupyter MIME bundle. What it printed is its plain text. */
 export function Output({ bundle }: { bundle: Record<string, unknown> }): VNode {
   const { "text/plain": printed, ...shown } = bundle;
-  const type = richModule()?.preferred(shown) ?? TYPES.find((other) => other in shown);
+  const types = Object.keys(shown);
+  const type = richModule()?.preferred(shown) ?? TYPES.find((other) => types.includes(other));
   return (
     <>
       {printed !== undefined && printed !== "" && <MimeValue type="text/plain" value={printed} />}
-      {type && <MimeValue type={type} value={shown[type]} />}
+      {type ? (
+        <MimeValue type={type} value={shown[type]} />
+      ) : (
+        types.length > 0 && <div class="rw-note">{trans.__("This cannot be shown here: %1", types.join(", "))}</div>
+      )}
     </>
   );
 }
@@ -47,7 +53,7 @@ function Blob({ type, reference }: { type: string; reference: BlobReference }): 
 function Shown({ type, value }: { type: string; value: unknown }): VNode {
   const text = Array.isArray(value) ? value.join("") : String(value);
   if (type === "text/plain") return <PlainText text={text} />;
-  if (PICTURES.includes(type)) return <Picture type={type} text={text} />;
+  if (PICTURES.includes(type) || type === SVG) return <Picture type={type} text={text} />;
   if (type === "text/markdown") return <Drawn value={text} draw={drawMarkdown} />;
   const rich = richModule();
   if (!rich) return <Drawn value={text} draw={(root) => root.replaceChildren(sanitizeHtml(text))} />;
@@ -55,9 +61,22 @@ function Shown({ type, value }: { type: string; value: unknown }): VNode {
   return <Drawn value={text} draw={(root) => rich.render(root, type, sanitizedHtml(text))} />;
 }
 
+/** A drawing, too, is a picture: there it runs nothing and fetches nothing. */
 function Picture({ type, text }: { type: string; text: string }): VNode {
-  if (!BASE64.test(text)) return <div class="rw-note">{trans.__("This picture cannot be shown.")}</div>;
-  return <img class="rw-picture" src={`data:${type};base64,${text}`} alt={trans.__("Output of the tool")} />;
+  const drawing = type === SVG;
+  if (!drawing && !BASE64.test(text)) return <div class="rw-note">{trans.__("This picture cannot be shown.")}</div>;
+  return (
+    <img
+      class="rw-picture"
+      src={drawing ? drawingUrl(text) : `data:${type};base64,${text}`}
+      alt={trans.__("Output of the tool")}
+    />
+  );
+}
+
+function drawingUrl(svg: string): string {
+  const named = svg.includes("xmlns=") ? svg : svg.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"');
+  return `data:${SVG},${encodeURIComponent(named)}`;
 }
 
 /** Anything that only the page can draw. What might fetch something is drawn when the reader wants it. */
