@@ -5,8 +5,12 @@ from __future__ import annotations
 import base64
 import binascii
 import io
+import math
 import warnings
-from typing import Final
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 PICTURES: Final = ("image/png", "image/jpeg", "image/webp", "image/gif")
 """The MIME types of pictures that are shown: base64 in a MIME bundle."""
@@ -14,21 +18,35 @@ PICTURES: Final = ("image/png", "image/jpeg", "image/webp", "image/gif")
 _MAX_PIXELS: Final = 100_000_000
 """A picture that claims to be larger is not opened: it may be made to fill the memory."""
 
-_JPEG_QUALITY: Final = 80
+_QUALITY: Final = 80  # of JPEG and WebP
+_STEP: Final = 0.9  # of the side: what a picture that is too long loses at least
+_MIN_SIDE: Final = 16  # pixels
 
 
-def smaller(encoded: str, mime: str, side: int) -> tuple[str, tuple[int, int] | None] | None:
-    """A picture no side of which is longer than `side` pixels.
+class Picture(NamedTuple):
+    """A picture as it is kept."""
 
-    Without Pillow, an optional library, every picture is as it was.
+    mime: str
+    encoded: str
+    """Base64."""
+    was: tuple[int, int] | None
+    """Its width and height, if it had more pixels."""
+
+
+def smaller(encoded: str, mime: str, side: int, longest: int) -> Picture | None:
+    """A picture that is not larger than is allowed, as similar as can be to what it was.
+
+    One that is too long with so few pixels, such as a photograph as PNG, becomes a JPEG, or a WebP if one can see
+    through it, and if need be has fewer pixels still. Without Pillow, an optional library, every picture is as it was.
 
     Args:
         encoded: The picture, as base64.
-        mime: Its type, one of `PICTURES`; the result has the same.
-        side: Pixels.
+        mime: Its type, one of `PICTURES`.
+        side: The pixels that its longer side may have.
+        longest: The characters that its base64 may have.
 
     Returns:
-        The picture as base64, and the width and height it had if it was made smaller; None if it is no picture.
+        The picture; None if it is none, or cannot be so small.
     """
     try:
         data = base64.b64decode("".join(encoded.split()), validate=True)
@@ -37,24 +55,45 @@ def smaller(encoded: str, mime: str, side: int) -> tuple[str, tuple[int, int] | 
     try:
         from PIL import Image  # noqa: PLC0415 (optional, and slow to import)
     except ImportError:
-        return encoded, None
+        return Picture(mime, encoded, None) if len(encoded) <= longest else None
     try:
         with warnings.catch_warnings(), Image.open(io.BytesIO(data), formats=[_format(mime)]) as picture:
             warnings.simplefilter("ignore")
-            size = picture.size
-            if max(size) <= side:
-                return encoded, None
-            if size[0] * size[1] > _MAX_PIXELS:
+            if max(picture.size) <= side and len(encoded) <= longest:
+                return Picture(mime, encoded, None)
+            if picture.width * picture.height > _MAX_PIXELS:
                 return None
-            reduced: Image.Image = picture if picture.mode in ("RGB", "RGBA", "L", "LA") else picture.convert("RGBA")
-            if mime == "image/jpeg":
-                reduced = reduced.convert("RGB")
-            reduced.thumbnail((side, side))
-            written = io.BytesIO()
-            reduced.save(written, _format(mime), optimize=True, quality=_JPEG_QUALITY)
+            return _reduced(picture, mime, side, longest)
     except Exception:  # noqa: BLE001 (each of Pillow's readers has errors of its own)
         return None
-    return base64.b64encode(written.getvalue()).decode(), size
+
+
+def _reduced(picture: Image.Image, mime: str, side: int, longest: int) -> Picture | None:
+    was = picture.size
+    reduced = picture if picture.mode in ("RGB", "RGBA", "L", "LA") else picture.convert("RGBA")
+    reduced.thumbnail((side, side))
+    encoded = _encoded(reduced, mime)
+    if len(encoded) > longest:
+        mime = "image/webp" if _is_transparent(reduced) else "image/jpeg"
+        encoded = _encoded(reduced, mime)
+    while len(encoded) > longest:
+        side = int(max(reduced.size) * min(math.sqrt(longest / len(encoded)), _STEP))
+        if side < _MIN_SIDE:
+            return None
+        reduced.thumbnail((side, side))
+        encoded = _encoded(reduced, mime)
+    return Picture(mime, encoded, was if reduced.size != was else None)
+
+
+def _is_transparent(picture: Image.Image) -> bool:
+    return picture.mode.endswith("A") and picture.getchannel("A").getextrema() != (255, 255)
+
+
+def _encoded(picture: Image.Image, mime: str) -> str:
+    written = io.BytesIO()
+    colours = picture.convert("RGB") if mime == "image/jpeg" else picture
+    colours.save(written, _format(mime), optimize=True, quality=_QUALITY)
+    return base64.b64encode(written.getvalue()).decode()
 
 
 def _format(mime: str) -> str:

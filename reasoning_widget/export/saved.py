@@ -31,7 +31,11 @@ class SavedTranscript(Configurable):
     max_value = Int(
         32_768, min=0, help="The longest table, plot or other rich output of a tool that is kept, in bytes of JSON."
     ).tag(config=True)
-    max_picture = Int(800, min=16, help="The longer side of a picture that is kept, in pixels.").tag(config=True)
+    max_picture = Int(
+        800,
+        min=16,
+        help="The longer side of a picture that is kept, in pixels. One that is long even so is kept as JPEG or WebP.",
+    ).tag(config=True)
 
 
 class Saver:
@@ -113,14 +117,13 @@ class Saver:
         reference = value if is_reference(value) else None
         if mime in PICTURES:
             found = self._find(value)
-            picture = smaller(found, mime, self._limits.max_picture) if isinstance(found, str) else None
-            if picture is not None:
-                value, was = picture
-                if was is not None:
-                    step["scaled"] = {**(step.get("scaled") or {}), mime: list(was)}
-                if len(value) <= max(self._limits.max_value, self._limits.max_picture**2 // 4):
-                    output[mime] = value
-                    return
+            longest = max(self._limits.max_value, self._limits.max_picture**2 // 4)
+            kept = smaller(found, mime, self._limits.max_picture, longest) if isinstance(found, str) else None
+            if kept is not None:
+                output[kept.mime] = kept.encoded
+                if kept.was is not None:
+                    step["scaled"] = {**(step.get("scaled") or {}), kept.mime: list(kept.was)}
+                return
         elif reference is None:
             value = mask_json(value)
             if len(msgspec.json.encode(value)) <= self._limits.max_value:

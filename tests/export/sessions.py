@@ -25,6 +25,16 @@ def png(width: int, height: int) -> str:
     return base64.b64encode(written.getvalue()).decode()
 
 
+def photograph(width: int, height: int, *, transparent: bool = False) -> str:
+    """A PNG that holds as much as one can, as base64."""
+    bands = [Image.effect_noise((width, height), 80) for _ in "RGB"]
+    if transparent:
+        bands.append(Image.radial_gradient("L").resize((width, height)))
+    written = io.BytesIO()
+    Image.merge("RGBA" if transparent else "RGB", bands).save(written, "PNG")
+    return base64.b64encode(written.getvalue()).decode()
+
+
 def broken_png(side: int = 900) -> str:
     """A picture that goes wrong behind its first part, as base64."""
     data = base64.b64decode(png(side, side))

@@ -12,7 +12,7 @@ from reasoning_widget.export.log import newest_events
 from reasoning_widget.export.markdown import to_markdown, to_plain
 from reasoning_widget.export.saved import SavedTranscript, Saver, folded
 from reasoning_widget.protocol import ToolCall
-from tests.export.sessions import KEY, broken_png, png
+from tests.export.sessions import KEY, broken_png, photograph, png
 from tests.session.manual import ask, open_session
 
 LONG = "0123456789" * 5_000
@@ -93,6 +93,42 @@ async def test_small_pictures_stay_as_they_are_and_what_is_none_is_left_out():
 
     assert small["output"] == {"image/png": picture}
     assert ["blob" in step["output"]["image/png"] for step in broken] == [True, True]
+
+
+@pytest.mark.parametrize("size", [(640, 480), (2000, 1500)])
+@pytest.mark.parametrize(("transparent", "mime"), [(False, "image/jpeg"), (True, "image/webp")])
+async def test_a_photograph_is_kept_however_large_it_is(size, transparent, mime):
+    session, runner = open_session()
+    ask(session, "Draw", "m1")
+    output = {"image/png": photograph(*size, transparent=transparent), "text/plain": "<Figure>"}
+    runner.run.emit({"type": "tool_result", "content": "", "tool": {"name": "draw"}, "output": output})
+    runner.run.end()
+
+    file = saved(session)
+    (step,) = steps(file)
+    kept = Image.open(io.BytesIO(base64.b64decode(step["output"][mime])))
+
+    assert set(step["output"]) == {mime, "text/plain"}
+    assert len(step["output"][mime]) <= 160_000
+    assert min(kept.size) >= 200
+    assert kept.has_transparency_data == transparent
+    assert step.get("scaled", {mime: list(kept.size)}) == {mime: list(size)}
+    assert f"data:{mime};base64,{step['output'][mime]}" in to_html(folded(file))
+
+
+async def test_a_large_picture_that_is_opaque_though_it_need_not_be_keeps_its_colours():
+    session, runner = open_session()
+    ask(session, "Draw", "m1")
+    plain = Image.open(io.BytesIO(base64.b64decode(photograph(640, 480))))
+    written = io.BytesIO()
+    plain.convert("RGBA").save(written, "PNG")
+    output = {"image/png": base64.b64encode(written.getvalue()).decode()}
+    runner.run.emit({"type": "tool_result", "content": "", "tool": {"name": "draw"}, "output": output})
+    runner.run.end()
+
+    (step,) = steps(saved(session))
+
+    assert set(step["output"]) == {"image/jpeg"}
 
 
 async def test_a_picture_that_goes_wrong_in_the_middle_is_left_out_and_said_to_be():
