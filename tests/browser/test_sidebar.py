@@ -222,6 +222,25 @@ def test_it_opens_from_the_launcher(sidebar):
     expect(sidebar.tab("Hello?")).to_be_visible()
 
 
+def test_the_key_that_opens_the_panel_for_the_first_time_leads_into_it(notebook, sidebar):
+    keyboard = sidebar.page.keyboard
+    notebook.select(0)
+    keyboard.press("Control+Alt+.")
+    expect(sidebar.search).to_be_focused()
+    sidebar.ask("Where does the cursor go?")
+    notebook.command("application:toggle-right-area")
+    expect(sidebar.region).to_be_hidden()
+    with sidebar.page.expect_response(
+        lambda response: "/api/workspaces/" in response.url and response.request.method == "PUT"
+    ):
+        notebook.select(0)
+    notebook.reload()
+    notebook.select(0)
+    keyboard.press("Control+Alt+.")
+    expect(sidebar.chat.message).to_be_focused()
+    expect(sidebar.title).to_have_text("Where does the cursor go?")
+
+
 def test_a_session_can_be_held_with_the_keyboard_alone(notebook, sidebar):
     keyboard = sidebar.page.keyboard
     notebook.select(0)

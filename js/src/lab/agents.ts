@@ -27,7 +27,7 @@ const NAMESPACE = "reasoning-widget-sessions";
 
 /** The panel fetches what it shows when it is first seen. */
 class AgentPanel extends Panel {
-  constructor(readonly fill: () => void) {
+  constructor(readonly fill: () => Promise<unknown>) {
     super();
     this.id = PANEL;
     this.node.style.overflow = "hidden";
@@ -36,12 +36,12 @@ class AgentPanel extends Panel {
 
   protected override onBeforeShow(message: Message): void {
     super.onBeforeShow(message);
-    this.fill();
+    void this.fill();
   }
 
   protected override onActivateRequest(message: Message): void {
     super.onActivateRequest(message);
-    this.widgets.find((widget) => !widget.isHidden)?.activate();
+    void this.fill().then(() => this.widgets.find((widget) => !widget.isHidden)?.activate());
   }
 }
 
@@ -77,7 +77,7 @@ export const agents: JupyterFrontEndPlugin<void> = {
     const tabs = new WidgetTracker<MainAreaWidget>({ namespace: NAMESPACE });
     const showPanel = (): void => void app.commands.execute(commands.SHOW_PANEL);
     const status = new StatusItem(trans.__("Show agent sessions"), showPanel);
-    const panel = new AgentPanel(() => void getSidebar());
+    const panel = new AgentPanel(() => getSidebar());
     panel.title.icon = agentIcon;
     panel.title.caption = trans.__("Agent Sessions");
     panel.node.setAttribute("role", "region");
