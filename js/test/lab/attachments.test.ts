@@ -72,6 +72,30 @@ describe("a cell that is attached", () => {
     expect(attachment.output).toBe("a\nb\n<Figure>\n(a picture, image/png)\nTraceback\nE: bad");
   });
 
+  it.each([
+    [
+      "the text of a page",
+      { "text/html": ["<style>p {}</style><p>Used:</p><table><tr><th>June</th><td>301</td></tr>", "<tr><td>July"] },
+      "Used:\nJune\t301\nJuly",
+    ],
+    ["a page, not the name of its object", { "text/html": "<b>x</b>", "text/plain": "<a.B object>" }, "x"],
+    ["the source of a formula", { "text/latex": "$x^2$" }, "$x^2$"],
+    ["the type of what has no words", { "text/html": "<div id='plot'></div>" }, "(an output, text/html)"],
+    ["a plot's data", { "application/vnd.vegalite.v5+json": { mark: "bar" } }, '{"mark":"bar"}'],
+    ["words rather than a page", { "text/html": "<b>x</b>", "text/plain": "printed" }, "printed"],
+    ["the name of an object, if that is all", { "text/plain": "<a.B object at 0x1f>" }, "<a.B object at 0x1f>"],
+  ])("gives as its output %s", (_, data, words) => {
+    const cell = codeCell([{ output_type: "display_data", data }]);
+    expect(attachmentOf(cell, { path: "energy.ipynb" }, "python").output).toBe(words);
+  });
+
+  it("gives the beginning and the end of a large plot's data", () => {
+    const data = { "application/vnd.vega.v5+json": { data: "x".repeat(10_000) } };
+    const { output } = attachmentOf(codeCell([{ output_type: "display_data", data }]), { path: "e.ipynb" }, "python");
+    expect(output).toMatch(/^{"data":"x+\n… \d+ characters left out …\nx+"}$/);
+    expect(output.length).toBeLessThan(2100);
+  });
+
   it("is there once, and beside it the same cell of a copy of its notebook", () => {
     const again = { ...CELL, source: "1 / 2" };
     const copied = { ...CELL, place: { notebook: { path: "house/energy-Copy1.ipynb" }, cell: "c1" } };

@@ -9,6 +9,11 @@ import type { Words } from "../../words.ts";
 /** Longer sources and outputs are cut to so many UTF-16 units: the beginning and the end stay. */
 export const MAX_SOURCE = 20_000;
 export const MAX_OUTPUT = 4000;
+/** So much is left of data that a page would draw, such as a plot's. */
+const MAX_DATA = 2000;
+
+/** A plain text that only names what the other types show, as in `<IPython.core.display.HTML object>`. */
+const NAMES_ONLY = /^<[\w.]+ (?:\d+ )?object(?: at \w+)?>/;
 
 /** A cell, as it was when it was attached. */
 export interface Attachment {
@@ -116,9 +121,32 @@ function outputInWords(value: unknown): string {
   if (output.output_type === "error") {
     return output.traceback?.length ? output.traceback.join("\n") : `${output.ename}: ${output.evalue}`;
   }
-  const text = output.data?.["text/markdown"] ?? output.data?.["text/plain"];
-  const other = Object.keys(output.data ?? {}).filter((type) => type.startsWith("image/"));
-  return [joined(text), ...other.map((type) => `(a picture, ${type})`)].filter(Boolean).join("\n");
+  const data = output.data ?? {};
+  const pictures = Object.keys(data).filter((type) => type.startsWith("image/"));
+  return [dataInWords(data), ...pictures.map((type) => `(a picture, ${type})`)].filter(Boolean).join("\n");
+}
+
+function dataInWords(data: Record<string, unknown>): string {
+  const plain = joined(data["text/plain"]);
+  const said = joined(data["text/markdown"]) || (NAMES_ONLY.test(plain) ? "" : plain);
+  if (said) return said;
+  const others = Object.entries(data).filter(([type]) => type !== "text/plain" && !type.startsWith("image/"));
+  const words = others.map(([type, value]) => valueInWords(type, value) || `(an output, ${type})`);
+  return words.join("\n") || plain;
+}
+
+function valueInWords(type: string, value: unknown): string {
+  if (type === "text/html") return textOfHtml(joined(value));
+  return cut(typeof value === "object" && !Array.isArray(value) ? JSON.stringify(value) : joined(value), MAX_DATA);
+}
+
+/** What is read of a page. Nothing of it is loaded or run. */
+function textOfHtml(html: string): string {
+  const { body } = new DOMParser().parseFromString(html, "text/html");
+  for (const unread of body.querySelectorAll("script, style")) unread.remove();
+  for (const cell of body.querySelectorAll("td, th")) cell.append("\t");
+  for (const block of body.querySelectorAll("br, div, h1, h2, h3, h4, h5, h6, li, p, tr")) block.after("\n");
+  return (body.textContent ?? "").replace(/\s*\n\s*/g, "\n").trim();
 }
 
 function joined(text: unknown): string {
