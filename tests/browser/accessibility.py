@@ -46,6 +46,26 @@ _LISTEN = """root => {
 }"""
 
 
+# What would move, or moves: pseudo-elements, too.
+_MOVING = """root => {
+    const moving = [];
+    for (const element of [root, ...root.querySelectorAll("*")]) {
+        for (const pseudo of ["", "::before", "::after"]) {
+            const { animationName, transitionDuration } = getComputedStyle(element, pseudo || null);
+            const takesTime = transitionDuration.split(",").some(duration => parseFloat(duration) > 0.001);
+            if (animationName !== "none" || takesTime) moving.push(element.className + pseudo);
+        }
+    }
+    const animations = document.getAnimations().filter(({ effect }) => root.contains(effect.target));
+    return moving.concat(animations.map(({ effect }) => "now: " + effect.target.className));
+}"""
+
+_WITH_EDGE = """root => [...root.querySelectorAll("article, .rw-switch-track, .rw-composer-box")].map(element => {
+    const style = getComputedStyle(element);
+    return parseFloat(style.borderInlineStartWidth) > 0 && style.borderInlineStartStyle !== "none";
+})"""
+
+
 def violations(part: Locator) -> list[Any]:
     """What axe finds: the rule, in words, where, and what to do."""
     if not part.page.evaluate("'axe' in window"):
@@ -63,3 +83,15 @@ def heard(part: Locator) -> list[str]:
     """What has been said since `listen`."""
     said: list[str] = part.page.evaluate("window.heard")
     return said
+
+
+def moving(part: Locator) -> list[str]:
+    """What moves, or would once it changes, by its class."""
+    found: list[str] = part.evaluate(_MOVING)
+    return found
+
+
+def with_edge(part: Locator) -> list[bool]:
+    """Of each card and control that only a colour tells from what is around it: whether it has an edge, too."""
+    found: list[bool] = part.evaluate(_WITH_EDGE)
+    return found

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.accessibility import heard, listen, violations
+from tests.browser.accessibility import heard, listen, moving, violations, with_edge
 from tests.browser.lab import DARK, LIGHT
 from tests.browser.sidebar import Sidebar
 from tests.browser.test_look import ALL_FIVE
@@ -98,16 +98,48 @@ def test_what_the_agent_asks_is_said_once(lab):
     assert [words for words in said if "Delete" in words] == ["Approval requested: Delete the file?"]
 
 
-def test_nothing_moves_where_motion_is_unwanted(lab):
-    """The tests' windows ask for reduced motion."""
-    chat = lab.open(ALL_FIVE).open_chat()
-    chat.ask("go")
-    expect(chat.card("Final answer")).to_have_attribute("data-status", "done")
-    moving = chat.region.evaluate(
-        """root => [...root.querySelectorAll("*")].map(element => getComputedStyle(element))
-            .filter(style => style.animationName !== "none" || parseFloat(style.transitionDuration) > 0.001).length"""
-    )
-    assert moving == 0
+def test_while_a_run_is_on_axe_finds_nothing_and_nothing_moves_where_motion_is_unwanted(lab, story, model):
+    """The tests' windows ask for reduced motion; at the end this one does not, to know that what moves is found."""
+    chat = lab.open(RESEARCHER).open_chat()
+    page, light = chat.region.page, chat.region.locator(".rw-pulse-low").first
+    chat.ask("story?")
+    expect(chat.card("Thought")).to_have_attribute("data-status", "streaming")
+    expect(light).to_have_css("opacity", "1")
+    assert moving(chat.region) == []
+    assert violations(chat.region) == []
+    chat.reasoning.click()
+    assert moving(chat.region) == []
+
+    page.emulate_media(reduced_motion="no-preference")
+    expect(light).to_have_css("opacity", "0.35")
+    assert "rw-switch-track::after" in moving(chat.region)
+    chat.stop.click()
+    chat.expect_ready()
+
+
+def test_in_the_sidebar_and_in_a_tab_too_also_with_forced_colours(lab, model):
+    model.script("marmot", [[think("It sleeps."), say("It is "), gate("awake"), say("awake.")]])
+    sidebar = Sidebar(lab.open("1 + 1").page)
+    sidebar.new().ask("What does the marmot do?")
+    for open_elsewhere in (True, False):
+        chat = sidebar.chat if open_elsewhere else sidebar.tab_chat()
+        view = sidebar.page.locator(".rw-lab-chat").locator("visible=true")
+        expect(chat.card("Final answer")).to_contain_text("It is")
+        expect(view.locator(".rw-pulse-low").first).to_have_css("opacity", "1")
+        for colours in ("none", "active"):
+            sidebar.page.emulate_media(forced_colors=colours)
+            assert moving(view) == []
+            assert violations(view) == []
+        edges = with_edge(view)
+        assert len(edges) == 4
+        assert all(edges)
+        sidebar.page.emulate_media(forced_colors="none")
+        if open_elsewhere:
+            sidebar.region.get_by_role("button", name="Open in a tab").click()
+            expect(sidebar.search).to_be_visible()
+            assert moving(sidebar.region) == []
+    model.open("awake")
+    chat.expect_ready()
 
 
 @pytest.fixture
@@ -121,12 +153,7 @@ def test_with_forced_colours_cards_and_states_can_be_told_apart(lab):
     chat.ask("fail")
     notebook.wait_for_saved("The well is dry.")
     expect(chat.card("Error")).to_be_visible()
-    edges = chat.region.evaluate(
-        """root => [...root.querySelectorAll("article, .rw-switch-track, .rw-composer-box")].map(element => {
-            const style = getComputedStyle(element);
-            return parseFloat(style.borderInlineStartWidth) > 0 && style.borderInlineStartStyle !== "none";
-        })"""
-    )
+    edges = with_edge(chat.region)
     assert len(edges) == 7
     assert all(edges)
     bars = chat.region.evaluate(

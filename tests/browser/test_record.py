@@ -14,7 +14,7 @@ import nbformat
 import pytest
 from playwright.sync_api import Dialog, Page, expect
 
-from tests.browser.accessibility import violations
+from tests.browser.accessibility import moving, violations, with_edge
 from tests.browser.chat import CHAT_WITH, Chat
 from tests.browser.hostile import PAYLOADS
 from tests.browser.lab import DARK, LIGHT
@@ -133,6 +133,18 @@ def test_axe_finds_nothing_in_it_and_every_text_can_be_read(lab, record, theme):
     expect(output.get_by_role("status")).to_have_text("1 of 2")
     assert violations(output) == []
     assert [(text, ratio) for text, ratio in contrasts(output) if ratio < READABLE] == []
+
+
+def test_nothing_in_it_moves_and_its_cards_can_be_told_apart_with_forced_colours(lab, record):
+    notebook = lab.open_without_kernel(record.path)
+    words(notebook.chat(0))
+    output = notebook.output(0).locator(".rw-session")
+    assert moving(output) == []
+    notebook.page.emulate_media(forced_colors="active")
+    edges = with_edge(output)
+    assert len(edges) == 15
+    assert all(edges)
+    assert violations(output) == []
 
 
 def test_it_is_folded_and_searched_with_the_keyboard_alone(lab, record):

@@ -168,6 +168,7 @@ def test_a_cell_is_asked_about_and_the_answer_becomes_cells(lab, model):
     dialog = page.get_by_role("dialog")
     expect(dialog.locator("[data-change=added]")).to_contain_text("price = 3")
     expect(dialog.locator("[data-change=same]")).to_contain_text("print(price)")
+    assert violations(dialog) == []
     dialog.get_by_role("button", name="Replace").click()
     expect(notebook.cell(0)).to_contain_text("price = 3")
     answer.get_by_role("button", name="Copy", exact=True).click()
