@@ -18,6 +18,8 @@ COLUMNS: Final = (
     *("run_id", "step_id", "question", "agent", "type", "status", "iteration", "time", "duration"),
     *("tool", "arguments", "content", "input_tokens", "output_tokens"),
 )
+_MOST: Final = 2**63 - 1
+"""Whoever edited a file may have written a number that no column holds."""
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -31,10 +33,13 @@ def to_frame(state: Transcript) -> pd.DataFrame:
         import pandas as pd  # noqa: PLC0415 (optional)
     except ImportError:
         raise ImportError("`to_frame` needs pandas: install it with `pip install pandas`") from None
-    frame = pd.DataFrame(list(_rows(state)), columns=list(COLUMNS))
-    frame["time"] = pd.to_datetime(frame["time"], unit="s", utc=True)
-    for name, kind in (("duration", "Float64"), ("input_tokens", "Int64"), ("output_tokens", "Int64")):
-        frame[name] = pd.array(frame[name].tolist(), dtype=kind)
+    rows = list(_rows(state))
+    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    frame["time"] = pd.to_datetime(frame["time"], unit="s", utc=True, errors="coerce")
+    frame["duration"] = pd.array(frame["duration"].tolist(), dtype="Float64")
+    for name in ("input_tokens", "output_tokens"):
+        counts = [None if row[name] is None or abs(row[name]) > _MOST else row[name] for row in rows]
+        frame[name] = pd.array(counts, dtype="Int64")
     return frame
 
 

@@ -70,13 +70,18 @@ def session_file(
     return file
 
 
-def complete_file(session_id: str, epoch: str, log: EventLog) -> SessionFile:
-    """All that a log has of a session.
+def complete_file(state: Transcript, log: EventLog) -> SessionFile:
+    """All that there is of a session.
+
+    Args:
+        state: Its fold, which has the text of open steps that no event holds yet.
+        log: Where its events are kept.
 
     Raises:
         StorageError: The log cannot be read.
     """
-    events = log.read(session_id)
+    session_id = str(state["session_id"])
+    events = [_grown(state, event) or event for event in log.read(session_id)]
     blobs: dict[str, Any] = {}
     for event in events:
         output = event["data"].get("output") if event["type"] == "reasoning_step" else None
@@ -84,7 +89,7 @@ def complete_file(session_id: str, epoch: str, log: EventLog) -> SessionFile:
             if is_reference(value):
                 with contextlib.suppress(KeyError):
                     blobs[value["blob"]] = log.get_blob(session_id, value["blob"])
-    return session_file(session_id, epoch, events, blobs=blobs)
+    return session_file(session_id, str(state["epoch"]), events, blobs=blobs)
 
 
 def is_reference(value: Any) -> bool:
@@ -105,13 +110,19 @@ def newest_events(state: Transcript, events: Iterable[Frame], message_id: str | 
     """
     newest: list[Frame] = []
     for event in events:
-        if event["type"] == "reasoning_step":
-            step = state["steps"][step_key(event["data"], event["seq"])]
-            if step["seq"] != event["seq"]:
-                continue
-            event = {**event, "data": {name: value for name, value in step.items() if name != "seq"}}  # noqa: PLW2901
-        newest.append(event)
+        if event["type"] != "reasoning_step":
+            newest.append(event)
+        elif grown := _grown(state, event):
+            newest.append(grown)
     return newest if message_id is None else _about(state, newest, message_id)
+
+
+def _grown(state: Transcript, event: Frame) -> Frame | None:
+    """The newest snapshot of a step with the text that it has grown by since; None if it is no such event."""
+    step = state["steps"].get(step_key(event["data"], event["seq"])) if event["type"] == "reasoning_step" else None
+    if step is None or step["seq"] != event["seq"]:
+        return None
+    return {**event, "data": {name: value for name, value in step.items() if name != "seq"}}
 
 
 def _about(state: Transcript, events: list[Frame], message_id: str) -> list[Frame]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -70,17 +70,13 @@ def read_session(source: str | bytes | Mapping[str, Any]) -> Read:
         check_session_id(session_id)
     except ValueError as error:
         raise SessionFileError(f"the exported session: {error}") from None
-    events = list(_events(value["events"]))
-    blobs = value.get("blobs")
+    events, was_cut = _events(value["events"])
+    blobs = _blobs(value.get("blobs"))
     message_id = value.get("message_id")
     file = session_file(
-        session_id,
-        epoch,
-        events,
-        message_id=message_id if isinstance(message_id, str) else None,
-        blobs=clean_json(blobs) if isinstance(blobs, dict) else None,
+        session_id, epoch, events, message_id=message_id if isinstance(message_id, str) else None, blobs=blobs[0]
     )
-    return Read(file, _notes(len(value["events"]) - len(events), events, value["events"]))
+    return Read(file, _notes(len(value["events"]) - len(events), was_cut=was_cut, blobs=blobs[1]))
 
 
 def _object(source: str | bytes | Mapping[str, Any]) -> JSON:
@@ -98,24 +94,28 @@ def _object(source: str | bytes | Mapping[str, Any]) -> JSON:
     return value
 
 
-def _events(values: list[Any]) -> Iterator[Frame]:
-    """Those that can be read, numbered anew where a number is missing."""
-    last, runs = 0, set[str]()
+def _events(values: list[Any]) -> tuple[list[Frame], bool]:
+    """Those that can be read, numbered anew where a number is missing, and whether a text of theirs was cut."""
+    events: list[Frame] = []
+    last, runs, was_cut = 0, set[str](), False
     for value in values:
-        event = _event(value, runs)
-        if event is None:
+        read = _event(value, runs)
+        if read is None:
             continue
+        kind, data, shorter = read
+        was_cut |= shorter
         seq = value.get("seq")
         last = seq if isinstance(seq, int) and last < seq < 2**53 else last + 1
-        if event["type"] == "run_started":
-            runs.add(event["data"]["run_id"])
-        elif event["type"] == "reasoning_step":
-            event["data"].setdefault("id", f"seq-{last}")
-        yield {"type": event["type"], "seq": last, "data": event["data"]}
+        if kind == "run_started":
+            runs.add(data["run_id"])
+        elif kind == "reasoning_step":
+            data.setdefault("id", f"seq-{last}")
+        events.append({"type": kind, "seq": last, "data": data})
+    return events, was_cut
 
 
-def _event(value: Any, runs: set[str]) -> Frame | None:
-    """The event, cut to what a frame holds; None if it is none."""
+def _event(value: Any, runs: set[str]) -> tuple[str, JSON, bool] | None:
+    """The event, cut to what a frame holds, and whether that was needed; None if it is none."""
     if not isinstance(value, dict) or not isinstance(value.get("data"), dict) or _is_deep(value, _DEEPEST):
         return None
     kind = value.get("type")
@@ -124,23 +124,28 @@ def _event(value: Any, runs: set[str]) -> Frame | None:
     data: JSON = clean_json(value["data"])
     if kind == "reasoning_step":
         data = {**data, **{name: value for name, value in _DEFAULTS.items() if name not in data}}
-        if data.get("run_id") not in runs:
-            return None
     try:
         if kind in SERVER_MESSAGES:
             known = data.get("type") in STEP_TYPES or kind != "reasoning_step"
             msgspec.convert(data if known else {**data, "type": "thought"}, SERVER_MESSAGES[kind])
-        if not isinstance(data.get("type", ""), str):
+        if not isinstance(data.get("type", ""), str) or (kind == "reasoning_step" and data.get("run_id") not in runs):
             return None
         shortened = _shortened(kind, data)
-        return {"type": kind, "data": shortened} if len(msgspec.json.encode(shortened)) < MAX_FRAME_BYTES else None
+        # A question may be long, and one of many lines is longer yet as JSON.
+        rest = {**shortened, "content": ""} if kind == "user_message" else shortened
+        if len(msgspec.json.encode(rest)) >= MAX_FRAME_BYTES:
+            return None
     except (msgspec.MsgspecError, OverflowError):
         return None
+    return kind, shortened, shortened is not data
 
 
 def _shortened(kind: str, data: JSON) -> JSON:
     if kind == "user_message":
-        return {**data, "content": data["content"][:_LONGEST]}
+        encoded = data["content"].encode()
+        if len(encoded) <= MAX_MESSAGE_BYTES:
+            return data
+        return {**data, "content": encoded[:MAX_MESSAGE_BYTES].decode(errors="ignore")}
     if kind != "reasoning_step":
         return data
     for channel in _CHANNELS:
@@ -168,7 +173,15 @@ def _is_deep(value: Any, levels: int) -> bool:
     return False
 
 
-def _notes(dropped: int, events: list[Frame], values: list[Any]) -> list[str]:
+def _blobs(values: Any) -> tuple[JSON | None, int]:
+    """The values beside the events that can be read, and how many cannot."""
+    if not isinstance(values, dict):
+        return None, int(values is not None)
+    read = {name: value for name, value in values.items() if isinstance(name, str) and not _is_deep(value, _DEEPEST)}
+    return clean_json(read), len(values) - len(read)
+
+
+def _notes(dropped: int, *, was_cut: bool, blobs: int) -> list[str]:
     notes = []
     if dropped:
         notes.append(
@@ -176,12 +189,8 @@ def _notes(dropped: int, events: list[Frame], values: list[Any]) -> list[str]:
             if dropped == 1
             else f"{dropped} events in the file cannot be read, and are left out."
         )
-    if sum(map(_cut_in, events)) > sum(map(_cut_in, values)):
+    if blobs:
+        notes.append("Some large outputs in the file cannot be read, and are left out.")
+    if was_cut:
         notes.append("Texts in the file that were too long are cut.")
     return notes
-
-
-def _cut_in(event: Any) -> int:
-    data = event.get("data") if isinstance(event, dict) else None
-    cut = data.get("cut") if isinstance(data, dict) else None
-    return sum(n for n in cut.values() if isinstance(n, int)) if isinstance(cut, dict) else 0

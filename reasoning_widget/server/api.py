@@ -201,7 +201,7 @@ class ExportHandler(_Exporting):
             raise _unknown(session_id)
         store = self.service.store
         if kind == "json":
-            body: object = complete_file(session_id, str(state["epoch"]), store)
+            body: object = complete_file(state, store)
         else:
             body = _WRITERS[kind](masked(state, store.read(session_id), partial(store.get_blob, session_id)))
         self.send_file(session_id, kind, body)

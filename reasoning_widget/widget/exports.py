@@ -98,7 +98,7 @@ class Exports:
     def _file(self) -> SessionFile:
         from ..export.log import complete_file  # noqa: PLC0415
 
-        return complete_file(self._session.session_id, self._session.epoch, self._log)
+        return complete_file(self._session.state, self._log)
 
     def _masked(self) -> Transcript:
         """The transcript, masked."""

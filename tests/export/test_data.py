@@ -44,6 +44,19 @@ def test_a_frame_of_nothing_has_the_same_columns():
     assert to_frame(hand_made()).columns.tolist() == to_frame(hand_made(*STORY)).columns.tolist()
 
 
+def test_a_frame_leaves_out_numbers_that_it_cannot_hold():
+    frame = to_frame(
+        hand_made(
+            {"type": "thought", "content": "", "timestamp": 1e16, "usage": {"input_tokens": 2**70, "output_tokens": 1}},
+            {"type": "thought", "content": "", "usage": {"input_tokens": 2}},
+        )
+    )
+
+    assert frame["time"].isna().tolist() == [True, False]
+    assert frame["input_tokens"].isna().tolist() == [True, False]
+    assert frame["input_tokens"][1] == 2
+
+
 def test_a_table_has_a_row_a_step_and_no_formula_of_a_spreadsheet():
     shown = {"type": "final_answer", "content": '=HYPERLINK("https://example.org", "here")', "timestamp": 1e300}
 

@@ -5,9 +5,10 @@ import json
 
 import pytest
 
-from reasoning_widget.export.log import newest_events, session_file
+from reasoning_widget.export.log import complete_file, newest_events, session_file
 from reasoning_widget.fold import new_transcript, receive
 from reasoning_widget.protocol import Frame
+from reasoning_widget.session.sqlite import SQLiteLog
 from tests.fixtures.make_traces import TRACES
 from tests.session.manual import ask, open_session
 
@@ -58,6 +59,19 @@ async def test_superseded_snapshots_are_left_out_and_open_steps_have_all_their_t
 
     assert [event["data"]["content"] for event in kept if event["type"] == "reasoning_step"] == ["Once upon a time"]
     assert fold(kept, epoch=session.epoch) == session.state
+
+
+async def test_a_complete_file_has_the_text_of_steps_that_still_grow():
+    log = SQLiteLog()
+    session, runner = open_session(log)
+    ask(session, "Tell me", "m1")
+    for text in ("Once", "Once upon a time", "Once upon a time there was a king"):
+        runner.run.emit({"type": "final_answer", "id": "a", "content": text, "status": "streaming"})
+
+    file = complete_file(session.state, log)
+
+    assert fold(file["events"], epoch=session.epoch) == session.state
+    assert [step["content"] for step in session.state["steps"].values()] == ["Once upon a time there was a king"]
 
 
 async def test_of_one_message_its_run_is_kept_with_what_was_handed_to_it():

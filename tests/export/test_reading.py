@@ -50,6 +50,7 @@ async def test_what_is_no_session_says_why(change, says):
         {"type": "reasoning_step"},
         {"type": "reasoning_step", "seq": 4, "data": {"content": 5}},
         {"type": "reasoning_step", "seq": 4, "data": {"type": "thought", "content": "x", "run_id": "nobody's"}},
+        {"type": "reasoning_step", "seq": 4, "data": {"type": "thought", "content": "x", "run_id": []}},
         {"type": "user_message", "seq": 4, "data": {"id": 5}},
         {"type": "run_finished", "seq": 4, "data": {"run_id": "r", "status": "fine", "usage": {}, "duration": 1}},
         {"type": "session", "data": {"session_id": "other", "epoch": "other"}},
@@ -100,3 +101,29 @@ async def test_numbers_that_were_edited_are_given_anew():
     numbers = [event["seq"] for event in read_session(file).file["events"]]
 
     assert numbers == list(range(1, len(numbers) + 1))
+
+
+@pytest.mark.parametrize("blobs", [[], {"a": json.loads("[" * 600 + "]" * 600)}], ids=lambda blobs: repr(blobs)[:10])
+async def test_values_beside_the_events_that_cannot_be_read_are_left_out(blobs):
+    file = await played_file()
+
+    read = read_session({**file, "blobs": {**blobs, "good": "x"} if isinstance(blobs, dict) else blobs})
+
+    assert read.notes == ["Some large outputs in the file cannot be read, and are left out."]
+    assert read.file.get("blobs", {}) == ({"good": "x"} if isinstance(blobs, dict) else {})
+    assert read.file["events"] == file["events"]
+
+
+@pytest.mark.parametrize("sign", ["x", "\n", "€"])
+async def test_a_question_as_long_as_may_be_asked_is_whole_and_a_longer_one_is_cut_with_a_note(sign):
+    longest = sign * (256 * 1024 // len(sign.encode()))
+    file = await played_file()
+    asked = next(event for event in file["events"] if event["type"] == "user_message")
+
+    asked["data"] = {**asked["data"], "content": longest}
+    assert read_session(file) == (file, [])
+
+    asked["data"] = {**asked["data"], "content": f"{longest}{sign}"}
+    read = read_session(file)
+    assert fold(read.file["events"])["messages"][0]["content"] == longest
+    assert read.notes == ["Texts in the file that were too long are cut."]
