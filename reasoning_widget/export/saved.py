@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 import msgspec
@@ -11,13 +11,17 @@ from traitlets import Int
 from traitlets.config import Config, Configurable
 
 from ..fold import Transcript, channel_text, new_transcript, receive
-from ..protocol import JSON, Channel, Frame
+from ..protocol import JSON, PLAIN_STEP_TYPES, Channel, Frame
 from .log import SessionFile, is_reference, newest_events, session_file
 from .mask import mask, mask_json
 from .pictures import PICTURES, smaller
+from .transcript import LONGEST
 
 _CHANNELS: Final[tuple[Channel, ...]] = ("content", "arguments", "output")
+_LIMITS: Final = ("max_text", "max_value", "max_picture", "max_texts", "max_values")
 _NO_LIMIT: Final = 2**31
+_SHARE_OF_TALK: Final = 16
+"""How many times longer a question or an answer may be than other texts, where all together are too long."""
 
 
 class SavedTranscript(Configurable):
@@ -35,6 +39,18 @@ class SavedTranscript(Configurable):
         800,
         min=16,
         help="The longer side of a picture that is kept, in pixels. One that is long even so is kept as JPEG or WebP.",
+    ).tag(config=True)
+    max_texts = Int(
+        1_500_000,
+        min=0,
+        help="All texts of a transcript that are kept together, in characters. Of more, the longest are cut: those of "
+        "tools, thoughts and the like first, and questions and answers only where they are much longer.",
+    ).tag(config=True)
+    max_values = Int(
+        4_000_000,
+        min=0,
+        help="All pictures, tables and the like of a transcript that are kept together, in bytes of JSON. Of more, the "
+        "oldest are left out.",
     ).tag(config=True)
 
 
@@ -64,7 +80,8 @@ class Saver:
             self._epoch = state["epoch"]
             self._made.clear()
         kept = [self._kept(event) for event in newest_events(state, events, message_id)]
-        return session_file(str(state["session_id"]), str(state["epoch"]), kept, message_id=message_id)
+        events = list(self._fitting(kept))
+        return session_file(str(state["session_id"]), str(state["epoch"]), events, message_id=message_id)
 
     def _kept(self, event: Frame) -> Frame:
         known = self._made.get(event["seq"])
@@ -93,23 +110,54 @@ class Saver:
                     self._keep_value(kept, mime, value)
         if step["type"] in ("tool_use", "tool_result"):
             for channel in _CHANNELS:
-                self._cut(kept, channel)
+                _cut(kept, channel, self._limits.max_text)
         return kept
 
-    def _cut(self, step: JSON, channel: Channel) -> None:
-        text = channel_text(step, channel)
-        missing = len(text) - self._limits.max_text
-        if missing <= 0:
-            return
-        text = text[: self._limits.max_text]
-        if channel == "content":
-            step["content"] = text
-        elif channel == "arguments":
-            step["tool"] = {**step["tool"], "arguments": text}
-        else:
-            step["output"] = {**step["output"], "text/plain": text}
-        cut = step.get("cut") or {}
-        step["cut"] = {**cut, channel: cut.get(channel, 0) + missing}
+    def _fitting(self, events: list[Frame]) -> Iterator[Frame]:
+        """The events, of which all texts together are not too long, nor are all values."""
+        limit = self._limit_of_a_text(events)
+        left_out = self._left_out(events)
+        for event in events:
+            data = {**event["data"]}
+            for channel, text, share in _texts(event):
+                if len(text) <= limit * share:
+                    continue
+                if event["type"] == "reasoning_step":
+                    _cut(data, channel, limit * share)
+                else:
+                    more = len(text) - limit * share
+                    data["content"] = f"{text[: limit * share]}… ({more:,} more characters were cut)"
+            for mime in left_out.get(event["seq"], ()):
+                data["output"] = {**data["output"], mime: _reference_to(data["output"][mime])}
+                if "scaled" in data:
+                    data["scaled"] = {other: was for other, was in data["scaled"].items() if other != mime}
+            yield event if data == event["data"] else {**event, "data": data}
+
+    def _limit_of_a_text(self, events: list[Frame]) -> int:
+        """How long a text may be so that all together are not too long.
+
+        It is halved until it fits, so that not every text changes with each that comes.
+        """
+        lengths = [(len(text), share) for event in events for _, text, share in _texts(event)]
+        limit = LONGEST
+        while limit and sum(min(length, limit * share) for length, share in lengths) > self._limits.max_texts:
+            limit //= 2
+        return limit
+
+    def _left_out(self, events: list[Frame]) -> dict[int, list[str]]:
+        """By the `seq` of their steps, the types of the values for which there is no room behind the newer ones."""
+        left = self._limits.max_values
+        found: dict[int, list[str]] = {}
+        for event in reversed(events):
+            for mime, value in (event["data"].get("output") or {}).items():
+                if mime == "text/plain" or is_reference(value):
+                    continue
+                size = len(value) if isinstance(value, str) else len(msgspec.json.encode(value))
+                if size <= left:
+                    left -= size
+                else:
+                    found.setdefault(event["seq"], []).append(mime)
+        return found
 
     def _keep_value(self, step: JSON, mime: str, value: Any) -> None:
         """Put what is kept of a MIME value into the step's output."""
@@ -140,6 +188,34 @@ class Saver:
             return None
 
 
+def _texts(event: Frame) -> Iterator[tuple[Channel, str, int]]:
+    """The texts of an event, and how many times longer than others each may be."""
+    data = event["data"]
+    if event["type"] == "user_message":
+        yield "content", data["content"], _SHARE_OF_TALK
+    elif event["type"] == "reasoning_step":
+        share = _SHARE_OF_TALK if data["type"] in PLAIN_STEP_TYPES else 1
+        for channel in _CHANNELS:
+            yield channel, channel_text(data, channel), share
+
+
+def _cut(step: JSON, channel: Channel, longest: int) -> None:
+    """Cut one text of a step, and say so; what is nested in the step is replaced, never changed."""
+    text = channel_text(step, channel)
+    missing = len(text) - longest
+    if missing <= 0:
+        return
+    text = text[:longest]
+    if channel == "content":
+        step["content"] = text
+    elif channel == "arguments":
+        step["tool"] = {**step["tool"], "arguments": text}
+    else:
+        step["output"] = {**step["output"], "text/plain": text}
+    cut = step.get("cut") or {}
+    step["cut"] = {**cut, channel: cut.get(channel, 0) + missing}
+
+
 def masked(state: Transcript, events: Iterable[Frame], blob: Callable[[str], Any]) -> Transcript:
     """The transcript without secrets, and with the pictures that are kept beside the log. Nothing is cut.
 
@@ -148,7 +224,7 @@ def masked(state: Transcript, events: Iterable[Frame], blob: Callable[[str], Any
         events: The log.
         blob: See `Saver`.
     """
-    unlimited = SavedTranscript(config=Config(), max_text=_NO_LIMIT, max_value=_NO_LIMIT, max_picture=_NO_LIMIT)
+    unlimited = SavedTranscript(config=Config(), **dict.fromkeys(_LIMITS, _NO_LIMIT))
     return folded(Saver(unlimited, blob).file(state, events))
 
 

@@ -160,6 +160,67 @@ async def test_large_values_are_left_out_and_said_to_be():
     assert "50,009 bytes of text/html are not included" in to_html(folded(file))
 
 
+async def test_a_conversation_with_much_in_it_is_cut_until_it_is_small_answers_last():
+    session, runner = open_session()
+    question, answer = "Why? " * 2_000, "Because. " * 2_000
+    ask(session, question, "m1")
+    runner.run.emit({"type": "thought", "content": LONG * 4})
+    for _ in range(500):
+        runner.run.emit({"type": "tool_result", "content": LONG[:8_000], "tool": {"name": "read"}})
+    runner.run.emit({"type": "final_answer", "content": answer})
+    runner.run.end()
+
+    file = saved(session)
+    thought, *results, last = steps(file)
+
+    assert sum(map(len, forms(file))) < 6_000_000
+    assert last["content"] == answer
+    assert folded(file)["messages"][0]["content"] == question
+    assert thought["cut"] == {"content": 4 * len(LONG) - len(thought["content"])}
+    assert all(step["cut"]["content"] + len(step["content"]) == 8_000 for step in results)
+
+
+async def test_questions_and_answers_are_cut_where_they_are_too_much_and_say_so():
+    session, runner = open_session()
+    ask(session, LONG, "m1")
+    runner.run.emit({"type": "final_answer", "content": LONG})
+    runner.run.end()
+
+    file = saved(session, SavedTranscript(max_texts=50_000))
+    (answer,) = steps(file)
+
+    assert len(answer["content"]) + answer["cut"]["content"] == len(LONG)
+    assert all(form.count("more characters were cut") == 2 for form in forms(file)[1:3])
+
+
+async def test_an_ordinary_conversation_is_kept_whole_however_many_steps_it_has():
+    session, runner = open_session()
+    ask(session, "Go", "m1")
+    for number in range(2_000):
+        runner.run.emit({"type": "tool_result", "content": f"{number} {LONG[:650]}", "tool": {"name": "read"}})
+    runner.run.end()
+
+    assert all(len(step["content"]) > 650 and "cut" not in step for step in steps(saved(session)))
+
+
+async def test_of_too_many_pictures_the_newest_are_kept():
+    session, runner = open_session()
+    ask(session, "Draw", "m1")
+    for side in (1_000, 30, 31):
+        output = {"image/png": png(side, side), "text/plain": "drawn"}
+        runner.run.emit({"type": "tool_result", "content": "", "tool": {"name": "draw"}, "output": output})
+    runner.run.end()
+
+    file = saved(session, SavedTranscript(max_values=2_000))
+    first, *others = steps(file)
+
+    assert first["output"]["image/png"]["size"] > 2_000
+    assert first["output"]["text/plain"] == "drawn"
+    assert "bytes of image/png are not included" in to_html(folded(file))
+    assert "made smaller" not in to_html(folded(file))
+    assert [step["output"]["image/png"] for step in others] == [png(30, 30), png(31, 31)]
+
+
 async def test_no_form_of_what_is_saved_holds_a_secret():
     session, runner = open_session()
     ask(session, f"Log in with {KEY}", "m1")
