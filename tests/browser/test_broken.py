@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from playwright.sync_api import Route, expect
 
@@ -54,6 +56,21 @@ def test_a_view_that_throws_leaves_the_text(lab, window, saved):
     window.on("page", lambda page: page.add_init_script(NO_SIZES))
     expect_text(lab.open_file(saved), "no room")
     lab.errors.clear()
+
+
+@pytest.mark.parametrize("session", ['{"format": "reasoning-widget.session", "events": [{"seq', {"events": [1, 2]}])
+def test_a_session_that_cannot_be_read_leaves_the_text_and_fetches_nothing(lab, saved, session):
+    notebook = json.loads(saved.read_text("utf-8"))
+    (output,) = notebook["cells"][0]["outputs"]
+    output["data"]["application/vnd.reasoning-widget.session.v1+json"] = session
+    spy = "<img src='http://far-away.invalid/x.png' alt='spy'>"
+    output["data"]["text/html"] = [*output["data"]["text/html"], spy, "<script>window.hit = 1</script>"]
+    saved.write_text(json.dumps(notebook), "utf-8")
+    opened = lab.open_without_kernel(saved)
+    expect_text(opened, "no transcript that can be read" if isinstance(session, str) else "left out")
+    expect(opened.output(0).get_by_role("link", name="[spy]")).to_be_visible()
+    assert opened.page.evaluate("window.hit") is None
+    assert lab.requests_to_others == []
 
 
 def test_where_the_views_cannot_be_fetched_their_text_is_there(lab, window, saved):

@@ -99,7 +99,7 @@ def test_what_tools_displayed_fetches_nothing_unasked(lab):
     page = notebook.page
     happened: list[object] = []
     page.expose_function("hit", lambda number: happened.append(number))  # noqa: PLW0108 (a built-in will not do)
-    page.on("request", lambda request: "far-away" in request.url and happened.append(request.url))
+    page.on("request", lambda request: happened.extend([request.url] * ("far-away" in request.url)))
 
     chat = notebook.open_chat()
     chat.ask("Show me")

@@ -107,7 +107,7 @@ export class SessionRenderer extends Panel implements IRenderMime.IRenderer {
   #fail(error: unknown): void {
     if (this.isDisposed) return;
     this.#failed?.dispose();
-    this.#failed = new FailedView(this.#rendermime, this.#data, error);
+    this.#failed = new FailedView(this.#data, error);
     this.insertWidget(0, this.#failed);
     this.#saved?.dispose();
     this.#live?.dispose();
@@ -127,6 +127,10 @@ export class SessionRenderer extends Panel implements IRenderMime.IRenderer {
       const known = this.#live?.store;
       if (known !== undefined && known.log.length > 0) this.#seen = views.sessionOf(known, saved.messageId);
       const shown = together(this.#seen, saved);
+      if (shown.broken && TEXTS.some((type) => type in this.#data)) {
+        if (this.#failed?.data !== this.#data) this.#fail(shown.notes.join(" ").replace(/\.$/, ""));
+        return;
+      }
       this.#showSaved(views, state === "refused" ? refused(shown) : shown, state === "gone");
       this.#live?.dispose();
       this.#live = null;
@@ -250,24 +254,38 @@ class SavedView extends Widget {
   }
 }
 
+const TEXTS = ["text/html", "text/plain"] as const;
+
 /** A note that says why there are no cards, and the transcript as text. */
-class FailedView extends Panel {
-  constructor(rendermime: IRenderMimeRegistry, data: IRenderMime.IMimeModel["data"], error: unknown) {
+class FailedView extends Widget {
+  readonly data: IRenderMime.IMimeModel["data"];
+
+  constructor(data: IRenderMime.IMimeModel["data"], error: unknown) {
     super();
-    const note = new Widget();
-    note.node.setAttribute("role", "alert");
-    note.node.style.padding = "4px 0"; // the styles may be what is missing
+    this.data = data;
+    const [note, text] = [document.createElement("div"), document.createElement("div")];
+    this.node.append(note, text);
+    note.setAttribute("role", "alert");
+    note.style.padding = "4px 0"; // the styles may be what is missing
     const reason = error instanceof Error ? error.message : String(error);
-    note.node.textContent = trans.__("The cards of this transcript cannot be drawn (%1). This is its text:", reason);
-    this.addWidget(note);
-    const type = ["text/html", "text/plain"].find((known) => known in data);
-    if (type === undefined) return;
-    const text = rendermime.createRenderer(type);
-    this.addWidget(text);
-    text
-      .renderModel(rendermime.createModel({ data: { [type]: data[type] }, trusted: false }))
-      .catch(() => note.node.append(` ${trans.__("There is none.")}`));
+    note.textContent = trans.__("The cards of this transcript cannot be drawn (%1). This is its text:", reason);
+    const [html = "", plain = ""] = TEXTS.map((type) => written(data[type]));
+    text.className = "jp-RenderedHTMLCommon";
+    // JupyterLab's own renderer would fetch the pictures that whoever edited the file put into it.
+    const formatted = html ? import("../view/markdown/sanitize.ts") : Promise.reject();
+    formatted.then(
+      ({ sanitizeHtml }) => text.append(sanitizeHtml(html)),
+      () => {
+        text.style.whiteSpace = "pre-wrap";
+        text.textContent = plain || trans.__("There is none.");
+      },
+    );
   }
+}
+
+/** A text as notebooks have it: whole, or its lines. */
+function written(value: unknown): string {
+  return Array.isArray(value) ? value.join("") : String(value ?? "");
 }
 
 /** The session, with a note that says why it is not live. */

@@ -24,6 +24,8 @@ export interface SavedSession {
   blobs: Record<string, unknown>;
   /** What the reader should know of it, in sentences. */
   notes: string[];
+  /** There is something, and none of it can be read. */
+  broken?: boolean;
 }
 
 /** Read what a notebook holds of a session. Never fails: the worst is a session without events, and a note. */
@@ -34,7 +36,7 @@ export function readSession(value: unknown): SavedSession {
   let messageId = typeof file.message_id === "string" ? file.message_id : null;
   if (!isObject(value) || !Array.isArray(file.events) || (file.format !== undefined && file.format !== FORMAT)) {
     notes.push(trans.__("What is saved here is no transcript that can be read."));
-    return { sessionId, epoch, messageId, events: [], blobs: {}, notes };
+    return { sessionId, epoch, messageId, events: [], blobs: {}, notes, broken: true };
   }
   if (typeof file.version === "number" && file.version > VERSION) {
     notes.push(trans.__("This was saved by a later version. What this version knows is shown."));
@@ -58,7 +60,8 @@ export function readSession(value: unknown): SavedSession {
   if (!isThere) messageId = null; // rather the others than nothing
   if (!isThere || questions.some((id) => !asked.has(id))) notes.push(trans.__("A question is missing in it."));
   if ([...known].some((id) => !begun.has(id))) notes.push(trans.__("The beginning of a run is missing in it."));
-  return { sessionId, epoch, messageId, events, blobs: isObject(file.blobs) ? file.blobs : {}, notes };
+  const blobs = isObject(file.blobs) ? file.blobs : {};
+  return { sessionId, epoch, messageId, events, blobs, notes, broken: dropped > 0 && events.length === 0 };
 }
 
 /**
