@@ -22,6 +22,7 @@ GERMAN = {
     "Export…": ["Exportieren …"],
     # Those of the views, which the sidebar, live widgets and saved transcripts share.
     "Chat with %1": ["Gespräch mit %1"],
+    "Cell of %1": ["Zelle aus %1"],
     "Message": ["Nachricht"],
     "Send": ["Senden"],
     "Final answer": ["Antwort"],
@@ -34,15 +35,20 @@ GERMAN = {
 }
 
 
+# What JupyterLab calls the places that it shares.
+GERMAN_OF_JUPYTERLAB = {"Other": ["Andere"], "Notebook Cell Operations": ["Zellen"]}
+
+
 def write_language_pack(folder: Path) -> None:
     """An installed Python package that gives JupyterLab the words, as those from its translators do."""
     name = "jupyterlab_language_pack_de"
-    words = folder / name / "locale" / "de" / "LC_MESSAGES" / "reasoning_widget.json"
-    words.parent.mkdir(parents=True)
+    messages = folder / name / "locale" / "de" / "LC_MESSAGES"
+    messages.mkdir(parents=True)
     (folder / name / "__init__.py").touch()
     plural = "nplurals=2; plural=(n != 1);"
-    about = {"domain": "reasoning_widget", "language": "de", "plural_forms": plural, "version": "0.1.0"}
-    words.write_text(json.dumps({"": about, **GERMAN}), encoding="utf-8")
+    for domain, words in (("reasoning_widget", GERMAN), ("jupyterlab", GERMAN_OF_JUPYTERLAB)):
+        about = {"domain": domain, "language": "de", "plural_forms": plural, "version": "0.1.0"}
+        (messages / f"{domain}.json").write_text(json.dumps({"": about, **words}), encoding="utf-8")
     installed = folder / f"{name}-1.0.dist-info"
     installed.mkdir()
     (installed / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n", encoding="utf-8")
@@ -84,8 +90,22 @@ def test_the_sidebar_speaks_the_language_of_jupyterlab(lab):
     page.evaluate("() => void window.jupyterapp.commands.execute('reasoning-widget:new-session')")
     expect(panel.get_by_role("heading", name="Neue Sitzung", exact=True)).to_be_visible()
     ask(panel.get_by_role("region", name="Gespräch mit ").first, "Sprichst du Deutsch?")
+    page.evaluate("() => void window.jupyterapp.commands.execute('reasoning-widget:ask-about-cell')")
+    expect(panel.get_by_text("Zelle aus notebook1.ipynb", exact=True)).to_be_visible()
     panel.get_by_role("button", name="Alle Sitzungen", exact=True).click()
     expect(panel.get_by_role("listitem")).to_contain_text("1 Frage")
+
+
+def test_what_it_adds_is_among_jupyterlabs_own(lab):
+    page = lab.open("1 + 1").page
+    page.evaluate("() => void window.jupyterapp.commands.execute('launcher:create')")
+    section = page.locator(".jp-Launcher-section").filter(has_text="Andere")
+    expect(section.get_by_role("button", name="Agent Session", exact=True)).to_be_visible()
+    expect(page.get_by_role("heading", name="Other", exact=True)).to_have_count(0)
+    page.evaluate("() => void window.jupyterapp.commands.execute('apputils:activate-command-palette')")
+    headers = page.locator(".lm-CommandPalette-header")
+    expect(headers.get_by_text("Zellen", exact=True)).to_have_count(1)
+    expect(headers.get_by_text("Notebook Cell Operations", exact=True)).to_have_count(0)
 
 
 def test_a_live_widget_and_the_saved_transcript_speak_it_too(lab):

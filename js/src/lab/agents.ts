@@ -123,7 +123,8 @@ export const agents: JupyterFrontEndPlugin<void> = {
       isActive: () => status.active,
       activeStateChanged: status.activeChanged,
     });
-    launcher?.add({ command: commands.NEW_SESSION, args: { area: "main" }, category: trans.__("Other"), rank: 0 });
+    // Without a category it is among JupyterLab's own other cards, whatever they are called in its language.
+    launcher?.add({ command: commands.NEW_SESSION, args: { area: "main" }, rank: 0 });
     const category = trans.__("Agents");
     for (const command of commands.IN_PALETTE) palette?.addItem({ command, category });
     for (const format of FORMATS) {

@@ -3,7 +3,7 @@
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from "@jupyterlab/application";
 import { ICommandPalette } from "@jupyterlab/apputils";
 import { INotebookTracker, NotebookActions } from "@jupyterlab/notebook";
-import { ITranslator } from "@jupyterlab/translation";
+import { ITranslator, nullTranslator } from "@jupyterlab/translation";
 import { loadTranslations } from "./translations.ts";
 
 const INSERT_CHAT = "reasoning-widget:insert-chat";
@@ -28,6 +28,7 @@ export const insertChat: JupyterFrontEndPlugin<void> = {
     app.commands.addCommand(INSERT_CHAT, {
       label: trans.__("Insert Reasoning Chat"),
       caption: trans.__("Add a cell below that shows a chat with an agent"),
+      describedBy: { args: { type: "object", properties: {} } },
       isEnabled: notebookIsOpen,
       execute: () => {
         const notebook = notebooks.currentWidget?.content;
@@ -40,6 +41,7 @@ export const insertChat: JupyterFrontEndPlugin<void> = {
       },
     });
     notebooks.currentChanged.connect(() => app.commands.notifyCommandChanged(INSERT_CHAT));
-    palette?.addItem({ command: INSERT_CHAT, category: trans.__("Notebook Cell Operations") });
+    const labWords = (translator ?? nullTranslator).load("jupyterlab"); // the category is JupyterLab's own
+    palette?.addItem({ command: INSERT_CHAT, category: labWords.__("Notebook Cell Operations") });
   },
 };
