@@ -159,8 +159,45 @@ class TestWithoutPermission:
     def window_options(self):
         return {}
 
-    def test_notifications_stay_off(self, sidebar):
+    def test_notifications_stay_off_and_the_person_is_told_why(self, sidebar):
         page = sidebar.page
         choose(page, NOTIFY)
-        page.wait_for_function("() => Notification.permission === 'denied'")
+        expect(page.get_by_role("dialog")).to_contain_text("The browser does not allow it.")
+        page.get_by_role("dialog").get_by_role("button").click()
         expect(command(page, NOTIFY)).not_to_have_class(TOGGLED)
+
+
+class TestWithoutNotifications:
+    @pytest.fixture
+    def window_options(self):
+        return {}
+
+    @pytest.fixture
+    def window(self, window, jupyter):
+        window.add_init_script("delete window.Notification")
+        jupyter.fetch("PUT", "lab/api/settings/reasoning-widget:plugin", {"raw": '{"notifications": true}'})
+        return window
+
+    def test_a_run_ends_unnoticed_and_the_command_says_why(self, lab, sidebar):
+        page = sidebar.page
+        page.evaluate(HIDDEN, True)
+        sidebar.ask("Not noticed")
+        page.evaluate(HIDDEN, False)
+        choose(page, NOTIFY)  # off
+        expect(command(page, NOTIFY)).not_to_have_class(TOGGLED)
+        page.keyboard.press("Escape")
+        choose(page, NOTIFY)
+        expect(page.get_by_role("dialog")).to_contain_text("This browser shows no notifications")
+        assert lab.errors == []
+
+
+def test_each_command_describes_its_arguments(sidebar):
+    described = sidebar.page.evaluate(
+        """async () => {
+            const { commands } = jupyterapp;
+            const ours = commands.listCommands().filter(id => id.startsWith("reasoning-widget:"));
+            return Promise.all(ours.map(async id => [id, (await commands.describedBy(id)).args?.type ?? null]));
+        }"""
+    )
+    assert len(described) > 10
+    assert [name for name, kind in described if kind != "object"] == []

@@ -1,6 +1,7 @@
 // The commands that open, name, export and delete sessions.
 
 import type { JupyterFrontEnd } from "@jupyterlab/application";
+import { showErrorMessage } from "@jupyterlab/apputils";
 import type { ISettingRegistry } from "@jupyterlab/settingregistry";
 import type { TranslationBundle } from "@jupyterlab/translation";
 import type { CommandRegistry } from "@lumino/commands";
@@ -136,10 +137,20 @@ function addNotify({ app, trans, loadSettings }: SessionHost): void {
     describedBy: { args: { type: "object", properties: {} } },
     isToggleable: true,
     isToggled: wanted,
-    isEnabled: () => settings !== null && "Notification" in window,
+    isEnabled: () => settings !== null,
     execute: async () => {
-      const on = !wanted() && (await Notification.requestPermission()) === "granted";
-      await settings?.set("notifications", on);
+      const refused = wanted() ? "" : await askToNotify(trans);
+      if (refused) await showErrorMessage(trans.__("You will not be notified"), refused);
+      else await settings?.set("notifications", !wanted());
     },
   });
+}
+
+/** Ask the person, through the browser; why it will not be, if so. */
+async function askToNotify(trans: TranslationBundle): Promise<string> {
+  if (!("Notification" in window)) {
+    return trans.__("This browser shows no notifications, or not those of pages that come without HTTPS.");
+  }
+  if ((await Notification.requestPermission()) === "granted") return "";
+  return trans.__("The browser does not allow it. Allow notifications in its settings for this site, then try again.");
 }

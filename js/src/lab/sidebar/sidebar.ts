@@ -287,7 +287,8 @@ export class Sidebar {
   #finished(conversation: Conversation, status: string): void {
     const { trans } = this.#host;
     if (status === "deleted") return;
-    if (!document.hidden || this.#setting("notifications") !== true || Notification.permission !== "granted") return;
+    if (!document.hidden || this.#setting("notifications") !== true) return;
+    if (!("Notification" in window) || Notification.permission !== "granted") return;
     const said: Record<string, string> = {
       completed: trans.__("The answer is there."),
       failed: trans.__("The run failed."),
