@@ -12,6 +12,7 @@ from ..fold import Transcript
 from ..protocol import JSON
 from .transcript import (
     LONGEST,
+    NO_QUESTION,
     SAFE_LINK,
     exchanges,
     request_note,
@@ -60,7 +61,7 @@ def to_html(state: Transcript, message_id: str | None = None, notes: Sequence[st
     """
     parts = [f"<p><em>{escape(note)}</em></p>" for note in notes]
     for message, run, steps, asides, requests in exchanges(state, message_id):
-        parts.append(_question(message))
+        parts.append(_question(message) if message else _note(NO_QUESTION))
         parts.extend(_question(aside) for aside in asides)
         waiting = list(requests)
         for step in steps:

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Final
 
 from ..fold import Transcript
 from ..protocol import JSON
-from .transcript import LONGEST, SAFE_LINK, exchanges, request_note, run_note, step_code, step_notes, step_title
+from .transcript import (
+    LONGEST,
+    NO_QUESTION,
+    SAFE_LINK,
+    exchanges,
+    request_note,
+    run_note,
+    step_code,
+    step_notes,
+    step_title,
+)
 
 if TYPE_CHECKING:
     from markdown_it import MarkdownIt
@@ -52,17 +62,17 @@ def to_plain(state: Transcript, message_id: str | None = None) -> str:
     """The questions and their answers, as text."""
     parts: list[str] = []
     for message, run, steps, *_ in exchanges(state, message_id):
-        parts.append(_plain_quote(message["content"]))
+        parts.append(_plain_quote(message["content"]) if message else f"({NO_QUESTION})")
         parts.extend(step["content"] for step in steps if step["type"] in ("final_answer", "error"))
         if ended := run_note(run):
             parts.append(ended)
     return "\n\n".join(parts)
 
 
-def question_markdown(message: JSON, run: JSON | None) -> str:
+def question_markdown(message: JSON | None, run: JSON | None) -> str:
     """What was asked, and whom."""
     agent = f" → {one_line(str(run['agent_name']))}" if run else ""
-    return f"**You{agent}**\n\n{_quoted(message['content'])}"
+    return f"**You{agent}**\n\n{_quoted(message['content']) if message else f'*{NO_QUESTION}*'}"
 
 
 def step_markdown(step: JSON) -> str:

@@ -47,7 +47,8 @@ def to_notebook(state: Transcript) -> NotebookNode:
         add("markdown", f"# {one_line(state['title'])}")
     for message, run, steps, asides, requests in exchanges(state):
         for asked in (message, *asides):
-            add("markdown", question_markdown(asked, run), message_id=asked["id"])
+            origin = {"message_id": asked["id"]} if asked else {}
+            add("markdown", question_markdown(asked, run), **origin)
         for step in steps:
             code = python_of(step)
             origin = {"step_id": str(step.get("id")), "run_id": str(step.get("run_id")), "type": str(step["type"])}

@@ -20,6 +20,8 @@ TITLES = {
     "error": "Error",
 }
 
+NO_QUESTION: Final = "What was asked is missing."
+
 LONGEST: Final = 256 * 1024
 """Code points of a text that are shown. No session of ours holds a longer one."""
 
@@ -34,7 +36,8 @@ _NEW_LINE: Final = ("br", "p", "div", "tr", "li", "pre", "h1", "h2", "h3", "h4",
 class Exchange(NamedTuple):
     """A question and what came of it."""
 
-    message: JSON
+    message: JSON | None
+    """None: a file has the run without it."""
     run: JSON | None
     steps: list[JSON]
     asides: list[JSON]
@@ -48,10 +51,9 @@ def exchanges(state: Transcript, message_id: str | None = None) -> Iterator[Exch
 
     Steps that the person chose not to see, because reasoning was off, are left out too.
     """
-    for message in state["messages"]:
-        if message["withdrawn"] or message["steered"] or message_id not in (None, message["id"]):
+    for message, run in _questions(state):
+        if message_id not in (None, message["id"] if message else run and run["message_id"]):
             continue
-        run = find_run(state, message["run_id"]) if message["run_id"] else None
         if run is None:
             yield Exchange(message, None, [], [], [])
             continue
@@ -61,6 +63,21 @@ def exchanges(state: Transcript, message_id: str | None = None) -> Iterator[Exch
         asides = [other for other in state["messages"] if other["steered"] and other["run_id"] == run["run_id"]]
         requests = [request for request in state["requests"].values() if request["run_id"] == run["run_id"]]
         yield Exchange(message, run, steps, asides, requests)
+
+
+def _questions(state: Transcript) -> Iterator[tuple[JSON | None, JSON | None]]:
+    """The messages with their runs. A run whose message is missing stands where it began."""
+    asked = {message["run_id"] for message in state["messages"] if not message["steered"]}
+    lost = [run for run in state["runs"] if run["run_id"] not in asked]
+    for message in state["messages"]:
+        if message["withdrawn"] or message["steered"]:
+            continue
+        run = find_run(state, message["run_id"]) if message["run_id"] else None
+        while run is not None and lost and state["runs"].index(lost[0]) < state["runs"].index(run):
+            yield None, lost.pop(0)
+        yield message, run
+    for run in lost:
+        yield None, run
 
 
 def run_note(run: JSON | None) -> str | None:

@@ -1,18 +1,23 @@
 """HTML and Markdown exports: what they show, and that nothing in them runs or is fetched, whatever an agent wrote."""
 
+import json
 import re
 from html.parser import HTMLParser
 from itertools import product
 
+import nbformat
 import pytest
 from markdown_it import MarkdownIt
 from nbconvert.filters.markdown_mistune import markdown2html_mistune
 
 from reasoning_widget.export.html import to_html, to_page
-from reasoning_widget.export.markdown import to_markdown
+from reasoning_widget.export.markdown import to_markdown, to_plain
 from reasoning_widget.export.notebook import to_notebook
+from reasoning_widget.export.reading import read_session
+from reasoning_widget.export.saved import folded
 from tests.browser.hostile import PAYLOADS
 from tests.export.sessions import hand_made, png
+from tests.fixtures.make_sessions import SESSIONS
 
 TAGS = {
     *("html", "head", "meta", "title", "style", "body", "h1", "h2", "h3", "h4", "h5", "h6", "div", "p", "em", "strong"),
@@ -241,6 +246,19 @@ def test_texts_of_five_megabytes_are_drawn_as_far_as_it_goes():
     assert "The end." in html
     assert len(markdown) < 3_000_000
     assert "The end." in markdown
+
+
+def test_a_run_whose_question_is_missing_is_shown_where_it_was():
+    file = next(path for path in SESSIONS.glob("v*-session.json"))
+    whole = json.loads(file.read_text("utf-8"))["file"]
+    first = next(event for event in whole["events"] if event["type"] == "user_message")
+    state = folded(read_session({**whole, "events": [event for event in whole["events"] if event is not first]}).file)
+    answers = [step["content"] for step in state["steps"].values() if step["type"] == "final_answer"]
+
+    for form in (to_markdown(state), to_html(state), to_plain(state), nbformat.writes(to_notebook(state))):
+        assert "What was asked is missing." in form
+        assert answers[0][:20] in form
+    assert to_markdown(state).index("is missing") < to_markdown(state).index(answers[0][:20])
 
 
 def test_what_was_asked_meanwhile_is_there_too():
