@@ -15,6 +15,7 @@ from .transcript import (
     NO_QUESTION,
     SAFE_LINK,
     exchanges,
+    output_notes,
     request_note,
     run_note,
     step_code,
@@ -110,8 +111,11 @@ def _body(step: JSON) -> str:
         f'<p><img alt="Output of the tool" src="data:{mime};base64,{data}" style="max-width:100%"></p>'
         for mime, data in step_pictures(step)
     )
+    shown = {mime for mime, _ in step_pictures(step)}
+    pictures += "".join(_note(note) for note in output_notes(step, shown))
     style = "white-space:pre-wrap;overflow-wrap:anywhere;background:none"
-    return f'<pre style="{style}">{escape(_shown(code))}</pre>{pictures}'
+    text = f'<pre style="{style}">{escape(_shown(code))}</pre>' if code or not pictures else ""
+    return text + pictures
 
 
 def _notes(step: JSON) -> list[str]:

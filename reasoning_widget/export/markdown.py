@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from ..fold import Transcript
@@ -14,6 +15,7 @@ from .transcript import (
     NO_QUESTION,
     SAFE_LINK,
     exchanges,
+    output_notes,
     request_note,
     run_note,
     step_code,
@@ -75,12 +77,24 @@ def question_markdown(message: JSON | None, run: JSON | None) -> str:
     return f"**You{agent}**\n\n{_quoted(message['content']) if message else f'*{NO_QUESTION}*'}"
 
 
-def step_markdown(step: JSON) -> str:
-    """One step."""
+def step_markdown(step: JSON, shown: Mapping[str, str] = MappingProxyType({})) -> str:
+    """One step.
+
+    Args:
+        step: The step.
+        shown: By their MIME types: where the pictures are that are shown. Of others it is said that there are some.
+    """
     code = step_code(step)
-    body = _harmless(_cleaned(step["content"])) if code is None else _fenced(code[:LONGEST])
-    notes = "".join(f"\n\n*{one_line(note)}*" for note in step_notes(step))
-    return f"**{one_line(step_title(step))}**\n\n{body}{notes}"
+    parts = [f"**{one_line(step_title(step))}**"]
+    pictures = [f"![Output of the tool]({address})" for address in shown.values()]
+    notes = [*(output_notes(step, shown) if code is not None else ()), *step_notes(step)]
+    if code is None:
+        parts.append(_harmless(_cleaned(step["content"])))
+    elif code or not (pictures or notes):
+        parts.append(_fenced(code[:LONGEST]))
+    parts += pictures
+    parts += [f"*{one_line(note)}*" for note in notes]
+    return "\n\n".join(parts)
 
 
 def _plain_quote(text: str) -> str:

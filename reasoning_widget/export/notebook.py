@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ..fold import Transcript
 from ..protocol import JSON
 from .markdown import one_line, question_markdown, step_markdown
-from .transcript import exchanges, request_note, run_note
+from .transcript import exchanges, request_note, run_note, step_code, step_pictures
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -52,7 +52,13 @@ def to_notebook(state: Transcript) -> NotebookNode:
         for step in steps:
             code = python_of(step)
             origin = {"step_id": str(step.get("id")), "run_id": str(step.get("run_id")), "type": str(step["type"])}
-            add("markdown" if code is None else "code", step_markdown(step) if code is None else code, **origin)
+            if code is None:
+                pictures = dict(step_pictures(step)) if step_code(step) is not None else {}
+                add("markdown", step_markdown(step, {mime: f"attachment:{_name(mime)}" for mime in pictures}), **origin)
+                if pictures:
+                    cells[-1].attachments = {_name(mime): {mime: encoded} for mime, encoded in pictures.items()}
+            else:
+                add("code", code, **origin)
         for request in requests:
             add("markdown", f"*{one_line(request_note(request))}*", request_id=request["request_id"])
         if run is not None and (ended := run_note(run)):
@@ -61,6 +67,10 @@ def to_notebook(state: Transcript) -> NotebookNode:
     metadata = {"kernelspec": kernel, METADATA: {"session_id": state["session_id"]}}
     made: NotebookNode = v4.new_notebook(cells=cells, metadata=metadata)
     return made
+
+
+def _name(mime: str) -> str:
+    return f"output.{mime.removeprefix('image/').removesuffix('+xml')}"
 
 
 def python_of(step: JSON) -> str | None:

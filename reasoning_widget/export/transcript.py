@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from html.parser import HTMLParser
 from typing import Final, NamedTuple
 
@@ -29,6 +30,21 @@ SAFE_LINK: Final = re.compile(r"(?:https?:|mailto:|#)", re.IGNORECASE)
 """Where a link may lead. All else, ``javascript:`` and ``data:`` above all, stays text."""
 
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/]+={0,2}")
+_TEXTS: Final = ("text/plain", "text/markdown", "text/latex", "text/html")
+_SVG: Final = "image/svg+xml"
+_NAMES: Final = {
+    "vegalite": "a Vega-Lite chart",
+    "vega": "a Vega chart",
+    "plotly": "a Plotly chart",
+    "bokeh": "a Bokeh chart",
+    "geo+json": "a map",
+    "widget-view": "a widget",
+    "text/html": "a page",
+    "application/pdf": "a PDF document",
+    "application/javascript": "",
+}
+"""What outputs are called, by a part of their MIME type; those without a name are never shown."""
+
 _SILENT: Final = ("script", "style", "template", "title")
 _NEW_LINE: Final = ("br", "p", "div", "tr", "li", "pre", "h1", "h2", "h3", "h4", "table")
 
@@ -133,12 +149,48 @@ def step_code(step: JSON) -> str | None:
 
 
 def step_pictures(step: JSON) -> Iterator[tuple[str, str]]:
-    """The pictures that a tool displayed: their MIME types and their base64. Nothing else is ever passed on."""
+    """The pictures that a tool displayed: their MIME types and their base64. Nothing else is ever passed on.
+
+    A drawing (SVG) is safe as a picture: within one, no browser runs scripts or fetches anything.
+    """
+    output = step.get("output") or {}
     for mime in PICTURES:
-        value = (step.get("output") or {}).get(mime)
-        text = "".join(value.split()) if isinstance(value, str) else ""
+        text = "".join(_text(output.get(mime)).split())
         if text and _BASE64.fullmatch(text):
             yield mime, text
+    drawing = _text(output.get(_SVG))
+    if "<svg" in drawing:
+        yield _SVG, base64.b64encode(drawing.encode()).decode()
+
+
+def output_notes(step: JSON, shown: Container[str] = ()) -> list[str]:
+    """What a tool displayed that an export does not show, in words.
+
+    Args:
+        step: The step.
+        shown: The MIME types that it does.
+    """
+    output = step.get("output") or {}
+    if _printed(output):
+        shown = {*_TEXTS, "application/json"} | {mime for mime in output if mime in shown}
+    hidden = {_output_name(mime) for mime, value in output.items() if mime not in shown and not _is_left_out(value)}
+    return [f"({name}: open the chat to see it)" for name in sorted(hidden - {""})]
+
+
+def _output_name(mime: str) -> str:
+    if mime in PICTURES or mime == _SVG:
+        return f"a picture, {mime.removeprefix('image/').removesuffix('+xml').upper()}"
+    return next((name for part, name in _NAMES.items() if part in mime), mime)
+
+
+def _is_left_out(value: object) -> bool:
+    return not value or (isinstance(value, dict) and isinstance(value.get("size"), int) and "blob" in value)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, list):
+        value = "".join(map(str, value))
+    return value if isinstance(value, str) else ""
 
 
 def step_notes(step: JSON) -> list[str]:
@@ -153,18 +205,22 @@ def step_notes(step: JSON) -> list[str]:
                 f"The {mime.removeprefix('image/')} picture was made smaller; it was {size[0]} by {size[1]} pixels"
             )
     for mime, value in (step.get("output") or {}).items():
-        if isinstance(value, dict) and isinstance(value.get("size"), int) and "blob" in value:
+        if value and _is_left_out(value):
             notes.append(f"{value['size']:,} bytes of {mime} are not included")
     return notes
 
 
 def _printed(output: JSON) -> str:
     """What a tool printed or displayed, as text."""
-    for mime in ("text/plain", "text/markdown", "text/latex"):
+    for mime in _TEXTS[:3]:
         if isinstance(output.get(mime), str):
             return str(output[mime])
     html = output.get("text/html")
-    return _Words(html).text() if isinstance(html, str) else ""
+    words = _Words(html).text() if isinstance(html, str) else ""
+    data = output.get("application/json")
+    if words or data is None or _is_left_out(data):
+        return words
+    return json.dumps(data, ensure_ascii=False, indent=2)
 
 
 class _Words(HTMLParser):

@@ -1,5 +1,6 @@
 """HTML and Markdown exports: what they show, and that nothing in them runs or is fetched, whatever an agent wrote."""
 
+import base64
 import json
 import re
 from html.parser import HTMLParser
@@ -8,7 +9,8 @@ from itertools import product
 import nbformat
 import pytest
 from markdown_it import MarkdownIt
-from nbconvert.filters.markdown_mistune import markdown2html_mistune
+from nbconvert import HTMLExporter
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 from reasoning_widget.export.html import to_html, to_page
 from reasoning_widget.export.markdown import to_markdown, to_plain
@@ -95,14 +97,16 @@ def test_hostile_text_is_text_on_a_page(payload):
         assert set(attributes) <= ATTRIBUTES
         assert re.match(r"https?:|mailto:|#|$", attributes.get("href", ""))
         assert "url(" not in attributes.get("style", "")
-        assert tag != "img"  # none of the payloads is a picture
+        assert tag != "img" or attributes["src"].startswith("data:image/svg+xml;base64,")
 
 
 def assert_dead(markdown):
     """Nothing in it is markup of a page, is fetched, or runs."""
     tokens = MarkdownIt("commonmark", {"html": True, "maxNesting": 200}).enable("table").parse(markdown)
     flat = [child for token in tokens for child in (token, *(token.children or ()))]
-    assert [token.content for token in flat if token.type in ("html_block", "html_inline", "image")] == [], markdown
+    assert [token.content for token in flat if token.type in ("html_block", "html_inline")] == [], markdown
+    pictures = [str(token.attrGet("src")) for token in flat if token.type == "image"]
+    assert [picture for picture in pictures if not picture.startswith("attachment:")] == [], markdown
     links = [str(token.attrGet("href")) for token in flat if token.type == "link_open"]
     assert [link for link in links if not re.match(r"https?:|mailto:|#", link)] == [], markdown
 
@@ -112,8 +116,11 @@ def assert_dead_converted(notebook):
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             assert_dead(cell.source)
-            elements = Page(markdown2html_mistune(cell.source)).elements
-            assert not {tag for tag, _ in elements} & {"img", "script", "iframe", "svg", "object", "form"}, cell.source
+            renderer = IPythonRenderer(escape=False, attachments=cell.get("attachments"))
+            elements = Page(MarkdownWithMath(renderer=renderer).render(cell.source)).elements
+            assert not {tag for tag, _ in elements} & {"script", "iframe", "svg", "object", "form"}, cell.source
+            pictures = [attributes["src"] for tag, attributes in elements if tag == "img"]
+            assert [picture for picture in pictures if not picture.startswith("data:image/")] == [], cell.source
             assert not [name for _, attributes in elements for name in attributes if name.startswith("on")], cell.source
             links = [attributes.get("href", "#") for _, attributes in elements]
             assert [link for link in links if not re.match(r"https?:|mailto:|#", link)] == [], cell.source
@@ -228,6 +235,60 @@ def test_pictures_of_tools_are_shown_and_tables_as_text():
     assert "a" in page.text
     assert "1" in page.text
     assert "x</script>" not in to_html(state)
+
+
+SVG = '<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"><circle r="4"/></svg>'
+
+
+def test_a_picture_is_in_the_page_and_in_the_notebook_and_markdown_says_that_there_is_one():
+    state = hand_made(
+        {"type": "tool_result", "content": "", "output": {"image/png": png(4, 4), "text/plain": "<Figure>"}},
+        {"type": "tool_result", "content": "", "output": {"image/svg+xml": SVG}},
+    )
+    notebook = to_notebook(state)
+    nbformat.validate(notebook)
+    converted, _ = HTMLExporter().from_notebook_node(notebook)
+    drawing = base64.b64encode(SVG.encode()).decode()
+
+    for page in (to_html(state), converted):
+        addresses = [attributes.get("src") for tag, attributes in Page(page).elements if tag == "img"]
+        assert addresses == [f"data:image/png;base64,{png(4, 4)}", f"data:image/svg+xml;base64,{drawing}"]
+    assert "*(a picture, PNG: open the chat to see it)*" in to_markdown(state)
+    assert "*(a picture, SVG: open the chat to see it)*" in to_markdown(state)
+    assert "```\n\n```" not in to_markdown(state)
+    assert "open the chat" not in converted + to_html(state)
+
+
+@pytest.mark.parametrize(
+    ("mime", "value", "name"),
+    [
+        ("application/vnd.vegalite.v5+json", {"mark": "bar"}, "a Vega-Lite chart"),
+        ("application/vnd.vega.v5+json", {"marks": []}, "a Vega chart"),
+        ("application/vnd.plotly.v1+json", {"data": []}, "a Plotly chart"),
+        ("application/geo+json", {"type": "Point"}, "a map"),
+        ("text/html", "<canvas></canvas>", "a page"),
+        ("application/x-unheard-of", "x", "application/x-unheard-of"),
+        ("image/png", "no picture!", "a picture, PNG"),
+    ],
+)
+def test_what_cannot_be_shown_is_named(mime, value, name):
+    state = hand_made({"type": "tool_result", "content": "", "output": {mime: value}})
+
+    for form in (to_html(state), to_markdown(state), to_notebook(state).cells[-1].source):
+        assert f"({name}: open the chat to see it)" in form
+
+
+def test_a_table_beside_its_text_is_shown_as_text_without_a_note_and_data_as_json():
+    output = {"text/html": "<table></table>", "text/plain": "a table", "application/json": {"a": 1}}
+    state = hand_made(
+        {"type": "tool_result", "content": "", "output": output},
+        {"type": "tool_result", "content": "", "output": {"application/json": {"b": [2]}}},
+    )
+
+    for form in (to_html(state), to_markdown(state)):
+        assert "a table" in form
+        assert "open the chat" not in form
+    assert '"b": [\n    2\n  ]' in to_markdown(state)
 
 
 def test_texts_of_five_megabytes_are_drawn_as_far_as_it_goes():
