@@ -59,7 +59,7 @@ describe("the cards", () => {
   });
 
   it("show drawings as pictures, and name what they cannot show", async () => {
-    const svg = "<svg width='7'><script>hit()</script></svg>";
+    const svg = "<svg width='7'><script>hit()</script>\ud800</svg>";
     await page.hear(
       ...RUN,
       step(3, "d", { type: "tool_result", output: { "image/svg+xml": [svg.slice(0, 9), svg.slice(9)] } }),
@@ -69,7 +69,7 @@ describe("the cards", () => {
     await page.drawn();
     const picture = page.card("Tool result, step 1").querySelector("img");
     expect(decodeURIComponent(picture?.getAttribute("src") ?? "")).toBe(
-      `data:image/svg+xml,${svg.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"')}`,
+      `data:image/svg+xml,${svg.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"').replace("\ud800", "\ufffd")}`,
     );
     const text = page.card("Tool result, step 2").textContent;
     expect(text).toContain("printed");

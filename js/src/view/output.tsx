@@ -75,8 +75,9 @@ function Picture({ type, text }: { type: string; text: string }): VNode {
 }
 
 function drawingUrl(svg: string): string {
+  // Written by hand it often lacks its name space; half of a surrogate pair cannot be encoded.
   const named = svg.includes("xmlns=") ? svg : svg.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"');
-  return `data:${SVG},${encodeURIComponent(named)}`;
+  return `data:${SVG},${encodeURIComponent(named.replace(/\p{Surrogate}/gu, "\ufffd"))}`;
 }
 
 /** Anything that only the page can draw. What might fetch something is drawn when the reader wants it. */
