@@ -77,21 +77,24 @@ def question_markdown(message: JSON | None, run: JSON | None) -> str:
     return f"**You{agent}**\n\n{_quoted(message['content']) if message else f'*{NO_QUESTION}*'}"
 
 
-def step_markdown(step: JSON, shown: Mapping[str, str] = MappingProxyType({})) -> str:
+def step_markdown(
+    step: JSON, shown: Mapping[str, str] = MappingProxyType({}), ran: tuple[str, str] | None = None
+) -> str:
     """One step.
 
     Args:
         step: The step.
         shown: By their MIME types: where the pictures are that are shown. Of others it is said that there are some.
+        ran: The code that the step ran, and its language: shown in the place of the call's arguments.
     """
-    code = step_code(step)
+    code, language = ran or (step_code(step), "")
     parts = [f"**{one_line(step_title(step))}**"]
     pictures = [f"![Output of the tool]({address})" for address in shown.values()]
     notes = [*(output_notes(step, shown) if code is not None else ()), *step_notes(step)]
     if code is None:
         parts.append(_harmless(_cleaned(step["content"])))
     elif code or not (pictures or notes):
-        parts.append(_fenced(code[:LONGEST]))
+        parts.append(_fenced(code[:LONGEST], language))
     parts += pictures
     parts += [f"*{one_line(note)}*" for note in notes]
     return "\n\n".join(parts)
@@ -207,8 +210,8 @@ def _markdown() -> MarkdownIt:
     return markdown
 
 
-def _fenced(code: str) -> str:
+def _fenced(code: str, language: str = "") -> str:
     """`code` in a fence longer than any in it."""
     longest = max((len(run) for run in re.findall(r"`{3,}", code)), default=2)
     fence = "`" * (longest + 1)
-    return f"{fence}\n{code}\n{fence}"
+    return f"{fence}{language}\n{code}\n{fence}"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..fold import Transcript
 from ..protocol import JSON
+from ..session.text import clean_text
 from .markdown import one_line, question_markdown, step_markdown
 from .transcript import exchanges, request_note, run_note, step_code, step_pictures
 
@@ -17,16 +19,35 @@ if TYPE_CHECKING:
 METADATA: Final = "reasoning_widget"
 """In a cell's metadata: which session and step it came from."""
 
-_CODE_ARGUMENTS: Final = ("code", "python", "source", "script", "cell")
-_RUNS_CODE: Final = re.compile(r"code|python|jupyter|ipython|execute|exec|repl|notebook", re.IGNORECASE)
-_FENCE: Final = re.compile(r"\s*(`{3,}|~{3,})(?:python|py|ipython\d?|)[ \t]*\n(.*?)\n?\1\s*", re.DOTALL)
+_TOOLS: Final = {
+    "python": "code_interpreter code_execution python python3 python_repl python_repl_ast pythonrepl python_interpreter"
+    " python_code python_exec python_tool run_python run_python_code execute_python execute_python_code ipython"
+    " run_ipython jupyter run_cell execute_cell run_notebook_cell notebook_cell",
+    "bash": "bash shell sh terminal run_bash execute_bash run_shell execute_shell shell_exec run_command"
+    " execute_command",
+    "javascript": "javascript js node run_javascript execute_javascript",
+    "sql": "sql run_sql execute_sql sql_query query_sql",
+    "r": "r run_r execute_r",
+    "": "run_code execute_code exec_code code_exec code_runner exec execute repl",
+}
+"""By what they run: tools of a name that says so. The last ones run what an argument says."""
+
+_LANGUAGES: Final = {name: language for language, names in _TOOLS.items() for name in names.split()}
+_PYTHON: Final = ("py", "python3", "ipython", "ipython3")
+_CODE: Final = ("code", "python", "python_code", "source", "script", "cell", "command", "cmd", "sql", "query", "input")
+"""The arguments that hold code, the likeliest first."""
+
+_FENCE: Final = re.compile(
+    r"^[ \t]*(`{3,}|~{3,})[ \t]*(\w*)[^\n`]*\n(.*?)\n?(?:^[ \t]*\1[ \t]*$|\Z)", re.DOTALL | re.MULTILINE
+)
+_STRING: Final = r'\s*:\s*"((?:[^"\\]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*)("?)'
 
 
 def to_notebook(state: Transcript) -> NotebookNode:
     """The transcript as a notebook, version 4.5.
 
-    A call of a tool that runs Python is a cell with that code; nothing in the notebook has been run. Each cell says in
-    its metadata, under `METADATA`, which session and step it came from.
+    A call of a tool that runs Python is a cell with that code; code of other languages is only shown. Nothing in the
+    notebook has been run. Each cell says in its metadata, under `METADATA`, which session and step it came from.
 
     Raises:
         ImportError: nbformat is not installed.
@@ -50,15 +71,16 @@ def to_notebook(state: Transcript) -> NotebookNode:
             origin = {"message_id": asked["id"]} if asked else {}
             add("markdown", question_markdown(asked, run), **origin)
         for step in steps:
-            code = python_of(step)
+            code = code_of(step)
             origin = {"step_id": str(step.get("id")), "run_id": str(step.get("run_id")), "type": str(step["type"])}
-            if code is None:
-                pictures = dict(step_pictures(step)) if step_code(step) is not None else {}
-                add("markdown", step_markdown(step, {mime: f"attachment:{_name(mime)}" for mime in pictures}), **origin)
-                if pictures:
-                    cells[-1].attachments = {_name(mime): {mime: encoded} for mime, encoded in pictures.items()}
-            else:
-                add("code", code, **origin)
+            if code is not None and code.language == "python":
+                add("code", code.text, **origin)
+                continue
+            pictures = dict(step_pictures(step)) if step_code(step) is not None else {}
+            shown = {mime: f"attachment:{_name(mime)}" for mime in pictures}
+            add("markdown", step_markdown(step, shown, code), **origin)
+            if pictures:
+                cells[-1].attachments = {_name(mime): {mime: encoded} for mime, encoded in pictures.items()}
         for request in requests:
             add("markdown", f"*{one_line(request_note(request))}*", request_id=request["request_id"])
         if run is not None and (ended := run_note(run)):
@@ -73,19 +95,64 @@ def _name(mime: str) -> str:
     return f"output.{mime.removeprefix('image/').removesuffix('+xml')}"
 
 
-def python_of(step: JSON) -> str | None:
-    """The Python that a call of a tool runs; None if it runs none."""
+class Code(NamedTuple):
+    """What a call of a tool runs."""
+
+    text: str
+    language: str
+    """In lower case; empty if nothing says which."""
+
+
+def code_of(step: JSON) -> Code | None:
+    """The code that a call of a tool runs; None if it runs none, or none that is known to be code."""
     tool = step.get("tool") or {}
-    if step["type"] != "tool_use" or not _RUNS_CODE.search(str(tool.get("name", ""))):
+    name = re.split(r"__|[./:]", str(tool.get("name", "")).lower().replace("-", "_"))[-1]
+    if step["type"] != "tool_use" or name not in _LANGUAGES:
         return None
     arguments = str(tool.get("arguments", ""))
-    try:
-        parsed = json.loads(arguments)
-    except (ValueError, RecursionError):
-        parsed = arguments  # Qwen-Agent's code interpreter also takes the code as it is
-    if isinstance(parsed, dict):
-        parsed = next((parsed[name] for name in _CODE_ARGUMENTS if isinstance(parsed.get(name), str)), None)
-    if not isinstance(parsed, str) or not parsed.strip():
+    found, said, is_cut = _arguments(arguments)
+    if found is None or not found.strip():
         return None
-    fenced = _FENCE.fullmatch(parsed)
-    return fenced[2] if fenced else parsed
+    left_out = step["cut"].get("arguments") if isinstance(step.get("cut"), dict) else None
+    is_cut |= bool(left_out) and found == arguments
+    language = said.lower() or _LANGUAGES[name]
+    fences = _FENCE.findall(found)
+    if fences and not _is_python(found):
+        labels = {label.lower() for _, label, _ in fences if label}
+        language = labels.pop() if len(labels) == 1 else language
+        found = "\n\n".join(code for *_, code in fences)
+    language = "python" if language in _PYTHON else language
+    if language == "python" and is_cut:
+        found += f"\n# … {left_out:,} more characters were cut" if left_out else "\n# … the rest is missing"
+    return Code(clean_text(found), language if language.isalnum() else "")
+
+
+def _arguments(text: str) -> tuple[str | None, str, bool]:
+    """The code in a call's arguments, the language that they name, and whether they break off within the code."""
+    try:
+        parsed = json.loads(text)
+    except (ValueError, RecursionError):
+        if not text.lstrip().startswith('{"'):
+            return text, "", False  # Qwen-Agent's code interpreter also takes the code as it is
+        for name in _CODE:  # what was cut is no JSON any more
+            if found := re.search(rf'"{name}"{_STRING}', text):
+                language = re.search(rf'"lang(?:uage)?"{_STRING}', text)
+                return _unescaped(found[1]), _unescaped(language[1]) if language else "", not found[2]
+        return None, "", False
+    if isinstance(parsed, dict):
+        language = parsed.get("language", parsed.get("lang"))
+        code = next((parsed[name] for name in _CODE if isinstance(parsed.get(name), str)), None)
+        return code, language if isinstance(language, str) else "", False
+    return (parsed if isinstance(parsed, str) else None), "", False
+
+
+def _unescaped(text: str) -> str:
+    return str(json.loads(f'"{text}"', strict=False))
+
+
+def _is_python(text: str) -> bool:
+    try:
+        ast.parse(text)
+    except (ValueError, SyntaxError, RecursionError, MemoryError):
+        return False
+    return True

@@ -11,8 +11,11 @@ import pytest
 from nbclient import NotebookClient
 
 from reasoning_widget.export.frame import to_csv, to_frame
-from reasoning_widget.export.notebook import python_of, to_notebook
+from reasoning_widget.export.notebook import code_of, to_notebook
+from reasoning_widget.export.saved import SavedTranscript, Saver, folded
+from reasoning_widget.protocol import ToolCall
 from tests.export.sessions import hand_made
+from tests.session.manual import ask, open_session
 
 STORY = (
     {"type": "thought", "content": "I compute."},
@@ -102,19 +105,92 @@ def test_a_notebook_runs_what_the_agent_ran():
     assert all("reasoning_widget" in cell.metadata for cell in notebook.cells)
 
 
+def ran(name, arguments, **more):
+    return code_of({"type": "tool_use", "content": "", "tool": {"name": name, "arguments": arguments}, **more})
+
+
 @pytest.mark.parametrize(
     ("name", "arguments", "code"),
     [
         ("code_interpreter", "```python\nx = 1\n```", "x = 1"),
         ("code_interpreter", '{"code": "```py\\nx = 1\\n```"}', "x = 1"),
+        ("code_interpreter", "Let me see:\n```python\nx = 1\n```\nThat is it.", "x = 1"),
+        (
+            "code_interpreter",
+            '{"code": "First\\n```python\\nx = 1\\n```\\nthen\\n```python\\ny = 2\\n```"}',
+            "x = 1\n\ny = 2",
+        ),
+        ("code_interpreter", "x = '''\n```python\ny\n```\n'''", "x = '''\n```python\ny\n```\n'''"),
         ("code_interpreter", "x = 1", "x = 1"),
+        ("code_interpreter", 'x = {"code": "DE"}', 'x = {"code": "DE"}'),
         ("python", '{"source": "x = 1"}', "x = 1"),
-        ("code_interpreter", "", None),
-        ("code_interpreter", '{"other": 1}', None),
-        ("search", '{"code": "x = 1"}', None),
+        ("mcp__jupyter__execute_cell", '{"code": "x = 1"}', "x = 1"),
+        ("run_code", '{"language": "Python", "code": "x = 1"}', "x = 1"),
+        ("run_code", '{"code": "```python\\nx = 1\\n```"}', "x = 1"),
     ],
 )
 def test_which_calls_run_python(name, arguments, code):
+    assert ran(name, arguments) == (code, "python")
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [
+        ("code_interpreter", ""),
+        ("code_interpreter", '{"other": 1}'),
+        ("code_interpreter", '{"other": "cut o'),
+        ("search", '{"code": "x = 1"}'),
+        ("geocode", '{"query": "Berlin"}'),
+        ("lookup", '{"country_code": "DE"}'),
+        ("execution_report", '{"source": "x"}'),
+    ],
+)
+def test_which_calls_run_no_code(name, arguments):
+    assert ran(name, arguments) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "shown"),
+    [
+        ("execute_shell", '{"script": "rm -rf x"}', "```bash\nrm -rf x\n```"),
+        ("run_code", '{"language": "javascript", "code": "let x = 1"}', "```javascript\nlet x = 1\n```"),
+        ("run_code", '{"code": "```js\\nlet x = 1\\n```"}', "```js\nlet x = 1\n```"),
+        ("run_code", '{"code": "console.log(1)"}', "```\nconsole.log(1)\n```"),
+        ("run_code", '{"language": "x`\\n<b>", "code": "let x = 1"}', "```\nlet x = 1\n```"),
+        ("country_code", '{"code": "DE"}', '```\n{\n  "code": "DE"\n}\n```'),
+    ],
+)
+def test_code_of_another_language_is_shown_as_code_and_does_not_run(name, arguments, shown):
     step = {"type": "tool_use", "content": "", "tool": {"name": name, "arguments": arguments}}
 
-    assert python_of(step) == code
+    cell = to_notebook(hand_made(step)).cells[-1]
+
+    assert cell.cell_type == "markdown"
+    assert shown in cell.source
+
+
+async def test_python_that_was_cut_to_be_saved_is_code_with_a_mark():
+    code = "\n".join(f"x{number} = {number}" for number in range(2_000))
+    session, runner = open_session()
+    ask(session, "Compute", "m1")
+    tool: ToolCall = {"name": "code_interpreter", "arguments": json.dumps({"code": code})}
+    runner.run.emit({"type": "tool_use", "content": "", "tool": tool})
+    runner.run.end()
+    file = Saver(SavedTranscript(), session.blob).file(session.state, session.events_after(0))
+
+    cell = to_notebook(folded(file)).cells[-1]
+
+    assert cell.cell_type == "code"
+    assert cell.source.startswith("x0 = 0\nx1 = 1\n")
+    assert cell.source.endswith(f"\n# … {len(tool['arguments']) - 8_000:,} more characters were cut")
+    assert code.startswith(cell.source.rpartition("\n")[0])
+
+
+def test_python_that_breaks_off_within_a_sign_is_code_with_a_mark():
+    assert ran("python", '{"code": "x = 1\\ny = \\u00', cut={"arguments": 7}) == (
+        "x = 1\ny = \n# … 7 more characters were cut",
+        "python",
+    )
+    assert ran("python", '{"code": "x = 1') == ("x = 1\n# … the rest is missing", "python")
+    assert ran("python", "x = 1", cut={"arguments": 7}) == ("x = 1\n# … 7 more characters were cut", "python")
+    assert ran("python", '{"code": "x = 1", "why": "bec', cut={"arguments": 7}) == ("x = 1", "python")
