@@ -438,7 +438,8 @@ export class Store implements Target {
 
   /** Ask for what a notebook should keep of the session, or of one message. */
   save(messageId: string | null): void {
-    this.#link?.send("save", { message_id: messageId });
+    if (this.#link && "save" in this.#link) this.#link.save(messageId);
+    else this.#link?.send("save", { message_id: messageId });
   }
 
   pullModel(): void {

@@ -183,6 +183,7 @@ function link(): Connected {
     send: () => "p",
     connect: () => {},
     disconnect: () => {},
+    save: () => {},
   };
 }
 

@@ -25,6 +25,7 @@ from ..protocol import JSON, ProtocolError, check_session_id
 from ..session.thread import on_loop, session_loop
 from .chat import AFTER_LAST_TOKEN, ReasoningChat, stay_awake
 from .display import SavedView, Saving
+from .ending import refresh_at_the_end
 from .link import keep_messages_off_the_cell
 from .reading import ServerSession
 from .server_link import ServerLink
@@ -67,6 +68,7 @@ class ConnectedChat(ReasoningChat):
         self._asked: set[str] = set()
         anywidget.AnyWidget.__init__(self)  # that of `ReasoningChat` begins a session of the kernel's own
         on_loop(self._begin)
+        refresh_at_the_end(self)
         self.on_msg(self._receive)
 
     def _begin(self) -> None:
@@ -74,7 +76,8 @@ class ConnectedChat(ReasoningChat):
         keep_messages_off_the_cell(self.comm)
         session_id = self._session.session_id
         tickets = Tickets(self._address, session_id, self._ticket)
-        self._link = ServerLink(self._address.socket(session_id).partition("?")[0], tickets, self._send_custom)
+        url = self._address.socket(session_id).partition("?")[0]
+        self._link = ServerLink(url, tickets, self._send_custom, self._read_forms)
         self._opened = contextlib.AsyncExitStack()
         self._opening = asyncio.Lock()
         self._chat: Chat | None = None
@@ -202,6 +205,19 @@ class ConnectedChat(ReasoningChat):
         return f"<ReasoningChat with {where}: {len(state['runs'])} runs, {len(state['steps'])} steps>"
 
     # What is saved
+
+    def end(self) -> None:
+        """On the loop: refresh what is saved, because the kernel ends. The session goes on without it."""
+        self._refreshing.cancel()
+        if self.comm is not None and self._views:
+            with contextlib.suppress(Disconnected):
+                self._session.read_at_the_end()
+            for view in self._views:
+                view.refresh()
+
+    async def _read_forms(self, message_id: str | None) -> JSON:
+        await self._session.read()
+        return self._forms(message_id)
 
     async def _read_and_save(self, message_id: str, view: SavedView | None) -> None:
         with contextlib.suppress(Disconnected):  # what asked has told of it

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import httpx
 import msgspec
@@ -16,6 +16,7 @@ from ..fold import Transcript, new_transcript, receive
 from ..protocol import Frame
 
 _TIMEOUT: Final = 30.0  # seconds; a long session takes a while
+_TIMEOUT_AT_THE_END: Final = 2.0  # seconds; a kernel that does not end soon is killed
 
 
 class ServerSession:
@@ -28,8 +29,9 @@ class ServerSession:
 
     def __init__(self, address: Address, session_id: str) -> None:
         self.session_id = session_id
-        self.file: SessionFile = session_file(session_id, "", [])
-        self.state: Transcript = new_transcript()
+        self.file: SessionFile
+        self.state: Transcript
+        self._take(session_file(session_id, "", []))
         self.results: dict[str, object] = {}  # what tools returned stays on the server
         self._address = address
 
@@ -56,19 +58,33 @@ class ServerSession:
         Raises:
             Disconnected: It cannot be read; the text says why.
         """
+        self._take(await asyncio.to_thread(self._fetch, _TIMEOUT))
+
+    def read_at_the_end(self) -> None:
+        """The same while the interpreter ends, and begins no threads any more.
+
+        Raises:
+            Disconnected: It cannot be read in time; the text says why.
+        """
+        self._take(self._fetch(_TIMEOUT_AT_THE_END))
+
+    def _fetch(self, timeout: float) -> SessionFile:
         url, headers = self._address.api("sessions", self.session_id, "export"), self._address.headers
         try:
-            response = await asyncio.to_thread(httpx.get, url, headers=headers, timeout=_TIMEOUT)
+            response = httpx.get(url, headers=headers, timeout=timeout)
         except httpx.TransportError:
             raise Disconnected(f"nothing answers at {self._address.base}") from None
         if response.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
             raise NotAllowed(f"the server at {self._address.base} does not let us read session {self.session_id}")
-        file = session_file(self.session_id, "", [])
         if response.is_success:
-            file = msgspec.json.decode(response.content)
-        elif response.status_code != httpx.codes.NOT_FOUND:
+            return cast("SessionFile", msgspec.json.decode(response.content))
+        if response.status_code != httpx.codes.NOT_FOUND:
             raise Disconnected(f"the server at {self._address.base} answered {response.status_code}")
+        return session_file(self.session_id, "", [])
+
+    def _take(self, file: SessionFile) -> None:
         state = new_transcript()
+        state["session_id"], state["epoch"] = file["session_id"], file["epoch"]  # by these the page knows it
         for event in file["events"]:
             receive(state, event)
         self.file, self.state = file, state

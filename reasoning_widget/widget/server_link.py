@@ -1,11 +1,13 @@
-"""The kernel's end of a comm whose session is on a server: it says where, and brings tickets."""
+"""The kernel's end of a comm whose session is on a server: it says where, brings tickets, and makes what is saved."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
+from ..client.errors import Disconnected
 from ..protocol import JSON, Frame
 from .link import STATIC
 from .tickets import Tickets
@@ -20,12 +22,20 @@ class ServerLink:
         url: The session's WebSocket.
         tickets: What lets the pages in.
         send: Sends one JSON message over the comm; called from the loop's thread only, which keeps the order.
+        forms: Makes what a notebook should keep of the session, or of one message.
     """
 
-    def __init__(self, url: str, tickets: Tickets, send: Callable[[JSON], None]) -> None:
+    def __init__(
+        self,
+        url: str,
+        tickets: Tickets,
+        send: Callable[[JSON], None],
+        forms: Callable[[str | None], Awaitable[JSON]],
+    ) -> None:
         self._url = url
         self._tickets = tickets
         self._send_message = send
+        self._forms = forms
         self._tasks: set[asyncio.Task[None]] = set()
         self._tell(known=())
         self._bring(fresh=False)
@@ -42,6 +52,8 @@ class ServerLink:
                 self._tell(known)
             case {"type": "ticket", "payload": {"fresh": bool(fresh)}}:
                 self._bring(fresh=fresh)
+            case {"type": "save", "payload": {"message_id": str() | None as message_id}}:
+                self._start(self._save(message_id))
             case {"type": "module", "payload": {"name": str(name)}} if name in _MODULES:
                 self._send({"type": "module", "data": {"name": name, "source": _source(name)}})
 
@@ -56,7 +68,15 @@ class ServerLink:
         async def bring() -> None:
             self._send(await self._tickets.frame(fresh=fresh))
 
-        task = asyncio.get_running_loop().create_task(bring())
+        self._start(bring())
+
+    async def _save(self, message_id: str | None) -> None:
+        with contextlib.suppress(Disconnected):  # the page tells of it, and asks again
+            bundle = await self._forms(message_id)
+            self._send({"type": "saved", "data": {"message_id": message_id, "bundle": bundle}})
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 

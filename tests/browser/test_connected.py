@@ -96,6 +96,17 @@ def test_two_views_of_one_session_stay_equal_and_its_secrets_are_not_saved(lab, 
     assert "eyJ" not in "".join(frames)
 
 
+def test_a_long_run_is_saved_while_it_is_on(lab, server):
+    notebook = lab.open(cell(server, new_session()))
+    chat = connected(notebook)
+    chat.agent.select_option("count")
+    chat.ask("400 0.1")
+    notebook.wait_for_saved("word20 ")
+    expect(chat.stop).to_be_enabled()
+    expect(chat.region.get_by_role("alert")).to_have_count(0)
+    chat.stop.click()
+
+
 def test_a_message_written_while_the_server_is_away_waits_and_goes_out_once(lab, server):
     notebook = lab.open(cell(server, new_session()))
     chat = connected(notebook)

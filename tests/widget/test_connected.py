@@ -145,6 +145,22 @@ def test_its_pages_get_a_ticket_and_never_the_token(open_chat, server, caplog):
     assert given["ticket"] not in f"{chat!r} {chat.get_state()} {caplog.text}"
 
 
+def test_its_pages_may_ask_for_what_is_saved_in_the_middle_of_a_run(open_chat):
+    chat = open_chat("to-be-saved")
+    page = Page(chat)
+    with ThreadPoolExecutor() as pool:
+        asking = pool.submit(open_chat("to-be-saved").ask, "go", agent="wait")
+        while "Hm." not in str(chat.steps):
+            time.sleep(0.01)
+        page.say("save", message_id=None)
+        saved = page.hear("saved")
+        chat.stop()
+        asking.result()
+    assert saved["message_id"] is None
+    assert "Hm." in saved["bundle"]["text/html"]
+    assert saved["bundle"]["application/vnd.reasoning-widget.session.v1+json"]["session_id"] == "to-be-saved"
+
+
 def test_a_wrong_token_says_what_to_do(open_chat):
     chat = open_chat(token="wrong")
     page = Page(chat)

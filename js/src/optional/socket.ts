@@ -1,5 +1,5 @@
 // The optional module "socket": a widget whose session is on a server. The page talks to the server itself; the kernel
-// only tells it where, and trades its token for tickets.
+// only tells it where, trades its token for tickets, and makes what the notebook keeps.
 
 import { onMissing } from "../modules.ts";
 import { dataOf, type Frame } from "../protocol/frames.ts";
@@ -27,17 +27,21 @@ export function follow(kernel: Kernel, target: SocketTarget, frame: Frame): (fra
     if (!asked.has(name)) kernel.post({ type: "module", payload: { name } });
     asked.add(name);
   };
-  const ends = [
-    onMissing(ask),
-    connect({ url: told(frame, "server")?.url ?? "", access: (fresh) => tickets.access(fresh) }, target),
-  ];
+  const url = told(frame, "server")?.url ?? "";
+  const save = (messageId: string | null): void => kernel.post({ type: "save", payload: { message_id: messageId } });
+  const ends = [onMissing(ask), connect({ url, access: (fresh) => tickets.access(fresh), save }, target)];
   kernel.signal.addEventListener("abort", () => {
     for (const end of ends) end();
   });
   return (next) => {
-    if (next === null) tickets.kernelIsGone();
-    else if (dataOf(next, "module")) target.notice(next);
-    else tickets.take(next);
+    if (next === null) {
+      tickets.kernelIsGone();
+    } else if (dataOf(next, "module") || dataOf(next, "saved")) {
+      target.notice(next);
+      target.settled();
+    } else {
+      tickets.take(next);
+    }
   };
 }
 

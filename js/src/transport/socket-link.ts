@@ -59,6 +59,7 @@ export class SocketLink implements Connected {
   /** The last event that came. */
   position = 0;
   connection: Connection = { state: "closed" };
+  save: (messageId: string | null) => void = () => {};
   readonly #wire: Wire;
   readonly #target: Target & { moved(connection: Connection): void };
   readonly #clock: Clock;

@@ -31,6 +31,8 @@ export interface Server {
    * access was refused or has ended. May reject, with a sentence for the person: with `Refused` no more tries follow.
    */
   access(fresh: boolean): Access | Promise<Access>;
+  /** Ask for what a notebook should keep of the session, or of one message; absent where there is none. */
+  save?(messageId: string | null): void;
 }
 
 /** A target that also wants to know how it stands with the connection: usually the store. */
@@ -44,6 +46,7 @@ export function connect(server: Server, target: SocketTarget): () => void {
   };
   document.addEventListener("visibilitychange", wake);
   window.addEventListener("online", wake);
+  if (server.save) link.save = server.save;
   target.connected(link);
   link.connect();
   return () => {

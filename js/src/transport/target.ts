@@ -51,4 +51,6 @@ export interface Connected extends Sender {
   connect(): void;
   /** Close the connection until `connect`. */
   disconnect(): void;
+  /** Ask for what a notebook should keep: whoever writes one. The server does not. */
+  save(messageId: string | null): void;
 }

@@ -3,6 +3,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { optionalModule, provideModule } from "../../src/modules.ts";
 import * as socketModule from "../../src/optional/socket.ts";
+import { connectedChats } from "../../src/page.ts";
+import type { Store } from "../../src/store.ts";
 import { FakeSocket } from "../fake-socket.ts";
 import { asked, finished, Page, SESSION, started, step } from "../page.ts";
 
@@ -61,6 +63,20 @@ describe("the way to the server", () => {
       finished(5),
     );
     expect(page.card("Final answer, step 2").textContent).toContain("So.");
+  });
+
+  it("is not asked for what the notebook keeps: the kernel is", async () => {
+    await enter();
+    const store = connectedChats().get("s") as Store;
+    const said = FakeSocket.last.sent.length;
+    store.save("m");
+    expect(FakeSocket.last.sent).toHaveLength(said);
+    expect(page.last("save")?.payload).toEqual({ message_id: "m" });
+    const kept = vi.fn();
+    store.on("forms", kept);
+    await page.told({ type: "saved", data: { message_id: "m", bundle: { "text/plain": "so far" } } });
+    expect(kept).toHaveBeenCalledOnce();
+    expect(store.forms.get("m")).toEqual({ "text/plain": "so far" });
   });
 
   it("is given up with the kernel's words where there is none", async () => {
