@@ -22,6 +22,7 @@ from tests.browser.look import contrasts
 from tests.browser.test_hostile import DANGEROUS, TOUCH_EVERYTHING
 from tests.browser.test_keyboard import tab_to
 from tests.browser.test_look import READABLE
+from tests.fixtures.make_sessions import SESSIONS
 
 RESEARCHER = 'from reasoning_widget import ReasoningChat\n\nchat = ReasoningChat(agent="researcher")\nchat'
 
@@ -491,6 +492,37 @@ SPOILT = [
         session_id=LONG_TEXT,
     ),
 ]
+
+
+def test_a_notebook_that_an_earlier_version_wrote_shows_what_it_showed(lab):
+    golden = [json.loads(path.read_text("utf-8")) for path in sorted(SESSIONS.glob("*.json"))]
+    path = lab.write(*("pass" for _ in golden))
+    file = nbformat.read(path, as_version=4)
+    for cell, written in zip(file.cells, golden, strict=True):
+        data = {SESSION_MIME: written["file"], WIDGET_MIME: {"model_id": "none"}}
+        cell.outputs = [nbformat.v4.new_output("display_data", data)]
+    nbformat.write(file, path)
+    notebook = lab.open_without_kernel(path)
+
+    for number, written in enumerate(golden):
+        chat, state = notebook.chat(number), written["state"]
+        plain = {run["run_id"] for run in state["runs"] if not run["enable_reasoning"]}
+        steps = [
+            step for step in state["steps"].values() if step["run_id"] not in plain or step["type"] == "final_answer"
+        ]
+        expect(chat.cards).to_have_count(len(steps))
+        chat.region.evaluate(_UNFOLD)
+        for step in steps:
+            card = chat.region.locator(f'[data-step-id="{step["id"]}"]')
+            expect(card).to_have_attribute("data-step-type", step["type"])
+            said = step["tool"]["name"] if step["type"] == "tool_use" else step["content"]
+            for word in re.findall(r"\w+", said.partition("$")[0]):
+                expect(card).to_contain_text(word)
+        for message in state["messages"]:
+            expect(chat.region).to_contain_text(message["content"])
+        for request in state["requests"].values():
+            expect(chat.region).to_contain_text(request["prompt"])
+        expect(notebook.output(number).get_by_role("note")).to_have_count(0)
 
 
 def test_a_file_that_was_cut_off_edited_or_poisoned_is_shown_as_far_as_it_goes_and_nothing_in_it_runs(lab, window):

@@ -34,6 +34,7 @@ const finished = {
 
 const folder = join(import.meta.dirname, "../../../tests/fixtures/sessions");
 const golden = readdirSync(folder);
+const saved = join(folder, "../saved_sessions");
 
 describe("files of earlier versions", () => {
   it("are there", () => expect(golden).toContain("version-1.json"));
@@ -50,6 +51,13 @@ describe("files of earlier versions", () => {
       ),
       runs: transcript.runs.map((run) => run.status),
     }).toEqual(written.shows);
+  });
+
+  it.each(readdirSync(saved))("%s is the same transcript as it was", (name) => {
+    const written = JSON.parse(readFileSync(join(saved, name), "utf8"));
+    const session = readSession(written.file);
+    expect(session.notes).toEqual([]);
+    expect(savedStore(session, false).transcript).toMatchObject(written.state);
   });
 });
 
