@@ -109,7 +109,7 @@ def test_cells_that_were_asked_about_name_the_session_and_its_step_wherever_thei
         page.wait_for_function("name => jupyterapp.shell.currentWidget.context?.path.endsWith(name)", arg=name)
         notebook.select(0)
         marks += [cell.metadata.get("reasoning_widget") for cell in notebook.save().cells]
-    session = page.locator("[data-session-id]").get_attribute("data-session-id")
+    session = page.locator(".rw-lab-chat").get_attribute("data-session-id")
     mark = {"session": session, "step": chat.card("Final answer").get_attribute("data-step-id")}
     assert marks == [mark, None, mark, None]
 

@@ -113,7 +113,10 @@ function addExport(
         properties: { session_id: { ...session }, ...exportArguments(trans) },
       },
     },
-    isEnabled: (args) => has(idOf(args) ?? ""),
+    isEnabled: (args) => {
+      const id = idOf(args);
+      return id !== null && has(id);
+    },
     execute: async (args) => (await sidebar()).export(idOf(args) ?? "", formatOf(args)),
   });
   app.contextMenu.addItem({
