@@ -320,7 +320,7 @@ def test_a_conversation_is_there_again_when_its_cell_runs_after_a_restart(lab, m
     assert "My name is Ada" in str(model.requests[-1].messages)
 
 
-def test_a_kernel_that_is_chosen_later_moves_nothing_and_what_its_chats_need_is_said(lab, record):
+def test_a_notebook_that_was_opened_with_no_kernel_is_live_with_one_that_is_chosen_later(lab, record):
     notebook = lab.open_without_kernel(record.path)
     page = notebook.page
     expect(notebook.chat(0).cards).to_have_count(15)
@@ -330,14 +330,11 @@ def test_a_kernel_that_is_chosen_later_moves_nothing_and_what_its_chats_need_is_
     notebook.ready()
     assert len(page.evaluate(_SEEN)) == 1
 
-    # JupyterLab's widgets find no kernel when the notebook is opened, and take none later.
     notebook.run(0)
-    expect(notebook.output(0).get_by_role("note")).to_contain_text("Load the page anew, and run the cell again.")
-    notebook.save()
-    lab.errors[:] = [error for error in lab.errors if "Exception opening new comm" not in error]
-    page.goto(lab.address(record.path, "-anew"))
-    notebook.ready()
-    notebook.open_chat()
+    chat = notebook.open_chat()
+    chat.ask("Two cards")
+    chat.expect_ready()
+    expect(notebook.output(0).locator("[data-mode]")).to_have_attribute("data-mode", "live")
 
 
 SECRETIVE = """

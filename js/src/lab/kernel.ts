@@ -11,10 +11,9 @@ const TOGETHER = 20;
 
 /**
  * How a comm stands: `open`; `gone`, for there is no kernel, or it does not know it; `unknown`, for the kernel has not said
- * which comms it has: after a reload it does not while a cell runs; `refused`, for nobody in the page takes it: JupyterLab's
- * widgets do not work in a notebook that was opened with no kernel, until the page is loaded anew.
+ * which comms it has: after a reload it does not while a cell runs.
  */
-export type CommState = "open" | "gone" | "unknown" | "refused";
+export type CommState = "open" | "gone" | "unknown";
 
 /** Watches the kernel of a notebook, whichever it is. */
 export class KernelWatch implements IDisposable {
@@ -28,8 +27,6 @@ export class KernelWatch implements IDisposable {
   #kernel: Kernel.IKernelConnection | null = null;
   /** The kernel has told which comms it has. */
   #told = false;
-  /** The comms that the kernel has opened, since it was started. */
-  readonly #opened = new Set<unknown>();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(context: ISessionContext, kernels: Kernel.IManager) {
@@ -44,12 +41,8 @@ export class KernelWatch implements IDisposable {
   state(commId: string): CommState {
     const kernel = this.#kernel;
     if (kernel === null || kernel.isDisposed || kernel.connectionStatus === "disconnected") return "gone";
-    if (["dead", "terminating", "restarting", "autorestarting"].includes(kernel.status)) {
-      this.#opened.clear();
-      return "gone";
-    }
+    if (["dead", "terminating", "restarting", "autorestarting"].includes(kernel.status)) return "gone";
     if (kernel.hasComm(commId)) return "open";
-    if (this.#opened.has(commId)) return "refused";
     return this.#told ? "gone" : "unknown";
   }
 
@@ -66,7 +59,6 @@ export class KernelWatch implements IDisposable {
     this.#leave();
     this.#kernel = kernel;
     this.#told = false;
-    this.#opened.clear();
     kernel?.anyMessage.connect(this.#heard, this);
     kernel?.statusChanged.connect(this.#emit, this);
     kernel?.connectionStatusChanged.connect(this.#connection, this);
@@ -95,9 +87,6 @@ export class KernelWatch implements IDisposable {
       this.displayed.emit((msg as KernelMessage.IUpdateDisplayDataMsg).content.data as JSONObject);
     }
     if (!type.startsWith("comm_")) return;
-    const { comm_id: id } = msg.content as { comm_id?: string };
-    if (type === "comm_open") this.#opened.add(id);
-    if (type === "comm_close") this.#opened.delete(id);
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       this.#emit();

@@ -10,6 +10,7 @@ import { KernelWatch } from "./kernel.ts";
 import { SessionRenderer } from "./session.ts";
 import { Transcripts } from "./transcripts.ts";
 import { loadTranslations } from "./translations.ts";
+import { serveFirstKernel } from "./widget-manager.ts";
 import { leaveOut } from "./widget-state.ts";
 
 /** Before the widget view, which has -10. */
@@ -36,6 +37,7 @@ export const record: JupyterFrontEndPlugin<void> = {
       const kernel = new KernelWatch(panel.sessionContext, app.serviceManager.kernels);
       panel.disposed.connect(() => kernel.dispose());
       leaveOut(panel.context.model);
+      void serveFirstKernel(panel);
       rendermime.addFactory(
         {
           safe: true, // it draws text; what is in it runs only where the notebook is trusted

@@ -131,7 +131,7 @@ export class SessionRenderer extends Panel implements IRenderMime.IRenderer {
         if (this.#failed?.data !== this.#data) this.#fail(shown.notes.join(" ").replace(/\.$/, ""));
         return;
       }
-      this.#showSaved(views, state === "refused" ? refused(shown) : shown, state === "gone");
+      this.#showSaved(views, shown, state === "gone");
       this.#live?.dispose();
       this.#live = null;
     }
@@ -286,14 +286,6 @@ class FailedView extends Widget {
 /** A text as notebooks have it: whole, or its lines. */
 function written(value: unknown): string {
   return Array.isArray(value) ? value.join("") : String(value ?? "");
-}
-
-/** The session, with a note that says why it is not live. */
-function refused(session: SavedSession): SavedSession {
-  const note = trans.__(
-    "JupyterLab shows no live chat in a notebook that was opened with no kernel. Load the page anew, and run the cell again.",
-  );
-  return { ...session, notes: [...session.notes, note] };
 }
 
 /** Whether a run was on when it was saved. */
