@@ -84,6 +84,19 @@ def channel_text(step: JSON, channel: Channel) -> str:
     return text if isinstance(text, str) else ""
 
 
+def set_channel_text(step: JSON, channel: Channel, text: str) -> None:
+    """Give one channel of a step another text.
+
+    The step may be a copy that shares with the log what is nested in it: that is replaced, never changed.
+    """
+    if channel == "content":
+        step["content"] = text
+    elif channel == "arguments":
+        step["tool"] = {**(step.get("tool") or {}), "arguments": text}
+    else:
+        step["output"] = {**(step.get("output") or {}), "text/plain": text}
+
+
 def is_open(step: JSON) -> bool:
     """Whether the step may still change."""
     return step.get("status") not in TERMINAL_STEP_STATUSES
@@ -126,14 +139,7 @@ def _append(state: Transcript, data: JSON) -> Outcome:
         return "gap"
     if known >= len(data["text"]):
         return "ignored"
-    text += data["text"][known:]
-    # The snapshot may be shared with the log: what is nested in it is replaced, never changed.
-    if channel == "content":
-        step["content"] = text
-    elif channel == "arguments":
-        step["tool"] = {**(step.get("tool") or {}), "arguments": text}
-    else:
-        step["output"] = {**(step.get("output") or {}), "text/plain": text}
+    set_channel_text(step, channel, text + data["text"][known:])
     return "applied"
 
 

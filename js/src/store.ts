@@ -438,8 +438,7 @@ export class Store implements Target {
 
   /** Ask for what a notebook should keep of the session, or of one message. */
   save(messageId: string | null): void {
-    if (this.#link && "save" in this.#link) this.#link.save(messageId);
-    else this.#link?.send("save", { message_id: messageId });
+    this.#link?.save(messageId);
   }
 
   pullModel(): void {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from functools import cache
 from html import escape
@@ -14,6 +13,7 @@ from .transcript import (
     LONGEST,
     NO_QUESTION,
     SAFE_LINK,
+    drawn_text,
     exchanges,
     output_notes,
     request_note,
@@ -77,7 +77,7 @@ def to_html(state: Transcript, message_id: str | None = None, notes: Sequence[st
 
 def to_page(state: Transcript, notes: Sequence[str] = ()) -> str:
     """The transcript as a page that needs nothing else."""
-    title = escape(_shown(state["title"] or "A conversation"))
+    title = escape(drawn_text(state["title"] or "A conversation"))
     head = (
         f'<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
         f'<meta name="viewport" content="width=device-width"><title>{title}</title><style>{_PAGE_STYLE}</style>'
@@ -87,46 +87,41 @@ def to_page(state: Transcript, notes: Sequence[str] = ()) -> str:
 
 
 def _question(message: JSON) -> str:
-    asked = escape(_shown(message["content"])).replace("\n", "<br>")
+    asked = escape(drawn_text(message["content"])).replace("\n", "<br>")
     return f'<p style="white-space:pre-wrap;margin:12px 0 6px"><strong>{asked}</strong></p>'
 
 
 def _note(text: str) -> str:
-    return f"<p><em>{escape(_shown(text))}</em></p>"
+    return f"<p><em>{escape(drawn_text(text))}</em></p>"
 
 
 def _step(step: JSON) -> str:
     hue = _HUES.get(step["type"], "#757575")
     opened = " open" if step["type"] in _ALWAYS_OPEN or step.get("status") == "failed" else ""
     style = f"border-left:3px solid {hue};background:{hue}1f;border-radius:4px;padding:4px 12px;margin:6px 0"
-    summary = f'<summary style="cursor:pointer"><b>{escape(_shown(step_title(step)))}</b></summary>'
+    summary = f'<summary style="cursor:pointer"><b>{escape(drawn_text(step_title(step)))}</b></summary>'
     return f'<details{opened} style="{style}">{summary}{_body(step)}{"".join(map(_note, _notes(step)))}</details>'
 
 
 def _body(step: JSON) -> str:
     code = step_code(step)
     if code is None:
-        return str(_markdown().render(_shown(step["content"])))
-    pictures = "".join(
+        return str(_markdown().render(drawn_text(step["content"])))
+    pictures = dict(step_pictures(step))
+    output = "".join(
         f'<p><img alt="Output of the tool" src="data:{mime};base64,{data}" style="max-width:100%"></p>'
-        for mime, data in step_pictures(step)
+        for mime, data in pictures.items()
     )
-    shown = {mime for mime, _ in step_pictures(step)}
-    pictures += "".join(_note(note) for note in output_notes(step, shown))
+    output += "".join(_note(note) for note in output_notes(step, pictures))
     style = "white-space:pre-wrap;overflow-wrap:anywhere;background:none"
-    text = f'<pre style="{style}">{escape(_shown(code))}</pre>' if code or not pictures else ""
-    return text + pictures
+    text = f'<pre style="{style}">{escape(drawn_text(code))}</pre>' if code or not output else ""
+    return text + output
 
 
 def _notes(step: JSON) -> list[str]:
     text = step_code(step)
     longer = len(step["content"] if text is None else text) - LONGEST
     return [*([f"{longer:,} more characters are not shown"] if longer > 0 else []), *step_notes(step)]
-
-
-def _shown(text: str) -> str:
-    """What of a text is drawn. Control characters have no place on a page."""
-    return re.sub(r"[\x00-\x08\x0b-\x1f\x7f]", "", text[:LONGEST])
 
 
 @cache

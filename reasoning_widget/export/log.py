@@ -13,8 +13,8 @@ import contextlib
 from collections.abc import Iterable
 from typing import Any, Final, NotRequired, TypedDict
 
-from ..fold import Transcript, step_key
-from ..protocol import Frame
+from ..fold import Transcript, channel_text, set_channel_text, step_key
+from ..protocol import JSON, Channel, Frame
 from ..session.log import EventLog
 
 SESSION_MIME: Final = "application/vnd.reasoning-widget.session.v1+json"
@@ -95,6 +95,17 @@ def complete_file(state: Transcript, log: EventLog) -> SessionFile:
 def is_reference(value: Any) -> bool:
     """Whether a MIME value is kept elsewhere, or not at all."""
     return isinstance(value, dict) and isinstance(value.get("blob"), str)
+
+
+def cut_text(step: JSON, channel: Channel, longest: int) -> None:
+    """Cut one text of a step to so many code points, and have the step say how many are missing."""
+    text = channel_text(step, channel)
+    missing = len(text) - longest
+    if missing <= 0:
+        return
+    set_channel_text(step, channel, text[:longest])
+    cut = step.get("cut") or {}
+    step["cut"] = {**cut, channel: cut.get(channel, 0) + missing}
 
 
 def newest_events(state: Transcript, events: Iterable[Frame], message_id: str | None = None) -> list[Frame]:

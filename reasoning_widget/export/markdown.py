@@ -14,6 +14,7 @@ from .transcript import (
     LONGEST,
     NO_QUESTION,
     SAFE_LINK,
+    drawn_text,
     exchanges,
     output_notes,
     request_note,
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from markdown_it import MarkdownIt
     from markdown_it.token import Token
 
-_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _BRACKET: Final = re.compile(r"(?<!\\)((?:\\\\)*)([\[\]])")
 """One that is not escaped."""
 _DISPLAYED: Final = re.compile(r"\$\$|\\\\[\[(]|\\begin\{")
@@ -92,7 +92,7 @@ def step_markdown(
     pictures = [f"![Output of the tool]({address})" for address in shown.values()]
     notes = [*(output_notes(step, shown) if code is not None else ()), *step_notes(step)]
     if code is None:
-        parts.append(_harmless(_cleaned(step["content"])))
+        parts.append(_harmless(drawn_text(step["content"])))
     elif code or not (pictures or notes):
         parts.append(_fenced(code[:LONGEST], language))
     parts += pictures
@@ -106,20 +106,16 @@ def _plain_quote(text: str) -> str:
 
 def _quoted(text: str) -> str:
     # Judged as a quote: the sign before each line decides how far a tab indents it.
-    return _harmless("\n".join(f"> {line}" for line in _cleaned(text).split("\n")))
+    return _harmless("\n".join(f"> {line}" for line in drawn_text(text).split("\n")))
 
 
 def one_line(text: str) -> str:
     """A text that goes into a line, such as a heading, as harmless as all else."""
-    line = " ".join(_cleaned(text).split())
+    line = " ".join(drawn_text(text).split())
     # A formula that begins here would end, to nbconvert, within the code below.
     if all(map(_is_harmless, _markdown().parseInline(line))) and not _DISPLAYED.search(line):
         return line
     return re.sub(r"[<\[\]$\\]", lambda sign: f"&#{ord(sign[0])};", line)
-
-
-def _cleaned(text: str) -> str:
-    return _CONTROL.sub("", text[:LONGEST])
 
 
 def _harmless(text: str) -> str:

@@ -14,15 +14,14 @@ from ..protocol import (
     MAX_MESSAGE_BYTES,
     SERVER_MESSAGES,
     STEP_TYPES,
-    Channel,
     Frame,
     check_session_id,
 )
+from ..session.steps import CHANNELS
 from ..session.text import clean_json
-from .log import FORMAT, VERSION, SessionFile, session_file
+from .log import FORMAT, VERSION, SessionFile, cut_text, session_file
 
 _NO_EVENTS: Final = ("session", "step_delta", "ack", "error", "pong", "model", "module", "blob")
-_CHANNELS: Final[tuple[Channel, ...]] = ("content", "arguments", "output")
 _LONGEST: Final = MAX_MESSAGE_BYTES // 4
 """Code points of a channel: as many as fit into a frame whatever they are."""
 
@@ -148,20 +147,11 @@ def _shortened(kind: str, data: JSON) -> JSON:
         return {**data, "content": encoded[:MAX_MESSAGE_BYTES].decode(errors="ignore")}
     if kind != "reasoning_step":
         return data
-    for channel in _CHANNELS:
+    for channel in CHANNELS:
         text = channel_text(data, channel)
-        missing = len(text) - _LONGEST
-        if missing <= 0 or len(msgspec.json.encode(text)) <= MAX_MESSAGE_BYTES:
-            continue
-        text = text[:_LONGEST]
-        if channel == "content":
-            data = {**data, "content": text}
-        elif channel == "arguments":
-            data = {**data, "tool": {**data["tool"], "arguments": text}}
-        else:
-            data = {**data, "output": {**data["output"], "text/plain": text}}
-        cut = data.get("cut") or {}
-        data["cut"] = {**cut, channel: cut.get(channel, 0) + missing}
+        if len(text) > _LONGEST and len(msgspec.json.encode(text)) > MAX_MESSAGE_BYTES:
+            data = {**data}
+            cut_text(data, channel, _LONGEST)
     return data
 
 

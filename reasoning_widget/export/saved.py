@@ -12,12 +12,12 @@ from traitlets.config import Config, Configurable
 
 from ..fold import Transcript, channel_text, new_transcript, receive
 from ..protocol import JSON, PLAIN_STEP_TYPES, Channel, Frame
-from .log import SessionFile, is_reference, newest_events, session_file
+from ..session.steps import CHANNELS
+from .log import SessionFile, cut_text, is_reference, newest_events, session_file
 from .mask import mask, mask_json
 from .pictures import PICTURES, smaller
 from .transcript import LONGEST
 
-_CHANNELS: Final[tuple[Channel, ...]] = ("content", "arguments", "output")
 _LIMITS: Final = ("max_text", "max_value", "max_picture", "max_texts", "max_values")
 _NO_LIMIT: Final = 2**31
 _SHARE_OF_TALK: Final = 16
@@ -109,8 +109,8 @@ class Saver:
                 else:
                     self._keep_value(kept, mime, value)
         if step["type"] in ("tool_use", "tool_result"):
-            for channel in _CHANNELS:
-                _cut(kept, channel, self._limits.max_text)
+            for channel in CHANNELS:
+                cut_text(kept, channel, self._limits.max_text)
         return kept
 
     def _fitting(self, events: list[Frame]) -> Iterator[Frame]:
@@ -123,7 +123,7 @@ class Saver:
                 if len(text) <= limit * share:
                     continue
                 if event["type"] == "reasoning_step":
-                    _cut(data, channel, limit * share)
+                    cut_text(data, channel, limit * share)
                 else:
                     more = len(text) - limit * share
                     data["content"] = f"{text[: limit * share]}… ({more:,} more characters were cut)"
@@ -195,25 +195,8 @@ def _texts(event: Frame) -> Iterator[tuple[Channel, str, int]]:
         yield "content", data["content"], _SHARE_OF_TALK
     elif event["type"] == "reasoning_step":
         share = _SHARE_OF_TALK if data["type"] in PLAIN_STEP_TYPES else 1
-        for channel in _CHANNELS:
+        for channel in CHANNELS:
             yield channel, channel_text(data, channel), share
-
-
-def _cut(step: JSON, channel: Channel, longest: int) -> None:
-    """Cut one text of a step, and say so; what is nested in the step is replaced, never changed."""
-    text = channel_text(step, channel)
-    missing = len(text) - longest
-    if missing <= 0:
-        return
-    text = text[:longest]
-    if channel == "content":
-        step["content"] = text
-    elif channel == "arguments":
-        step["tool"] = {**step["tool"], "arguments": text}
-    else:
-        step["output"] = {**step["output"], "text/plain": text}
-    cut = step.get("cut") or {}
-    step["cut"] = {**cut, channel: cut.get(channel, 0) + missing}
 
 
 def masked(state: Transcript, events: Iterable[Frame], blob: Callable[[str], Any]) -> Transcript:

@@ -29,6 +29,7 @@ LONGEST: Final = 256 * 1024
 SAFE_LINK: Final = re.compile(r"(?:https?:|mailto:|#)", re.IGNORECASE)
 """Where a link may lead. All else, ``javascript:`` and ``data:`` above all, stays text."""
 
+_CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 _TEXTS: Final = ("text/plain", "text/markdown", "text/latex", "text/html")
 _SVG: Final = "image/svg+xml"
@@ -47,6 +48,11 @@ _NAMES: Final = {
 
 _SILENT: Final = ("script", "style", "template", "title")
 _NEW_LINE: Final = ("br", "p", "div", "tr", "li", "pre", "h1", "h2", "h3", "h4", "table")
+
+
+def drawn_text(text: str) -> str:
+    """What of a text is drawn. Control characters have no place on a page."""
+    return _CONTROL.sub("", text[:LONGEST])
 
 
 class Exchange(NamedTuple):

@@ -12,8 +12,8 @@ from typing import Final, cast
 
 import msgspec
 
-from ..fold import channel_text
-from ..protocol import JSON, Step
+from ..fold import channel_text, set_channel_text
+from ..protocol import JSON, Channel, Step
 from .steps import CHANNELS
 from .text import clean_json
 
@@ -131,13 +131,8 @@ def _without_text(step: JSON) -> JSON:
     return rest
 
 
-def _grown(step: JSON, grown: JSON) -> JSON:
+def _grown(step: JSON, grown: dict[Channel, str]) -> JSON:
     step = dict(step)
     for channel, text in grown.items():
-        if channel == "content":
-            step["content"] += text
-        elif channel == "arguments":
-            step["tool"] = {**step["tool"], "arguments": step["tool"]["arguments"] + text}
-        else:
-            step["output"] = {**step["output"], "text/plain": step["output"]["text/plain"] + text}
+        set_channel_text(step, channel, channel_text(step, channel) + text)
     return step

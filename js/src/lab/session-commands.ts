@@ -25,7 +25,7 @@ export interface SessionHost {
 }
 
 export function addSessionCommands(host: SessionHost): void {
-  const { app, trans, panel, sidebar, current, has } = host;
+  const { app, trans, panel, sidebar, current } = host;
   const add = (id: string, options: CommandRegistry.ICommandOptions): unknown => app.commands.addCommand(id, options);
   const session = {
     type: "string",
@@ -40,10 +40,7 @@ export function addSessionCommands(host: SessionHost): void {
   const known = { type: "boolean", description: trans.__("Only if the server has the session") };
   const idOf = (args: { session_id?: unknown }): string | null =>
     typeof args.session_id === "string" ? args.session_id : current();
-  const isKnown = (args: { session_id?: unknown }): boolean => {
-    const id = idOf(args);
-    return id !== null && has(id);
-  };
+  const isEnabled = (args: { session_id?: unknown }): boolean => isKnown(host, idOf(args));
 
   add(commands.SHOW_PANEL, {
     label: trans.__("Agent Sessions"),
@@ -78,25 +75,27 @@ export function addSessionCommands(host: SessionHost): void {
         },
       },
     },
-    isEnabled: isKnown,
+    isEnabled,
     execute: async (args) => (await sidebar()).rename(idOf(args) ?? "", args.title as string | undefined),
   });
   add(commands.DELETE_SESSION, {
     label: ({ session_id }) => (session_id ? trans.__("Delete…") : trans.__("Delete Agent Session…")),
     caption: trans.__("Delete the conversation from the server, after asking"),
     describedBy: { args: { type: "object", properties: { session_id: session } } },
-    isEnabled: isKnown,
+    isEnabled,
     execute: async (args) => (await sidebar()).delete(idOf(args) ?? ""),
   });
   addExport(host, session, idOf);
   addNotify(host);
 }
 
-function addExport(
-  { app, trans, sidebar, has }: SessionHost,
-  session: object,
-  inFront: (args: object) => string | null,
-): void {
+/** Whether the server has the session, if there is one: it can be renamed, exported and deleted. */
+function isKnown({ has }: SessionHost, id: string | null): boolean {
+  return id !== null && has(id);
+}
+
+function addExport(host: SessionHost, session: object, inFront: (args: object) => string | null): void {
+  const { app, trans, sidebar } = host;
   const idOf = (args: { here?: unknown }): string | null => {
     if (!args.here) return inFront(args);
     return app.contextMenuHitTest(({ dataset }) => "sessionId" in dataset)?.dataset.sessionId ?? null;
@@ -113,10 +112,7 @@ function addExport(
         properties: { session_id: { ...session }, ...exportArguments(trans) },
       },
     },
-    isEnabled: (args) => {
-      const id = idOf(args);
-      return id !== null && has(id);
-    },
+    isEnabled: (args) => isKnown(host, idOf(args)),
     execute: async (args) => (await sidebar()).export(idOf(args) ?? "", formatOf(args)),
   });
   app.contextMenu.addItem({

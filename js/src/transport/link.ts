@@ -56,6 +56,10 @@ export class Link implements Sender {
     return message.id;
   }
 
+  save(messageId: string | null): void {
+    this.send("save", { message_id: messageId });
+  }
+
   get late(): boolean {
     const oldest = [...this.pending.values()].find(({ message }) => message.type !== "save"); // the page's own wish
     return oldest !== undefined && this.#clock.now() - oldest.sentAt >= LATE_AFTER;

@@ -32,6 +32,8 @@ export interface Sender {
   readonly late: boolean;
   /** Send a message of the person's; it stays `pending` until it is acknowledged or refused. Returns its id. */
   send<T extends ClientType>(type: T, payload: ClientPayloads[T]): string;
+  /** Ask for what a notebook should keep of the session, or of one message: the kernel, for no server writes one. */
+  save(messageId: string | null): void;
 }
 
 /** How it stands with a connection that may break. */
@@ -51,6 +53,4 @@ export interface Connected extends Sender {
   connect(): void;
   /** Close the connection until `connect`. */
   disconnect(): void;
-  /** Ask for what a notebook should keep: whoever writes one. The server does not. */
-  save(messageId: string | null): void;
 }
