@@ -7,13 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 from ...protocol import Step
-from ..base import BlockingAgent, Turn, current_run
+from ..base import BlockingAgent, current_run
 from ..errors import explain
 from . import hooks
 from .connections import client_options
+from .history import earlier_messages
 from .library import import_qwen_agent, quiet
-
-_NO_EARLIER_ANSWER = "(no answer)"
 
 
 class QwenAgent(BlockingAgent):
@@ -63,7 +62,7 @@ class QwenAgent(BlockingAgent):
 
         quiet(hooks.in_use)
         agent, run = self.agent, current_run()
-        messages = [*_earlier_messages(run.history, agent), Message(role=USER, content=prompt)]
+        messages = [*earlier_messages(run.history, agent, self.name), Message(role=USER, content=prompt)]
         Watch(agent, self.name, run, max_iterations, emit).work(messages)
 
     def explain(self, error: BaseException) -> str:
@@ -73,28 +72,6 @@ class QwenAgent(BlockingAgent):
     def _llm(self) -> Any:
         agents = [self._made, *(getattr(self._made, "_agents", None) or [])]
         return next((llm for agent in agents if (llm := getattr(agent, "llm", None)) is not None), None)
-
-
-def _earlier_messages(history: list[Turn], agent: Any) -> list[Any]:
-    """Earlier turns as pairs of question and answer: their tool calls would be refused by strict servers."""
-    from qwen_agent import MultiAgentHub  # noqa: PLC0415 (heavy)
-    from qwen_agent.llm.schema import ASSISTANT, USER, Message  # noqa: PLC0415 (heavy)
-
-    messages: list[Any] = []
-    for turn in history:
-        # Agents that share a conversation must know who spoke; to a server a name is one more thing to refuse.
-        name = _speaker(turn, agent) if isinstance(agent, MultiAgentHub) else None
-        messages += [
-            Message(role=USER, content=turn["prompt"]),
-            Message(role=ASSISTANT, content=turn["answer"] or _NO_EARLIER_ANSWER, name=name),
-        ]
-    return messages
-
-
-def _speaker(turn: Turn, hub: Any) -> str:
-    names: list[str] = hub.agent_names
-    spoken = (step.get("agent") for step in reversed(turn["steps"]) if step.get("type") == "final_answer")
-    return next((name for name in spoken if name in names), names[0])
 
 
 def _address_of(llm: Any) -> str | None:
