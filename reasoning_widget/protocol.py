@@ -12,7 +12,7 @@ Client to server: ``{"type", "id"?, "payload"}``. Server to client: ``{"type", "
 from __future__ import annotations
 
 import re
-from typing import Any, Final, Literal, NotRequired, TypedDict
+from typing import Annotated, Any, Final, Literal, NotRequired, TypedDict, final
 
 import msgspec
 
@@ -22,7 +22,25 @@ MAX_FRAME_BYTES: Final = 512 * 1024
 """No frame is longer, in bytes of UTF-8 JSON: WebSocket clients commonly refuse 1 MiB."""
 
 MAX_MESSAGE_BYTES: Final = 256 * 1024
-"""The longest question, in bytes of UTF-8."""
+"""The longest text of a prompt, in bytes of UTF-8."""
+
+MAX_CLIENT_FRAME_BYTES: Final = 1024 * 1024
+"""The longest message from a client, in bytes of UTF-8 JSON; but see `MAX_CHAT_BYTES`."""
+
+MAX_CHAT_BYTES: Final = 12 * 1024 * 1024
+"""The longest `chat` message with attachments, in bytes of UTF-8 JSON. Their base64 is a third longer than they are."""
+
+MAX_ATTACHMENTS: Final = 10
+"""How many images and files a prompt may have."""
+
+MAX_IMAGE_BYTES: Final = 5 * 1024 * 1024
+"""The largest image in a prompt, in bytes of the decoded file."""
+
+MAX_FILE_BYTES: Final = 8 * 1024 * 1024
+"""The largest file in a prompt, in bytes."""
+
+IMAGE_TYPES: Final = ("image/png", "image/jpeg", "image/gif", "image/webp")
+"""The MIME types of the images that a prompt may have."""
 
 MAX_INLINE_MIME_BYTES: Final = 64 * 1024
 """A MIME value longer than this is kept once, by its SHA-256, beside the log."""
@@ -114,13 +132,123 @@ class AgentInfo(TypedDict):
     description: str
 
 
+# What a prompt is made of -----------------------------------------------------------------------------------------
+
+
+@final  # so that `in` tells which one it is
+class TextPart(TypedDict):
+    """Text in a prompt."""
+
+    text: str
+
+
+@final  # so that `in` tells which one it is
+class ImagePart(TypedDict):
+    """An image in a prompt."""
+
+    image: str
+    """A `data:` address of one of `IMAGE_TYPES`, such as ``data:image/png;base64,…``."""
+    name: NotRequired[str]
+    """The name of its file."""
+
+
+@final  # so that `in` tells which one it is
+class FilePart(TypedDict):
+    """A file in a prompt."""
+
+    file: str
+    """A `data:` address, such as ``data:application/pdf;base64,…``."""
+    name: str
+    """The name of the file, without a folder."""
+
+
+Part = TextPart | ImagePart | FilePart
+"""A part of a prompt, as it travels to the server."""
+
+
+class Attachment(TypedDict):
+    """An image or a file of a prompt, kept beside the log."""
+
+    blob: str
+    """The SHA-256 by which its content can be asked for: base64, as a text."""
+    mime: str
+    """Its MIME type."""
+    bytes: int
+    """How long it is, decoded."""
+    name: str
+    """The name of its file."""
+
+
+@final  # so that `in` tells which one it is
+class AttachedImage(TypedDict):
+    """An image in a prompt, as it is logged."""
+
+    image: Attachment
+
+
+@final  # so that `in` tells which one it is
+class AttachedFile(TypedDict):
+    """A file in a prompt, as it is logged."""
+
+    file: Attachment
+
+
+LoggedPart = TextPart | AttachedImage | AttachedFile
+"""A part of a prompt, as it is logged."""
+
+
+PartKind = Literal["text", "image", "file"]
+
+PART_TYPES: Final[dict[PartKind, Any]] = {"text": TextPart, "image": ImagePart, "file": FilePart}
+"""The types of `Part`, by the field that tells them apart."""
+
+LOGGED_PART_TYPES: Final[dict[PartKind, Any]] = {"text": TextPart, "image": AttachedImage, "file": AttachedFile}
+"""The types of `LoggedPart`, by the field that tells them apart."""
+
+
+def part_kind(part: object, types: dict[PartKind, Any]) -> PartKind:
+    """Which of `types` a part is.
+
+    Args:
+        part: A decoded JSON value.
+        types: `PART_TYPES` or `LOGGED_PART_TYPES`.
+
+    Raises:
+        ProtocolError: It is none of them; the text says why.
+    """
+    kinds = [kind for kind in types if kind in part] if isinstance(part, dict) else []
+    if len(kinds) != 1:
+        raise ProtocolError("bad_message", f"a part must be an object with one of {', '.join(map(_quoted, types))}")
+    try:
+        msgspec.convert(part, types[kinds[0]])
+    except msgspec.ValidationError as error:
+        raise ProtocolError(
+            "bad_message", f"a part with `{kinds[0]}`: {error}".replace(" - at `$.", " - at `")
+        ) from None
+    return kinds[0]
+
+
+def _quoted(name: str) -> str:
+    return f"`{name}`"
+
+
+def _any_of(*types: type) -> msgspec.Meta:
+    """The schema of one of several objects, told apart by their fields: msgspec has no such unions."""
+    return msgspec.Meta(extra_json_schema={"anyOf": [{"$ref": f"#/$defs/{each.__name__}"} for each in types]})
+
+
+_AnyPart = Annotated[Any, _any_of(TextPart, ImagePart, FilePart)]
+_AnyLoggedPart = Annotated[Any, _any_of(TextPart, AttachedImage, AttachedFile)]
+
+
 # Client to server -------------------------------------------------------------------------------------------------
 
 
 class ChatPayload(TypedDict):
     """Ask. While a run is on, the message queues."""
 
-    message: str
+    message: str | list[_AnyPart]
+    """A text, or parts with at most `MAX_ATTACHMENTS` images and files among them."""
     agent_name: str
     enable_reasoning: NotRequired[bool]
     max_iterations: NotRequired[int]
@@ -218,6 +346,9 @@ class UserMessageData(TypedDict):
 
     id: str
     content: str
+    """Its text; of a prompt without any, the names of its images and files."""
+    parts: NotRequired[list[_AnyLoggedPart]]
+    """Absent where it is nothing but a text."""
     timestamp: float
     follows: str | None
 
@@ -450,6 +581,12 @@ class ProtocolError(ValueError):
         return {"type": "error", "data": data}
 
 
+def has_attachments(raw: object) -> bool:
+    """Whether a decoded message from a client is a `chat` message in parts, which may be `MAX_CHAT_BYTES` long."""
+    payload = raw.get("payload") if isinstance(raw, dict) and raw.get("type") == "chat" else None
+    return isinstance(payload, dict) and isinstance(payload.get("message"), list)
+
+
 def check_session_id(session_id: str) -> str:
     """Return `session_id`.
 
@@ -483,10 +620,20 @@ def parse_client_message(raw: object) -> ClientMessage:
         msgspec.convert(payload, schema)
     except msgspec.ValidationError as error:
         raise ProtocolError("bad_message", f"{kind}: {error}".replace("`$", "`payload"), message_id) from None
+    if kind == "chat" and isinstance(payload["message"], list):
+        _check_parts(payload["message"], message_id)
     message: ClientMessage = {"type": kind, "payload": payload}
     if message_id is not None:
         message["id"] = message_id
     return message
+
+
+def _check_parts(parts: list[Any], message_id: str | None) -> None:
+    for index, part in enumerate(parts):
+        try:
+            part_kind(part, PART_TYPES)
+        except ProtocolError as error:
+            raise ProtocolError(error.code, f"chat: `payload.message[{index}]`: {error}", message_id) from None
 
 
 def encode(message: object) -> bytes:
@@ -496,7 +643,8 @@ def encode(message: object) -> bytes:
 
 def json_schema() -> JSON:
     """The JSON Schema of every message, each under its name in ``$defs``."""
-    types = [*CLIENT_MESSAGES.values(), *SERVER_MESSAGES.values(), ClientMessage, Frame, Batch, Step]
+    parts = [TextPart, ImagePart, FilePart, AttachedImage, AttachedFile]
+    types = [*CLIENT_MESSAGES.values(), *SERVER_MESSAGES.values(), *parts, ClientMessage, Frame, Batch, Step]
     unique = list({t.__name__: t for t in types}.values())
     _, definitions = msgspec.json.schema_components(unique, ref_template="#/$defs/{name}")
     return {

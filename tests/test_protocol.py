@@ -9,6 +9,16 @@ def test_the_plain_example_of_the_design_is_accepted():
     assert parse_client_message({"type": "chat", "payload": payload}) == {"type": "chat", "payload": payload}
 
 
+def chat(message):
+    return {"type": "chat", "payload": {"message": message, "agent_name": "a"}}
+
+
+def test_a_prompt_may_have_parts():
+    raw = chat([{"text": "this"}, {"image": "data:image/png;base64,"}, {"file": "data:,", "name": "a.txt"}])
+
+    assert parse_client_message(raw) == raw
+
+
 def test_unknown_fields_are_kept():
     message = parse_client_message({"type": "stop", "id": "1", "payload": {"why": "enough"}})
 
@@ -25,6 +35,15 @@ def test_unknown_fields_are_kept():
         ({"type": "chat", "payload": {"message": "hi"}}, "bad_message", "agent_name"),
         ({"type": "chat", "payload": {"message": 1, "agent_name": "a"}}, "bad_message", "payload.message"),
         ({"type": "chat", "payload": []}, "bad_message", "object"),
+        (
+            chat([{"image": "data:,", "file": "data:,"}]),
+            "bad_message",
+            r"message\[0\].* one of `text`, `image`, `file`",
+        ),
+        (chat([{"text": "hi"}, {"sound": "data:,"}]), "bad_message", r"message\[1\]"),
+        (chat([{"text": 1}]), "bad_message", "Expected `str`"),
+        (chat([{"file": "data:,"}]), "bad_message", "`name`"),
+        (chat(["hi"]), "bad_message", "object"),
         ({"type": "ping", "id": 7}, "bad_message", "`id`"),
         ({"type": "ping", "id": "x" * 129}, "bad_message", "128"),
     ],
@@ -51,4 +70,5 @@ def test_the_schema_names_every_message():
     definitions = json_schema()["$defs"]
 
     assert {"ChatPayload", "ReasoningStep", "StepDeltaData", "Batch", "Step"} <= definitions.keys()
+    assert {"TextPart", "ImagePart", "FilePart", "AttachedImage", "AttachedFile"} <= definitions.keys()
     assert definitions["ReasoningStep"]["required"] == ["content", "iteration", "timestamp", "type"]

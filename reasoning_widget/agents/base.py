@@ -10,12 +10,13 @@ import contextlib
 import contextvars
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
-from typing import Any, TypedDict, cast
+from typing import Any, NotRequired, TypedDict, cast
 
-from ..protocol import STEP_TYPES, Step
+from ..parts import Prompt, as_message, in_words
+from ..protocol import STEP_TYPES, Part, Step
 
 DEFAULT_MAX_ITERATIONS = 20
 """How many model calls a run may make unless its message says otherwise."""
@@ -46,6 +47,10 @@ class Turn(TypedDict):
     """An earlier question and what came of it."""
 
     prompt: str
+    """As a text; attachments are named in it."""
+    parts: NotRequired[list[Part]]
+    """The parts of a prompt that was more than a text. Of many and large attachments in a conversation, the earlier
+    ones are only named, in text parts."""
     answer: str
     """The final answer; empty if the run ended without one."""
     steps: list[dict[str, Any]]
@@ -55,11 +60,20 @@ class RunContext:
     """What the run offers to its agent and tools. This one belongs to no session: nobody watches.
 
     Sessions put one of their own in its place; `current_run` returns whichever applies.
+
+    Attributes:
+        run_id: The run's id.
+        history: The earlier turns of the conversation.
+        parts: The parts of the prompt, with their contents as `data:` addresses, whether or not the agent takes parts;
+            empty if it is nothing but a text.
     """
 
-    def __init__(self, run_id: str = "", history: list[Turn] | None = None) -> None:
+    def __init__(
+        self, run_id: str = "", history: list[Turn] | None = None, parts: Sequence[Part] | None = None
+    ) -> None:
         self.run_id = run_id
         self.history: list[Turn] = history or []
+        self.parts: list[Part] = list(parts or ())
         self._stop_lock = threading.Lock()
         self._stop_callbacks: list[Callable[[], None]] = []
         self._stopping = False
@@ -152,16 +166,37 @@ def entered(run: RunContext) -> Iterator[RunContext]:
         _current.reset(token)
 
 
+@contextlib.contextmanager
+def prompted(agent: BaseAgent, prompt: Prompt) -> Iterator[Any]:
+    """Within the block, `prompt` is what was asked; what to hand to `agent`.
+
+    Raises:
+        ValueError: A part is none, cannot be read, or is refused; the text says which and why.
+    """
+    message = as_message(prompt)
+    run = _current.get() or RunContext(parts=None if isinstance(message, str) else message)
+    with entered(run):
+        yield handed(agent, message)
+
+
+def handed(agent: BaseAgent, message: str | list[Part]) -> str | list[Part]:
+    """A prompt as `agent` takes it."""
+    return message if isinstance(message, str) or agent.takes_parts else in_words(message)
+
+
 class BaseAgent(ABC):
     """Anything that answers a prompt in steps. One object serves one run at a time.
 
     Attributes:
         name: Shown on the steps and in the list of agents.
         description: One line for people who choose among agents.
+        takes_parts: Whether a prompt with attachments is handed over as its parts. Else it is a text that names them,
+            and the parts are in `current_run().parts`.
     """
 
     name: str = "agent"
     description: str = ""
+    takes_parts: bool = False
 
     @abstractmethod
     def run_with_reasoning_stream(
@@ -170,7 +205,8 @@ class BaseAgent(ABC):
         """Work on `prompt` and yield each step, again under the same `id` each time it has grown.
 
         Args:
-            prompt: The question. Earlier turns are in `current_run().history`.
+            prompt: The question: a text; or, if the agent takes parts (`str | list[Part]`) and there are attachments,
+                the list of its parts. Earlier turns are in `current_run().history`.
             max_iterations: How many model calls the run may make.
 
         Raises:
@@ -178,12 +214,20 @@ class BaseAgent(ABC):
             AgentError: The agent cannot go on; the text says what the person can do.
         """
 
-    async def run(self, prompt: str) -> str:
-        """The plain chat: the text of the stream's last `final_answer`; empty if there is none."""
+    async def run(self, prompt: Prompt) -> str:
+        """The plain chat: the text of the stream's last `final_answer`; empty if there is none.
+
+        Args:
+            prompt: The question: a text, or parts, such as ``[{"text": "What is this?"}, {"image": "plot.png"}]``.
+
+        Raises:
+            ValueError: A part is none, cannot be read, or is refused; the text says which and why.
+        """
         answer = ""
-        async for step in self.run_with_reasoning_stream(prompt):
-            if step["type"] == "final_answer" and "parent_id" not in step:
-                answer = step["content"]
+        with prompted(self, prompt) as given:
+            async for step in self.run_with_reasoning_stream(given):
+                if step["type"] == "final_answer" and "parent_id" not in step:
+                    answer = step["content"]
         return answer
 
     def explain(self, error: BaseException) -> str:
@@ -205,9 +249,17 @@ class BlockingAgent(BaseAgent):
         """
 
     async def run_with_reasoning_stream(
-        self, prompt: str, max_iterations: int = DEFAULT_MAX_ITERATIONS
+        self, prompt: Prompt, max_iterations: int = DEFAULT_MAX_ITERATIONS
     ) -> AsyncIterator[Step]:
-        """See `BaseAgent`. The work runs in a thread of its own, and stops when the iterator is closed."""
+        """See `BaseAgent`. The work runs in a thread of its own, and stops when the iterator is closed.
+
+        Args:
+            prompt: The question: a text, or parts, as for `run`.
+            max_iterations: How many model calls the run may make.
+
+        Raises:
+            ValueError: A part is none, cannot be read, or is refused; the text says which and why.
+        """
         loop = asyncio.get_running_loop()
         wake = asyncio.Event()
         outcome: list[BaseException | None] = []
@@ -221,11 +273,12 @@ class BlockingAgent(BaseAgent):
             wake.set()
 
         buffer = StepBuffer(lambda: post(wake.set))
-        run = _current.get() or RunContext()
+        with prompted(self, prompt) as given:
+            run = current_run()
 
         def work() -> None:
             with entered(run):
-                self.run_blocking(prompt, max_iterations, buffer.put)
+                self.run_blocking(given, max_iterations, buffer.put)
 
         _in_thread(work, f"agent {self.name}", lambda error: post(finish, error))
         try:

@@ -16,7 +16,16 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from ..fold import Outcome, Transcript, new_transcript, receive
-from ..protocol import JSON, Frame, ProtocolError, encode
+from ..parts import too_large_together
+from ..protocol import (
+    JSON,
+    MAX_CHAT_BYTES,
+    MAX_CLIENT_FRAME_BYTES,
+    Frame,
+    ProtocolError,
+    encode,
+    has_attachments,
+)
 
 RETRY_AFTER: Final = (2.0, 4.0, 6.0, 8.0, 10.0)
 """After so many seconds a connection that broke is tried again: once for each of these, then it rests."""
@@ -26,9 +35,6 @@ PING_EVERY: Final = 30.0
 
 ANSWER_WITHIN: Final = 10.0
 """For how long it may then be silent, in seconds."""
-
-MAX_MESSAGE_BYTES: Final = 1024 * 1024
-"""A longer message would make the server close the connection."""
 
 DELETED: Final = 4410
 """The close code that says that the session was deleted."""
@@ -170,8 +176,10 @@ class Link:
         """
         message_id = f"c-{secrets.token_hex(12)}"
         message = {"type": kind, "id": message_id, "payload": payload}
-        if len(encode(message)) > MAX_MESSAGE_BYTES:
-            raise ProtocolError("too_large", "the message is too long: put the text into a file and ask about the file")
+        in_parts = has_attachments(message)
+        if len(encode(message)) > (MAX_CHAT_BYTES if in_parts else MAX_CLIENT_FRAME_BYTES):
+            text = "the message is too long: put the text into a file and ask about the file"
+            raise too_large_together() if in_parts else ProtocolError("too_large", text)
         if self.connection.state == "open":
             self.pending[message_id] = message
             self._post(message)

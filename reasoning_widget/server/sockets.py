@@ -15,11 +15,14 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from ..protocol import (
     JSON,
+    MAX_CHAT_BYTES,
+    MAX_CLIENT_FRAME_BYTES,
     MAX_FRAME_BYTES,
     Frame,
     ProtocolError,
     check_session_id,
     encode,
+    has_attachments,
     parse_client_message,
 )
 from ..session.budget import Budget
@@ -30,7 +33,6 @@ from .hub import Messages
 
 SUBPROTOCOL: Final = "reasoning-widget.v1"
 
-MAX_CLIENT_MESSAGE: Final = 1024 * 1024  # code points
 _MAX_READ_BYTES: Final = 16 * 1024 * 1024  # so that who sends too much can be told
 
 _CLOSE_CODES: Final[dict[EndReason, tuple[int, str]]] = {
@@ -164,9 +166,11 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
         try:
             if isinstance(message, bytes):
                 raise ProtocolError("bad_message", "send text messages, not binary ones")  # noqa: TRY301
-            if len(message) > MAX_CLIENT_MESSAGE:
-                raise ProtocolError("too_large", "a message may be 1 MiB long")  # noqa: TRY301
+            if len(message) > MAX_CHAT_BYTES:
+                raise _too_long()
             raw = _decoded(message)
+            if len(message) > MAX_CLIENT_FRAME_BYTES and not has_attachments(raw):
+                raise _too_long()
             if too_fast:
                 raise ProtocolError("too_fast", "too many messages: wait a second before you send more")  # noqa: TRY301
             self._messages.spend(1, now)
@@ -264,8 +268,15 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
         self._unanswered_pings = 0
 
 
+def _too_long() -> ProtocolError:
+    limits = MAX_CLIENT_FRAME_BYTES // 1024**2, MAX_CHAT_BYTES // 1024**2
+    return ProtocolError("too_large", "a message may be {} MiB long, and one with attachments {} MiB".format(*limits))
+
+
 def _decoded(message: str) -> Any:
     try:
         return msgspec.json.decode(message)
     except msgspec.DecodeError as error:
+        if len(message) > MAX_CLIENT_FRAME_BYTES:
+            raise _too_long() from None
         raise ProtocolError("bad_json", f"this is no JSON: {error}") from None

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ..protocol import Channel, Frame
@@ -47,10 +49,17 @@ class EventLog(ABC):
         """Delete what there is of the session."""
 
     @abstractmethod
-    def append(self, session_id: str, expected_last_seq: int, events: list[Frame]) -> None:
+    def append(
+        self,
+        session_id: str,
+        expected_last_seq: int,
+        events: list[Frame],
+        blobs: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         """Append `events`, all or none; their `seq` continue from `expected_last_seq`.
 
-        The open text of steps that they close is forgotten: they have all of it.
+        With them `blobs` are kept, values by their SHA-256. The open text of steps that they close is forgotten: they
+        have all of it.
 
         Raises:
             LogConflict: The log does not end at `expected_last_seq`.
@@ -70,7 +79,7 @@ class EventLog(ABC):
 
     @abstractmethod
     def put_blob(self, session_id: str, sha256: str, value: Any) -> None:
-        """Keep a MIME value that is too long for its step."""
+        """Keep a value that is too long for its event."""
 
     @abstractmethod
     def get_blob(self, session_id: str, sha256: str) -> Any:

@@ -6,7 +6,8 @@ import itertools
 import math
 import secrets
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ..fold import Transcript, channel_text, find_run, is_open, new_transcript, receive
@@ -69,8 +70,12 @@ class Record:
             self._log.begin(self._session_id, epoch)
         self._start(epoch)
 
-    def append(self, *events: tuple[str, JSON]) -> None:
+    def append(self, *events: tuple[str, JSON], blobs: Mapping[str, Any] = MappingProxyType({})) -> None:
         """Log events, then fold them.
+
+        Args:
+            events: Their types and data.
+            blobs: Values that they refer to, by their SHA-256.
 
         Raises:
             StorageError: The log could not be written, or someone else wrote to it; nothing has changed.
@@ -84,7 +89,7 @@ class Record:
         frames: list[Frame] = [
             {"type": kind, "seq": seq, "data": data} for seq, (kind, data) in enumerate(events, last_seq + 1)
         ]
-        self._log.append(self._session_id, last_seq, frames)
+        self._log.append(self._session_id, last_seq, frames, blobs)
         for frame in frames:
             self._fold(frame)
 
@@ -151,7 +156,7 @@ class Record:
         self._log.put_blob(self._session_id, sha256, value)
 
     def blob(self, sha256: str) -> Any:
-        """A MIME value that was too long for its step.
+        """A value that was too long for its event.
 
         Raises:
             KeyError: There is none with this SHA-256.

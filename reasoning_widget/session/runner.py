@@ -8,11 +8,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import AbstractContextManager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from ..agents.base import BaseAgent, BlockingAgent, RunContext, StepBuffer, Turn, check_step, entered
-from ..protocol import Step
+from ..agents.base import BaseAgent, BlockingAgent, RunContext, StepBuffer, Turn, check_step, entered, handed
+from ..protocol import Part, Step
 from .capture import captured_output
 
 FLUSH_INTERVAL = 1 / 55
@@ -27,8 +27,11 @@ class RunSpec:
     run_id: str
     agent_name: str
     prompt: str
+    """The prompt as a text; attachments are named in it."""
     max_iterations: int
     history: list[Turn]
+    parts: list[Part] = field(default_factory=list)
+    """The parts of the prompt; empty if it is nothing but a text."""
 
 
 @dataclass(frozen=True)
@@ -127,13 +130,14 @@ class _ThreadRun(RunHandle):
         self._post(lambda: self._end(error, explanation))
 
     def _work(self, agent: BaseAgent) -> None:
+        prompt: Any = handed(agent, self._spec.parts or self._spec.prompt)
         if isinstance(agent, BlockingAgent):
             # Straight from this thread: a hop for each token would cost more than the token.
-            agent.run_blocking(self._spec.prompt, self._spec.max_iterations, self._put)
+            agent.run_blocking(prompt, self._spec.max_iterations, self._put)
         else:
-            asyncio.run(self._consume(agent))
+            asyncio.run(self._consume(agent, prompt))
 
-    async def _consume(self, agent: BaseAgent) -> None:
+    async def _consume(self, agent: BaseAgent, prompt: Any) -> None:
         loop = asyncio.get_running_loop()
         task = asyncio.current_task()
         assert task is not None  # noqa: S101 (for the type checker)
@@ -143,7 +147,7 @@ class _ThreadRun(RunHandle):
                 loop.call_soon_threadsafe(task.cancel)
 
         with self._context.on_stop(cancel):
-            async for step in agent.run_with_reasoning_stream(self._spec.prompt, self._spec.max_iterations):
+            async for step in agent.run_with_reasoning_stream(prompt, self._spec.max_iterations):
                 self._put(step)
 
     def _put(self, step: Step) -> None:
@@ -190,7 +194,7 @@ class _ThreadContext(RunContext):
     def __init__(
         self, spec: RunSpec, host: RunHost, post: Callable[[Callable[[], None]], None], flush: Callable[[], None]
     ) -> None:
-        super().__init__(spec.run_id, spec.history)
+        super().__init__(spec.run_id, spec.history, spec.parts)
         self._host = host
         self._post = post
         self._flush = flush

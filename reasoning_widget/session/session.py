@@ -10,9 +10,10 @@ import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any, Literal, Protocol
 
 from ..agents.base import (
@@ -23,9 +24,9 @@ from ..agents.base import (
 )
 from ..answer import is_settled
 from ..fold import Transcript, find_run
+from ..parts import Accepted, accepted, in_words, restored
 from ..protocol import (
     JSON,
-    MAX_MESSAGE_BYTES,
     PROTOCOL_VERSION,
     AgentInfo,
     ClientMessage,
@@ -49,6 +50,7 @@ STOP_GRACE = 0.9
 
 _OPEN_TEXT_INTERVAL = 1.0  # seconds; at most this much of an unfinished step is lost with the process
 _TITLE_LENGTH = 80
+_MAX_EARLIER = 12 * 1024 * 1024  # code points of base64; older attachments than these an agent knows by their names
 
 EndReason = Literal["closed", "deleted", "failed"]
 """Why a session is over: it left memory, it was deleted, or its log could not be written."""
@@ -351,19 +353,15 @@ class Session:
         return None
 
     def _chat(self, message_id: str, payload: JSON) -> None:
+        try:
+            said = accepted(clean_json(payload["message"]))
+        except ProtocolError as error:
+            error.id = message_id
+            raise
+        # What was attached is in the log: nothing that is kept here is long.
+        payload = {**payload, "message": _logged(said)}
         if self._is_repeated(message_id, payload):
             return
-        content = clean_text(payload["message"])
-        if not content.strip():
-            raise ProtocolError("empty_message", "the message is empty: write what you want to know", message_id)
-        size = len(content.encode())
-        if size > MAX_MESSAGE_BYTES:
-            limit = MAX_MESSAGE_BYTES // 1024
-            text = (
-                f"the message is {size // 1024} KiB long, and {limit} KiB is the limit: "
-                "put the text into a file and ask about the file"
-            )
-            raise ProtocolError("too_large", text, message_id)
         if payload.get("max_iterations", 1) < 1:
             raise ProtocolError("bad_message", "`max_iterations` must be at least 1", message_id)
         follows = payload.get("follows")
@@ -373,12 +371,12 @@ class Session:
         self._payloads[message_id] = payload
         events: list[tuple[str, JSON]] = []
         if self.state["title"] is None:
-            title = " ".join(content.split())
+            title = " ".join(said.content.split())
             events.append(("session_info", {"title": _shortened(title)}))
-        data = {"id": message_id, "content": content, "timestamp": self._clock(), "follows": follows or newest}
+        data = {"id": message_id, **payload["message"], "timestamp": self._clock(), "follows": follows or newest}
         events.append(("user_message", data))
-        self._append(*events)
-        if payload.get("steer") and self._run is not None:
+        self._append(*events, blobs=said.blobs)
+        if payload.get("steer") and self._run is not None and said.parts is None:
             with self._steering_lock:
                 self._steering.append(message_id)
         else:
@@ -391,8 +389,8 @@ class Session:
             return False
         # After a restart the payload is known by what the log has of it.
         known = self._payloads.get(message_id)
-        same = known == payload if known is not None else message["content"] == clean_text(payload["message"])
-        if same:
+        logged = {name: message[name] for name in ("content", "parts") if name in message}
+        if (known == payload) if known is not None else (payload["message"] == logged):
             return True
         raise ProtocolError("id_conflict", f"another message has the id {message_id!r} already", message_id)
 
@@ -451,7 +449,8 @@ class Session:
         spec = RunSpec(
             run_id=run_id,
             agent_name=agent_name,
-            prompt=message["content"],
+            prompt=_in_words(message),
+            parts=restored(message.get("parts", ()), self.blob),
             max_iterations=payload.get("max_iterations", DEFAULT_MAX_ITERATIONS),
             history=self._history(message),
         )
@@ -467,6 +466,7 @@ class Session:
     def _history(self, message: JSON) -> list[Turn]:
         """The earlier turns on the path from `message` to the root of the conversation."""
         turns: list[Turn] = []
+        blobs = _Blobs(self.blob, _MAX_EARLIER)
         follows = message["follows"]
         while follows is not None:
             step = self.state["steps"].get(follows)
@@ -478,16 +478,19 @@ class Session:
             if earlier is None:
                 break
             if earlier["run_id"] is not None and not earlier["steered"]:
-                turns.append(self._turn(earlier))
+                turns.append(self._turn(earlier, blobs))
             follows = earlier["follows"]
         turns.reverse()
         return turns
 
-    def _turn(self, message: JSON) -> Turn:
+    def _turn(self, message: JSON, blobs: _Blobs) -> Turn:
         run = find_run(self.state, message["run_id"])
         steps = [dict(self.state["steps"][step_id]) for step_id in run["steps"]] if run else []
         answers = (s["content"] for s in steps if s["type"] == "final_answer")
-        return {"prompt": message["content"], "answer": next(answers, ""), "steps": steps}
+        turn: Turn = {"prompt": _in_words(message), "answer": next(answers, ""), "steps": steps}
+        if "parts" in message:
+            turn["parts"] = restored(message["parts"], blobs.get)
+        return turn
 
     def _on_steps(self, run: _Run, steps: list[Step]) -> None:
         if run is not self._run or run.stopping:
@@ -614,9 +617,11 @@ class Session:
 
     # The log
 
-    def _append(self, *events: tuple[str, JSON], notify: bool = True) -> None:
+    def _append(
+        self, *events: tuple[str, JSON], blobs: Mapping[str, Any] = MappingProxyType({}), notify: bool = True
+    ) -> None:
         """Log events, fold them, and let the watchers know: what is shown is safe."""
-        self._record.append(*events)
+        self._record.append(*events, blobs=blobs)
         if events and notify:
             self._notify()
 
@@ -627,6 +632,36 @@ class Session:
     def _save_open_text(self) -> None:
         self._open_text_timer = None
         self._record.save_open_text()
+
+
+def _logged(said: Accepted) -> JSON:
+    """What an event says of a prompt."""
+    return {"content": said.content} if said.parts is None else {"content": said.content, "parts": said.parts}
+
+
+def _in_words(message: JSON) -> str:
+    """A message as a text."""
+    return in_words(message["parts"]) if "parts" in message else str(message["content"])
+
+
+class _Blobs:
+    """The contents of attachments, as long as they are together no longer than `room` code points of base64."""
+
+    def __init__(self, blob: Callable[[str], Any], room: int) -> None:
+        self._blob = blob
+        self._room = room
+
+    def get(self, sha256: str) -> Any:
+        """One of them.
+
+        Raises:
+            KeyError: It is not there, or there is no room for it.
+        """
+        content = self._blob(sha256)
+        if len(content) > self._room:
+            raise KeyError(sha256)
+        self._room -= len(content)
+        return content
 
 
 def _shortened(title: str) -> str:

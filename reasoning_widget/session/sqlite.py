@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final
 
 import msgspec
@@ -19,6 +20,7 @@ from .schema import MIGRATIONS, SCHEMA_VERSION
 
 IN_MEMORY: Final = ":memory:"
 
+_PUT_BLOB: Final = "INSERT OR IGNORE INTO blob VALUES (?, ?, ?)"
 _MAGIC: Final = b"SQLite format 3\x00"
 _VERSION_AT: Final = slice(60, 64)
 """Where a database's header holds its `user_version` (https://www.sqlite.org/fileformat.html#the_database_header)."""
@@ -81,8 +83,15 @@ class SQLiteLog(EventLog):
         with self._transaction():
             self._db.execute("DELETE FROM session WHERE id = ?", (session_id,))
 
-    def append(self, session_id: str, expected_last_seq: int, events: list[Frame]) -> None:
+    def append(
+        self,
+        session_id: str,
+        expected_last_seq: int,
+        events: list[Frame],
+        blobs: Mapping[str, Any] = MappingProxyType({}),
+    ) -> None:
         """See `EventLog`."""
+        values = [(session_id, sha256, msgspec.json.encode(value)) for sha256, value in blobs.items()]
         rows = [(session_id, event["seq"], msgspec.json.encode(event)) for event in events]
         with self._transaction():
             updated = self._db.execute(
@@ -106,6 +115,7 @@ class SQLiteLog(EventLog):
                 msg = f"the log of session {session_id} does not end at event {expected_last_seq}"
                 raise LogConflict(msg)
             self._db.executemany("INSERT INTO event VALUES (?, ?, ?)", rows)
+            self._db.executemany(_PUT_BLOB, values)
             closed = [(session_id, step["id"]) for step in _steps_of(events) if not is_open(step)]
             self._db.executemany("DELETE FROM open_text WHERE session_id = ? AND step_id = ?", closed)
             if self._path != IN_MEMORY:  # nobody searches there
@@ -143,7 +153,7 @@ class SQLiteLog(EventLog):
         """See `EventLog`."""
         row = (session_id, sha256, msgspec.json.encode(value))
         with self._in_words():
-            self._db.execute("INSERT OR IGNORE INTO blob VALUES (?, ?, ?)", row)
+            self._db.execute(_PUT_BLOB, row)
 
     def get_blob(self, session_id: str, sha256: str) -> Any:
         """See `EventLog`."""

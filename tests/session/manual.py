@@ -92,7 +92,7 @@ def open_session(log: EventLog | None = None, clock: Clock | None = None) -> tup
     return session, runner
 
 
-def ask(session: Session, message: str, message_id: str, **payload: Any) -> list[dict[str, Any]]:
+def ask(session: Session, message: str | list[Any], message_id: str, **payload: Any) -> list[dict[str, Any]]:
     """Send a `chat` message and return the replies."""
     full = {"message": message, "agent_name": "researcher", **payload}
     return [dict(reply) for reply in session.handle({"type": "chat", "id": message_id, "payload": full})]

@@ -8,8 +8,28 @@ export interface ChatPayload {
   enable_reasoning?: boolean;
   follows?: string;
   max_iterations?: number;
-  message: string;
+  message: string | (TextPart | ImagePart | FilePart)[];
   steer?: boolean;
+}
+/**
+ * Text in a prompt.
+ */
+export interface TextPart {
+  text: string;
+}
+/**
+ * An image in a prompt.
+ */
+export interface ImagePart {
+  image: string;
+  name?: string;
+}
+/**
+ * A file in a prompt.
+ */
+export interface FilePart {
+  file: string;
+  name: string;
 }
 /**
  * Take a queued message back.
@@ -103,7 +123,29 @@ export interface UserMessageData {
   content: string;
   follows: string | null;
   id: string;
+  parts?: (TextPart | AttachedImage | AttachedFile)[];
   timestamp: number;
+}
+/**
+ * An image in a prompt, as it is logged.
+ */
+export interface AttachedImage {
+  image: Attachment;
+}
+/**
+ * An image or a file of a prompt, kept beside the log.
+ */
+export interface Attachment {
+  blob: string;
+  bytes: number;
+  mime: string;
+  name: string;
+}
+/**
+ * A file in a prompt, as it is logged.
+ */
+export interface AttachedFile {
+  file: Attachment;
 }
 /**
  * A queued message will not run.

@@ -1,0 +1,390 @@
+"""What a prompt is made of: as a program writes it, as it travels (`Part`), and as it is logged (`LoggedPart`)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import math
+import mimetypes
+import os
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, NamedTuple, TypeGuard, cast
+from urllib.parse import unquote_to_bytes
+
+from .protocol import (
+    IMAGE_TYPES,
+    MAX_ATTACHMENTS,
+    MAX_CHAT_BYTES,
+    MAX_FILE_BYTES,
+    MAX_FRAME_BYTES,
+    MAX_IMAGE_BYTES,
+    MAX_MESSAGE_BYTES,
+    PART_TYPES,
+    AttachedFile,
+    AttachedImage,
+    Attachment,
+    FilePart,
+    ImagePart,
+    LoggedPart,
+    Part,
+    PartKind,
+    ProtocolError,
+    TextPart,
+    encode,
+)
+
+Prompt = str | Sequence[Mapping[str, Any]]
+"""What may be asked: a text; or parts, each of which has one of `text`, `image` and `file`. An image or a file is a
+path, its bytes, or a `data:` address; `name` says what it is called, where a path does not."""
+
+_AnyPart = TextPart | ImagePart | FilePart | AttachedImage | AttachedFile
+
+_UNKNOWN: Final = "application/octet-stream"
+_MIME: Final = re.compile(r"[\w.+-]{1,64}/[\w.+-]{1,64}", re.ASCII)
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_MAX_NAME: Final = 200
+"""Code points; with three bytes each it would not be a name of a file any more, but who writes files sees to that."""
+_REST_OF_EVENT: Final = 4096
+"""Bytes; what else an event tells of a message fits into it."""
+_LIMITS: Final[dict[PartKind, int]] = {"image": MAX_IMAGE_BYTES, "file": MAX_FILE_BYTES}
+_SIGNATURES: Final = (
+    ("image/png", re.compile(rb"\x89PNG\r\n\x1a\n")),
+    ("image/jpeg", re.compile(rb"\xff\xd8\xff")),
+    ("image/gif", re.compile(rb"GIF8[79]a")),
+    ("image/webp", re.compile(rb"RIFF.{4}WEBP", re.DOTALL)),
+)
+
+
+class Content(NamedTuple):
+    """What a `data:` address holds."""
+
+    mime: str
+    data: bytes
+
+
+class Accepted(NamedTuple):
+    """A prompt as it is logged."""
+
+    content: str
+    """Its text; of one without any, the names of its attachments."""
+    parts: list[LoggedPart] | None
+    """None where it is nothing but a text."""
+    blobs: dict[str, str]
+    """The contents of its attachments, in base64, by their SHA-256."""
+
+
+def is_parts(prompt: object) -> TypeGuard[Sequence[Mapping[str, Any]]]:
+    """Whether a prompt is more than a text."""
+    return isinstance(prompt, Sequence) and not isinstance(prompt, str | bytes)
+
+
+# From a program to the wire
+
+
+def as_message(prompt: Prompt) -> str | list[Part]:
+    """A prompt as it travels: a text, or parts if there are attachments. Files are read.
+
+    Raises:
+        ValueError: A part is none, cannot be read, or is refused; the text says which and why.
+    """
+    if isinstance(prompt, str):
+        return prompt
+    if not is_parts(prompt):
+        raise ValueError(f"a prompt is a text or a list of parts, not {type(prompt).__name__}: {_EXAMPLE}")
+    parts = [_as_part(part) for part in prompt]
+    if not any(map(_is_attached, parts)):
+        return text_of(parts)
+    return parts
+
+
+_EXAMPLE: Final = 'write `[{"text": "What is this?"}, {"image": "plot.png"}]`'
+
+
+def _as_part(part: object) -> Part:
+    kinds = [kind for kind in PART_TYPES if kind in part] if isinstance(part, Mapping) else []
+    if not isinstance(part, Mapping) or len(kinds) != 1:
+        raise ValueError(f"a part of a prompt has one of `text`, `image` and `file`: {_EXAMPLE}")
+    kind, value, name = kinds[0], part[kinds[0]], part.get("name")
+    if name is not None and not isinstance(name, str):
+        raise ValueError(f"the `name` of a part is a text, not {type(name).__name__}")
+    if kind == "text":
+        if not isinstance(value, str):
+            raise ValueError(f"the `text` of a part is a text, not {type(value).__name__}")
+        return {"text": value}
+    address, name = _as_address(kind, value, name)
+    if kind == "image":
+        return {"image": address, "name": name}
+    return {"file": address, "name": name}
+
+
+def _as_address(kind: PartKind, value: object, name: str | None) -> tuple[str, str]:
+    """The `data:` address of an attachment, and its name."""
+    if isinstance(value, str) and _is_address(value):
+        content = _content(kind, value, name)
+    elif isinstance(value, bytes | bytearray | memoryview):
+        data = bytes(value)
+        if kind == "file" and not name:
+            raise ValueError('a file that is given as bytes needs a `name`, such as "report.pdf"')
+        content = Content(_guessed(kind, data, name), data)
+    elif isinstance(value, str | os.PathLike):
+        path = Path(cast("str | os.PathLike[str]", value)).expanduser()
+        name = name or path.name
+        data = _read(kind, path)
+        content = Content(_guessed(kind, data, name), data)
+    else:
+        raise ValueError(f"the `{kind}` of a part is a path, bytes or a `data:` address, not {type(value).__name__}")
+    name = name or _usual_name(kind, content.mime)
+    _check(kind, content, name)
+    return f"data:{content.mime};base64,{base64.b64encode(content.data).decode()}", name
+
+
+def _is_address(text: str) -> bool:
+    return text[:5].lower() == "data:"
+
+
+def _read(kind: PartKind, path: Path) -> bytes:
+    if re.match(r"https?:/", str(path), re.IGNORECASE):
+        raise ValueError(
+            f"{kind} {path}: nothing is fetched from elsewhere; download it, and pass its path or its bytes"
+        )
+    try:
+        _check_size(kind, path.name, path.stat().st_size)
+        return path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"{kind} {path} cannot be read: {error.strerror or error}") from None
+
+
+def _guessed(kind: PartKind, data: bytes, name: str | None) -> str:
+    return (image_type(data) if kind == "image" else None) or mimetypes.guess_type(name or "")[0] or _UNKNOWN
+
+
+def _usual_name(kind: PartKind, mime: str) -> str:
+    return f"{kind}{mimetypes.guess_extension(mime) or ''}"
+
+
+# From the wire to the log
+
+
+def accepted(message: str | list[Part]) -> Accepted:
+    """A prompt as it is logged.
+
+    Args:
+        message: A text; or parts, each of which `part_kind` knows.
+
+    Raises:
+        ProtocolError: It is empty, too long, or has an attachment that is refused; the text says what to do.
+    """
+    if isinstance(message, str):
+        _check_text(message)
+        return Accepted(message, None, {})
+    attached = sum(map(_is_attached, message))
+    if attached > MAX_ATTACHMENTS:
+        raise ProtocolError(
+            "too_large",
+            f"there are {attached} attachments, and {MAX_ATTACHMENTS} is the limit: send them in several messages",
+        )
+    text = text_of(message)
+    if text or not attached:
+        _check_text(text)
+    blobs: dict[str, str] = {}
+    parts = [_logged(part, blobs) for part in message]
+    if sum(map(len, blobs.values())) > MAX_CHAT_BYTES - MAX_MESSAGE_BYTES:
+        raise too_large_together()
+    if not attached:
+        return Accepted(text, None, {})
+    said = Accepted(text or ", ".join(names_of(parts)), parts, blobs)
+    if len(encode(said[:2])) > MAX_FRAME_BYTES - _REST_OF_EVENT:
+        raise ProtocolError(
+            "too_large", "the text beside the attachments is too long: put it into a file, and attach it"
+        )
+    return said
+
+
+def too_large_together() -> ProtocolError:
+    """The refusal of attachments that are together too large for a message."""
+    limit = (MAX_CHAT_BYTES - MAX_MESSAGE_BYTES) * 3 // 4
+    return ProtocolError(
+        "too_large", f"the attachments are together larger than {_size(limit)}: send them in several messages"
+    )
+
+
+def _check_text(text: str) -> None:
+    if not text.strip():
+        raise ProtocolError("empty_message", "the message is empty: write what you want to know")
+    size = len(text.encode())
+    if size > MAX_MESSAGE_BYTES:
+        raise ProtocolError(
+            "too_large",
+            f"the message is {size // 1024} KiB long, and {MAX_MESSAGE_BYTES // 1024} KiB is the limit: "
+            "put the text into a file, and attach it or ask about it",
+        )
+
+
+def _logged(part: Part, blobs: dict[str, str]) -> LoggedPart:
+    """A part as it is logged; its content goes into `blobs`."""
+    if "text" in part:
+        return {"text": part["text"]}
+    if "image" in part:
+        return {"image": _attachment("image", part["image"], part.get("name"), blobs)}
+    return {"file": _attachment("file", part["file"], part["name"], blobs)}
+
+
+def _attachment(kind: PartKind, address: str, name: str | None, blobs: dict[str, str]) -> Attachment:
+    content = _content(kind, address, name)
+    mime = content.mime
+    if kind == "image":
+        mime = image_type(content.data) or mime  # cameras and chats name a picture as they like
+    shown = _plain_name(name or "") or _usual_name(kind, mime)
+    _check(kind, Content(mime, content.data), shown)
+    encoded = base64.b64encode(content.data).decode()
+    sha256 = hashlib.sha256(encode(encoded)).hexdigest()
+    blobs[sha256] = encoded
+    return {"blob": sha256, "mime": mime, "bytes": len(content.data), "name": shown}
+
+
+def _plain_name(name: str) -> str:
+    """The name of a file without its folder, and without what is no part of a name."""
+    name = _CONTROL.sub("", re.split(r"[/\\]", name)[-1]).strip()
+    if set(name) <= {"."}:
+        return ""
+    stem, ending = os.path.splitext(name)  # noqa: PTH122 (it is no path)
+    return f"{stem[: _MAX_NAME - len(ending)]}{ending}" if len(ending) < _MAX_NAME // 4 else name[:_MAX_NAME]
+
+
+def _check(kind: PartKind, content: Content, name: str) -> None:
+    _check_size(kind, name, len(content.data))
+    if kind == "image" and (content.mime not in IMAGE_TYPES or image_type(content.data) is None):
+        is_known = content.mime in IMAGE_TYPES
+        why = "its content is that of no such picture" if is_known else f"it is {content.mime}"
+        raise ProtocolError(
+            "bad_attachment",
+            f"image {name}: {why}; {_IMAGE_NAMES} are accepted: convert it, or attach it as a file",
+        )
+
+
+_IMAGE_NAMES: Final = "PNG, JPEG, GIF and WebP"
+
+
+def _check_size(kind: PartKind, name: str, size: int) -> None:
+    limit = _LIMITS[kind]
+    if size > limit:
+        what = "make it smaller" if kind == "image" else "attach a part of it"
+        raise ProtocolError(
+            "too_large", f"{kind} {name} is {_size(size)} large, and {_size(limit)} is the limit for {kind}s: {what}"
+        )
+
+
+def _size(size: int) -> str:
+    """In MiB, rounded up, so that what is above a limit is said to be."""
+    return f"{math.ceil(size / 1024**2 * 10) / 10:g} MiB"
+
+
+def image_type(data: bytes) -> str | None:
+    """The MIME type of a picture, of those in `IMAGE_TYPES`; None if it is none of them."""
+    return next((mime for mime, signature in _SIGNATURES if signature.match(data)), None)
+
+
+# `data:` addresses
+
+
+def _content(kind: PartKind, address: str, name: str | None) -> Content:
+    try:
+        return content_of(address)
+    except ValueError as error:
+        raise ProtocolError(
+            "bad_attachment", f"{kind} {_plain_name(name or '') or '(without a name)'}: {error}"
+        ) from None
+
+
+def content_of(address: str) -> Content:
+    """What a `data:` address holds.
+
+    Raises:
+        ValueError: It is none.
+    """
+    head, comma, body = address.partition(",")
+    if not _is_address(head) or not comma or len(head) > 2 * _MAX_NAME:
+        raise ValueError("it must be a `data:` address, such as `data:image/png;base64,…`")
+    mime, *options = (option.strip().lower() for option in head[5:].split(";"))
+    if mime and not _MIME.fullmatch(mime):
+        raise ValueError("the type in its `data:` address is no MIME type")
+    data = unquote_to_bytes(body) if "%" in body or "base64" not in options else body
+    if "base64" in options:
+        try:
+            data = base64.b64decode(data, validate=True)
+        except ValueError:  # programs break lines in base64
+            data = _unbroken(data)
+    return Content(mime or "text/plain", cast("bytes", data))
+
+
+def _unbroken(body: str | bytes) -> bytes:
+    text = body if isinstance(body, bytes) else body.encode()
+    try:
+        return base64.b64decode(b"".join(text.split()), validate=True)
+    except binascii.Error:
+        raise ValueError("what stands in its `data:` address is no base64") from None
+
+
+# From the log to agents, and to people
+
+
+def restored(parts: Iterable[LoggedPart], blob: Callable[[str], Any]) -> list[Part]:
+    """Logged parts as they travelled.
+
+    Args:
+        parts: The parts.
+        blob: The content of that SHA-256; raises `KeyError` if there is none. An attachment without content is named in
+            words.
+    """
+    return [_restored(part, blob) for part in parts]
+
+
+def _restored(part: LoggedPart, blob: Callable[[str], Any]) -> Part:
+    if "text" in part:
+        return part
+    kept = part["image"] if "image" in part else part["file"]
+    try:
+        address = f"data:{kept['mime']};base64,{blob(kept['blob'])}"
+    except KeyError:
+        return {"text": part_in_words(part)}
+    if "image" in part:
+        return {"image": address, "name": kept["name"]}
+    return {"file": address, "name": kept["name"]}
+
+
+def text_of(parts: Iterable[_AnyPart]) -> str:
+    """The text in these parts."""
+    texts = (part["text"] for part in parts if "text" in part)
+    return "\n\n".join(text for text in texts if text.strip())
+
+
+def names_of(parts: Iterable[_AnyPart]) -> list[str]:
+    """The names of the attachments among these parts."""
+    return [_name(part) for part in parts if "text" not in part]
+
+
+def in_words(parts: Iterable[_AnyPart]) -> str:
+    """These parts for those who take a text only: the text, followed by the names of the attachments."""
+    parts = list(parts)
+    attached = (part_in_words(part) for part in parts if "text" not in part)
+    return "\n\n".join(text for text in (text_of(parts), "\n".join(attached)) if text)
+
+
+def part_in_words(part: _AnyPart) -> str:
+    """A part as a text: of an attachment what it is, and its name."""
+    if "text" in part:
+        return part["text"]
+    return f"[{'image' if 'image' in part else 'file'}: {_name(part)}]"
+
+
+def _name(part: _AnyPart) -> str:
+    fields = cast("Mapping[str, Any]", part)
+    value = fields.get("image", fields.get("file"))
+    return str(value["name"] if isinstance(value, Mapping) else fields.get("name", "image"))
+
+
+def _is_attached(part: _AnyPart) -> bool:
+    return "text" not in part
