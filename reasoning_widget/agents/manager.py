@@ -8,9 +8,8 @@ Names come, in this order, from code (`AgentManager.register`), from traitlets c
 from __future__ import annotations
 
 import builtins
-import inspect
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from functools import cached_property
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -19,17 +18,14 @@ from typing import Any, Self
 from traitlets import Dict, Unicode
 from traitlets.config import Application, LoggingConfigurable
 
-from ..protocol import JSON, AgentInfo, Step
-from .base import DEFAULT_MAX_ITERATIONS, AgentError, BaseAgent
+from ..protocol import JSON, AgentInfo
+from .base import AgentError, BaseAgent
 from .errors import redact
+from .functions import ACCEPTED, describe, function_agent, is_factory, kind_of, takes_model
 
 ENTRY_POINT_GROUP = "reasoning_widget.agents"
 
 _TARGET = '"package.module:attribute"'
-_ACCEPTED = (
-    "a BaseAgent, a qwen_agent.Agent, or an async generator function that takes the prompt (and, if it likes, "
-    "`max_iterations`) and yields steps"
-)
 
 
 class UnknownAgentError(ValueError):
@@ -50,7 +46,7 @@ class AgentManager(LoggingConfigurable):
         value_trait=Unicode(),
         key_trait=Unicode(),
         help="""Agents by name: "package.module:attribute". The attribute is a BaseAgent class, a function without
-        arguments that makes an agent, or an async generator function that yields steps.""",
+        arguments that makes an agent, or a function that takes the prompt and yields steps or returns the answer.""",
     ).tag(config=True)
 
     def __init__(self, **kwargs: Any) -> None:
@@ -73,18 +69,25 @@ class AgentManager(LoggingConfigurable):
 
         Args:
             name: How it is asked for.
-            factory: A function that makes the agent (or its class), called for each run; or an async generator
-                function that takes the prompt and yields steps. One with a parameter `llm` is given the model
-                configuration set by `use_model`.
+            factory: A function without parameters that makes the agent (or its class), called for each run; or one
+                that takes the prompt, and yields steps or returns the answer. A factory with a parameter `llm` is given
+                the model configuration set by `use_model`.
             description: One line for people who choose among agents; default: the factory's own `description`, or the
                 first line of its documentation.
 
         Raises:
-            TypeError: `factory` cannot be called.
+            TypeError: `factory` makes no agent and cannot be one; the error shows what is accepted.
         """
         if not callable(factory):
-            raise TypeError(f"register() takes a function that makes the agent, not {type(factory).__name__}")
-        self._registered[name] = (factory, description or _describe(factory))
+            raise TypeError(
+                f"register() takes a function that makes the agent, not {type(factory).__name__}. {ACCEPTED}"
+            )
+        if not (_is_agent(factory) or is_factory(factory)):
+            try:
+                kind_of(factory)
+            except TypeError as error:
+                raise TypeError(_refusal(error)) from None
+        self._registered[name] = (factory, description or describe(factory))
 
     def use_model(self, llm: JSON) -> None:
         """Give agents that take an `llm` this Qwen-Agent model configuration."""
@@ -131,50 +134,21 @@ class AgentManager(LoggingConfigurable):
 
     def _make(self, name: str, factory: Any) -> BaseAgent:
         made = factory
-        if callable(factory) and not (_is_agent(factory) or inspect.isasyncgenfunction(factory)):
-            takes_model = self._llm is not None and "llm" in _parameters(factory)
-            made = factory(llm=self._llm) if takes_model else factory()
+        if callable(factory) and not _is_agent(factory) and is_factory(factory):
+            made = factory(llm=self._llm) if self._llm is not None and takes_model(factory) else factory()
         try:
             agent = as_agent(made)
         except TypeError as error:
-            raise AgentError(f'The agent "{name}" cannot be used: {error}.') from error
+            raise AgentError(f'The agent "{name}" cannot be used. {error}') from error
         agent.name = name  # its steps show the name it was asked by
         return agent
 
 
-class FunctionAgent(BaseAgent):
-    """An async generator function as an agent.
-
-    Args:
-        function: Takes the prompt, and `max_iterations` if it has such a parameter; yields steps.
-    """
-
-    def __init__(self, function: Callable[..., AsyncIterator[Step]]) -> None:
-        self._function = function
-        self._limited = "max_iterations" in _parameters(function)
-        self.name = getattr(function, "__name__", self.name)
-        self.description = _describe(function)
-
-    async def run_with_reasoning_stream(
-        self, prompt: str, max_iterations: int = DEFAULT_MAX_ITERATIONS
-    ) -> AsyncIterator[Step]:
-        """See `BaseAgent.run_with_reasoning_stream`."""
-        options = {"max_iterations": max_iterations} if self._limited else {}
-        steps = self._function(prompt, **options)
-        try:
-            async for step in steps:
-                yield step
-        finally:
-            close = getattr(steps, "aclose", None)
-            if close is not None:
-                await close()
-
-
 def as_agent(value: Any) -> BaseAgent:
-    """`value` as an agent: a `BaseAgent` as it is, a `qwen_agent.Agent` or an async generator function wrapped.
+    """`value` as an agent: a `BaseAgent` as it is, a `qwen_agent.Agent` or a function that takes the prompt wrapped.
 
     Raises:
-        TypeError: It is none of these.
+        TypeError: It is none of these; the error shows what is accepted.
     """
     if isinstance(value, BaseAgent):
         return value
@@ -182,14 +156,15 @@ def as_agent(value: Any) -> BaseAgent:
         from .qwen import QwenAgent  # noqa: PLC0415 (only for those who use it)
 
         return QwenAgent(value)
-    if inspect.isasyncgenfunction(value) or inspect.isasyncgenfunction(getattr(value, "__call__", None)):  # noqa: B004
-        return FunctionAgent(value)
-    hint = ""
-    if isinstance(value, type) and issubclass(value, BaseAgent):
-        hint = f". Did you mean `{value.__name__}()`?"
-    elif inspect.iscoroutinefunction(value):
-        hint = ". An async function becomes a generator by yielding its steps"
-    raise TypeError(f"{_kind_of(value)} is no agent; an agent is {_ACCEPTED}{hint}")
+    try:
+        return function_agent(value)
+    except TypeError as error:
+        raise TypeError(_refusal(error)) from None
+
+
+def _refusal(error: TypeError) -> str:
+    reason = str(error)
+    return f"{reason[0].upper()}{reason[1:]}. {ACCEPTED}"
 
 
 def _is_agent(value: Any) -> bool:
@@ -200,17 +175,6 @@ def _is_qwen(value: Any) -> bool:
     # Whoever has such an object has imported its package.
     kind = getattr(sys.modules.get("qwen_agent.agent"), "Agent", None)  # another thread may be in the middle of it
     return kind is not None and isinstance(value, kind)
-
-
-def _kind_of(value: Any) -> str:
-    return f"`{value!r}`"[:80] if isinstance(value, type | str) or callable(value) else f"a {type(value).__name__}"
-
-
-def _parameters(function: Any) -> builtins.list[str]:
-    try:
-        return list(inspect.signature(function).parameters)
-    except (TypeError, ValueError):  # some built-in callables have none
-        return []
 
 
 def _load(name: str, target: str) -> Any:
@@ -236,14 +200,6 @@ def _describe_target(target: str) -> str:
     if not ours and module_name not in sys.modules:
         return ""
     try:
-        return _describe(_load("", target))
+        return describe(_load("", target))
     except AgentError:
         return ""
-
-
-def _describe(value: Any) -> str:
-    own = getattr(value, "description", None)
-    if isinstance(own, str) and own:
-        return own
-    text = (value.__doc__ or "") if inspect.isroutine(value) or isinstance(value, type) else ""
-    return inspect.cleandoc(text).split("\n", maxsplit=1)[0]

@@ -35,8 +35,8 @@ class ReasoningApp(ExtensionApp):
         key_trait=Unicode(),
         value_trait=Unicode(),
         help="""Agents by name, "package.module:attribute", besides those of installed packages. The attribute is a
-        BaseAgent class, a function without arguments that makes an agent, or an async generator function that yields
-        steps.""",
+        BaseAgent class, a function without arguments that makes an agent, or a function that takes the prompt and
+        yields steps or returns the answer.""",
     ).tag(config=True)
     llm = Dict(
         help="A Qwen-Agent model configuration for the agents that come with this package. Empty: look for a model."

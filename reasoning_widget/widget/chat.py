@@ -61,8 +61,8 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
     """A chat with an agent whose steps appear as they happen. Display it, or ask from code; both see the same session.
 
     Args:
-        agent: The name of a registered agent, a `qwen_agent.Agent`, a `BaseAgent`, or an async generator function that
-            takes the prompt and yields steps.
+        agent: The name of a registered agent, a `qwen_agent.Agent`, a `BaseAgent`, or a function that takes the prompt
+            and yields steps or returns the answer.
         llm: A Qwen-Agent model configuration for the agents that come with this package; the choice that
             `reasoning_widget.models()` explains if absent.
         agents: Where names are looked up; the registered ones if absent.

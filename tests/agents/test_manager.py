@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import asyncio
 import copy
 import sys
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 from typing import Any
@@ -148,7 +151,7 @@ def test_a_factory_that_makes_no_agent_says_what_one_is() -> None:
     agents = AgentManager()
     agents.register("wrong", lambda: 42)
 
-    with pytest.raises(AgentError, match=r'"wrong".*async generator function'):
+    with pytest.raises(AgentError, match=r'(?s)"wrong".*async generator function'):
         agents.get("wrong")
     with pytest.raises(TypeError, match="not int"):
         agents.register("wronger", 42)  # type: ignore[arg-type]
@@ -222,15 +225,138 @@ async def test_leaving_early_closes_the_generator() -> None:
     assert closed == [True]
 
 
-async def no_generator(prompt: str) -> str:
+async def whisper(prompt: str) -> str:
+    """Says it quietly."""
+    return prompt.lower()
+
+
+def shout(prompt: str, max_iterations: int = 1) -> str:
+    """Says it loudly."""
+    return f"{prompt.upper()} {max_iterations}"
+
+
+def spell(prompt: str) -> Iterator[Step]:
+    yield {"type": "thought", "content": "Letter by letter."}
+    yield {"type": "final_answer", "content": "-".join(prompt)}
+
+
+class Caller:
+    def __call__(self, prompt: str) -> str:
+        return f"{prompt}, called"
+
+
+@pytest.mark.parametrize(
+    ("function", "answer"),
+    [
+        (whisper, "hey"),
+        (shout, "HEY 3"),
+        (spell, "H-e-y"),
+        (Caller(), "Hey, called"),
+        (partial(shout, max_iterations=7), "HEY 3"),
+        (lambda prompt: f"{prompt}!", "Hey!"),
+    ],
+)
+async def test_a_function_that_takes_the_prompt_is_an_agent(function: Any, answer: str) -> None:
+    registered = AgentManager()
+    registered.register("mine", function)
+
+    for agent in (as_agent(function), registered.get("mine")):
+        steps = [step async for step in agent.run_with_reasoning_stream("Hey", 3)]
+        assert (steps[-1]["type"], steps[-1]["content"]) == ("final_answer", answer)
+    assert as_agent(shout).description == "Says it loudly."
+
+
+async def test_a_function_works_in_a_thread_where_it_blocks_nobody() -> None:
+    loops_thread = threading.get_ident()
+    began, go_on = threading.Event(), threading.Event()
+
+    def wait(prompt: str) -> str:
+        began.set()
+        go_on.wait()
+        return str(threading.get_ident())
+
+    answer = asyncio.create_task(as_agent(wait).run("?"))
+    while not began.is_set():
+        await asyncio.sleep(0.001)  # the loop turns meanwhile
+    go_on.set()
+
+    assert int(await answer) != loops_thread
+
+
+async def test_a_function_without_a_prompt_makes_agents() -> None:
+    agents = AgentManager()
+    agents.register("echo", lambda: Echo())  # noqa: PLW0108 (a function is what is tested)
+    agents.register("quiet", lambda: whisper)
+    agents.use_model({"model": "small"})
+    agents.register("model", lambda llm: Echo(llm))  # noqa: PLW0108
+
+    assert await agents.get("echo").run("Hm?") == "Hm?"
+    assert await agents.get("quiet").run("Hm?") == "hm?"
+    assert agents.get("model").llm == {"model": "small"}  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [(None, "nothing"), (42, "`int`"), ({"type": "final_answer", "content": ""}, "`dict`"), (" \n", "an empty text")],
+)
+async def test_a_function_that_returns_no_text_says_so(value: object, said: str) -> None:
+    async def waits(prompt: str) -> object:
+        return value
+
+    def works(prompt: str) -> object:
+        return value
+
+    for function in (waits, works):
+        with pytest.raises(AgentError, match=f"`{function.__name__}` returned {said}.*return a text"):
+            await as_agent(function).run("?")
+
+
+async def test_a_generator_function_that_yields_no_steps_says_what_a_step_is() -> None:
+    def words(prompt: str) -> Iterator[str]:
+        yield "Hello"
+
+    with pytest.raises(AgentError, match="Yield dictionaries"):
+        await as_agent(words).run("?")
+
+
+def without_prompt() -> str:
+    return ""
+
+
+def with_more(prompt: str, colour: str, *, size: int) -> str:
     return prompt
+
+
+async def waits_without_prompt() -> str:
+    return ""
 
 
 @pytest.mark.parametrize(
     ("value", "hint"),
-    [(42, "int"), ("researcher", "researcher"), (None, "NoneType"), (Echo, r"`Echo\(\)`"), (no_generator, "yielding")],
+    [
+        (42, "int"),
+        ("researcher", "researcher"),
+        (None, "NoneType"),
+        (Echo, r"`Echo\(\)`"),
+        (without_prompt, "takes no prompt"),
+        (waits_without_prompt, "takes no prompt"),
+        (with_more, "needs `colour`, `size`"),
+        (spell("Hey"), "called already"),
+    ],
 )
 def test_anything_else_is_refused_with_what_is_accepted(value: object, hint: str) -> None:
-    with pytest.raises(TypeError, match=f"{hint}.*|.*{hint}") as caught:
+    with pytest.raises(TypeError, match=f"(?s){hint}.*async generator function") as caught:
         as_agent(value)
-    assert "qwen_agent.Agent" in str(caught.value)
+    for form in (
+        "async def agent(prompt): yield",
+        "class Agent(BaseAgent)",
+        "Assistant(llm=…)",
+        "def agent(prompt): return",
+    ):
+        assert form in str(caught.value)
+
+
+@pytest.mark.parametrize("function", [with_more, waits_without_prompt])
+def test_a_function_that_can_be_no_agent_is_refused_when_it_is_registered(function: Any) -> None:
+    with pytest.raises(TypeError, match=f"(?s){function.__name__}.*async generator function"):
+        AgentManager().register("mine", function)

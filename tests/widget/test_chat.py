@@ -39,6 +39,24 @@ def test_ask_waits_for_the_answer(open_chat):
     assert "2 steps, 3 tokens" in repr(answer)
 
 
+def test_a_function_that_returns_a_text_is_an_agent(open_chat):
+    def shout(prompt):
+        return prompt.upper()
+
+    async def whisper(prompt):
+        return prompt.lower()
+
+    assert [open_chat(each).ask("Hello").text for each in (shout, whisper)] == ["HELLO", "hello"]
+
+
+def test_a_function_that_returns_no_text_fails_the_run_and_says_why(open_chat):
+    answer = open_chat(lambda prompt: 42).ask("hello")
+
+    assert answer.status == "failed"
+    assert "`int`" in answer.error
+    assert "return a text" in answer.error
+
+
 def test_a_follow_up_sees_the_earlier_turns(open_chat):
     async def remember(prompt):
         yield {"type": "final_answer", "content": str([turn["answer"] for turn in current_run().history])}

@@ -1,0 +1,212 @@
+"""Plain functions as agents: told by their signatures, so that what cannot work is refused when it is handed over."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterator, Callable, Generator
+from typing import Any, Final, Literal
+
+from ..protocol import Step
+from .base import DEFAULT_MAX_ITERATIONS, AgentError, BaseAgent, BlockingAgent, check_step
+
+ACCEPTED: Final = """\
+An agent is one of these:
+
+- an async generator function that yields steps: \
+`async def agent(prompt): yield {"type": "final_answer", "content": "…"}`
+- an object of a subclass of `BaseAgent`: \
+`class Agent(BaseAgent): async def run_with_reasoning_stream(self, prompt, max_iterations=20): …`
+- a `qwen_agent.Agent`, as it is: `Assistant(llm=…)`
+- a function or coroutine function that takes the prompt and returns the answer: `def agent(prompt): return "…"`; \
+or a generator function that yields steps"""
+"""What to hand over, in Markdown."""
+
+Kind = Literal["async steps", "steps", "coroutine", "function"]
+"""What calling it gives: an async generator of steps, a generator of them, an awaitable text, a text."""
+
+_LIMIT: Final = "max_iterations"
+_MODEL: Final = "llm"
+
+
+def kind_of(function: Any) -> Kind:
+    """What kind of function it is.
+
+    Raises:
+        TypeError: It does not take a prompt as its only argument, or it is no function.
+    """
+    if isinstance(function, type):
+        raise TypeError(
+            f"`{function.__name__}` is a class, and no agent: make an object of it, `{function.__name__}()`"
+        )
+    if inspect.iscoroutine(function) or inspect.isasyncgen(function) or inspect.isgenerator(function):
+        raise TypeError(f"the function `{_name(function)}` was called already: hand over the function itself")
+    if not callable(function):
+        shown = f" {function!r}"[:60] if isinstance(function, str) else ""
+        raise TypeError(f"the {type(function).__name__}{shown} is no agent")
+    problem = _why_it_takes_no_prompt(function)
+    if problem:
+        raise TypeError(f"the function `{_name(function)}` is no agent, because {problem}")
+    return _kind(function)
+
+
+def is_factory(function: Callable[..., Any]) -> bool:
+    """Whether it makes agents: a class, or a plain function that can be called without a prompt."""
+    if isinstance(function, type):
+        return True
+    return _kind(function) == "function" and not _required(function)
+
+
+def function_agent(function: Callable[..., Any]) -> BaseAgent:
+    """A function as an agent. A synchronous one works in a thread, where it blocks nobody.
+
+    Raises:
+        TypeError: It cannot be one.
+    """
+    if kind_of(function) in ("async steps", "coroutine"):
+        return FunctionAgent(function)
+    return BlockingFunctionAgent(function)
+
+
+class FunctionAgent(BaseAgent):
+    """An async generator function that yields steps, or a coroutine function that returns the answer.
+
+    Args:
+        function: Takes the prompt, and `max_iterations` if it has such a parameter.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+        self._yields = kind_of(function) == "async steps"
+        self.name = _agent_name(function, self.name)
+        self.description = describe(function)
+
+    async def run_with_reasoning_stream(
+        self, prompt: str, max_iterations: int = DEFAULT_MAX_ITERATIONS
+    ) -> AsyncIterator[Step]:
+        """See `BaseAgent.run_with_reasoning_stream`."""
+        called = self._function(prompt, **_options(self._function, max_iterations))
+        if not self._yields:
+            yield _answer(self._function, await called)
+            return
+        try:
+            async for step in called:
+                yield step
+        finally:
+            close = getattr(called, "aclose", None)
+            if close is not None:
+                await close()
+
+
+class BlockingFunctionAgent(BlockingAgent):
+    """A function that returns the answer, or a generator function that yields steps.
+
+    Args:
+        function: Takes the prompt, and `max_iterations` if it has such a parameter.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        kind_of(function)
+        self._function = function
+        self.name = _agent_name(function, self.name)
+        self.description = describe(function)
+
+    def run_blocking(self, prompt: str, max_iterations: int, emit: Callable[[Step], None]) -> None:
+        """See `BlockingAgent.run_blocking`."""
+        called = self._function(prompt, **_options(self._function, max_iterations))
+        if not isinstance(called, Generator):
+            emit(_answer(self._function, called))
+            return
+        try:
+            for step in called:
+                emit(check_step(step))
+        finally:
+            called.close()
+
+
+def describe(value: Any) -> str:
+    """One line about an agent or what makes it: its own `description`, or the first line of its documentation."""
+    own = getattr(value, "description", None)
+    if isinstance(own, str) and own:
+        return own
+    text = (value.__doc__ or "") if inspect.isroutine(value) or isinstance(value, type) else ""
+    return inspect.cleandoc(text).split("\n", maxsplit=1)[0]
+
+
+def takes_model(function: Any) -> bool:
+    """Whether it has a parameter for the configuration of a language model."""
+    return _MODEL in {parameter.name for parameter in _parameters(function)}
+
+
+def _kind(function: Any) -> Kind:
+    for candidate in (function, getattr(function, "__call__", None)):  # noqa: B004 (an object's own)
+        if inspect.isasyncgenfunction(candidate):
+            return "async steps"
+        if inspect.isgeneratorfunction(candidate):
+            return "steps"
+        if inspect.iscoroutinefunction(candidate):
+            return "coroutine"
+    return "function"
+
+
+def _why_it_takes_no_prompt(function: Any) -> str:
+    """What is wrong with its parameters; nothing if it can be called with a prompt."""
+    parameters = _parameters(function)
+    if not any(each.kind in _POSITIONAL or each.kind == each.VAR_POSITIONAL for each in parameters):
+        return "it takes no prompt"
+    beyond = [each.name for each in _required(function)[1:] if each.name != _LIMIT]
+    keywords = [each.name for each in _required(function) if each.kind == each.KEYWORD_ONLY and each.name != _LIMIT]
+    missing = list(dict.fromkeys([*beyond, *keywords]))
+    if missing:
+        return f"it also needs {', '.join(f'`{name}`' for name in missing)}: it is called with the prompt alone"
+    return ""
+
+
+_POSITIONAL: Final = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+def _required(function: Any) -> list[inspect.Parameter]:
+    """The parameters that must be given, but for a model."""
+    variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return [
+        each
+        for each in _parameters(function)
+        if each.default is each.empty and each.kind not in variable and each.name != _MODEL
+    ]
+
+
+def _parameters(function: Any) -> list[inspect.Parameter]:
+    try:
+        return list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):  # some built-in callables have none
+        return []
+
+
+def _options(function: Any, max_iterations: int) -> dict[str, int]:
+    named = {parameter.name for parameter in _parameters(function)}
+    return {_LIMIT: max_iterations} if _LIMIT in named else {}
+
+
+def _answer(function: Any, value: object) -> Step:
+    """The step of a text that was returned.
+
+    Raises:
+        AgentError: It is no text, or there is nothing in it.
+    """
+    if isinstance(value, str) and value.strip():
+        return {"type": "final_answer", "content": value}
+    what = "an empty text" if isinstance(value, str) else "nothing" if value is None else f"`{type(value).__name__}`"
+    if inspect.iscoroutine(value):
+        value.close()  # else Python would warn of it later
+    raise AgentError(
+        f"The function `{_name(function)}` returned {what}, which is no answer: return a text, or yield steps such as "
+        '`{"type": "final_answer", "content": "…"}`.'
+    )
+
+
+def _name(function: Any) -> str:
+    return getattr(function, "__name__", None) or type(function).__name__
+
+
+def _agent_name(function: Any, otherwise: str) -> str:
+    name = _name(function)
+    return name if name.isidentifier() else otherwise  # a lambda has none
