@@ -231,10 +231,12 @@ class BaseAgent(ABC):
         return answer
 
     def explain(self, error: BaseException) -> str:
-        """Say to the person what went wrong, and what to do about it."""
+        """Say to the person what went wrong, and what to do about it. Keys never appear in it."""
+        from .errors import redact  # noqa: PLC0415 (it is made of this module)
+
         if isinstance(error, AgentError):
-            return str(error)
-        return f"The agent raised {type(error).__name__}: {error}"
+            return redact(str(error))
+        return redact(f"The agent raised {type(error).__name__}: {error}")
 
 
 class BlockingAgent(BaseAgent):

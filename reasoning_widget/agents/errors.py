@@ -23,7 +23,13 @@ _SECRETS = (
         ),
         r"\1…",
     ),
-    (re.compile(r"\b(?:sk|pk|rk|hf|gsk|xai|ghp|AIza)[-_]?[\w*-]{6,}"), "…"),
+    (
+        re.compile(
+            r"\b(?:(?:sk|pk|rk|hf|gsk|xai|gh[pousr]|glpat|xox[abeoprs]|pplx|nvapi|tvly|lsv2|r8|pypi)[-_]|AIza|A[KS]IA)"
+            r"[\w*-]{6,}"
+        ),
+        "…",
+    ),
     (re.compile(r"(?<=://)[^/\s@]+@"), ""),
     (re.compile(r"\b(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[A-Za-z0-9_-]{32,}\b"), "…"),
 )
@@ -69,7 +75,7 @@ def explain(error: BaseException, address: str | None = None, model: str | None 
         model: The model's name, where it is known.
     """
     if isinstance(error, AgentError):
-        return str(error)
+        return redact(str(error))
     chain = list(_causes(error))
     where = _where(chain, address)
     status = next((s for s in map(_status, chain) if s is not None), None)

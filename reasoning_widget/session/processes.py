@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from ..agents.base import AgentError, MaxIterationsReached, Stopped
+from ..agents.errors import redact
 from ..protocol import JSON
 from .pipe import MessageReader, StepReceiver, packed
 from .runner import RunHandle, RunHost, Runner, RunSpec
@@ -262,7 +263,8 @@ class _ProcessRun(RunHandle):
                 raise  # it was abandoned
         except Exception as unexpected:  # noqa: BLE001 (it is told, and the run is closed)
             _log.exception("reasoning-widget: a run could not be followed")
-            error, explanation = unexpected, f"What the agent's process said was not understood: {unexpected!r}."
+            said = redact(repr(unexpected))
+            error, explanation = unexpected, f"What the agent's process said was not understood: {said}."
             if self._worker is not None:
                 self._worker.kill()
         finally:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ..agents.base import BaseAgent, BlockingAgent, RunContext, StepBuffer, Turn, check_step, entered, handed
+from ..agents.errors import redact
 from ..protocol import Part, Step
 from .capture import captured_output
 
@@ -181,11 +182,11 @@ class _ThreadRun(RunHandle):
 
 
 def _explain(agent: BaseAgent | None, error: BaseException) -> str:
-    """What the agent says of its error; a plain sentence if there is no agent, or it cannot say."""
+    """What the agent says of its error; a plain sentence if there is no agent, or it cannot say. It shows no key."""
     if agent is not None:
         with suppress(Exception):
-            return agent.explain(error)
-    return str(error) or type(error).__name__
+            return redact(agent.explain(error))
+    return redact(str(error)) or type(error).__name__
 
 
 class _ThreadContext(RunContext):

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, cast
 
+from ..agents.errors import redact
 from ..fold import channel_text
 from ..protocol import JSON, MAX_INLINE_MIME_BYTES, TERMINAL_STEP_STATUSES, Channel, Step, StepStatus
 from .text import clean_json, clean_text, fitting_length, json_length, store_long_values
@@ -24,6 +25,7 @@ _MAX_CHANNEL_BYTES: Final[dict[Channel, int]] = {
 """Together with one inline MIME value and the rest of a step they stay below `MAX_FRAME_BYTES`."""
 
 _MAX_CALL_IN_WORDS = 300  # code points of arguments in the content of a tool_use
+_TELL_OF_ERRORS = ("tool_result", "error")  # where they have failed
 _COPIED = ("agent", "duration", "usage")
 _FLAT = frozenset({"type", "id", "content", "status", "agent", "iteration", "parent_id", "timestamp", "duration"})
 
@@ -224,6 +226,8 @@ class RunSteps:
         if life.superseded and _is_answer(life.step):
             life.step["type"] = "thought"
         life.step["status"] = status
+        if status == "failed" and life.step["type"] in _TELL_OF_ERRORS:
+            life.step["content"] = redact(life.step["content"])
         life.step.setdefault("duration", max(0.0, self._clock() - life.opened_at))
         if life.step["type"] == "tool_use" and not life.step["content"]:
             life.step["content"] = _call_in_words(life.step["tool"])

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import cast
 
 from ..agents.base import AgentError
+from ..agents.errors import redact
 from ..agents.models import ModelChoice, choose_model
 from ..agents.presets import warm_up
 from ..protocol import JSON, Frame
@@ -90,5 +91,5 @@ def _failure(message: str) -> JSON:
         "reason": "There is no model to answer.",
         "local": False,
         "state": "failed",
-        "message": message,
+        "message": redact(message),
     }

@@ -14,6 +14,8 @@ SECRETS = [
     ("token=s3cr3t&x=1", "s3cr3t"),
     ("the key 0123456789abcdef0123456789abcdef is wrong", "0123456789abcdef"),
     ("hf_AbCdEfGhIjKl", "AbCdEfGh"),
+    ("denied for AKIAIOSFODNN7EXAMPLE", "IOSFODNN"),
+    ("remote: glpat-AbCdEfGhIjKlMnOpQrSt", "AbCdEfGh"),
 ]
 
 
@@ -31,6 +33,7 @@ def test_ordinary_text_is_left_alone() -> None:
     text = "The model qwen2.5-coder-0.5b-instruct at http://127.0.0.1:8080/v1 used 1200 tokens."
 
     assert redact(text) == text
+    assert redact("skeleton.skipping of pkgutil_data") == "skeleton.skipping of pkgutil_data"
 
 
 def test_what_is_meant_for_the_person_is_shown_as_it_is() -> None:

@@ -246,6 +246,23 @@ def test_a_tool_that_raises_is_failed_and_the_model_is_told(model: ScriptedModel
     assert "the oven is on fire" in json.dumps(model.requests[1].messages)
 
 
+@pytest.mark.parametrize("dressed", [RuntimeError, AgentError])
+def test_a_key_in_a_tools_error_is_shown_to_nobody(model: ScriptedModel, dressed: type[Exception]) -> None:
+    def refused() -> str:
+        raise dressed("401: Incorrect API key provided: sk-proj-abcDEF123456.")
+
+    model.script("look", [[call("look", {})], "Sorry."])
+
+    steps = last(record(QwenAgent(FnCallAgent(llm=model.llm(), function_list=[Tool("look", refused)])), "look"))
+
+    assert steps[1]["status"] == "failed"
+    assert "401: Incorrect API key" in steps[1]["content"]
+    assert "abcDEF123456" not in json.dumps(steps)
+    given = json.dumps(model.requests[1].messages)
+    assert "401: Incorrect API key" in given
+    assert "abcDEF123456" not in given
+
+
 def test_a_tool_that_does_not_exist_is_failed_and_the_known_ones_are_named(model: ScriptedModel) -> None:
     model.script("sum", [[call("subtract", {})], "Sorry."])
 

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from reasoning_widget.agents.base import BaseAgent, BlockingAgent, current_run
+from reasoning_widget.agents.base import AgentError, BaseAgent, BlockingAgent, current_run
 from reasoning_widget.session.runner import ThreadRunner
 from reasoning_widget.session.session import Session
 from reasoning_widget.session.sqlite import SQLiteLog
@@ -112,6 +112,26 @@ async def test_an_agent_that_yields_no_step_is_told_what_one_looks_like(yielded,
     assert [step["type"] for step in steps] == ["thought", "error"]
     assert says in steps[1]["content"]
     assert '"type": "thought"' in steps[1]["content"]
+
+
+async def test_what_an_agent_tells_of_its_errors_shows_no_key():
+    refusal = "401: Incorrect API key provided: sk-proj-abcDEF123456."
+
+    async def work(prompt):
+        yield {"type": "tool_use", "content": "look()"}
+        yield {"type": "tool_result", "content": refusal, "status": "failed"}
+        if prompt == "dressed":
+            raise AgentError(refusal)
+        raise ValueError(refusal)
+
+    session = open_with(Async(work))
+    for number, prompt in enumerate(("dressed", "bare")):
+        ask(session, prompt, f"m{number}")
+        _, steps = await settled(session, f"m{number}")
+
+    told = [step["content"] for step in steps if step["status"] == "failed"]
+    assert len(told) == 4
+    assert all("401: Incorrect API key" in text and "abcDEF" not in text for text in told)
 
 
 async def test_an_agent_that_raises_ends_its_run_and_the_next_question_is_answered():

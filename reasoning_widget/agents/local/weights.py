@@ -13,6 +13,7 @@ from typing import Final
 import filelock
 
 from ..base import AgentError
+from ..errors import redact
 from .catalogue import MODELS, EmbeddedModel
 from .paths import models_folder
 from .sources import Cancelled, Hub, Registry, Source, SourceError
@@ -139,7 +140,7 @@ def _fetch(
             source.fetch(model, partial, progress, cancel)
             _move_into_place(model, partial)
         except SourceError as error:
-            problems.append(f"From {source.name}: {error}.")
+            problems.append(f"From {source.name}: {redact(str(error))}.")
         except OSError as error:
             raise WeightsError(f"The weights cannot be written to {partial.parent}: {error}.") from error
         else:

@@ -17,6 +17,7 @@ from typing import Any
 
 from ...protocol import Step, ToolCall, Usage
 from ..base import AgentError, MaxIterationsReached, RunContext, Stopped
+from ..errors import redact
 from .connections import ModelConnections
 from .hooks import call_limit_lifted, hooked, used_by
 from .steps import ModelCall, OpenStep, Place, StepMaker, render
@@ -258,7 +259,7 @@ class Watch:
             run.error = AgentError(_unknown_tool(tool_name, tools))
         run.value = value if run.value is None else run.value
         self._end_tool(run, run.error, tool_args)
-        return value
+        return redact(value) if run.error is not None and isinstance(value, str) else value
 
     def _end_tool(self, run: _ToolRun, error: BaseException | None, arguments: Any) -> None:
         """Close the step of a tool call; or end the run, if that is why the tool came back."""
@@ -405,8 +406,8 @@ def _unknown_tool(name: str, tools: dict[str, Any]) -> str:
 
 def _why_failed(error: BaseException, arguments: Any) -> str:
     if isinstance(error, AgentError):
-        return str(error)
-    text = f"{type(error).__name__}: {error}".removesuffix(": ")
+        return redact(str(error))
+    text = redact(f"{type(error).__name__}: {error}".removesuffix(": "))
     if isinstance(arguments, str) and not _is_json(arguments):
         text += (
             "\n\nThe arguments are not valid JSON, so the tool could not read them. The model is told and may try "
