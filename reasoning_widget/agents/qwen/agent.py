@@ -6,10 +6,11 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from ...protocol import Step
+from ...protocol import Part, Step
 from ..base import BlockingAgent, current_run
 from ..errors import explain
 from . import hooks
+from .attachments import content_for
 from .connections import client_options
 from .history import earlier_messages
 from .library import import_qwen_agent, quiet
@@ -28,6 +29,8 @@ class QwenAgent(BlockingAgent):
         name: Shown on its steps; default: the agent's own name, or that of its class.
         description: One line for people who choose among agents; default: the agent's own.
     """
+
+    takes_parts = True
 
     def __init__(self, agent: Any | Callable[[], Any], name: str | None = None, description: str | None = None) -> None:
         made = hasattr(agent, "run") or not callable(agent)
@@ -53,7 +56,7 @@ class QwenAgent(BlockingAgent):
         llm = self._llm()
         return getattr(llm, "model", None) or None
 
-    def run_blocking(self, prompt: str, max_iterations: int, emit: Callable[[Step], None]) -> None:
+    def run_blocking(self, prompt: str | list[Part], max_iterations: int, emit: Callable[[Step], None]) -> None:
         """See `BlockingAgent.run_blocking`."""
         import_qwen_agent()
         from qwen_agent.llm.schema import USER, Message  # noqa: PLC0415 (heavy)
@@ -62,7 +65,8 @@ class QwenAgent(BlockingAgent):
 
         quiet(hooks.in_use)
         agent, run = self.agent, current_run()
-        messages = [*earlier_messages(run.history, agent, self.name), Message(role=USER, content=prompt)]
+        asked = Message(role=USER, content=content_for(agent, prompt))
+        messages = [*earlier_messages(run.history, agent, self.name), asked]
         Watch(agent, self.name, run, max_iterations, emit).work(messages)
 
     def explain(self, error: BaseException) -> str:

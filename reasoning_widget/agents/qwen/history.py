@@ -8,6 +8,7 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from ..base import Turn
+from .attachments import content_for
 
 _NO_ANSWER = "(no answer)"
 _NO_RESULT = "(no result: the call was stopped)"
@@ -38,7 +39,7 @@ def earlier_messages(history: list[Turn], agent: Any, name: str) -> list[Any]:
         members = {member.name: member for member in agent.agents}
     messages: list[Any] = []
     for turn in history:
-        messages.append(Message(role=USER, content=turn["prompt"]))
+        messages.append(Message(role=USER, content=content_for(agent, turn.get("parts") or turn["prompt"])))
         messages += _alone(turn, agent, name) if members is None else _together(turn, members)
     return messages
 

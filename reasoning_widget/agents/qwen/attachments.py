@@ -1,0 +1,131 @@
+"""What Qwen-Agent is given of a prompt with images and files: paths, which is what its agents and tools work with."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from ...parts import content_of
+from ...protocol import Part
+from ..base import AgentError
+from ..local.paths import cache_folder
+
+_KEPT: Final = 7 * 24 * 3600.0
+"""Seconds; what no run was given for so long is deleted when something else is written. A conversation that goes on
+after that has it written again."""
+_NO_NAME: Final = re.compile(r'[<>:"|?*#%\x00-\x1f]')
+"""What some systems do not allow in a file's name, and what Qwen-Agent takes for a part of an address."""
+_MAX_NAME_BYTES: Final = 240
+
+
+def content_for(agent: Any, prompt: str | list[Part]) -> str | list[Any]:
+    """The content of the message that asks `agent`.
+
+    Args:
+        agent: The `qwen_agent.Agent`.
+        prompt: What it is asked.
+
+    Raises:
+        AgentError: An attachment cannot be written to where the agent reads it; the text says why.
+    """
+    if isinstance(prompt, str):
+        return prompt
+    from qwen_agent.llm.schema import ContentItem  # noqa: PLC0415 (heavy)
+
+    as_it_is = _only_looks(agent)
+    items: list[Any] = []
+    for part in prompt:
+        if "text" in part:
+            items.append(ContentItem(text=part["text"]))
+        elif "image" in part:
+            image = part["image"] if as_it_is else _path(part["image"], part.get("name", "image"))
+            items.append(ContentItem(image=image))
+        else:
+            items.append(ContentItem(file=_path(part["file"], part["name"])))
+    return items
+
+
+def _only_looks(agent: Any) -> bool:
+    """Whether images only go to models that see them, which then get them unchanged.
+
+    Tools, and models that see nothing, are told an image by the name of its file.
+    """
+    agents = list(_all_in(agent, set()))
+    models = [model for each in agents if (model := getattr(each, "llm", None)) is not None]
+    sees = bool(models) and all(getattr(model, "support_multimodal_input", False) for model in models)
+    return sees and not any(getattr(each, "function_map", None) for each in agents)
+
+
+def _all_in(agent: Any, seen: set[int]) -> Iterator[Any]:
+    """`agent`, and the agents that it is made of; without those that only look things up in files."""
+    from qwen_agent import Agent  # noqa: PLC0415 (heavy)
+    from qwen_agent.memory import Memory  # noqa: PLC0415 (heavy)
+
+    if not isinstance(agent, Agent) or isinstance(agent, Memory) or id(agent) in seen:
+        return
+    seen.add(id(agent))
+    yield agent
+    for value in vars(agent).values():
+        for each in value if isinstance(value, list | tuple) else [value]:
+            yield from _all_in(each, seen)
+
+
+def _path(address: str, name: str) -> str:
+    """The path of a file with that content and, as far as file systems allow, that name."""
+    data = content_of(address).data
+    try:
+        path = attachments_folder() / hashlib.sha256(data).hexdigest()[:32] / _file_name(name)
+        if not _is_there(path, len(data)):
+            _write(path, data)
+        os.utime(path.parent)
+    except OSError as error:
+        raise AgentError(
+            f"The attachment {name} cannot be written to where the agent reads it: {error}. Free some space, or let "
+            "REASONING_WIDGET_CACHE name a folder that can be written."
+        ) from error
+    return str(path)
+
+
+def attachments_folder() -> Path:
+    """Where attachments are written for agents that read files; made if need be. Only its user may look into it."""
+    folder = cache_folder() / "attachments"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def _is_there(path: Path, size: int) -> bool:
+    try:
+        return path.stat().st_size == size
+    except FileNotFoundError:
+        return False
+
+
+def _write(path: Path, data: bytes) -> None:
+    _delete_old(path.parent.parent)
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    handle, made = tempfile.mkstemp(dir=path.parent)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+    Path(made).replace(path)  # another run may write the same at the same time
+
+
+def _delete_old(root: Path) -> None:
+    oldest = time.time() - _KEPT
+    for folder in root.iterdir():
+        with contextlib.suppress(OSError):  # another process may do the same
+            if folder.stat().st_mtime < oldest:
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _file_name(name: str) -> str:
+    stem, ending = os.path.splitext(_NO_NAME.sub("_", name).strip() or "file")  # noqa: PTH122 (it is no path yet)
+    room = _MAX_NAME_BYTES - len(ending.encode())
+    return stem.encode()[: max(1, room)].decode(errors="ignore") + ending
