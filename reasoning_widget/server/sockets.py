@@ -14,10 +14,8 @@ from tornado.iostream import IOStream, StreamClosedError
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from ..protocol import (
-    JSON,
     MAX_CHAT_BYTES,
     MAX_CLIENT_FRAME_BYTES,
-    MAX_FRAME_BYTES,
     Frame,
     ProtocolError,
     check_session_id,
@@ -28,6 +26,7 @@ from ..protocol import (
 from ..session.budget import Budget
 from ..session.log import StorageError
 from ..session.session import EndReason, Session
+from ..session.values import value_frames
 from .auth import ReasoningHandler
 from .hub import Messages
 
@@ -41,7 +40,6 @@ _CLOSE_CODES: Final[dict[EndReason, tuple[int, str]]] = {
     "failed": (1013, "the session could not be saved: try again later"),
 }
 _TICKET_ENDED: Final = 4401
-_MAX_PART: Final = MAX_FRAME_BYTES // 8  # code points; the longest escape takes six bytes
 _READING: Final = ("attach", "blob", "ping")
 
 
@@ -198,21 +196,11 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
     def _blob(self, sha256: str) -> list[Frame]:
         """The value in one frame, or its JSON in several if one would be too long."""
         try:
-            value = self._session.blob(sha256)
+            return value_frames(sha256, self._session.blob(sha256))
         except KeyError:
             raise ProtocolError("unknown_blob", f"there is no value with the SHA-256 {sha256[:64]!r}") from None
         except StorageError as error:
             raise ProtocolError("storage_failed", str(error)) from error
-        whole: Frame = {"type": "blob", "data": {"blob": sha256, "value": value}}
-        if len(encode(whole)) <= MAX_FRAME_BYTES:
-            return [whole]
-        text = encode(value).decode()
-        parts = [text[start : start + _MAX_PART] for start in range(0, len(text), _MAX_PART)]
-        data: list[JSON] = [
-            {"blob": sha256, "part": {"index": index, "count": len(parts)}, "text": part}
-            for index, part in enumerate(parts)
-        ]
-        return [{"type": "blob", "data": each} for each in data]
 
     @property
     def _stream(self) -> IOStream | None:

@@ -8,7 +8,7 @@ import copy
 import math
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast, overload
 
 import anywidget
@@ -26,7 +26,7 @@ from .display import SavedView, Saving
 from .ending import refresh_at_the_end
 from .exports import Exports
 from .kept import open_log
-from .link import STATIC, CommLink, keep_messages_off_the_cell
+from .link import STATIC, CommLink, keep_messages_off_the_cell, with_buffers
 from .model import ModelStatus
 from .run_view import RunView, view_bundle
 
@@ -195,9 +195,9 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
         if self.comm is not None:
             self.send(message)
 
-    def _receive(self, _widget: object, content: Any, _buffers: object) -> None:
+    def _receive(self, _widget: object, content: Any, buffers: Sequence[memoryview]) -> None:
         # On a subshell's thread or the kernel's own: it may not wait for anything.
-        session_loop().call_soon_threadsafe(self._link.receive, content)
+        session_loop().call_soon_threadsafe(self._link.receive, with_buffers(content, buffers))
 
     def _announce(self, frame: Frame) -> None:
         session_loop().call_soon_threadsafe(self._link.announce, [frame])

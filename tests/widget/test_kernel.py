@@ -1,12 +1,15 @@
 """The chat in a real kernel: what a page would receive, and what it can do while a cell is blocked."""
 
+import base64
 import json
 from queue import Empty
+from typing import Any
 
 import pytest
 from jupyter_client.manager import KernelManager
 
 from reasoning_widget.fold import new_transcript, receive
+from reasoning_widget.protocol import MAX_FRAME_BYTES
 
 AGENT = """
 import asyncio, threading
@@ -21,6 +24,19 @@ async def story(prompt):
     if prompt == "wait":
         await asyncio.Event().wait()
 chat = ReasoningChat(story)
+"""
+
+
+PNG = b"\x89PNG\r\n\x1a\n" + bytes(8)
+
+TAKES_PARTS = """
+from reasoning_widget import BaseAgent, ReasoningChat, current_run
+class Sees(BaseAgent):
+    name = "sees"
+    takes_parts = True
+    async def run_with_reasoning_stream(self, prompt, max_iterations=20):
+        yield {"type": "final_answer", "content": repr([{key: value[:60] for key, value in p.items()} for p in prompt])}
+chat = ReasoningChat(Sees())
 """
 
 
@@ -63,6 +79,10 @@ class Page:
             m["content"] for m in self.messages if m["msg_type"] == kind and m["parent_header"]["msg_id"] == request
         ]
 
+    def printed(self, request):
+        """What a cell printed: a line may come in pieces."""
+        return "".join(output["text"] for output in self.outputs(request, "stream")).strip()
+
     def chat(self):
         """The comm id of the newest chat."""
         request = self.do("print(chat.model_id)")
@@ -80,11 +100,12 @@ class Page:
         self.client.control_channel.send(request)
         self.subshell = self.client.get_control_msg(timeout=60)["content"]["subshell_id"]
 
-    def send(self, comm_id, message):
+    def send(self, comm_id, message, buffers=()):
         content = {"comm_id": comm_id, "data": {"method": "custom", "content": message}}
         request = self.client.session.msg("comm_msg", content)
         request["header"]["subshell_id"] = self.subshell
-        self.client.shell_channel.send(request)
+        socket = self.client.shell_channel.socket
+        self.client.session.send(socket, request, buffers=list(buffers))
 
 
 def is_idle(message, request):
@@ -259,6 +280,54 @@ def test_a_page_that_comes_late_gets_everything(page):
     again = page.batches(chat)[before:]
     assert fold(again) == live
     assert sum(len(batch["frames"]) for batch in again) == 1 + live["last_seq"] - 1  # each step once, and `session`
+
+
+def test_a_long_value_comes_in_parts_that_a_jupyter_server_lets_through(page):
+    code = """
+async def draws(prompt):
+    yield {"type": "tool_result", "content": "", "tool": {"name": "t"}, "output": {"image/png": "QUJD" * 400_000}}
+chat = ReasoningChat(draws)
+print(chat.ask("go").steps[0]["output"]["image/png"]["blob"])
+"""
+    blob = page.printed(page.do(code))
+    chat = page.chat()
+    page.send(chat, {"type": "blob", "payload": {"blob": blob}})
+
+    parts: dict[int, Any] = {}
+    while not parts or len(parts) < parts[0]["part"]["count"]:
+        page.until(custom("blob"))
+        (frame,) = page.batches(chat)[-1]["frames"]
+        assert len(json.dumps(frame)) < MAX_FRAME_BYTES
+        parts[frame["data"]["part"]["index"]] = frame["data"]
+    assert json.loads("".join(parts[index]["text"] for index in sorted(parts))) == "QUJD" * 400_000
+
+
+def test_attachments_come_beside_their_message_as_bytes(page):
+    page.do(TAKES_PARTS)
+    chat = page.chat()
+    parts = [
+        {"text": "Compare"},
+        {"image": "data:image/png;base64,"},
+        {"file": "data:text/csv;base64,", "name": "a.csv"},
+    ]
+    payload = {"message": parts, "agent_name": "sees"}
+    page.send(chat, {"type": "chat", "id": "m1", "payload": payload}, [PNG, b"a,b"])
+    page.until(custom("run_finished"))
+
+    answer = page.printed(page.do("print(chat.steps[-1]['content'])"))
+    assert "data:image/png;base64,iVBORw0K" in answer
+    assert f"data:text/csv;base64,{base64.b64encode(b'a,b').decode()}" in answer
+
+
+def test_an_attachment_whose_bytes_are_missing_is_refused(page):
+    page.do(TAKES_PARTS)
+    chat = page.chat()
+    payload = {"message": [{"image": "data:image/png;base64,", "name": "plot.png"}], "agent_name": "sees"}
+    page.send(chat, {"type": "chat", "id": "m2", "payload": payload})
+    page.until(custom("error"))
+    (frame,) = page.batches(chat)[-1]["frames"]
+    assert (frame["data"]["id"], frame["data"]["code"]) == ("m2", "bad_attachment")
+    assert "plot.png" in frame["data"]["message"]
 
 
 def test_bad_messages_from_a_page_get_an_error_and_do_no_harm(page):

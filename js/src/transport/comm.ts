@@ -3,13 +3,14 @@
 
 import { loadModule } from "../modules.ts";
 import type { Batch, ClientMessage, Frame } from "../protocol/frames.ts";
+import { withBuffers } from "./buffers.ts";
 import { pageClock } from "./clock.ts";
 import { Link } from "./link.ts";
 import type { SocketTarget } from "./socket.ts";
 
 /** The part of anywidget's model that is used here. */
 export interface CommModel {
-  send(content: unknown): void;
+  send(content: unknown, callbacks?: unknown, buffers?: ArrayBuffer[]): void;
   on(event: string, callback: (content: unknown) => void): void;
   off(event: string, callback: (content: unknown) => void): void;
 }
@@ -34,7 +35,8 @@ export function connect(model: CommModel, target: CommTarget): () => void {
   };
   const post = (message: { type: string; payload: unknown }): void => {
     try {
-      model.send(message);
+      const { content, buffers } = withBuffers(message as ClientMessage);
+      model.send(content, undefined, buffers);
     } catch {
       lost(); // the kernel is gone, and its comm with it
     }

@@ -15,6 +15,7 @@ import {
 import type { Clock } from "./clock.ts";
 import { Outbox } from "./outbox.ts";
 import type { Sender, Target } from "./target.ts";
+import { Values } from "./values.ts";
 
 /** After this long without an acknowledgement, in ms, the person is told that the kernel is busy. */
 export const LATE_AFTER = 1000;
@@ -35,6 +36,7 @@ export class Link implements Sender {
   #lateTimer: (() => void) | null = null;
   #pingTimer: () => void;
   #pingedAt = Number.NEGATIVE_INFINITY;
+  readonly #values = new Values();
 
   constructor(post: (message: ClientMessage) => void, target: Target, clock: Clock) {
     this.#post = post;
@@ -109,7 +111,8 @@ export class Link implements Sender {
 
   #notice(frame: Frame): void {
     if (frame.type === "session") this.#target.fold(frame);
-    this.#target.notice(frame);
+    const whole = this.#values.whole(frame);
+    if (whole) this.#target.notice(whole);
     if (this.pending.settle(frame)) {
       this.#watchLate();
       this.#target.waiting();

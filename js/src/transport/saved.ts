@@ -192,7 +192,7 @@ function withoutSeq({ seq, ...step }: Step): Record<string, unknown> {
 
 // Reading
 
-type Kind = "string" | "number" | "boolean" | "object" | "strings" | "numbers" | "sizes";
+type Kind = "string" | "number" | "boolean" | "object" | "strings" | "numbers" | "parts" | "sizes";
 type Fields = Record<string, Kind>;
 
 /** The fields that an event of each type must have, and those it may have. */
@@ -200,7 +200,7 @@ const FIELDS: Record<EventType, [required: Fields, optional: Fields]> = {
   session_info: [{ title: "string" }, {}],
   user_message: [
     { id: "string", content: "string" },
-    { timestamp: "number", follows: "string" },
+    { timestamp: "number", follows: "string", parts: "parts" },
   ],
   message_withdrawn: [{ message_id: "string", reason: "string" }, {}],
   message_steered: [{ message_id: "string", run_id: "string" }, {}],
@@ -331,8 +331,19 @@ function fits(value: unknown, kind: Kind): boolean {
   if (kind === "object") return isObject(value);
   if (kind === "strings") return Array.isArray(value) && value.every((item) => typeof item === "string");
   if (kind === "numbers") return isObject(value) && Object.values(value).every((item) => Number.isFinite(item));
+  if (kind === "parts") return Array.isArray(value) && value.every(isPart);
   if (kind === "sizes") return isObject(value) && Object.values(value).every(isSize);
   return typeof value === kind;
+}
+
+/** Whether it is a part of a prompt: a text, or what was attached, which is kept beside the log. */
+function isPart(value: unknown): boolean {
+  if (!isObject(value)) return false;
+  const attachment = value.image ?? value.file;
+  if (attachment === undefined) return typeof value.text === "string";
+  if (!isObject(attachment)) return false;
+  const { blob, mime, name, bytes } = attachment;
+  return [blob, mime, name].every((each) => typeof each === "string") && Number.isFinite(bytes);
 }
 
 function isSize(value: unknown): boolean {

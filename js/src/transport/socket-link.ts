@@ -17,6 +17,7 @@ import { trans } from "../words.ts";
 import type { Clock } from "./clock.ts";
 import { Outbox } from "./outbox.ts";
 import type { Connected, Connection, Target } from "./target.ts";
+import { Values } from "./values.ts";
 
 /** After so many ms a connection that broke is tried again: once for each of these, then it rests. */
 export const RETRY_AFTER: readonly number[] = [2000, 4000, 6000, 8000, 10_000];
@@ -64,7 +65,7 @@ export class SocketLink implements Connected {
   readonly #target: Target & { moved(connection: Connection): void };
   readonly #clock: Clock;
   readonly #retryAfter: readonly number[];
-  readonly #parts = new Map<string, string[]>();
+  readonly #values = new Values();
   /** How many times in a row it has not come to a `session` frame. */
   #failures = 0;
   #fresh = false;
@@ -218,7 +219,7 @@ export class SocketLink implements Connected {
   }
 
   #notice(frame: Frame): void {
-    const whole = this.#whole(frame);
+    const whole = this.#values.whole(frame);
     if (whole) this.#target.notice(whole);
     if (this.pending.settle(frame)) this.#target.waiting();
     const pong = dataOf(frame, "pong");
@@ -230,18 +231,6 @@ export class SocketLink implements Connected {
     if (this.#attachedAt === this.position) return;
     this.#attachedAt = this.position;
     this.#wire.post({ type: "attach", payload: { epoch: this.epoch, after: this.position } });
-  }
-
-  /** The frame; of a `blob` that comes in parts, one with its value once all are here. */
-  #whole(frame: Frame): Frame | null {
-    const { blob, part, text } = dataOf(frame, "blob") ?? {};
-    if (blob === undefined || part === undefined) return frame;
-    const parts = part.index === 0 ? [] : (this.#parts.get(blob) ?? []);
-    this.#parts.set(blob, parts);
-    parts[part.index] = text ?? "";
-    if (parts.length < part.count) return null;
-    this.#parts.delete(blob);
-    return { type: "blob", data: { blob, value: JSON.parse(parts.join("")) } };
   }
 
   #show(): void {

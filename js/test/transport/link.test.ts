@@ -25,6 +25,7 @@ const target: Target = {
 };
 
 beforeEach(() => {
+  target.notice = (frame) => void noticed.push(frame.type);
   clock = new FakeClock();
   posted = [];
   noticed = [];
@@ -84,6 +85,19 @@ describe("following", () => {
     link.receive(batch(5, 6, { type: "model", data: {} }, message(6)));
     expect(noticed).toEqual(["model"]);
     expect(state.messages).toEqual([]);
+  });
+
+  it("puts a value together that comes in parts, also where another page's are between them", () => {
+    const values: unknown[] = [];
+    target.notice = ({ data }) => void values.push(data.value);
+    const part = (index: number, text: string): Frame => ({
+      type: "blob",
+      data: { blob: "b", part: { index, count: 3 }, text },
+    });
+    link.receive(batch(0, 0, part(0, '{"a":'), part(0, '{"a":'), part(2, "}")));
+    expect(values).toEqual([]);
+    link.receive(batch(0, 0, part(1, "1")));
+    expect(values).toEqual([{ a: 1 }]);
   });
 
   it("asks when a delta cannot be placed", () => {
