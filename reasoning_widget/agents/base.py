@@ -133,8 +133,14 @@ class RunContext:
         """The person's messages to hand to the model before its next call. Each is returned once."""
         return []
 
-    def keep(self, value: object) -> None:
-        """Keep a live object for the person: `chat.results[step_id]`, for the tool result that is open."""
+    def keep(self, value: object, step_id: str | None = None) -> None:
+        """Keep a live object for the person, as `chat.results[…]`.
+
+        Args:
+            value: The object.
+            step_id: The `id` under which the agent yields the step it belongs to; the tool result that was opened last
+                if absent.
+        """
 
     def capturing(self, on_output: Callable[[dict[str, Any]], None]) -> AbstractContextManager[None]:
         """Within the block, what this thread prints and displays belongs to the run.

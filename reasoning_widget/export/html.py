@@ -7,6 +7,7 @@ from functools import cache
 from html import escape
 from typing import TYPE_CHECKING, Final
 
+from ..bundles import mime_of
 from ..fold import Transcript
 from ..protocol import JSON
 from .transcript import (
@@ -109,8 +110,8 @@ def _body(step: JSON) -> str:
         return str(_markdown().render(drawn_text(step["content"])))
     pictures = dict(step_pictures(step))
     output = "".join(
-        f'<p><img alt="Output of the tool" src="data:{mime};base64,{data}" style="max-width:100%"></p>'
-        for mime, data in pictures.items()
+        f'<p><img alt="Output of the tool" src="data:{mime_of(key)};base64,{data}" style="max-width:100%"></p>'
+        for key, data in pictures.items()
     )
     output += "".join(_note(note) for note in output_notes(step, pictures))
     style = "white-space:pre-wrap;overflow-wrap:anywhere;background:none"

@@ -8,6 +8,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
+from ..bundles import mime_of
 from ..fold import Transcript
 from ..protocol import JSON
 from .transcript import (
@@ -21,6 +22,7 @@ from .transcript import (
     run_note,
     step_code,
     step_notes,
+    step_pictures,
     step_title,
 )
 
@@ -39,7 +41,9 @@ _DEEP: Final = 6
 """Behind so many signs of quotes and lists not all parsers look for more."""
 
 
-def to_markdown(state: Transcript, message_id: str | None = None, notes: Sequence[str] = ()) -> str:
+def to_markdown(
+    state: Transcript, message_id: str | None = None, notes: Sequence[str] = (), *, pictures: bool = False
+) -> str:
     """The transcript, or only what came of one message, as GitHub-flavoured Markdown.
 
     Raw HTML in what agents wrote is shown as its source, and remote pictures become links.
@@ -48,16 +52,24 @@ def to_markdown(state: Transcript, message_id: str | None = None, notes: Sequenc
         state: The transcript.
         message_id: The one message to show.
         notes: What the reader should know of it, in sentences.
+        pictures: Whether the pictures that tools displayed are in it, as `data:` addresses. Else it says that there are
+            some.
     """
     parts = [f"*{note}*" for note in notes]
     for message, run, steps, asides, requests in exchanges(state, message_id):
         parts.append(question_markdown(message, run))
         parts.extend(_quoted(aside["content"]) for aside in asides)
-        parts.extend(step_markdown(step) for step in steps)
+        parts.extend(step_markdown(step, _addresses(step) if pictures else {}) for step in steps)
         parts.extend(f"*{one_line(request_note(request))}*" for request in requests)
         if ended := run_note(run):
             parts.append(f"*{ended}*")
     return "\n\n".join(parts) + "\n" if parts else ""
+
+
+def _addresses(step: JSON) -> dict[str, str]:
+    if step_code(step) is None:
+        return {}
+    return {key: f"data:{mime_of(key)};base64,{data}" for key, data in step_pictures(step)}
 
 
 def to_plain(state: Transcript, message_id: str | None = None) -> str:
@@ -84,7 +96,8 @@ def step_markdown(
 
     Args:
         step: The step.
-        shown: By their MIME types: where the pictures are that are shown. Of others it is said that there are some.
+        shown: By their keys in the bundle: where the pictures are that are shown. Of others it is said that there are
+            some.
         ran: The code that the step ran, and its language: shown in the place of the call's arguments.
     """
     code, language = ran or (step_code(step), "")

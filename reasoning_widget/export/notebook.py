@@ -7,6 +7,7 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from ..bundles import mime_of, number_of
 from ..fold import Transcript
 from ..protocol import JSON
 from ..session.text import clean_text
@@ -77,10 +78,10 @@ def to_notebook(state: Transcript) -> NotebookNode:
                 add("code", code.text, **origin)
                 continue
             pictures = dict(step_pictures(step)) if step_code(step) is not None else {}
-            shown = {mime: f"attachment:{_name(mime)}" for mime in pictures}
+            shown = {key: f"attachment:{_name(key)}" for key in pictures}
             add("markdown", step_markdown(step, shown, code), **origin)
             if pictures:
-                cells[-1].attachments = {_name(mime): {mime: encoded} for mime, encoded in pictures.items()}
+                cells[-1].attachments = {_name(key): {mime_of(key): encoded} for key, encoded in pictures.items()}
         for request in requests:
             add("markdown", f"*{one_line(request_note(request))}*", request_id=request["request_id"])
         if run is not None and (ended := run_note(run)):
@@ -91,8 +92,10 @@ def to_notebook(state: Transcript) -> NotebookNode:
     return made
 
 
-def _name(mime: str) -> str:
-    return f"output.{mime.removeprefix('image/').removesuffix('+xml')}"
+def _name(key: str) -> str:
+    number = number_of(key)
+    ending = mime_of(key).removeprefix("image/").removesuffix("+xml")
+    return f"output-{number}.{ending}" if number > 1 else f"output.{ending}"
 
 
 class Code(NamedTuple):

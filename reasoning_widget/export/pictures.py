@@ -12,9 +12,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from PIL import Image
 
-PICTURES: Final = ("image/png", "image/jpeg", "image/webp", "image/gif")
-"""The MIME types of pictures that are shown: base64 in a MIME bundle."""
-
 _MAX_PIXELS: Final = 100_000_000
 """A picture that claims to be larger is not opened: it may be made to fill the memory."""
 

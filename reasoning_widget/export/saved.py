@@ -10,12 +10,13 @@ import msgspec
 from traitlets import Int
 from traitlets.config import Config, Configurable
 
+from ..bundles import PICTURES, mime_of
 from ..fold import Transcript, channel_text, new_transcript, receive
 from ..protocol import JSON, PLAIN_STEP_TYPES, Channel, Frame
 from ..session.steps import CHANNELS
 from .log import SessionFile, cut_text, is_reference, newest_events, session_file
 from .mask import mask, mask_json
-from .pictures import PICTURES, smaller
+from .pictures import smaller
 from .transcript import LONGEST
 
 _LIMITS: Final = ("max_text", "max_value", "max_picture", "max_texts", "max_values")
@@ -163,14 +164,15 @@ class Saver:
         """Put what is kept of a MIME value into the step's output."""
         output: JSON = step["output"]
         reference = value if is_reference(value) else None
-        if mime in PICTURES:
+        if mime_of(mime) in PICTURES:
             found = self._find(value)
             longest = max(self._limits.max_value, self._limits.max_picture**2 // 4)
-            kept = smaller(found, mime, self._limits.max_picture, longest) if isinstance(found, str) else None
+            kept = smaller(found, mime_of(mime), self._limits.max_picture, longest) if isinstance(found, str) else None
             if kept is not None:
-                output[kept.mime] = kept.encoded
+                key = mime.replace(mime_of(mime), kept.mime)
+                output[key] = kept.encoded
                 if kept.was is not None:
-                    step["scaled"] = {**(step.get("scaled") or {}), kept.mime: list(kept.was)}
+                    step["scaled"] = {**(step.get("scaled") or {}), key: list(kept.was)}
                 return
         elif reference is None:
             value = mask_json(value)

@@ -9,9 +9,9 @@ from collections.abc import Container, Iterator
 from html.parser import HTMLParser
 from typing import Final, NamedTuple
 
+from ..bundles import PICTURES, SVG, mime_of, number_of
 from ..fold import Transcript, find_run
 from ..protocol import JSON, PLAIN_STEP_TYPES
-from .pictures import PICTURES
 
 TITLES = {
     "thought": "Thought",
@@ -32,7 +32,6 @@ SAFE_LINK: Final = re.compile(r"(?:https?:|mailto:|#)", re.IGNORECASE)
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/]+={0,2}")
 _TEXTS: Final = ("text/plain", "text/markdown", "text/latex", "text/html")
-_SVG: Final = "image/svg+xml"
 _NAMES: Final = {
     "vegalite": "a Vega-Lite chart",
     "vega": "a Vega chart",
@@ -155,18 +154,24 @@ def step_code(step: JSON) -> str | None:
 
 
 def step_pictures(step: JSON) -> Iterator[tuple[str, str]]:
-    """The pictures that a tool displayed: their MIME types and their base64. Nothing else is ever passed on.
+    """The pictures that a tool displayed, in order: their keys in the bundle and their base64.
 
-    A drawing (SVG) is safe as a picture: within one, no browser runs scripts or fetches anything.
+    Nothing else is ever passed on. A drawing (SVG) is safe as a picture: within one, no browser runs scripts or fetches
+    anything.
     """
     output = step.get("output") or {}
-    for mime in PICTURES:
-        text = "".join(_text(output.get(mime)).split())
-        if text and _BASE64.fullmatch(text):
-            yield mime, text
-    drawing = _text(output.get(_SVG))
-    if "<svg" in drawing:
-        yield _SVG, base64.b64encode(drawing.encode()).decode()
+    order = (*PICTURES, SVG)
+    for key in sorted((key for key in output if mime_of(key) in order), key=_place):
+        value = _text(output[key])
+        if mime_of(key) == SVG:
+            if "<svg" in value:
+                yield key, base64.b64encode(value.encode()).decode()
+        elif (text := "".join(value.split())) and _BASE64.fullmatch(text):
+            yield key, text
+
+
+def _place(key: str) -> tuple[int, int]:
+    return number_of(key), (*PICTURES, SVG).index(mime_of(key))
 
 
 def output_notes(step: JSON, shown: Container[str] = ()) -> list[str]:
@@ -174,7 +179,7 @@ def output_notes(step: JSON, shown: Container[str] = ()) -> list[str]:
 
     Args:
         step: The step.
-        shown: The MIME types that it does.
+        shown: The keys in the bundle of what it does.
     """
     output = step.get("output") or {}
     if _printed(output):
@@ -184,7 +189,8 @@ def output_notes(step: JSON, shown: Container[str] = ()) -> list[str]:
 
 
 def _output_name(mime: str) -> str:
-    if mime in PICTURES or mime == _SVG:
+    mime = mime_of(mime)
+    if mime in PICTURES or mime == SVG:
         return f"a picture, {mime.removeprefix('image/').removesuffix('+xml').upper()}"
     return next((name for part, name in _NAMES.items() if part in mime), mime)
 
@@ -207,12 +213,11 @@ def step_notes(step: JSON) -> list[str]:
     scaled = step.get("scaled")
     for mime, size in (scaled if isinstance(scaled, dict) else {}).items():
         if isinstance(size, list) and len(size) == 2:
-            notes.append(
-                f"The {mime.removeprefix('image/')} picture was made smaller; it was {size[0]} by {size[1]} pixels"
-            )
+            kind = mime_of(mime).removeprefix("image/")
+            notes.append(f"The {kind} picture was made smaller; it was {size[0]} by {size[1]} pixels")
     for mime, value in (step.get("output") or {}).items():
         if value and _is_left_out(value):
-            notes.append(f"{value['size']:,} bytes of {mime} are not included")
+            notes.append(f"{value['size']:,} bytes of {mime_of(mime)} are not included")
     return notes
 
 

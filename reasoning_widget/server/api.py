@@ -307,7 +307,7 @@ class UnknownHandler(_Handler):
 
 
 _WRITERS: Final[dict[str, Callable[[Transcript], str]]] = {
-    "markdown": to_markdown,
+    "markdown": partial(to_markdown, pictures=True),
     "html": to_page,
     "notebook": lambda state: msgspec.json.encode(to_notebook(state)).decode(),
     "table": to_csv,

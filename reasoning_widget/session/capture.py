@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any, TextIO, cast
 
+from ..bundles import put_together
 from ..host import ipython_shell
 
 MAX_CAPTURED = 100_000
@@ -37,7 +38,7 @@ class _Capture:
             self.write(f"{bundle.get('text/plain', '')}\n")
             return
         with self._lock:
-            self._bundle.update(rich)
+            self._bundle = put_together(self._bundle, rich)
             whole = {**self._bundle, "text/plain": self._text} if self._text else dict(self._bundle)
         self._on_output(whole)
 

@@ -45,8 +45,8 @@ class RunHost:
     """The run ended: with nothing, or with an exception and its explanation for people. Called once."""
     on_request: Callable[[dict[str, Any], Future[Any]], None]
     """The agent asks the person; the future takes the answer."""
-    on_keep: Callable[[object], None]
-    """A live object for the person."""
+    on_keep: Callable[[object, str | None], None]
+    """A live object for the person, and the agent's id of the step it belongs to, if it says."""
     steering: Callable[[], list[str]]
     """The messages to hand over before the next model call; called in the run's thread."""
 
@@ -219,12 +219,12 @@ class _ThreadContext(RunContext):
         """See `RunContext`."""
         return self._host.steering()
 
-    def keep(self, value: object) -> None:
+    def keep(self, value: object, step_id: str | None = None) -> None:
         """See `RunContext`."""
 
         def send() -> None:
             self._flush()  # the step it belongs to may not have been seen yet
-            self._host.on_keep(value)
+            self._host.on_keep(value, step_id)
 
         self._post(send)
 

@@ -458,7 +458,7 @@ class Session:
             on_steps=lambda steps: self._guard(self._on_steps, run, steps),
             on_end=lambda error, explanation: self._guard(self._on_end, run, error, explanation),
             on_request=lambda request, answer: self._on_request(run, request, answer),
-            on_keep=lambda value: self._on_keep(run, value),
+            on_keep=lambda value, step_id: self._on_keep(run, value, step_id),
             steering=lambda: self._take_steering(run),
         )
         run.handle = self._runner.start(spec, host)
@@ -543,10 +543,10 @@ class Session:
     def _abandon(self, run: _Run) -> None:
         self._finish(run, "stopped", abandoned=True)
 
-    def _on_keep(self, run: _Run, value: object) -> None:
-        step_id = run.steps.newest_open("tool_result")
-        if run is self._run and step_id is not None:
-            self.results[step_id] = value
+    def _on_keep(self, run: _Run, value: object, step_id: str | None) -> None:
+        known = run.steps.newest_open("tool_result") if step_id is None else run.steps.wire_id(step_id)
+        if run is self._run and known is not None:
+            self.results[known] = value
 
     # Steering
 

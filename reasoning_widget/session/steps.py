@@ -100,6 +100,10 @@ class RunSteps:
         # The last snapshot of one that grew and then was closed by another has all its text.
         return Changes(changes.snapshots, [grown for grown in changes.grown if grown.step_id in self._open])
 
+    def wire_id(self, step_id: str) -> str | None:
+        """The id in the session of the step that the agent yields under `step_id`; None if it has yielded none."""
+        return self._ids.get(step_id)
+
     def newest_open(self, step_type: str) -> str | None:
         """The id of the open step of that type that began last."""
         matching = [step_id for step_id, life in self._open.items() if life.step["type"] == step_type]

@@ -157,7 +157,7 @@ class _Worker:
             on_steps=on_steps,
             on_end=self._on_end,
             on_request=lambda request, answer: self._ask("request", request, answer),
-            on_keep=lambda _value: None,  # objects stay here
+            on_keep=lambda _value, _step_id: None,  # objects stay here
             steering=self._take_steering,
         )
         self._run = self._runner.start(spec, host)

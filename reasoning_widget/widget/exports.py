@@ -24,10 +24,10 @@ class Exports:
     _log: EventLog
 
     def to_markdown(self) -> str:
-        """The conversation as GitHub-flavoured Markdown."""
+        """The conversation as GitHub-flavoured Markdown, with the pictures that tools displayed in it."""
         from ..export.markdown import to_markdown  # noqa: PLC0415 (exports are loaded when asked for)
 
-        return to_markdown(self._masked())
+        return to_markdown(self._masked(), pictures=True)
 
     def to_html(self) -> str:
         """The conversation as one page that needs nothing else: no script, nothing fetched from anywhere."""

@@ -290,7 +290,7 @@ def test_images_and_objects_that_a_tool_returns_are_kept(model: ScriptedModel) -
     class Keeper(RunContext):
         kept: list[object] = []  # noqa: RUF012
 
-        def keep(self, value: object) -> None:
+        def keep(self, value: object, step_id: str | None = None) -> None:
             self.kept.append(value)
 
     pixels = base64.b64encode(b"pixels").decode()

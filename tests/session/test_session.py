@@ -304,11 +304,23 @@ async def test_tool_objects_are_kept_until_clear():
     session, runner = open_session()
     ask(session, "one", "m1")
     runner.run.emit({"type": "tool_result", "id": "r", "content": "", "tool": {"name": "df"}, "status": "streaming"})
-    runner.run.host.on_keep(value := object())
+    runner.run.host.on_keep(value := object(), None)
 
     assert session.results == {steps(session)[0]["id"]: value}
     session.clear()
     assert session.results == {}
+
+
+async def test_an_object_is_kept_for_its_step_though_that_is_closed_and_another_open():
+    session, runner = open_session()
+    ask(session, "one", "m1")
+    for step_id, status in (("a", "done"), ("b", "streaming")):
+        tool: ToolCall = {"name": "df"}
+        runner.run.emit({"type": "tool_result", "id": step_id, "content": "", "tool": tool, "status": status})
+    runner.run.host.on_keep(value := object(), "a")
+    runner.run.host.on_keep(object(), "never seen")
+
+    assert session.results == {steps(session)[0]["id"]: value}
 
 
 async def test_long_text_is_cut_and_the_cut_is_marked():

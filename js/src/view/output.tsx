@@ -15,11 +15,15 @@ const PICTURES = ["image/png", "image/jpeg", "image/gif", "image/webp"];
 const SVG = "image/svg+xml";
 /** What is drawn without the page's help, best first. */
 const TYPES = [...PICTURES, SVG, "text/html", "text/markdown"];
+/** The keys of further pictures: a bundle has one value of each type. */
+const FURTHER = /^(image\/[^;]+);n=\d+$/;
 const BASE64 = /^[A-Za-z0-9+/=\s]+$/;
 
 /** What a tool displayed: a Jupyter MIME bundle. What it printed is its plain text. */
 export function Output({ bundle }: { bundle: Record<string, unknown> }): VNode {
-  const { "text/plain": printed, ...shown } = bundle;
+  const { "text/plain": printed, ...all } = bundle;
+  const further = Object.keys(all).filter((key) => FURTHER.test(key));
+  const shown = Object.fromEntries(Object.entries(all).filter(([key]) => !FURTHER.test(key)));
   const types = Object.keys(shown);
   const type = richModule()?.preferred(shown) ?? TYPES.find((other) => types.includes(other));
   return (
@@ -30,6 +34,9 @@ export function Output({ bundle }: { bundle: Record<string, unknown> }): VNode {
       ) : (
         types.length > 0 && <div class="rw-note">{trans.__("This cannot be shown here: %1", types.join(", "))}</div>
       )}
+      {further.map((key) => (
+        <MimeValue key={key} type={key.replace(FURTHER, "$1")} value={all[key]} />
+      ))}
     </>
   );
 }

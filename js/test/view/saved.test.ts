@@ -18,3 +18,22 @@ it.each([
   expect(element.querySelector("[role=note]")?.textContent).toContain("missing");
   expect(element.querySelector("article")?.textContent).toContain("Because.");
 });
+
+it("draws each of several pictures that a tool returned", () => {
+  const output = { "image/png": "QUJD", "image/png;n=2": "REVG", "image/svg+xml;n=3": "<svg></svg>" };
+  const step = {
+    id: "s1",
+    run_id: "r1",
+    type: "tool_result",
+    content: "two plots",
+    status: "stopped",
+    tool: { name: "plot" },
+    output,
+  };
+  const events = [STARTED, { type: "reasoning_step", data: step }];
+  const session = readSession({ format: "reasoning-widget.session", version: 1, session_id: "s", events });
+  const element = document.createElement("div");
+  drawSaved(element, savedStore(session, true), session);
+  const sources = [...element.querySelectorAll("img")].map((picture) => picture.src.slice(0, 26));
+  expect(sources).toEqual(["data:image/png;base64,QUJD", "data:image/png;base64,REVG", "data:image/svg+xml,%3Csvg%"]);
+});

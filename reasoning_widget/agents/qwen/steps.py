@@ -6,20 +6,16 @@ work for a token must not depend on what came before it.
 
 from __future__ import annotations
 
-import base64
 import itertools
 import json
-import mimetypes
 import time
 from collections.abc import Callable
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
-from urllib.parse import unquote, urlsplit
 
 from ...protocol import Step, StepType, ToolCall, Usage
+from .results import render
 
-_MAX_IMAGE_BYTES = 8 * 1024 * 1024
 _SPECIAL = ("<tool_call>", "<think>")
 _LONGEST_SPECIAL = max(map(len, _SPECIAL))
 _THINK, _END_THINK = "<think>", "</think>"
@@ -274,52 +270,6 @@ class ModelCall:
             known.step["type"] = "thought" if known.step["type"] == "final_answer" else known.step["type"]
             known.step["content"] = ""
             known.close()
-
-
-def render(content: Any) -> tuple[str, dict[str, Any] | None]:
-    """The content of a Qwen-Agent message as text, and its images as a MIME bundle.
-
-    A bundle holds one image of each type; the text names them all.
-    """
-    if isinstance(content, str):
-        return content, None
-    texts: list[str] = []
-    bundle: dict[str, Any] = {}
-    for item in content or []:
-        for kind, value in (item if isinstance(item, dict) else item.model_dump()).items():
-            if kind == "text":
-                texts.append(value)
-            else:
-                image = _load_image(value) if kind == "image" else None
-                texts.append(f"[{kind}: {image[0] if image else _name_of(value)}]")
-                if image:
-                    bundle.setdefault(*image)
-    return "\n".join(texts), bundle or None
-
-
-def _load_image(value: str) -> tuple[str, str] | None:
-    """An image's MIME type and its bytes in base64, if it is at hand: nothing is fetched from elsewhere."""
-    if value.startswith("data:"):
-        head, _, data = value[5:].partition(",")
-        mime, *options = head.split(";")
-        return (mime, data) if mime.startswith("image/") and "base64" in options else None
-    parts = urlsplit(value)
-    if parts.scheme not in {"", "file"}:
-        return None
-    path = Path(unquote(parts.path) if parts.scheme else value)
-    mime_type, _ = mimetypes.guess_type(path.name)
-    if not mime_type or not mime_type.startswith("image/"):
-        return None
-    try:
-        if path.stat().st_size > _MAX_IMAGE_BYTES:
-            return None
-        return mime_type, base64.b64encode(path.read_bytes()).decode("ascii")
-    except OSError:
-        return None
-
-
-def _name_of(value: Any) -> str:
-    return value if isinstance(value, str) and not value.startswith("data:") else "data"
 
 
 def _without_special_start(text: str) -> str:

@@ -15,12 +15,14 @@ from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
+from ...bundles import put_together
 from ...protocol import Step, ToolCall, Usage
 from ..base import AgentError, MaxIterationsReached, RunContext, Stopped
 from ..errors import redact
 from .connections import ModelConnections
 from .hooks import call_limit_lifted, hooked, used_by
-from .steps import ModelCall, OpenStep, Place, StepMaker, render
+from .results import render, shown, told
+from .steps import ModelCall, OpenStep, Place, StepMaker
 
 _NO_ANSWER = (
     "The model ended without an answer. Ask again, in other words; if it was cut short, allow longer answers "
@@ -272,10 +274,10 @@ class Watch:
             run.result.close("failed")
             return
         if not isinstance(run.value, str):
-            self._run.keep(run.value)
-        step["content"], output = _tool_text(run.value)
+            self._run.keep(run.value, step["id"])
+        step["content"], output = shown(told(run.value) if run.told is None else run.told)
         if output:
-            step["output"] = {**output, **step.get("output", {})}
+            step["output"] = put_together(step.get("output", {}), output)
         run.result.close()
 
     def _use_of(self, agent: Any, name: str, arguments: Any, parent_id: str | None) -> OpenStep:
@@ -315,6 +317,8 @@ class _ToolRun:
         self.agent = agent
         self.result = result
         self.value: Any = None
+        self.told: Any = None
+        """What the model is told of it."""
         self.error: BaseException | None = None
 
     def show_output(self, bundle: dict[str, Any]) -> None:
@@ -346,7 +350,8 @@ def _observe(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         run.error = error
         raise
     run.error = None
-    return run.value
+    run.told = told(run.value)
+    return run.told
 
 
 def _agents_in(agent: Any) -> list[Any]:
@@ -387,16 +392,6 @@ def _answer_of(message: Any) -> tuple[str, dict[str, Any] | None]:
     if message is None or message["role"] != "assistant" or message.get("function_call"):
         return "", None
     return render(message["content"])
-
-
-def _tool_text(value: Any) -> tuple[str, dict[str, Any] | None]:
-    from qwen_agent.llm.schema import ContentItem  # noqa: PLC0415 (heavy)
-
-    if isinstance(value, str):
-        return value, None
-    if isinstance(value, list) and value and all(isinstance(item, ContentItem) for item in value):
-        return render(value)
-    return json.dumps(value, ensure_ascii=False, indent=2, default=str), None
 
 
 def _unknown_tool(name: str, tools: dict[str, Any]) -> str:

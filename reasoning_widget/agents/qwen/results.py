@@ -1,0 +1,251 @@
+"""What tools return, as it is shown and as the model is told it: pictures, tables, plots, and files that a text names.
+
+Nothing is fetched from elsewhere, and no library is imported to know its objects: they are told by what they can do.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+import json
+import mimetypes
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Self
+from urllib.parse import unquote, urlsplit
+
+from ...bundles import PICTURES, SVG, mime_of, put_together
+from ...parts import image_type
+
+_MAX_IMAGE_BYTES: Final = 8 * 1024 * 1024
+_MAX_PICTURES: Final = 20
+"""How many pictures of one result are shown."""
+
+_HEAD_ROWS: Final = 5
+_MAX_REPR: Final = 2_000  # characters of an object that the model is told
+_NAMED: Final = re.compile(r"!\[[^\]\n]*\]\(\s*<?([^()\n>]*(?:\([^()\n>]*\)[^()\n>]*)*)>?\s*\)")
+"""A picture in Markdown; brackets in its address come in pairs."""
+
+
+class ShownText(str):
+    """The text of a tool's result, and what is shown beside it.
+
+    Attributes:
+        output: A MIME bundle.
+    """
+
+    __slots__ = ("output",)
+
+    output: dict[str, Any]
+
+    def __new__(cls, text: str, output: Mapping[str, Any]) -> Self:
+        """`text` with `output`."""
+        made = super().__new__(cls, text)
+        made.output = dict(output)
+        return made
+
+
+def told(value: Any) -> Any:
+    """What a tool returned, as Qwen-Agent can hand it to a model.
+
+    Returns:
+        `value` itself where it is a text, a list of its `ContentItem`, or anything that JSON can hold; for all other
+        objects a short text, with what a notebook would show of them.
+    """
+    if isinstance(value, str) or _is_content(value) or _is_json(value):
+        return value
+    return _described(value)
+
+
+def shown(value: Any) -> tuple[str, dict[str, Any] | None]:
+    """The text of a result and its MIME bundle, given what `told` made of it."""
+    if isinstance(value, ShownText):
+        return str(value), value.output or None
+    if isinstance(value, str):
+        return value, _pictures_named_in(value) or None
+    if _is_content(value):
+        return render(value)
+    return json.dumps(value, ensure_ascii=False, indent=2, default=str), None
+
+
+def render(content: Any) -> tuple[str, dict[str, Any] | None]:
+    """The content of a Qwen-Agent message as text, which names its pictures, and those as a MIME bundle."""
+    if isinstance(content, str):
+        return content, None
+    texts: list[str] = []
+    bundle: dict[str, Any] = {}
+    for item in content or []:
+        for kind, value in (item if isinstance(item, dict) else item.model_dump(exclude_none=True)).items():
+            if kind == "text":
+                texts.append(value)
+            else:
+                picture = picture_at(value) if kind == "image" and isinstance(value, str) else {}
+                texts.append(f"[{kind}: {next(iter(picture), None) or _name_of(value)}]")
+                bundle = put_together(bundle, picture)
+    return "\n".join(texts), bundle or None
+
+
+def picture_at(address: str) -> dict[str, Any]:
+    """The MIME bundle of a picture in a file or a ``data:`` address; empty if there is none, or it is too large."""
+    if address.startswith("data:"):
+        head, _, body = address[5:].partition(",")
+        mime, *options = head.split(";")
+        if mime in PICTURES and "base64" in options:
+            return {mime: body}
+        return {SVG: _svg_of(body, options)} if mime == SVG else {}
+    path = _local_path(address)
+    if path is None:
+        return {}
+    try:
+        if not path.is_file() or path.stat().st_size > _MAX_IMAGE_BYTES:
+            return {}
+        data = path.read_bytes()
+    except OSError:
+        return {}
+    mime_type = image_type(data)
+    if mime_type is not None:
+        return {mime_type: base64.b64encode(data).decode("ascii")}
+    is_drawing = mimetypes.guess_type(path.name)[0] == SVG and b"<svg" in data
+    return {SVG: data.decode(errors="replace")} if is_drawing else {}
+
+
+def picture_of(mime: str, encoded: str) -> dict[str, Any]:
+    """The MIME bundle of a picture in base64; empty if it is none that is shown."""
+    return picture_at(f"data:{mime};base64,{encoded}") if len(encoded) <= _MAX_IMAGE_BYTES * 4 // 3 + 4 else {}
+
+
+def _pictures_named_in(text: str) -> dict[str, Any]:
+    """The pictures that Markdown in `text` shows, of those that are files here or stand in it."""
+    bundle: dict[str, Any] = {}
+    for address in list(dict.fromkeys(match[1].strip() for match in _NAMED.finditer(text)))[:_MAX_PICTURES]:
+        bundle = put_together(bundle, picture_at(address))
+    return bundle
+
+
+def _local_path(address: str) -> Path | None:
+    if address.startswith("//"):
+        return None
+    parts = urlsplit(address)
+    if parts.scheme == "file":
+        return Path(unquote(parts.path)) if parts.netloc in {"", "localhost"} else None
+    is_drive = len(parts.scheme) == 1  # C:\…
+    if parts.scheme and not is_drive:
+        return None
+    try:
+        path = Path(address)
+        return path if path.exists() else Path(unquote(address))
+    except (OSError, ValueError):  # too long for a name, or with a null in it
+        return None
+
+
+def _svg_of(body: str, options: Sequence[str]) -> str:
+    if "base64" not in options:
+        return unquote(body)
+    try:
+        return base64.b64decode(body).decode(errors="replace")
+    except binascii.Error:
+        return ""
+
+
+def _name_of(value: Any) -> str:
+    return value if isinstance(value, str) and not value.startswith("data:") else "data"
+
+
+# Objects ----------------------------------------------------------------------------------------------------------
+
+
+def _described(value: Any) -> ShownText:
+    """An object as text and bundle. Lists and dictionaries are told one by one."""
+    if isinstance(value, Mapping):
+        return _listed([(f"{key}: ", item) for key, item in value.items()])
+    if isinstance(value, list | tuple) and type(value) in {list, tuple}:
+        return _listed([("", item) for item in value])
+    bundle = _bundle_of(value)
+    plain = bundle.pop("text/plain", None)
+    return ShownText(_in_words(value, plain if isinstance(plain, str) else None), bundle)
+
+
+def _listed(items: list[tuple[str, Any]]) -> ShownText:
+    texts: list[str] = []
+    bundle: dict[str, Any] = {}
+    for name, item in items:
+        if isinstance(item, str) or _is_json(item):
+            texts.append(f"{name}{item if isinstance(item, str) else json.dumps(item, ensure_ascii=False)}")
+            continue
+        part = _described(item)
+        texts.append(f"{name}{part}")
+        pictures = sum(mime_of(key) in PICTURES for key in bundle)
+        bundle = put_together(bundle, part.output if pictures < _MAX_PICTURES else {})
+    return ShownText("\n".join(texts), bundle)
+
+
+def _bundle_of(value: Any) -> dict[str, Any]:
+    """What Jupyter would show of an object: every form in which IPython knows it."""
+    shell = _shell()
+    if shell is not None:
+        formatter = shell.display_formatter
+    else:
+        from IPython.core.formatters import DisplayFormatter  # noqa: PLC0415 (slow, and rarely needed)
+
+        formatter = DisplayFormatter()
+    found, _ = formatter.format(value)
+    bundle = {mime: _encoded(each) for mime, each in found.items()}
+    if not any(mime in bundle for mime in (*PICTURES, SVG)) and (plot := _plot_of(value)):
+        bundle["image/png"] = plot
+    best = next((mime for mime in PICTURES if mime in bundle), None)
+    return {mime: each for mime, each in bundle.items() if mime not in PICTURES or mime == best}
+
+
+def _shell() -> Any:
+    from ...host import ipython_shell  # noqa: PLC0415 (a name of its own for tests)
+
+    return ipython_shell()
+
+
+def _encoded(value: Any) -> Any:
+    return base64.b64encode(value).decode("ascii") if isinstance(value, bytes) else value
+
+
+def _plot_of(value: Any) -> str | None:
+    """A Matplotlib figure, or that of its axes, as PNG: IPython knows them only once its inline backend is on."""
+    if not type(value).__module__.startswith(("matplotlib.", "seaborn.")):
+        return None
+    figure = value if hasattr(value, "savefig") else getattr(value, "figure", None)
+    save: Any = getattr(figure, "savefig", None)
+    if save is None:
+        return None
+    written = io.BytesIO()
+    save(written, format="png", bbox_inches="tight")
+    return base64.b64encode(written.getvalue()).decode("ascii")
+
+
+def _in_words(value: Any, plain: str | None) -> str:
+    """An object for a model: the shape and the first rows of a table, the beginning of all else."""
+    kind = type(value).__name__
+    shape = getattr(value, "shape", None)
+    if isinstance(shape, tuple) and shape and callable(getattr(value, "head", None)):
+        size = f"{shape[0]:,} rows and {shape[1]:,} columns" if len(shape) > 1 else f"{shape[0]:,} values"
+        head = str(value.head(_HEAD_ROWS))
+        first = f"; the first {_HEAD_ROWS}" if isinstance(shape[0], int) and shape[0] > _HEAD_ROWS else ""
+        return f"{kind} with {size}{first}:\n{_shortened(head)}"
+    return _shortened(plain if plain is not None else repr(value))
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _MAX_REPR else f"{text[:_MAX_REPR]}… ({len(text) - _MAX_REPR:,} more characters)"
+
+
+def _is_content(value: Any) -> bool:
+    from qwen_agent.llm.schema import ContentItem  # noqa: PLC0415 (heavy)
+
+    return isinstance(value, list) and bool(value) and all(isinstance(item, ContentItem) for item in value)
+
+
+def _is_json(value: Any) -> bool:
+    try:
+        json.dumps(value)
+    except (TypeError, ValueError, RecursionError):
+        return False
+    return True
