@@ -314,9 +314,9 @@ async def test_tool_objects_are_kept_until_clear():
 async def test_an_object_is_kept_for_its_step_though_that_is_closed_and_another_open():
     session, runner = open_session()
     ask(session, "one", "m1")
-    for step_id, status in (("a", "done"), ("b", "streaming")):
-        tool: ToolCall = {"name": "df"}
-        runner.run.emit({"type": "tool_result", "id": step_id, "content": "", "tool": tool, "status": status})
+    tool: ToolCall = {"name": "df"}
+    runner.run.emit({"type": "tool_result", "id": "a", "content": "", "tool": tool, "status": "done"})
+    runner.run.emit({"type": "tool_result", "id": "b", "content": "", "tool": tool, "status": "streaming"})
     runner.run.host.on_keep(value := object(), "a")
     runner.run.host.on_keep(object(), "never seen")
 
