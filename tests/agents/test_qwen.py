@@ -656,7 +656,7 @@ def test_what_the_person_says_meanwhile_reaches_the_next_model_call_and_stays(mo
     [(401, "api_key"), (404, "OPENAI_MODEL"), (429, "Wait a moment"), (500, "Ask again"), (400, "did not accept")],
 )
 def test_a_model_server_that_refuses_is_explained(model: ScriptedModel, status: int, advice: str) -> None:
-    model.script("hello", [[fail(status, "Incorrect API key provided: sk-scripted-secret")]])
+    model.script("hello", [[fail(status, "No, sk-scripted-secret.")]])
     agent = QwenAgent(FnCallAgent(llm=model.llm()))
 
     with pytest.raises(Exception) as caught:  # noqa: PT011 (whatever the agent raises is explained)

@@ -29,6 +29,7 @@ class Chunk:
 
     text: str
     usage: Usage | None
+    finish_reason: str | None = None
 
 
 class Embedded:
@@ -125,4 +126,4 @@ def _chunk(data: dict[str, Any]) -> Chunk:
     choices = data.get("choices") or [{}]
     counted = data.get("usage") or {}
     usage = Usage(counted.get("prompt_tokens", 0), counted.get("completion_tokens", 0)) if counted else None
-    return Chunk((choices[0].get("delta") or {}).get("content") or "", usage)
+    return Chunk((choices[0].get("delta") or {}).get("content") or "", usage, choices[0].get("finish_reason"))

@@ -11,22 +11,32 @@ import contextlib
 import inspect
 import socket
 import threading
-import weakref
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from typing import Any
 
 from ...protocol import Usage
 from ..base import Stopped
+from .answers import read_answer, read_chunks
+from .chunks import ChunkReader, Delta, EndReason, openai_chunk, openai_completion
+from .dashscope import read_responses, session_with
+from .refusals import create_accepted
 
-_refuses_usage: weakref.WeakSet[Any] = weakref.WeakSet()
-"""Models whose server does not take `stream_options`."""
+answer_ended: ContextVar[bool] = ContextVar("reasoning_widget_answer_ended", default=True)
+"""Whether the model's answer that is being read in this context has come to its end."""
 
 
 class ModelConnections:
-    """What a run has open towards its models."""
+    """What a run has open towards its models.
 
-    def __init__(self, on_usage: Callable[[Usage], None]) -> None:
+    Args:
+        on_usage: Called with the tokens of an answer, as the server counted them.
+        on_end: Called at the end of each answer, with the reason if it is incomplete.
+    """
+
+    def __init__(self, on_usage: Callable[[Usage], None], on_end: Callable[[EndReason | None], None]) -> None:
         self._on_usage = on_usage
+        self._on_end = on_end
         self._lock = threading.Lock()
         self._clients: dict[int, tuple[Any, Any]] = {}
         self._streams: set[Any] = set()
@@ -41,19 +51,44 @@ class ModelConnections:
         """
         if self._stopped:
             raise Stopped
-        create = self._create(llm, original)
-        if not kwargs.get("stream"):
-            answer = create(*args, **kwargs)
-            self._count(getattr(answer, "usage", None))
-            return answer
-        stream = _create_with_usage(llm, create, args, kwargs)
+        if kwargs.get("stream"):
+            kwargs.setdefault("stream_options", {"include_usage": True})
+        answer = create_accepted(llm, self._create(llm, original), args, kwargs)
         with self._lock:
-            self._streams.add(stream)
+            self._streams.add(answer)
             stopped = self._stopped
         if stopped:
-            self._release(stream)
+            self._release(answer)
             raise Stopped
-        return self._chunks(stream)
+        if not kwargs.get("stream"):
+            reader = ChunkReader()
+            return openai_completion(self._deltas(answer, reader), reader)
+        return self._openai_chunks(answer) if _is_openai(llm) else self._passed_on(answer)
+
+    def dashscope_stream(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Iterator[list[Any]]:
+        """Stand in for `_chat_stream` of a DashScope model: its connection is the run's."""
+        last: list[Any] = []
+        with self._dashscope(args, kwargs) as (ours, named):
+            for last in original(*ours, **named):
+                yield last
+        self._count_dashscope(last)
+
+    def dashscope_whole(self, original: Callable[..., list[Any]], *args: Any, **kwargs: Any) -> list[Any]:
+        """Stand in for `_chat_no_stream` of a DashScope model."""
+        with self._dashscope(args, kwargs) as (ours, named):
+            messages = original(*ours, **named)
+        self._count_dashscope(messages)
+        return messages
+
+    def dashscope_responses(self, original: Callable[..., Any], responses: Iterator[Any]) -> Iterator[Any]:
+        """Stand in for `_full_stream_output` of a DashScope model: what the responses say, in one shape."""
+        reader = ChunkReader()
+        answer_ended.set(False)
+        try:
+            yield from original(read_responses(responses, reader))
+        finally:
+            answer_ended.set(True)
+            self._report(reader)
 
     def stop(self) -> None:
         """Close everything, from any thread, and wake whoever waits for it."""
@@ -75,15 +110,64 @@ class ModelConnections:
         for client, _ in clients:
             client.close()
 
-    def _chunks(self, stream: Any) -> Iterator[Any]:
+    def _openai_chunks(self, answer: Any) -> Iterator[Any]:
+        for delta in self._deltas(answer, ChunkReader()):
+            yield openai_chunk(delta)
+
+    def _passed_on(self, answer: Any) -> Iterator[Any]:
+        """The chunks of a model that has a shape of its own: counted, and otherwise left as they are."""
+        reader = ChunkReader()
         try:
-            for chunk in stream:
+            for chunk in answer:
                 usage = getattr(chunk, "usage", None)
-                if usage is not None:
-                    self._count(usage)
+                choice = {"finish_reason": getattr(chunk, "finish_reason", None)}
+                reader.read({"usage": vars(usage) if hasattr(usage, "__dict__") else usage, "choices": [choice]})
                 yield chunk
         finally:
-            self._release(stream)
+            self._release(answer)
+            self._report(reader)
+
+    def _deltas(self, answer: Any, reader: ChunkReader) -> Iterator[Delta]:
+        """What an answer says, and a last delta with nothing in it: whoever reads text knows then that it is all."""
+        response = getattr(answer, "http_response", None)
+        answer_ended.set(False)
+        try:
+            yield from read_answer(response, reader) if response is not None else read_chunks(answer, reader)
+            answer_ended.set(True)
+            yield Delta()
+        finally:
+            answer_ended.set(True)
+            self._release(answer)
+            self._report(reader)
+
+    def _report(self, reader: ChunkReader) -> None:
+        if reader.usage is not None:
+            self._on_usage(reader.usage)
+        self._on_end(reader.end)
+
+    @contextlib.contextmanager
+    def _dashscope(self, args: Any, kwargs: dict[str, Any]) -> Iterator[tuple[Any, dict[str, Any]]]:
+        """The arguments of a DashScope model's method, with a session whose sockets are known."""
+        if self._stopped:
+            raise Stopped
+        session = session_with(self._add_socket)
+        try:
+            if "generate_cfg" in kwargs:
+                yield args, {**kwargs, "generate_cfg": {**kwargs["generate_cfg"], "session": session}}
+            else:
+                yield (*args[:-1], {**args[-1], "session": session}), kwargs
+        finally:
+            session.close()
+
+    def _count_dashscope(self, messages: list[Any]) -> None:
+        """What an answer cost, where its messages carry the response."""
+        reader = ChunkReader()
+        for message in messages:
+            info = (message.extra or {}).get("model_service_info")
+            if isinstance(info, dict):
+                reader.read({"usage": dict(info.get("usage") or {})})
+        if reader.usage is not None:
+            self._on_usage(reader.usage)
 
     def _release(self, stream: Any) -> None:
         with self._lock:
@@ -92,15 +176,6 @@ class ModelConnections:
         if close is not None:
             with contextlib.suppress(Exception):  # the run has what it wanted of it
                 close()
-
-    def _count(self, usage: Any) -> None:
-        counted: Usage = {}
-        if isinstance(tokens := getattr(usage, "prompt_tokens", None), int):
-            counted["input_tokens"] = tokens
-        if isinstance(tokens := getattr(usage, "completion_tokens", None), int):
-            counted["output_tokens"] = tokens
-        if counted:
-            self._on_usage(counted)
 
     def _create(self, llm: Any, original: Callable[..., Any]) -> Callable[..., Any]:
         """`original` on the run's own client, or as it is where its client cannot be known."""
@@ -113,8 +188,8 @@ class ModelConnections:
             client = self._client(options)
             with self._lock:
                 client, _ = self._clients.setdefault(id(llm), (client, llm))  # the model is kept: so is its id
-        complete = client.chat.completions.create
-        return lambda *args, **kwargs: complete(*args, **_as_openai_takes_them(kwargs))
+        complete = client.chat.completions.with_streaming_response.create
+        return lambda *args, **kwargs: complete(*args, **_as_openai_takes_them(kwargs)).__enter__()
 
     def _client(self, options: dict[str, Any]) -> Any:
         import openai  # noqa: PLC0415 (heavy)
@@ -131,12 +206,21 @@ class ModelConnections:
             return
         opened = info["return_value"].get_extra_info("socket")
         if isinstance(opened, socket.socket):
-            with self._lock:
-                self._sockets.append(opened)
-                stopped = self._stopped
-            if stopped:
-                with contextlib.suppress(OSError):
-                    opened.shutdown(socket.SHUT_RDWR)
+            self._add_socket(opened)
+
+    def _add_socket(self, opened: socket.socket) -> None:
+        with self._lock:
+            self._sockets.append(opened)
+            stopped = self._stopped
+        if stopped:
+            with contextlib.suppress(OSError):
+                opened.shutdown(socket.SHUT_RDWR)
+
+
+def _is_openai(llm: Any) -> bool:
+    from qwen_agent.llm.oai import TextChatAtOAI  # noqa: PLC0415 (heavy)
+
+    return isinstance(llm, TextChatAtOAI)
 
 
 def client_options(create: Any) -> dict[str, Any] | None:
@@ -158,21 +242,9 @@ def _as_openai_takes_them(kwargs: dict[str, Any]) -> dict[str, Any]:
     return kwargs
 
 
-def _create_with_usage(llm: Any, create: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> Any:
-    """Ask for a stream that ends with the count of tokens, unless the server does not know how."""
-    if "stream_options" in kwargs or llm in _refuses_usage:
-        return create(*args, **kwargs)
-    try:
-        return create(*args, **kwargs, stream_options={"include_usage": True})
-    except Exception as error:
-        if getattr(error, "status_code", None) not in {400, 422} or "stream_options" not in str(error):
-            raise
-        _refuses_usage.add(llm)
-        return create(*args, **kwargs)
-
-
 def _socket_of(stream: Any) -> socket.socket | None:
-    extensions = getattr(getattr(stream, "response", None), "extensions", None) or {}
+    response = getattr(stream, "http_response", None) or getattr(stream, "response", None)
+    extensions = getattr(response, "extensions", None) or {}
     network = extensions.get("network_stream")
     found = network.get_extra_info("socket") if network is not None else None
     return found if isinstance(found, socket.socket) else None

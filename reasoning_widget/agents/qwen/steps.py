@@ -10,15 +10,15 @@ import itertools
 import json
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from ...protocol import Step, StepType, ToolCall, Usage
+from .chunks import EndReason
+from .marks import split_thoughts
 from .results import render
 
-_SPECIAL = ("<tool_call>", "<think>")
-_LONGEST_SPECIAL = max(map(len, _SPECIAL))
-_THINK, _END_THINK = "<think>", "</think>"
 _FINAL_ANSWER = "Final Answer:"
 
 
@@ -80,6 +80,28 @@ class StepMaker:
         return f"{self._token}-{next(self._number)}"
 
 
+@dataclass
+class _Thoughts:
+    """The thoughts of one message: how many of their characters are in steps that are closed, and the open step."""
+
+    closed: int = 0
+    length: int = 0
+    step: OpenStep | None = None
+
+    def close(self) -> None:
+        if self.step is not None:
+            self.step.close()
+            self.closed, self.step = self.length, None
+
+
+@dataclass
+class _Words:
+    """The words of one message: how many characters are in a step that is closed, and where a thought cut in since."""
+
+    closed: int = 0
+    cut: int | None = None
+
+
 class ModelCall:
     """The steps of one model call.
 
@@ -105,22 +127,26 @@ class ModelCall:
         self._react = react
         self._open: dict[tuple[str, int], OpenStep] = {}
         self._messages: list[Any] = []
+        self._sizes: list[tuple[int, ...]] = []
+        self._thoughts: dict[int, _Thoughts] = {}
+        self._words: dict[int, _Words] = {}
         self._counts_before_last = (0, 0, 0, 0)
         self._counts = [0, 0, 0, 0]
         self._calls_tool = False
         self._ended = False
         self.usage: Usage | None = None
+        self.end: EndReason | None = None
 
     def update(self, messages: list[Any]) -> None:
         """Show what is new in `messages`: everything the model wrote in this call until now."""
-        if len(messages) == len(self._messages):
-            self._messages = messages
-            self._counts = list(self._counts_before_last)
-            if messages:
-                self._show_message(messages[-1], is_last=not self._ended)
-            return
         self._messages = messages
-        self._show_all()
+        sizes = [_size(message) for message in messages[:-1]]
+        if sizes != self._sizes or not messages:
+            self._sizes = sizes
+            self._show_all()
+            return
+        self._counts = list(self._counts_before_last)
+        self._show_message(messages[-1], is_last=not self._ended, goes_on=True)
 
     def finish(self) -> OpenStep | None:
         """Close the call's steps.
@@ -130,7 +156,7 @@ class ModelCall:
         """
         self._ended = True
         seen = self._show_all()
-        for key in [key for key in self._open if key not in seen]:
+        for key in [key for key in self._open if key not in seen and key[0] in {"text", "call", "result"}]:
             self._take_back(self._open[key])
         still_open = [each for each in self._open.values() if each.step["status"] == "streaming"]
         if self.usage is not None and self._open:
@@ -151,15 +177,18 @@ class ModelCall:
     def _show_all(self) -> set[tuple[str, int]]:
         self._calls_tool = any(_field(m, "function_call") for m in self._messages)
         self._counts = [0, 0, 0, 0]
-        for message in self._messages[:-1]:
-            self._show_message(message, is_last=False)
+        # Words in front of a call may go on behind it.
+        others = [i for i, message in enumerate(self._messages) if not _field(message, "function_call")]
+        last_words = others[-1] if others else 0
+        for i, message in enumerate(self._messages[:-1]):
+            self._show_message(message, is_last=False, goes_on=i >= last_words)
         self._counts_before_last = tuple(self._counts)  # type: ignore[assignment]
         if self._messages:
-            self._show_message(self._messages[-1], is_last=True)
-        names = ("reasoning", "text", "call", "result")
+            self._show_message(self._messages[-1], is_last=True, goes_on=True)
+        names = ("thought", "text", "call", "result")
         return {(name, i) for name, count in zip(names, self._counts, strict=True) for i in range(count)}
 
-    def _show_message(self, message: Any, *, is_last: bool) -> None:
+    def _show_message(self, message: Any, *, is_last: bool, goes_on: bool) -> None:
         if isinstance(message, dict):
             message = SimpleNamespace(**{"reasoning_content": None, "function_call": None, **message})
         content = message.content
@@ -167,60 +196,99 @@ class ModelCall:
         if message.role == "function":
             self._show_result(message)
             return
-        if message.reasoning_content:
-            thought, _ = render(message.reasoning_content)
-            self._show_text(0, "thought", thought, None, is_last=is_last and not content and function_call is None)
+        thought = render(message.reasoning_content)[0] if message.reasoning_content else ""
+        text, output = (content, None) if isinstance(content, str) else render(content)
+        split = split_thoughts(text, ended=self._ended)
+        if split.thoughts:
+            thought = f"{thought}\n\n{split.thoughts}" if thought else split.thoughts
+        number = self._counts[0]
+        self._counts[0] += 1
+        thinks = is_last and not split.text.strip() and function_call is None
+        self._show_thought(number, thought, is_last=thinks)
         if content:
-            self._show_content(content, is_last=is_last and function_call is None)
+            self._show_content(split.text, output, is_last=is_last and function_call is None, goes_on=goes_on)
         if function_call is not None:
             self._show_call(function_call, is_last=is_last)
 
-    def _show_content(self, content: Any, *, is_last: bool) -> None:
-        text, output = (content, None) if isinstance(content, str) else render(content)
-        if text.startswith(_THINK):
-            thought, end, text = text[len(_THINK) :].partition(_END_THINK)
-            self._show_text(0, "thought", thought.strip("\n"), None, is_last=is_last and not end)
-            text = text.lstrip("\n")
-            if not end:
+    def _show_thought(self, number: int, thought: str, *, is_last: bool) -> None:
+        """Show the thoughts of a message: what comes once words or calls have followed is a step of its own."""
+        if not thought:
+            return
+        known = self._thoughts.setdefault(number, _Thoughts())
+        new = thought[known.closed :].lstrip("\n") if known.closed else thought
+        if known.step is None:
+            if not new.strip():
                 return
-        if is_last and not self._ended:
-            text = _without_special_start(text)
+            known.step = self._open_thought(new)
+            self._open["thought", len(self._open)] = known.step
+        elif known.step.step["content"] == new:
+            if not is_last:
+                known.close()
+            return
+        known.length = len(thought)
+        known.step.step["content"] = new
+        known.step.emit()
+
+    def _open_thought(self, thought: str) -> OpenStep:
+        """A step for a thought: the one that was taken for words, until a mark said what they had been."""
+        key = ("text", self._counts[1])
+        words = self._open.get(key)
+        shown = "" if words is None or words.step["status"] != "streaming" else str(words.step["content"]).strip()
+        if words is None or not shown or not thought.startswith(shown):
+            if words is not None and shown:
+                self._words[key[1]].cut = len(words.step["content"])
+            return self._maker.open("thought", self._place)
+        del self._open[key]
+        words.step["type"] = "thought"
+        return words
+
+    def _show_content(self, text: str, output: dict[str, Any] | None, *, is_last: bool, goes_on: bool) -> None:
         if self._react:
             self._show_react(text, is_last=is_last)
             return
         kind: StepType = "final_answer" if is_last and not self._nested and not self._calls_tool else "thought"
-        self._show_text(1, kind, text, output, is_last=is_last and not self._calls_tool)
+        self._show_text(kind, text, output, goes_on=goes_on)
 
     def _show_react(self, text: str, *, is_last: bool) -> None:
         before, mark, answer = text.partition(_FINAL_ANSWER)
         thought, action, _ = before.partition("\nAction:")
         thought = thought.strip().removeprefix("Thought:").lstrip()
         undecided = is_last and not mark and not action and not self._nested
-        self._show_text(1, "final_answer" if undecided else "thought", thought, None, is_last=is_last and not mark)
+        self._show_text("final_answer" if undecided else "thought", thought, None, goes_on=is_last and not mark)
         if mark:
             kind: StepType = "thought" if self._nested else "final_answer"
-            self._show_text(1, kind, answer.strip(), None, is_last=is_last)
+            self._show_text(kind, answer.strip(), None, goes_on=is_last)
 
-    def _show_text(
-        self, channel: int, kind: StepType, text: str, output: dict[str, Any] | None, *, is_last: bool
-    ) -> None:
-        key = ("text" if channel else "reasoning", self._counts[channel])
-        self._counts[channel] += 1
+    def _show_text(self, kind: StepType, text: str, output: dict[str, Any] | None, *, goes_on: bool) -> None:
+        number = self._counts[1]
+        key = ("text", number)
+        self._counts[1] += 1
+        said = self._words.setdefault(number, _Words())
+        text = text[said.closed :]
+        if said.cut is not None and len(text) > said.cut:
+            # It thought in between: what it said before that was not the answer.
+            before = self._open.pop(key)
+            self._open["words", len(self._open)] = before
+            before.step["type"], before.step["content"] = "thought", text[: said.cut]
+            before.close()
+            text = text[said.cut :]
+            said.closed, said.cut = said.closed + said.cut, None
         known = self._open.get(key)
         if known is None:
-            if not text and not output:
+            if not text.strip() and not output:
                 return
             known = self._open[key] = self._maker.open(kind, self._place)
+            for thoughts in self._thoughts.values():
+                thoughts.close()
         elif known.step["status"] != "streaming" or (
-            is_last and known.step["type"] == kind and known.step["content"] == text
+            goes_on and known.step["type"] == kind and known.step["content"] == text and not output
         ):
             return
         step = known.step
-        step["type"] = kind
-        step["content"] = text
+        step["type"], step["content"] = kind, text
         if output:
             step["output"] = output
-        if is_last:
+        if goes_on:
             known.emit()
         else:
             known.close()
@@ -272,12 +340,15 @@ class ModelCall:
             known.close()
 
 
-def _without_special_start(text: str) -> str:
-    """`text` without an end that may be the beginning of a tag: it would only be taken back."""
-    at = text.rfind("<", -_LONGEST_SPECIAL)
-    if at >= 0 and any(tag.startswith(text[at:]) for tag in _SPECIAL):
-        return text[:at]
-    return text
+def _size(message: Any) -> tuple[int, ...]:
+    """What tells that a message has grown, without looking at its texts."""
+    call = _field(message, "function_call")
+    content = _field(message, "content") or ""
+    return (
+        len(_field(message, "reasoning_content") or ""),
+        len(content) if isinstance(content, str) else sum(len(_field(item, "text") or "") + 1 for item in content),
+        len(_field(call, "arguments") or "") if call else -1,
+    )
 
 
 def _field(message: Any, name: str) -> Any:

@@ -19,15 +19,35 @@ from ...bundles import put_together
 from ...protocol import Step, ToolCall, Usage
 from ..base import AgentError, MaxIterationsReached, RunContext, Stopped
 from ..errors import redact
+from .chunks import EndReason
 from .connections import ModelConnections
 from .hooks import call_limit_lifted, hooked, used_by
+from .marks import split_thoughts
+from .model_seams import model_seams
 from .results import render, shown, told
 from .steps import ModelCall, OpenStep, Place, StepMaker
 
-_NO_ANSWER = (
-    "The model ended without an answer. Ask again, in other words; if it was cut short, allow longer answers "
-    "(`max_tokens` in the model's `generate_cfg`)."
-)
+_NO_ANSWER = "The model ended without an answer. Ask again, in other words, or ask another model."
+_ENDS_WITHOUT_ANSWER: dict[EndReason, str] = {
+    "length": (
+        "The model ended without an answer: what it wrote until then used up the tokens that it may write. Allow "
+        "more (`max_tokens` in the model's `generate_cfg`)."
+    ),
+    "content_filter": (
+        "The model ended without an answer: a filter on its server took it away. Say it in other words."
+    ),
+    "error": "The model ended without an answer: its server reported an error. Ask again.",
+}
+_ENDS_IN_ANSWER: dict[EndReason, str] = {
+    "length": (
+        "The answer was cut short: the model may write no more tokens. Ask it to go on, or allow longer answers "
+        "(`max_tokens` in the model's `generate_cfg`)."
+    ),
+    "content_filter": (
+        "The answer was cut short: a filter on the model's server took the rest away. Say it in other words."
+    ),
+    "error": "The answer was cut short: the model's server reported an error. What came before is above. Ask again.",
+}
 
 
 class Watch:
@@ -49,9 +69,11 @@ class Watch:
         self._run = run
         self._max_iterations = max_iterations
         self._maker = StepMaker(emit, run.run_id or secrets.token_hex(4))
-        self._connections = ModelConnections(self._count)
+        self._connections = ModelConnections(self._count, self._note_end)
         self._iteration = 0
         self._asking: ModelCall | None = None
+        self._end: EndReason | None = None
+        """Why the newest model call ended before it was complete."""
         self._in_vain: tuple[Any, int] | None = None
         """Who was answered with nothing, and how many messages that agent had then."""
         self._answer: OpenStep | None = None
@@ -116,7 +138,9 @@ class Watch:
         if self._answer is not None:
             shown = str(self._answer.step["content"]).strip()
             if not text.strip() or (shown and text.strip().endswith(shown)):
-                self._answer.close()
+                self._answer.close("failed" if self._end else "done")
+                if self._end:
+                    raise AgentError(_ENDS_IN_ANSWER[self._end])
                 return
             self._settle()
         if text.strip() or output:
@@ -128,7 +152,7 @@ class Watch:
         elif last is not None and last["role"] == "function":
             raise MaxIterationsReached(self._iteration)
         else:
-            raise AgentError(_NO_ANSWER)
+            raise AgentError(_ENDS_WITHOUT_ANSWER[self._end] if self._end else _NO_ANSWER)
 
     @contextlib.contextmanager
     def _installed(self) -> Iterator[None]:
@@ -142,9 +166,8 @@ class Watch:
                 stack.enter_context(hooked(agent, "_call_llm", self, partial(self._call_llm, agent)))
                 stack.enter_context(hooked(agent, "_call_tool", self, partial(self._call_tool, agent)))
             for llm in models.values():
-                if hasattr(llm, "_chat_complete_create"):
-                    complete = partial(self._connections.complete, llm)
-                    stack.enter_context(hooked(llm, "_chat_complete_create", self, complete))
+                for seam in model_seams(llm, self._connections):
+                    stack.enter_context(hooked(seam.target, seam.name, self, seam.handler))
             yield
 
     def _check(self) -> None:
@@ -167,7 +190,7 @@ class Watch:
         args, kwargs = self._steer(agent, args, kwargs)
         asked = (agent, len(args[0] if args else kwargs["messages"]))
         if asked == self._in_vain:  # Qwen-Agent would ask the same again, as often as it may
-            self._ended = AgentError(_NO_ANSWER)
+            self._ended = AgentError(_ENDS_WITHOUT_ANSWER[self._end] if self._end else _NO_ANSWER)
             raise self._ended
         self._iteration += 1
         call = self._asking = ModelCall(
@@ -197,6 +220,7 @@ class Watch:
 
     def _end_call(self, call: ModelCall) -> None:
         answer = call.finish()
+        self._end = call.end
         if call.said_something:
             self._in_vain = None
         if answer is not None:
@@ -232,6 +256,10 @@ class Watch:
     def _count(self, usage: Usage) -> None:
         if self._asking is not None:
             self._asking.usage = usage
+
+    def _note_end(self, end: EndReason | None) -> None:
+        if self._asking is not None:
+            self._asking.end = end
 
     # Tool calls ---------------------------------------------------------------------------------------------------
 
@@ -391,7 +419,8 @@ def _writes_react(agent: Any) -> bool:
 def _answer_of(message: Any) -> tuple[str, dict[str, Any] | None]:
     if message is None or message["role"] != "assistant" or message.get("function_call"):
         return "", None
-    return render(message["content"])
+    text, output = render(message["content"])
+    return split_thoughts(text).text, output
 
 
 def _unknown_tool(name: str, tools: dict[str, Any]) -> str:

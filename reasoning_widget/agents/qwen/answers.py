@@ -1,0 +1,189 @@
+"""Read the body of a model server's response, whatever it turns out to be.
+
+Asked for a stream of events, servers and what stands in front of them also answer with a whole completion, an error
+as JSON, a web page, or a stream that breaks off.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from ..base import AgentError
+from ..errors import broke_off, detail_of, shown_address, shown_text
+from .chunks import ChunkReader, Delta
+
+_DONE = "[DONE]"
+_MAX_STRAY_BYTES = 64 * 1024
+_MAX_PAGE_TEXT = 80
+_HTML = re.compile(r"\s*<(?:!doctype|html|head|body)\b", re.IGNORECASE)
+_UNKNOWN_PATH = re.compile(r"endpoint|not found|no route|unknown (?:path|url)|cannot (?:get|post)", re.IGNORECASE)
+_ADDRESS_HINT = "Check the address (`model_server`, `OPENAI_BASE_URL`): it usually ends in `/v1`."
+
+
+def read_answer(response: Any, reader: ChunkReader) -> Iterator[Delta]:
+    """What the model answers, as it comes.
+
+    Args:
+        response: An `httpx.Response` with a status below 400, not read yet.
+        reader: Reads the chunks.
+
+    Raises:
+        AgentError: It is no model's answer, or it broke off; the text says what came.
+        openai.APIError: The server reported an error within its answer.
+    """
+    body = _Body(response, reader)
+    try:
+        for delta in body.read():
+            if not delta.empty:
+                body.came = True
+                yield delta
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] in {"httpx", "httpcore", "httpx2", "httpcore2"}:
+            raise AgentError(broke_off(str(response.url), came=body.came)) from error
+        raise
+    delta = reader.finish()
+    if not delta.empty:
+        yield delta
+
+
+def read_chunks(answer: Any, reader: ChunkReader) -> Iterator[Delta]:
+    """What the model answers, where a client of the person's own has read the response already.
+
+    Args:
+        answer: The chunks, or the whole completion, as objects of OpenAI's client or as dictionaries.
+        reader: Reads them.
+    """
+    whole = isinstance(answer, dict) or hasattr(answer, "choices")
+    for chunk in [answer] if whole else answer:
+        delta = reader.read(chunk if isinstance(chunk, dict) else chunk.model_dump())
+        if not delta.empty:
+            yield delta
+    delta = reader.finish()
+    if not delta.empty:
+        yield delta
+
+
+class _Body:
+    def __init__(self, response: Any, reader: ChunkReader) -> None:
+        self._response = response
+        self._reader = reader
+        self._address = str(response.url)
+        self._stray = b""
+        self._data = ""
+        self._done = False
+        self._events = 0
+        self.came = False
+
+    def read(self) -> Iterator[Delta]:
+        for line in _lines(self._response.iter_bytes()):
+            yield from self._line(line)
+            if self._done:
+                return
+        if self._data:
+            yield from self._event(self._data, last=True)
+        if not self._events:
+            yield self._whole(self._stray.decode(errors="replace"))
+        elif not self._reader.finished:
+            raise AgentError(broke_off(self._address, came=self.came))
+
+    def _line(self, line: bytes) -> Iterator[Delta]:
+        name, _, value = line.partition(b":")
+        if name == b"data":
+            yield from self._event(value.decode(errors="replace").strip(), last=False)
+        elif name == b"error":  # how llama.cpp's server used to report one
+            self._fail(_parsed(value.decode(errors="replace").strip()))
+        elif not line:
+            if self._data:
+                yield from self._event("", last=True)
+        elif name not in {b"", b"event", b"id", b"retry"} and len(self._stray) < _MAX_STRAY_BYTES:
+            self._stray += line + b"\n"
+
+    def _event(self, data: str, *, last: bool) -> Iterator[Delta]:
+        """Each line of data is one event, as all servers write them; JSON over several lines is put together."""
+        data = f"{self._data}\n{data}".strip() if self._data else data
+        self._data = ""
+        if data == _DONE:
+            self._done = self._reader.finished = True
+            self._events += 1
+            return
+        if not data:
+            return
+        try:
+            chunk = json.loads(data)
+        except ValueError:
+            if not last:
+                self._data = data
+                return
+            text = f"The model server at {shown_address(self._address)} sent something that cannot be read: "
+            raise AgentError(text + shown_text(data) + _above(came=self.came)) from None
+        self._events += 1
+        yield self._chunk(chunk)
+
+    def _chunk(self, chunk: object) -> Delta:
+        if not isinstance(chunk, dict):
+            self._fail(chunk)
+            return Delta()
+        if chunk.get("error") or (chunk.get("object") == "error" and not chunk.get("choices")):
+            self._fail(chunk)
+        delta = self._reader.read(chunk)
+        choices = chunk.get("choices")
+        choice = choices[0] if isinstance(choices, list) and choices else None
+        if isinstance(choice, dict) and choice.get("error"):
+            self._fail(choice)
+        return delta
+
+    def _fail(self, body: object) -> None:
+        import openai  # noqa: PLC0415 (heavy)
+
+        raise openai.APIError(detail_of(body), request=self._response.request, body=body)
+
+    def _whole(self, text: str) -> Delta:
+        """The answer of a server that sent no events."""
+        body = _parsed(text)
+        if isinstance(body, dict) and isinstance(body.get("choices"), list) and body["choices"]:
+            delta = self._chunk(body)
+            self._reader.finished = True
+            return delta
+        where = shown_address(self._address, path=True)
+        if _HTML.match(text):
+            page = shown_text(detail_of(text)[:_MAX_PAGE_TEXT])
+            raise AgentError(
+                f"The address {where} answered with a web page ({page}), not with a model's answer. {_ADDRESS_HINT}"
+            )
+        if not text.strip():
+            raise AgentError(
+                f"The model server at {where} answered with nothing. Ask again; if it stays so, look at its log. "
+                + _ADDRESS_HINT
+            )
+        said = detail_of(body)
+        hint = f" {_ADDRESS_HINT}" if _UNKNOWN_PATH.search(said) or not isinstance(body, dict) else ""
+        raise AgentError(
+            f"The address {where} did not answer as a model server does. It said: {shown_text(said)}.{hint}"
+        )
+
+
+def _lines(parts: Iterator[bytes]) -> Iterator[bytes]:
+    """The lines of a body. Only bytes tell where they end: a text may hold other separators within JSON."""
+    rest = b""
+    for part in parts:
+        rest += part
+        lines = rest.splitlines(keepends=True)
+        # A carriage return at the end may be the first half of a line end.
+        rest = b"" if not lines or lines[-1].endswith(b"\n") else lines.pop()
+        yield from (line.rstrip(b"\r\n") for line in lines)
+    if rest:
+        yield rest.rstrip(b"\r\n")
+
+
+def _parsed(text: str) -> object:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _above(*, came: bool) -> str:
+    return ". What came until then is above. Ask again." if came else ". Ask again; if it stays so, look at its log."

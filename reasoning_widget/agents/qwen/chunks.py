@@ -1,0 +1,299 @@
+"""Read what model servers stream, whatever their dialect, into one shape.
+
+OpenAI's chunks are the common form, and every server departs from it somewhere: in the name of the field that holds a
+thought, in content that is a list of parts, in how the fragments of tool calls say where they belong. All of that is
+settled here, once, before Qwen-Agent's client code reads it.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any, Literal
+
+from ...protocol import JSON, Usage
+
+EndReason = Literal["length", "content_filter", "error"]
+"""Why a model stopped before its answer was complete."""
+
+_THOUGHT_FIELDS = ("reasoning_content", "reasoning", "thinking")
+"""Where servers put a thought: the first of these that holds a text. Some send it twice, under two names."""
+
+_END_REASONS: dict[str, EndReason] = {
+    "length": "length",
+    "max_tokens": "length",
+    "max_output_tokens": "length",
+    "model_length": "length",
+    "content_filter": "content_filter",
+    "safety": "content_filter",
+    "blocklist": "content_filter",
+    "prohibited_content": "content_filter",
+    "recitation": "content_filter",
+    "sensitive": "content_filter",
+    "error": "error",
+    "network_error": "error",
+}
+
+
+@dataclass
+class Delta:
+    """What a chunk adds to a model's answer."""
+
+    thought: str = ""
+    text: str = ""
+    calls: list[CallFragment] = field(default_factory=list)
+
+    @property
+    def empty(self) -> bool:
+        """Whether it adds nothing."""
+        return not (self.thought or self.text or self.calls)
+
+
+@dataclass
+class CallFragment:
+    """A piece of a tool call: `id` and `name` in its first one, then more of its arguments."""
+
+    id: str
+    name: str
+    arguments: str
+
+
+@dataclass
+class _Call:
+    id: str
+    name: str
+    index: int | None
+    server_id: str
+    arguments: str = ""
+    sent_name: int = 0
+    sent: int = 0
+
+    @property
+    def complete(self) -> bool:
+        return self.arguments.lstrip().startswith("{") and _is_json(self.arguments)
+
+
+class ChunkReader:
+    """Reads the chunks of one answer, as dictionaries in the form of OpenAI's `chat.completion.chunk`.
+
+    Attributes:
+        usage: The tokens that the server counted, as far as it did.
+        finished: The server said that the answer is over.
+        end: Why the answer is incomplete, if the server said so.
+    """
+
+    def __init__(self) -> None:
+        self.usage: Usage | None = None
+        self.finished = False
+        self.end: EndReason | None = None
+        self._calls: list[_Call] = []
+        self._thought_last = False
+        self._thought = False
+
+    def read(self, chunk: JSON) -> Delta:
+        """Take a chunk.
+
+        Returns:
+            What it adds. Fragments of tool calls come call by call: those of a later call are held back until the
+            earlier one is complete.
+        """
+        self._read_usage(chunk.get("usage"))
+        choice = _first(chunk.get("choices"))
+        if choice is None:
+            return Delta()
+        reason = choice.get("finish_reason")
+        if isinstance(reason, str) and reason:
+            self.finished = True
+            self.end = _END_REASONS.get(reason.lower())
+        message = _object(choice.get("delta")) or _object(choice.get("message")) or {}
+        delta = self._read_message(message)
+        for raw in message.get("tool_calls") or []:
+            if isinstance(raw, dict):
+                self._read_call(raw)
+        delta.calls = list(self._take_fragments())
+        return delta
+
+    def finish(self) -> Delta:
+        """The rest, once the stream has ended."""
+        for call in self._calls:
+            call.arguments = call.arguments or "{}"  # many tools parse it, and an empty text is no JSON
+        return Delta(calls=list(self._take_fragments(all_of_them=True)))
+
+    def _read_message(self, message: JSON) -> Delta:
+        named = [message[name] for name in _THOUGHT_FIELDS if isinstance(message.get(name), str)]
+        thought: str = next(filter(None, named), "") or _reasoning_details(message.get("reasoning_details"))
+        thinking, text = _read_content(message.get("content"))
+        thought += thinking
+        refusal = message.get("refusal")
+        if isinstance(refusal, str):
+            text += refusal
+        if thought and self._thought and not self._thought_last:
+            thought = "\n\n" + thought.lstrip("\n")  # it thinks again after it has begun to write
+        if thought or text:
+            self._thought = self._thought or bool(thought)
+            self._thought_last = not text
+        return Delta(thought, text)
+
+    def _read_usage(self, usage: object) -> None:
+        if not isinstance(usage, dict):
+            return
+        counted: Usage = {}
+        for names, key in (
+            (("prompt_tokens", "input_tokens"), "input_tokens"),
+            (("completion_tokens", "output_tokens"), "output_tokens"),
+        ):
+            tokens = next((n for name in names if isinstance(n := usage.get(name), int)), None)
+            if tokens is not None:
+                counted[key] = tokens  # type: ignore[literal-required]
+        self.usage = counted or self.usage
+
+    # Tool calls
+
+    def _read_call(self, raw: JSON) -> None:
+        function = _object(raw.get("function")) or raw
+        name = _clean_name(function.get("name"))
+        arguments = _arguments(function.get("arguments"))
+        server_id = str(raw.get("id") or "")
+        index = raw.get("index")
+        index = index if isinstance(index, int) else None
+        call = self._call_of(index, server_id, name, arguments)
+        if call is None:
+            if not name:
+                return  # a signature or other metadata of a call
+            call = _Call(self._new_id(server_id), name, index, server_id)
+            self._calls.append(call)
+        elif name and not call.arguments:  # the name itself in pieces; some servers repeat it with each fragment
+            call.name = name if name.startswith(call.name) else call.name + name
+        call.arguments += arguments
+
+    def _call_of(self, index: int | None, server_id: str, name: str, arguments: str) -> _Call | None:
+        """The call that a fragment continues; None if it begins a new one."""
+        known = self._calls
+        if not known:
+            return None
+        if index is not None:
+            same = [call for call in known if call.index == index]
+            if not same:
+                # A name or an id begins a call; without either, the index alone is no reason to.
+                return None if name or server_id else known[-1]
+            call = same[-1]
+        else:
+            same = [call for call in known if server_id and call.server_id == server_id]
+            if not same and server_id and name:
+                return None
+            call = (same or known)[-1]
+        return None if name and _begins_another(call, index, server_id, name, arguments) else call
+
+    def _new_id(self, server_id: str) -> str:
+        taken = {call.id for call in self._calls}
+        return server_id if server_id and server_id not in taken else f"call_{secrets.token_hex(4)}"
+
+    def _take_fragments(self, *, all_of_them: bool = False) -> Iterator[CallFragment]:
+        for call in self._calls:
+            if call.sent_name < len(call.name):
+                yield CallFragment("" if call.sent_name else call.id, call.name[call.sent_name :], "")
+                call.sent_name = len(call.name)
+            if call.sent < len(call.arguments):
+                yield CallFragment("", "", call.arguments[call.sent :])
+                call.sent = len(call.arguments)
+            if not all_of_them and call is not self._calls[-1] and not call.complete:
+                return
+
+
+def _begins_another(call: _Call, index: int | None, server_id: str, name: str, arguments: str) -> bool:
+    """Whether a fragment that has a name begins another call than `call`, the last one that it could belong to."""
+    if server_id and call.server_id and server_id != call.server_id:
+        # Ollama gives all calls the index 0. Other servers make a new id for each fragment.
+        return call.complete or not call.arguments or name != call.name
+    if not call.complete:
+        return bool(call.arguments) and name != call.name
+    return bool(arguments) or (index is None and not server_id)
+
+
+def openai_chunk(delta: Delta) -> Any:
+    """`delta` as an object with the attributes that Qwen-Agent reads of OpenAI's chunks."""
+    calls = [
+        SimpleNamespace(id=each.id, function=SimpleNamespace(name=each.name, arguments=each.arguments))
+        for each in delta.calls
+    ]
+    message = SimpleNamespace(content=delta.text, reasoning_content=delta.thought, tool_calls=calls)
+    return SimpleNamespace(choices=[SimpleNamespace(delta=message)])
+
+
+def openai_completion(chunks: Iterable[Delta], reader: ChunkReader) -> Any:
+    """The whole answer as an object with the attributes that Qwen-Agent reads of OpenAI's completions.
+
+    It reads no tool calls there: they are written into the text, in the form in which it asks models to write them.
+    """
+    whole = Delta()
+    calls: list[CallFragment] = []
+    for delta in chunks:
+        whole.thought += delta.thought
+        whole.text += delta.text
+        for each in delta.calls:
+            if each.id:
+                calls.append(each)
+            else:
+                calls[-1].arguments += each.arguments
+    text = "\n".join([*([whole.text] if whole.text else []), *map(_written, calls)])
+    message = SimpleNamespace(content=text, reasoning_content=whole.thought)
+    return SimpleNamespace(choices=[SimpleNamespace(message=message)], usage=reader.usage)
+
+
+def _written(call: CallFragment) -> str:
+    return f'<tool_call>\n{{"name": {json.dumps(call.name)}, "arguments": {call.arguments}}}\n</tool_call>'
+
+
+def _first(choices: object) -> JSON | None:
+    return choices[0] if isinstance(choices, list) and choices and isinstance(choices[0], dict) else None
+
+
+def _object(value: object) -> JSON | None:
+    return value if isinstance(value, dict) else None
+
+
+def _reasoning_details(details: object) -> str:
+    """The readable ones among OpenRouter's `reasoning_details`."""
+    texts = (
+        [d.get("text") or d.get("summary") for d in details if isinstance(d, dict)] if isinstance(details, list) else []
+    )
+    return "".join(text for text in texts if isinstance(text, str))
+
+
+def _read_content(content: object) -> tuple[str, str]:
+    """The thought and the text in a message's content, which is a text or a list of parts."""
+    if isinstance(content, str):
+        return "", content
+    thought = text = ""
+    for part in content if isinstance(content, list) else []:
+        if isinstance(part, str):
+            text += part
+        elif isinstance(part, dict):
+            thinking = part.get("thinking") or part.get("reasoning")
+            thought += "".join(_read_content(thinking)) if thinking else ""
+            text += part["text"] if isinstance(part.get("text"), str) else ""
+    return thought, text
+
+
+def _clean_name(name: object) -> str:
+    """A tool's name, without the marks of the model's own format that some servers leave on it."""
+    if not isinstance(name, str):
+        return ""
+    return name.partition("<|")[0].removeprefix("functions.").strip()
+
+
+def _arguments(value: object) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,90 @@
+"""DashScope's answers: read like those of other servers, and closed when the run stops.
+
+DashScope's client keeps its connections to itself, but takes a session of `requests`: one whose sockets are known.
+"""
+
+from __future__ import annotations
+
+import copy
+import socket
+from collections.abc import Callable, Iterator
+from http import HTTPStatus
+from typing import Any
+
+from ...protocol import JSON
+from ..base import AgentError
+from ..errors import broke_off
+from .chunks import CallFragment, ChunkReader, Delta
+
+
+def session_with(on_socket: Callable[[socket.socket], None]) -> Any:
+    """A `requests.Session` that hands over each socket once it is connected."""
+    import requests  # noqa: PLC0415 (only for DashScope, whose client has imported it)
+    from urllib3 import HTTPConnectionPool, HTTPSConnectionPool  # noqa: PLC0415
+
+    def telling(pool: Any) -> Any:
+        class Connection(pool.ConnectionCls):  # type: ignore[misc]
+            def connect(self) -> None:
+                super().connect()
+                on_socket(self.sock)
+
+        return type(pool.__name__, (pool,), {"ConnectionCls": Connection})
+
+    class Adapter(requests.adapters.HTTPAdapter):
+        def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+            super().init_poolmanager(*args, **kwargs)
+            self.poolmanager.pool_classes_by_scheme = {
+                "http": telling(HTTPConnectionPool),
+                "https": telling(HTTPSConnectionPool),
+            }
+
+    session = requests.Session()
+    session.mount("http://", Adapter())
+    session.mount("https://", Adapter())
+    return session
+
+
+def read_responses(responses: Iterator[Any], reader: ChunkReader) -> Iterator[Any]:
+    """DashScope's responses to one request, with what `reader` makes of their messages in place of them.
+
+    Raises:
+        AgentError: The stream broke off.
+    """
+    came = False
+    last: Any = None
+    for response in responses:
+        if response.status_code != HTTPStatus.OK:
+            yield response  # Qwen-Agent makes an error of it
+            return
+        last = response
+        delta = reader.read(_as_chunk(response))
+        came = came or not delta.empty
+        yield _with(response, delta)
+    if not reader.finished:
+        raise AgentError(broke_off("", came=came))
+    rest = reader.finish()
+    if not rest.empty and last is not None:
+        yield _with(copy.copy(last), rest)
+
+
+def _as_chunk(response: Any) -> JSON:
+    choices = response.output.choices if response.output else None
+    choice = choices[0] if choices else {}
+    reason = choice.get("finish_reason")
+    message = dict(choice.get("message") or {})
+    return {
+        "choices": [{"delta": message, "finish_reason": None if reason == "null" else reason}],
+        "usage": dict(response.usage or {}),
+    }
+
+
+def _with(response: Any, delta: Delta) -> Any:
+    message = response.output.choices[0].message
+    message["content"] = delta.text
+    message["reasoning_content"] = delta.thought
+    message["tool_calls"] = [_fragment(each) for each in delta.calls]
+    return response
+
+
+def _fragment(call: CallFragment) -> JSON:
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}

@@ -1,0 +1,169 @@
+"""Tell a model's thoughts from its words where both come in one text.
+
+Servers that parse thoughts send them apart. Others pass on what the model wrote, with the marks of its chat template:
+``<think>…</think>`` and its relatives, or harmony's channels. A text may also speak *about* such marks; that is no
+thought.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final, NamedTuple
+
+_PAIRS: Final = (
+    ("<think>", "</think>"),
+    ("<thinking>", "</thinking>"),
+    ("<thought>", "</thought>"),
+    ("<reasoning>", "</reasoning>"),
+    ("<seed:think>", "</seed:think>"),
+    ("[THINK]", "[/THINK]"),
+    ("◁think▷", "◁/think▷"),
+)
+_CLOSING: Final = dict(_PAIRS)
+_ENDS: Final = ("hink>", "HINK]", "hought>", "hinking>", "easoning>", "think▷")
+"""Each mark ends with one of these. Looking for a fixed text is many times faster than for a pattern."""
+_MARK: Final = re.compile("|".join(re.escape(mark) for pair in _PAIRS for mark in pair))
+_CODE: Final = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*(?:`|\Z)", re.DOTALL)
+_CHANNEL: Final = re.compile(r"<\|channel\|>\s*(\w+)([^<]*?)(?:<\|constrain\|>[^<]*)?<\|message\|>", re.DOTALL)
+_CHANNEL_END: Final = re.compile(r"<\|(?:end|return|call)\|>|(?:<\|start\|>[^<]*)?(?=<\|channel\|>)|<\|start\|>")
+_HARMONY_START: Final = re.compile(r"\s*(?:<\|start\|>\s*\w*\s*)?<\|channel\|>")
+_HARMONY_TOKENS: Final = (
+    "<|channel|>",
+    "<|message|>",
+    "<|start|>",
+    "<|end|>",
+    "<|return|>",
+    "<|call|>",
+    "<|constrain|>",
+)
+_BARE_ANALYSIS: Final = "analysis"
+_BARE_FINAL: Final = "assistantfinal"
+"""What is left of harmony where a server drops its special tokens."""
+_HELD_BACK: Final = (
+    *(mark for pair in _PAIRS for mark in pair),
+    *_HARMONY_TOKENS,
+    "<tool_call>",
+    "<function=",
+    "<|python_tag|>",
+    "[TOOL_REQUEST]",
+    "[TOOL_CALLS]",
+)
+_LONGEST: Final = max(map(len, _HELD_BACK))
+
+
+class Split(NamedTuple):
+    """A text, taken apart."""
+
+    thoughts: str
+    """All thoughts, in order, with a blank line between them."""
+    text: str
+    """The rest."""
+    open: bool
+    """The text ends within a thought."""
+
+
+def split_thoughts(text: str, *, ended: bool = True) -> Split:
+    """Take the thoughts out of what a model wrote.
+
+    Args:
+        text: What it wrote until now.
+        ended: Whether that is all. Until then, an end that may be the beginning of a mark belongs to nothing.
+    """
+    if not ended:
+        text = without_partial_mark(text)
+    if _HARMONY_START.match(text):
+        return _split_channels(text)
+    if any(end in text for end in _ENDS):
+        return _split_marks(text, ended=ended)
+    if text.startswith(_BARE_ANALYSIS) and _BARE_FINAL in text:
+        thought, _, words = text.removeprefix(_BARE_ANALYSIS).partition(_BARE_FINAL)
+        return Split(thought, words, open=False)
+    return Split("", text, open=False)
+
+
+def without_partial_mark(text: str) -> str:
+    """`text` without an end that may be the beginning of a mark: shown, it would only be taken back."""
+    for at in range(max(0, len(text) - _LONGEST), len(text)):
+        if text[at] in "<[◁" and any(mark.startswith(text[at:]) for mark in _HELD_BACK):
+            return text[:at]
+    return text
+
+
+def code_spans(text: str) -> list[tuple[int, int]]:
+    """Where `text` is code in Markdown: what stands there is only talked about."""
+    return [match.span() for match in _CODE.finditer(text)] if "`" in text else []
+
+
+def _split_marks(text: str, *, ended: bool) -> Split:
+    thoughts: list[str] = []
+    rest: list[str] = []
+    position = 0
+    closing: str | None = None
+    code = code_spans(text)
+    for match in _MARK.finditer(text):
+        start, end = match.span()
+        mark = match.group()
+        if start < position:
+            continue
+        if closing is not None:
+            if mark == closing:
+                thoughts.append(text[position:start])
+                position, closing = end, None
+        elif any(first <= start < last for first, last in code):
+            continue
+        elif mark in _CLOSING and _opens(text, start, end):
+            rest.append(text[position:start])
+            position, closing = end, _CLOSING[mark]
+        elif not ended and not text[end:].strip(" \t") and not _starts_line(text, start):
+            return Split(_joined(thoughts), "".join(rest) + text[position:start], open=False)  # not known yet
+        elif mark not in _CLOSING and _closes(text, start, end):
+            # The template wrote the opening mark: all until here was the thought.
+            thoughts.append("".join(rest) + text[position:start])
+            rest.clear()
+            position = end
+    (thoughts if closing is not None else rest).append(text[position:])
+    words = "".join(rest)
+    return Split(_joined(thoughts), words.lstrip("\n") if position else words, closing is not None)
+
+
+def _joined(thoughts: list[str]) -> str:
+    return "\n\n".join(stripped for thought in thoughts if (stripped := thought.strip("\n")))
+
+
+def _opens(text: str, start: int, end: int) -> bool:
+    """Whether an opening mark is one: at the start of a line or behind another thought, not in the middle of prose."""
+    before = text[:start].rstrip(" \t")
+    if not before.strip() or before.endswith(("\n", *_CLOSING.values())):
+        return True
+    return text[end : end + 1] == "\n"
+
+
+def _closes(text: str, start: int, end: int) -> bool:
+    """Whether a closing mark that nothing opened is one: not in the middle of prose."""
+    after = text[end:].lstrip(" \t")
+    at_line_end = not after or after[0] in "\r\n"
+    return at_line_end or _starts_line(text, start) or text[end].isalnum()
+
+
+def _starts_line(text: str, at: int) -> bool:
+    return text[:at].rstrip(" \t").endswith("\n")
+
+
+def _split_channels(text: str) -> Split:
+    """gpt-oss' harmony: `analysis` is a thought, `final` and what it says between calls are words."""
+    thoughts: list[str] = []
+    words: list[str] = []
+    position = 0
+    kind = ""
+    for match in _CHANNEL.finditer(text):
+        if match.start() < position:
+            continue
+        kind = match.group(1)
+        end = _CHANNEL_END.search(text, match.end())
+        position = end.end() if end else len(text)
+        said = text[match.end() : end.start() if end else len(text)]
+        if kind == "analysis":
+            thoughts.append(said)
+        elif "to=" not in match.group(2):
+            words.append(said)
+    return Split(_joined(thoughts), "".join(words), kind == "analysis" and position == len(text))

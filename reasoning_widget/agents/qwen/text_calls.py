@@ -1,0 +1,294 @@
+"""Read the tool calls that a model writes as text, in the format of whichever family it belongs to.
+
+Qwen-Agent asks for calls as JSON within ``<tool_call>``. Models answer in the format they were trained on, or speak
+about calls without making any: in code, or with nothing behind the mark that could be a call.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from .marks import code_spans, split_thoughts, without_partial_mark
+
+
+class TextCall(NamedTuple):
+    """A tool call that was read out of a text.
+
+    The arguments are JSON where they are complete; until then, and where the model got them wrong, as it wrote them.
+    """
+
+    name: str
+    arguments: str
+
+
+class _Found(NamedTuple):
+    calls: list[TextCall]
+    end: int
+
+
+_START: Final = re.compile(
+    r"<tool_call>|<function=|<\|python_tag\|>|\[TOOL_REQUEST\]|\[TOOL_CALLS\]|<\|channel\|>commentary\s+to=(?:functions\.)?"
+)
+_STARTS: Final = ("<tool_call>", "<function=", "<|python_tag|>", "[TOOL_REQUEST]", "[TOOL_CALLS]", "<|channel|>")
+_NAME: Final = re.compile(r"[\w.:/-]+")
+_ESCAPES: Final = json.JSONDecoder(strict=False)
+_PARAMETER: Final = re.compile(
+    r"<parameter=([^>\n]+)>(.*?)(?:</parameter>|(?=<parameter=)|(?=</function>)|\Z)", re.DOTALL
+)
+_GLM_ARGUMENT: Final = re.compile(
+    r"<arg_key>(.*?)</arg_key>\s*<arg_value>(.*?)(?:</arg_value>|(?=<arg_key>)|\Z)", re.DOTALL
+)
+_PARTIAL_NAME: Final = re.compile(r'"name"\s*:\s*"([^"]*)"')
+_PARTIAL_ARGUMENTS: Final = re.compile(r'"(?:arguments|parameters)"\s*:\s*')
+
+
+def read_calls(text: str, schemas: dict[str, Any], *, ended: bool = True) -> tuple[str, list[TextCall]]:
+    """Take the tool calls out of what a model wrote.
+
+    Args:
+        text: What it wrote until now, its thoughts included: nothing in a thought is a call.
+        schemas: The JSON Schema of each tool's parameters, by its name: where a format does not say what type a value
+            has, they do.
+        ended: Whether that is all.
+
+    Returns:
+        The text in front of the calls, and the calls. What follows a call is left out, as Qwen-Agent does.
+    """
+    if not ended:
+        text = without_partial_mark(text)
+    if not any(start in text for start in _STARTS):
+        return text, []
+    first = _after_thoughts(text, ended=ended)
+    code = code_spans(text)
+    calls: list[TextCall] = []
+    before: int | None = None
+    position = first
+    while (match := _START.search(text, position)) is not None:
+        position = match.end()
+        if any(start <= match.start() < end for start, end in code):
+            continue
+        found = _READERS[match.group()[:11]](text, match.end(), schemas, ended)
+        if found is None:
+            continue
+        if before is None:
+            before = match.start()
+        calls += found.calls
+        position = found.end
+    return (text if before is None else text[:before]), calls
+
+
+def _after_thoughts(text: str, *, ended: bool) -> int:
+    """Where the words begin that are no thought."""
+    split = split_thoughts(text, ended=ended)
+    if split.open:
+        return len(text)
+    if not split.thoughts or text.lstrip().startswith("<|"):
+        return 0
+    return len(text) - len(split.text)
+
+
+# The formats ------------------------------------------------------------------------------------------------------
+
+
+def _tool_call(text: str, at: int, schemas: dict[str, Any], ended: bool) -> _Found | None:
+    """``<tool_call>``: Qwen's JSON, Qwen3-Coder's XML, or GLM's pairs of keys and values."""
+    end, behind = _until(text, at, "</tool_call>", "<tool_call>")
+    inner = text[at:end].strip()
+    if not inner:
+        # Nothing yet: a call may follow. A mark that ends the whole text is only talked about.
+        return None if ended else _Found([], behind)
+    if inner.startswith("{"):
+        return _Found([_json_call(inner)], behind)
+    if inner.startswith("<function="):
+        found = _xml_function(text, text.index("<function=", at) + len("<function="), schemas, ended)
+        return found and _Found(found.calls, max(found.end, behind))
+    name = _NAME.match(inner)
+    if name and ("<arg_key>" in inner or (inner == name.group() and behind > end)):
+        return _Found([TextCall(name.group(), _typed(_GLM_ARGUMENT.findall(inner), schemas, name.group()))], behind)
+    return None
+
+
+def _xml_function(text: str, at: int, schemas: dict[str, Any], ended: bool) -> _Found | None:
+    """``<function=name><parameter=key>value</parameter></function>``, or with JSON within."""
+    name = _NAME.match(text, at)
+    if name is None or text[name.end() : name.end() + 1] != ">":
+        return None if ended else _Found([], len(text)) if name and name.end() == len(text) else None
+    end, behind = _until(text, name.end() + 1, "</function>")
+    inner = text[name.end() + 1 : end]
+    if inner.lstrip().startswith("{"):
+        arguments = _normal_json(inner.strip())
+    else:
+        arguments = _typed(_PARAMETER.findall(inner), schemas, name.group())
+    return _Found([TextCall(name.group(), arguments)], behind)
+
+
+def _python_tag(text: str, at: int, schemas: dict[str, Any], ended: bool) -> _Found | None:
+    """Llama's ``<|python_tag|>``: JSON objects, with ``;`` between them, or a call as Python writes it."""
+    end, behind = _until(text, at, "<|eom_id|>")
+    inner = text[at:end].strip()
+    if inner.startswith("{"):
+        return _Found(_json_calls(inner), behind)
+    name = _NAME.match(inner)
+    if name and inner[name.end() : name.end() + 1] == "(":
+        return _Found([TextCall(name.group().removesuffix(".call"), inner[name.end() :])], behind)
+    return None if ended else _Found([], behind)
+
+
+def _tool_request(text: str, at: int, schemas: dict[str, Any], ended: bool) -> _Found | None:
+    """LM Studio's ``[TOOL_REQUEST]{…}[END_TOOL_REQUEST]``."""
+    end, behind = _until(text, at, "[END_TOOL_REQUEST]")
+    inner = text[at:end].strip()
+    if inner.startswith("{"):
+        return _Found([_json_call(inner)], behind)
+    return _Found([], behind) if not inner and not ended else None
+
+
+def _tool_calls(text: str, at: int, schemas: dict[str, Any], ended: bool) -> _Found | None:
+    """Mistral's ``[TOOL_CALLS]``: a list of JSON objects, or a name with JSON behind it."""
+    end, _ = _until(text, at, "[TOOL_CALLS]")
+    inner = text[at:end].strip()
+    if inner.startswith("["):
+        return _Found(_json_calls(inner[1:]), end)
+    name = _NAME.match(inner)
+    rest = inner[name.end() :].removeprefix("[ARGS]") if name else ""
+    if name and rest.lstrip().startswith("{"):
+        return _Found([TextCall(name.group(), _first_object(rest))], end)
+    return _Found([], end) if not ended else None
+
+
+def _channel(text: str, at: int, schemas: dict[str, Any], ended: bool) -> _Found | None:
+    """Harmony's ``<|channel|>commentary to=functions.name <|message|>{…}<|call|>``."""
+    name = _NAME.match(text, at)
+    start = text.find("<|message|>", at)
+    if name is None or start < 0:
+        return None if ended else _Found([], len(text))
+    end, behind = _until(text, start + len("<|message|>"), "<|call|>")
+    return _Found([TextCall(name.group(), _first_object(text[start + len("<|message|>") : end]))], behind)
+
+
+_READERS: Final[dict[str, Callable[[str, int, dict[str, Any], bool], _Found | None]]] = {
+    "<tool_call>": _tool_call,
+    "<function=": _xml_function,
+    "<|python_ta": _python_tag,
+    "[TOOL_REQUE": _tool_request,
+    "[TOOL_CALLS": _tool_calls,
+    "<|channel|>": _channel,
+}
+
+
+# JSON that may be incomplete or wrong -----------------------------------------------------------------------------
+
+
+def _json_call(text: str) -> TextCall:
+    value = _loads(text)
+    if isinstance(value, dict):
+        return _call_of(value)
+    name = _PARTIAL_NAME.search(text)
+    arguments = _PARTIAL_ARGUMENTS.search(text)
+    written = text[arguments.end() :].strip() if arguments else ""
+    return TextCall(name.group(1) if name else "", written)
+
+
+def _json_calls(text: str) -> list[TextCall]:
+    """The objects in `text`, which is JSON objects with something between them; the last may be incomplete."""
+    calls = []
+    at = text.find("{")
+    while at >= 0:
+        try:
+            value, end = _ESCAPES.raw_decode(text, at)
+        except ValueError:
+            calls.append(_json_call(text[at:]))
+            break
+        calls.append(_call_of(value))
+        at = text.find("{", end)
+    return calls
+
+
+def _call_of(value: dict[str, Any]) -> TextCall:
+    inner = value.get("function")
+    value = inner if isinstance(inner, dict) else value
+    arguments: Any = next((value[key] for key in ("arguments", "parameters", "args") if key in value), {})
+    name = value.get("name")
+    return TextCall(
+        (name if isinstance(name, str) else "").removeprefix("functions."),
+        _normal_json(arguments) if isinstance(arguments, str) else _dumps(arguments),
+    )
+
+
+def _loads(text: str) -> Any:
+    """The value of JSON as models write it; None if it is none. JSON5 also takes single quotes and trailing commas."""
+    import json5  # noqa: PLC0415 (only for models that call tools in text)
+
+    try:
+        return _ESCAPES.decode(text)
+    except ValueError:
+        pass
+    if not text.endswith("}"):
+        return None  # still being written: a parser in Python would only be slow at finding that out
+    try:
+        return json5.loads(text)
+    except Exception:  # noqa: BLE001 (its parser has errors of its own)
+        return None
+
+
+def _normal_json(text: str) -> str:
+    value = _loads(text)
+    return text if value is None else _dumps(value)
+
+
+def _first_object(text: str) -> str:
+    """The JSON object at the start of `text`, whatever the model wrote behind it; `text` where there is none yet."""
+    text = text.strip()
+    try:
+        return _dumps(_ESCAPES.raw_decode(text)[0])
+    except ValueError:
+        return text
+
+
+def _dumps(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _typed(pairs: list[tuple[str, str]], schemas: dict[str, Any], tool: str) -> str:
+    return _dumps({key.strip(): _value(raw, schemas, tool, key.strip()) for key, raw in pairs})
+
+
+def _value(raw: str, schemas: dict[str, Any], tool: str, parameter: str) -> Any:
+    """A parameter's value: a text where the schema says so, else the JSON that it is, else a text."""
+    text = raw.removeprefix("\n").removesuffix("\n")
+    declared = _type_of(schemas.get(tool), parameter)
+    if declared == "string":
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        return {"true": True, "false": False, "none": None}.get(text.strip().lower(), text)
+
+
+def _type_of(parameters: Any, name: str) -> str | None:
+    """The type of a parameter, in a JSON Schema or in Qwen-Agent's list of parameters."""
+    if isinstance(parameters, dict):
+        properties = parameters.get("properties")
+        known = properties.get(name) if isinstance(properties, dict) else None
+    else:
+        known = next((p for p in parameters or [] if isinstance(p, dict) and p.get("name") == name), None)
+    declared = known.get("type") if isinstance(known, dict) else None
+    return declared if isinstance(declared, str) else None
+
+
+def _until(text: str, at: int, mark: str, next_mark: str | None = None) -> tuple[int, int]:
+    """Where what begins at `at` ends, and where the text behind `mark` begins; `next_mark` ends it, too."""
+    end = text.find(mark, at)
+    following = text.find(next_mark, at) if next_mark else -1
+    if following >= 0 and (end < 0 or following < end):
+        return following, following
+    return (len(text), len(text)) if end < 0 else (end, end + len(mark))
+
+
+def schemas_of(functions: list[dict[str, Any]] | None) -> dict[str, Any]:
+    """The parameters of each tool, by its name, as Qwen-Agent describes tools or as OpenAI does."""
+    described = (f["function"] if isinstance(f.get("function"), dict) else f for f in functions or [])
+    return {str(f.get("name")): f.get("parameters") for f in described}
