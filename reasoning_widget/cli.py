@@ -21,8 +21,8 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.table import Table
 
-from .agents.base import AgentError, MaxIterationsReached
-from .protocol import JSON, ProtocolError, Step
+from .agents.base import AgentError, MaxIterationsReached, prompted
+from .protocol import JSON, Part, ProtocolError, Step
 from .terminal import Drawing, clean
 
 if TYPE_CHECKING:
@@ -113,7 +113,11 @@ def _progress_bar(title: str) -> Iterator[Any]:
 
 @app.command()
 def ask(
-    question: Annotated[str, typer.Argument(help="What to ask.")],
+    question: Annotated[str, typer.Argument(help="What to ask.")] = "",
+    image: Annotated[
+        list[Path] | None, typer.Option(help="An image to ask about: PNG, JPEG, GIF or WebP. May be given again.")
+    ] = None,
+    file: Annotated[list[Path] | None, typer.Option(help="A file to ask about. May be given again.")] = None,
     agent: Annotated[
         str | None, typer.Option(help="Which agent: researcher (unless the session had another), assistant, your own.")
     ] = None,
@@ -127,18 +131,35 @@ def ask(
 
     Piped, the answer alone is printed; the steps go to the standard error.
     """
-    if not question.strip():
+    if not (question.strip() or image or file):
         _fail("The question is empty: write one.")
     with _errors_in_words():
+        prompt = _prompt(question, image or [], file or [])
         if server is not None:
-            _ask_server(_way(server, session), question, agent, max_iterations)
+            _ask_server(_way(server, session), prompt, agent, max_iterations)
         elif session is not None:
             _fail("A session is on a server: name it with --server, or in REASONING_WIDGET_SERVER.")
         else:
-            _ask_here(question, agent or "researcher", max_iterations)
+            _ask_here(prompt, agent or "researcher", max_iterations)
 
 
-def _ask_here(question: str, agent: str, max_iterations: int) -> None:
+def _prompt(question: str, images: list[Path], files: list[Path]) -> str | list[Part]:
+    """The question with what is attached to it.
+
+    Raises:
+        ValueError: An attachment cannot be read or is refused.
+    """
+    from .parts import accepted, as_message  # noqa: PLC0415
+
+    text: list[dict[str, object]] = [{"text": question}] if question.strip() else []
+    attached: list[dict[str, object]] = [{"image": path} for path in images]
+    attached += [{"file": path} for path in files]
+    message = as_message([*text, *attached]) if attached else question
+    accepted(message)  # so that what is refused is told before anything is asked
+    return message
+
+
+def _ask_here(prompt: str | list[Part], agent: str, max_iterations: int) -> None:
     from .agents.manager import AgentManager, UnknownAgentError  # noqa: PLC0415
     from .agents.models import choose_model  # noqa: PLC0415
 
@@ -148,7 +169,8 @@ def _ask_here(question: str, agent: str, max_iterations: int) -> None:
     except UnknownAgentError as error:
         _fail(str(error))
     try:
-        asyncio.run(_show(chosen.run_with_reasoning_stream(question, max_iterations)))
+        with prompted(chosen, prompt) as given:
+            asyncio.run(_show(chosen.run_with_reasoning_stream(given, max_iterations)))
     except (AgentError, MaxIterationsReached):
         raise
     except Exception as error:  # noqa: BLE001 (agents raise what they like; the person is told)
@@ -173,12 +195,12 @@ async def _show(steps: AsyncIterator[Step]) -> None:
                 drawing.grow(step)
 
 
-def _ask_server(way: connect, question: str, agent: str | None, max_iterations: int) -> None:
+def _ask_server(way: connect, prompt: str | list[Part], agent: str | None, max_iterations: int) -> None:
     with way as chat:
         typer.echo(f"Session {chat.session_id}", err=True)
         with Drawing() as drawing:
             asked = chat.ask(
-                question,
+                prompt,
                 agent=agent,
                 max_iterations=max_iterations,
                 tokens=drawing.live,

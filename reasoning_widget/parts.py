@@ -347,9 +347,12 @@ def _restored(part: LoggedPart, blob: Callable[[str], Any]) -> Part:
         return part
     kept = part["image"] if "image" in part else part["file"]
     try:
-        address = f"data:{kept['mime']};base64,{blob(kept['blob'])}"
+        content = blob(kept["blob"])
     except KeyError:
+        content = None
+    if not isinstance(content, str):
         return {"text": part_in_words(part)}
+    address = f"data:{kept['mime']};base64,{content}"
     if "image" in part:
         return {"image": address, "name": kept["name"]}
     return {"file": address, "name": kept["name"]}
@@ -371,6 +374,22 @@ def in_words(parts: Iterable[_AnyPart]) -> str:
     parts = list(parts)
     attached = (part_in_words(part) for part in parts if "text" not in part)
     return "\n\n".join(text for text in (text_of(parts), "\n".join(attached)) if text)
+
+
+def message_in_words(message: Mapping[str, Any]) -> str:
+    """The `user_message` of a transcript as a text that names its attachments."""
+    return in_words(message["parts"]) if "parts" in message else str(message["content"])
+
+
+def attachments_of(message: Mapping[str, Any]) -> list[Attachment]:
+    """The attachments of the `user_message` of a transcript."""
+    parts: list[LoggedPart] = message.get("parts", [])
+    return [part["image"] if "image" in part else part["file"] for part in parts if "text" not in part]
+
+
+def sent_text(message: Mapping[str, Any]) -> str:
+    """What the person wrote, without the names that stand for a text where there is none."""
+    return text_of(message["parts"]) if "parts" in message else str(message["content"])
 
 
 def part_in_words(part: _AnyPart) -> str:

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from .export.transcript import TITLES
 from .fold import Transcript, find_run, is_open
+from .parts import message_in_words
 from .protocol import JSON
 
 _LOOKS: Final = {
@@ -134,8 +135,8 @@ class Drawing:
         if run is None or run_id in self._introduced:
             return
         self._introduced.add(run_id)
-        asked = next((each["content"] for each in state["messages"] if each["id"] == run["message_id"]), "")
-        self._say(f"You → {clean(run['agent_name'])}: {clean(asked)}", style="bold")
+        asked = next((each for each in state["messages"] if each["id"] == run["message_id"]), None)
+        self._say(f"You → {clean(run['agent_name'])}: {clean(message_in_words(asked)) if asked else ''}", style="bold")
 
     def _say(self, text: str, style: str = "dim") -> None:
         if self.live:

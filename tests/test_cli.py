@@ -7,6 +7,7 @@ import pytest
 
 from reasoning_widget.agents.local import weights
 from tests.command import Terminal, run
+from tests.parts import PNG
 from tests.scripted_model import BREAK, ScriptedModel, call, gate, say, think
 
 KEY = "sk-scripted-secret"
@@ -42,6 +43,14 @@ def test_asking_prints_only_the_answer_when_piped_and_the_steps_beside_it(heron,
     assert lines[1].startswith('Tool use: search_files({"query"')
     assert lines[2] == "Tool result: [birds.md:1]"
     assert KEY not in done.stdout + done.stderr
+
+
+def test_an_image_goes_with_a_question(scripted_model, scripted, tmp_path):
+    (tmp_path / "heron.png").write_bytes(PNG)
+    done = run("ask", "What is this?", "--image", "heron.png", "--agent", "assistant", cwd=tmp_path, **scripted)
+    assert done.returncode == 0, done.stderr
+    (request,) = scripted_model.requests
+    assert "heron.png" in str(request.messages[-1])
 
 
 def test_asking_in_a_terminal_draws_cards_in_five_colours(heron, tmp_path):

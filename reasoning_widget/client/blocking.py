@@ -8,6 +8,7 @@ from threading import Event
 from typing import Any, TypeVar
 
 from ..answer import Answer
+from ..parts import Prompt, as_message
 from ..protocol import JSON
 from ..session.thread import on_loop, session_loop
 from .chat import Chat
@@ -95,7 +96,7 @@ class BlockingChat:
 
     def ask(
         self,
-        prompt: str,
+        prompt: Prompt,
         *,
         agent: str | None = None,
         reasoning: bool = True,
@@ -104,10 +105,11 @@ class BlockingChat:
         on_request: OnRequest | None = None,
     ) -> BlockingQuestion:
         """Ask; see `Chat.ask`. `on_request` is called in the thread that reads the question."""
+        message = as_message(prompt)
 
         def put() -> Question:
             return self._chat.ask(
-                prompt,
+                message,
                 agent=agent,
                 reasoning=reasoning,
                 max_iterations=max_iterations,
@@ -132,6 +134,10 @@ class BlockingChat:
     def clear(self) -> None:
         """Forget the conversation; see `Chat.clear`."""
         wait(self._chat.clear())
+
+    def value(self, sha256: str) -> Any:
+        """A value that is kept beside the log; see `Chat.value`."""
+        return wait(self._chat.value(sha256))
 
     def reconnect(self) -> None:
         """Try again now; see `Chat.reconnect`."""

@@ -12,6 +12,7 @@ from weakref import WeakSet, WeakValueDictionary
 
 from ..answer import run_of, steps_of
 from ..fold import Transcript, step_key
+from ..parts import Prompt, as_message
 from ..protocol import JSON, Frame, ProtocolError
 from .address import Address
 from .errors import Disconnected, NotAllowed
@@ -99,7 +100,7 @@ class Chat:
 
     def ask(
         self,
-        prompt: str,
+        prompt: Prompt,
         *,
         agent: str | None = None,
         reasoning: bool = True,
@@ -110,7 +111,9 @@ class Chat:
         """Ask. It goes out at once, or as soon as there is a connection again.
 
         Args:
-            prompt: The question.
+            prompt: The question: a text, or a list of parts, such as
+                ``[{"text": "What is this?"}, {"image": "plot.png"}, {"file": "table.csv"}]``. An image or a file is a
+                path, its bytes, or a `data:` address; a `name` beside it says what it is called.
             agent: The name of the agent to ask; `agent_name` if absent.
             reasoning: Whether the steps before the answer are shown.
             max_iterations: How many model calls the run may make.
@@ -122,10 +125,15 @@ class Chat:
             What to read the steps or the answer from.
 
         Raises:
-            ProtocolError: The prompt is longer than any message may be.
+            ValueError: A part cannot be read or is refused; or the prompt is longer than any message may be, which is
+                a `ProtocolError`.
             Disconnected: The chat was left, or the session was deleted.
         """
-        payload: JSON = {"message": prompt, "agent_name": agent or self.agent_name, "enable_reasoning": reasoning}
+        payload: JSON = {
+            "message": as_message(prompt),
+            "agent_name": agent or self.agent_name,
+            "enable_reasoning": reasoning,
+        }
         if max_iterations is not None:
             payload["max_iterations"] = max_iterations
         question = Question(self, self._send("chat", payload), tokens=tokens, on_request=on_request)
@@ -236,6 +244,24 @@ class Chat:
     def waiting(self) -> int:
         """How many own messages the server has not acknowledged yet."""
         return sum(message["type"] != "blob" for message in self._link.pending.values())
+
+    async def value(self, sha256: str) -> Any:
+        """A value that is kept beside the log: of an attachment of a prompt its content, in base64.
+
+        Args:
+            sha256: The `blob` of an attachment.
+
+        Raises:
+            KeyError: There is none.
+            Disconnected: The connection was given up before it came.
+        """
+        self._values.want(sha256)
+        self._act()
+        while self._values.wanted(sha256):
+            self.check()
+            self._moved.clear()
+            await self._moved.wait()
+        return self._values.value(sha256)
 
     # The link
 

@@ -1,4 +1,4 @@
-"""The values of steps that are too long for a frame: the server keeps them beside the log, and here they are fetched.
+"""The values that are too long for a frame: the server keeps them beside the log, and here they are fetched.
 
 One after the other, over the connection that there is; like all messages, what was asked for is asked again after a
 break. No I/O here.
@@ -37,6 +37,24 @@ class Values:
     def is_whole(self, step_id: str) -> bool:
         """Whether a step lacks no value."""
         return step_id not in self._lacking
+
+    def want(self, sha256: str) -> None:
+        """Ask for a value, unless it is here."""
+        if sha256 not in self._known:
+            self._wanted.setdefault(sha256, set())
+            self._ask()
+
+    def wanted(self, sha256: str) -> bool:
+        """Whether a value is still to come."""
+        return sha256 in self._wanted
+
+    def value(self, sha256: str) -> Any:
+        """A value that came.
+
+        Raises:
+            KeyError: There is none.
+        """
+        return self._known[sha256]
 
     def forget(self) -> None:
         """The log begins anew."""

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from ..fold import Transcript
+from ..parts import message_in_words
 from ..protocol import JSON
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def _row(state: Transcript, run: JSON, step_id: str) -> dict[str, Any]:
     step = state["steps"][step_id]
     tool = step.get("tool") or {}
     usage = step.get("usage") or {}
-    asked = (message["content"] for message in state["messages"] if message["id"] == run["message_id"])
+    asked = (message_in_words(message) for message in state["messages"] if message["id"] == run["message_id"])
     return {
         "run_id": run["run_id"],
         "step_id": step_id,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from ..bundles import mime_of
 from ..fold import Transcript
+from ..parts import sent_text
 from ..protocol import JSON
 from .transcript import (
     LONGEST,
@@ -19,6 +20,8 @@ from .transcript import (
     output_notes,
     request_note,
     run_note,
+    sent_notes,
+    sent_pictures,
     step_code,
     step_notes,
     step_pictures,
@@ -88,8 +91,14 @@ def to_page(state: Transcript, notes: Sequence[str] = ()) -> str:
 
 
 def _question(message: JSON) -> str:
-    asked = escape(drawn_text(message["content"])).replace("\n", "<br>")
-    return f'<p style="white-space:pre-wrap;margin:12px 0 6px"><strong>{asked}</strong></p>'
+    asked = escape(drawn_text(sent_text(message))).replace("\n", "<br>")
+    text = f'<p style="white-space:pre-wrap;margin:12px 0 6px"><strong>{asked}</strong></p>' if asked else ""
+    pictures = (
+        f'<p><img alt="{escape(drawn_text(picture.name))}" src="data:{picture.mime};base64,{picture.encoded}" '
+        'style="max-width:100%;max-height:24em"></p>'
+        for picture in sent_pictures(message)
+    )
+    return text + "".join(pictures) + "".join(map(_note, sent_notes(message)))
 
 
 def _note(text: str) -> str:

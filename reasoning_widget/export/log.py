@@ -10,10 +10,11 @@ masked.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, NotRequired, TypedDict
 
 from ..fold import Transcript, channel_text, set_channel_text, step_key
+from ..parts import attachments_of
 from ..protocol import JSON, Channel, Frame
 from ..session.log import EventLog
 
@@ -43,8 +44,9 @@ class SessionFile(TypedDict):
     saved: NotRequired[bool]
     """False: the chat was made with ``save=False``, and there are no events. A page needs the rest to show it live."""
     blobs: NotRequired[dict[str, Any]]
-    """By SHA-256: the MIME values that were too long for their steps, in which ``{"blob": <SHA-256>, "size": <bytes>}``
-    stands in their place. A reference without its value was left out to keep the file small."""
+    """By SHA-256: the contents of attachments, as base64, and the MIME values that were too long for their steps, in
+    which ``{"blob": <SHA-256>, "size": <bytes>}`` stands in their place. A reference without its value was left out to
+    keep the file small."""
 
 
 def session_file(
@@ -83,13 +85,19 @@ def complete_file(state: Transcript, log: EventLog) -> SessionFile:
     session_id = str(state["session_id"])
     events = [_grown(state, event) or event for event in log.read(session_id)]
     blobs: dict[str, Any] = {}
-    for event in events:
-        output = event["data"].get("output") if event["type"] == "reasoning_step" else None
-        for value in (output or {}).values():
-            if is_reference(value):
-                with contextlib.suppress(KeyError):
-                    blobs[value["blob"]] = log.get_blob(session_id, value["blob"])
+    for sha256 in (sha256 for event in events for sha256 in _references(event)):
+        with contextlib.suppress(KeyError):
+            blobs[sha256] = log.get_blob(session_id, sha256)
     return session_file(session_id, str(state["epoch"]), events, blobs=blobs)
+
+
+def _references(event: Frame) -> Iterator[str]:
+    """What an event refers to that is kept beside the log, by its SHA-256."""
+    if event["type"] == "reasoning_step":
+        output = event["data"].get("output") or {}
+        yield from (value["blob"] for value in output.values() if is_reference(value))
+    elif event["type"] == "user_message":
+        yield from (attachment["blob"] for attachment in attachments_of(event["data"]))
 
 
 def is_reference(value: Any) -> bool:

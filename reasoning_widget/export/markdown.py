@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from ..bundles import mime_of
 from ..fold import Transcript
+from ..parts import message_in_words, sent_text
 from ..protocol import JSON
 from .transcript import (
     LONGEST,
@@ -20,6 +21,8 @@ from .transcript import (
     output_notes,
     request_note,
     run_note,
+    sent_notes,
+    sent_pictures,
     step_code,
     step_notes,
     step_pictures,
@@ -35,6 +38,8 @@ _BRACKET: Final = re.compile(r"(?<!\\)((?:\\\\)*)([\[\]])")
 _DISPLAYED: Final = re.compile(r"\$\$|\\\\[\[(]|\\begin\{")
 _MARKUP: Final = re.compile(r"(?:<|&lt;)[A-Za-z/!?]|!\\?\[|\]\(\s*<?\w+:|\]:")
 """What may be markup, were it not in code; also once it is defused."""
+_NO_NAME: Final = re.compile(r"[\[\]\\`!<>&$]")
+"""What may have a meaning in the description of a picture."""
 _NESTING: Final = 40
 """What is nested deeper the parser passes over."""
 _DEEP: Final = 6
@@ -52,12 +57,13 @@ def to_markdown(
         state: The transcript.
         message_id: The one message to show.
         notes: What the reader should know of it, in sentences.
-        pictures: Whether the pictures that tools displayed are in it, as `data:` addresses. Else it says that there are
-            some.
+        pictures: Whether the pictures that tools displayed, and the images of prompts, are in it, as `data:` addresses.
+            Else it says that there are some.
     """
     parts = [f"*{note}*" for note in notes]
     for message, run, steps, asides, requests in exchanges(state, message_id):
-        parts.append(question_markdown(message, run))
+        shown = [f"data:{each.mime};base64,{each.encoded}" for each in sent_pictures(message or {}) if pictures]
+        parts.append(question_markdown(message, run, shown))
         parts.extend(_quoted(aside["content"]) for aside in asides)
         parts.extend(step_markdown(step, _addresses(step) if pictures else {}) for step in steps)
         parts.extend(f"*{one_line(request_note(request))}*" for request in requests)
@@ -76,17 +82,31 @@ def to_plain(state: Transcript, message_id: str | None = None) -> str:
     """The questions and their answers, as text."""
     parts: list[str] = []
     for message, run, steps, *_ in exchanges(state, message_id):
-        parts.append(_plain_quote(message["content"]) if message else f"({NO_QUESTION})")
+        parts.append(_plain_quote(message_in_words(message)) if message else f"({NO_QUESTION})")
         parts.extend(step["content"] for step in steps if step["type"] in ("final_answer", "error"))
         if ended := run_note(run):
             parts.append(ended)
     return "\n\n".join(parts)
 
 
-def question_markdown(message: JSON | None, run: JSON | None) -> str:
-    """What was asked, and whom."""
+def question_markdown(message: JSON | None, run: JSON | None, shown: Sequence[str] = ()) -> str:
+    """What was asked, and whom.
+
+    Args:
+        message: The question; None if it is missing.
+        run: What came of it.
+        shown: Where its `sent_pictures` are, in their order; without, they are named.
+    """
     agent = f" → {one_line(str(run['agent_name']))}" if run else ""
-    return f"**You{agent}**\n\n{_quoted(message['content']) if message else f'*{NO_QUESTION}*'}"
+    parts = [f"**You{agent}**"]
+    if message is None:
+        return f"{parts[0]}\n\n*{NO_QUESTION}*"
+    if text := sent_text(message):
+        parts.append(_quoted(text))
+    names = (one_line(_NO_NAME.sub("", picture.name)) for picture in sent_pictures(message))
+    parts += [f"![{name}]({address})" for name, address in zip(names, shown, strict=False)]
+    parts += [f"*{one_line(note)}*" for note in sent_notes(message, pictures=bool(shown))]
+    return "\n\n".join(parts)
 
 
 def step_markdown(

@@ -12,7 +12,7 @@ from ..fold import Transcript
 from ..protocol import JSON
 from ..session.text import clean_text
 from .markdown import one_line, question_markdown, step_markdown
-from .transcript import exchanges, request_note, run_note, step_code, step_pictures
+from .transcript import exchanges, request_note, run_note, sent_pictures, step_code, step_pictures
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -70,7 +70,10 @@ def to_notebook(state: Transcript) -> NotebookNode:
     for message, run, steps, asides, requests in exchanges(state):
         for asked in (message, *asides):
             origin = {"message_id": asked["id"]} if asked else {}
-            add("markdown", question_markdown(asked, run), **origin)
+            sent = {f"image-{n}": each for n, each in enumerate(sent_pictures(asked or {}), 1)}
+            add("markdown", question_markdown(asked, run, [f"attachment:{name}" for name in sent]), **origin)
+            if sent:
+                cells[-1].attachments = {name: {each.mime: each.encoded} for name, each in sent.items()}
         for step in steps:
             code = code_of(step)
             origin = {"step_id": str(step.get("id")), "run_id": str(step.get("run_id")), "type": str(step["type"])}

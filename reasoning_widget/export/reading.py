@@ -10,12 +10,15 @@ import msgspec
 from ..fold import channel_text
 from ..protocol import (
     JSON,
+    LOGGED_PART_TYPES,
     MAX_FRAME_BYTES,
     MAX_MESSAGE_BYTES,
     SERVER_MESSAGES,
     STEP_TYPES,
     Frame,
+    ProtocolError,
     check_session_id,
+    part_kind,
 )
 from ..session.steps import CHANNELS
 from ..session.text import clean_json
@@ -121,6 +124,8 @@ def _event(value: Any, runs: set[str]) -> tuple[str, JSON, bool] | None:
     if not isinstance(kind, str) or kind in _NO_EVENTS:
         return None
     data: JSON = clean_json(value["data"])
+    if kind == "user_message" and "parts" in data:
+        data = _with_parts(data)
     if kind == "reasoning_step":
         data = {**data, **{name: value for name, value in _DEFAULTS.items() if name not in data}}
     try:
@@ -131,7 +136,7 @@ def _event(value: Any, runs: set[str]) -> tuple[str, JSON, bool] | None:
             return None
         shortened = _shortened(kind, data)
         # A question may be long, and one of many lines is longer yet as JSON.
-        rest = {**shortened, "content": ""} if kind == "user_message" else shortened
+        rest = _without_text(shortened) if kind == "user_message" else shortened
         if len(msgspec.json.encode(rest)) >= MAX_FRAME_BYTES:
             return None
     except (msgspec.MsgspecError, OverflowError):
@@ -141,10 +146,12 @@ def _event(value: Any, runs: set[str]) -> tuple[str, JSON, bool] | None:
 
 def _shortened(kind: str, data: JSON) -> JSON:
     if kind == "user_message":
-        encoded = data["content"].encode()
-        if len(encoded) <= MAX_MESSAGE_BYTES:
+        if len(data["content"].encode()) <= MAX_MESSAGE_BYTES:
             return data
-        return {**data, "content": encoded[:MAX_MESSAGE_BYTES].decode(errors="ignore")}
+        data = {**data, "content": _begin(data["content"])}
+        if "parts" in data:
+            data["parts"] = [{"text": _begin(part["text"])} if "text" in part else part for part in data["parts"]]
+        return data
     if kind != "reasoning_step":
         return data
     for channel in CHANNELS:
@@ -153,6 +160,31 @@ def _shortened(kind: str, data: JSON) -> JSON:
             data = {**data}
             cut_text(data, channel, _LONGEST)
     return data
+
+
+def _begin(text: str) -> str:
+    return text.encode()[:MAX_MESSAGE_BYTES].decode(errors="ignore")
+
+
+def _with_parts(message: JSON) -> JSON:
+    """The message with those of its parts that can be read."""
+    values = message["parts"] if isinstance(message["parts"], list) else []
+    parts = [part for part in values if _is_part(part)]
+    if any("text" not in part for part in parts):
+        return {**message, "parts": parts}
+    return {name: value for name, value in message.items() if name != "parts"}
+
+
+def _is_part(part: Any) -> bool:
+    try:
+        return part_kind(part, LOGGED_PART_TYPES) is not None
+    except ProtocolError:
+        return False
+
+
+def _without_text(message: JSON) -> JSON:
+    parts = [{**part, "text": ""} if "text" in part else part for part in message.get("parts", ())]
+    return {**message, "content": "", "parts": parts}
 
 
 def _is_deep(value: Any, levels: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
@@ -16,8 +17,8 @@ from ..protocol import JSON, PLAIN_STEP_TYPES, Channel, Frame
 from ..session.steps import CHANNELS
 from .log import SessionFile, cut_text, is_reference, newest_events, session_file
 from .mask import mask, mask_json
-from .pictures import smaller
-from .transcript import LONGEST
+from .pictures import Picture, smaller
+from .transcript import CONTENT, LONGEST
 
 _LIMITS: Final = ("max_text", "max_value", "max_picture", "max_texts", "max_values")
 _NO_LIMIT: Final = 2**31
@@ -82,7 +83,9 @@ class Saver:
             self._made.clear()
         kept = [self._kept(event) for event in newest_events(state, events, message_id)]
         events = list(self._fitting(kept))
-        return session_file(str(state["session_id"]), str(state["epoch"]), events, message_id=message_id)
+        blobs: JSON = {}
+        events = [_without_contents(event, blobs) for event in events]
+        return session_file(str(state["session_id"]), str(state["epoch"]), events, message_id=message_id, blobs=blobs)
 
     def _kept(self, event: Frame) -> Frame:
         known = self._made.get(event["seq"])
@@ -94,9 +97,29 @@ class Saver:
         if event["type"] == "reasoning_step":
             return self._step(event["data"])
         data: JSON = mask_json(event["data"])
+        if "parts" in data:
+            data["parts"] = [self._part(part) for part in data["parts"]]
         if event["type"] == "session_info":
             data["title"] = _masked_title(event["data"]["title"])
         return data
+
+    def _part(self, part: JSON) -> JSON:
+        """A part of a prompt; an image with its content, for which its reference makes room at the end."""
+        if "image" not in part:
+            return part
+        image: JSON = part["image"]
+        found = self._find(image)
+        kept = self._smaller(found, image["mime"]) if isinstance(found, str) else None
+        if kept is None:
+            return part
+        if kept.encoded != found:
+            size = len(base64.b64decode(kept.encoded))
+            image = {**image, "blob": _reference_to(kept.encoded)["blob"], "mime": kept.mime, "bytes": size}
+        return {"image": {**image, CONTENT: kept.encoded}}
+
+    def _smaller(self, encoded: str, mime: str) -> Picture | None:
+        longest = max(self._limits.max_value, self._limits.max_picture**2 // 4)
+        return smaller(encoded, mime, self._limits.max_picture, longest)
 
     def _step(self, step: JSON) -> JSON:
         output = step.get("output")
@@ -126,12 +149,17 @@ class Saver:
                 if event["type"] == "reasoning_step":
                     cut_text(data, channel, limit * share)
                 else:
-                    more = len(text) - limit * share
-                    data["content"] = f"{text[: limit * share]}… ({more:,} more characters were cut)"
-            for mime in left_out.get(event["seq"], ()):
-                data["output"] = {**data["output"], mime: _reference_to(data["output"][mime])}
+                    data["content"] = _cut(text, limit * share)
+                    if "parts" in data:
+                        data["parts"] = [_cut_part(part, limit * share) for part in data["parts"]]
+            for which in left_out.get(event["seq"], ()):
+                if isinstance(which, int):
+                    image = {name: each for name, each in data["parts"][which]["image"].items() if name != CONTENT}
+                    data["parts"] = [*data["parts"][:which], {"image": image}, *data["parts"][which + 1 :]]
+                    continue
+                data["output"] = {**data["output"], which: _reference_to(data["output"][which])}
                 if "scaled" in data:
-                    data["scaled"] = {other: was for other, was in data["scaled"].items() if other != mime}
+                    data["scaled"] = {other: was for other, was in data["scaled"].items() if other != which}
             yield event if data == event["data"] else {**event, "data": data}
 
     def _limit_of_a_text(self, events: list[Frame]) -> int:
@@ -145,19 +173,20 @@ class Saver:
             limit //= 2
         return limit
 
-    def _left_out(self, events: list[Frame]) -> dict[int, list[str]]:
-        """By the `seq` of their steps, the types of the values for which there is no room behind the newer ones."""
+    def _left_out(self, events: list[Frame]) -> dict[int, list[str | int]]:
+        """By the `seq` of their events, the values for which there is no room behind the newer ones.
+
+        Of a step they are named by their types, of a message by the places of their parts.
+        """
         left = self._limits.max_values
-        found: dict[int, list[str]] = {}
+        found: dict[int, list[str | int]] = {}
         for event in reversed(events):
-            for mime, value in (event["data"].get("output") or {}).items():
-                if mime == "text/plain" or is_reference(value):
-                    continue
+            for which, value in _values(event):
                 size = len(value) if isinstance(value, str) else len(msgspec.json.encode(value))
                 if size <= left:
                     left -= size
                 else:
-                    found.setdefault(event["seq"], []).append(mime)
+                    found.setdefault(event["seq"], []).append(which)
         return found
 
     def _keep_value(self, step: JSON, mime: str, value: Any) -> None:
@@ -166,8 +195,7 @@ class Saver:
         reference = value if is_reference(value) else None
         if mime_of(mime) in PICTURES:
             found = self._find(value)
-            longest = max(self._limits.max_value, self._limits.max_picture**2 // 4)
-            kept = smaller(found, mime_of(mime), self._limits.max_picture, longest) if isinstance(found, str) else None
+            kept = self._smaller(found, mime_of(mime)) if isinstance(found, str) else None
             if kept is not None:
                 key = mime.replace(mime_of(mime), kept.mime)
                 output[key] = kept.encoded
@@ -201,6 +229,38 @@ def _texts(event: Frame) -> Iterator[tuple[Channel, str, int]]:
             yield channel, channel_text(data, channel), share
 
 
+def _values(event: Frame) -> Iterator[tuple[str | int, Any]]:
+    """The pictures, tables and the like in an event; see `Saver._left_out`."""
+    for mime, value in (event["data"].get("output") or {}).items():
+        if mime != "text/plain" and not is_reference(value):
+            yield mime, value
+    for place, part in enumerate(event["data"].get("parts") or ()):
+        if CONTENT in part.get("image", ()):
+            yield place, part["image"][CONTENT]
+
+
+def _cut(text: str, longest: int) -> str:
+    more = len(text) - longest
+    return f"{text[:longest]}… ({more:,} more characters were cut)" if more > 0 else text
+
+
+def _cut_part(part: JSON, longest: int) -> JSON:
+    return {"text": _cut(part["text"], longest)} if "text" in part else part
+
+
+def _without_contents(event: Frame, blobs: JSON) -> Frame:
+    """The event with references alone; what they refer to goes into `blobs`."""
+    if event["type"] != "user_message" or "parts" not in event["data"]:
+        return event
+    parts = []
+    for part in event["data"]["parts"]:
+        image = dict(part.get("image", ()))
+        if CONTENT in image:
+            blobs[image["blob"]] = image.pop(CONTENT)
+        parts.append({"image": image} if image else part)
+    return {**event, "data": {**event["data"], "parts": parts}}
+
+
 def masked(state: Transcript, events: Iterable[Frame], blob: Callable[[str], Any]) -> Transcript:
     """The transcript without secrets, and with the pictures that are kept beside the log. Nothing is cut.
 
@@ -214,12 +274,23 @@ def masked(state: Transcript, events: Iterable[Frame], blob: Callable[[str], Any
 
 
 def folded(file: SessionFile) -> Transcript:
-    """The transcript that a file holds."""
+    """The transcript that a file holds. Images have their `CONTENT`, where it is in the file."""
     state = new_transcript()
     state["session_id"], state["epoch"] = file["session_id"], file["epoch"]
     for event in file["events"]:
         receive(state, event)
+    blobs = file.get("blobs", {})
+    for message in state["messages"]:
+        if "parts" in message:
+            message["parts"] = [_with_content(part, blobs) for part in message["parts"]]
     return state
+
+
+def _with_content(part: JSON, blobs: JSON) -> JSON:
+    image = part.get("image")
+    if image is None or image["blob"] not in blobs:
+        return part
+    return {"image": {**image, CONTENT: blobs[image["blob"]]}}
 
 
 def _masked_title(title: str) -> str:

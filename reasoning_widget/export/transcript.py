@@ -7,11 +7,12 @@ import json
 import re
 from collections.abc import Container, Iterator
 from html.parser import HTMLParser
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from ..bundles import PICTURES, SVG, mime_of, number_of
 from ..fold import Transcript, find_run
-from ..protocol import JSON, PLAIN_STEP_TYPES
+from ..parts import attachments_of, part_in_words
+from ..protocol import JSON, PLAIN_STEP_TYPES, LoggedPart
 
 TITLES = {
     "thought": "Thought",
@@ -28,6 +29,9 @@ LONGEST: Final = 256 * 1024
 
 SAFE_LINK: Final = re.compile(r"(?:https?:|mailto:|#)", re.IGNORECASE)
 """Where a link may lead. All else, ``javascript:`` and ``data:`` above all, stays text."""
+
+CONTENT: Final = "content"
+"""Where an image of a prompt has its content, as base64, in what is exported; elsewhere it is only referred to."""
 
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/]+={0,2}")
@@ -172,6 +176,36 @@ def step_pictures(step: JSON) -> Iterator[tuple[str, str]]:
 
 def _place(key: str) -> tuple[int, int]:
     return number_of(key), (*PICTURES, SVG).index(mime_of(key))
+
+
+class SentPicture(NamedTuple):
+    """An image in a prompt."""
+
+    name: str
+    mime: str
+    encoded: str
+    """Base64."""
+
+
+def sent_pictures(message: JSON) -> Iterator[SentPicture]:
+    """The images in a prompt whose contents are here."""
+    for attachment in attachments_of(message):
+        text = _text(cast("JSON", attachment).get(CONTENT))
+        if attachment["mime"] in PICTURES and text and _BASE64.fullmatch(text):
+            yield SentPicture(attachment["name"], attachment["mime"], text)
+
+
+def sent_notes(message: JSON, *, pictures: bool = True) -> list[str]:
+    """What was attached to a prompt that an export does not show, in words.
+
+    Args:
+        message: The prompt.
+        pictures: Whether it shows the images whose contents are here.
+    """
+    shown = {picture.name for picture in sent_pictures(message)} if pictures else ()
+    parts: list[LoggedPart] = message.get("parts", [])
+    attached = (part for part in parts if "text" not in part)
+    return [part_in_words(part) for part in attached if not ("image" in part and part["image"]["name"] in shown)]
 
 
 def output_notes(step: JSON, shown: Container[str] = ()) -> list[str]:

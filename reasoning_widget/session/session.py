@@ -24,7 +24,7 @@ from ..agents.base import (
 )
 from ..answer import is_settled
 from ..fold import Transcript, find_run
-from ..parts import Accepted, accepted, in_words, restored
+from ..parts import Accepted, accepted, message_in_words, restored
 from ..protocol import (
     JSON,
     PROTOCOL_VERSION,
@@ -449,7 +449,7 @@ class Session:
         spec = RunSpec(
             run_id=run_id,
             agent_name=agent_name,
-            prompt=_in_words(message),
+            prompt=message_in_words(message),
             parts=restored(message.get("parts", ()), self.blob),
             max_iterations=payload.get("max_iterations", DEFAULT_MAX_ITERATIONS),
             history=self._history(message),
@@ -487,7 +487,7 @@ class Session:
         run = find_run(self.state, message["run_id"])
         steps = [dict(self.state["steps"][step_id]) for step_id in run["steps"]] if run else []
         answers = (s["content"] for s in steps if s["type"] == "final_answer")
-        turn: Turn = {"prompt": _in_words(message), "answer": next(answers, ""), "steps": steps}
+        turn: Turn = {"prompt": message_in_words(message), "answer": next(answers, ""), "steps": steps}
         if "parts" in message:
             turn["parts"] = restored(message["parts"], blobs.get)
         return turn
@@ -637,11 +637,6 @@ class Session:
 def _logged(said: Accepted) -> JSON:
     """What an event says of a prompt."""
     return {"content": said.content} if said.parts is None else {"content": said.content, "parts": said.parts}
-
-
-def _in_words(message: JSON) -> str:
-    """A message as a text."""
-    return in_words(message["parts"]) if "parts" in message else str(message["content"])
 
 
 class _Blobs:

@@ -17,6 +17,7 @@ from ..agents.manager import AgentManager, as_agent
 from ..agents.models import ModelChoice, choose_model
 from ..answer import Answer, answer_to, run_of, steps_of
 from ..host import in_kernel
+from ..parts import Prompt, as_message
 from ..protocol import JSON, TERMINAL_STEP_STATUSES, Frame
 from ..session.runner import ThreadRunner
 from ..session.session import Session
@@ -205,14 +206,16 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
     # Asking
 
     def ask(
-        self, prompt: str, *, agent: str | None = None, reasoning: bool = True, max_iterations: int | None = None
+        self, prompt: Prompt, *, agent: str | None = None, reasoning: bool = True, max_iterations: int | None = None
     ) -> Answer:
         """Ask, show the cards of this run below the cell as they come, and wait for the end.
 
         Interrupting the kernel stops the run; its log is finished all the same.
 
         Args:
-            prompt: The question.
+            prompt: The question: a text, or a list of parts, such as
+                ``[{"text": "What is this?"}, {"image": "plot.png"}, {"file": "table.csv"}]``. An image or a file is a
+                path, its bytes, or a `data:` address; a `name` beside it says what it is called.
             agent: The name of the agent to ask instead of the chat's own.
             reasoning: Whether the steps before the answer are shown.
             max_iterations: How many model calls the run may make.
@@ -221,7 +224,7 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
             What came of it, also when the run failed: see its `status` and `error`.
 
         Raises:
-            ValueError: The prompt is empty or too long.
+            ValueError: The prompt is empty or too long, or a part of it cannot be read or is refused.
             KeyboardInterrupt: The kernel was interrupted; the run has been stopped.
         """
         message_id = _new_id()
@@ -242,7 +245,7 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
 
     async def stream(
         self,
-        prompt: str,
+        prompt: Prompt,
         *,
         agent: str | None = None,
         reasoning: bool = True,
@@ -252,14 +255,14 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
         """Ask, show the cards, and yield each step once it is complete. Leaving the loop early stops the run.
 
         Args:
-            prompt: The question.
+            prompt: The question: a text or a list of parts, as for `ask`.
             agent: The name of the agent to ask instead of the chat's own.
             reasoning: Whether the steps before the answer are shown.
             max_iterations: How many model calls the run may make.
             tokens: Also yield a step each time it has grown; its `status` is then ``streaming``.
 
         Raises:
-            ValueError: The prompt is empty or too long.
+            ValueError: The prompt is empty or too long, or a part of it cannot be read or is refused.
         """
         question = self._post(_new_id(), prompt, agent, reasoning, max_iterations)
         view = self._run_view(question.message_id) if in_kernel() else None
@@ -316,11 +319,12 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
         return choose_model(self._model.llm)
 
     def _post(
-        self, message_id: str, prompt: str, agent: str | None, reasoning: bool, max_iterations: int | None
+        self, message_id: str, prompt: Prompt, agent: str | None, reasoning: bool, max_iterations: int | None
     ) -> _Question:
         if agent is not None:
             self._agents.check(agent)
-        payload: JSON = {"message": prompt, "agent_name": agent or self._agent_name, "enable_reasoning": reasoning}
+        message = as_message(prompt)
+        payload: JSON = {"message": message, "agent_name": agent or self._agent_name, "enable_reasoning": reasoning}
         if max_iterations is not None:
             payload["max_iterations"] = max_iterations
 

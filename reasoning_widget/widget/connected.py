@@ -21,6 +21,7 @@ from ..client.address import Address
 from ..client.blocking import wait
 from ..client.following import Following
 from ..host import in_kernel
+from ..parts import Prompt, as_message
 from ..protocol import JSON, ProtocolError, check_session_id
 from ..session.thread import on_loop, session_loop
 from .chat import AFTER_LAST_TOKEN, ReasoningChat, stay_awake
@@ -102,11 +103,11 @@ class ConnectedChat(ReasoningChat):
     # Asking
 
     def ask(
-        self, prompt: str, *, agent: str | None = None, reasoning: bool = True, max_iterations: int | None = None
+        self, prompt: Prompt, *, agent: str | None = None, reasoning: bool = True, max_iterations: int | None = None
     ) -> Answer:
         """See `ReasoningChat.ask`."""
         view: SavedView | None = None
-        question = wait(self._put(prompt, agent=agent, reasoning=reasoning, max_iterations=max_iterations))
+        question = wait(self._put(as_message(prompt), agent=agent, reasoning=reasoning, max_iterations=max_iterations))
         try:
             if in_kernel():
                 view = self._run_view(question.id)
@@ -117,7 +118,7 @@ class ConnectedChat(ReasoningChat):
 
     async def stream(
         self,
-        prompt: str,
+        prompt: Prompt,
         *,
         agent: str | None = None,
         reasoning: bool = True,
@@ -125,8 +126,9 @@ class ConnectedChat(ReasoningChat):
         tokens: bool = False,
     ) -> AsyncIterator[JSON]:
         """See `ReasoningChat.stream`."""
+        message = as_message(prompt)
         question = await _on_its_loop(
-            self._put(prompt, agent=agent, reasoning=reasoning, max_iterations=max_iterations, tokens=tokens)
+            self._put(message, agent=agent, reasoning=reasoning, max_iterations=max_iterations, tokens=tokens)
         )
         view = self._run_view(question.id) if in_kernel() else None
         if view is not None:
@@ -143,7 +145,7 @@ class ConnectedChat(ReasoningChat):
             await _on_its_loop(steps.aclose())
             await _on_its_loop(self._read_and_save(question.id, view))
 
-    async def _put(self, prompt: str, **how: Any) -> Question:
+    async def _put(self, prompt: Prompt, **how: Any) -> Question:
         return (await self._connected()).ask(prompt, **how)
 
     def stop(self) -> None:

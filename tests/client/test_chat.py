@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import logging
 import os
 import signal
@@ -14,7 +15,8 @@ import pytest
 from reasoning_widget import connect
 from reasoning_widget.client import Disconnected, NotAllowed, opening
 from reasoning_widget.client.link import Link
-from reasoning_widget.protocol import ProtocolError
+from reasoning_widget.protocol import MAX_FILE_BYTES, ProtocolError
+from tests.parts import PNG
 from tests.server.client import connected, new_session
 from tests.server.conftest import bare_server
 from tests.server.proxy import Proxy
@@ -47,6 +49,48 @@ async def test_the_steps_of_a_question_come_as_they_are_done(server):
         answer = await chat.ask("again").answer()  # whoever was asked last is asked again
         assert (answer.text, answer.status, len(answer.steps)) == ("You said: again", "completed", 2)
         assert {"echo", "researcher"} <= {agent["name"] for agent in chat.agents}
+
+
+async def test_images_and_files_are_sent_and_can_be_had_again(server, tmp_path):
+    (tmp_path / "red.png").write_bytes(PNG)
+    session_id = new_session()
+    parts = [{"text": "look"}, {"image": tmp_path / "red.png"}, {"file": bytes(MAX_FILE_BYTES), "name": "long.csv"}]
+    async with at(server, session_id) as chat:
+        answer = await chat.ask(parts, agent="looks").answer()
+    seen = f"look | red.png data:image/png;base64 {len(PNG)} | long.csv data:text/csv;base64 {MAX_FILE_BYTES}"
+    assert answer.text == f"{seen} []"
+
+    async with at(server, session_id) as chat:
+        image, file = (part.get("image") or part.get("file") for part in chat.state["messages"][0]["parts"][1:])
+        assert base64.b64decode(await chat.value(image["blob"])) == PNG
+        assert base64.b64decode(await chat.value(file["blob"])) == bytes(MAX_FILE_BYTES)
+        with pytest.raises(KeyError):
+            await chat.value("nothing")
+        assert (await chat.ask("again").answer()).text == f"again [{seen!r}]"
+
+
+@pytest.mark.parametrize(
+    ("parts", "says"),
+    [
+        ([{"image": b"no picture"}], "PNG, JPEG, GIF and WebP"),
+        ([{"image": "none.png"}], "none.png cannot be read"),
+        ([{"file": bytes(5 * 1024**2), "name": f"{n}.bin"} for n in range(2)], "together"),
+    ],
+)
+async def test_what_cannot_be_attached_is_said_and_nothing_is_asked(server, parts, says):
+    async with at(server) as chat:
+        with pytest.raises(ValueError, match=says):
+            chat.ask(parts, agent="looks")
+        assert chat.state["messages"] == []
+
+
+async def test_what_is_attached_is_asked_once_though_the_connection_breaks(server):
+    cuts = [2 * 1024**2, 3 * 1024**2]
+    async with Proxy(server.origin, cuts) as proxy, at(server, url=proxy.origin, retry_after=[0] * 5) as chat:
+        question = chat.ask([{"text": "look"}, {"file": bytes(4 * 1024**2), "name": "a.bin"}], agent="looks")
+        assert (await question.answer()).status == "completed"
+        assert len(chat.state["messages"]) == len(chat.runs) == 1
+        assert proxy.cut_count == 2
 
 
 async def test_with_tokens_a_step_is_yielded_each_time_it_has_grown(server):

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from reasoning_widget import connect
 from reasoning_widget.cli import app
 from tests.command import Terminal, run
+from tests.parts import PNG
 from tests.server.client import new_session
 from tests.server.rest import call, mint
 
@@ -53,6 +54,50 @@ def test_piped_only_the_answer_is_printed(server, there):
     again = run("ask", "again", "--session", session_id, **there)
     assert again.stdout == "You said: again\n"  # by whoever was asked before
     assert is_plain(done.stdout + done.stderr)
+
+
+def test_images_and_files_go_with_a_question(server, there, tmp_path):
+    (tmp_path / "red.png").write_bytes(PNG)
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).write_text("1,2\n")
+    session_id = new_session()
+    attached = ("--image", "red.png", "--file", "a.csv", "--file", "b.csv")
+
+    done = run("ask", "look", *attached, "--agent", "looks", "--session", session_id, **there)
+
+    file = "data:text/csv;base64 4"
+    told = f"look | red.png data:image/png;base64 {len(PNG)} | a.csv {file} | b.csv {file} []\n"
+    assert (done.returncode, done.stdout) == (0, told)
+    again = run("ask", "--image", "red.png", "--session", session_id, **there)
+    assert again.stdout.startswith(f"red.png data:image/png;base64 {len(PNG)} [")
+    assert call(server, "GET", f"sessions/{session_id}").json["title"] == "look"
+
+
+@pytest.mark.parametrize(
+    ("attached", "code", "says"),
+    [
+        (("--image", "none.png"), 2, "none.png cannot be read: No such file"),
+        (("--file", "."), 2, "cannot be read"),
+        (("--image", "notes.txt"), 1, "image notes.txt"),
+        (("--file", "notes.txt") * 11, 1, "11 attachments"),
+    ],
+)
+def test_what_cannot_be_attached_is_told_before_anything_is_asked(here, tmp_path, monkeypatch, attached, code, says):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notes.txt").write_text("hello")
+    done = here("ask", "look", *attached)
+    assert done.exit_code == code
+    assert says in done.stderr
+    assert "Session" not in done.stderr
+
+
+def test_reading_along_names_what_was_attached(server, there):
+    session_id = new_session()
+    with connect(server.origin, session_id, token=server.token) as chat:
+        chat.ask([{"text": "look"}, {"image": PNG, "name": "red.png"}], agent="looks").answer()
+    with Terminal("watch", session_id, **there) as terminal:
+        terminal.until("Final answer")
+        assert "[image: red.png]" in terminal.text
 
 
 def test_what_an_agent_says_cannot_command_a_terminal(there):

@@ -131,4 +131,4 @@ NAMES = (
     "segfault",
     "question",
 )
-CONFIG = {name: f"tests.server.agents:{name}" for name in NAMES}
+CONFIG = {**{name: f"tests.server.agents:{name}" for name in NAMES}, "looks": "tests.parts:Looks"}

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 
 import pytest
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from reasoning_widget.protocol import Frame
+from reasoning_widget.protocol import MAX_FILE_BYTES, Frame
+from tests.parts import address
 from tests.server.client import connected, new_session
+from tests.server.rest import call
 
 
 async def test_the_plain_example_needs_three_lines_and_no_query(server):
@@ -207,6 +210,49 @@ async def test_a_message_of_10_mb_is_refused_and_one_of_20_ends_its_connection_a
         await other.ask("still there?")
         await other.until("run_finished")
         assert len(other.state["messages"]) == 1
+
+
+async def test_a_prompt_with_attachments_may_be_12_mib_long(server):
+    session_id = new_session()
+    parts = [{"text": "look"}, {"file": address(bytes(MAX_FILE_BYTES), "text/csv"), "name": "long.csv"}]
+    async with connected(server, session_id) as client:
+        await client.ask(parts, "looks")
+        await client.until("run_finished")
+        (message,) = client.state["messages"]
+        assert (message["content"], message["parts"][0]) == ("look", {"text": "look"})
+        kept = message["parts"][1]["file"]
+        assert (kept["name"], kept["mime"], kept["bytes"]) == ("long.csv", "text/csv", MAX_FILE_BYTES)
+
+        await client.send("blob", "b", blob=kept["blob"])
+        texts = []
+        while (frame := await client.receive())["type"] == "blob":
+            texts.append(frame["data"]["text"])
+        assert frame["type"] == "ack"
+        assert base64.b64decode(json.loads("".join(texts))) == bytes(MAX_FILE_BYTES)
+    value = call(server, "GET", f"sessions/{session_id}/blobs/{kept['blob']}").json
+    assert base64.b64decode(value) == bytes(MAX_FILE_BYTES)
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ([{"text": "x" * 2_000_000}], "too_large"),
+        ([{"image": address(b"GIF89a" + bytes(6_000_000), "image/gif")}], "too_large"),
+        ([{"file": address(bytes([n]) * 4_700_000), "name": f"{n}.bin"} for n in range(2)], "too_large"),
+        ([{"file": address(bytes(9_500_000)), "name": "a.bin"}], "too_large"),
+        ([{"image": address(b"BM" + bytes(2_000_000), "image/bmp")}], "bad_attachment"),
+        ([{"image": "x" * 2_000_000, "file": ""}], "bad_message"),
+        ("x" * 2_000_000, "too_large"),
+    ],
+)
+async def test_attachments_that_are_refused_are_named_and_leave_the_connection_open(server, message, code):
+    async with connected(server, new_session()) as client:
+        await client.ask(message, "looks")
+        error = (await client.until("error"))["data"]
+        assert error["code"] == code
+        await client.ask("still there?")
+        await client.until("run_finished")
+        assert len(client.state["messages"]) == 1
 
 
 async def test_a_flood_is_answered_and_does_not_disturb(server):

@@ -146,4 +146,4 @@ NAMES = {
     name: f"{__name__}:{name}"
     for name, value in list(globals().items())
     if getattr(value, "__module__", "") == __name__
-}
+} | {"looks": "tests.parts:Looks"}

@@ -14,10 +14,12 @@ import psutil
 import pytest
 import pytest_asyncio
 
+from reasoning_widget.protocol import MAX_FILE_BYTES
 from reasoning_widget.session import pipe
 from reasoning_widget.session.processes import ProcessRunner
 from reasoning_widget.session.session import Session
 from reasoning_widget.session.sqlite import SQLiteLog
+from tests.parts import PNG, address
 from tests.session.agents import NAMES
 from tests.session.manual import NoAgents, ask
 
@@ -61,6 +63,20 @@ async def asked(runner, agent, prompt="hi"):
     session = open_with(runner)
     ask(session, prompt, "m1", agent_name=agent)
     return await settled(session)
+
+
+async def test_a_run_is_given_what_is_attached_and_what_was(runner):
+    session = open_with(runner)
+    table = {"file": address(bytes(MAX_FILE_BYTES), "text/csv"), "name": "table.csv"}
+
+    ask(session, [{"text": "look"}, {"image": address(PNG), "name": "red.png"}, table], "m1", agent_name="looks")
+    run, _ = await settled(session)
+    ask(session, "again", "m2", agent_name="looks")
+    _, steps = await settled(session, "m2")
+
+    seen = f"look | red.png data:image/png;base64 {len(PNG)} | table.csv data:text/csv;base64 {MAX_FILE_BYTES}"
+    assert run["status"] == "completed"
+    assert [step["content"] for step in steps] == [f"{seen} []", f"again [{seen!r}]"]
 
 
 async def working(runner, agent, prompt="hi"):
