@@ -1,5 +1,6 @@
 // What all chats of a page share. Each widget imports its own copy of this code; the copies meet under one symbol.
 
+import type { Attachment } from "./attachments.ts";
 import type { Store } from "./store.ts";
 import type { Place as Focus } from "./view/focus.ts";
 import type { Place } from "./view/follow.ts";
@@ -8,6 +9,8 @@ import type { Place } from "./view/follow.ts";
 export interface Reader extends Place {
   /** What they have begun to write. */
   draft: string;
+  /** What they have attached to it. */
+  attachments: readonly Attachment[];
   /** What they opened (true) or folded (false), by step. */
   toggled: Map<string, boolean>;
   /** Where the focus is, if it is in one of the views. */
@@ -34,10 +37,16 @@ function page(): Page {
   return pageWide<Page>({ readers: new Map(), chats: new Map(), chatListeners: new Set() });
 }
 
+/** A reader who has done nothing yet. */
+export function newReader(): Reader {
+  return { draft: "", attachments: [], toggled: new Map(), scrollTop: null, focus: null };
+}
+
 /** The reader of a log: the same for all who ask. */
 export function readerOf(epoch: string): Reader {
   const { readers } = page();
-  const known = readers.get(epoch) ?? { draft: "", toggled: new Map(), scrollTop: null, focus: null };
+  const known = readers.get(epoch) ?? newReader();
+  known.attachments ??= []; // an earlier version's code knew of none
   readers.set(epoch, known);
   return known;
 }

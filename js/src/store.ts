@@ -1,11 +1,21 @@
 // One store for each chat: the transcript, and what the person has done to its views. It lives as long as the widget's
 // model; views come and go, and all of them show the same.
 
+import {
+  type Attachment,
+  attachmentsOfMessage,
+  contentOf,
+  joinedBy,
+  readFiles,
+  textOf,
+  textOfMessage,
+} from "./attachments.ts";
 import { loadModule, moduleNames } from "./modules.ts";
-import { chatConnected, connectedChats, type Reader, readerOf } from "./page.ts";
+import { chatConnected, connectedChats, newReader, type Reader, readerOf } from "./page.ts";
 import { Painter } from "./painter.ts";
 import {
   findRun,
+  type Message,
   newTranscript,
   type Outcome,
   type Request,
@@ -15,8 +25,8 @@ import {
   stepKey,
   type Transcript,
 } from "./protocol/fold.ts";
-import { dataOf, type Frame } from "./protocol/frames.ts";
-import type { AgentInfo, ErrorData, ModelData, ReasoningStep } from "./protocol/messages.ts";
+import { type ClientMessage, dataOf, type Frame } from "./protocol/frames.ts";
+import type { AgentInfo, ChatPayload, ErrorData, ModelData, ReasoningStep } from "./protocol/messages.ts";
 import type { Connected, Connection, Sender, Target } from "./transport/target.ts";
 import type { Extras } from "./view/extras.ts";
 import { trans } from "./words.ts";
@@ -35,10 +45,16 @@ export interface Refusal {
   message: string;
 }
 
-/** A MIME value that is kept beside the log. */
+/** A value that is kept beside the log: a MIME value of a step, or what is attached to a message. */
 export interface BlobReference {
   blob: string;
-  size: number;
+}
+
+/** A message that was sent and is not in the log yet. */
+export interface Unsent {
+  id: string;
+  text: string;
+  attachments: readonly Attachment[];
 }
 
 /** Without a sign of life for this long, in seconds, a run's card says what can be done. */
@@ -56,6 +72,8 @@ export class Store implements Target {
   agents: AgentInfo[] = [];
   model: ModelData | null = null;
   refusals: Refusal[] = [];
+  /** Why files were not attached to the next message, in sentences. */
+  unfit: string[] = [];
   /** The kernel, or its comm, is gone. */
   disconnected = false;
   /** How it stands with the connection to a server; null where the session is the kernel's own. */
@@ -67,7 +85,7 @@ export class Store implements Target {
   readonly forms = new Map<string | null, Record<string, unknown>>();
   /** The steps and questions that are looked for; null: all of them are shown. */
   found: Set<string> | null = null;
-  reader: Reader = { draft: "", toggled: new Map(), scrollTop: null, focus: null };
+  reader: Reader = newReader();
   reasoning = true;
   readonly painter = new Painter();
   /** What the host adds to the views. */
@@ -76,7 +94,10 @@ export class Store implements Target {
   #link: Sender | Connected | null = null;
   #chosenAgent: string | null = null;
   #defaultAgent = "";
-  readonly #own = new Set<string>();
+  /** What was attached to the own messages, by their ids. */
+  readonly #own = new Map<string, readonly Attachment[]>();
+  /** What was attached to the last of them: it may be refused before it has an id. */
+  #sending: readonly Attachment[] = [];
   readonly #edited = new Set<string>();
   readonly #stopping = new Set<string>();
   readonly #blobs = new Map<string, unknown>();
@@ -86,6 +107,9 @@ export class Store implements Target {
   #heardAt = 0;
   #ticking: ReturnType<typeof setInterval> | undefined;
   #refusalCount = 0;
+  /** How many times files are being read, and when the last of them will have been. */
+  #reading = 0;
+  #read: Promise<void> = Promise.resolve();
   #announced = 0;
 
   constructor(saved = false) {
@@ -135,9 +159,10 @@ export class Store implements Target {
     this.transcript = { ...newTranscript(), epoch };
     this.log = [];
     this.refusals = [];
-    const { draft, focus } = this.reader;
+    const { draft, attachments, focus } = this.reader;
     this.reader = readerOf(epoch);
     this.reader.draft ||= draft;
+    if (this.reader.attachments.length === 0) this.reader.attachments = attachments;
     this.reader.focus ??= focus;
     this.#dirty.add("chat").add("composer");
   }
@@ -235,6 +260,8 @@ export class Store implements Target {
       // It is not announced any more, if it has not been.
       this.announcements = this.announcements.filter(({ text }) => text !== requestInWords(closed));
     }
+    const message = dataOf(frame, "user_message");
+    if (message) this.#keepOwn(message.id);
     const withdrawn = dataOf(frame, "message_withdrawn");
     if (withdrawn) this.#withdrawn(withdrawn.message_id, withdrawn.reason);
     dirty.add("chat").add("composer");
@@ -242,22 +269,42 @@ export class Store implements Target {
 
   #withdrawn(id: string, reason: string): void {
     const wanted = reason === "withdrawn" ? this.#edited.has(id) : this.#own.has(id);
-    const text = this.transcript.messages.find((message) => message.id === id)?.content;
-    if (wanted && text !== undefined) this.#giveBack(text, id);
+    const message = this.transcript.messages.find((other) => other.id === id);
+    if (wanted && message) this.#giveBack(textOfMessage(message), attachmentsOfMessage(message), id);
     this.#edited.delete(id);
   }
 
-  /** Put a text into the composer, before what the person has begun to write. */
-  #giveBack(message: string, id: string): void {
+  /** Put a message into the composer, before what the person has begun to write. */
+  #giveBack(message: string, attached: readonly Attachment[], id: string): void {
     const text = this.ownWords(message, id);
-    const { draft } = this.reader;
+    const { draft, attachments } = this.reader;
     this.reader.draft = draft.trim() ? `${text}\n${draft}` : text;
+    this.reader.attachments = joinedBy(attached, attachments);
+  }
+
+  /** What went with an own message that is not in the log yet. */
+  #sentWith(id: string): readonly Attachment[] {
+    return this.#own.get(id) ?? this.#sending;
+  }
+
+  /** What was sent from here need not be fetched to be shown. */
+  #keepOwn(id: string): void {
+    const sent = this.#own.get(id) ?? [];
+    const message = this.transcript.messages.findLast((other) => other.id === id);
+    for (const [index, { blob, bytes }] of (message ? attachmentsOfMessage(message) : []).entries()) {
+      const { data, bytes: own } = sent[index] ?? {};
+      if (blob !== undefined && data !== undefined && own === bytes) this.#blobs.set(blob, data);
+    }
+    if (message && sent.length > 0) this.#own.set(id, []);
   }
 
   #refused(error: ErrorData): void {
     const { id = "" } = error;
     const message = this.#link?.pending.get(id)?.message;
-    if (message?.type === "chat") this.#giveBack((message.payload as { message: string }).message, id);
+    if (message?.type === "chat") {
+      this.#giveBack(textIn(message), this.#sentWith(id), id);
+      this.#own.delete(id);
+    }
     this.refusals = [...this.refusals, { key: this.#refusalCount++, message: error.message }];
     this.#dirty.add("chat");
   }
@@ -316,12 +363,17 @@ export class Store implements Target {
     return this.extras.recall?.(message, id) ?? message;
   }
 
-  /** The texts that were sent and are not in the log yet. */
-  get unsent(): { id: string; content: string }[] {
+  /** What the person wrote in a message of the log, without what went with it. */
+  ownText(message: Message): string {
+    return this.ownWords(textOfMessage(message));
+  }
+
+  /** The messages that were sent and are not in the log yet. */
+  get unsent(): Unsent[] {
     const known = new Set(this.transcript.messages.map((message) => message.id));
     return [...(this.#link?.pending ?? [])]
       .filter(([id, { message }]) => message.type === "chat" && !known.has(id))
-      .map(([id, { message }]) => ({ id, content: (message.payload as { message: string }).message }));
+      .map(([id, { message }]) => ({ id, text: textIn(message), attachments: this.#sentWith(id) }));
   }
 
   /** Whether what the person sends goes out now; where it does not, messages wait for the connection. */
@@ -332,6 +384,14 @@ export class Store implements Target {
   /** Whether a message may be written: it is sent now or, once the connection is there, later. */
   get writable(): boolean {
     return !this.disconnected && !this.deleted;
+  }
+
+  /** Whether there is a message to send: a text, or something that is attached, all of it read. */
+  get sendable(): boolean {
+    const { draft, attachments } = this.reader;
+    if (!this.writable || this.#reading > 0) return false;
+    const ready = attachments.every((attachment) => this.contentOf(attachment) !== undefined);
+    return ready && (draft.trim() !== "" || attachments.length > 0);
   }
 
   /** Whether the session is gone from its server. */
@@ -383,6 +443,18 @@ export class Store implements Target {
     return this.#blobs.get(reference.blob);
   }
 
+  /** What is attached, in base64: undefined until it has come. Listen to `blob:<its hash>`. */
+  contentOf({ data, blob }: Attachment): string | undefined {
+    if (data !== undefined || blob === undefined) return data;
+    const value = this.blob({ blob });
+    return typeof value === "string" ? value : undefined;
+  }
+
+  /** Whether what is attached is here, or else nowhere. */
+  isHere({ data, blob = "" }: Attachment): boolean {
+    return this.saved || data !== undefined || this.#blobs.get(blob) !== undefined;
+  }
+
   /** The values beside the log that have come. */
   blobs(): Record<string, unknown> {
     return Object.fromEntries([...this.#blobs].filter(([, value]) => value !== undefined));
@@ -390,16 +462,21 @@ export class Store implements Target {
 
   // What the person does
 
+  /** Send `text`, and what is attached with it. */
   ask(text: string): void {
-    const { extras } = this;
-    const message = extras.compose?.(text) ?? text;
+    const { extras, reader } = this;
+    const sent = reader.attachments.map((attachment) => ({ ...attachment, data: this.contentOf(attachment) ?? "" }));
+    const message = contentOf(extras.compose?.(text) ?? text, sent);
     const payload = { message, agent_name: this.agent, enable_reasoning: this.reasoning };
-    this.reader.draft = ""; // where the message is refused, its text comes back
+    reader.draft = ""; // where the message is refused, it comes back
+    reader.attachments = [];
+    reader.scrollTop = null;
     this.refusals = [];
-    this.reader.scrollTop = null;
+    this.unfit = [];
+    this.#sending = sent;
     const id = this.#link?.send("chat", payload);
     if (id) {
-      this.#own.add(id);
+      this.#own.set(id, sent);
       extras.asked?.(id);
     }
     this.#emit("chat", "composer", "sent");
@@ -450,6 +527,41 @@ export class Store implements Target {
     this.#emit("composer");
   }
 
+  /** Attach files to the next message. What cannot be attached is said in `unfit`. */
+  attach(files: readonly File[]): Promise<void> {
+    if (files.length === 0) return this.#read;
+    this.#reading++;
+    this.unfit = [];
+    this.#emit("composer");
+    this.#read = this.#read.then(async () => {
+      const { attached, refused } = await readFiles(files, this.reader.attachments);
+      this.reader.attachments = [...this.reader.attachments, ...attached];
+      this.unfit = [...this.unfit, ...refused];
+      this.#reading--;
+      for (const { name } of attached) this.#announce(trans.__("“%1” is attached.", name));
+      this.#changedAttachments();
+    });
+    return this.#read;
+  }
+
+  /** Take one away again. */
+  detach(attachment: Attachment): void {
+    this.reader.attachments = this.reader.attachments.filter((other) => other !== attachment);
+    this.unfit = [];
+    this.#announce(trans.__("“%1” is removed.", attachment.name));
+    this.#changedAttachments();
+  }
+
+  forgetUnfit(): void {
+    this.unfit = [];
+    this.#emit("composer");
+  }
+
+  #changedAttachments(): void {
+    this.#dirty.delete("announcement");
+    this.#emit("composer", "announcement");
+  }
+
   chooseAgent(name: string): void {
     this.#chosenAgent = name;
     this.#emit("chat", "composer");
@@ -485,6 +597,10 @@ export class Store implements Target {
     const id = this.transcript.session_id ?? "";
     if (connectedChats().get(id) === this) connectedChats().delete(id);
   }
+}
+
+function textIn({ payload }: ClientMessage): string {
+  return textOf((payload as ChatPayload).message);
 }
 
 /** What a type of step is called; one of a later version of the protocol by its own name. */

@@ -1,6 +1,6 @@
 // A page with a chat in it, and a kernel that says what a test lets it say.
 
-import { readerOf } from "../src/page.ts";
+import { newReader, readerOf } from "../src/page.ts";
 import type { ClientMessage, Frame } from "../src/protocol/frames.ts";
 import type { ReasoningStep } from "../src/protocol/messages.ts";
 import widget from "../src/widget.ts";
@@ -37,6 +37,8 @@ export const SESSION: Frame = {
 
 export class Page {
   readonly sent: ClientMessage[] = [];
+  /** What went beside those messages. */
+  readonly buffers: ArrayBuffer[] = [];
   readonly element = document.createElement("div");
   readonly exports: ReturnType<ReturnType<typeof widget>["initialize"]>;
   readonly #widget = widget();
@@ -45,10 +47,12 @@ export class Page {
   #seq = 0;
 
   constructor() {
-    readerOf("e").draft = ""; // each test's reader is another one
-    readerOf("e").toggled.clear();
+    Object.assign(readerOf("e"), newReader()); // each test's reader is another one
     const model = {
-      send: (message: unknown) => void this.sent.push(message as ClientMessage),
+      send: (message: unknown, _callbacks?: unknown, buffers: ArrayBuffer[] = []) => {
+        this.sent.push(message as ClientMessage);
+        this.buffers.push(...buffers);
+      },
       on: (event: string, listener: Listener) => void this.#listeners.set(event, listener),
       off: () => {},
     };

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import FilePayload, Locator, expect
 
 CHAT_WITH = re.compile(r"^Chat with ")
 
@@ -21,6 +21,9 @@ class Chat:
         self.agent = region.get_by_role("combobox", name="Agent", exact=True)
         self.reasoning = region.get_by_role("switch", name="Reasoning", exact=True)
         self.cards = region.get_by_role("article")
+        self.attach = region.get_by_role("button", name="Attach", exact=True)
+        self.attachments = region.get_by_role("list", name="Attachments", exact=True).get_by_role("listitem")
+        self.questions = region.get_by_role("group", name="You", exact=True)
 
     def card(self, name: str, index: int = 0) -> Locator:
         """The card whose name begins like this: "Thought", "Thought, step 1"."""
@@ -34,6 +37,16 @@ class Chat:
         """Type a question and send it."""
         self.message.fill(text)
         self.send.click()
+
+    def choose_files(self, *files: FilePayload) -> None:
+        """Attach files with the browser's dialog."""
+        with self.region.page.expect_file_chooser() as chooser:
+            self.attach.click()
+        chooser.value.set_files(files)
+
+    def remove(self, name: str) -> Locator:
+        """The button that takes an attachment away."""
+        return self.region.get_by_role("button", name=f"Remove {name}", exact=True)
 
     def expect_cards(self, *names: str) -> None:
         """Wait until exactly these cards are there, in this order."""

@@ -5,6 +5,7 @@
 // event that came, and a new connection resumes there. Own messages wait until they are acknowledged: what was written
 // or sent without an answer goes out on return, under the same ids, and the session takes each id once.
 
+import { MAX_CHAT_BYTES } from "../attachments.ts";
 import {
   type ClientMessage,
   type ClientPayloads,
@@ -13,6 +14,7 @@ import {
   type Frame,
   type ServerData,
 } from "../protocol/frames.ts";
+import type { ChatPayload } from "../protocol/messages.ts";
 import { trans } from "../words.ts";
 import type { Clock } from "./clock.ts";
 import { Outbox } from "./outbox.ts";
@@ -27,7 +29,7 @@ export const PING_EVERY = 30_000;
 export const ANSWER_WITHIN = 10_000;
 /** While it catches up, a page shows what came so often, in ms, rather than after each of thousands of frames. */
 export const SHOW_EVERY = 100;
-/** A longer message, in bytes, makes the server close the connection. */
+/** The server takes no longer message, in bytes, but for one with attachments. */
 export const MAX_MESSAGE_BYTES = 1024 * 1024;
 
 /** The close code that says that the session was deleted. */
@@ -117,7 +119,7 @@ export class SocketLink implements Connected {
   send<T extends ClientType>(type: T, payload: ClientPayloads[T]): string {
     const message = this.pending.put(type, payload, this.#clock.now());
     const open = this.connection.state === "open";
-    if (size(message) > MAX_MESSAGE_BYTES) this.#tooLong(message.id);
+    if (size(message) > longest(message)) this.#tooLong(message.id);
     else if (open) this.#wire.post(message);
     else if (type === "stop") this.pending.delete(message.id);
     this.#target.waiting();
@@ -286,6 +288,10 @@ export class SocketLink implements Connected {
     for (const stop of [this.#retryTimer, this.#beatTimer, this.#showTimer]) stop?.();
     this.#retryTimer = this.#beatTimer = this.#showTimer = null;
   }
+}
+
+function longest({ payload }: ClientMessage): number {
+  return Array.isArray((payload as Partial<ChatPayload>).message) ? MAX_CHAT_BYTES : MAX_MESSAGE_BYTES;
 }
 
 function size(message: ClientMessage): number {

@@ -1,9 +1,11 @@
 import { render, type VNode } from "preact";
 import { useEffect, useErrorBoundary, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { attachmentsOfMessage, textOfMessage } from "../attachments.ts";
 import { findRun, type Message, type Step } from "../protocol/fold.ts";
 import type { Store } from "../store.ts";
 import { trans } from "../words.ts";
 import { Announcer } from "./announcer.tsx";
+import { Sent } from "./attachments.tsx";
 import { Button } from "./button.tsx";
 import { Composer } from "./composer.tsx";
 import { StoreContext, useStore } from "./context.ts";
@@ -207,10 +209,12 @@ function guessHeight(store: Store, runId: string | null): number {
 
 function Question({ message }: { message: Message }): VNode {
   const { Question: Text } = useStore().extras;
+  const text = textOfMessage(message);
   return (
     // biome-ignore lint/a11y/useSemanticElements: it is no set of fields
     <div class="rw-question" role="group" aria-label={trans.__("You")} data-message-id={message.id}>
-      {Text ? <Text text={message.content} /> : message.content}
+      {Text ? <Text text={text} /> : text}
+      <Sent attachments={attachmentsOfMessage(message)} />
     </div>
   );
 }

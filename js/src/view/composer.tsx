@@ -1,7 +1,9 @@
 import type { VNode } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
-import type { Store } from "../store.ts";
+import { pastedFiles } from "../attachments.ts";
 import { trans } from "../words.ts";
+import { AttachButton, DropTarget } from "./attach.tsx";
+import { Attachments } from "./attachments.tsx";
 import { Button } from "./button.tsx";
 import { LateNote } from "./chat.tsx";
 import { keyAction } from "./composer-keys.ts";
@@ -16,12 +18,15 @@ export function Composer(): VNode {
   const store = useStore("composer");
   const run = store.activeRun;
   const { Attached } = store.extras;
+  const box = useRef<HTMLDivElement>(null);
   return (
     <div class="rw-composer">
-      <div class="rw-composer-box">
+      <div class="rw-composer-box" ref={box}>
+        <Attachments />
         {Attached && <Attached />}
         <MessageField />
         <div class="rw-toolbar">
+          <AttachButton />
           <AgentChoice />
           <ReasoningSwitch />
           <div class="rw-actions">
@@ -35,22 +40,19 @@ export function Composer(): VNode {
               <Icon name="stop" />
               {trans.__("Stop")}
             </Button>
-            <Button kind="strong" unavailable={!canSend(store)} onPress={() => store.ask(store.reader.draft)}>
+            <Button kind="strong" unavailable={!store.sendable} onPress={() => store.ask(store.reader.draft)}>
               <Icon name="send" />
               {trans.__("Send")}
             </Button>
           </div>
         </div>
+        <DropTarget box={box} />
       </div>
       {store.late && <LateNote />}
       <ConnectionLine />
       <ModelLine />
     </div>
   );
-}
-
-function canSend(store: Store): boolean {
-  return store.reader.draft.trim() !== "" && store.writable;
 }
 
 function MessageField(): VNode {
@@ -67,7 +69,7 @@ function MessageField(): VNode {
   }, [store.reader.draft]);
 
   const browse = (steps: number): void => {
-    const sent = store.transcript.messages.map(({ content }) => store.ownWords(content));
+    const sent = store.transcript.messages.map((message) => store.ownText(message));
     const { back, draft } = browsing.current ?? { back: 0, draft: store.reader.draft };
     const next = Math.max(0, Math.min(sent.length, back + steps));
     if (next === back) return;
@@ -87,12 +89,20 @@ function MessageField(): VNode {
     const action = keyAction(event, event.currentTarget);
     if (action === null) return;
     if (action !== "break") event.preventDefault();
-    if (action === "send" && canSend(store)) {
+    if (action === "send" && store.sendable) {
       browsing.current = null;
       store.ask(store.reader.draft);
     } else if (action === "older") browse(1);
     else if (action === "newer") browse(-1);
     else if (action === "leave") leave(event.currentTarget);
+  };
+
+  const paste = (event: ClipboardEvent): void => {
+    const pasted = event.clipboardData;
+    const files = pasted ? pastedFiles([...pasted.files], pasted.getData("text/plain")) : [];
+    if (files.length === 0) return;
+    event.preventDefault();
+    void store.attach(files);
   };
 
   return (
@@ -108,6 +118,7 @@ function MessageField(): VNode {
         store.write(event.currentTarget.value);
       }}
       onKeyDown={press}
+      onPaste={paste}
     />
   );
 }

@@ -45,7 +45,10 @@ function MimeValue({ type, value }: { type: string; value: unknown }): VNode {
   return isReference(value) ? <Blob type={type} reference={value} /> : <Shown type={type} value={value} />;
 }
 
-function Blob({ type, reference }: { type: string; reference: BlobReference }): VNode {
+/** A MIME value that is kept beside the log, with its length in bytes. */
+type Reference = BlobReference & { size: number };
+
+function Blob({ type, reference }: { type: string; reference: Reference }): VNode {
   const store = useStore(`blob:${reference.blob}`);
   const value = store.blob(reference);
   if (value === undefined) {
@@ -115,6 +118,6 @@ function sanitizedHtml(html: string): string {
   return holder.innerHTML;
 }
 
-function isReference(value: unknown): value is BlobReference {
-  return typeof value === "object" && value !== null && typeof (value as Partial<BlobReference>).blob === "string";
+function isReference(value: unknown): value is Reference {
+  return typeof value === "object" && value !== null && typeof (value as Partial<Reference>).blob === "string";
 }

@@ -1,5 +1,7 @@
-import type { VNode } from "preact";
+import type { ComponentChildren, VNode } from "preact";
+import { type Attachment, attachmentsOfMessage } from "../attachments.ts";
 import { trans } from "../words.ts";
+import { Sent } from "./attachments.tsx";
 import { Button } from "./button.tsx";
 import { useStore } from "./context.ts";
 import "./queue.css";
@@ -16,9 +18,13 @@ export function Queue({ messageId }: { messageId: string | null }): VNode | null
   return (
     <div class="rw-queue">
       {waiting.map((message) => (
-        <div key={message.id} class="rw-queued" data-message-id={message.id}>
-          <span class="rw-badge">{trans.__("Queued")}</span>
-          <span class="rw-queued-text">{store.ownWords(message.content)}</span>
+        <Waiting
+          key={message.id}
+          id={message.id}
+          badge={trans.__("Queued")}
+          text={store.ownText(message)}
+          attachments={attachmentsOfMessage(message)}
+        >
           {!store.saved && (
             <>
               <Button
@@ -37,14 +43,32 @@ export function Queue({ messageId }: { messageId: string | null }): VNode | null
               </Button>
             </>
           )}
-        </div>
+        </Waiting>
       ))}
-      {unsent.map((message) => (
-        <div key={message.id} class="rw-queued" data-message-id={message.id}>
-          <span class="rw-badge">{trans.__("Waiting")}</span>
-          <span class="rw-queued-text">{store.ownWords(message.content)}</span>
-        </div>
+      {unsent.map(({ id, text, attachments }) => (
+        <Waiting key={id} id={id} badge={trans.__("Waiting")} text={store.ownWords(text)} attachments={attachments} />
       ))}
+    </div>
+  );
+}
+
+interface WaitingProps {
+  id: string;
+  badge: string;
+  text: string;
+  attachments: readonly Attachment[];
+  children?: ComponentChildren;
+}
+
+function Waiting({ id, badge, text, attachments, children }: WaitingProps): VNode {
+  return (
+    <div class="rw-queued" data-message-id={id}>
+      <div class="rw-queued-line">
+        <span class="rw-badge">{badge}</span>
+        <span class="rw-queued-text">{text}</span>
+        {children}
+      </div>
+      <Sent attachments={attachments} />
     </div>
   );
 }

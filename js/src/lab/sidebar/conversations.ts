@@ -85,7 +85,8 @@ export class Conversation {
     const { attachments, progress, store } = this;
     if (store.deleted) return true;
     if (progress.agent !== null || progress.waiting || attachments.length > 0) return false;
-    return !this.isNew || !store.reader.draft.trim(); // the page keeps the drafts of those that the server has
+    const begun = store.reader.draft.trim() !== "" || store.reader.attachments.length > 0;
+    return !this.isNew || !begun; // the page keeps the drafts of those that the server has
   }
 
   /** Put cells beside what the person writes. One that is there already is replaced. */

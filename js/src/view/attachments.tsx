@@ -1,0 +1,192 @@
+import type { ComponentChildren, TargetedMouseEvent, VNode } from "preact";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { type Attachment, IMAGE_TYPES } from "../attachments.ts";
+import { trans } from "../words.ts";
+import { Button } from "./button.tsx";
+import { useStore } from "./context.ts";
+import { formatBytes } from "./format.ts";
+import { Icon } from "./icons.tsx";
+import "./attachments.css";
+
+const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
+
+/** What is attached to the next message, and why something else is not. */
+export function Attachments(): VNode {
+  const store = useStore("composer");
+  const { attachments } = store.reader;
+  return (
+    <>
+      {store.unfit.length > 0 && (
+        <div class="rw-unfit" role="alert">
+          <Icon name="error" />
+          <div class="rw-unfit-words">
+            {store.unfit.map((words, index) => (
+              <div key={index}>{words}</div>
+            ))}
+          </div>
+          <Button kind="quiet" label={trans.__("Dismiss")} onPress={() => store.forgetUnfit()}>
+            <Icon name="close" />
+          </Button>
+        </div>
+      )}
+      {attachments.length > 0 && (
+        <ul class="rw-tiles rw-attachments" aria-label={trans.__("Attachments")}>
+          {attachments.map((attachment) => (
+            <li key={attachment.name} class="rw-tile-place">
+              <Tile attachment={attachment} />
+              <button
+                type="button"
+                class="rw-remove"
+                aria-label={trans.__("Remove %1", attachment.name)}
+                onClick={(event) => {
+                  keepFocusNear(event);
+                  store.detach(attachment);
+                }}
+              >
+                <Icon name="close" />
+              </button>
+            </li>
+          ))}
+        </ul>
+      )}
+    </>
+  );
+}
+
+/** The button that is pressed goes away: go on at the next one, or where the message is written. */
+function keepFocusNear({ currentTarget }: TargetedMouseEvent<HTMLButtonElement>): void {
+  const box = currentTarget.closest(".rw-composer-box");
+  const buttons = [...(box?.querySelectorAll<HTMLElement>(".rw-remove") ?? [])];
+  const at = buttons.indexOf(currentTarget);
+  const next = buttons[at + 1] ?? buttons[at - 1] ?? box?.querySelector<HTMLElement>("textarea");
+  next?.focus();
+}
+
+/** What went with a message. */
+export function Sent({ attachments }: { attachments: readonly Attachment[] }): VNode | null {
+  if (attachments.length === 0) return null;
+  return (
+    <ul class="rw-tiles" aria-label={trans.__("Attached")}>
+      {attachments.map((attachment, index) => (
+        <li key={index} class="rw-tile-place">
+          <SentTile attachment={attachment} />
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+/** Fetched when it comes into sight: a conversation may have many. */
+function SentTile({ attachment }: { attachment: Attachment }): VNode {
+  const store = useStore();
+  const place = useRef<HTMLDivElement>(null);
+  const [seen, setSeen] = useState(() => store.isHere(attachment) || typeof IntersectionObserver === "undefined");
+  useLayoutEffect(() => {
+    if (seen || place.current === null) return;
+    const sight = new IntersectionObserver((entries) => entries.some((entry) => entry.isIntersecting) && setSeen(true));
+    sight.observe(place.current);
+    return () => sight.disconnect();
+  }, [seen]);
+  return (
+    <div ref={place} class="rw-tile-place">
+      {seen && attachment.kind === "image" ? <Enlarging attachment={attachment} /> : <Named attachment={attachment} />}
+    </div>
+  );
+}
+
+/** A picture that is shown in full size when it is pressed. */
+function Enlarging({ attachment }: { attachment: Attachment }): VNode {
+  const [open, setOpen] = useState(false);
+  const { name } = attachment;
+  return (
+    <Pictured attachment={attachment}>
+      {(picture) => (
+        <>
+          <button
+            type="button"
+            class="rw-enlarge"
+            aria-haspopup="dialog"
+            aria-label={trans.__("Show %1", name)}
+            title={name}
+            onClick={() => setOpen(true)}
+          >
+            {picture}
+          </button>
+          {open && (
+            <FullSize name={name} close={() => setOpen(false)}>
+              {picture}
+            </FullSize>
+          )}
+        </>
+      )}
+    </Pictured>
+  );
+}
+
+function FullSize(props: { name: string; close: () => void; children: ComponentChildren }): VNode {
+  const { name, close, children } = props;
+  const dialog = useRef<HTMLDialogElement>(null);
+  useLayoutEffect(() => dialog.current?.showModal(), []);
+  const leave = (): void => dialog.current?.close();
+  return (
+    // biome-ignore lint/a11y/useKeyWithClickEvents: the browser closes it with Escape
+    <dialog
+      ref={dialog}
+      class="rw-full"
+      aria-label={name}
+      onClose={close}
+      onClick={({ target, currentTarget }) => target === currentTarget && leave()}
+    >
+      <div class="rw-full-head">
+        <span class="rw-full-name" aria-hidden="true">
+          {name}
+        </span>
+        <Button kind="quiet" label={trans.__("Close")} onPress={leave}>
+          <Icon name="close" />
+        </Button>
+      </div>
+      {children}
+    </dialog>
+  );
+}
+
+function Tile({ attachment }: { attachment: Attachment }): VNode {
+  if (attachment.kind !== "image") return <Named attachment={attachment} />;
+  return <Pictured attachment={attachment}>{(picture) => picture}</Pictured>;
+}
+
+/** An image, in what `children` make of it; by its name where it cannot be shown. */
+function Pictured(props: { attachment: Attachment; children: (picture: VNode) => VNode }): VNode {
+  const { attachment, children } = props;
+  const { mime, name, blob } = attachment;
+  const store = useStore(`blob:${blob}`);
+  const [broken, setBroken] = useState(false);
+  const content = store.contentOf(attachment);
+  if (content === undefined) {
+    return <Named attachment={attachment} note={store.saved ? trans.__("not saved") : trans.__("loading …")} />;
+  }
+  if (broken || !IMAGE_TYPES.includes(mime) || !BASE64.test(content)) return <Named attachment={attachment} />;
+  return children(
+    <img
+      class="rw-thumbnail"
+      src={`data:${mime};base64,${content}`}
+      alt={name}
+      title={`${name}, ${formatBytes(attachment.bytes)}`}
+      draggable={false}
+      onError={() => setBroken(true)}
+    />,
+  );
+}
+
+function Named({ attachment, note }: { attachment: Attachment; note?: string }): VNode {
+  const { kind, name, bytes } = attachment;
+  return (
+    <span class="rw-tile" title={name}>
+      <Icon name={kind} />
+      <span class="rw-tile-words">
+        <span class="rw-tile-name">{name}</span>
+        <span class="rw-tile-size">{note ? `${formatBytes(bytes)}, ${note}` : formatBytes(bytes)}</span>
+      </span>
+    </span>
+  );
+}
