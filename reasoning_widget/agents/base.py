@@ -17,6 +17,7 @@ from typing import Any, NotRequired, TypedDict, cast
 
 from ..parts import Prompt, as_message, in_words
 from ..protocol import STEP_TYPES, Part, Step
+from .carried import carried
 
 DEFAULT_MAX_ITERATIONS = 20
 """How many model calls a run may make unless its message says otherwise."""
@@ -170,6 +171,11 @@ def entered(run: RunContext) -> Iterator[RunContext]:
         yield run
     finally:
         _current.reset(token)
+
+
+def run_carried() -> AbstractContextManager[None]:
+    """Within the block, what runs start in threads and pools has them as its current run."""
+    return carried(_current)
 
 
 @contextlib.contextmanager

@@ -116,7 +116,7 @@ def test_tools_that_read_files_get_them_and_the_model_sees_the_image(model: Scri
         [{"text": "Count"}, {"image": png(), "name": "red.png"}, {"file": b"a,b\n", "name": "my table.csv"}],
     )
 
-    (result,) = [step for step in steps if step["type"] == "tool_result"]
+    (result,) = [step for step in steps if step["type"] == "tool_result" and step["tool"]["name"] == "count_bytes"]
     assert sorted(result["content"].split(", ")) == ["my table.csv: 4", f"red.png: {len(png())}"]
     content = contents(model)[0]
     assert any(part["type"] == "image_url" and part["image_url"]["url"].startswith("data:image/") for part in content)

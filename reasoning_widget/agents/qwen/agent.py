@@ -19,10 +19,11 @@ from .library import import_qwen_agent, quiet
 class QwenAgent(BlockingAgent):
     """Any `qwen_agent.Agent`, with its steps shown as they happen.
 
-    Its thoughts, tool calls and answers are read off its own methods while it runs; the object itself is left as it
-    was found. An agent that hands the conversation to another, such as `Router` or `GroupChat`, is shown together with
-    it: each step names its `agent`, and the last one's text is the answer. The steps of an agent that works inside a
-    tool carry the `parent_id` of that tool's result.
+    Its thoughts, tool calls and answers are read off the methods of agents, models and tools while it runs; all objects
+    and classes are left as they were found. An agent that hands the conversation to another, such as `Router` or
+    `GroupChat`, is shown together with it: each step names its `agent`, and the last one's text is the answer. The
+    steps of an agent that works inside a tool carry the `parent_id` of that tool's result. It does not matter how these
+    agents are made, and whether they work in threads; other processes are out of reach.
 
     Args:
         agent: The agent; or a function without arguments that makes it, called when it is first asked.

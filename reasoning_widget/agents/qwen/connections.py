@@ -39,9 +39,13 @@ class ModelConnections:
         self._on_end = on_end
         self._lock = threading.Lock()
         self._clients: dict[int, tuple[Any, Any]] = {}
-        self._streams: set[Any] = set()
+        self._streams: dict[Any, threading.Thread] = {}
+        """Each with the thread that has opened it."""
+        self._asking: list[threading.Thread] = []
+        """Threads that wait for an answer to begin."""
         self._sockets: list[socket.socket] = []
         self._stopped = False
+        self._closed = False
 
     def complete(self, llm: Any, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Stand in for `llm._chat_complete_create`.
@@ -53,13 +57,7 @@ class ModelConnections:
             raise Stopped
         if kwargs.get("stream"):
             kwargs.setdefault("stream_options", {"include_usage": True})
-        answer = create_accepted(llm, self._create(llm, original), args, kwargs)
-        with self._lock:
-            self._streams.add(answer)
-            stopped = self._stopped
-        if stopped:
-            self._release(answer)
-            raise Stopped
+        answer = self._opened(lambda: create_accepted(llm, self._create(llm, original), args, kwargs))
         if not kwargs.get("stream"):
             reader = ChunkReader()
             return openai_completion(self._deltas(answer, reader), reader)
@@ -100,13 +98,44 @@ class ModelConnections:
                 each.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Let go of what is left, in the run's own thread."""
+        """Let go of what is left, in the run's own thread. What other threads still read stays open until then."""
         with self._lock:
-            streams, clients = list(self._streams), list(self._clients.values())
+            self._closed = True
+            own = threading.current_thread()
+            left = [each for each, thread in self._streams.items() if thread is own or not thread.is_alive()]
+        for stream in left:
+            self._release(stream)
+        self._close_clients()
+
+    def _opened(self, create: Callable[[], Any]) -> Any:
+        """The answer that `create` opens, noted."""
+        thread = threading.current_thread()
+        with self._lock:
+            self._asking.append(thread)
+        answer: Any = None
+        try:
+            answer = create()
+        finally:
+            with self._lock:
+                self._asking.remove(thread)
+                if answer is not None:
+                    self._streams[answer] = thread
+                stopped = self._stopped
+            if answer is None:
+                self._close_clients()
+        if stopped:
+            self._release(answer)
+            raise Stopped
+        return answer
+
+    def _close_clients(self) -> None:
+        """Close the clients, once the run is over and nobody reads any more."""
+        with self._lock:
+            if not self._closed or self._streams or self._asking:
+                return
+            clients = list(self._clients.values())
             self._clients.clear()
             self._sockets.clear()
-        for stream in streams:
-            self._release(stream)
         for client, _ in clients:
             client.close()
 
@@ -171,11 +200,12 @@ class ModelConnections:
 
     def _release(self, stream: Any) -> None:
         with self._lock:
-            self._streams.discard(stream)
+            self._streams.pop(stream, None)
         close = getattr(stream, "close", None)
         if close is not None:
             with contextlib.suppress(Exception):  # the run has what it wanted of it
                 close()
+        self._close_clients()
 
     def _create(self, llm: Any, original: Callable[..., Any]) -> Callable[..., Any]:
         """`original` on the run's own client, or as it is where its client cannot be known."""
@@ -199,9 +229,9 @@ class ModelConnections:
         return make(**options, http_client=http)
 
     def _trace(self, request: Any) -> None:
-        request.extensions = {**request.extensions, "trace": self._opened}
+        request.extensions = {**request.extensions, "trace": self._connected}
 
-    def _opened(self, event: str, info: dict[str, Any]) -> None:
+    def _connected(self, event: str, info: dict[str, Any]) -> None:
         if not event.endswith(("connect_tcp.complete", "connect_unix_socket.complete", "start_tls.complete")):
             return
         opened = info["return_value"].get_extra_info("socket")

@@ -1,129 +1,267 @@
 """Look into other people's objects while a run is on, and leave them as they were.
 
-An agent, a tool or a model may serve several runs at once. So a method is replaced once per object, the replacement
-asks which run's thread it is called from, and the last run to leave puts the method back.
+Methods are replaced in every class that defines them. The replacement finds in its context whose run it works for, and
+does nothing where there is none. Of a chain of `super()` calls the outermost alone is looked at.
 """
 
 from __future__ import annotations
 
 import contextlib
-import sys
+import functools
+import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Protocol
+
+from ..carried import carried
+from ..patched import Function, Patch
 
 Handler = Callable[..., Any]
-"""Called with the original method and the call's arguments, in place of it."""
+"""Called in place of a method, with the `Call` and the method's own arguments."""
 
-_user: ContextVar[object | None] = ContextVar("reasoning_widget_hook_user", default=None)
+
+class Watcher(Protocol):
+    """Whoever looks into the objects, for the time of one run."""
+
+    def handlers(self) -> Mapping[str, Handler]:
+        """What is called in place of the methods, by their names."""
+
+    def passed_on(self, call: Call) -> None:
+        """A method calls the one that it overrides."""
+
+    def at_work(self) -> AbstractContextManager[None]:
+        """Entered around work that the run has handed to a thread or a pool."""
+
+
+class Call:
+    """A call of a method that is looked at, for as long as it, or the iterator that it returned, is at work.
+
+    Attributes:
+        watcher: For whom.
+        outer: The call within which it was made; None at the root of a run.
+        target: The object.
+        name: The method's name.
+        owner: The class that defines the method; None if the object itself has it.
+        function: The method as it was found, to be called with `target`.
+        note: What the watcher keeps here.
+        passed: How often the method has called the one that it overrides.
+    """
+
+    __slots__ = ("function", "name", "note", "outer", "owner", "passed", "target", "watcher")
+
+    def __init__(
+        self,
+        watcher: Watcher,
+        outer: Call | None,
+        target: Any = None,
+        name: str = "",
+        owner: type | None = None,
+        function: Function | None = None,
+    ) -> None:
+        self.watcher = watcher
+        self.outer = outer
+        self.target = target
+        self.name = name
+        self.owner = owner
+        self.function = function
+        self.note: Any = None
+        self.passed = 0
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Do what the method does."""
+        assert self.function is not None  # noqa: S101 (for the type checker)
+        with self.entered():
+            result = self.function(self.target, *args, **kwargs)
+        return self._within(result) if isinstance(result, Iterator) else result
+
+    @property
+    def found(self) -> Function:
+        """The method as the object itself has it, to be called without it."""
+        found: Function = self.function.__wrapped__  # type: ignore[union-attr]
+        return found
+
+    def around(self) -> Iterator[Call]:
+        """This call, and those around it, from the inside."""
+        call: Call | None = self
+        while call is not None:
+            yield call
+            call = call.outer
+
+    @contextlib.contextmanager
+    def entered(self) -> Iterator[None]:
+        """Within the block, this is the innermost call."""
+        token = _innermost.set(self)
+        try:
+            yield
+        finally:
+            _innermost.reset(token)
+
+    def _within(self, iterator: Iterator[Any]) -> Generator[Any, None, Any]:
+        # Whoever takes the items may do so anywhere, and does other things in between.
+        try:
+            while True:
+                token = _innermost.set(self)
+                try:
+                    item = next(iterator)
+                except StopIteration as end:
+                    return end.value
+                finally:
+                    _innermost.reset(token)
+                yield item
+        finally:
+            close = getattr(iterator, "close", None)
+            if close is not None:
+                with self.entered():
+                    close()
+
+
+_innermost: ContextVar[Call | None] = ContextVar("reasoning_widget_call", default=None)
 _lock = threading.RLock()
-_hooks: dict[tuple[int, str], _Hook] = {}
+_watching: dict[Watcher, Mapping[str, Handler]] = {}
+_patches: list[Patch] = []
+_own: dict[tuple[int, str], _OwnMethod] = {}
 
 
-@contextlib.contextmanager
-def used_by(user: object) -> Iterator[None]:
-    """Within the block, hooked methods called from this context are handled for `user`."""
-    token = _user.set(user)
-    try:
-        yield
-    finally:
-        _user.reset(token)
+def innermost() -> Call | None:
+    """The call at work in this context."""
+    return _innermost.get()
 
 
 def in_use() -> bool:
     """Whether this code runs for somebody who watches."""
-    return _user.get() is not None
+    call = _innermost.get()
+    return call is not None and call.watcher in _watching
 
 
 @contextlib.contextmanager
-def hooked(target: object, name: str, user: object, handler: Handler) -> Iterator[None]:
-    """Within the block, calls of `target.name` made for `user` go to `handler`."""
+def watching(watcher: Watcher, patches: Callable[[], list[Patch]]) -> Iterator[None]:
+    """Within the block, calls made for `watcher` go to its handlers.
+
+    Args:
+        watcher: Who watches.
+        patches: Makes what puts `replacement`s in place. Called for the first of those who watch at the same time.
+    """
+    with _lock:
+        if not _watching:
+            _patches[:] = patches()
+            for patch in _patches:
+                patch.apply()
+        _watching[watcher] = watcher.handlers()
+    try:
+        with carried(_innermost, _at_work):
+            yield
+    finally:
+        with _lock:
+            del _watching[watcher]
+            if not _watching:
+                for patch in reversed(_patches):
+                    patch.remove()
+                _patches.clear()
+
+
+def root_of(watcher: Watcher) -> AbstractContextManager[None]:
+    """Within the block, this thread, and whatever it starts, works for `watcher`."""
+    return Call(watcher, None).entered()
+
+
+def replacement(owner: type | None, original: Function, name: str, handler: str = "") -> Function:
+    """What stands in for a method.
+
+    Args:
+        owner: The class that defines the method; None if an object has it.
+        original: The method.
+        name: Its name.
+        handler: Which of the watchers' handlers takes the calls; default: that of the method's name.
+    """
+    handler = handler or name
+
+    @functools.wraps(original)
+    def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+        outer = _innermost.get()
+        handlers = None if outer is None else _watching.get(outer.watcher)
+        if outer is None or handlers is None:
+            return original(self, *args, **kwargs)
+        call = Call(outer.watcher, outer, self, name, owner, original)
+        if _passes_on(outer, call):
+            outer.passed += 1
+            call.watcher.passed_on(call)
+            return call(*args, **kwargs)
+        return handlers[handler](call, *args, **kwargs)
+
+    return method
+
+
+@contextlib.contextmanager
+def own_method(target: Any, name: str, handler: str) -> Iterator[None]:
+    """Within the block, the method of `target` is looked at, which those of its class do not reach.
+
+    Args:
+        target: The object.
+        name: The method's name.
+        handler: Which of the watchers' handlers takes the calls.
+    """
     key = (id(target), name)
     with _lock:
-        hook = _hooks.get(key)
-        if hook is None:
-            hook = _hooks[key] = _Hook(target, name)
-        hook.users.append((user, handler))
+        own = _own.get(key)
+        if own is None:
+            own = _own[key] = _OwnMethod(target, name, handler)
+        own.users += 1
     try:
         yield
     finally:
         with _lock:
-            hook.users.remove((user, handler))
-            if not hook.users:
-                hook.remove()
-                del _hooks[key]
+            own.users -= 1
+            if not own.users:
+                own.remove()
+                del _own[key]
 
 
-class _Hook:
-    """A method of one object, replaced."""
+class _OwnMethod:
+    """A method in an object's attributes, replaced."""
 
-    def __init__(self, target: Any, name: str) -> None:
+    def __init__(self, target: Any, name: str, handler: str) -> None:
         self._target = target  # also keeps the id from being given to another object
         self._name = name
         self._had = name in vars(target)
-        self.original = getattr(target, name)
-        self.users: list[tuple[object, Handler]] = []
-        setattr(target, name, self._dispatch)
+        self._found = getattr(target, name)
+        self.users = 0
+        stand_in = replacement(None, _without_self(self._found), name, handler)
+        setattr(target, name, functools.wraps(self._found)(functools.partial(stand_in, target)))
 
     def remove(self) -> None:
         """Leave the object as it was found."""
         if self._had:
-            setattr(self._target, self._name, self.original)
+            setattr(self._target, self._name, self._found)
         else:
             delattr(self._target, self._name)
 
-    def _dispatch(self, *args: Any, **kwargs: Any) -> Any:
-        handler = self._choose()
-        return self.original(*args, **kwargs) if handler is None else handler(self.original, *args, **kwargs)
 
-    def _choose(self) -> Handler | None:
-        user = _user.get()
-        users = list(self.users)
-        for known, handler in reversed(users):
-            if known is user:
-                return handler
-        # A thread that the agent started has no context: with one run on there is no doubt whose it is.
-        return users[0][1] if user is None and len({id(known) for known, _ in users}) == 1 else None
+def _without_self(found: Function) -> Function:
+    @functools.wraps(found)
+    def function(_: Any, *args: Any, **kwargs: Any) -> Any:
+        return found(*args, **kwargs)
+
+    return function
 
 
-# The limit of model calls -----------------------------------------------------------------------------------------
-
-_LIMIT = "MAX_LLM_CALL_PER_RUN"
-_lifted = 0
-_limits: dict[Any, int] = {}
-
-
-class _Limit(int):
-    """A number of model calls that does not run out for those who are watched: they count their calls themselves."""
-
-    __slots__ = ()
-
-    def __sub__(self, other: int) -> int:
-        return sys.maxsize if in_use() else int(self) - other
+def _passes_on(outer: Call, call: Call) -> bool:
+    if outer.target is not call.target or outer.name != call.name or call.owner is None:
+        return False
+    return outer.owner is None or (outer.owner is not call.owner and issubclass(outer.owner, call.owner))
 
 
-@contextlib.contextmanager
-def call_limit_lifted() -> Iterator[None]:
-    """Within the block, Qwen-Agent's loops do not end silently at their own limit in watched runs.
+def _at_work(call: Call) -> AbstractContextManager[None]:
+    return call.watcher.at_work()
 
-    Each of its modules copies the number, and counts it down. Runs that are not watched keep their limit.
-    """
-    global _lifted  # noqa: PLW0603 (it counts what happens to modules, which are global)
-    with _lock:
-        _lifted += 1
-        for name, module in list(sys.modules.items()):
-            if name.startswith("qwen_agent.agents"):
-                value = vars(module).get(_LIMIT)
-                if isinstance(value, int) and not isinstance(value, _Limit):
-                    _limits[module] = value
-                    setattr(module, _LIMIT, _Limit(value))
-    try:
-        yield
-    finally:
-        with _lock:
-            _lifted -= 1
-            if not _lifted:
-                for module, value in _limits.items():
-                    setattr(module, _LIMIT, value)
-                _limits.clear()
+
+def _forget() -> None:
+    """In a process that was forked off, nobody watches: its steps would reach no one."""
+    global _lock  # noqa: PLW0603 (whoever held it is not here)
+    _lock = threading.RLock()
+    _watching.clear()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(after_in_child=_forget)

@@ -34,10 +34,15 @@ class OpenStep:
         """Show it as it is now."""
         self._emit(self.step)
 
+    def pause(self) -> None:
+        """Show it as it is now: it is complete, but it is not known yet what it is."""
+        self.step["duration"] = time.perf_counter() - self._started
+        self._emit(self.step)
+
     def close(self, status: Any = "done") -> None:
         """Show it for the last time."""
         self.step["status"] = status
-        self.step["duration"] = time.perf_counter() - self._started
+        self.step.setdefault("duration", time.perf_counter() - self._started)
         self._emit(self.step)
 
 
@@ -168,6 +173,10 @@ class ModelCall:
         if answer is not None:
             answer.emit()
         return answer
+
+    def beside_others(self) -> None:
+        """Others work at the same time: none of its texts is the answer."""
+        self._nested = True
 
     @property
     def said_something(self) -> bool:

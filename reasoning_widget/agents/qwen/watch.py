@@ -1,29 +1,35 @@
 """Watch a run of a Qwen-Agent agent from inside.
 
-What an agent yields tells neither when a tool starts nor whether it failed. So the watch stands around `_call_llm` and
-`_call_tool` of the very instances that take part, around `call` of a tool while it is called, and around the function
-by which their models are asked; and leaves all of them as they were.
+What an agent yields tells neither when a tool starts nor whether it failed, and nothing of the agents that it makes
+itself. So the watch stands around every agent, model and tool that works for the run, wherever it was made and in
+whichever thread it works; and leaves all of them as they were.
 """
 
 from __future__ import annotations
 
 import contextlib
+import inspect
 import json
 import secrets
-from collections.abc import Callable, Iterable, Iterator
-from contextvars import ContextVar
-from functools import partial
-from typing import Any
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
 from ...bundles import put_together
 from ...protocol import Step, ToolCall, Usage
-from ..base import AgentError, MaxIterationsReached, RunContext, Stopped
+from ..base import AgentError, MaxIterationsReached, RunContext, Stopped, run_carried
+from ..carried import Ends
 from ..errors import redact
+from . import hooks
+from .candidates import Candidates
 from .chunks import EndReason
 from .connections import ModelConnections
-from .hooks import call_limit_lifted, hooked, used_by
+from .hooks import Call
+from .limits import with_limit
 from .marks import split_thoughts
 from .model_seams import model_seams
+from .points import AGENT, TOOL, patches, reached_by_its_class
+from .reported import Reported, field
 from .results import render, shown, told
 from .steps import ModelCall, OpenStep, Place, StepMaker
 
@@ -50,6 +56,9 @@ _ENDS_IN_ANSWER: dict[EndReason, str] = {
 }
 
 
+SEAM = "seam"
+
+
 class Watch:
     """One run, watched.
 
@@ -68,21 +77,44 @@ class Watch:
         self._name = name
         self._run = run
         self._max_iterations = max_iterations
-        self._maker = StepMaker(emit, run.run_id or secrets.token_hex(4))
+        self._take = emit
+        self._maker = StepMaker(self._emit, run.run_id or secrets.token_hex(4))
         self._connections = ModelConnections(self._count, self._note_end)
+        self._lock = threading.RLock()
+        self._hooks = contextlib.ExitStack()
+        self._known: dict[tuple[int, str], Any] = {}
+        """Objects with a method of their own that is looked at. They are kept: so are their ids."""
+        self._models: dict[int, Any] = {}
+        self._seams: dict[tuple[int, str], Callable[..., Any]] = {}
+        """What steps in where models ask their servers."""
         self._iteration = 0
-        self._asking: ModelCall | None = None
-        self._end: EndReason | None = None
-        """Why the newest model call ended before it was complete."""
-        self._in_vain: tuple[Any, int] | None = None
-        """Who was answered with nothing, and how many messages that agent had then."""
-        self._answer: OpenStep | None = None
-        """The newest text at top level that no other step has followed."""
+        self._in_vain: list[tuple[Any, str]] = []
+        """Whose models have answered nothing, and what they were given."""
         self._announced: list[tuple[Any, OpenStep]] = []
-        self._open_tools: list[_ToolRun] = []
+        """Tool calls that models have asked for, and who is to make them."""
         self._steering: list[tuple[Any, int, str]] = []
-        self._unwatched: ModelCall | None = None
+        self._response: list[Any] = []
+        self._shown: dict[str, Step] = {}
+        self._candidates = Candidates(lambda: _answer_of(self._response[-1] if self._response else None)[0])
+        self._reported = Reported(
+            self._maker,
+            lambda: list(self._shown.values()),
+            self._place_of_message,
+            self._candidates,
+            self._announce_own,
+        )
+        self._at_work = 0
+        """How many threads and calls work for the run beside its own thread."""
+        self._ends: dict[str, EndReason] = {}
+        """Why model calls ended before they were complete, by the ids of the steps that they ended with."""
+        self._end: EndReason | None = None
+        """Why the newest one did."""
         self._ended: Exception | None = None
+        """Why the run had to end."""
+        self._over = False
+        self._failed = False
+        self._task: Any = agent
+        """What the agent that was asked is at work on."""
 
     # The run ------------------------------------------------------------------------------------------------------
 
@@ -94,156 +126,359 @@ class Watch:
             MaxIterationsReached: It needed more model calls than it may make.
             AgentError: There is no answer.
         """
-        response: list[Any] = []
         try:
-            with self._run.on_stop(self._connections.stop), self._installed():
-                responses = self._agent.run(messages)
-                try:
-                    for response in responses:
-                        if self._run.stopping:
-                            break
-                        self._saw(response)
-                finally:
-                    with contextlib.suppress(AttributeError):  # an iterator that is no generator
-                        responses.close()
-        except Exception as error:
+            with self._run.on_stop(self._connections.stop), self._watching():
+                self._listen(self._agent.run(messages))
+                self._check()
+                self._finish()
+        except (Exception, Ends) as error:
             # Whatever a closed connection led to; and an agent may have dressed up the reason why it had to end.
-            if self._run.stopping:
+            if self._run.stopping and not isinstance(error, Stopped):
                 raise Stopped from error
-            if self._ended is not None:
+            if self._ended is not None and error is not self._ended:
                 raise self._ended from error
+            if isinstance(error, Ends):
+                raise error.reason from error
             raise
-        self._check()
-        self._finish(response)
 
-    def _saw(self, response: list[Any]) -> None:
-        """Show a response of an agent that does not call its model the usual way."""
-        if self._iteration or not response:
-            return
-        if self._unwatched is None:
-            self._unwatched = ModelCall(self._maker, Place(self._name, 1, None), lambda _: None)
-        self._unwatched.update(response)
+    def _listen(self, responses: Iterable[list[Any]]) -> None:
+        try:
+            for response in responses:
+                if self._run.stopping:
+                    break
+                self._response = response
+                self._candidates.heard()
+                if not self._candidates.awaited:
+                    self._reported.heard(response)
+        finally:
+            close = getattr(responses, "close", None)  # there is none if it is no generator
+            if close is not None:
+                close()
 
-    def _finish(self, response: list[Any]) -> None:
+    def _finish(self) -> None:
         """Show the answer, given the agent's last response.
 
         Raises:
             MaxIterationsReached: The agent gave up after a tool call.
             AgentError: There is no answer.
         """
-        if self._unwatched is not None and not self._iteration:
-            self._answer = self._unwatched.finish()
-        last = response[-1] if response else None
+        self._reported.finish(self._response)
+        last = self._response[-1] if self._response else None
         text, output = _answer_of(last)
-        if self._answer is not None:
-            shown = str(self._answer.step["content"]).strip()
-            if not text.strip() or (shown and text.strip().endswith(shown)):
-                self._answer.close("failed" if self._end else "done")
-                if self._end:
-                    raise AgentError(_ENDS_IN_ANSWER[self._end])
-                return
-            self._settle()
-        if text.strip() or output:
-            answer = self._maker.open("final_answer", self._place(self._agent, None))
+        chosen = self._candidates.choose(text)
+        if chosen is not None:
+            end = self._ends.get(chosen.step["id"])
+            chosen.close("failed" if end else "done")
+            if end:
+                raise AgentError(_ENDS_IN_ANSWER[end])
+        elif text.strip() or output:
+            answer = self._maker.open("final_answer", Place(self._name, max(self._iteration, 1), None))
             answer.step["content"] = text
             if output:
                 answer.step["output"] = output
             answer.close()
-        elif last is not None and last["role"] == "function":
+        elif field(last, "role") == "function":
             raise MaxIterationsReached(self._iteration)
         else:
-            raise AgentError(_ENDS_WITHOUT_ANSWER[self._end] if self._end else _NO_ANSWER)
+            raise self._no_answer()
+
+    def _no_answer(self) -> AgentError:
+        return AgentError(_ENDS_WITHOUT_ANSWER[self._end] if self._end else _NO_ANSWER)
 
     @contextlib.contextmanager
-    def _installed(self) -> Iterator[None]:
-        agents = _agents_in(self._agent)
-        models = {id(llm): llm for agent in agents if (llm := getattr(agent, "llm", None)) is not None}
-        with contextlib.ExitStack() as stack:
-            stack.callback(self._connections.close)
-            stack.enter_context(call_limit_lifted())
-            stack.enter_context(used_by(self))
-            for agent in agents:
-                stack.enter_context(hooked(agent, "_call_llm", self, partial(self._call_llm, agent)))
-                stack.enter_context(hooked(agent, "_call_tool", self, partial(self._call_tool, agent)))
-            for llm in models.values():
-                for seam in model_seams(llm, self._connections):
-                    stack.enter_context(hooked(seam.target, seam.name, self, seam.handler))
-            yield
+    def _watching(self) -> Iterator[None]:
+        self._hooks.callback(self._connections.close)
+        self._hooks.enter_context(run_carried())
+        self._hooks.enter_context(hooks.watching(self, patches))
+        try:
+            with hooks.root_of(self):
+                yield
+        except BaseException as error:
+            self._leave(error)
+            raise
+        self._leave(None)
+
+    def _leave(self, error: BaseException | None) -> None:
+        """The run is over. What it has started may go on unseen if it has answered, and has to end if it failed."""
+        with self._lock:
+            self._over = True
+            self._failed = error is not None
+            stay = self._refuses and self._at_work > 0
+        if error is not None:
+            self._connections.stop()
+        if not stay:
+            self._hooks.close()
+
+    @property
+    def _refuses(self) -> bool:
+        return self._run.stopping or self._failed or self._ended is not None
 
     def _check(self) -> None:
-        if self._run.stopping:
-            raise Stopped
-        if self._ended is not None:
-            raise self._ended
+        if self._refuses:
+            raise Ends(self._ended or Stopped())
+
+    def _emit(self, step: Step) -> None:
+        with self._lock:
+            if self._over:
+                return
+            if "parent_id" not in step:
+                self._shown[step["id"]] = step
+            try:
+                self._take(step)
+            except Stopped as stopped:
+                self._ended = self._ended or stopped
+                raise Ends(stopped) from None
+
+    def _announce_own(self, use: OpenStep) -> None:
+        """The agent that was asked reports a tool call itself: it may make it now."""
+        self._announced.append((self._task, use))
+
+    # For the hooks ------------------------------------------------------------------------------------------------
+
+    def handlers(self) -> Mapping[str, hooks.Handler]:
+        """See `Watcher`."""
+        return {
+            "run": self._run_agent,
+            "_run": self._run_unlimited,
+            "_call_llm": self._call_llm,
+            "chat": self._chat,
+            SEAM: self._step_in,
+            "_call_tool": self._call_tool,
+            "call": self._call,
+        }
+
+    def passed_on(self, call: Call) -> None:
+        """See `Watcher`."""
+        self._check()
+        if call.name == "_run":
+            self._lift(call)
+        elif call.name == "chat" and call.outer is not None and call.outer.passed > 1:
+            self._spend()  # it asks once more
+
+    @contextlib.contextmanager
+    def at_work(self) -> Iterator[None]:
+        """See `Watcher`."""
+        with self._lock:
+            self._check()
+            counts = not self._over
+            self._at_work += counts
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._at_work -= counts
+                leave = counts and self._over and self._refuses and not self._at_work
+            if leave:
+                self._hooks.close()
+
+    def _look_at(self, target: Any, *names: str) -> None:
+        """Look at what an object itself has, too, until the run is over."""
+        for name in names:
+            if target is not None and not reached_by_its_class(target, name):
+                self._hook(target, name, name)
+
+    def _hook(self, target: Any, name: str, handler: str) -> None:
+        with self._lock:
+            if not self._over and (id(target), name) not in self._known:
+                self._known[id(target), name] = target
+                with contextlib.suppress(AttributeError, TypeError):  # it takes no attributes
+                    self._hooks.enter_context(hooks.own_method(target, name, handler))
+
+    def _worker(self, call: Call) -> _Worker:
+        """Who works there: the innermost agent, and the tool call that it works for."""
+        agent, task, parent_id = None, None, None
+        for each in call.around():
+            if isinstance(each.note, _ToolRun):
+                parent_id = each.note.result.step["id"]
+                break
+            if each.name in AGENT:
+                agent = each.target if agent is None else agent
+                task = each if task is None and each.name == "run" and each.target is agent else task
+        if agent is None:  # a tool asks a model itself: it does so for the agent that has called it
+            agent = next((each.target for each in call.around() if each.name in AGENT), self._agent)
+        return _Worker(agent, agent if task is None else task, parent_id)
+
+    def _place(self, worker: _Worker, iteration: int | None = None) -> Place:
+        agent = worker.agent
+        name = self._name if agent is self._agent else getattr(agent, "name", None) or type(agent).__name__
+        return Place(name, iteration or max(self._iteration, 1), worker.parent_id)
+
+    def _place_of_message(self, message: Any) -> Place:
+        name = field(message, "name") if field(message, "role") == "assistant" else None
+        own = name is None or name == getattr(self._agent, "name", None)
+        return Place(self._name if own else str(name), max(self._iteration, 1), None)
+
+    # Agents -------------------------------------------------------------------------------------------------------
+
+    def _run_agent(self, call: Call, *args: Any, **kwargs: Any) -> Any:
+        self._check()
+        self._look_at(call.target, "_call_llm", "_call_tool")
+        self._look_at(getattr(call.target, "llm", None), "chat")
+        if call.target is self._agent and self._task is self._agent:
+            self._task = call
+        return call(*args, **kwargs)
+
+    def _run_unlimited(self, call: Call, *args: Any, **kwargs: Any) -> Any:
+        self._lift(call)
+        return call(*args, **kwargs)
+
+    def _lift(self, call: Call) -> None:
+        """Qwen-Agent's own limit ends an agent silently: the run's comes before it."""
+        if call.function is not None:
+            call.function = with_limit(call.function, self._max_iterations + 1)
 
     # Model calls --------------------------------------------------------------------------------------------------
 
-    def _call_llm(self, agent: Any, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        self._check()
-        if self._iteration >= self._max_iterations:
-            self._ended = MaxIterationsReached(self._max_iterations)
-            raise self._ended
-        parent_id = self._parent_of(agent)
-        if parent_id is None:
-            self._settle()
-        self._announced = [entry for entry in self._announced if entry[0] is not agent]
-        args, kwargs = self._steer(agent, args, kwargs)
-        asked = (agent, len(args[0] if args else kwargs["messages"]))
-        if asked == self._in_vain:  # Qwen-Agent would ask the same again, as often as it may
-            self._ended = AgentError(_ENDS_WITHOUT_ANSWER[self._end] if self._end else _NO_ANSWER)
-            raise self._ended
-        self._iteration += 1
-        call = self._asking = ModelCall(
-            self._maker,
-            self._place(agent, parent_id),
-            lambda use: self._announced.append((agent, use)),
-            react=_writes_react(agent),
-        )
-        self._in_vain = asked
-        result = original(*args, **kwargs)
-        if isinstance(result, list):  # not streamed
-            call.update(result)
-            self._end_call(call)
-            return result
-        return self._stream(call, result)
+    def _spend(self) -> int:
+        """The number of a model call that is about to be made.
 
-    def _stream(self, call: ModelCall, responses: Iterable[list[Any]]) -> Iterator[list[Any]]:
+        Raises:
+            Ends: It is one too many.
+        """
+        with self._lock:
+            self._check()
+            if self._iteration >= self._max_iterations:
+                self._ended = MaxIterationsReached(self._max_iterations)
+                raise Ends(self._ended)
+            self._iteration += 1
+            return self._iteration
+
+    def _call_llm(self, call: Call, *args: Any, **kwargs: Any) -> Any:
+        """An agent asks its model; or does in place of it what nobody sees."""
+        asking = call.note = self._ask(call, args, kwargs)
+        args, kwargs = self._steer(asking, args, kwargs)
+        result = self._try(lambda: call(*args, **kwargs))
+        if asking.is_heard:
+            return result
+        if isinstance(result, Iterator):
+            return self._stream_unheard(asking, result)
+        asking.is_heard = True
+        return self._hear(asking, self._model_call(asking), result)
+
+    def _chat(self, call: Call, *args: Any, **kwargs: Any) -> Any:
+        """A model is asked: by an agent, or by code of any other kind."""
+        self._step_into(call.target)
+        outer = next((each.note for each in call.around() if isinstance(each.note, _Asking | _ToolRun)), None)
+        if isinstance(outer, _Asking) and not outer.is_heard:
+            asking = outer
+        else:
+            asking = self._ask(call, args, kwargs)
+            args, kwargs = self._steer(asking, args, kwargs)
+        asking.is_heard = True
+        model_call = call.note = self._model_call(asking)
+        result = self._try(lambda: call(*args, **kwargs), model_call)
+        if isinstance(result, Iterator):
+            whole = _Whole() if _in_deltas(call, args, kwargs) else None
+            return self._stream(asking, model_call, result, whole)
+        return self._hear(asking, model_call, result)
+
+    def _ask(self, call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> _Asking:
+        """A model is about to be asked.
+
+        Raises:
+            Ends: It may not be asked any more; or has been, in vain: Qwen-Agent would ask the same as often as it may.
+        """
+        worker = self._worker(call)
+        messages = args[0] if args else kwargs.get("messages", [])
+        with self._lock:
+            self._check()
+            if any(who is worker.task and given == repr(messages) for who, given in self._in_vain):
+                self._ended = self._no_answer()
+                raise Ends(self._ended)
+            number = self._spend()
+            self._announced = [entry for entry in self._announced if entry[0] is not worker.task]
+        return _Asking(worker, number, messages)
+
+    def _model_call(self, asking: _Asking) -> ModelCall:
+        worker = asking.worker
+        call = ModelCall(
+            self._maker,
+            self._place(worker, asking.number),
+            lambda use: self._announced.append((worker.task, use)),
+            react=_writes_react(worker.agent),
+        )
+        if worker.parent_id is None:
+            self._reported.something_follows()
+            self._candidates.begin(call)
+        return call
+
+    def _hear(self, asking: _Asking, call: ModelCall, answer: Any) -> Any:
+        """The whole answer has come at once."""
+        if isinstance(answer, list):
+            call.update(answer)
+        self._end_call(asking, call)
+        return answer
+
+    def _stream(
+        self, asking: _Asking, call: ModelCall, responses: Iterator[list[Any]], whole: _Whole | None
+    ) -> Iterator[list[Any]]:
         try:
             for response in responses:
-                call.update(response)
+                call.update(response if whole is None else whole.with_delta(response))
+                if self._run.stopping:
+                    self._check()
                 yield response
         except GeneratorExit:  # the agent has read enough
-            if not self._run.stopping:
-                self._end_call(call)
+            self._end_call(asking, call)
             raise
-        self._end_call(call)
+        except BaseException as error:
+            self._break_off(call, error)
+            raise
+        self._end_call(asking, call)
 
-    def _end_call(self, call: ModelCall) -> None:
-        answer = call.finish()
+    def _stream_unheard(self, asking: _Asking, responses: Iterator[list[Any]]) -> Iterator[list[Any]]:
+        """What an agent says in place of a model; or a model, which it asks as soon as somebody listens."""
+        for response in responses:
+            if not asking.is_heard:
+                asking.is_heard = True
+                call = self._model_call(asking)
+                call.update(response)
+                yield response
+                yield from self._stream(asking, call, responses, None)
+                return
+            yield response
+
+    def _try(self, work: Callable[[], Any], call: ModelCall | None = None) -> Any:
+        try:
+            return work()
+        except BaseException as error:
+            self._break_off(call, error)
+            raise
+
+    def _break_off(self, call: ModelCall | None, error: BaseException) -> None:
+        """A model call has failed.
+
+        Raises:
+            Ends: It was broken off because the run ends.
+        """
+        if call is not None:
+            self._candidates.give_up(call)
+        if isinstance(error, Exception):
+            self._check()
+
+    def _end_call(self, asking: _Asking, call: ModelCall) -> None:
+        if self._refuses:
+            self._candidates.give_up(call)
+            return
+        said = call.finish()
         self._end = call.end
-        if call.said_something:
-            self._in_vain = None
-        if answer is not None:
-            self._settle()
-            self._answer = answer
-
-    def _settle(self) -> None:
-        """Something follows the text that might have been the answer: it was a thought."""
-        answer, self._answer = self._answer, None
-        if answer is None and self._unwatched is not None:
-            answer, self._unwatched = self._unwatched.finish(), None
-        if answer is not None:
-            answer.step["type"] = "thought"
-            answer.close()
+        if said is not None and call.end is not None:
+            self._ends[said.step["id"]] = call.end
+        if not call.said_something:
+            with self._lock:
+                self._in_vain.append((asking.worker.task, repr(asking.messages)))
+        if asking.worker.parent_id is None:
+            self._candidates.end(call, said)
 
     def _steer(
-        self, agent: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+        self, asking: _Asking, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Put what the person said meanwhile where it was said, in this and all later calls of the agent."""
         in_args = bool(args)
-        messages = args[0] if in_args else kwargs["messages"]
-        self._steering += [(agent, len(messages), text) for text in self._run.steering()]
-        mine = [(at, text) for known, at, text in self._steering if known is agent]
+        messages = args[0] if in_args else kwargs.get("messages", [])
+        with self._lock:
+            self._steering += [(asking.worker.task, len(messages), text) for text in self._run.steering()]
+            mine = [(at, text) for known, at, text in self._steering if known is asking.worker.task]
         if not mine:
             return args, kwargs
         from qwen_agent.llm.schema import USER, Message  # noqa: PLC0415 (heavy)
@@ -253,50 +488,100 @@ class Watch:
             messages.insert(at, Message(role=USER, content=text))
         return ((messages, *args[1:]), kwargs) if in_args else (args, {**kwargs, "messages": messages})
 
+    def _step_into(self, llm: Any) -> None:
+        """Step in where the model asks its server, and where it reads the answer, until the run is over."""
+        with self._lock:
+            if self._over or id(llm) in self._models:
+                return
+            self._models[id(llm)] = llm
+            for seam in model_seams(llm, self._connections):
+                self._seams[id(seam.target), seam.name] = seam.handler
+                self._hook(seam.target, seam.name, SEAM)
+
+    def _step_in(self, call: Call, *args: Any, **kwargs: Any) -> Any:
+        self._check()
+        return self._seams[id(call.target), call.name](call.found, *args, **kwargs)
+
     def _count(self, usage: Usage) -> None:
-        if self._asking is not None:
-            self._asking.usage = usage
+        call = self._answering()
+        if call is not None:
+            call.usage = usage
 
     def _note_end(self, end: EndReason | None) -> None:
-        if self._asking is not None:
-            self._asking.end = end
+        call = self._answering()
+        if call is not None:
+            call.end = end
+
+    @staticmethod
+    def _answering() -> ModelCall | None:
+        """The model call whose answer is read here."""
+        call = hooks.innermost()
+        calls = call.around() if call is not None else ()
+        return next((each.note for each in calls if isinstance(each.note, ModelCall)), None)
 
     # Tool calls ---------------------------------------------------------------------------------------------------
 
-    def _call_tool(
-        self, agent: Any, original: Callable[..., Any], tool_name: str, tool_args: Any = "{}", *args: Any, **kwargs: Any
-    ) -> Any:
-        self._check()
-        parent_id = self._parent_of(agent)
-        if parent_id is None:
-            self._settle()
-        use = self._use_of(agent, tool_name, tool_args, parent_id)
-        result = self._maker.open("tool_result", self._place(agent, parent_id))
-        result.step["tool"] = ToolCall(name=tool_name, call_id=use.step["tool"].get("call_id", ""))
-        tools = getattr(agent, "function_map", {})
-        run = _ToolRun(agent, result)
-        result.emit()
-        self._open_tools.append(run)
+    def _call_tool(self, call: Call, tool_name: str, tool_args: Any = "{}", *args: Any, **kwargs: Any) -> Any:
+        """An agent has a tool called."""
+        tools = getattr(call.target, "function_map", {})
+        tool = tools.get(tool_name)
+        self._look_at(tool, "call")
+        run = self._begin_tool(call, tool_name, tool_args, tool)
         try:
-            with self._run.capturing(run.show_output), run.observed(tools.get(tool_name), self):
-                value = original(tool_name, tool_args, *args, **kwargs)
+            with self._run.capturing(run.show_output):
+                value = call(tool_name, tool_args, *args, **kwargs)
         except Exception as error:
             self._end_tool(run, error, tool_args)
             raise
-        finally:
-            self._open_tools.remove(run)
         if run.error is None and tool_name not in tools:
             run.error = AgentError(_unknown_tool(tool_name, tools))
         run.value = value if run.value is None else run.value
         self._end_tool(run, run.error, tool_args)
         return redact(value) if run.error is not None and isinstance(value, str) else value
 
+    def _call(self, call: Call, *args: Any, **kwargs: Any) -> Any:
+        """A tool is called: by what calls tools for an agent, by the agent itself, or by another tool."""
+        self._check()
+        caller = next((each for each in call.around() if each is not call and each.name in AGENT | TOOL), None)
+        if caller is not None and caller.name in TOOL:
+            run = next(each.note for each in caller.around() if isinstance(each.note, _ToolRun))
+            if caller.name == "_call_tool" and run.tool is call.target:
+                run.observe(lambda: call(*args, **kwargs))
+                run.told = told(run.value)
+                return run.told
+            return call(*args, **kwargs)  # how a tool does its work is its own business
+        arguments = args[0] if args else next(iter(kwargs.values()), "{}")
+        name = getattr(call.target, "name", None) or type(call.target).__name__
+        run = self._begin_tool(call, name, arguments, call.target)
+        try:
+            with self._run.capturing(run.show_output):
+                value = run.observe(lambda: call(*args, **kwargs))
+        except Exception as error:
+            self._end_tool(run, error, arguments)
+            raise
+        self._end_tool(run, None, arguments)
+        return value
+
+    def _begin_tool(self, call: Call, name: str, arguments: Any, tool: Any) -> _ToolRun:
+        self._check()
+        worker = self._worker(call)
+        if worker.parent_id is None:
+            self._reported.something_follows()
+            self._candidates.something_follows()
+        use = self._use_of(worker, name, arguments)
+        result = self._maker.open("tool_result", self._place(worker, use.step["iteration"]))
+        result.step["tool"] = ToolCall(name=name, call_id=use.step["tool"].get("call_id", ""))
+        run = call.note = _ToolRun(tool, result)
+        result.emit()
+        return run
+
     def _end_tool(self, run: _ToolRun, error: BaseException | None, arguments: Any) -> None:
         """Close the step of a tool call; or end the run, if that is why the tool came back."""
         self._check()
         step = run.result.step
         if isinstance(error, Stopped | MaxIterationsReached):
-            raise error  # Qwen-Agent would make an ordinary result of it
+            self._ended = error
+            raise Ends(error)  # Qwen-Agent would make an ordinary result of it
         if error is not None:
             step["content"] = _why_failed(error, arguments)
             run.result.close("failed")
@@ -308,41 +593,49 @@ class Watch:
             step["output"] = put_together(step.get("output", {}), output)
         run.result.close()
 
-    def _use_of(self, agent: Any, name: str, arguments: Any, parent_id: str | None) -> OpenStep:
+    def _use_of(self, worker: _Worker, name: str, arguments: Any) -> OpenStep:
         """The `tool_use` of a call: announced by the model, or made now if the agent read it out of a text."""
         text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False, default=str)
-        mine = [entry for entry in self._announced if entry[0] is agent and entry[1].step["tool"]["name"] == name]
-        for entry in mine:
-            if entry[1].step["tool"].get("arguments") == text:
-                mine.insert(0, entry)
-                break
-        if mine:
-            self._announced.remove(mine[0])
-            return mine[0][1]
-        use = self._maker.open("tool_use", self._place(agent, parent_id))
+        with self._lock:
+            mine = [entry for entry in self._announced if entry[0] is worker.task]
+            mine = [entry for entry in mine if entry[1].step["tool"]["name"] == name]
+            same = (entry for entry in mine if entry[1].step["tool"].get("arguments") == text)
+            chosen = next(same, mine[0] if mine else None)
+            if chosen is not None:
+                self._announced.remove(chosen)
+                return chosen[1]
+        use = self._maker.open("tool_use", self._place(worker))
         use.step["tool"] = ToolCall(name=name, arguments=text, call_id=self._maker.call_id())
         use.close()
         return use
 
-    def _parent_of(self, agent: Any) -> str | None:
-        """The tool call within which `agent` works. An agent that was handed the conversation works at top level."""
-        runs = (run for run in reversed(self._open_tools) if run.agent is not agent)
-        enclosing = next(runs, None)
-        return None if enclosing is None else enclosing.result.step["id"]
 
-    def _place(self, agent: Any, parent_id: str | None) -> Place:
-        name = self._name if agent is self._agent else getattr(agent, "name", None) or type(agent).__name__
-        return Place(name, max(self._iteration, 1), parent_id)
+class _Worker(NamedTuple):
+    """An agent at work."""
+
+    agent: Any
+    task: Any
+    """What it is at work on: one agent may work in several threads at once."""
+    parent_id: str | None
+    """The tool call that it works for. An agent that was handed the conversation works at top level."""
 
 
-_tool_run: ContextVar[_ToolRun | None] = ContextVar("reasoning_widget_tool_run", default=None)
+class _Asking:
+    """A model call that was counted."""
+
+    def __init__(self, worker: _Worker, number: int, messages: Any) -> None:
+        self.worker = worker
+        self.number = number
+        self.messages = messages
+        self.is_heard = False
+        """What comes of it is shown, by whoever answers."""
 
 
 class _ToolRun:
     """A tool at work."""
 
-    def __init__(self, agent: Any, result: OpenStep) -> None:
-        self.agent = agent
+    def __init__(self, tool: Any, result: OpenStep) -> None:
+        self.tool = tool
         self.result = result
         self.value: Any = None
         self.told: Any = None
@@ -354,60 +647,39 @@ class _ToolRun:
         self.result.step["output"] = bundle
         self.result.emit()
 
-    @contextlib.contextmanager
-    def observed(self, tool: Any, watch: Watch) -> Iterator[None]:
-        """Within the block, note what `tool.call` returns or raises: Qwen-Agent makes text of both."""
-        if tool is None:
-            yield
-            return
-        token = _tool_run.set(self)
+    def observe(self, call: Callable[[], Any]) -> Any:
+        """Call the tool, and note what it returns or raises: Qwen-Agent makes text of both."""
         try:
-            with hooked(tool, "call", watch, _observe):
-                yield
-        finally:
-            _tool_run.reset(token)
+            self.value = call()
+        except BaseException as error:
+            self.error = error
+            raise
+        self.error = None
+        return self.value
 
 
-def _observe(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-    run = _tool_run.get()
-    if run is None:
-        return original(*args, **kwargs)
-    try:
-        run.value = original(*args, **kwargs)
-    except BaseException as error:
-        run.error = error
-        raise
-    run.error = None
-    run.told = told(run.value)
-    return run.told
+class _Whole:
+    """All that was said until now, where a model yields only what is new."""
+
+    def __init__(self) -> None:
+        self._texts = {"content": "", "reasoning_content": ""}
+
+    def with_delta(self, messages: list[Any]) -> list[dict[str, Any]]:
+        """The messages that say what was said until now, and in `messages`."""
+        for message in messages:
+            for name in self._texts:
+                self._texts[name] += render(field(message, name) or "")[0]
+        return [{"role": "assistant", "function_call": None, **self._texts}]
 
 
-def _agents_in(agent: Any) -> list[Any]:
-    """`agent` and the agents that it, or one of its tools, holds in an attribute, and so on."""
-    from qwen_agent import Agent  # noqa: PLC0415 (heavy)
-
-    found: list[Any] = []
-    look_at = [agent]
-    while look_at:
-        holder = look_at.pop(0)
-        if isinstance(holder, Agent):
-            if any(holder is known for known in found):
-                continue
-            found.append(holder)
-            tools = list(getattr(holder, "function_map", {}).values())
-            look_at += [value for tool in tools for value in _held_by(tool) if isinstance(value, Agent)]
-        look_at += [value for value in _held_by(holder) if isinstance(value, Agent)]
-    return found
-
-
-def _held_by(holder: Any) -> Iterator[Any]:
-    for value in list(getattr(holder, "__dict__", {}).values()):
-        if isinstance(value, dict):
-            yield from value.values()
-        elif isinstance(value, list | tuple):
-            yield from value
-        else:
-            yield value
+def _in_deltas(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
+    """Whether a model was asked to yield only what is new."""
+    if "delta_stream" in kwargs or not args:
+        return bool(kwargs.get("delta_stream"))
+    assert call.function is not None  # noqa: S101 (for the type checker)
+    with contextlib.suppress(TypeError):
+        return bool(inspect.signature(call.function).bind(call.target, *args, **kwargs).arguments.get("delta_stream"))
+    return False
 
 
 def _writes_react(agent: Any) -> bool:
