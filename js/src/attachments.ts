@@ -114,7 +114,7 @@ function tooMany(surplus: readonly File[]): string {
     "A message takes %2 attachments: “%3” was left out.",
     "A message takes %2 attachments: %1 more were left out.",
     surplus.length,
-    MAX_ATTACHMENTS,
+    formatNumber(MAX_ATTACHMENTS),
     first.name,
   );
 }

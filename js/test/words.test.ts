@@ -52,7 +52,7 @@ describe("with translations", () => {
 
   // What comes from the kernel is Greek here: whatever is in Latin letters is ours, and must have been translated.
 
-  it("a live chat says everything in them", () => {
+  it("a live chat says everything in them", async () => {
     provideMarked();
     const store = new Store();
     store.connected(link());
@@ -63,10 +63,12 @@ describe("with translations", () => {
       for (const { text } of store.announcements) announced.add(text);
     }
     store.notice({ type: "error", data: { code: "x", message: "Όχι." } });
+    store.notice({ type: "blob", data: { blob: "b1", value: "AAA=" } });
     store.notice({ type: "model", data: { ...MODEL, state: "missing", total: 491_400_064 } });
     store.moved({ state: "waiting", seconds: 4, reason: "Σιωπή." });
     store.settled();
     for (const id of Object.keys(store.transcript.steps)) store.toggle(id, true);
+    await store.attach([new File(["α"], "β.γ"), new File(["α"], "δ.ε", { type: "image/ζ" }), new File([], "η")]);
     const said = draw((element) => drawChat(element, store));
     said.push(...announced);
     expect(said).toEqual(
@@ -88,6 +90,12 @@ describe("with translations", () => {
         "«Next try in 4 s»",
         "«2 messages wait»",
         "«Download model («491 MB»)»",
+        "«Attach»",
+        "«Attachments»",
+        "«Remove β.γ»",
+        "«“η” is empty.»",
+        "«Show θ.ι»",
+        "««2 bytes», loading …»",
       ]),
     );
     expect(said.filter(isOurs)).toEqual([]);
@@ -204,8 +212,17 @@ const RUN = { enable_reasoning: true, timestamp: 1000 };
 
 const TOOL = { name: "εύρε", arguments: '{"α": {"β": [1, 2]}}', call_id: "c" };
 
+const ATTACHED = { mime: "image/png", bytes: 2, name: "θ.ι" };
+
+const PARTS = [
+  { text: "Γιατί;" },
+  { image: { ...ATTACHED, blob: "b1" } },
+  { image: { ...ATTACHED, blob: "b2" } },
+  { file: { ...ATTACHED, blob: "b3" } },
+];
+
 const EVENTS: Frame[] = [
-  { type: "user_message", data: { id: "m1", content: "Γιατί;", timestamp: 1000, follows: null } },
+  { type: "user_message", data: { id: "m1", content: "Γιατί;", parts: PARTS, timestamp: 1000, follows: null } },
   { type: "run_started", data: { run_id: "r", message_id: "m1", agent_name: "σοφός", ...RUN } },
   ...[
     { type: "thought", content: "Ίσως.", duration: 0.04, usage: { input_tokens: 9, output_tokens: 4 } },

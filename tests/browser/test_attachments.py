@@ -124,6 +124,25 @@ def test_files_are_chosen_sent_and_seen_again_after_a_reload(lab):
     expect(chat.questions).to_contain_text("table.csv")
 
 
+def test_a_notebook_without_a_kernel_shows_them(lab):
+    notebook = lab.open(SEES)
+    chat = notebook.open_chat()
+    chat.choose_files(PLOT, TABLE)
+    chat.ask("What is this?")
+    expect(chat.card("Final answer")).to_contain_text(given(PLOT, TABLE))
+    notebook.wait_for_saved("table.csv")
+    notebook.save()
+    notebook.close()
+
+    saved = lab.open_without_kernel(notebook.path)
+    question = saved.chat(0).questions
+    is_drawn(question.get_by_role("img", name="plot.png"))
+    expect(question).to_contain_text("What is this?")
+    expect(question).to_contain_text("table.csv")
+    saved.page.get_by_role("searchbox", name="Find in the transcript").fill("table.csv")
+    expect(saved.page.get_by_text("1 of")).to_be_visible()
+
+
 def test_the_model_is_shown_the_image(lab, model):
     model.script("", [[say("Six bars.")]])
     chat = lab.open(VISION).open_chat()

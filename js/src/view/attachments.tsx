@@ -163,7 +163,9 @@ function Pictured(props: { attachment: Attachment; children: (picture: VNode) =>
   const [broken, setBroken] = useState(false);
   const content = store.contentOf(attachment);
   if (content === undefined) {
-    return <Named attachment={attachment} note={store.saved ? trans.__("not saved") : trans.__("loading …")} />;
+    const size = formatBytes(attachment.bytes);
+    const note = store.saved ? trans.__("%1, not saved", size) : trans.__("%1, loading …", size);
+    return <Named attachment={attachment} note={note} />;
   }
   if (broken || !IMAGE_TYPES.includes(mime) || !BASE64.test(content)) return <Named attachment={attachment} />;
   return children(
@@ -171,7 +173,7 @@ function Pictured(props: { attachment: Attachment; children: (picture: VNode) =>
       class="rw-thumbnail"
       src={`data:${mime};base64,${content}`}
       alt={name}
-      title={`${name}, ${formatBytes(attachment.bytes)}`}
+      title={trans.__("%1, %2", name, formatBytes(attachment.bytes))}
       draggable={false}
       onError={() => setBroken(true)}
     />,
@@ -185,7 +187,7 @@ function Named({ attachment, note }: { attachment: Attachment; note?: string }):
       <Icon name={kind} />
       <span class="rw-tile-words">
         <span class="rw-tile-name">{name}</span>
-        <span class="rw-tile-size">{note ? `${formatBytes(bytes)}, ${note}` : formatBytes(bytes)}</span>
+        <span class="rw-tile-size">{note ?? formatBytes(bytes)}</span>
       </span>
     </span>
   );
