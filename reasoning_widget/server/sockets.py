@@ -171,7 +171,7 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
                 raise _too_long()
             if too_fast:
                 raise ProtocolError("too_fast", "too many messages: wait a second before you send more")  # noqa: TRY301
-            self._messages.spend(1, now)
+            self._messages.spend(max(1, len(message) // MAX_CLIENT_FRAME_BYTES), now)
             return await self._handled(raw)
         except ProtocolError as error:
             if error.id is None and isinstance(raw, dict) and isinstance(raw.get("id"), str):

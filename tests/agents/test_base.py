@@ -19,7 +19,8 @@ from reasoning_widget.agents.base import (
     current_run,
     entered,
 )
-from reasoning_widget.protocol import Step
+from reasoning_widget.protocol import Part, Step
+from tests.parts import PNG, address
 
 WAIT_S = 30
 
@@ -234,3 +235,54 @@ def test_errors_that_speak_for_themselves_are_shown_as_they_are() -> None:
     assert agent.explain(AgentError("Plug it in.")) == "Plug it in."
     assert "7 model calls" in agent.explain(MaxIterationsReached(7))
     assert "ZeroDivisionError" in agent.explain(ZeroDivisionError("division by zero"))
+
+
+class Told(BaseAgent):
+    """Says what it was asked with."""
+
+    async def run_with_reasoning_stream(
+        self, prompt: str | list[Part], max_iterations: int = 20
+    ) -> AsyncIterator[Step]:
+        yield {"type": "final_answer", "content": f"{prompt!r} {[next(iter(part)) for part in current_run().parts]}"}
+
+
+class TakesParts(Told):
+    takes_parts = True
+
+
+class Blocking(BlockingAgent):
+    def run_blocking(self, prompt: str, max_iterations: int, emit: Callable[[Step], None]) -> None:
+        emit({"type": "final_answer", "content": f"{prompt!r} {[next(iter(part)) for part in current_run().parts]}"})
+
+
+PARTS: list[dict[str, Any]] = [{"text": "look"}, {"image": PNG, "name": "red.png"}]
+
+
+@pytest.mark.parametrize("make", [Told, Blocking])
+async def test_an_agent_that_takes_a_text_is_told_the_names_and_finds_the_parts(make: type[BaseAgent]) -> None:
+    assert await make().run(PARTS) == "'look\\n\\n[image: red.png]' ['text', 'image']"
+    assert await make().run("look") == "'look' []"
+
+
+async def test_an_agent_that_takes_parts_has_them_where_something_is_attached() -> None:
+    sent = [{"text": "look"}, {"image": address(PNG), "name": "red.png"}]
+
+    assert await TakesParts().run(PARTS) == f"{sent!r} ['text', 'image']"
+    assert await TakesParts().run([{"text": "look"}, {"text": "closer"}]) == "'look\\n\\ncloser' []"
+
+
+async def test_a_blocking_agent_is_streamed_with_parts() -> None:
+    steps = [step["content"] async for step in Blocking().run_with_reasoning_stream(PARTS)]
+
+    assert steps == ["'look\\n\\n[image: red.png]' ['text', 'image']"]
+
+
+async def test_a_part_that_is_refused_is_said_before_the_agent_is_asked() -> None:
+    with pytest.raises(ValueError, match=r"none\.png cannot be read"):
+        await Told().run([{"image": "none.png"}])
+
+
+async def test_an_agent_within_a_run_is_asked_with_parts_of_its_own() -> None:
+    """The run's parts stay those of the person."""
+    with entered(RunContext(parts=[{"text": "outer"}])):
+        assert await TakesParts().run(PARTS) == f"{[PARTS[0], {**PARTS[1], 'image': address(PNG)}]!r} ['text']"

@@ -30,6 +30,7 @@ class _Agent(FnCallAgent):  # type: ignore[misc]
     """Qwen-Agent's agent with tools, without its document memory: that would create a folder and parse by itself."""
 
     mem = None
+    is_told_files = True  # see `qwen.attachments`
 
 
 def make_researcher(llm: dict[str, Any], root: Path, *, embedded: bool) -> BaseAgent:

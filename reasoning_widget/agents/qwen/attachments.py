@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from ...parts import content_of
-from ...protocol import Part
+from ...protocol import FilePart, Part
 from ..base import AgentError
 from ..local.paths import cache_folder
 
 _KEPT: Final = 7 * 24 * 3600.0
 """Seconds; what no run was given for so long is deleted when something else is written. A conversation that goes on
 after that has it written again."""
+_MAX_TOLD: Final = 32_000  # code points
 _NO_NAME: Final = re.compile(r'[<>:"|?*#%\x00-\x1f]')
 """What some systems do not allow in a file's name, and what Qwen-Agent takes for a part of an address."""
 _MAX_NAME_BYTES: Final = 240
@@ -30,7 +31,7 @@ def content_for(agent: Any, prompt: str | list[Part]) -> str | list[Any]:
     """The content of the message that asks `agent`.
 
     Args:
-        agent: The `qwen_agent.Agent`.
+        agent: The `qwen_agent.Agent`. One with `is_told_files` is told the text of files, instead of their paths.
         prompt: What it is asked.
 
     Raises:
@@ -48,9 +49,30 @@ def content_for(agent: Any, prompt: str | list[Part]) -> str | list[Any]:
         elif "image" in part:
             image = part["image"] if as_it_is else _path(part["image"], part.get("name", "image"))
             items.append(ContentItem(image=image))
+        elif getattr(agent, "is_told_files", False):
+            items.append(ContentItem(text=_told(part)))
         else:
             items.append(ContentItem(file=_path(part["file"], part["name"])))
     return items
+
+
+def _told(part: FilePart) -> str:
+    """A file for an agent that has nothing to read files with: its text."""
+    text = _text_of(content_of(part["file"]).data)
+    if text is None:
+        return f"\n\n[file: {part['name']}. It is no text, and you cannot read it.]"
+    more = len(text) - _MAX_TOLD
+    rest = f"\n[{more:,} more characters are left out.]" if more > 0 else ""
+    return f"\n\nThe file {part['name']}:\n\n{text[:_MAX_TOLD]}{rest}"
+
+
+def _text_of(data: bytes) -> str | None:
+    """The text in a file of UTF-8; None if it is none."""
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return None
+    return None if "\0" in text else text
 
 
 def _only_looks(agent: Any) -> bool:

@@ -48,3 +48,19 @@ async def test_a_remote_model_is_told_of_the_tools_and_its_answer_is_left_as_it_
     steps = [step async for step in agent.run_with_reasoning_stream("Which colour is the heron?")]
     assert steps[-1]["content"] == "The heron is grey (a.md:1)."
     assert "search_files" in str(scripted_model.wait_for_request().messages)
+
+
+@pytest.mark.parametrize("make", [researcher, assistant])
+async def test_they_are_told_what_is_in_an_attached_text_file(scripted_model, make):
+    files = [
+        {"file": "The heron is grey. 🪶".encode(), "name": "birds.md"},
+        {"file": b"x" * 40_000, "name": "long.txt"},
+        {"file": b"%PDF-1.7\x00\xff", "name": "report.pdf"},
+    ]
+
+    answer = await make(scripted_model.llm()).run([{"text": "Which colour?"}, *files])
+
+    assert answer.startswith("You said: Which colour?\n\nThe file birds.md:\n\nThe heron is grey. 🪶")
+    assert "[8,000 more characters are left out.]" in answer
+    assert "report.pdf" in answer
+    assert "%PDF" not in answer
