@@ -68,6 +68,7 @@ def test_images_and_files_go_with_a_question(server, there, tmp_path):
     file = "data:text/csv;base64 4"
     told = f"look | red.png data:image/png;base64 {len(PNG)} | a.csv {file} | b.csv {file} []\n"
     assert (done.returncode, done.stdout) == (0, told)
+    assert "Attached: red.png, a.csv, b.csv" in done.stderr
     again = run("ask", "--image", "red.png", "--session", session_id, **there)
     assert again.stdout.startswith(f"red.png data:image/png;base64 {len(PNG)} [")
     assert call(server, "GET", f"sessions/{session_id}").json["title"] == "look"
