@@ -221,7 +221,7 @@ class ConvertHandler(_Exporting):
 
 
 class BlobHandler(_Handler):
-    """A MIME value that was too long for its step."""
+    """A MIME value that was too long for its step, or the content of an attachment."""
 
     about_session = True
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..fold import channel_text, is_open
+from ..parts import attachments_of
 from ..protocol import Frame
 
 
@@ -33,12 +34,12 @@ def catalogued(events: list[Frame]) -> dict[str, Any]:
 
 
 def passages_of(event: Frame) -> list[str]:
-    """The texts of an event that a search looks into: questions, and what closed steps say."""
+    """The texts of an event that a search looks into: questions with what is attached, and what closed steps say."""
     data = event["data"]
     if event["type"] == "session_info":
         texts = [data["title"]]
     elif event["type"] == "user_message":
-        texts = [data["content"]]
+        texts = [data["content"], *(attachment["name"] for attachment in attachments_of(data))]
     elif event["type"] == "reasoning_step" and not is_open(data):
         texts = [channel_text(data, "content"), channel_text(data, "arguments"), channel_text(data, "output")]
     else:

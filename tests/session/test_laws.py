@@ -12,6 +12,7 @@ from reasoning_widget.fold import is_open, new_transcript, receive
 from reasoning_widget.protocol import STEP_TYPES
 from reasoning_widget.session.sqlite import SQLiteLog
 from reasoning_widget.session.watcher import Watcher
+from tests.parts import PNG, address
 from tests.session.manual import Clock, ask, open_session
 
 TEXT = st.text(alphabet=st.sampled_from("ab 👩‍\ud83d\ude00𝔘\n$"), max_size=8)
@@ -102,7 +103,9 @@ class World:
 
     def ask(self, reasoning):
         self.count += 1
-        ask(self.session, f"question {self.count}", f"m{self.count}", enable_reasoning=reasoning)
+        text = f"question {self.count}"
+        parts = [{"text": text}, {"image": address(PNG)}]
+        ask(self.session, parts if self.count % 2 else text, f"m{self.count}", enable_reasoning=reasoning)
 
     def current(self):
         run = self.session._run

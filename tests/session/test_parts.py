@@ -233,6 +233,7 @@ async def test_contents_are_kept_once_and_go_with_the_session(tmp_path):
     ask(session, [picture()], "m2")
     parts = [part["image"] for message in session.state["messages"] for part in message["parts"]]
 
+    assert [found["id"] for found in store.search("again.png")["sessions"]] == ["demo"]
     assert len({part["blob"] for part in parts}) == 1
     assert [part["name"] for part in parts] == ["plot.png", "again.png", "plot.png"]
     store.delete("demo")

@@ -121,6 +121,11 @@ def test_what_is_too_large_is_not_even_read(open_chat, tmp_path):
         open_chat().ask([{"file": tmp_path / "long.bin"}])
 
 
+def test_a_device_that_never_ends_is_refused(open_chat):
+    with pytest.raises(ValueError, match=r"zero is 8\.1 MiB large"):
+        open_chat().ask([{"file": "/dev/zero"}])
+
+
 def test_a_chat_on_a_server_sends_them_there(server):
     chat = ReasoningChat(server=server.origin, session_id=new_session(), token=server.token)
     try:
