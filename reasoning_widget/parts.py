@@ -136,7 +136,7 @@ def _as_address(kind: PartKind, value: object, name: str | None) -> tuple[str, s
         content = Content(_guessed(kind, data, name), data)
     else:
         raise ValueError(f"the `{kind}` of a part is a path, bytes or a `data:` address, not {type(value).__name__}")
-    name = name or _usual_name(kind, content.mime)
+    name = plain_name(name or "") or _usual_name(kind, content.mime)
     _check(kind, content, name)
     return f"data:{content.mime};base64,{base64.b64encode(content.data).decode()}", name
 
@@ -238,7 +238,7 @@ def _attachment(kind: PartKind, address: str, name: str | None, blobs: dict[str,
     mime = content.mime
     if kind == "image":
         mime = image_type(content.data) or mime  # cameras and chats name a picture as they like
-    shown = _plain_name(name or "") or _usual_name(kind, mime)
+    shown = plain_name(name or "") or _usual_name(kind, mime)
     _check(kind, Content(mime, content.data), shown)
     encoded = base64.b64encode(content.data).decode()
     sha256 = hashlib.sha256(encode(encoded)).hexdigest()
@@ -246,8 +246,8 @@ def _attachment(kind: PartKind, address: str, name: str | None, blobs: dict[str,
     return {"blob": sha256, "mime": mime, "bytes": len(content.data), "name": shown}
 
 
-def _plain_name(name: str) -> str:
-    """The name of a file without its folder, and without what is no part of a name."""
+def plain_name(name: str) -> str:
+    """The name of a file without its folder, and without what is no part of a name; empty if nothing is left."""
     name = _CONTROL.sub("", re.split(r"[/\\]", name)[-1]).strip()
     if set(name) <= {"."}:
         return ""
@@ -296,7 +296,7 @@ def _content(kind: PartKind, address: str, name: str | None) -> Content:
         return content_of(address)
     except ValueError as error:
         raise ProtocolError(
-            "bad_attachment", f"{kind} {_plain_name(name or '') or '(without a name)'}: {error}"
+            "bad_attachment", f"{kind} {plain_name(name or '') or '(without a name)'}: {error}"
         ) from None
 
 
@@ -354,9 +354,9 @@ def _restored(part: LoggedPart, blob: Callable[[str], Any]) -> Part:
     if not isinstance(content, str):
         return {"text": part_in_words(part)}
     address = f"data:{kept['mime']};base64,{content}"
-    if "image" in part:
-        return {"image": address, "name": kept["name"]}
-    return {"file": address, "name": kept["name"]}
+    kind: PartKind = "image" if "image" in part else "file"
+    name = plain_name(kept["name"]) or kind  # whoever edited an exported session may have written anything
+    return {"image": address, "name": name} if kind == "image" else {"file": address, "name": name}
 
 
 def text_of(parts: Iterable[_AnyPart]) -> str:

@@ -238,7 +238,7 @@ async def test_tools_find_the_parts_in_the_run(model: ScriptedModel) -> None:
 
 def test_files_have_their_names_as_far_as_file_systems_allow(model: ScriptedModel) -> None:
     long = "ä" * 190 + ".txt"
-    parts = [{"text": "?"}, {"file": b"1", "name": "a #1?.txt"}, {"file": b"2", "name": long}]
+    parts: list[dict[str, Any]] = [{"text": "?"}, {"file": b"1", "name": "a #1?.txt"}, {"file": b"2", "name": long}]
 
     asked(FnCallAgent(llm=model.llm()), parts)
 
@@ -247,6 +247,16 @@ def test_files_have_their_names_as_far_as_file_systems_allow(model: ScriptedMode
     assert names[1].endswith("ä.txt")
     assert len(names[1].encode()) <= 255
     assert attachments_folder().stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("name", ["../../out.txt", "/tmp/out.txt", "..\\out.txt", "..", "\0"])
+def test_a_name_leads_to_no_other_folder(model: ScriptedModel, name: str) -> None:
+    turn: Turn = {"prompt": "?", "parts": [{"file": "data:,1", "name": name}], "answer": "", "steps": []}
+
+    asked(FnCallAgent(llm=model.llm()), [{"text": "?"}, {"file": "data:,1", "name": name}], [turn])
+
+    written = [path for path in attachments_folder().parent.rglob("*") if path.is_file()]
+    assert {path.parent.parent for path in written} == {attachments_folder()}
 
 
 def test_what_was_not_used_for_long_is_deleted(model: ScriptedModel) -> None:

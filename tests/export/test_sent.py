@@ -18,6 +18,7 @@ from reasoning_widget.export.notebook import to_notebook
 from reasoning_widget.export.reading import read_session
 from reasoning_widget.export.saved import SavedTranscript, Saver, folded, masked
 from reasoning_widget.fold import Transcript
+from reasoning_widget.parts import attachments_of, restored
 from reasoning_widget.protocol import Attachment
 from reasoning_widget.session.session import Session
 from reasoning_widget.session.sqlite import SQLiteLog
@@ -50,9 +51,7 @@ def saved(session: Session, **limits: int) -> dict[str, Any]:
 
 def attachments(file: dict[str, Any]) -> list[Attachment]:
     messages = [event["data"] for event in file["events"] if event["type"] == "user_message"]
-    return [
-        part.get("image") or part.get("file") for message in messages for part in message["parts"] if "text" not in part
-    ]
+    return [each for message in messages for each in attachments_of(message)]
 
 
 PROMPT = [
@@ -200,6 +199,19 @@ async def test_what_somebody_wrote_in_the_place_of_an_image_is_not_shown():
 
     assert "script" not in page
     assert "[image: red.png]" in page
+
+
+async def test_a_name_that_somebody_wrote_into_a_file_has_no_folder():
+    log = SQLiteLog()
+    file: Any = json.loads(json.dumps(complete_file(played(PROMPT, log=log).state, log)))
+    for event in file["events"]:
+        for each in attachments_of(event["data"]):
+            each["name"] = "../../a.txt"
+
+    read = read_session(file).file
+    (message,) = folded(read)["messages"]
+
+    assert [part.get("name") for part in restored(message["parts"], read["blobs"].__getitem__)][1::2] == ["a.txt"] * 2
 
 
 async def test_a_picture_s_name_ends_no_markup():

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from ...parts import content_of
+from ...parts import content_of, plain_name
 from ...protocol import FilePart, Part
 from ..base import AgentError
 from ..local.paths import cache_folder
@@ -148,6 +148,6 @@ def _delete_old(root: Path) -> None:
 
 
 def _file_name(name: str) -> str:
-    stem, ending = os.path.splitext(_NO_NAME.sub("_", name).strip() or "file")  # noqa: PTH122 (it is no path yet)
+    stem, ending = os.path.splitext(_NO_NAME.sub("_", plain_name(name)) or "file")  # noqa: PTH122 (it is no path yet)
     room = _MAX_NAME_BYTES - len(ending.encode())
     return stem.encode()[: max(1, room)].decode(errors="ignore") + ending
