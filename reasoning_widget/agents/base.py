@@ -242,6 +242,12 @@ class BaseAgent(ABC):
                     answer = step["content"]
         return answer
 
+    def used_by(self, user: object) -> None:  # noqa: B027 (most agents have nothing to keep)
+        """`user`, such as a chat, may ask the agent from now on. What it starts is kept for as long as a user is there.
+
+        Nothing, for an agent that starts nothing that would outlive a run.
+        """
+
     def explain(self, error: BaseException) -> str:
         """Say to the person what went wrong, and what to do about it. Keys never appear in it."""
         from .errors import redact  # noqa: PLC0415 (it is made of this module)

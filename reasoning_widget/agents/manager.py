@@ -93,6 +93,15 @@ class AgentManager(LoggingConfigurable):
         """Give agents that take an `llm` this Qwen-Agent model configuration."""
         self._llm = llm
 
+    def close(self) -> None:
+        """Nobody asks through this manager any more: what agents have started for it, such as MCP servers, ends.
+
+        What others use, too, goes on.
+        """
+        servers = sys.modules.get(f"{__package__}.qwen.mcp_servers")
+        if servers is not None:
+            servers.release(self)
+
     def check(self, name: str) -> None:
         """Make sure there is an agent of that name, without making it.
 
@@ -141,6 +150,7 @@ class AgentManager(LoggingConfigurable):
         except TypeError as error:
             raise AgentError(f'The agent "{name}" cannot be used. {error}') from error
         agent.name = name  # its steps show the name it was asked by
+        agent.used_by(self)
         return agent
 
 

@@ -115,6 +115,7 @@ class _Worker:
             self._send({"type": "ready"})
             await self._ended.wait()
             self._ended.clear()
+        await asyncio.to_thread(self._agents.close)
         _end()
 
     async def _is_clean(self, threads: int) -> bool:

@@ -152,6 +152,7 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
             self._agents.check(agent)
             return agent
         wrapped = as_agent(agent)
+        wrapped.used_by(self._agents)
         self._agents.register(wrapped.name, lambda: wrapped, wrapped.description)
         return wrapped.name
 
@@ -175,6 +176,7 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
         if hasattr(self, "_link"):
             with contextlib.suppress(RuntimeError):  # the interpreter ends, and the loop has
                 on_loop(self._close_on_loop)
+            self._agents.close()
 
     def _close_on_loop(self) -> None:
         self._refreshing.cancel()
@@ -189,6 +191,7 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
             for view in self._views:
                 view.refresh()
             self._close_on_loop()
+        self._agents.close()
 
     # The comm
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 from ...protocol import Part, Step
 from ..base import BlockingAgent, current_run
 from ..errors import explain
-from . import hooks
+from . import hooks, mcp_servers
 from .attachments import content_for
 from .connections import client_options
 from .history import earlier_messages
@@ -38,6 +39,7 @@ class QwenAgent(BlockingAgent):
         self._made: Any = agent if made else None
         self._make: Callable[[], Any] = agent
         self._lock = threading.Lock()
+        self._users: weakref.WeakSet[object] = weakref.WeakSet()
         own_name = getattr(agent, "name", None) or getattr(agent, "__name__", None) or type(agent).__name__
         self.name = name or own_name
         self.description = description if description is not None else getattr(agent, "description", None) or ""
@@ -68,7 +70,14 @@ class QwenAgent(BlockingAgent):
         agent, run = self.agent, current_run()
         asked = Message(role=USER, content=content_for(agent, prompt))
         messages = [*earlier_messages(run.history, agent, self.name), asked]
-        Watch(agent, self.name, run, max_iterations, emit).work(messages)
+        with mcp_servers.used(agent, self._users):
+            Watch(agent, self.name, run, max_iterations, emit).work(messages)
+
+    def used_by(self, user: object) -> None:
+        """See `BaseAgent.used_by`. The MCP servers of its tools end with their last user."""
+        self._users.add(user)
+        if self._made is not None:
+            mcp_servers.hold(self._made, user)
 
     def explain(self, error: BaseException) -> str:
         """See `BaseAgent.explain`."""

@@ -34,6 +34,9 @@ def import_qwen_agent() -> Any:
     """
     package = _imported()
     from ..local import chat  # noqa: F401, PLC0415 (registers the model; outside the lock, which it comes for itself)
+    from .mcp_servers import mend  # noqa: PLC0415 (it needs this module)
+
+    mend()
 
     return package
 

@@ -27,6 +27,7 @@ from .connections import ModelConnections
 from .hooks import Call
 from .limits import with_limit
 from .marks import split_thoughts
+from .mcp_servers import told_of_failure
 from .model_seams import model_seams
 from .points import AGENT, TOOL, patches, reached_by_its_class
 from .reported import Reported, field
@@ -537,7 +538,7 @@ class Watch:
             run.error = AgentError(_unknown_tool(tool_name, tools))
         run.value = value if run.value is None else run.value
         self._end_tool(run, run.error, tool_args)
-        return redact(value) if run.error is not None and isinstance(value, str) else value
+        return told_of_failure(run.error, value) if run.error is not None and isinstance(value, str) else value
 
     def _call(self, call: Call, *args: Any, **kwargs: Any) -> Any:
         """A tool is called: by what calls tools for an agent, by the agent itself, or by another tool."""
