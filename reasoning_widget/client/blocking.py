@@ -159,6 +159,11 @@ class BlockingChat:
         return self._read(lambda chat: chat.runs)
 
     @property
+    def messages(self) -> list[JSON]:
+        """Every prompt of the conversation, in order, as plain data."""
+        return self._read(lambda chat: chat.messages)
+
+    @property
     def requests(self) -> list[JSON]:
         """What agents have asked and nobody has answered yet."""
         return self._read(lambda chat: chat.requests)

@@ -225,6 +225,11 @@ class Chat:
         return copy.deepcopy(self.state["runs"])
 
     @property
+    def messages(self) -> list[JSON]:
+        """Every prompt of the conversation, in order, as plain data. `value` fetches what is attached, in `parts`."""
+        return copy.deepcopy(self.state["messages"])
+
+    @property
     def requests(self) -> list[JSON]:
         """What agents have asked and nobody has answered yet."""
         return [copy.deepcopy(each) for each in self.state["requests"].values() if each["closed"] is None]

@@ -354,7 +354,7 @@ class Session:
 
     def _chat(self, message_id: str, payload: JSON) -> None:
         try:
-            said = accepted(clean_json(payload["message"]))
+            said = accepted(_cleaned(payload["message"]))
         except ProtocolError as error:
             error.id = message_id
             raise
@@ -632,6 +632,13 @@ class Session:
     def _save_open_text(self) -> None:
         self._open_text_timer = None
         self._record.save_open_text()
+
+
+def _cleaned(message: str | list[JSON]) -> str | list[Any]:
+    """A prompt without what no UTF-8 can hold, and without what parts have besides texts."""
+    if isinstance(message, str):
+        return clean_text(message)
+    return [{name: clean_text(value) for name, value in part.items() if isinstance(value, str)} for part in message]
 
 
 def _logged(said: Accepted) -> JSON:

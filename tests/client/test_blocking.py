@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import signal
 import subprocess
@@ -35,6 +36,17 @@ def test_a_script_asks_and_reads_along(server):
             chat.ask(" ", agent="echo").answer()
     with pytest.raises(Disconnected, match="left"):
         chat.ask("hello?")
+
+
+def test_a_script_sends_a_file_and_has_it_again(server, tmp_path):
+    (tmp_path / "table.csv").write_text("a,b\n")
+    with at(server) as chat:
+        answer = chat.ask([{"text": "look"}, {"file": tmp_path / "table.csv"}], agent="looks").answer()
+        assert answer.text == "look | table.csv data:text/csv;base64 4 []"
+        (message,) = chat.messages
+        attachment = message["parts"][1]["file"]
+        assert (attachment["name"], attachment["bytes"]) == ("table.csv", 4)
+        assert base64.b64decode(chat.value(attachment["blob"])) == b"a,b\n"
 
 
 def test_leaving_the_loop_stops_the_run(server):

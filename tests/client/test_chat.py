@@ -61,7 +61,7 @@ async def test_images_and_files_are_sent_and_can_be_had_again(server, tmp_path):
     assert answer.text == f"{seen} []"
 
     async with at(server, session_id) as chat:
-        image, file = (part.get("image") or part.get("file") for part in chat.state["messages"][0]["parts"][1:])
+        image, file = (part.get("image") or part.get("file") for part in chat.messages[0]["parts"][1:])
         assert base64.b64decode(await chat.value(image["blob"])) == PNG
         assert base64.b64decode(await chat.value(file["blob"])) == bytes(MAX_FILE_BYTES)
         with pytest.raises(KeyError):

@@ -72,6 +72,20 @@ async def test_without_a_text_the_names_are_the_content():
     assert session.state["messages"][0]["content"] == session.state["title"] == "plot.png, table.csv"
 
 
+async def test_what_no_text_can_hold_is_replaced_and_unknown_fields_are_dropped():
+    session, _ = open_session()
+    deep: Any = None
+    for _ in range(5_000):
+        deep = [deep]
+
+    (reply,) = ask(session, [{"text": "lone \ud800", "more": deep}, {**picture(name="\udfff.png"), "more": 1}], "m1")
+
+    assert reply["type"] == "ack"
+    text, image = session.state["messages"][0]["parts"]
+    assert text == {"text": "lone \ufffd"}
+    assert image["image"]["name"] == "\ufffd.png"
+
+
 async def test_parts_that_are_all_text_are_a_text():
     session, runner = open_session()
 
