@@ -384,6 +384,8 @@ class StepBuffer:
             if self._closed:
                 raise Stopped
             first = not self._steps
+            if copy["type"] == "final_answer" and self._steps.get(key, copy)["type"] != "final_answer":
+                del self._steps[key]  # what turns out to be the answer comes after all that seemed to follow it
             self._steps[key] = copy
         if first:
             self._notify()

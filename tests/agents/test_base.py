@@ -145,6 +145,15 @@ def test_a_buffer_keeps_the_newest_snapshot_in_the_order_of_first_ones() -> None
     assert len(woken) == 2
 
 
+def test_what_turns_out_to_be_the_answer_comes_after_what_seemed_to_follow_it() -> None:
+    buffer = StepBuffer(lambda: None)
+    buffer.put({"type": "thought", "content": "It is so.", "id": "1"})
+    buffer.put({"type": "thought", "content": "That will do.", "id": "2"})
+    buffer.put({"type": "final_answer", "content": "It is so.", "id": "1"})
+
+    assert [step["content"] for step in buffer.drain()] == ["That will do.", "It is so."]
+
+
 def test_a_buffer_is_not_changed_through_the_step_that_was_put() -> None:
     buffer = StepBuffer(lambda: None)
     step = text("as it was")

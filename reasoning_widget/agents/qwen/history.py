@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from ..base import Turn
 from .attachments import content_for
+from .steps import OWN_CALL
 
 _NO_ANSWER = "(no answer)"
 _NO_RESULT = "(no result: the call was stopped)"
@@ -103,7 +104,8 @@ def _calls(steps: _Steps) -> Iterator[_Call]:
     for step in steps:
         tool = step.get("tool") or {}
         call_id = tool.get("call_id")
-        result = results.pop(call_id, None) if step["type"] == "tool_use" and call_id else None
+        known = step["type"] == "tool_use" and call_id and not call_id.startswith(OWN_CALL)
+        result = results.pop(call_id, None) if known else None
         if result is not None:
             text = result["content"] or ("" if result.get("status") == "done" else _NO_RESULT)
             short = hashlib.sha256(str(call_id).encode()).hexdigest()[:_CALL_ID_LENGTH]

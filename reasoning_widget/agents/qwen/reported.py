@@ -45,30 +45,47 @@ class Reported:
         self._announce = announce
         self._whole = 0
         """How many of the messages are dealt with: they grow no more."""
+        self._complete: dict[int, str] = {}
+        """Those, by their places."""
+        self._written: list[str] = []
+        """What models have written, as they wrote it."""
         self._matched: set[str] = set()
         """The ids of the calls and results that were seen and, later, reported."""
         self._growing: ModelCall | None = None
 
+    def model_wrote(self, texts: list[str]) -> None:
+        """A model has written that at top level: it was shown, but not always as it stands."""
+        self._written += texts
+
     def heard(self, messages: list[Any]) -> None:
         """The agent has yielded `messages`: all that it has to say until now. The newest is the last, and may grow."""
-        self._whole = min(self._whole, max(len(messages) - 1, 0))  # it began anew
+        self._whole = min(self._whole, len(messages))  # fewer: it began anew
+        if self._whole and self._whole == len(messages) and self._complete[self._whole - 1] != repr(messages[-1]):
+            self._whole -= 1
         while self._whole < len(messages):
             message = messages[self._whole]
             is_last = self._whole == len(messages) - 1
             if is_last and field(message, "role") == "assistant":
-                if not self._candidates.asked and (self._growing is not None or not self._is_known(message)):
+                if self._may_grow(message):
                     self._grow(message)
                 return
-            self._whole += 1
             self._show(message)
 
-    def finish(self, messages: list[Any]) -> None:
-        """There is no more."""
-        self.heard(messages)
-        self.something_follows()
+    def finish(self, messages: list[Any], *, but_last: bool = False) -> None:
+        """The messages are complete.
 
-    def something_follows(self) -> None:
-        """What grows is complete."""
+        Args:
+            messages: All that the agent has yielded until now.
+            but_last: The last is the answer, and is shown as such.
+        """
+        self.heard(messages)
+        if self._whole < len(messages) and (self._growing is not None or not but_last):
+            self._show(messages[self._whole], is_last=True)
+
+    def _may_grow(self, message: Any) -> bool:
+        return not self._candidates.asked and (self._growing is not None or not self._is_known(message))
+
+    def _close_growing(self) -> None:
         growing, self._growing = self._growing, None
         said = growing.finish() if growing is not None else None
         if said is not None:
@@ -80,14 +97,16 @@ class Reported:
             self._growing = ModelCall(self._maker, self._place(message), self._announce)
         self._growing.update([message])
 
-    def _show(self, message: Any) -> None:
-        """Show a message that is complete, unless it was seen."""
+    def _show(self, message: Any, *, is_last: bool = False) -> None:
+        """Show the next message, which is complete, unless it was seen."""
+        self._complete[self._whole] = repr(message)
+        self._whole += 1
         role = field(message, "role")
         if role == "assistant":
             if self._growing is not None:
                 self._growing.update([message])
-                self.something_follows()
-            elif not self._is_known(message):
+                self._close_growing()
+            elif not self._is_known(message, loosely=is_last):
                 self._candidates.something_follows()
                 call = ModelCall(self._maker, self._place(message), self._announce)
                 call.beside_others()  # it is not the last
@@ -102,7 +121,7 @@ class Reported:
         name = str(field(message, "name") or "")
         if self._match("tool_result", name, None):
             return
-        self.something_follows()
+        self._close_growing()
         result = self._maker.open("tool_result", self._place(message))
         result.step["content"], output = render(field(message, "content"))
         result.step["tool"] = ToolCall(name=name, call_id=self._call_of(name) or self._maker.call_id())
@@ -118,22 +137,28 @@ class Reported:
         uses = (step["tool"].get("call_id") for step in steps if step["type"] == "tool_use")
         return next((call_id for call_id in uses if call_id not in answered), None)
 
-    def _is_known(self, message: Any) -> bool:
-        """Whether what the message says was seen."""
+    def _is_known(self, message: Any, *, loosely: bool = False) -> bool:
+        """Whether what the message says was seen.
+
+        Args:
+            message: The message.
+            loosely: It may still grow: it is enough that any of it was seen.
+        """
         if field(message, "function_call"):
             return self._find("tool_use", _name_of(message), _arguments_of(message)) is not None
         contents = (field(message, "reasoning_content"), field(message, "content"))
         texts = [text for content in contents if content and (text := render(content)[0].strip())]
-        return all(self._is_text_known(text) for text in texts) if self._candidates.asked else not texts
+        return all(self._is_text_known(text, loosely) for text in texts) if self._candidates.asked else not texts
 
-    def _is_text_known(self, text: str) -> bool:
+    def _is_text_known(self, text: str, loosely: bool) -> bool:
         """Whether it was seen, or made of what was seen: some agents put all into one text."""
-        pieces = [piece for step in self._shown() for piece in (step["content"], _arguments_in(step)) if piece.strip()]
-        if any(text in piece for piece in pieces):
+        steps = [piece for step in self._shown() for piece in (step["content"], _arguments_in(step))]
+        pieces = [piece.strip() for piece in (*steps, *self._written) if piece.strip()]
+        if any(text in piece or (loosely and piece in text) for piece in pieces):
             return True
         rest = text
         for piece in sorted(pieces, key=len, reverse=True):
-            rest = rest.replace(piece.strip(), "")
+            rest = rest.replace(piece, "")
         return len(rest) <= len(text) * _MADE_UP
 
     def _match(self, kind: str, name: str, arguments: str | None) -> bool:

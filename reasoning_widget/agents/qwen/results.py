@@ -67,6 +67,8 @@ def shown(value: Any) -> tuple[str, dict[str, Any] | None]:
         return value, _pictures_named_in(value) or None
     if _is_content(value):
         return render(value)
+    if _is_found(value):
+        return "\n\n".join("\n\n".join([source["url"], *source["text"]]) for source in value), None
     return json.dumps(value, ensure_ascii=False, indent=2, default=str), None
 
 
@@ -241,6 +243,20 @@ def _is_content(value: Any) -> bool:
     from qwen_agent.llm.schema import ContentItem  # noqa: PLC0415 (heavy)
 
     return isinstance(value, list) and bool(value) and all(isinstance(item, ContentItem) for item in value)
+
+
+def _is_found(value: Any) -> bool:
+    """Whether it is what Qwen-Agent's retrieval has found: texts, and where they are from."""
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(item, dict) and item.keys() == {"url", "text"} for item in value)
+        and all(isinstance(item["url"], str) and _is_texts(item["text"]) for item in value)
+    )
+
+
+def _is_texts(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
 def _is_json(value: Any) -> bool:

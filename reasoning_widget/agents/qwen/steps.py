@@ -19,7 +19,11 @@ from .chunks import EndReason
 from .marks import split_thoughts
 from .results import render
 
-_FINAL_ANSWER = "Final Answer:"
+_THOUGHT, _ACTION, _FINAL_ANSWER = "Thought:", "\nAction:", "Final Answer:"
+
+
+OWN_CALL = "own-"
+"""The ids of tool calls begin with it that an agent makes without its model: no model is told of them."""
 
 
 class OpenStep:
@@ -80,9 +84,9 @@ class StepMaker:
             step["parent_id"] = place.parent_id
         return OpenStep(step, self._emit)
 
-    def call_id(self) -> str:
+    def call_id(self, prefix: str = "") -> str:
         """An id for a tool call: the models' own are often all the same."""
-        return f"{self._token}-{next(self._number)}"
+        return f"{prefix}{self._token}-{next(self._number)}"
 
 
 @dataclass
@@ -179,6 +183,11 @@ class ModelCall:
         self._nested = True
 
     @property
+    def texts(self) -> list[str]:
+        """What the model has written, as it wrote it."""
+        return [text for message in self._messages if (text := render(_field(message, "content") or "")[0].strip())]
+
+    @property
     def said_something(self) -> bool:
         """Whether there is any step."""
         return bool(self._open)
@@ -259,9 +268,13 @@ class ModelCall:
         self._show_text(kind, text, output, goes_on=goes_on)
 
     def _show_react(self, text: str, *, is_last: bool) -> None:
+        if is_last and not self._ended:
+            text = _without_start_of(text, _ACTION, _FINAL_ANSWER)
         before, mark, answer = text.partition(_FINAL_ANSWER)
-        thought, action, _ = before.partition("\nAction:")
-        thought = thought.strip().removeprefix("Thought:").lstrip()
+        thought, action, _ = before.partition(_ACTION)
+        thought = thought.strip().removeprefix(_THOUGHT).lstrip()
+        if _THOUGHT.startswith(thought):
+            thought = ""
         undecided = is_last and not mark and not action and not self._nested
         self._show_text("final_answer" if undecided else "thought", thought, None, goes_on=is_last and not mark)
         if mark:
@@ -347,6 +360,14 @@ class ModelCall:
             known.step["type"] = "thought" if known.step["type"] == "final_answer" else known.step["type"]
             known.step["content"] = ""
             known.close()
+
+
+def _without_start_of(text: str, *marks: str) -> str:
+    """`text` without an end that may be the beginning of a mark: it would only be taken back."""
+    longest = max(
+        (length for mark in marks for length in range(1, len(mark)) if text.endswith(mark[:length])), default=0
+    )
+    return text[: len(text) - longest]
 
 
 def _size(message: Any) -> tuple[int, ...]:

@@ -32,7 +32,7 @@ from .model_seams import model_seams
 from .points import AGENT, TOOL, patches, reached_by_its_class
 from .reported import Reported, field
 from .results import render, shown, told
-from .steps import ModelCall, OpenStep, Place, StepMaker
+from .steps import OWN_CALL, ModelCall, OpenStep, Place, StepMaker
 
 _NO_ANSWER = "The model ended without an answer. Ask again, in other words, or ask another model."
 _ENDS_WITHOUT_ANSWER: dict[EndReason, str] = {
@@ -163,7 +163,7 @@ class Watch:
             MaxIterationsReached: The agent gave up after a tool call.
             AgentError: There is no answer.
         """
-        self._reported.finish(self._response)
+        self._reported.finish(self._response, but_last=True)
         last = self._response[-1] if self._response else None
         text, output = _answer_of(last)
         chosen = self._candidates.choose(text)
@@ -229,6 +229,11 @@ class Watch:
             except Stopped as stopped:
                 self._ended = self._ended or stopped
                 raise Ends(stopped) from None
+
+    def _something_follows(self) -> None:
+        """Something begins at top level: what the agent has yielded until now is complete."""
+        if not self._candidates.awaited:
+            self._reported.finish(self._response)
 
     def _announce_own(self, use: OpenStep) -> None:
         """The agent that was asked reports a tool call itself: it may make it now."""
@@ -399,7 +404,7 @@ class Watch:
             react=_writes_react(worker.agent),
         )
         if worker.parent_id is None:
-            self._reported.something_follows()
+            self._something_follows()
             self._candidates.begin(call)
         return call
 
@@ -469,6 +474,7 @@ class Watch:
             with self._lock:
                 self._in_vain.append((asking.worker.task, repr(asking.messages)))
         if asking.worker.parent_id is None:
+            self._reported.model_wrote(call.texts)
             self._candidates.end(call, said)
 
     def _steer(
@@ -567,9 +573,9 @@ class Watch:
         self._check()
         worker = self._worker(call)
         if worker.parent_id is None:
-            self._reported.something_follows()
+            self._something_follows()
             self._candidates.something_follows()
-        use = self._use_of(worker, name, arguments)
+        use = self._use_of(worker, name, arguments, OWN_CALL if call.name == "call" else "")
         result = self._maker.open("tool_result", self._place(worker, use.step["iteration"]))
         result.step["tool"] = ToolCall(name=name, call_id=use.step["tool"].get("call_id", ""))
         run = call.note = _ToolRun(tool, result)
@@ -594,7 +600,7 @@ class Watch:
             step["output"] = put_together(step.get("output", {}), output)
         run.result.close()
 
-    def _use_of(self, worker: _Worker, name: str, arguments: Any) -> OpenStep:
+    def _use_of(self, worker: _Worker, name: str, arguments: Any, prefix: str) -> OpenStep:
         """The `tool_use` of a call: announced by the model, or made now if the agent read it out of a text."""
         text = arguments if isinstance(arguments, str) else json.dumps(arguments, ensure_ascii=False, default=str)
         with self._lock:
@@ -606,7 +612,7 @@ class Watch:
                 self._announced.remove(chosen)
                 return chosen[1]
         use = self._maker.open("tool_use", self._place(worker))
-        use.step["tool"] = ToolCall(name=name, arguments=text, call_id=self._maker.call_id())
+        use.step["tool"] = ToolCall(name=name, arguments=text, call_id=self._maker.call_id(prefix))
         use.close()
         return use
 
