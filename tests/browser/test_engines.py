@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from tests.browser.conftest import ARTIFACTS
 from tests.browser.engines import Engine, Firefox, WebKit
 from tests.browser.sidebar import Sidebar
+from tests.browser.test_attachments import PLOT, SEES, given
 from tests.scripted_model import call, say, think
 
 RESEARCHER = 'from reasoning_widget import ReasoningChat\n\nReasoningChat(agent="researcher")'
@@ -169,3 +171,29 @@ def test_the_sidebar_shows_the_same_cards_and_finds_them_again(lab, engine, mode
     engine.wait_for(f"{named}.length === 2")
     press(engine, f"{PANEL} .rw-lab-session .rw-lab-open")
     assert cards_in(engine, PANEL) == in_chromium
+
+
+_DROP = """(base64 => {
+    const bytes = Uint8Array.from(atob(base64), character => character.charCodeAt(0));
+    const dataTransfer = new DataTransfer();
+    dataTransfer.items.add(new File([bytes], "plot.png", { type: "image/png" }));
+    const chat = document.querySelector(".jp-Notebook .rw-chat");
+    chat.dispatchEvent(new DragEvent("drop", { dataTransfer, bubbles: true, cancelable: true }));
+})"""
+
+
+def test_an_image_is_dropped_sent_and_shown_in_full_size(lab, engine, pictures):
+    engine.goto(lab.address(lab.write(SEES), "engine"))
+    engine.wait_for(_READY)
+    command(engine, "notebook:run-cell")
+    engine.wait_for("document.querySelector('.rw-message') !== null")
+    engine.evaluate(f"{_DROP}({base64.b64encode(PLOT['buffer']).decode()!r})")
+    engine.wait_for("document.querySelector('[aria-label=\"Remove plot.png\"]') !== null")
+    engine.type(".rw-message", "What is this?\n")
+
+    answer = "document.querySelector('article[data-step-type=final_answer]')?.innerText ?? ''"
+    engine.wait_for(f"({answer}).includes('plot.png')")
+    assert given(PLOT).search(engine.evaluate(answer))
+    press(engine, ".rw-question .rw-enlarge")
+    shown = "document.querySelector('dialog[open] img')"
+    engine.wait_for(f"{shown}?.naturalWidth === 480 && {shown}.getBoundingClientRect().width >= 480")
