@@ -1,5 +1,5 @@
 import type { ComponentChildren, TargetedMouseEvent, VNode } from "preact";
-import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { type Attachment, IMAGE_TYPES } from "../attachments.ts";
 import { trans } from "../words.ts";
 import { Button } from "./button.tsx";
@@ -162,16 +162,21 @@ function Pictured(props: { attachment: Attachment; children: (picture: VNode) =>
   const store = useStore(`blob:${blob}`);
   const [broken, setBroken] = useState(false);
   const content = store.contentOf(attachment);
+  // Once for each image, and not for each key that is pressed: it may have millions of characters.
+  const source = useMemo(
+    () => (IMAGE_TYPES.includes(mime) && BASE64.test(content ?? "") ? `data:${mime};base64,${content}` : null),
+    [mime, content],
+  );
   if (content === undefined) {
     const size = formatBytes(attachment.bytes);
     const note = store.saved ? trans.__("%1, not saved", size) : trans.__("%1, loading …", size);
     return <Named attachment={attachment} note={note} />;
   }
-  if (broken || !IMAGE_TYPES.includes(mime) || !BASE64.test(content)) return <Named attachment={attachment} />;
+  if (broken || source === null) return <Named attachment={attachment} />;
   return children(
     <img
       class="rw-thumbnail"
-      src={`data:${mime};base64,${content}`}
+      src={source}
       alt={name}
       title={trans.__("%1, %2", name, formatBytes(attachment.bytes))}
       draggable={false}

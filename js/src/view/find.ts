@@ -1,7 +1,7 @@
 // Finding words in a transcript that is read: only the cards and questions that have them are shown, open, and the words
 // are marked. Nothing in the page is changed for the marks, and what the reader had folded is as before afterwards.
 
-import { attachmentsOfMessage } from "../attachments.ts";
+import { attachmentsOfMessage, textOfMessage } from "../attachments.ts";
 import { channelText, type Step } from "../protocol/fold.ts";
 import type { Store } from "../store.ts";
 
@@ -16,8 +16,10 @@ export function matching(store: Store, words: string): Set<string> | null {
   const { steps, messages } = store.transcript;
   const found = new Set<string>();
   for (const message of messages) {
-    const names = attachmentsOfMessage(message).map(({ name }) => name);
-    if ([message.content, ...names].join("\n").toLowerCase().includes(wanted)) found.add(message.id);
+    // An image that is shown has no name to be seen.
+    const named = attachmentsOfMessage(message).filter((each) => each.kind === "file" || !store.contentOf(each));
+    const texts = [textOfMessage(message), ...named.map(({ name }) => name)];
+    if (texts.join("\n").toLowerCase().includes(wanted)) found.add(message.id);
   }
   for (const [id, step] of Object.entries(steps)) if (textOf(step).toLowerCase().includes(wanted)) found.add(id);
   return found;

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Frame } from "../../src/protocol/frames.ts";
-import { readSession, savedStore } from "../../src/transport/saved.ts";
+import { readSession, type SavedSession, savedStore } from "../../src/transport/saved.ts";
+import { matching } from "../../src/view/find.ts";
 import { drawSaved } from "../../src/view/saved.tsx";
 import { Page, SESSION, started } from "../page.ts";
 
@@ -248,12 +249,15 @@ describe("a question", () => {
 });
 
 describe("what is saved", () => {
-  const draw = (parts: unknown, blobs: object = {}): HTMLElement => {
+  const read = (parts: unknown, blobs: object): SavedSession => {
     const events = [
       { type: "user_message", data: { id: "m", content: "Why?", parts } },
       { type: "run_started", data: { run_id: "r", message_id: "m" } },
     ];
-    const session = readSession({ format: "reasoning-widget.session", version: 1, session_id: "s", events, blobs });
+    return readSession({ format: "reasoning-widget.session", version: 1, session_id: "s", events, blobs });
+  };
+  const draw = (parts: unknown, blobs: object = {}): HTMLElement => {
+    const session = read(parts, blobs);
     const element = document.createElement("div");
     drawSaved(element, savedStore(session, true), session);
     return element.querySelector("[role=group]") as HTMLElement;
@@ -266,6 +270,12 @@ describe("what is saved", () => {
 
   it("names those that it does not hold", async () => {
     expect(draw([{ text: "Why?" }, image(), table]).textContent).toBe("Why?plot.png8 bytes, not saveda.csv1 byte");
+  });
+
+  it("is found by the names that are shown", () => {
+    const store = savedStore(read([{ text: "Why?" }, image(), image("b3", "photo.png"), table], { b1: BASE64 }), true);
+    const found = ["why", "a.csv", "photo", "plot"].map((words) => matching(store, words)?.size);
+    expect(found).toEqual([1, 1, 1, 0]);
   });
 
   it.each([
