@@ -165,9 +165,9 @@ class Storyteller(Agent):  # type: ignore[misc]
     """Made as `visual_storytelling` of Qwen-Agent's examples is: one looks, the other writes."""
 
     def __init__(self, sees: Any, writes: Any) -> None:
-        super().__init__(llm=writes)
+        super().__init__()
         self.image_agent = Assistant(llm=sees)
-        self.writing_agent = Assistant(llm=writes)
+        self.others = {"writers": [Assistant(llm=writes)]}
 
     def _run(self, messages: list[Message], lang: str = "en", **kwargs: Any) -> Iterator[list[Message]]:
         assert isinstance(messages[-1]["content"], list)
@@ -179,7 +179,7 @@ class Storyteller(Agent):  # type: ignore[misc]
             yield response + rsp
         response += rsp
         new += [*rsp, Message("user", "Write a story about it.")]
-        for rsp in self.writing_agent.run(new, lang=lang):
+        for rsp in self.others["writers"][0].run(new, lang=lang):
             yield response + rsp
 
 

@@ -9,7 +9,7 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -86,18 +86,24 @@ def _only_looks(agent: Any) -> bool:
     return sees and not any(getattr(each, "function_map", None) for each in agents)
 
 
-def _all_in(agent: Any, seen: set[int]) -> Iterator[Any]:
-    """`agent`, and the agents that it is made of; without those that only look things up in files."""
+def _all_in(value: Any, seen: set[int]) -> Iterator[Any]:
+    """The agents in `value` and those that they are made of; without those that only look things up in files."""
     from qwen_agent import Agent  # noqa: PLC0415 (heavy)
     from qwen_agent.memory import Memory  # noqa: PLC0415 (heavy)
 
-    if not isinstance(agent, Agent) or isinstance(agent, Memory) or id(agent) in seen:
+    if id(value) in seen:
         return
-    seen.add(id(agent))
-    yield agent
-    for value in vars(agent).values():
-        for each in value if isinstance(value, list | tuple) else [value]:
-            yield from _all_in(each, seen)
+    seen.add(id(value))
+    inside: Iterable[Any] = ()
+    if isinstance(value, Agent) and not isinstance(value, Memory):
+        yield value
+        inside = vars(value).values()
+    elif isinstance(value, dict):
+        inside = value.values()
+    elif isinstance(value, list | tuple | set):
+        inside = value
+    for each in list(inside):
+        yield from _all_in(each, seen)
 
 
 def _path(address: str, name: str) -> str:
