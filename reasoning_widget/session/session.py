@@ -647,7 +647,7 @@ def _logged(said: Accepted) -> JSON:
 
 
 class _Blobs:
-    """The contents of attachments, as long as they are together no longer than `room` code points of base64."""
+    """The contents of attachments, until they are together longer than `room` code points of base64."""
 
     def __init__(self, blob: Callable[[str], Any], room: int) -> None:
         self._blob = blob
@@ -657,12 +657,12 @@ class _Blobs:
         """One of them.
 
         Raises:
-            KeyError: It is not there, or there is no room for it.
+            KeyError: It is not there, or there is no room any more.
         """
-        content = self._blob(sha256)
-        if len(content) > self._room:
+        content = self._blob(sha256) if self._room > 0 else None  # what is not handed over is not read
+        self._room -= len(content or "")
+        if content is None or self._room < 0:
             raise KeyError(sha256)
-        self._room -= len(content)
         return content
 
 
