@@ -176,7 +176,11 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
         if hasattr(self, "_link"):
             with contextlib.suppress(RuntimeError):  # the interpreter ends, and the loop has
                 on_loop(self._close_on_loop)
-            self._agents.close()
+            self._close_agents()
+
+    def _close_agents(self) -> None:
+        """Let go of what the agents hold, such as MCP servers."""
+        self._agents.close()
 
     def _close_on_loop(self) -> None:
         self._refreshing.cancel()

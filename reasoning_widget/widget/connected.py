@@ -89,6 +89,9 @@ class ConnectedChat(ReasoningChat):
         self._link.close()
         self._closing = asyncio.get_running_loop().create_task(self._opened.aclose())
 
+    def _close_agents(self) -> None:
+        """They are the server's."""
+
     async def _connected(self) -> Chat:
         """On the loop: the kernel's own connection, made when it is first needed."""
         async with self._opening:
