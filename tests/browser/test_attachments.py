@@ -247,6 +247,24 @@ def test_the_largest_prompt_passes_through_jupyter(lab):
     expect(chat.card("Final answer")).to_contain_text(given(largest))
 
 
+def test_an_image_that_is_as_large_as_may_be_is_shown_again_after_a_reload(lab):
+    side = 1310
+    picture = Image.frombytes("RGB", (side, side), random.Random(2).randbytes(side * side * 3))
+    encoded = io.BytesIO()
+    picture.save(encoded, "PNG")
+    largest = FilePayload(name="noise.png", mimeType="image/png", buffer=encoded.getvalue())
+    notebook = lab.open(SEES)
+    chat = notebook.open_chat()
+    chat.choose_files(largest)
+    expect(chat.attachments).to_have_count(1)
+    chat.ask("All of it?")
+    expect(chat.card("Final answer")).to_contain_text(given(largest))
+    notebook.save()
+
+    notebook.reload()
+    is_drawn(notebook.chat(0).questions.get_by_role("img", name="noise.png"))
+
+
 def test_a_queued_prompt_shows_what_is_attached_and_gives_it_back(lab, model):
     model.script("story", [[say("Once upon "), gate("told"), say("a time.")]])
     notebook = lab.open(VISION)
