@@ -362,6 +362,8 @@ def check_step(step: object) -> Step:
 class StepBuffer:
     """Carries steps from the thread that makes them to the loop that shows them, newest snapshot of each step only.
 
+    Where a step changes its type it comes twice: what was said in between may be a thought because of it.
+
     A hop between threads for every token would cost more than the token: the producer only replaces an entry, and
     `notify` is called, in the producer's thread, for the first step since the last `drain`.
     """
@@ -369,7 +371,8 @@ class StepBuffer:
     def __init__(self, notify: Callable[[], None]) -> None:
         self._notify = notify
         self._lock = threading.Lock()
-        self._steps: dict[object, Step] = {}
+        self._steps: list[Step] = []
+        self._places: dict[object, int] = {}
         self._closed = False
 
     def put(self, step: Step) -> None:
@@ -384,17 +387,20 @@ class StepBuffer:
             if self._closed:
                 raise Stopped
             first = not self._steps
-            if copy["type"] == "final_answer" and self._steps.get(key, copy)["type"] != "final_answer":
-                del self._steps[key]  # what turns out to be the answer comes after all that seemed to follow it
-            self._steps[key] = copy
+            place = self._places.get(key)
+            if place is not None and self._steps[place].get("type") == copy.get("type"):
+                self._steps[place] = copy
+            else:
+                self._places[key] = len(self._steps)
+                self._steps.append(copy)
         if first:
             self._notify()
 
     def drain(self) -> list[Step]:
         """The steps since the last call, in the order in which they were first put."""
         with self._lock:
-            steps, self._steps = self._steps, {}
-        return list(steps.values())
+            steps, self._steps, self._places = self._steps, [], {}
+        return steps
 
     def close(self) -> None:
         """Drop what comes from now on."""

@@ -151,7 +151,24 @@ def test_what_turns_out_to_be_the_answer_comes_after_what_seemed_to_follow_it() 
     buffer.put({"type": "thought", "content": "That will do.", "id": "2"})
     buffer.put({"type": "final_answer", "content": "It is so.", "id": "1"})
 
-    assert [step["content"] for step in buffer.drain()] == ["That will do.", "It is so."]
+    assert [step["content"] for step in buffer.drain()] == ["It is so.", "That will do.", "It is so."]
+
+
+def test_a_buffer_keeps_when_a_step_has_changed_its_type() -> None:
+    buffer = StepBuffer(lambda: None)
+
+    buffer.put({"type": "thought", "content": "It is 3.", "id": "1"})
+    buffer.put({"type": "final_answer", "content": "[ST", "id": "2"})
+    buffer.put({"type": "final_answer", "content": "[STOP]", "id": "2"})
+    buffer.put({"type": "thought", "content": "[STOP]", "id": "2"})
+    buffer.put({"type": "final_answer", "content": "It is 3.", "id": "1"})
+
+    assert [(step["id"], step["type"], step["content"]) for step in buffer.drain()] == [
+        ("1", "thought", "It is 3."),
+        ("2", "final_answer", "[STOP]"),
+        ("2", "thought", "[STOP]"),
+        ("1", "final_answer", "It is 3."),
+    ]
 
 
 def test_a_buffer_is_not_changed_through_the_step_that_was_put() -> None:

@@ -1,8 +1,9 @@
 """The MCP servers of Qwen-Agent's tools: how they start, what they answer, and when they end.
 
-Qwen-Agent connects to them in one loop of the process and keeps them until it ends. Three methods of its client are
-replaced: a connection lives in a task of its own, so that it can be closed where it was opened; a server that cannot be
-started is named; and where the call is part of a run, an error of the server is raised, and its pictures are kept.
+Qwen-Agent connects to them in one loop of the process and keeps them until it ends. Four methods are replaced: the
+loop's thread belongs to no run; a connection lives in a task of its own, so that it can be closed where it was opened;
+a server that cannot be started is named; and where the call is part of a run, an error of the server is raised, and its
+pictures are kept.
 """
 
 from __future__ import annotations
@@ -67,9 +68,14 @@ def mend() -> None:
     with _lock:
         if _originals:
             return
-        for name, ours in (("connection_server", _connect), ("cleanup", _clean_up), ("execute_function", _execute)):
-            _originals[name] = getattr(client, name)
-            setattr(client, name, ours)
+        for owner, name, ours in (
+            (client, "connection_server", _connect),
+            (client, "cleanup", _clean_up),
+            (client, "execute_function", _execute),
+            (getattr(module, "MCPManager"), "__init__", _begin),  # noqa: B009 (untyped)
+        ):
+            _originals[name] = getattr(owner, name)
+            setattr(owner, name, ours)
         atexit.register(_end_all)
 
 
@@ -184,6 +190,11 @@ def _mcp_tools(agent: Any) -> Iterator[Any]:
             look_at += [(each, depth + 1) for each in list(value.values())]
         elif isinstance(value, list | tuple):
             look_at += [(each, depth + 1) for each in value]
+
+
+def _begin(manager: Any) -> None:
+    """Stand in for `MCPManager.__init__`: its thread outlives the run that may have needed it first."""
+    Context().run(_originals["__init__"], manager)
 
 
 # Connections ------------------------------------------------------------------------------------------------------

@@ -20,7 +20,7 @@ from ...protocol import Step, ToolCall, Usage
 from ..base import AgentError, MaxIterationsReached, RunContext, Stopped, run_carried
 from ..carried import Ends
 from ..errors import redact
-from . import hooks
+from . import hooks, people
 from .candidates import Candidates
 from .chunks import EndReason
 from .connections import ModelConnections
@@ -246,6 +246,7 @@ class Watch:
         return {
             "run": self._run_agent,
             "_run": self._run_unlimited,
+            "_select_agent": self._select_agent,
             "_call_llm": self._call_llm,
             "chat": self._chat,
             SEAM: self._step_in,
@@ -322,7 +323,41 @@ class Watch:
         self._look_at(getattr(call.target, "llm", None), "chat")
         if call.target is self._agent and self._task is self._agent:
             self._task = call
-        return call(*args, **kwargs)
+        return self._hear_person(call) if people.is_person(call.target) else call(*args, **kwargs)
+
+    def _hear_person(self, call: Call) -> Iterator[list[Any]]:
+        """It is a person's turn to speak."""
+        from qwen_agent.llm.schema import USER, Message  # noqa: PLC0415 (heavy)
+
+        worker = self._worker(call)
+        text = self._wait_for_person(lambda: people.words_of(self._run, call.target.name))
+        said = self._maker.open("thought" if worker.parent_id else "final_answer", self._place(worker))
+        said.step["content"] = text
+        if worker.parent_id:
+            said.close()
+        elif text.strip():
+            self._something_follows()
+            said.emit()
+            self._candidates.add(said)
+        yield [Message(role=USER, content=text, name=call.target.name)]
+
+    def _select_agent(
+        self, call: Call, messages: Any, mentioned_agents_name: list[str] | None = None, *args: Any, **kwargs: Any
+    ) -> Any:
+        """A group needs to know who is to speak next."""
+        group = call.target
+        if getattr(group, "agent_selection_method", "") == "manual" and not mentioned_agents_name:
+            return self._wait_for_person(lambda: people.next_speaker(self._run, group.agents))
+        return call(messages, mentioned_agents_name, *args, **kwargs)
+
+    def _wait_for_person(self, ask: Callable[[], Any]) -> Any:
+        self._check()
+        try:
+            return ask()
+        except (Stopped, AgentError) as error:
+            with self._lock:
+                self._ended = self._ended or error
+            raise Ends(error) from None
 
     def _run_unlimited(self, call: Call, *args: Any, **kwargs: Any) -> Any:
         self._lift(call)
@@ -696,7 +731,7 @@ def _writes_react(agent: Any) -> bool:
 
 
 def _answer_of(message: Any) -> tuple[str, dict[str, Any] | None]:
-    if message is None or message["role"] != "assistant" or message.get("function_call"):
+    if message is None or message["role"] not in {"assistant", "user"} or message.get("function_call"):
         return "", None
     text, output = render(message["content"])
     return split_thoughts(text).text, output

@@ -333,10 +333,11 @@ def test_qwen_agents_client_is_as_it_was_when_our_methods_were_written() -> None
         "connection_server": ["self", "mcp_server_name", "mcp_server"],
         "cleanup": ["self"],
         "execute_function": ["self", "tool_name", "tool_args"],
+        "__init__": ["self"],
     }
     assert {"exit_stack", "client_id", "session"} <= set(vars(MCPClient()))
     assert inspect.iscoroutinefunction(MCPClient.reconnect)
-    assert {"clients", "loop"} <= set(vars(MCPManager()))
+    assert {"clients", "loop", "loop_thread"} <= set(vars(MCPManager()))
 
 
 async def test_qwen_agents_own_client_makes_a_text_of_an_error() -> None:

@@ -1,0 +1,198 @@
+"""People among the agents of a group: asked, and never by standard input."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from reasoning_widget import ReasoningChat
+from reasoning_widget.agents.base import AgentError, RunContext, entered
+from reasoning_widget.agents.qwen import QwenAgent, import_qwen_agent
+from reasoning_widget.session.thread import on_loop, session_loop
+from tests.scripted_model import ScriptedModel
+
+import_qwen_agent()
+
+from qwen_agent.agents import Assistant, GroupChat, UserAgent  # noqa: E402
+from qwen_agent.agents.user_agent import PENDING_USER_INPUT  # noqa: E402
+
+WAIT_S = 30
+
+
+@pytest.fixture
+def model() -> Iterator[ScriptedModel]:
+    with ScriptedModel() as model:
+        yield model
+
+
+@pytest.fixture(autouse=True)
+def no_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(*_: object) -> str:
+        raise AssertionError("standard input was read")
+
+    monkeypatch.setattr("builtins.input", read)
+
+
+class Person:
+    """Asks a chat, and answers what its agents ask."""
+
+    def __init__(self, agent: Any) -> None:
+        self.chat = ReasoningChat(agent, save=False)
+        self.asked: list[dict[str, Any]] = []
+
+    def ask(self, prompt: str, *replies: str) -> Any:
+        answers: list[Any] = []
+        asking = threading.Thread(target=lambda: answers.append(self.chat.ask(prompt)))
+        asking.start()
+        for reply in replies:
+            request = self.wait_for_request()
+            payload = {"request_id": request["request_id"], "value": reply}
+            on_loop(self.chat._session.handle, {"type": "answer", "payload": payload})
+        asking.join(WAIT_S)
+        return answers[0]
+
+    def wait_for_request(self) -> dict[str, Any]:
+        import asyncio
+
+        session = self.chat._session
+
+        def open_one() -> dict[str, Any] | None:
+            return next((each for each in session.state["requests"].values() if each["closed"] is None), None)
+
+        waiting = asyncio.run_coroutine_threadsafe(session.wait_for(lambda: open_one() is not None), session_loop())
+        waiting.result(WAIT_S)
+        request = on_loop(open_one)
+        assert request is not None
+        self.asked.append(request)
+        return request
+
+
+@pytest.fixture
+def person() -> Iterator[Callable[[Any], Person]]:
+    people: list[Person] = []
+
+    def make(agent: Any) -> Person:
+        people.append(Person(agent))
+        return people[-1]
+
+    yield make
+    for each in people:
+        each.chat.close()
+
+
+def member(model: ScriptedModel, name: str) -> Any:
+    return Assistant(llm=model.llm(), name=name, description=name, system_message=f"You are {name}.")
+
+
+def lines(answer: Any) -> list[tuple[str, str]]:
+    return [(step["agent"], step["content"]) for step in answer.steps]
+
+
+def test_a_person_in_a_round_is_asked_and_heard(model: ScriptedModel, person: Callable[[Any], Person]) -> None:
+    model.script("the trip", ["Shall we go to Rome?"], system="You are anna.")
+    model.script("I prefer Oslo.", ["Then Oslo it is."], system="You are bert.")
+    agents = [member(model, "anna"), UserAgent(name="Cleo", description="a person"), member(model, "bert")]
+    me = person(GroupChat(agents=agents, agent_selection_method="round_robin", name="group"))
+
+    answer = me.ask("the trip", "I prefer Oslo.")
+
+    assert answer.status == "completed"
+    assert answer.text == "Then Oslo it is."
+    assert lines(answer) == [
+        ("anna", "Shall we go to Rome?"),
+        ("Cleo", "I prefer Oslo."),
+        ("bert", "Then Oslo it is."),
+    ]
+    assert [(each["kind"], "Cleo" in each["prompt"]) for each in me.asked] == [("question", True)]
+
+
+def test_a_person_of_a_configuration_is_asked_and_remembered(
+    model: ScriptedModel, person: Callable[[Any], Person]
+) -> None:
+    model.script("hello", ["Cleo"], system="role play")
+    model.script("I am well.", ["[STOP]"], system="role play")
+    config = {
+        "agents": [
+            {"name": "Cleo", "description": "a person", "is_human": True},
+            {"name": "anna", "description": "an agent", "instructions": "You are anna.", "selected_tools": []},
+        ]
+    }
+    me = person(GroupChat(agents=config, llm=model.llm()))
+
+    answer = me.ask("hello", "I am well.")
+    model.script("and now", ["[STOP]"], system="role play")
+    me.ask("and now")
+
+    assert answer.status == "completed"
+    assert answer.text == "I am well."
+    assert "Cleo: I am well." in str(model.requests[-1].messages)
+
+
+def test_who_speaks_next_is_chosen_among_the_members(model: ScriptedModel, person: Callable[[Any], Person]) -> None:
+    for name in ("anna", "bert"):
+        model.script("the trip", [f"This is {name}."], system=f"You are {name}.")
+    group = GroupChat(agents=[member(model, "anna"), member(model, "bert")], agent_selection_method="manual", name="g")
+    me = person(group)
+
+    answer = me.ask("the trip", "bert", "nobody", "anna", "bert")
+
+    assert answer.status == "completed"
+    assert [line for line in lines(answer) if line[0] in {"anna", "bert"}][:2] == [
+        ("bert", "This is bert."),
+        ("anna", "This is anna."),
+    ]
+    assert all(each["options"] == ["anna", "bert"] for each in me.asked)
+    assert "no `nobody`" in me.asked[2]["prompt"]
+
+
+def test_nobody_is_chosen_for_ever(model: ScriptedModel, person: Callable[[Any], Person]) -> None:
+    me = person(GroupChat(agents=[member(model, "anna")], agent_selection_method="manual", name="g"))
+
+    answer = me.ask("the trip", "x", "y", "z")
+
+    assert answer.status == "failed"
+    assert "anna" in answer.error
+
+
+def test_a_person_alone_is_asked(person: Callable[[Any], Person]) -> None:
+    answer = person(UserAgent(name="Cleo")).ask("how are you?", "Fine.")
+
+    assert (answer.status, answer.text) == ("completed", "Fine.")
+
+
+def test_stop_while_a_person_is_asked_ends_the_run(person: Callable[[Any], Person]) -> None:
+    me = person(UserAgent(name="Cleo"))
+    answers: list[Any] = []
+    asking = threading.Thread(target=lambda: answers.append(me.chat.ask("how are you?")))
+    asking.start()
+    me.wait_for_request()
+    me.chat.stop()
+    asking.join(WAIT_S)
+
+    assert answers[0].status == "stopped"
+
+
+@pytest.mark.parametrize("manual", [False, True])
+def test_where_nobody_can_answer_the_run_says_so(model: ScriptedModel, manual: bool) -> None:
+    agents = [member(model, "anna")] if manual else [UserAgent(name="Cleo", description="a person")]
+    method = "manual" if manual else "round_robin"
+    group = GroupChat(agents=agents, agent_selection_method=method, name="group")
+
+    with entered(RunContext()), pytest.raises(AgentError, match=r"nobody can answer here.*ReasoningChat"):
+        QwenAgent(group).run_blocking("the trip", 5, lambda step: None)
+
+
+def test_outside_of_runs_a_person_is_waited_for_as_qwen_agent_does() -> None:
+    *_, response = UserAgent(name="Cleo").run([{"role": "user", "content": "hello"}])
+
+    assert response[-1]["content"] == PENDING_USER_INPUT
+
+
+def test_qwen_agent_still_reads_the_next_speaker_from_standard_input(model: ScriptedModel) -> None:
+    group = GroupChat(agents=[member(model, "anna")], agent_selection_method="manual", name="group")
+
+    with pytest.raises(AssertionError, match="standard input was read"):
+        group._select_agent([])
