@@ -32,6 +32,7 @@ EMBEDDED: Final = "embedded"
 _LLM_VARIABLE: Final = "REASONING_WIDGET_LLM"
 _EXAMPLE: Final = '{"model": "qwen3:8b", "model_server": "http://localhost:11434/v1"}'
 _PROBE_SECONDS: Final = 0.5
+_MAX_PROBE_BYTES: Final = 1024 * 1024
 _NOT_FOR_CHAT: Final = re.compile(
     r"embed|rerank|whisper|\btts\b|speech|transcri|moderation|dall-e|diffusion|\bclip\b|\bbge-|\bgte-|\be5-|minilm",
     re.IGNORECASE,
@@ -253,7 +254,7 @@ def _from_servers(servers: Sequence[tuple[str, int]]) -> ModelChoice | str:
         found = list(pool.map(lambda each: _models_at(each[1]), servers))
     for (title, port), names in zip(servers, found, strict=True):
         for name in names:
-            if not _NOT_FOR_CHAT.search(name):
+            if not _NOT_FOR_CHAT.search(name) and _can_chat(port, name):
                 # A key is required by the client, and means nothing to these servers.
                 address = f"http://127.0.0.1:{port}/v1"
                 llm = {"model": name, "model_type": "oai", "model_server": address, "api_key": "none"}
@@ -310,18 +311,38 @@ def require(choice: ModelChoice) -> None:
 
 def _models_at(port: int) -> list[str]:
     """The names of the models that an OpenAI-compatible server on this port lists; none if there is no such server."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_PROBE_SECONDS)
+    listed = _json_from(port, "GET", "/v1/models")
     try:
-        connection.request("GET", "/v1/models", headers={"Accept": "application/json"})
-        response = connection.getresponse()
-        if response.status != http.client.OK:
-            return []
-        listed = json.loads(response.read(1024 * 1024))
         if listed["object"] != "list":
             return []
         return [model["id"] for model in listed["data"] if isinstance(model["id"], str) and model["id"]]
-    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError):
+    except (KeyError, TypeError):
         return []  # nothing there, or something else
+
+
+def _can_chat(port: int, name: str) -> bool:
+    """Whether a model can chat, where its server is Ollama, which says so; True where nothing is said."""
+    shown = _json_from(port, "POST", "/api/show", {"model": name})
+    if not isinstance(shown, dict):
+        return True
+    capabilities = shown.get("capabilities")
+    if isinstance(capabilities, list):
+        return "completion" in capabilities
+    details = shown.get("details")
+    family = str(details.get("family", "")) if isinstance(details, dict) else ""
+    return "bert" not in family.lower()  # what it said before it listed capabilities
+
+
+def _json_from(port: int, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
+    """What a server on this port answers; None if that is nothing, no JSON, or an error."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_PROBE_SECONDS)
+    try:
+        sent = None if body is None else json.dumps(body)
+        connection.request(method, path, sent, {"Accept": "application/json", "Content-Type": "application/json"})
+        response = connection.getresponse()
+        return json.loads(response.read(_MAX_PROBE_BYTES)) if response.status == http.client.OK else None
+    except (OSError, http.client.HTTPException, ValueError):
+        return None
     finally:
         connection.close()
 

@@ -30,14 +30,25 @@ def bare_machine(monkeypatch, tmp_path):
 
 @pytest.fixture
 def serve() -> Iterator[Callable[..., int]]:
-    """Start servers that answer /v1/models with a status and a body; returns the port."""
+    """Start servers that answer /v1/models with a status and a body; returns the port.
+
+    With `shown`, it is Ollama, which also tells of each of these models what it can do.
+    """
     servers = []
 
-    def start(body: object, status: int = 200) -> int:
+    def start(body: object, status: int = 200, shown: dict[str, object] | None = None) -> int:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
+                self._answer(status if self.path == "/v1/models" else 404, body)
+
+            def do_POST(self) -> None:
+                asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                known = (shown or {}).get(asked["model"]) if self.path == "/api/show" else None
+                self._answer(404 if known is None else 200, known)
+
+            def _answer(self, status: int, body: object) -> None:
                 payload = body if isinstance(body, bytes) else json.dumps(body).encode()
-                self.send_response(status if self.path == "/v1/models" else 404)
+                self.send_response(status)
                 self.send_header("Content-Length", str(len(payload)))
                 self.end_headers()
                 self.wfile.write(payload)
@@ -123,6 +134,21 @@ def test_a_server_is_asked_for_a_model_that_can_chat(serve):
     assert choice.name == "llama3.2:3b"
     assert choice.llm["model_server"] == f"http://127.0.0.1:{port}/v1"
     assert f"Ollama was found on this machine (port {port})" in choice.reason
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"capabilities": ["embedding"]},
+        {"details": {"family": "bert", "families": ["bert"]}},
+        {"details": {"family": "nomic-bert"}},
+    ],
+)
+def test_an_embedding_model_of_ollama_is_not_chosen_whatever_its_name(serve, said):
+    shown = {"paraphrase-multilingual:latest": said, "qwen3:8b": {"capabilities": ["completion", "tools"]}}
+    port = serve(listing(*shown), shown=shown)
+
+    assert choose_model(servers=[("Ollama", port)]).name == "qwen3:8b"
 
 
 @pytest.mark.parametrize(

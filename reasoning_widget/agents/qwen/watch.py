@@ -746,12 +746,14 @@ def _why_failed(error: BaseException, arguments: Any) -> str:
     if isinstance(error, AgentError):
         return redact(str(error))
     text = redact(f"{type(error).__name__}: {error}".removesuffix(": "))
-    if isinstance(arguments, str) and not _is_json(arguments):
-        text += (
-            "\n\nThe arguments are not valid JSON, so the tool could not read them. The model is told and may try "
-            "again; if it keeps failing, use a model that is better at calling tools."
-        )
-    return text
+    if not isinstance(arguments, str) or _is_json(arguments):
+        return text
+    why = (
+        "The arguments are not valid JSON, so the tool could not read them. The model is told and may try again; if it "
+        "keeps failing, use a model that is better at calling tools."
+    )
+    # Parsers' errors are errors of values: what they say of a place in the text helps nobody.
+    return why if isinstance(error, ValueError) else f"{text}\n\n{why}"
 
 
 def _is_json(text: str) -> bool:

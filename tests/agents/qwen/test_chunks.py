@@ -1,0 +1,239 @@
+"""What model servers stream, in the forms in which people met it, becomes one form."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from reasoning_widget.agents.qwen.chunks import ChunkReader, Delta
+
+
+def read(*deltas: dict[str, Any], finish: str | None = "stop") -> tuple[Delta, list[tuple[str, str]]]:
+    """All that the chunks say, and the calls by name and arguments."""
+    reader = ChunkReader()
+    whole = Delta()
+    calls: list[tuple[str, str, str]] = []
+    chunks = [{"choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
+    parts = [reader.read(chunk) for chunk in [*chunks, {"choices": [{"delta": {}, "finish_reason": finish}]}]]
+    for delta in [*parts, reader.finish()]:
+        whole.thought += delta.thought
+        whole.text += delta.text
+        for each in delta.calls:
+            if each.id:
+                calls.append((each.id, each.name, each.arguments))
+            else:
+                known = calls[-1]
+                calls[-1] = (known[0], known[1] + each.name, known[2] + each.arguments)
+    assert len({call_id for call_id, _, _ in calls}) == len(calls)
+    return whole, [(name, arguments) for _, name, arguments in calls]
+
+
+def call(index: int | None = None, id: str | None = None, **function: Any) -> dict[str, Any]:  # noqa: A002 (the wire's word)
+    fields = {"index": index, "id": id, "function": function or None}
+    return {"tool_calls": [{name: value for name, value in fields.items() if value is not None}]}
+
+
+OSLO, BERGEN = '{"city": "Oslo"}', '{"city": "Bergen"}'
+
+
+@pytest.mark.parametrize(
+    "delta",
+    [
+        {"reasoning_content": "Cold."},
+        {"reasoning": "Cold."},
+        {"thinking": "Cold."},
+        {"reasoning_details": [{"type": "reasoning.text", "text": "Cold."}]},
+        {"reasoning_details": [{"type": "reasoning.summary", "summary": "Cold."}, {"type": "reasoning.encrypted"}]},
+        {"reasoning": "Cold.", "reasoning_details": [{"type": "reasoning.text", "text": "Cold."}]},
+        {"reasoning": "Cold.", "reasoning_content": "Cold."},
+        {"reasoning_content": None, "reasoning": "Cold.", "content": None},
+        {"content": [{"type": "thinking", "thinking": [{"type": "text", "text": "Cold."}]}]},
+        {"content": [{"type": "thinking", "thinking": "Cold."}]},
+    ],
+)
+def test_a_thought_is_found_wherever_the_server_puts_it(delta: dict[str, Any]) -> None:
+    whole, _ = read(delta, {"content": "It snows."})
+
+    assert (whole.thought, whole.text) == ("Cold.", "It snows.")
+
+
+@pytest.mark.parametrize(
+    "content", ["It snows.", [{"type": "text", "text": "It snows."}], ["It ", {"type": "text", "text": "snows."}]]
+)
+def test_content_is_a_text_or_a_list_of_parts(content: object) -> None:
+    assert read({"content": content})[0].text == "It snows."
+
+
+def test_a_refusal_is_what_the_model_says() -> None:
+    assert read({"content": None, "refusal": "I cannot "}, {"refusal": "help."})[0].text == "I cannot help."
+
+
+def test_a_second_thought_begins_a_paragraph_of_its_own() -> None:
+    whole, _ = read({"reasoning": "One."}, {"content": "Let me see. "}, {"reasoning": "Two."}, {"content": "Snow."})
+
+    assert (whole.thought, whole.text) == ("One.\n\nTwo.", "Let me see. Snow.")
+
+
+@pytest.mark.parametrize(
+    "deltas",
+    [
+        pytest.param(
+            [call(0, "a", name="w", arguments=""), call(0, arguments=OSLO), call(1, "b", name="w", arguments=BERGEN)],
+            id="OpenAI",
+        ),
+        pytest.param([call(0, "a", name="w", arguments=OSLO), call(0, "b", name="w", arguments=BERGEN)], id="index 0"),
+        pytest.param(
+            [call(None, "a", name="w", arguments=OSLO), call(None, "b", name="w", arguments=BERGEN)], id="no index"
+        ),
+        pytest.param([call(None, name="w", arguments=OSLO), call(None, name="w", arguments=BERGEN)], id="nothing"),
+        pytest.param([call(0, "a", name="w", arguments=OSLO), call(0, "a", name="w", arguments=BERGEN)], id="same id"),
+        pytest.param(
+            [call(0, "a", name="w", arguments=OSLO), call(1, "a", name="w", arguments=BERGEN)], id="repeated id"
+        ),
+        pytest.param(
+            [
+                call(0, "", name="w", arguments=""),
+                call(0, "", arguments=OSLO),
+                call(1, "", name="w", arguments=""),
+                call(1, "", arguments=BERGEN),
+            ],
+            id="empty ids",
+        ),
+        pytest.param(
+            [
+                call(0, "a", name="w"),
+                call(1, "b", name="w"),
+                call(0, arguments='{"city": '),
+                call(1, arguments='{"city": '),
+                call(0, arguments='"Oslo"}'),
+                call(1, arguments='"Bergen"}'),
+            ],
+            id="alternating",
+        ),
+        pytest.param(
+            [
+                call(0, "a", name="w", arguments=""),
+                call(1, name="w", arguments=""),
+                call(1, arguments=BERGEN),
+                call(0, arguments=OSLO),
+            ],
+            id="the first one last",
+        ),
+        pytest.param(
+            [call(0, "a", name="w", arguments={"city": "Oslo"}), call(1, "b", name="w", arguments={"city": "Bergen"})],
+            id="objects",
+        ),
+        pytest.param(
+            [
+                call(0, "a", name="w", arguments=None),
+                call(0, "a", name="w", arguments='{"city": '),
+                call(0, "a", name="w", arguments='"Oslo"}'),
+                call(1, "b", name="w", arguments=BERGEN),
+            ],
+            id="repeated names",
+        ),
+        pytest.param(
+            [
+                {
+                    "tool_calls": [
+                        *call(0, "a", name="w", arguments=OSLO)["tool_calls"],
+                        *call(1, "b", name="w", arguments=BERGEN)["tool_calls"],
+                    ]
+                }
+            ],
+            id="one delta",
+        ),
+        pytest.param(
+            [{"tool_calls": [{"name": "w", "arguments": OSLO}]}, {"tool_calls": [{"name": "w", "arguments": BERGEN}]}],
+            id="no function",
+        ),
+        pytest.param(
+            [
+                call(0, "x1", name="w", arguments='{"city": '),
+                call(0, "x2", name="w", arguments='"Oslo"}'),
+                call(1, "y1", name="w", arguments=BERGEN),
+            ],
+            id="a new id in each fragment",
+        ),
+    ],
+)
+def test_fragments_of_two_calls_find_their_calls(deltas: list[dict[str, Any]]) -> None:
+    _, calls = read(*deltas, finish="tool_calls")
+
+    assert [(name, json.loads(arguments)) for name, arguments in calls] == [
+        ("w", {"city": "Oslo"}),
+        ("w", {"city": "Bergen"}),
+    ]
+
+
+def test_metadata_of_a_call_is_no_call() -> None:
+    _, calls = read(
+        call(None, "a", name="w", arguments=OSLO), {"tool_calls": [{"extra_content": {"google": {"signature": "A"}}}]}
+    )
+
+    assert calls == [("w", OSLO)]
+
+
+@pytest.mark.parametrize("arguments", [None, ""])
+def test_a_call_without_arguments_has_an_empty_object(arguments: str | None) -> None:
+    assert read(call(0, "a", name="now", arguments=arguments))[1] == [("now", "{}")]
+
+
+def test_a_name_may_come_in_pieces() -> None:
+    _, calls = read(call(0, "a", name="get_"), call(0, name="weather"), call(0, arguments=OSLO))
+
+    assert calls == [("get_weather", OSLO)]
+
+
+@pytest.mark.parametrize("name", ["w<|channel|>commentary", "functions.w", "w<|constrain|>json"])
+def test_what_a_model_format_leaves_on_a_name_is_taken_off(name: str) -> None:
+    assert read(call(0, "a", name=name, arguments=OSLO))[1] == [("w", OSLO)]
+
+
+def test_what_can_be_shown_of_a_call_is_not_held_back() -> None:
+    reader = ChunkReader()
+
+    first = reader.read({"choices": [{"delta": call(0, "a", name="w", arguments='{"ci')}]})
+    second = reader.read({"choices": [{"delta": call(0, arguments="ty")}]})
+
+    assert [(f.name, f.arguments) for f in [*first.calls, *second.calls]] == [("w", ""), ("", '{"ci'), ("", "ty")]
+
+
+@pytest.mark.parametrize(
+    ("reason", "end"),
+    [
+        ("stop", None),
+        ("tool_calls", None),
+        ("length", "length"),
+        ("MAX_TOKENS", "length"),
+        ("content_filter", "content_filter"),
+        ("SAFETY", "content_filter"),
+        ("error", "error"),
+    ],
+)
+def test_why_an_answer_ended_is_known(reason: str, end: str | None) -> None:
+    reader = ChunkReader()
+    reader.read({"choices": [{"delta": {"content": "x"}, "finish_reason": reason}]})
+
+    assert (reader.finished, reader.end) == (True, end)
+
+
+@pytest.mark.parametrize(
+    "chunk", [{}, {"choices": None}, {"choices": []}, {"choices": [{"delta": None}]}, {"choices": [{}]}]
+)
+def test_a_chunk_with_nothing_in_it_adds_nothing(chunk: dict[str, Any]) -> None:
+    reader = ChunkReader()
+
+    assert reader.read(chunk).empty
+    assert not reader.finished
+
+
+def test_the_last_count_of_tokens_counts() -> None:
+    reader = ChunkReader()
+    for tokens in (1, 2, 3):
+        reader.read({"choices": [], "usage": {"prompt_tokens": 17, "completion_tokens": tokens}})
+    reader.read({"choices": [], "usage": None})
+
+    assert reader.usage == {"input_tokens": 17, "output_tokens": 3}
