@@ -159,8 +159,6 @@ class RunSteps:
             changes.snapshots.append(self._snapshot(life))
 
     def _grow(self, life: _Life, step: Step, changes: Changes) -> None:
-        if life.superseded and step["type"] == "final_answer" and step.get("status") in TERMINAL_STEP_STATUSES:
-            life.superseded = False  # the agent, which knows what came since, says that this is the answer
         if self._take_growth(life, step):
             changes.grown.append(Grown(life.step["id"], "content", step["content"]))
             return

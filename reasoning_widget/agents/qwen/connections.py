@@ -63,13 +63,14 @@ class ModelConnections:
             return openai_completion(self._deltas(answer, reader), reader)
         return self._openai_chunks(answer) if _is_openai(llm) else self._passed_on(answer)
 
-    def dashscope_stream(self, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Iterator[list[Any]]:
+    def dashscope_stream(self, llm: Any, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Iterator[Any]:
         """Stand in for `_chat_stream` of a DashScope model: its connection is the run's."""
         last: list[Any] = []
         with self._dashscope(args, kwargs) as (ours, named):
             for last in original(*ours, **named):
                 yield last
-        self._count_dashscope(last)
+        if not hasattr(llm, "_full_stream_output"):  # else its responses were counted
+            self._count_dashscope(last)
 
     def dashscope_whole(self, original: Callable[..., list[Any]], *args: Any, **kwargs: Any) -> list[Any]:
         """Stand in for `_chat_no_stream` of a DashScope model."""

@@ -38,7 +38,7 @@ def model_seams(llm: Any, connections: ModelConnections) -> Iterator[Seam]:
     if hasattr(llm, "_full_stream_output"):
         yield Seam(llm, "_full_stream_output", connections.dashscope_responses)
     if "dashscope" in type(llm).__module__:
-        yield Seam(llm, "_chat_stream", connections.dashscope_stream)
+        yield Seam(llm, "_chat_stream", partial(connections.dashscope_stream, llm))
         yield Seam(llm, "_chat_no_stream", connections.dashscope_whole)
     if hasattr(llm, "_conv_qwen_agent_messages_to_oai"):
         yield Seam(llm, "_conv_qwen_agent_messages_to_oai", _with_call_ids)

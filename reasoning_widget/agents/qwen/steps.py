@@ -167,6 +167,7 @@ class ModelCall:
         seen = self._show_all()
         for key in [key for key in self._open if key not in seen and key[0] in {"text", "call", "result"}]:
             self._take_back(self._open[key])
+        self._follow_thoughts()
         still_open = [each for each in self._open.values() if each.step["status"] == "streaming"]
         if self.usage is not None and self._open:
             (still_open or list(self._open.values()))[-1].step["usage"] = self.usage
@@ -181,6 +182,18 @@ class ModelCall:
     def beside_others(self) -> None:
         """Others work at the same time: none of its texts is the answer."""
         self._nested = True
+
+    def _follow_thoughts(self) -> None:
+        """Words that a thought has followed, and nothing else, are the answer: it comes last."""
+        for number, said in self._words.items():
+            words = self._open.get(("text", number))
+            if said.cut is None or words is None or words.step["type"] != "final_answer":
+                continue
+            text = words.step["content"]
+            self._take_back(words)
+            self._open["words", len(self._open)] = words
+            answer = self._open["text", number] = self._maker.open("final_answer", self._place)
+            answer.step["content"] = text
 
     @property
     def texts(self) -> list[str]:

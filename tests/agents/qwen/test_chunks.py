@@ -15,8 +15,11 @@ def read(*deltas: dict[str, Any], finish: str | None = "stop") -> tuple[Delta, l
     reader = ChunkReader()
     whole = Delta()
     calls: list[tuple[str, str, str]] = []
-    chunks = [{"choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas]
-    parts = [reader.read(chunk) for chunk in [*chunks, {"choices": [{"delta": {}, "finish_reason": finish}]}]]
+    chunks: list[dict[str, Any]] = [
+        {"choices": [{"index": 0, "delta": delta, "finish_reason": None}]} for delta in deltas
+    ]
+    chunks.append({"choices": [{"delta": {}, "finish_reason": finish}]})
+    parts = [reader.read(chunk) for chunk in chunks]
     for delta in [*parts, reader.finish()]:
         whole.thought += delta.thought
         whole.text += delta.text

@@ -111,7 +111,7 @@ def test_talk_about_calls_calls_nothing(text: str) -> None:
     "text",
     [
         f"Let me look.\n<tool_call>\n{JSON_CALL}\n</tool_call>",
-        "Let me look.\n<tool_call>\n<function=weather>\n<parameter=city>\nOslo\n</parameter>\n</function>\n</tool_call>",
+        f"Let me look.\n<tool_call>\n{XML_CALL}\n</tool_call>",
         "Let me look.\n<function=weather>\n<parameter=city>\nOslo\n</parameter>\n</function>",
         'Let me look.\n<|python_tag|>{"name": "weather", "parameters": {"city": "Oslo"}}',
         f"Let me look.\n[TOOL_REQUEST]{JSON_CALL}[END_TOOL_REQUEST]",
