@@ -219,8 +219,8 @@ class ModelConnections:
             client = self._client(options)
             with self._lock:
                 client, _ = self._clients.setdefault(id(llm), (client, llm))  # the model is kept: so is its id
-        complete = client.chat.completions.with_streaming_response.create
-        return lambda *args, **kwargs: complete(*args, **_as_openai_takes_them(kwargs)).__enter__()
+        complete, signature = client.chat.completions.with_streaming_response.create, client.chat.completions.create
+        return lambda *args, **kwargs: complete(*args, **_as_openai_takes_them(signature, kwargs)).__enter__()
 
     def _client(self, options: dict[str, Any]) -> Any:
         import openai  # noqa: PLC0415 (heavy)
@@ -262,14 +262,25 @@ def client_options(create: Any) -> dict[str, Any] | None:
     return dict(options) if isinstance(options, dict) else None
 
 
-def _as_openai_takes_them(kwargs: dict[str, Any]) -> dict[str, Any]:
-    """The arguments as Qwen-Agent passes them on: two parameters are not OpenAI's, and one has another name there."""
-    extra = {name: kwargs[name] for name in ("top_k", "repetition_penalty") if name in kwargs}
-    kwargs = {name: value for name, value in kwargs.items() if name not in extra}
-    if extra:
-        kwargs["extra_body"] = {**(kwargs.get("extra_body") or {}), **extra}
+def _as_openai_takes_them(create: Callable[..., Any], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """The arguments with OpenAI's names for Qwen-Agent's; what its client does not know goes into the body as it is."""
+    kwargs = dict(kwargs)
+    kwargs.pop("thought_in_content", None)  # how Qwen-Agent itself reads the answer
     if "request_timeout" in kwargs:
         kwargs["timeout"] = kwargs.pop("request_timeout")
+    if "parallel_function_calls" in kwargs:
+        kwargs["parallel_tool_calls"] = kwargs.pop("parallel_function_calls")
+    if "function_choice" in kwargs:
+        choice = kwargs.pop("function_choice")
+        named = {"type": "function", "function": {"name": choice}}
+        kwargs["tool_choice"] = choice if choice in {"auto", "none", "required"} else named
+    if not kwargs.get("tools"):
+        kwargs = {name: value for name, value in kwargs.items() if name not in {"parallel_tool_calls", "tool_choice"}}
+    known = inspect.signature(create).parameters
+    extra = {name: value for name, value in kwargs.items() if name not in known}
+    if extra:
+        kwargs = {name: value for name, value in kwargs.items() if name in known}
+        kwargs["extra_body"] = {**(kwargs.get("extra_body") or {}), **extra}
     return kwargs
 
 

@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from functools import partial
 from typing import Any, NamedTuple
 
+from ..base import AgentError
 from .connections import ModelConnections, answer_ended
 from .hooks import Handler
 from .text_calls import TextCall, read_calls, schemas_of
@@ -96,7 +97,13 @@ def _without_start(chunks: Iterator[Any], mark: str) -> Iterator[Any]:
 def _note_schemas(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     functions = kwargs.get("functions") if "functions" in kwargs else args[1]
     _schemas.set(schemas_of(functions))
-    return original(*args, **kwargs)
+    try:
+        return original(*args, **kwargs)
+    except NotImplementedError as error:
+        raise AgentError(
+            "`function_choice` has no effect where Qwen-Agent describes tools in the prompt: set `use_raw_api` to true "
+            "in the model's `generate_cfg`, or leave `function_choice` out."
+        ) from error
 
 
 def _with_extra(original: Callable[..., list[Any]], *args: Any, **kwargs: Any) -> list[Any]:

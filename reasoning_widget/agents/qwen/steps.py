@@ -201,6 +201,11 @@ class ModelCall:
         return [text for message in self._messages if (text := render(_field(message, "content") or "")[0].strip())]
 
     @property
+    def step_ids(self) -> list[str]:
+        """The ids of its steps."""
+        return [each.step["id"] for each in self._open.values()]
+
+    @property
     def said_something(self) -> bool:
         """Whether there is any step."""
         return bool(self._open)

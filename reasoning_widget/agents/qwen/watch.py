@@ -107,7 +107,7 @@ class Watch:
         self._at_work = 0
         """How many threads and calls work for the run beside its own thread."""
         self._ends: dict[str, EndReason] = {}
-        """Why model calls ended before they were complete, by the ids of the steps that they ended with."""
+        """Why model calls ended before they were complete, by the ids of their steps."""
         self._end: EndReason | None = None
         """Why the newest one did."""
         self._ended: Exception | None = None
@@ -503,8 +503,8 @@ class Watch:
             return
         said = call.finish()
         self._end = call.end
-        if said is not None and call.end is not None:
-            self._ends[said.step["id"]] = call.end
+        if call.end is not None:
+            self._ends |= dict.fromkeys(call.step_ids, call.end)
         if not call.said_something:
             with self._lock:
                 self._in_vain.append((asking.worker.task, repr(asking.messages)))
@@ -613,7 +613,7 @@ class Watch:
         use = self._use_of(worker, name, arguments, OWN_CALL if call.name == "call" else "")
         result = self._maker.open("tool_result", self._place(worker, use.step["iteration"]))
         result.step["tool"] = ToolCall(name=name, call_id=use.step["tool"].get("call_id", ""))
-        run = call.note = _ToolRun(tool, result)
+        run = call.note = _ToolRun(tool, result, cut=self._ends.get(use.step["id"]) == "length")
         result.emit()
         return run
 
@@ -625,7 +625,7 @@ class Watch:
             self._ended = error
             raise Ends(error)  # Qwen-Agent would make an ordinary result of it
         if error is not None:
-            step["content"] = _why_failed(error, arguments)
+            step["content"] = _why_failed(error, arguments, cut=run.cut)
             run.result.close("failed")
             return
         if not isinstance(run.value, str):
@@ -676,9 +676,11 @@ class _Asking:
 class _ToolRun:
     """A tool at work."""
 
-    def __init__(self, tool: Any, result: OpenStep) -> None:
+    def __init__(self, tool: Any, result: OpenStep, *, cut: bool) -> None:
         self.tool = tool
         self.result = result
+        self.cut = cut
+        """The model broke off in the middle of its call."""
         self.value: Any = None
         self.told: Any = None
         """What the model is told of it."""
@@ -742,7 +744,7 @@ def _unknown_tool(name: str, tools: dict[str, Any]) -> str:
     return f"The model called `{name}`, and there is no such tool. {known}"
 
 
-def _why_failed(error: BaseException, arguments: Any) -> str:
+def _why_failed(error: BaseException, arguments: Any, *, cut: bool) -> str:
     if isinstance(error, AgentError):
         return redact(str(error))
     text = redact(f"{type(error).__name__}: {error}".removesuffix(": "))
@@ -752,6 +754,11 @@ def _why_failed(error: BaseException, arguments: Any) -> str:
         "The arguments are not valid JSON, so the tool could not read them. The model is told and may try again; if it "
         "keeps failing, use a model that is better at calling tools."
     )
+    if cut:
+        why = (
+            "The call was cut short, so the tool could not read its arguments: the model may write no more tokens. "
+            "Allow longer answers (`max_tokens` in the model's `generate_cfg`)."
+        )
     # Parsers' errors are errors of values: what they say of a place in the text helps nobody.
     return why if isinstance(error, ValueError) else f"{text}\n\n{why}"
 

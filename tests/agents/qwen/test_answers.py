@@ -563,6 +563,40 @@ def test_a_client_of_the_persons_own_is_read_alike(chunks: str) -> None:
     assert told(answer) == ANSWERED
 
 
+def test_a_call_that_was_cut_says_so(ask: Ask) -> None:
+    cut = stream(*texts('<tool_call>\n{"name": "weather", "arguments": {"city": "Os'), finish="length")
+    answer, _ = ask(cut, stream(*texts("Sorry.")), tools=True)
+
+    (result,) = [step for step in answer.steps if step["type"] == "tool_result"]
+    assert result["status"] == "failed"
+    assert "max_tokens" in result["content"]
+    assert answer.text == "Sorry."
+
+
+@pytest.mark.parametrize(
+    ("given", "asked"),
+    [
+        ({"function_choice": "weather"}, {"tool_choice": {"type": "function", "function": {"name": "weather"}}}),
+        ({"parallel_function_calls": True}, {"parallel_tool_calls": True}),
+        ({"enable_thinking": False, "top_k": 3}, {"enable_thinking": False, "top_k": 3}),
+        ({"thought_in_content": True}, {}),
+    ],
+)
+def test_qwen_agents_options_reach_the_server_under_its_names(ask: Ask, given: JSON, asked: JSON) -> None:
+    answer, model = ask(stream(*texts("It snows.")), tools=True, use_raw_api=True, **given)
+
+    assert answer.status == "completed"
+    assert asked.items() <= model.requests[0].items()
+    assert not {"function_choice", "parallel_function_calls", "thought_in_content"} & model.requests[0].keys()
+
+
+def test_an_option_that_has_no_effect_is_named(ask: Ask) -> None:
+    answer, model = ask(stream(*texts("It snows.")), tools=True, function_choice="weather")
+
+    assert (answer.status, model.requests) == ("failed", [])
+    assert "`function_choice`" in (answer.error or "")
+
+
 @pytest.mark.parametrize("parallel", [False, True])
 def test_the_older_format_works_beyond_its_first_tool(ask: Ask, parallel: bool) -> None:
     call = f"✿FUNCTION✿: weather\n✿ARGS✿: {OSLO}\n"
