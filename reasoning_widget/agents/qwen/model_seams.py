@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from ..base import AgentError
 from .connections import ModelConnections, answer_ended
 from .hooks import Handler
+from .strict import in_words, paired
 from .text_calls import TextCall, read_calls, schemas_of
 
 
@@ -59,7 +60,7 @@ def _with_call_ids(original: Callable[..., list[Any]], *args: Any, **kwargs: Any
             if call_id is not None:
                 message.setdefault("tool_call_id", call_id)
             message.pop("extra", None)
-    return messages
+    return paired(messages)
 
 
 def _after_result(complete: Callable[..., Any], original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -119,6 +120,8 @@ def _with_extra(original: Callable[..., list[Any]], *args: Any, **kwargs: Any) -
 def _raw_chat(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Iterator[list[Any]]:
     """A model that was given its tools by the server may write its calls as text all the same."""
     functions = kwargs.get("functions") or (args[1] if len(args) > 1 else None)
+    if not functions and kwargs.get("messages"):
+        kwargs["messages"] = in_words(kwargs["messages"])
     prefix = secrets.token_hex(4)
     for messages in original(*args, **kwargs):
         called = any(message.function_call for message in messages)

@@ -117,6 +117,50 @@ def test_a_run_that_failed_after_its_call_is_remembered_with_it(model: ScriptedM
     assert messages[-2]["content"] == "(no answer)"
 
 
+@pytest.mark.parametrize("written", ["{'key': oops", "", '"alpha"', '{"key": "' + "x" * 200_000 + '"}'])
+def test_arguments_of_any_kind_are_sent_as_json(model: ScriptedModel, ask: Callable[..., Any], written: str) -> None:
+    model.script("first", [[call("lookup", written)], "Sorry."])
+    model.script("second", ["Yes."])
+    agent = FnCallAgent(llm=model.llm(use_raw_api=True, max_input_tokens=-1), function_list=[lookup()])
+
+    ask(agent, "first")
+    assert ask(agent, "second").text == "Yes."
+
+    for request in model.requests:  # `paired` reads them
+        assert len(paired([m for m in request.messages if m["role"] != "system"])) == (request is not model.requests[0])
+
+
+def test_a_result_that_is_cut_for_the_model_still_belongs_to_its_call(
+    model: ScriptedModel, ask: Callable[..., Any]
+) -> None:
+    long = Tool("long", lambda: "begin " + "word " * 20_000)
+    model.script("first", [[call("long", {})], "Read."])
+    model.script("second", ["Yes."])
+    agent = FnCallAgent(llm=model.llm(use_raw_api=True, max_input_tokens=3000), function_list=[long])
+
+    ask(agent, "first")
+    assert ask(agent, "second").text == "Yes."
+
+    for request in model.requests[1:]:
+        ((name, result),) = paired([m for m in request.messages if m["role"] != "system"])
+        assert name == "long"
+        assert len(result) < 20_000
+
+
+def test_without_tools_earlier_calls_are_told_in_words(model: ScriptedModel) -> None:
+    steps = [
+        {"type": "tool_use", "agent": "me", "tool": {"name": "lookup", "call_id": "a", "arguments": "{}"}},
+        {"type": "tool_result", "agent": "me", "content": "42", "tool": {"name": "lookup", "call_id": "a"}},
+    ]
+    agent = FnCallAgent(llm=model.llm(use_raw_api=True))
+    with entered(RunContext(history=[{"prompt": "first", "answer": "It is 42.", "steps": steps}])):
+        QwenAgent(agent, name="me").run_blocking("second", 5, lambda step: None)
+
+    messages = last_request(model)
+    assert [message["role"] for message in messages] == ["user", "assistant", "user"]
+    assert messages[0]["content"] == 'first\n\nThe tool "lookup" was called with: {}\n\nIt returned: 42'
+
+
 def test_a_call_that_was_stopped_is_never_sent_without_a_result(model: ScriptedModel) -> None:
     model.script("second", ["Yes."])
     agent = FnCallAgent(llm=model.llm(use_raw_api=True), function_list=[lookup()])
