@@ -99,12 +99,12 @@ class _Descriptor:
 
     def __init__(self, found: Any, replacement: Any) -> None:
         self._found = found
-        self._replacement = replacement
+        self.replacement = replacement
 
     def __get__(self, instance: object, owner: type | None = None) -> Any:
         if instance is None and hasattr(self._found, "__get__"):
             return self._found.__get__(None, owner)
-        return self._found if instance is None else self._replacement.__get__(instance, owner)
+        return self._found if instance is None else self.replacement.__get__(instance, owner)
 
 
 def _with_subclasses(base: Any) -> Iterator[Any]:

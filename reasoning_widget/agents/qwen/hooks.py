@@ -74,7 +74,12 @@ class Call:
         assert self.function is not None  # noqa: S101 (for the type checker)
         with self.entered():
             result = self.function(self.target, *args, **kwargs)
-        return self._within(result) if isinstance(result, Iterator) else result
+        return self._within(result) if isinstance(result, Iterator) and not _is_within(result) else result
+
+    def by_itself(self, *args: Any, **kwargs: Any) -> Any:
+        """Do what the method does, as if this call were not looked at."""
+        assert self.function is not None  # noqa: S101 (for the type checker)
+        return self.function(self.target, *args, **kwargs)
 
     @property
     def found(self) -> Function:
@@ -117,6 +122,8 @@ class Call:
                     close()
 
 
+_MARK = "_reasoning_widget_looks_at_it"
+_within_codes = {Call._within.__code__}  # noqa: SLF001 (of this module)
 _innermost: ContextVar[Call | None] = ContextVar("reasoning_widget_call", default=None)
 _lock = threading.RLock()
 _watching: dict[Watcher, Mapping[str, Handler]] = {}
@@ -190,7 +197,23 @@ def replacement(owner: type | None, original: Function, name: str, handler: str 
             return call(*args, **kwargs)
         return handlers[handler](call, *args, **kwargs)
 
+    method.__dict__[_MARK] = True
     return method
+
+
+def is_looked_at(function: Any) -> bool:
+    """Whether `function`, as a class has it, stands in for a method."""
+    return _MARK in getattr(getattr(function, "replacement", function), "__dict__", ())
+
+
+def within_calls(generator: Function) -> Function:
+    """Mark a function that makes generators: all that their code does for others is done within calls of their own."""
+    _within_codes.add(generator.__code__)
+    return generator
+
+
+def _is_within(iterator: Iterator[Any]) -> bool:
+    return getattr(iterator, "gi_code", None) in _within_codes
 
 
 @contextlib.contextmanager

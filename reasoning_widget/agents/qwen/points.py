@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 from functools import partial
 from typing import Any
 
 from ..patched import Function, Patch, Wrap
-from .hooks import replacement
+from .hooks import is_looked_at, replacement
 from .limits import has_limit
 
 AGENT = frozenset({"run", "_run", "_call_llm", "_call_tool"})
@@ -33,12 +34,10 @@ def patches() -> list[Patch]:
 
 def reached_by_its_class(target: Any, name: str) -> bool:
     """Whether calls of `target.name` are looked at already; or it has none."""
-    from qwen_agent import Agent  # noqa: PLC0415 (heavy)
-    from qwen_agent.llm.base import BaseChatModel  # noqa: PLC0415 (heavy)
-    from qwen_agent.tools.base import BaseTool  # noqa: PLC0415 (heavy)
-
-    known = isinstance(target, Agent | BaseChatModel | BaseTool)
-    return not hasattr(target, name) or (known and name not in getattr(target, "__dict__", {}))
+    if not hasattr(target, name):
+        return True
+    own = name in getattr(target, "__dict__", {})
+    return not own and is_looked_at(inspect.getattr_static(type(target), name, None))
 
 
 def _always(name: str) -> Wrap:

@@ -361,7 +361,7 @@ class Watch:
 
     def _run_unlimited(self, call: Call, *args: Any, **kwargs: Any) -> Any:
         self._lift(call)
-        return call(*args, **kwargs)
+        return call.by_itself(*args, **kwargs)
 
     def _lift(self, call: Call) -> None:
         """Qwen-Agent's own limit ends an agent silently: the run's comes before it."""
@@ -450,6 +450,7 @@ class Watch:
         self._end_call(asking, call)
         return answer
 
+    @hooks.within_calls
     def _stream(
         self, asking: _Asking, call: ModelCall, responses: Iterator[list[Any]], whole: _Whole | None
     ) -> Iterator[list[Any]]:

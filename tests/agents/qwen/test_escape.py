@@ -6,6 +6,7 @@ import contextlib
 import functools
 import gc
 import inspect
+import os
 import threading
 import time
 import weakref
@@ -17,7 +18,7 @@ from typing import Any
 import pytest
 
 from reasoning_widget.agents.base import MaxIterationsReached, RunContext, Stopped, current_run, entered
-from reasoning_widget.agents.qwen import QwenAgent, import_qwen_agent
+from reasoning_widget.agents.qwen import QwenAgent, hooks, import_qwen_agent
 from tests.agents.qwen.tools import Tool
 from tests.scripted_model import HANG, ScriptedModel, call, gate, say
 
@@ -201,6 +202,24 @@ def own_methods_of_the_object(expert: Expert) -> Callable[[], str]:
     return lambda: expert.ask(agent)
 
 
+def made_of_a_class_that_nobody_hears_of(expert: Expert) -> Callable[[], str]:
+    class Secretive(FnCallAgent):  # type: ignore[misc]
+        def __init_subclass__(cls) -> None:
+            """Tells no one."""
+
+    def work() -> str:
+        class Late(Secretive):
+            def _call_llm(self, messages: Any, functions: Any = None, stream: bool = True, **kwargs: Any) -> Any:
+                return self.llm.chat(messages=messages, functions=functions, stream=True)
+
+            def _call_tool(self, tool_name: str, tool_args: Any = "{}", **kwargs: Any) -> Any:
+                return self.function_map[tool_name].call(tool_args)
+
+        return expert.ask(expert.make(Late))
+
+    return work
+
+
 class OwnModel(TextChatAtOAI):  # type: ignore[misc]
     """A model that overrides what is watched."""
 
@@ -310,6 +329,7 @@ WAYS: list[Way] = [
     without_super,
     with_super,
     own_methods_of_the_object,
+    made_of_a_class_that_nobody_hears_of,
     a_model_of_its_own,
     thread,
     thread_of_a_thread,
@@ -651,6 +671,24 @@ def test_an_agent_that_speaks_in_place_of_its_model_is_shown_and_counts() -> Non
     ]
     with pytest.raises(MaxIterationsReached):
         record(Ventriloquist(), "question", 1)
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+def test_in_a_process_that_a_tool_forks_off_nobody_watches(model: ScriptedModel) -> None:
+    def fork() -> str:
+        reader, writer = os.pipe()
+        process = os.fork()
+        if process == 0:
+            os.write(writer, b"watched" if hooks.in_use() else b"by itself")
+            os._exit(0)
+        os.waitpid(process, 0)
+        return os.read(reader, 20).decode() + (" and watched here" if hooks.in_use() else "")
+
+    model.script("question", [[call("fork", {})], "Forked."])
+
+    steps = record(FnCallAgent(llm=model.llm(), function_list=[Tool("fork", fork)]), "question")
+
+    assert steps[1]["content"] == "by itself and watched here"
 
 
 def test_what_a_method_looks_like_stays_the_same_while_a_run_is_on(model: ScriptedModel) -> None:
