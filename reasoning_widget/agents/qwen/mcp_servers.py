@@ -1,9 +1,9 @@
 """The MCP servers of Qwen-Agent's tools: how they start, what they answer, and when they end.
 
-Qwen-Agent connects to them in one loop of the process and keeps them until it ends. Four methods are replaced: the
+Qwen-Agent connects to them in one loop of the process and keeps them until it ends. Five methods are replaced: the
 loop's thread belongs to no run; a connection lives in a task of its own, so that it can be closed where it was opened;
-a server that cannot be started is named; and where the call is part of a run, an error of the server is raised, and its
-pictures are kept.
+a server that cannot be started is named; its tools are known; and where the call is part of a run, an error of the
+server is raised, and its pictures are kept.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from urllib.parse import urlsplit
 
 from ...bundles import put_together
 from ..base import AgentError, current_run
+from ..carried import carried
 from ..errors import redact
 from .results import ShownText, picture_of
 
@@ -62,8 +63,8 @@ class MCPToolError(AgentError):
 def mend() -> None:
     """Put our methods in the place of Qwen-Agent's. Harmless when repeated; does nothing before it is imported."""
     module = sys.modules.get(_MODULE)
-    client = getattr(module, "MCPClient", None)
-    if client is None:
+    client, manager = getattr(module, "MCPClient", None), getattr(module, "MCPManager", None)
+    if client is None or manager is None:  # another thread may be in the middle of it
         return
     with _lock:
         if _originals:
@@ -72,7 +73,8 @@ def mend() -> None:
             (client, "connection_server", _connect),
             (client, "cleanup", _clean_up),
             (client, "execute_function", _execute),
-            (getattr(module, "MCPManager"), "__init__", _begin),  # noqa: B009 (untyped)
+            (manager, "__init__", _begin),
+            (manager, "create_tool_class", _make_tool),
         ):
             _originals[name] = getattr(owner, name)
             setattr(owner, name, ours)
@@ -87,7 +89,8 @@ def used(agent: Any, users: Iterable[object]) -> Iterator[None]:
         hold(agent, user)
     token = _users.set((*users, _IN_RUN))
     try:
-        yield
+        with carried(_users):
+            yield
     finally:
         _users.reset(token)
 
@@ -104,11 +107,7 @@ def hold(agent: Any, user: object) -> None:
     mend()
     for tool in _mcp_tools(agent):
         _hold_one(tool.client_id, user)
-        with _lock:
-            if tool not in _known_tools:
-                _known_tools.add(tool)
-                _tools[tool.client_id] = _tools.get(tool.client_id, 0) + 1
-                weakref.finalize(tool, _forget_tool, tool.client_id).atexit = False
+        _know(tool)
 
 
 def release(user: object) -> None:
@@ -124,6 +123,14 @@ def release(user: object) -> None:
 def _hold_one(client_id: str, user: object) -> None:
     with _lock:
         _held.setdefault(client_id, weakref.WeakSet()).add(user)
+
+
+def _know(tool: Any) -> None:
+    with _lock:
+        if tool not in _known_tools:
+            _known_tools.add(tool)
+            _tools[tool.client_id] = _tools.get(tool.client_id, 0) + 1
+            weakref.finalize(tool, _forget_tool, tool.client_id).atexit = False
 
 
 def _forget_tool(client_id: str) -> None:
@@ -197,6 +204,14 @@ def _begin(manager: Any) -> None:
     Context().run(_originals["__init__"], manager)
 
 
+def _make_tool(manager: Any, *args: Any, **kwargs: Any) -> Any:
+    """Stand in for `MCPManager.create_tool_class`, which returns a tool: its server ends when nobody can call it."""
+    tool = _originals["create_tool_class"](manager, *args, **kwargs)
+    _know(tool)
+    _hold_for_the_run(tool.client_id)
+    return tool
+
+
 # Connections ------------------------------------------------------------------------------------------------------
 
 
@@ -237,8 +252,6 @@ async def _connect(client: Any, mcp_server_name: str, mcp_server: dict[str, Any]
     setattr(client, _CONNECTION, connection)
     with _stopped_with_the_run(connection.task):
         await connection.opened
-    if client.client_id is not None:
-        _hold_for_the_run(client.client_id)
 
 
 def _keep_http_quiet() -> None:

@@ -12,6 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -25,6 +26,7 @@ from reasoning_widget.session.processes import ProcessRunner
 from reasoning_widget.session.session import Session
 from reasoning_widget.session.sqlite import SQLiteLog
 from tests.agents.qwen.mcp_server import PIXEL
+from tests.agents.qwen.tools import Tool
 from tests.scripted_model import ScriptedModel, call
 from tests.session.manual import NoAgents
 from tests.session.manual import ask as post
@@ -256,6 +258,39 @@ def test_the_server_of_an_agent_that_is_no_more_ends_while_the_chat_goes_on(mode
     chat.close()
 
 
+def test_a_server_that_was_started_within_a_tool_ends_with_the_chat(model: ScriptedModel) -> None:
+    made: list[Any] = []
+
+    def delegate() -> str:
+        made.append(assistant(model))  # it is never called
+        return str({child.pid for child in psutil.Process().children()} - before)
+
+    model.script("delegate", [[call("delegate", {})], "Done."])
+    before = {child.pid for child in psutil.Process().children()}
+    chat = ReasoningChat(Assistant(llm=model.llm(), function_list=[Tool("delegate", delegate)]), save=False)
+    (pid,) = json.loads(result_of(chat, "delegate")["content"].replace("{", "[").replace("}", "]"))
+    chat.close()
+
+    assert is_gone(pid)
+
+
+def test_an_error_is_a_failed_step_in_a_thread_too(model: ScriptedModel) -> None:
+    expert = assistant(model)
+
+    def ask() -> str:
+        with ThreadPoolExecutor(1) as pool:
+            return str(pool.submit(expert.function_map["lab-broken"].call, "{}").result())
+
+    model.script("in a thread", [[call("ask", {})], "Done."])
+    chat = ReasoningChat(Assistant(llm=model.llm(), function_list=[Tool("ask", ask)]), save=False)
+    answer = chat.ask("in a thread")
+    chat.close()
+    ReasoningChat(expert, save=False).close()
+
+    assert next(step["status"] for step in answer.steps if step["type"] == "tool_result") == "failed"
+    assert "no such thing" in str(answer.steps)
+
+
 def test_a_server_that_does_not_want_to_end_is_killed(model: ScriptedModel) -> None:
     chat = ReasoningChat(assistant(model, lab=stdio("--stubborn")), save=False)
     pid = pid_of(chat)
@@ -334,6 +369,14 @@ def test_qwen_agents_client_is_as_it_was_when_our_methods_were_written() -> None
         "cleanup": ["self"],
         "execute_function": ["self", "tool_name", "tool_args"],
         "__init__": ["self"],
+        "create_tool_class": [
+            "self",
+            "register_name",
+            "register_client_id",
+            "tool_name",
+            "tool_desc",
+            "tool_parameters",
+        ],
     }
     assert {"exit_stack", "client_id", "session"} <= set(vars(MCPClient()))
     assert inspect.iscoroutinefunction(MCPClient.reconnect)
