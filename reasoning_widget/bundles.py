@@ -34,18 +34,22 @@ def number_of(key: str) -> int:
 def put_together(bundle: Mapping[str, Any], more: Mapping[str, Any]) -> dict[str, Any]:
     """What both hold, in one bundle.
 
-    Of pictures of one thing in several forms, `more` gives the best. Neither is changed.
+    Of one thing in several forms, `more` gives the best: a picture, if it has one. Neither is changed.
     """
     if not bundle or not more:
         return {**bundle, **more}
     both = dict(bundle)
     pictures = [mime for mime in _SHOWN if mime in more][:1] + [key for key in more if _NUMBER in key]
+    texts = [key for key in _FOLLOWING if key in more and not pictures]
+    if texts and not any(key in both for key in _FOLLOWING):
+        # A view draws one of what has plain keys: the picture must not be in the way of the text.
+        both = {f"{key}{_NUMBER}1" if key in _SHOWN else key: value for key, value in both.items()}
     for key, value in more.items():
         if key in both and key == "text/plain":
             both[key] = f"{both[key]}\n{value}"
-        elif key in both and key in _FOLLOWING and isinstance(value, str) and isinstance(both[key], str):
+        elif key in texts and isinstance(value, str) and isinstance(both.get(key), str):
             both[key] = f"{both[key]}\n\n{value}"
-        elif mime_of(key) not in _SHOWN:
+        elif mime_of(key) not in _SHOWN and (key in texts or key not in _FOLLOWING):
             both[key] = value
     for key in pictures:
         number = 1 + max((number_of(known) for known in both if mime_of(known) in _SHOWN), default=1)

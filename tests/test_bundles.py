@@ -21,6 +21,12 @@ from reasoning_widget.bundles import mime_of, put_together
         ({"image/jpeg": "a"}, {"image/jpeg": "b", "image/png": "b"}, {"image/jpeg": "a", "image/png;n=2": "b"}),
         ({"image/png": "a"}, {"image/svg+xml": "<svg/>"}, {"image/png": "a", "image/svg+xml;n=2": "<svg/>"}),
         ({"text/html": "<p>a"}, {"image/png": "b"}, {"text/html": "<p>a", "image/png;n=2": "b"}),
+        ({"image/png": "a"}, {"text/html": "<p>b"}, {"image/png;n=1": "a", "text/html": "<p>b"}),
+        (
+            {"image/png;n=1": "a", "text/html": "<p>b"},
+            {"image/png": "c", "text/html": "<img>"},
+            {"image/png;n=1": "a", "text/html": "<p>b", "image/png;n=2": "c"},
+        ),
         ({"text/html": "<p>a"}, {"text/html": "<p>b"}, {"text/html": "<p>a\n\n<p>b"}),
         (
             {"text/plain": "a", "application/json": 1},

@@ -10,6 +10,7 @@ from jupyter_client.manager import KernelManager
 
 from reasoning_widget.fold import new_transcript, receive
 from reasoning_widget.protocol import MAX_FRAME_BYTES
+from tests.scripted_model import call
 
 AGENT = """
 import asyncio, threading
@@ -376,3 +377,32 @@ def test_nothing_is_left_to_receive(page):
     assert [m["content"] for m in page.messages if m["msg_type"] == "error"] == []
     with pytest.raises(Empty):
         page.client.get_stdin_msg(timeout=0)
+
+
+def test_what_a_tool_displays_and_returns_is_in_its_step(page, scripted_model):
+    scripted_model.script("show", [[call("show", {})], "Shown."])
+    code = f"""
+import base64, json
+import pandas as pd
+from IPython.display import Image, display
+from reasoning_widget.agents.qwen import import_qwen_agent
+import_qwen_agent()
+from qwen_agent.agents import Assistant
+from qwen_agent.tools.base import BaseTool
+class Show(BaseTool):
+    name, description, parameters = "show", "Shows.", []
+    def call(self, params, **kwargs):
+        for number in range(2):
+            display(Image(data={PNG!r} + bytes([number]), format="png"))
+        return pd.DataFrame({{"a": [1, 2]}})
+chat = ReasoningChat(Assistant(llm={scripted_model.llm()!r}, function_list=[Show()]))
+result = chat.ask("show").steps[1]
+print(json.dumps([result["content"], result["output"], type(chat.results[result["id"]]).__name__]))
+"""
+    content, output, kept = json.loads(page.printed(page.do(code)))
+
+    assert content.startswith("DataFrame with 2 rows and 1 columns:")
+    assert kept == "DataFrame"
+    assert "<table" in output["text/html"]
+    pictures = [base64.b64decode(output[key])[-1] for key in ("image/png;n=1", "image/png;n=2")]
+    assert pictures == [0, 1]

@@ -205,7 +205,7 @@ def test_objects_in_lists_and_dictionaries_are_all_shown(returned: Callable[...,
 
     chat, result, told = returned(lambda: value)
 
-    assert [mime for mime in result["output"] if mime.startswith("image/")] == ["image/png", "image/png;n=2"]
+    assert [mime for mime in result["output"] if mime.startswith("image/")] == ["image/png;n=1", "image/png;n=2"]
     assert "<table" in result["output"]["text/html"]
     assert "table: DataFrame with 1 rows" in result["content"]
     assert "count: 2" in told
