@@ -23,7 +23,7 @@ _CLOSING: Final = dict(_PAIRS)
 _ENDS: Final = ("hink>", "HINK]", "hought>", "hinking>", "easoning>", "think▷")
 """Each mark ends with one of these. Looking for a fixed text is many times faster than for a pattern."""
 _MARK: Final = re.compile("|".join(re.escape(mark) for pair in _PAIRS for mark in pair))
-_CODE: Final = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*(?:`|\Z)", re.DOTALL)
+_CODE: Final = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`?", re.DOTALL)
 _CHANNEL: Final = re.compile(r"<\|channel\|>\s*(\w+)([^<]*?)(?:<\|constrain\|>[^<]*)?<\|message\|>", re.DOTALL)
 _CHANNEL_END: Final = re.compile(r"<\|(?:end|return|call)\|>|(?:<\|start\|>[^<]*)?(?=<\|channel\|>)|<\|start\|>")
 _HARMONY_START: Final = re.compile(r"\s*(?:<\|start\|>\s*\w*\s*)?<\|channel\|>")
@@ -117,8 +117,11 @@ def _split_marks(text: str, *, ended: bool) -> Split:
         elif not ended and not text[end:].strip(" \t") and not _starts_line(text, start):
             return Split(_joined(thoughts), "".join(rest) + text[position:start], open=False)  # not known yet
         elif mark not in _CLOSING and _closes(text, start, end):
+            before = "".join(rest) + text[position:start]
+            if thoughts and before.strip():
+                continue  # behind words that follow a thought it closes nothing
             # The template wrote the opening mark: all until here was the thought.
-            thoughts.append("".join(rest) + text[position:start])
+            thoughts.append(before)
             rest.clear()
             position = end
     (thoughts if closing is not None else rest).append(text[position:])

@@ -165,8 +165,10 @@ class ModelCall:
         """
         self._ended = True
         seen = self._show_all()
-        for key in [key for key in self._open if key not in seen and key[0] in {"text", "call", "result"}]:
-            self._take_back(self._open[key])
+        for key, known in list(self._open.items()):
+            gone = key not in seen and key[0] in {"text", "call", "result"}
+            if gone or (key[0] == "text" and not known.step["content"].strip() and "output" not in known.step):
+                self._take_back(known)
         self._follow_thoughts()
         still_open = [each for each in self._open.values() if each.step["status"] == "streaming"]
         if self.usage is not None and self._open:
@@ -270,7 +272,7 @@ class ModelCall:
         key = ("text", self._counts[1])
         words = self._open.get(key)
         shown = "" if words is None or words.step["status"] != "streaming" else str(words.step["content"]).strip()
-        if words is None or not shown or not thought.startswith(shown):
+        if words is None or not shown or not thought.lstrip().startswith(shown):
             if words is not None and shown:
                 self._words[key[1]].cut = len(words.step["content"])
             return self._maker.open("thought", self._place)
@@ -305,7 +307,7 @@ class ModelCall:
         self._counts[1] += 1
         said = self._words.setdefault(number, _Words())
         text = text[said.closed :]
-        if said.cut is not None and len(text) > said.cut:
+        if said.cut is not None and text[said.cut :].strip():
             # It thought in between: what it said before that was not the answer.
             before = self._open.pop(key)
             self._open["words", len(self._open)] = before

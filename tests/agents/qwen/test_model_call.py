@@ -1,0 +1,40 @@
+"""However a model's answer is cut into pieces, nothing of it is lost, doubled or shown that is taken back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reasoning_widget.agents.qwen.steps import ModelCall, Place, StepMaker
+
+PIECES = st.sampled_from(
+    [
+        "It snows.", "\n", "\n\n", " ", "<think>", "</think>", "[THINK]", "[/THINK]", "`", "```", "a < b", "Cold.",
+        "<|channel|>analysis<|message|>", "<|end|>", "<|channel|>final<|message|>", "<tool_call>", "the tag <think> is",
+    ]
+)  # fmt: skip
+
+
+def steps_of(text: str, cuts: list[int]) -> tuple[list[str], bool]:
+    """The characters in the steps of an answer that grew up to each of these lengths, and whether one is the answer."""
+    steps: dict[str, dict[str, Any]] = {}
+    emit = lambda step: steps.__setitem__(step["id"], dict(step))  # noqa: E731 (it is handed over once)
+    call = ModelCall(StepMaker(emit, "t"), Place("agent", 1, None), lambda _: None)
+    for end in [*cuts, len(text)]:
+        if text[:end]:
+            call.update([{"role": "assistant", "content": text[:end]}])
+    answer = call.finish()
+    if answer is not None:
+        answer.close()
+    assert all(step["status"] == "done" for step in steps.values())
+    shown = sorted("".join("".join(step["content"].split()) for step in steps.values()))
+    return shown, any(step["type"] == "final_answer" for step in steps.values())
+
+
+@given(st.lists(PIECES, min_size=1, max_size=8).map("".join), st.data())
+def test_the_same_comes_of_a_text_however_it_is_cut(text: str, data: st.DataObject) -> None:
+    cuts = data.draw(st.lists(st.integers(1, len(text)), max_size=12).map(sorted))
+
+    assert steps_of(text, cuts) == steps_of(text, [])
