@@ -180,7 +180,13 @@ class ModelConnections:
         """The arguments of a DashScope model's method, with a session whose sockets are known."""
         if self._stopped:
             raise Stopped
-        session = session_with(self._add_socket)
+        opened: list[socket.socket] = []
+
+        def on_socket(each: socket.socket) -> None:
+            opened.append(each)
+            self._add_socket(each)
+
+        session = session_with(on_socket)
         try:
             if "generate_cfg" in kwargs:
                 yield args, {**kwargs, "generate_cfg": {**kwargs["generate_cfg"], "session": session}}
@@ -188,6 +194,8 @@ class ModelConnections:
                 yield (*args[:-1], {**args[-1], "session": session}), kwargs
         finally:
             session.close()
+            for each in opened:
+                each.close()  # a session closes only those that are not in use
 
     def _count_dashscope(self, messages: list[Any]) -> None:
         """What an answer cost, where its messages carry the response."""
