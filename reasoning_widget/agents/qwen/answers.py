@@ -6,6 +6,7 @@ as JSON, a web page, or a stream that breaks off.
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ from ..errors import broke_off, detail_of, shown_address, shown_text
 from .chunks import ChunkReader, Delta
 
 _DONE = "[DONE]"
+_CHUNK_FIELDS = {"choices", "usage", "id", "object", "x_groq"}
+"""Fields of which every chunk has one: what has none of them is an error, under whatever name."""
 _MAX_STRAY_BYTES = 64 * 1024
 _MAX_PAGE_TEXT = 80
 _HTML = re.compile(r"\s*<(?:!doctype|html|head|body)\b", re.IGNORECASE)
@@ -79,7 +82,7 @@ class _Body:
 
     def read(self) -> Iterator[Delta]:
         for line in _lines(self._response.iter_bytes()):
-            yield from self._line(line)
+            yield from self._line(line.removeprefix(codecs.BOM_UTF8))
             if self._done:
                 return
         if self._data:
@@ -126,7 +129,7 @@ class _Body:
         if not isinstance(chunk, dict):
             self._fail(chunk)
             return Delta()
-        if chunk.get("error") or (chunk.get("object") == "error" and not chunk.get("choices")):
+        if chunk.get("error") or chunk.get("object") == "error" or not chunk.keys() & _CHUNK_FIELDS:
             self._fail(chunk)
         delta = self._reader.read(chunk)
         choices = chunk.get("choices")

@@ -100,7 +100,7 @@ class ChunkReader:
             What it adds. Fragments of tool calls come call by call: those of a later call are held back until the
             earlier one is complete.
         """
-        self._read_usage(chunk.get("usage"))
+        self._read_usage(chunk.get("usage") or (_object(chunk.get("x_groq")) or {}).get("usage"))
         choice = _first(chunk.get("choices"))
         if choice is None:
             return Delta()
@@ -108,9 +108,11 @@ class ChunkReader:
         if isinstance(reason, str) and reason:
             self.finished = True
             self.end = _END_REASONS.get(reason.lower())
-        message = _object(choice.get("delta")) or _object(choice.get("message")) or {}
+        # Some servers repeat the whole message beside what is new of it.
+        message = _object(choice.get("delta" if "delta" in choice else "message")) or {}
         delta = self._read_message(message)
-        for raw in message.get("tool_calls") or []:
+        first_form = message.get("function_call")  # before there were several at once
+        for raw in message.get("tool_calls") or ([{"index": 0, "function": first_form}] if first_form else []):
             if isinstance(raw, dict):
                 self._read_call(raw)
         delta.calls = list(self._take_fragments())
@@ -268,7 +270,7 @@ def _read_content(content: object) -> tuple[str, str]:
     if isinstance(content, str):
         return "", content
     thought = text = ""
-    for part in content if isinstance(content, list) else []:
+    for part in content if isinstance(content, list) else [content]:
         if isinstance(part, str):
             text += part
         elif isinstance(part, dict):

@@ -273,6 +273,7 @@ def test_of_what_never_came_nothing_is_said_to_be_above(ask: Ask, turn: Turn) ->
     [
         stream(*texts("It snows."), done=False),
         stream(*texts("It snows."), finish=None),
+        [head(), b"\xef\xbb\xbf" + chunk({"content": "It snows."}).replace(b"data: ", b"data:"), chunk({}, "stop")],
         [*stream(*texts("It snows.")), event({"choices": [], "usage": {"prompt_tokens": 1}})],
         [head(), b": PROCESSING\n\n", b"\n\n", *texts("It ", "snows."), b": keep-alive\n\n", chunk({}, "stop"), DONE],
         [
@@ -352,6 +353,8 @@ def test_what_is_no_answer_is_named_with_its_address(ask: Ask, turn: Turn, words
         b'event: error\ndata: {"error": {"message": "Compute error."}, "message": "Compute error."}\n\n',
         b'error: {"code": 500, "message": "Compute error."}\n\n',
         b"error: Compute error.\n\n",
+        event({"detail": "Compute error."}),
+        event({"code": 500, "msg": "Compute error."}),
         event({"choices": [{"delta": {}, "error": {"message": "Compute error."}, "finish_reason": "error"}]}),
     ],
 )

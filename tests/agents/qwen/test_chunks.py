@@ -63,7 +63,13 @@ def test_a_thought_is_found_wherever_the_server_puts_it(delta: dict[str, Any]) -
 
 
 @pytest.mark.parametrize(
-    "content", ["It snows.", [{"type": "text", "text": "It snows."}], ["It ", {"type": "text", "text": "snows."}]]
+    "content",
+    [
+        "It snows.",
+        {"type": "text", "text": "It snows."},
+        [{"type": "text", "text": "It snows."}],
+        ["It ", {"type": "text", "text": "snows."}],
+    ],
 )
 def test_content_is_a_text_or_a_list_of_parts(content: object) -> None:
     assert read({"content": content})[0].text == "It snows."
@@ -171,6 +177,26 @@ def test_fragments_of_two_calls_find_their_calls(deltas: list[dict[str, Any]]) -
     ]
 
 
+def test_calls_in_their_first_form_are_read() -> None:
+    _, calls = read(
+        {"function_call": {"name": "w", "arguments": '{"city": '}}, {"function_call": {"arguments": '"Oslo"}'}}
+    )
+
+    assert calls == [("w", OSLO)]
+
+
+def test_a_message_that_is_repeated_beside_its_deltas_is_read_once() -> None:
+    reader = ChunkReader()
+    message = {"role": "assistant", "content": "It snows."}
+    chunks: list[dict[str, Any]] = [
+        {"choices": [{"delta": {"content": "It "}, "message": {"content": "It "}}]},
+        {"choices": [{"delta": {"content": "snows."}, "message": message}]},
+        {"choices": [{"delta": {}, "message": message, "finish_reason": "stop"}]},
+    ]
+
+    assert "".join(reader.read(chunk).text for chunk in chunks) == "It snows."
+
+
 def test_metadata_of_a_call_is_no_call() -> None:
     _, calls = read(
         call(None, "a", name="w", arguments=OSLO), {"tool_calls": [{"extra_content": {"google": {"signature": "A"}}}]}
@@ -238,5 +264,7 @@ def test_the_last_count_of_tokens_counts() -> None:
     for tokens in (1, 2, 3):
         reader.read({"choices": [], "usage": {"prompt_tokens": 17, "completion_tokens": tokens}})
     reader.read({"choices": [], "usage": None})
+    assert reader.usage == {"input_tokens": 17, "output_tokens": 3}
 
+    reader.read({"choices": [], "x_groq": {"usage": {"prompt_tokens": 17, "completion_tokens": 3}}})
     assert reader.usage == {"input_tokens": 17, "output_tokens": 3}
