@@ -124,6 +124,8 @@ def _as_address(kind: PartKind, value: object, name: str | None) -> tuple[str, s
     """The `data:` address of an attachment, and its name."""
     if isinstance(value, str) and _is_address(value):
         content = _content(kind, value, name)
+    elif isinstance(value, str) and re.match(r"https?://", value, re.IGNORECASE):
+        raise ValueError(f"{kind}: nothing is fetched from elsewhere; download it, and pass its path or its bytes")
     elif isinstance(value, bytes | bytearray | memoryview):
         data = bytes(value)
         if kind == "file" and not name:
@@ -146,10 +148,6 @@ def _is_address(text: str) -> bool:
 
 
 def _read(kind: PartKind, path: Path) -> bytes:
-    if re.match(r"https?:/", str(path), re.IGNORECASE):
-        raise ValueError(
-            f"{kind} {path}: nothing is fetched from elsewhere; download it, and pass its path or its bytes"
-        )
     try:
         _check_size(kind, path.name, path.stat().st_size)
         with path.open("rb") as file:
