@@ -277,6 +277,7 @@ class ModelCall:
                 self._words[key[1]].cut = len(words.step["content"])
             return self._maker.open("thought", self._place)
         del self._open[key]
+        self._words[key[1]] = _Words()  # what follows the mark begins anew
         words.step["type"] = "thought"
         return words
 

@@ -17,6 +17,27 @@ PIECES = st.sampled_from(
 )  # fmt: skip
 
 
+def test_words_that_turn_out_a_thought_behind_another_leave_room_for_the_answer() -> None:
+    steps: dict[str, dict[str, Any]] = {}
+    emit = lambda step: steps.__setitem__(step["id"], dict(step))  # noqa: E731 (it is handed over once)
+    call = ModelCall(StepMaker(emit, "t"), Place("agent", 1, None), lambda _: None)
+    for thought, text in [
+        ("", "Hm."),
+        ("One.", "Hm."),
+        ("One.", "Hm."),
+        ("One.", "Hm.\n</think>\n\n"),
+        ("One.", "Hm.\n</think>\n\nIt snows."),
+    ]:
+        reasoning = [{"role": "assistant", "content": "", "reasoning_content": thought}] if thought else []
+        call.update([*reasoning, {"role": "assistant", "content": text}])
+
+    answer = call.finish()
+
+    assert answer is not None
+    assert answer.step["content"] == "It snows."
+    assert [step["content"] for step in steps.values()] == ["Hm.", "One.", "It snows."]
+
+
 def steps_of(text: str, cuts: list[int]) -> tuple[list[str], bool]:
     """The characters in the steps of an answer that grew up to each of these lengths, and whether one is the answer."""
     steps: dict[str, dict[str, Any]] = {}
