@@ -318,6 +318,8 @@ print("pid", [step["content"] for step in chat.ask("use pid").steps if step["typ
 def test_stop_ends_a_call_that_takes_long(model: ScriptedModel, tmp_path: Path) -> None:
     begun = tmp_path / "begun"
     chat = ReasoningChat(assistant(model, lab=stdio(str(begun))), save=False)
+    chat.ask("use stock")  # the thread of the sessions, and what other tests have left, are there
+    before = set(threading.enumerate())
     answers: list[Any] = []
     asking = threading.Thread(target=lambda: answers.append(chat.ask("use slow")))
     asking.start()
@@ -327,14 +329,7 @@ def test_stop_ends_a_call_that_takes_long(model: ScriptedModel, tmp_path: Path) 
 
     assert answers[0].status == "stopped"
     assert "may still be running" not in str(answers[0].steps)
-    until(
-        lambda: (
-            not any(
-                thread.name.startswith("reasoning-") and "session" not in thread.name
-                for thread in threading.enumerate()
-            )
-        )
-    )
+    until(lambda: set(threading.enumerate()) <= before)
     assert result_of(chat, "use stock")["content"] == "nut: 42"
     chat.close()
 
