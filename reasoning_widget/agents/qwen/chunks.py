@@ -35,6 +35,10 @@ _END_REASONS: dict[str, EndReason] = {
     "sensitive": "content_filter",
     "error": "error",
     "network_error": "error",
+    "abort": "error",
+    "insufficient_system_resource": "error",
+    "malformed_function_call": "error",
+    "function_call_filter": "error",
 }
 
 
@@ -107,12 +111,14 @@ class ChunkReader:
         reason = choice.get("finish_reason")
         if isinstance(reason, str) and reason:
             self.finished = True
-            self.end = _END_REASONS.get(reason.lower())
+            self.end = _END_REASONS.get(reason.lower().partition(":")[0])  # Gemini adds its own reason behind a colon
         # Some servers repeat the whole message beside what is new of it.
-        message = _object(choice.get("delta" if "delta" in choice else "message")) or {}
+        delta_or_whole = choice.get("delta")
+        message = _object(choice.get("message") if delta_or_whole is None else delta_or_whole) or {}
         delta = self._read_message(message)
         first_form = message.get("function_call")  # before there were several at once
-        for raw in message.get("tool_calls") or ([{"index": 0, "function": first_form}] if first_form else []):
+        raw_calls = message.get("tool_calls") or ([{"index": 0, "function": first_form}] if first_form else [])
+        for raw in [raw_calls] if isinstance(raw_calls, dict) else raw_calls:
             if isinstance(raw, dict):
                 self._read_call(raw)
         delta.calls = list(self._take_fragments())
@@ -121,7 +127,9 @@ class ChunkReader:
     def finish(self) -> Delta:
         """The rest, once the stream has ended."""
         for call in self._calls:
-            call.arguments = call.arguments or "{}"  # many tools parse it, and an empty text is no JSON
+            call.arguments = (
+                call.arguments if call.arguments.strip() else "{}"
+            )  # many tools parse it, and an empty text is no JSON
         return Delta(calls=list(self._take_fragments(all_of_them=True)))
 
     def _read_message(self, message: JSON) -> Delta:
@@ -159,8 +167,7 @@ class ChunkReader:
         name = _clean_name(function.get("name"))
         arguments = _arguments(function.get("arguments"))
         server_id = str(raw.get("id") or "")
-        index = raw.get("index")
-        index = index if isinstance(index, int) else None
+        index = _number(raw.get("index"))
         call = self._call_of(index, server_id, name, arguments)
         if call is None:
             if not name:
@@ -169,7 +176,11 @@ class ChunkReader:
             self._calls.append(call)
         elif name and not call.arguments:  # the name itself in pieces; some servers repeat it with each fragment
             call.name = name if name.startswith(call.name) else call.name + name
-        call.arguments += arguments
+        if arguments and call.arguments.strip() == "{}":
+            call.arguments = ""  # it stood there until the arguments began
+        elif server_id and server_id == call.server_id and call.complete and arguments == call.arguments:
+            return  # the whole call, once more
+        call.arguments += arguments if call.arguments else _once(arguments)
 
     def _call_of(self, index: int | None, server_id: str, name: str, arguments: str) -> _Call | None:
         """The call that a fragment continues; None if it begins a new one."""
@@ -198,6 +209,8 @@ class ChunkReader:
             if call.sent_name < len(call.name):
                 yield CallFragment("" if call.sent_name else call.id, call.name[call.sent_name :], "")
                 call.sent_name = len(call.name)
+            if not all_of_them and call is self._calls[-1] and call.arguments.strip() in {"", "{}"}:
+                return  # some servers begin with empty arguments, and send those that count behind them
             if call.sent < len(call.arguments):
                 yield CallFragment("", "", call.arguments[call.sent :])
                 call.sent = len(call.arguments)
@@ -209,9 +222,11 @@ def _begins_another(call: _Call, index: int | None, server_id: str, name: str, a
     """Whether a fragment that has a name begins another call than `call`, the last one that it could belong to."""
     if server_id and call.server_id and server_id != call.server_id:
         # Ollama gives all calls the index 0. Other servers make a new id for each fragment.
-        return call.complete or not call.arguments or name != call.name
+        return call.complete or name != call.name or not (call.arguments or arguments)
     if not call.complete:
         return bool(call.arguments) and name != call.name
+    if server_id and server_id == call.server_id and name == call.name and arguments == call.arguments:
+        return False
     return bool(arguments) or (index is None and not server_id)
 
 
@@ -285,6 +300,23 @@ def _clean_name(name: object) -> str:
     if not isinstance(name, str):
         return ""
     return name.partition("<|")[0].removeprefix("functions.").strip()
+
+
+def _number(index: object) -> int | None:
+    if isinstance(index, str) and index.isdecimal():
+        return int(index)
+    return index if isinstance(index, int) else None
+
+
+def _once(arguments: str) -> str:
+    """Arguments without a second encoding: some servers send a JSON text that holds the JSON."""
+    if not arguments.lstrip().startswith('"'):
+        return arguments
+    try:
+        inner = json.loads(arguments)
+    except ValueError:
+        return arguments
+    return inner if isinstance(inner, str) and inner.lstrip().startswith("{") and _is_json(inner) else arguments
 
 
 def _arguments(value: object) -> str:

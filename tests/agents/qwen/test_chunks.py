@@ -166,6 +166,57 @@ def test_a_second_thought_begins_a_paragraph_of_its_own() -> None:
             ],
             id="a new id in each fragment",
         ),
+        pytest.param(
+            [
+                call(0, "x1", name="w", arguments=""),
+                call(0, "x2", name="w", arguments=OSLO),
+                call(1, "y1", name="w", arguments=BERGEN),
+            ],
+            id="a new id behind empty arguments",
+        ),
+        pytest.param(
+            [
+                call(0, "a", name="w", arguments="{}"),
+                call(0, arguments='{"city": '),
+                call(0, arguments='"Oslo"}'),
+                call(1, "b", name="w", arguments={}),
+                call(1, arguments=BERGEN),
+            ],
+            id="an empty object first",
+        ),
+        pytest.param(
+            [
+                call(0, "a", name="w", arguments=OSLO),
+                call(0, "a", name="w", arguments=OSLO),
+                call(1, "b", name="w", arguments='{"city": '),
+                call(1, arguments='"Bergen"}'),
+                call(1, "b", name="w", arguments=BERGEN),
+            ],
+            id="the whole call once more",
+        ),
+        pytest.param(
+            [
+                {"tool_calls": [{"index": "0", "id": "a", "function": {"name": "w"}}]},
+                {"tool_calls": [{"index": "1", "id": "b", "function": {"name": "w"}}]},
+                {"tool_calls": [{"index": "0", "function": {"arguments": OSLO}}]},
+                {"tool_calls": [{"index": "1", "function": {"arguments": BERGEN}}]},
+            ],
+            id="indexes as texts",
+        ),
+        pytest.param(
+            [
+                {"tool_calls": {"id": "a", "function": {"name": "w", "arguments": OSLO}}},
+                {"tool_calls": {"id": "b", "function": {"name": "w", "arguments": BERGEN}}},
+            ],
+            id="no list",
+        ),
+        pytest.param(
+            [
+                call(0, "a", name="w", arguments=json.dumps(OSLO)),
+                call(1, "b", name="w", arguments=json.dumps(BERGEN)),
+            ],
+            id="encoded twice",
+        ),
     ],
 )
 def test_fragments_of_two_calls_find_their_calls(deltas: list[dict[str, Any]]) -> None:
@@ -205,8 +256,14 @@ def test_metadata_of_a_call_is_no_call() -> None:
     assert calls == [("w", OSLO)]
 
 
-@pytest.mark.parametrize("arguments", [None, ""])
-def test_a_call_without_arguments_has_an_empty_object(arguments: str | None) -> None:
+def test_a_whole_message_beside_an_empty_delta_is_read() -> None:
+    reader = ChunkReader()
+
+    assert reader.read({"choices": [{"delta": None, "message": {"content": "It snows."}}]}).text == "It snows."
+
+
+@pytest.mark.parametrize("arguments", [None, "", " ", "{}", {}])
+def test_a_call_without_arguments_has_an_empty_object(arguments: object) -> None:
     assert read(call(0, "a", name="now", arguments=arguments))[1] == [("now", "{}")]
 
 
@@ -239,7 +296,11 @@ def test_what_can_be_shown_of_a_call_is_not_held_back() -> None:
         ("MAX_TOKENS", "length"),
         ("content_filter", "content_filter"),
         ("SAFETY", "content_filter"),
+        ("content_filter: PROHIBITED_CONTENT", "content_filter"),
         ("error", "error"),
+        ("abort", "error"),
+        ("insufficient_system_resource", "error"),
+        ("function_call_filter: MALFORMED_FUNCTION_CALL", "error"),
     ],
 )
 def test_why_an_answer_ended_is_known(reason: str, end: str | None) -> None:
