@@ -23,7 +23,8 @@ _CLOSING: Final = dict(_PAIRS)
 _ENDS: Final = ("hink>", "HINK]", "hought>", "hinking>", "easoning>", "think▷")
 """Each mark ends with one of these. Looking for a fixed text is many times faster than for a pattern."""
 _MARK: Final = re.compile("|".join(re.escape(mark) for pair in _PAIRS for mark in pair))
-_CODE: Final = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`?", re.DOTALL)
+_CODE: Final = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
+_CODE_SO_FAR: Final = re.compile(_CODE.pattern + r"|`[^`\n]*\Z", re.DOTALL)
 _CHANNEL: Final = re.compile(r"<\|channel\|>\s*(\w+)([^<]*?)(?:<\|constrain\|>[^<]*)?<\|message\|>", re.DOTALL)
 _CHANNEL_END: Final = re.compile(r"<\|(?:end|return|call)\|>|(?:<\|start\|>[^<]*)?(?=<\|channel\|>)|<\|start\|>")
 _HARMONY_START: Final = re.compile(r"\s*(?:<\|start\|>\s*\w*\s*)?<\|channel\|>")
@@ -37,6 +38,7 @@ _HARMONY_TOKENS: Final = (
     "<|constrain|>",
 )
 _BARE_ANALYSIS: Final = "analysis"
+_BARE_THOUGHT: Final = re.compile(r"analysis[^\Wa-z_]")
 _BARE_FINAL: Final = "assistantfinal"
 """What is left of harmony where a server drops its special tokens."""
 _HELD_BACK: Final = (
@@ -49,6 +51,8 @@ _HELD_BACK: Final = (
     "[TOOL_CALLS]",
 )
 _LONGEST: Final = max(map(len, _HELD_BACK))
+_SENTENCE_ENDS: Final = ".!?…\u3002\uff01\uff1f"
+_BEGINS_MARKDOWN: Final = "*#_[>-|{$"
 
 
 class Split(NamedTuple):
@@ -75,9 +79,11 @@ def split_thoughts(text: str, *, ended: bool = True) -> Split:
         return _split_channels(text)
     if any(end in text for end in _ENDS):
         return _split_marks(text, ended=ended)
-    if text.startswith(_BARE_ANALYSIS) and _BARE_FINAL in text:
-        thought, _, words = text.removeprefix(_BARE_ANALYSIS).partition(_BARE_FINAL)
-        return Split(thought, words, open=False)
+    if text.startswith(_BARE_ANALYSIS) and (_BARE_FINAL in text or _BARE_THOUGHT.match(text)):
+        thought, mark, words = text.removeprefix(_BARE_ANALYSIS).partition(_BARE_FINAL)
+        return Split(thought, words, open=not mark)
+    if not ended and _BARE_ANALYSIS.startswith(text):
+        return Split("", "", open=False)  # not known yet
     return Split("", text, open=False)
 
 
@@ -89,9 +95,10 @@ def without_partial_mark(text: str) -> str:
     return text
 
 
-def code_spans(text: str) -> list[tuple[int, int]]:
-    """Where `text` is code in Markdown: what stands there is only talked about."""
-    return [match.span() for match in _CODE.finditer(text)] if "`" in text else []
+def code_spans(text: str, *, ended: bool) -> list[tuple[int, int]]:
+    """Where `text` is code in Markdown: what stands there is only talked about. A line of code may still be written."""
+    pattern = _CODE if ended else _CODE_SO_FAR
+    return [match.span() for match in pattern.finditer(text)] if "`" in text else []
 
 
 def _split_marks(text: str, *, ended: bool) -> Split:
@@ -99,7 +106,8 @@ def _split_marks(text: str, *, ended: bool) -> Split:
     rest: list[str] = []
     position = 0
     closing: str | None = None
-    code = code_spans(text)
+    talked_about: set[str] = set()
+    code = code_spans(text, ended=ended)
     for match in _MARK.finditer(text):
         start, end = match.span()
         mark = match.group()
@@ -116,7 +124,11 @@ def _split_marks(text: str, *, ended: bool) -> Split:
             position, closing = end, _CLOSING[mark]
         elif not ended and not text[end:].strip(" \t") and not _starts_line(text, start):
             return Split(_joined(thoughts), "".join(rest) + text[position:start], open=False)  # not known yet
-        elif mark not in _CLOSING and _closes(text, start, end):
+        elif mark in _CLOSING:
+            talked_about.add(_CLOSING[mark])
+        elif mark in talked_about:
+            continue
+        elif _closes(text, start, end):
             before = "".join(rest) + text[position:start]
             if thoughts and before.strip():
                 continue  # behind words that follow a thought it closes nothing
@@ -134,22 +146,26 @@ def _joined(thoughts: list[str]) -> str:
 
 
 def _opens(text: str, start: int, end: int) -> bool:
-    """Whether an opening mark is one: at the start of a line or behind another thought, not in the middle of prose."""
+    """Whether an opening mark is one: at the start of a line, behind a sentence or another thought, not in prose."""
     before = text[:start].rstrip(" \t")
     if not before.strip() or before.endswith(("\n", *_CLOSING.values())):
         return True
-    return text[end : end + 1] == "\n"
+    follows_sentence = before[-1] in _SENTENCE_ENDS and (text[start - 1] == before[-1] or text[end : end + 1].isalnum())
+    return text[end : end + 1] == "\n" or follows_sentence
 
 
 def _closes(text: str, start: int, end: int) -> bool:
     """Whether a closing mark that nothing opened is one: not in the middle of prose."""
     after = text[end:].lstrip(" \t")
     at_line_end = not after or after[0] in "\r\n"
-    return at_line_end or _starts_line(text, start) or text[end].isalnum()
+    if at_line_end or _starts_line(text, start) or text[start - 1] in _SENTENCE_ENDS:
+        return True
+    return text[end].isalnum() or (text[end] in _BEGINS_MARKDOWN and text[start - 1] not in _BEGINS_MARKDOWN)
 
 
 def _starts_line(text: str, at: int) -> bool:
-    return text[:at].rstrip(" \t").endswith("\n")
+    before = text[:at].rstrip(" \t")
+    return not before or before.endswith("\n")
 
 
 def _split_channels(text: str) -> Split:
@@ -157,16 +173,17 @@ def _split_channels(text: str) -> Split:
     thoughts: list[str] = []
     words: list[str] = []
     position = 0
-    kind = ""
+    thinks = False
     for match in _CHANNEL.finditer(text):
         if match.start() < position:
             continue
-        kind = match.group(1)
+        calls = "to=" in match.group(2)
+        thinks = match.group(1) == "analysis" and not calls
         end = _CHANNEL_END.search(text, match.end())
         position = end.end() if end else len(text)
         said = text[match.end() : end.start() if end else len(text)]
-        if kind == "analysis":
+        if thinks:
             thoughts.append(said)
-        elif "to=" not in match.group(2):
+        elif not calls:
             words.append(said)
-    return Split(_joined(thoughts), "".join(words), kind == "analysis" and position == len(text))
+    return Split(_joined(thoughts), "".join(words), thinks and position == len(text))

@@ -6,6 +6,7 @@ about calls without making any: in code, or with nothing behind the mark that co
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Callable
@@ -30,7 +31,8 @@ class _Found(NamedTuple):
 
 
 _START: Final = re.compile(
-    r"<tool_call>|<function=|<\|python_tag\|>|\[TOOL_REQUEST\]|\[TOOL_CALLS\]|<\|channel\|>commentary\s+to=(?:functions\.)?"
+    r"<tool_call>|<function=|<\|python_tag\|>|\[TOOL_REQUEST\]|\[TOOL_CALLS\]|<\|channel\|>(?:commentary|analysis)\s+to=(?:functions\.)?|"
+    r"(?:<\|start\|>\w+)?\s+to=(?:functions\.)?(?=[\w.:/-]+\s*<\|channel\|>)"
 )
 _STARTS: Final = ("<tool_call>", "<function=", "<|python_tag|>", "[TOOL_REQUEST]", "[TOOL_CALLS]", "<|channel|>")
 _NAME: Final = re.compile(r"[\w.:/-]+")
@@ -41,6 +43,10 @@ _PARAMETER: Final = re.compile(
 _GLM_ARGUMENT: Final = re.compile(
     r"<arg_key>(.*?)</arg_key>\s*<arg_value>(.*?)(?:</arg_value>|(?=<arg_key>)|\Z)", re.DOTALL
 )
+_FUNCTION_OPENED: Final = re.compile(r">|[\s,(=]*(?=\{)")
+_FENCE: Final = re.compile(r"```\w*\s*([\[{].*?)(?:```|\Z)", re.DOTALL)
+_MAY_BECOME_CALL: Final = re.compile(r"`{1,3}\w*|[\w.:/-]+(?:\s*<.{0,9})?", re.DOTALL)
+_MISTRAL_MARKS: Final = re.compile(r"^(?:\[CALL_ID\]\w*)?(?:\[ARGS\])?")
 _PARTIAL_NAME: Final = re.compile(r'"name"\s*:\s*"([^"]*)"')
 _PARTIAL_ARGUMENTS: Final = re.compile(r'"(?:arguments|parameters)"\s*:\s*')
 
@@ -62,7 +68,7 @@ def read_calls(text: str, schemas: dict[str, Any], *, ended: bool = True) -> tup
     if not any(start in text for start in _STARTS):
         return text, []
     first = _after_thoughts(text, ended=ended)
-    code = code_spans(text)
+    code = [(first + start, first + end) for start, end in code_spans(text[first:], ended=ended)]
     calls: list[TextCall] = []
     before: int | None = None
     position = first
@@ -70,7 +76,7 @@ def read_calls(text: str, schemas: dict[str, Any], *, ended: bool = True) -> tup
         position = match.end()
         if any(start <= match.start() < end for start, end in code):
             continue
-        found = _READERS[match.group()[:11]](text, match.end(), schemas, ended)
+        found = _reader(match.group())(text, match.end(), schemas, ended)
         if found is None:
             continue
         if before is None:
@@ -99,27 +105,40 @@ def _tool_call(text: str, at: int, schemas: dict[str, Any], ended: bool) -> _Fou
     inner = text[at:end].strip()
     if not inner:
         # Nothing yet: a call may follow. A mark that ends the whole text is only talked about.
-        return None if ended else _Found([], behind)
-    if inner.startswith("{"):
-        return _Found([_json_call(inner)], behind)
+        return None if ended and not text.startswith("<tool_call>", end) else _Found([], behind)
+    fenced = _FENCE.match(inner)
+    if inner.startswith(("{", "[")) or fenced:
+        return _named(_json_calls(fenced.group(1) if fenced else inner), behind, ended=ended or behind > end)
     if inner.startswith("<function="):
-        found = _xml_function(text, text.index("<function=", at) + len("<function="), schemas, ended)
+        found = _function(text, text.index("<function=", at) + len("<function="), schemas, ended)
         return found and _Found(found.calls, max(found.end, behind))
     name = _NAME.match(inner)
+    if not ended and behind == end and _MAY_BECOME_CALL.fullmatch(inner):
+        return _Found([], behind)
     if name and ("<arg_key>" in inner or (inner == name.group() and behind > end)):
         return _Found([TextCall(name.group(), _typed(_GLM_ARGUMENT.findall(inner), schemas, name.group()))], behind)
     return None
 
 
 def _xml_function(text: str, at: int, schemas: dict[str, Any], ended: bool) -> _Found | None:
+    """A function with nothing around it: only where it is one of the tools, for texts talk about the format, too."""
+    name = _NAME.match(text, at)
+    if name is None:
+        return None if ended or at < len(text) else _Found([], at)
+    begun = not ended and name.end() == len(text) and any(tool.startswith(name.group()) for tool in schemas)
+    return _function(text, at, schemas, ended) if begun or not schemas or name.group() in schemas else None
+
+
+def _function(text: str, at: int, schemas: dict[str, Any], ended: bool) -> _Found | None:
     """``<function=name><parameter=key>value</parameter></function>``, or with JSON within."""
     name = _NAME.match(text, at)
-    if name is None or text[name.end() : name.end() + 1] != ">":
+    opened = _FUNCTION_OPENED.match(text, name.end()) if name else None
+    if name is None or opened is None:
         return None if ended else _Found([], len(text)) if name and name.end() == len(text) else None
-    end, behind = _until(text, name.end() + 1, "</function>")
-    inner = text[name.end() + 1 : end]
+    end, behind = _until(text, opened.end(), "</function>")
+    inner = text[opened.end() : end]
     if inner.lstrip().startswith("{"):
-        arguments = _normal_json(inner.strip())
+        arguments = _first_object(inner)
     else:
         arguments = _typed(_PARAMETER.findall(inner), schemas, name.group())
     return _Found([TextCall(name.group(), arguments)], behind)
@@ -130,10 +149,10 @@ def _python_tag(text: str, at: int, schemas: dict[str, Any], ended: bool) -> _Fo
     end, behind = _until(text, at, "<|eom_id|>")
     inner = text[at:end].strip()
     if inner.startswith("{"):
-        return _Found(_json_calls(inner), behind)
+        return _named(_json_calls(inner), behind, ended=ended)
     name = _NAME.match(inner)
     if name and inner[name.end() : name.end() + 1] == "(":
-        return _Found([TextCall(name.group().removesuffix(".call"), inner[name.end() :])], behind)
+        return _Found([TextCall(name.group().removesuffix(".call"), _keywords(inner[name.end() :]))], behind)
     return None if ended else _Found([], behind)
 
 
@@ -141,8 +160,8 @@ def _tool_request(text: str, at: int, schemas: dict[str, Any], ended: bool) -> _
     """LM Studio's ``[TOOL_REQUEST]{…}[END_TOOL_REQUEST]``."""
     end, behind = _until(text, at, "[END_TOOL_REQUEST]")
     inner = text[at:end].strip()
-    if inner.startswith("{"):
-        return _Found([_json_call(inner)], behind)
+    if inner.startswith(("{", "[")):
+        return _named(_json_calls(inner), behind, ended=ended or behind > end)
     return _Found([], behind) if not inner and not ended else None
 
 
@@ -153,7 +172,7 @@ def _tool_calls(text: str, at: int, schemas: dict[str, Any], ended: bool) -> _Fo
     if inner.startswith("["):
         return _Found(_json_calls(inner[1:]), end)
     name = _NAME.match(inner)
-    rest = inner[name.end() :].removeprefix("[ARGS]") if name else ""
+    rest = _MISTRAL_MARKS.sub("", inner[name.end() :]) if name else ""
     if name and rest.lstrip().startswith("{"):
         return _Found([TextCall(name.group(), _first_object(rest))], end)
     return _Found([], end) if not ended else None
@@ -175,8 +194,17 @@ _READERS: Final[dict[str, Callable[[str, int, dict[str, Any], bool], _Found | No
     "<|python_ta": _python_tag,
     "[TOOL_REQUE": _tool_request,
     "[TOOL_CALLS": _tool_calls,
-    "<|channel|>": _channel,
 }
+
+
+def _reader(mark: str) -> Callable[[str, int, dict[str, Any], bool], _Found | None]:
+    return _READERS.get(mark[:11], _channel)
+
+
+def _named(calls: list[TextCall], behind: int, *, ended: bool) -> _Found | None:
+    """The calls that say whom they call. What is over and says nothing of the kind is only talk about the format."""
+    named = [call for call in calls if call.name]
+    return None if ended and not named else _Found(named, behind)
 
 
 # JSON that may be incomplete or wrong -----------------------------------------------------------------------------
@@ -209,7 +237,7 @@ def _json_calls(text: str) -> list[TextCall]:
 
 def _call_of(value: dict[str, Any]) -> TextCall:
     inner = value.get("function")
-    value = inner if isinstance(inner, dict) else value
+    value = inner if isinstance(inner, dict) else {"name": inner, **value}
     arguments: Any = next((value[key] for key in ("arguments", "parameters", "args") if key in value), {})
     name = value.get("name")
     return TextCall(
@@ -237,6 +265,17 @@ def _loads(text: str) -> Any:
 def _normal_json(text: str) -> str:
     value = _loads(text)
     return text if value is None else _dumps(value)
+
+
+def _keywords(text: str) -> str:
+    """The arguments of a call as Python writes it, ``(city="Oslo")``, as JSON; as they are where they are not plain."""
+    try:
+        call = ast.parse(f"f{text}", mode="eval").body
+        if isinstance(call, ast.Call) and not call.args:
+            return _dumps({str(each.arg): ast.literal_eval(each.value) for each in call.keywords})
+    except (SyntaxError, ValueError, TypeError):
+        pass
+    return text
 
 
 def _first_object(text: str) -> str:

@@ -17,6 +17,12 @@ from reasoning_widget.agents.qwen.marks import split_thoughts, without_partial_m
         ("Cold.\n</think>\n\nIt snows.", "Cold.", "It snows."),
         ("Cold.</think>\n\nIt snows.", "Cold.", "It snows."),
         ("Cold.</think>It snows.", "Cold.", "It snows."),
+        ("Cold.</think> It snows.", "Cold.", " It snows."),
+        ("Cold</think>**It snows.**", "Cold", "**It snows.**"),
+        ("</think> It snows.", "", " It snows."),
+        ("It has a ` in it.</think>It snows.", "It has a ` in it.", "It snows."),
+        ("<think>One.</think>Let me see.<think>Two.</think>Snow.", "One.\n\nTwo.", "Let me see.Snow."),
+        ("<think>One.</think>Let me see. <think>Two.</think>Snow.", "One.\n\nTwo.", "Let me see. Snow."),
         ("\n</think>\n\nIt snows.", "", "It snows."),
         ("</think>\nIt snows.", "", "It snows."),
         ("<think>One.</think>\nLet me see.\n<think>Two.</think>\nSnow.", "One.\n\nTwo.", "Let me see.\n\nSnow."),
@@ -45,6 +51,9 @@ def test_thoughts_and_words_are_told_apart(text: str, thought: str, words: str) 
     [
         "Qwen writes `<think>` first and `</think>` last.",
         "The tag <think> opens a thought, and </think> closes it.",
+        "Qwen wraps its thoughts in <think>...</think>\n\nThen it answers.",
+        "Thoughts stand between <think> and </think>",
+        "模型使用<think>标签开始思考，使用</think>标签结束。",
         "```xml\n<think>\nlike this\n</think>\n```\nThat is all.",
         "Mistral marks thoughts with [THINK] and [/THINK] in its template.",
         "I thinking> so.",
@@ -56,7 +65,10 @@ def test_words_about_the_marks_are_words(text: str) -> None:
     assert split_thoughts(text) == ("", text, False)
 
 
-@pytest.mark.parametrize("text", ["<think>\nCold, and", "[THINK]Cold, and", "<|channel|>analysis<|message|>Cold, and"])
+@pytest.mark.parametrize(
+    "text",
+    ["<think>\nCold, and", "[THINK]Cold, and", "<|channel|>analysis<|message|>Cold, and", "analysisCold, and"],
+)
 def test_a_thought_may_be_all_there_is(text: str) -> None:
     assert split_thoughts(text) == ("Cold, and", "", True)
 
@@ -67,6 +79,8 @@ def test_a_thought_may_be_all_there_is(text: str) -> None:
         "<think>\nCold.\n</think>\n\nIt snows.",
         "Cold.\n</think>\n\nIt snows.",
         "<|channel|>analysis<|message|>Cold.<|end|><|start|>assistant<|channel|>final<|message|>It snows.",
+        "<think>One.</think>Let me see. <think>Two.</think>Snow.",
+        "analysisCold.assistantfinalIt snows.",
         "a < b, c > d and <b>bold</b> [1]",
     ],
 )

@@ -34,9 +34,19 @@ JSON_CALL = '{"name": "weather", "arguments": {"city": "Oslo"}}'
         "<tool_call>weather\n<arg_key>city</arg_key>\n<arg_value>Oslo</arg_value>\n</tool_call>",
         '<|python_tag|>{"name": "weather", "parameters": {"city": "Oslo"}}',
         '<|python_tag|>{"type": "function", "name": "weather", "parameters": {"city": "Oslo"}}<|eom_id|>',
+        '<|python_tag|>weather.call(city="Oslo")',
+        f"<tool_call>\n```json\n{JSON_CALL}\n```\n</tool_call>",
+        f"<tool_call>\n{JSON_CALL}}}\n</tool_call>",
+        f"<tool_call>\n<tool_call>\n{JSON_CALL}\n</tool_call>",
+        '<tool_call>\n{"function": "weather", "arguments": {"city": "Oslo"}}\n</tool_call>',
+        '<function=weather{"city": "Oslo"}</function>',
+        '<function=weather({"city": "Oslo"})</function>',
         f"[TOOL_REQUEST]{JSON_CALL}[END_TOOL_REQUEST]",
         f"[TOOL_CALLS][{JSON_CALL}]",
         '[TOOL_CALLS]weather[ARGS]{"city": "Oslo"}',
+        '[TOOL_CALLS]weather[CALL_ID]abc[ARGS]{"city": "Oslo"}',
+        '<|channel|>analysis to=functions.weather code<|message|>{"city": "Oslo"}<|call|>',
+        '<|start|>assistant to=functions.weather<|channel|>commentary json<|message|>{"city": "Oslo"}<|call|>',
         '<|channel|>commentary to=functions.weather <|constrain|>json<|message|>{"city": "Oslo"}<|call|>',
     ],
 )
@@ -52,6 +62,8 @@ def test_a_call_is_read_in_the_format_of_its_family(text: str) -> None:
     [
         f"<tool_call>\n{JSON_CALL}\n</tool_call>\n<tool_call>\n{JSON_CALL}\n</tool_call>",
         f"<tool_call>\n{JSON_CALL}\n<tool_call>\n{JSON_CALL}",
+        f"<tool_call>\n{JSON_CALL}\n{JSON_CALL}\n</tool_call>",
+        f"<tool_call>\n[{JSON_CALL}, {JSON_CALL}]\n</tool_call>",
         f"<tool_call>{XML_CALL}</tool_call><tool_call>{XML_CALL}</tool_call>",
         f"{XML_CALL}{XML_CALL}",
         f"<|python_tag|>{JSON_CALL}; {JSON_CALL}",
@@ -98,6 +110,11 @@ def test_wrong_json_reaches_the_tool_as_it_was_written() -> None:
         "Llama begins with `<|python_tag|>`.",
         "LM Studio asks for [TOOL_REQUEST] and then JSON.",
         "In XML it is `<function=name>`.",
+        "In XML it is <function=name> and <parameter=key>.",
+        "Like this:\n<function=example>\n<parameter=a>\n1\n</parameter>\n</function>\nThat is all.",
+        "Qwen writes <tool_call>{json}</tool_call> in its answer.",
+        'Calls look like <tool_call>{"name": ..., "arguments": ...}</tool_call>.',
+        "LM Studio writes [TOOL_REQUEST]{...}[END_TOOL_REQUEST].",
         "It ends with <tool_call>",
         f"<think>I could write <tool_call>{JSON_CALL}</tool_call>.</think>It snows.",
         f"I could write <tool_call>{JSON_CALL}</tool_call>.\n</think>\n\nIt snows.",
@@ -114,6 +131,8 @@ def test_talk_about_calls_calls_nothing(text: str) -> None:
         f"Let me look.\n<tool_call>\n{XML_CALL}\n</tool_call>",
         "Let me look.\n<function=weather>\n<parameter=city>\nOslo\n</parameter>\n</function>",
         'Let me look.\n<|python_tag|>{"name": "weather", "parameters": {"city": "Oslo"}}',
+        "Let me look.\n<tool_call>weather\n<arg_key>city</arg_key>\n<arg_value>Oslo</arg_value>\n</tool_call>",
+        f"Let me look.\n<tool_call>\n```json\n{JSON_CALL}\n```\n</tool_call>",
         f"Let me look.\n[TOOL_REQUEST]{JSON_CALL}[END_TOOL_REQUEST]",
         f"Let me look.\n[TOOL_CALLS][{JSON_CALL}]",
     ],
@@ -122,6 +141,13 @@ def test_no_markup_is_seen_while_a_call_grows(text: str) -> None:
     for length in range(len(text) + 1):
         before, _ = read_calls(text[:length], SCHEMAS, ended=False)
         assert "Let me look.\n".startswith(before), text[:length]
+
+
+@pytest.mark.parametrize("thought", ["```\ncode", "a ` somewhere"])
+def test_code_in_a_thought_hides_no_call(thought: str) -> None:
+    _, calls = read_calls(f"<think>{thought}</think><tool_call>\n{JSON_CALL}\n</tool_call>", SCHEMAS)
+
+    assert [call.name for call in calls] == ["weather"]
 
 
 def test_arguments_are_seen_while_they_grow() -> None:
