@@ -37,7 +37,7 @@ _SECRETS = (
 
 _MAX_DETAIL = 400
 _MAX_PAGE = 20_000  # characters of a web page that are looked at
-_MARKUP = re.compile(r"<(?:!doctype|html|head|body|h1|title|center|p)\b", re.IGNORECASE)
+_MARKUP = re.compile(r"<(?:!doctype|\?xml|html|head|body|h1|title|center|p|div)\b", re.IGNORECASE)
 _WORDS = (
     "message",
     "detail",
@@ -331,8 +331,14 @@ def _text_in(body: object) -> str:
         if body.get(name):
             place = body.get("loc")
             where = ".".join(map(str, place)) + ": " if isinstance(place, list) else ""
-            return where + _text_in(body[name])
+            return where + _text_in(body[name]) + _relayed(body.get("metadata"))
     return json.dumps(body, ensure_ascii=False, default=str)
+
+
+def _relayed(metadata: object) -> str:
+    """What the server behind a router said: the router's own words are always the same."""
+    raw = metadata.get("raw") if isinstance(metadata, dict) else None
+    return f": {said}" if raw and (said := _text_in(raw)) else ""
 
 
 class _Text(HTMLParser):

@@ -18,7 +18,9 @@ from .chunks import ChunkReader, Delta
 
 _DONE = "[DONE]"
 _CHUNK_FIELDS = {"choices", "usage", "id", "object", "x_groq"}
-"""Fields of which every chunk has one: what has none of them is an error, under whatever name."""
+"""Fields of which every chunk has one: what has none of them and says something is an error, under whatever name."""
+_SIGNS_OF_LIFE = {"type", "event", "time", "timestamp"}
+"""All that stands in what servers send to keep a connection open."""
 _MAX_STRAY_BYTES = 64 * 1024
 _MAX_PAGE_TEXT = 80
 _HTML = re.compile(r"\s*<(?:!doctype|html|head|body)\b", re.IGNORECASE)
@@ -126,6 +128,8 @@ class _Body:
         yield self._chunk(chunk)
 
     def _chunk(self, chunk: object) -> Delta:
+        if chunk is None or (isinstance(chunk, dict) and chunk.keys() <= _SIGNS_OF_LIFE):
+            return Delta()
         if not isinstance(chunk, dict):
             self._fail(chunk)
             return Delta()
@@ -151,7 +155,8 @@ class _Body:
             self._reader.finished = True
             return delta
         where = shown_address(self._address, path=True)
-        if _HTML.match(text):
+        kind = self._response.headers.get("content-type", "")
+        if _HTML.match(text) or (kind.startswith("text/html") and "<" in text):
             page = shown_text(detail_of(text)[:_MAX_PAGE_TEXT])
             raise AgentError(
                 f"The address {where} answered with a web page ({page}), not with a model's answer. {_ADDRESS_HINT}"

@@ -53,11 +53,14 @@ def create_accepted(llm: Any, create: Callable[..., Any], args: tuple[Any, ...],
 
 
 def _refused_by(error: BaseException, names: Iterable[str], added: Iterable[str]) -> set[str]:
-    if getattr(error, "status_code", None) not in {400, 422}:
+    status = getattr(error, "status_code", None)
+    if status not in {400, 422, 500}:
         return set()
     body = body_of(error)
     text = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False, default=str)
     refuses = _REFUSAL.search(text)
+    if status == 500 and not refuses:
+        return set()  # it failed for a reason of its own
     return {name for name in names if (name in added and name in text) or (refuses and _is_named(name, text))}
 
 

@@ -287,6 +287,8 @@ def test_of_what_never_came_nothing_is_said_to_be_above(ask: Ask, turn: Turn) ->
             event({"choices": [{"delta": {"content": "It\u2028snows."}}]}).replace(rb"\u2028", b"\xe2\x80\xa8"),
             DONE,
         ],
+        stream(*texts("It "), b'event: ping\ndata: {"type": "ping"}\n\n', *texts("snows.")),
+        stream(event({}), event("null"), *texts("It snows.")),
         stream(*texts("It "), event({"choices": None}), event({"choices": [{"delta": None}]}), *texts("snows.")),
     ],
 )
@@ -327,6 +329,11 @@ def test_calls_in_a_whole_completion_are_made(ask: Ask) -> None:
                 b"<!doctype html><html><head><title>Open WebUI</title></head><body>Hi</body></html>", kind="text/html"
             ),
             "Open WebUI",
+        ),
+        (body(b"<div>Sign in</div>", kind="text/html"), "Sign in"),
+        (
+            body(b"<!-- 1 --><!doctype html><title>Sign in</title>", kind="text/html; charset=utf-8"),
+            "web page (`Sign in`)",
         ),
         (body({"error": "Unexpected endpoint or method. (POST /chat/completions)"}), "Unexpected endpoint"),
         (body(b"Ollama is running", kind="text/plain"), "Ollama is running"),
@@ -391,6 +398,11 @@ UNPROCESSABLE = "422 Unprocessable Entity"
         refusing("seed", [{"error": {"code": 400, "message": 'Unknown name "seed": Cannot find field.'}}]),
         refusing("seed", {"error": {"message": "Unrecognized request argument supplied: seed", "param": None}}),
         refusing("seed", b"seed is not supported", UNPROCESSABLE),
+        refusing("seed", b"create() got an unexpected keyword argument 'seed'", "500 Internal Server Error"),
+        refusing(
+            "seed",
+            {"error": {"message": "Provider returned error", "metadata": {"raw": '{"message": "Unknown: seed"}'}}},
+        ),
         refusing(
             "stream_options",
             {"detail": [{"type": "extra_forbidden", "loc": ["body", "stream_options"]}]},
@@ -480,6 +492,12 @@ def test_what_is_refused_always_is_asked_once_more_only(ask: Ask) -> None:
             "429 Too Many Requests",
             {"error": {"message": "You exceeded your current quota"}},
             ["429", "quota", "plan"],
+            [],
+        ),
+        (
+            "429 Too Many Requests",
+            {"error": {"message": "Provider returned error", "metadata": {"raw": '{"error": "Busy upstream."}'}}},
+            ["Provider returned error: Busy upstream."],
             [],
         ),
         (
