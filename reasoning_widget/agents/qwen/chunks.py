@@ -15,6 +15,7 @@ from types import SimpleNamespace
 from typing import Any, Literal
 
 from ...protocol import JSON, Usage
+from .marks import BareThought
 
 EndReason = Literal["length", "content_filter", "error"]
 """Why a model stopped before its answer was complete."""
@@ -96,6 +97,7 @@ class ChunkReader:
         self._calls: list[_Call] = []
         self._thought_last = False
         self._thought = False
+        self._bare_thought = BareThought()
 
     def read(self, chunk: JSON) -> Delta:
         """Take a chunk.
@@ -130,7 +132,7 @@ class ChunkReader:
             call.arguments = (
                 call.arguments if call.arguments.strip() else "{}"
             )  # many tools parse it, and an empty text is no JSON
-        return Delta(calls=list(self._take_fragments(all_of_them=True)))
+        return Delta(self._bare_thought.read("", ended=True), calls=list(self._take_fragments(all_of_them=True)))
 
     def _read_message(self, message: JSON) -> Delta:
         named = [message[name] for name in _THOUGHT_FIELDS if isinstance(message.get(name), str)]
@@ -140,6 +142,7 @@ class ChunkReader:
         refusal = message.get("refusal")
         if isinstance(refusal, str):
             text += refusal
+        thought = self._bare_thought.read(thought, ended=bool(text or message.get("tool_calls")))
         if thought and self._thought and not self._thought_last:
             thought = "\n\n" + thought.lstrip("\n")  # it thinks again after it has begun to write
         if thought or text:

@@ -28,6 +28,11 @@ _CODE_SO_FAR: Final = re.compile(_CODE.pattern + r"|`[^`\n]*\Z", re.DOTALL)
 _CHANNEL: Final = re.compile(r"<\|channel\|>\s*(\w+)([^<]*?)(?:<\|constrain\|>[^<]*)?<\|message\|>", re.DOTALL)
 _CHANNEL_END: Final = re.compile(r"<\|(?:end|return|call)\|>|(?:<\|start\|>[^<]*)?(?=<\|channel\|>)|<\|start\|>")
 _HARMONY_START: Final = re.compile(r"\s*(?:<\|start\|>\s*\w*\s*)?<\|channel\|>")
+_HARMONY_TURN: Final = re.compile(r"<\|end\|>\s*<\|start\|>\s*\w+[^<\n]*<\|channel\|>")
+_HARMONY_ANALYSIS: Final = "<|channel|>analysis<|message|>"
+_END_TOKENS: Final = ("<|end|>", "<|return|>", "<|im_end|>", "<|eot_id|>", "<|endoftext|>", "<end_of_turn>")
+_AT_END: Final = re.compile(rf"(?:\A|(?<=\S))(?:{'|'.join(map(re.escape, _END_TOKENS))})\s*(?:<\|start\|>\w*)?\s*\Z")
+"""What ends a model's turn, where a server does not take it off; prose about it has a blank in front."""
 _HARMONY_TOKENS: Final = (
     "<|channel|>",
     "<|message|>",
@@ -44,6 +49,7 @@ _BARE_FINAL: Final = "assistantfinal"
 _HELD_BACK: Final = (
     *(mark for pair in _PAIRS for mark in pair),
     *_HARMONY_TOKENS,
+    *_END_TOKENS,
     "<tool_call>",
     "<function=",
     "<|python_tag|>",
@@ -75,8 +81,12 @@ def split_thoughts(text: str, *, ended: bool = True) -> Split:
     """
     if not ended:
         text = without_partial_mark(text)
+    if "|>" in text or "_turn>" in text:
+        text = _AT_END.sub("", text)
     if _HARMONY_START.match(text):
         return _split_channels(text)
+    if _HARMONY_TURN.search(text):
+        return _split_channels(_HARMONY_ANALYSIS + text)  # the template wrote the opening marks
     if any(end in text for end in _ENDS):
         return _split_marks(text, ended=ended)
     if text.startswith(_BARE_ANALYSIS) and (_BARE_FINAL in text or _BARE_THOUGHT.match(text)):
@@ -85,6 +95,32 @@ def split_thoughts(text: str, *, ended: bool = True) -> Split:
     if not ended and _BARE_ANALYSIS.startswith(text):
         return Split("", "", open=False)  # not known yet
     return Split("", text, open=False)
+
+
+class BareThought:
+    """Takes the marks off that some servers leave around a thought which they send apart from the words."""
+
+    def __init__(self) -> None:
+        self._begun = False
+        self._held = ""
+
+    def read(self, new: str, *, ended: bool) -> str:
+        """What of the thought can be shown now that `new` has come; all that is left of it, once it has ended."""
+        held = self._held + new
+        if not self._begun:
+            start = held.lstrip()
+            if not ended and any(opening.startswith(start) for opening in _CLOSING):
+                self._held = held
+                return ""
+            opening = next((opening for opening in _CLOSING if start.startswith(opening)), None)
+            held = held if opening is None else start.removeprefix(opening).lstrip("\n")
+        shown = held if ended else without_partial_mark(held)
+        closing = next((closing for closing in _CLOSING.values() if shown.rstrip().endswith(closing)), None)
+        if closing is not None:
+            shown = shown.rstrip().removesuffix(closing)
+        self._held = "" if ended else held[len(shown) :]
+        self._begun = self._begun or bool(shown)
+        return shown
 
 
 def without_partial_mark(text: str) -> str:

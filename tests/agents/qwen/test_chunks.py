@@ -63,6 +63,29 @@ def test_a_thought_is_found_wherever_the_server_puts_it(delta: dict[str, Any]) -
 
 
 @pytest.mark.parametrize(
+    "pieces",
+    [
+        ["<think>\nCold.</think>"],
+        ["<th", "ink>", "\nCo", "ld.", "</thi", "nk>", "\n"],
+        ["[THINK]Cold.", "[/THINK]"],
+        ["Cold.</think>"],
+    ],
+)
+@pytest.mark.parametrize("behind", [{"content": "It snows."}, call(0, "a", name="now"), {}])
+def test_marks_around_a_thought_that_comes_apart_are_taken_off(pieces: list[str], behind: dict[str, Any]) -> None:
+    whole, _ = read(*[{"reasoning_content": piece} for piece in pieces], behind)
+
+    assert whole.thought == "Cold."
+
+
+@pytest.mark.parametrize("thought", ["a < b", "It is about <think", "Is it </think> or <think>? Cold.", "1 <"])
+def test_nothing_else_of_a_thought_is_lost(thought: str) -> None:
+    whole, _ = read(*[{"reasoning": piece} for piece in thought], {"content": "It snows."})
+
+    assert whole.thought == thought
+
+
+@pytest.mark.parametrize(
     "content",
     [
         "It snows.",

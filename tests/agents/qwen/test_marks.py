@@ -38,6 +38,10 @@ from reasoning_widget.agents.qwen.marks import split_thoughts, without_partial_m
         ),
         ("<|start|>assistant<|channel|>final<|message|>It snows.<|return|>", "", "It snows."),
         ("analysisCold.assistantfinalIt snows.", "Cold.", "It snows."),
+        ("Cold.<|end|><|start|>assistant<|channel|>final<|message|>It snows.", "Cold.", "It snows."),
+        ("<|end|><|start|>assistant<|channel|>final<|message|>It snows.", "", "It snows."),
+        ("It snows.<|im_end|>\n", "", "It snows."),
+        ("It snows.<|return|>", "", "It snows."),
     ],
 )
 def test_thoughts_and_words_are_told_apart(text: str, thought: str, words: str) -> None:
@@ -57,6 +61,8 @@ def test_thoughts_and_words_are_told_apart(text: str, thought: str, words: str) 
         "```xml\n<think>\nlike this\n</think>\n```\nThat is all.",
         "Mistral marks thoughts with [THINK] and [/THINK] in its template.",
         "I thinking> so.",
+        "A turn ends with <|im_end|>",
+        "A turn ends with `<|im_end|>`, then comes `<|start|>`.",
         "analysis of the data",
         "gpt-oss has <|channel|>analysis<|message|> in front of its thoughts.",
     ],
@@ -81,6 +87,7 @@ def test_a_thought_may_be_all_there_is(text: str) -> None:
         "<|channel|>analysis<|message|>Cold.<|end|><|start|>assistant<|channel|>final<|message|>It snows.",
         "<think>One.</think>Let me see. <think>Two.</think>Snow.",
         "analysisCold.assistantfinalIt snows.",
+        "Cold.<|end|><|start|>assistant<|channel|>final<|message|>It snows.<|return|>",
         "a < b, c > d and <b>bold</b> [1]",
     ],
 )
