@@ -92,6 +92,8 @@ class _Body:
         if not self._events:
             yield self._whole(self._stray.decode(errors="replace"))
         elif not self._reader.finished:
+            if self._stray.strip():  # an error that is no event
+                self._fail(_parsed(self._stray.decode(errors="replace")))
             raise AgentError(broke_off(self._address, came=self.came))
 
     def _line(self, line: bytes) -> Iterator[Delta]:

@@ -124,8 +124,7 @@ def _raw_chat(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Iterat
         kwargs["messages"] = in_words(kwargs["messages"])
     prefix = secrets.token_hex(4)
     for messages in original(*args, **kwargs):
-        called = any(message.function_call for message in messages)
-        yield messages if called or not functions else _split(messages, schemas_of(functions), f"{prefix}-")
+        yield _split(messages, schemas_of(functions), f"{prefix}-") if functions else messages
 
 
 def _read_text_calls(original: Callable[..., list[Any]], messages: list[Any], *args: Any, **kwargs: Any) -> list[Any]:
@@ -142,6 +141,7 @@ def _split(messages: list[Any], schemas: dict[str, Any], prefix: str) -> list[An
     from qwen_agent.llm.schema import ASSISTANT, ContentItem, FunctionCall, Message  # noqa: PLC0415 (heavy)
 
     ended = answer_ended.get()
+    native = {message.function_call.name for message in messages if message.function_call}
     made: list[Any] = []
     for message in messages:
         if message.role != ASSISTANT or message.function_call:
@@ -159,7 +159,7 @@ def _split(messages: list[Any], schemas: dict[str, Any], prefix: str) -> list[An
                 continue
             text, found = read_calls(item.text, schemas, ended=ended)
             words += [ContentItem(text=text)] if text and (text.strip() or not found) else []
-            calls += found
+            calls += [call for call in found if call.name not in native]  # some servers pass a call on in both forms
         if words:
             content = words[0].text if isinstance(message.content, str) and len(words) == 1 else words
             made.append(Message(ASSISTANT, content, extra=extra))

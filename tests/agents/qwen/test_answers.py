@@ -165,6 +165,15 @@ def test_a_call_is_made_in_whatever_form_it_comes(ask: Ask, turn: Turn, raw: boo
     assert (answer.status, told(answer)) == ("completed", CALLED)
 
 
+@pytest.mark.parametrize("raw", [False, True])
+def test_a_call_that_comes_in_two_forms_is_made_once(ask: Ask, raw: bool) -> None:
+    call = chunk({"tool_calls": [{"index": 0, "id": "a", "function": {"name": "weather", "arguments": OSLO}}]})
+    turn = stream(*texts("Let me look.\n", CALL), call, finish="tool_calls")
+    answer, _ = ask(turn, stream(*texts("It snows.")), tools=True, use_raw_api=raw)
+
+    assert told(answer) == [("thought", "Let me look."), *CALLED]
+
+
 def test_words_in_front_of_a_call_may_go_on_behind_it(ask: Ask) -> None:
     call = chunk({"tool_calls": [{"index": 0, "id": "a", "function": {"name": "weather", "arguments": OSLO}}]})
     answer, _ = ask(
@@ -363,10 +372,12 @@ def test_what_is_no_answer_is_named_with_its_address(ask: Ask, turn: Turn, words
         event({"detail": "Compute error."}),
         event({"code": 500, "msg": "Compute error."}),
         event({"choices": [{"delta": {}, "error": {"message": "Compute error."}, "finish_reason": "error"}]}),
+        pytest.param(b'{"error": {"message": "Compute error."}}', id="JSON that is no event"),
+        pytest.param(b"Compute error.", id="a text that is no event"),
     ],
 )
 def test_an_error_within_a_stream_is_told_in_the_servers_words(ask: Ask, said: bytes) -> None:
-    answer, model = ask([head(), *texts("It "), said, DONE])
+    answer, model = ask([head(), *texts("It "), said])
 
     assert (answer.status, answer.text.strip()) == ("failed", "It")
     assert "Compute error." in (answer.error or "")
