@@ -326,6 +326,9 @@ def _in_thread(work: Callable[[], None], name: str, done: Callable[[BaseExceptio
         error: BaseException | None = None
         try:
             work()
+        except asyncio.CancelledError as cancelled:  # where the steps are read it would mean that nobody reads them
+            error = AgentError("The agent broke off: something that it waited for was cancelled. Ask again.")
+            error.__cause__ = cancelled
         except BaseException as raised:  # noqa: BLE001 (it is raised where the steps are read)
             error = raised
         done(error)

@@ -26,6 +26,8 @@ from .patched import Function, Patch, Wrap
 
 Around = Callable[[Any], AbstractContextManager[None]]
 """Makes a context manager of a variable's value. It is entered in the thread, around the work."""
+Check = Callable[[Any], None]
+"""Looks at a variable's value before a submitted call begins, and raises `Ends` if it may not."""
 
 
 class Ends(BaseException):
@@ -43,15 +45,18 @@ class Ends(BaseException):
 
 
 @contextlib.contextmanager
-def carried(variable: ContextVar[Any], around: Around | None = None) -> Iterator[None]:
+def carried(variable: ContextVar[Any], around: Around | None = None, check: Check | None = None) -> Iterator[None]:
     """Within the block, whichever thread enters it, `variable` goes along into threads and pools.
+
+    For one variable, `around` and `check` are always the same.
 
     Args:
         variable: What to carry.
         around: Entered around the work, in its thread, with the value. If it raises `Ends`, the work does not begin.
-            For one variable it is always the same.
+        check: Called with the value before a call that was submitted. If it raises `Ends`, the call is not made, and
+            whoever waits for it is told. Nobody would be told of a thread that does not begin.
     """
-    _carrying.begin(variable, around)
+    _carrying.begin(variable, around, check)
     try:
         yield
     finally:
@@ -64,11 +69,13 @@ class _Item(NamedTuple):
     variable: ContextVar[Any]
     value: Any
     around: Around | None
+    check: Check | None
 
 
 @dataclass
 class _Carried:
     around: Around | None
+    check: Check | None
     users: int = 0
 
 
@@ -80,13 +87,13 @@ class _Carrying:
         self._variables: dict[ContextVar[Any], _Carried] = {}
         self._patches = _patches(self.load)
 
-    def begin(self, variable: ContextVar[Any], around: Around | None) -> None:
+    def begin(self, variable: ContextVar[Any], around: Around | None, check: Check | None) -> None:
         with self._lock:
             if not self._variables:
                 for patch in self._patches:
                     patch.apply()
             variables = dict(self._variables)  # it is read without the lock
-            variables.setdefault(variable, _Carried(around)).users += 1
+            variables.setdefault(variable, _Carried(around, check)).users += 1
             self._variables = variables
 
     def end(self, variable: ContextVar[Any]) -> None:
@@ -99,8 +106,8 @@ class _Carrying:
 
     def load(self) -> list[_Item]:
         """What goes along from here."""
-        found = ((each, each.get(_NOTHING), known.around) for each, known in self._variables.items())
-        return [_Item(each, value, around) for each, value, around in found if value is not _NOTHING]
+        found = ((each, each.get(_NOTHING), known) for each, known in self._variables.items())
+        return [_Item(each, value, known.around, known.check) for each, value, known in found if value is not _NOTHING]
 
 
 _NOTHING = object()
@@ -138,6 +145,9 @@ class _Call:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         with _unloaded(self._load):
+            for item in self._load:
+                if item.check is not None:
+                    item.check(item.value)
             return self._function(*args, **kwargs)
 
     def __reduce__(self) -> tuple[Any, ...]:

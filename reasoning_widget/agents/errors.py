@@ -16,17 +16,31 @@ from urllib.parse import urlsplit
 from .base import AgentError
 
 _SECRETS = (
-    (re.compile(r"(?i)\b(bearer|basic)\s+[\w.~+/=-]{6,}"), r"\1 …"),
+    (re.compile(r"""(?i)\b(bearer|basic)\s+\\*["'`]?[\w.~+/=-]{6,}"""), r"\1 …"),
     (
+        # A name with its value, however both are quoted: `api_key="…"`, {\\"api_key\\": \\"…\\"}, ('api-key', '…').
         re.compile(
-            r"(?i)((?:api[-_ ]?key|token|secret|password|authorization)"
-            r"""["']?(?:\s+provided)?\s*[:=]\s*["']?)[^\s"',;&}]+"""
+            r"(?i)((?:api[-_ ]?key|token|secret|passw(?:or)?d|pwd|credential|authorization|signature)"
+            r"""(?:[-_]?key)?[\\"'`]*(?:\s+provided)?\s*(?:[:=]|["'],)\s*"""
+            r"""(?:(?:bearer|basic|token|key|apikey)\s+)?(?:\w+\()?(?:[bru]{0,2}\\*["'`])?)[^\s\\"'`,;&})]+"""
         ),
         r"\1…",
     ),
     (
+        # A sentence about a key: `Invalid API key abcdef123456`.
         re.compile(
-            r"\b(?:(?:sk|pk|rk|hf|gsk|xai|gh[pousr]|glpat|xox[abeoprs]|pplx|nvapi|tvly|lsv2|r8|pypi)[-_]|AIza|A[KS]IA)"
+            r"""(?i)((?:(?:api|access|secret)[-_ ]?key|\btoken|\bpassw(?:or)?d)\s+(?:is\s+)?\\*["'`]?)"""
+            r"(?=[\w.~+/*-]*\d)(?=[\w.~+/*-]*[a-z*])[\w.~+/*-]{8,}"
+        ),
+        r"\1…",
+    ),
+    (re.compile(r"(?i)([?&](?:key|sig|code|auth)=)[^\s\"'&]+"), r"\1…"),
+    (re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(?=-----END|\Z)", re.DOTALL), r"\1…"),
+    (re.compile(r"\beyJ[\w-]{6,}(?:\.[\w-]+){1,2}"), "…"),
+    (
+        re.compile(
+            r"\b(?:(?:sk|pk|rk|csk|hf|fw|gsk|xai|gh[pousr]|glpat|xox[abeoprs]|pplx|nvapi|tvly|lsv2|r8|jina|pypi)[-_]"
+            r"|AIza|A[KS]IA)"
             r"[\w*-]{6,}"
         ),
         "…",

@@ -78,6 +78,14 @@ async def test_an_error_in_blocking_work_is_raised_after_its_steps() -> None:
         await anext(steps)
 
 
+async def test_work_that_was_cancelled_from_within_has_failed() -> None:
+    def work(emit: Callable[[Step], None]) -> None:
+        raise asyncio.CancelledError
+
+    with pytest.raises(AgentError, match="was cancelled"):
+        [step async for step in Worker(work).run_with_reasoning_stream("?")]
+
+
 async def test_closing_the_stream_stops_the_work() -> None:
     stopped = threading.Event()
     ended: list[BaseException] = []

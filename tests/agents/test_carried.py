@@ -273,6 +273,21 @@ def test_whoever_waits_for_ended_work_is_told() -> None:
             threads.apply(work)  # of anything but an `Exception` it would never hear
 
 
+def test_a_call_that_may_not_begin_is_not_made_and_a_thread_begins_all_the_same() -> None:
+    def refuse(value: str) -> None:
+        raise Ends(ValueError(f"no more {value}"))
+
+    made: list[str] = []
+    with carried(var, check=refuse), saying("hello"):
+        thread = threading.Thread(target=lambda: made.append("in a thread"))
+        thread.start()
+        thread.join(WAIT_S)
+        with ThreadPoolExecutor(1) as pool, pytest.raises(Ends, match="no more hello"):
+            pool.submit(made.append, "in a pool").result(WAIT_S)
+
+    assert made == ["in a thread"]
+
+
 def test_a_thread_that_cannot_be_started_is_left_as_it_was() -> None:
     thread = threading.Thread(target=lambda: None)
     with carried(var), saying("hello"):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from reasoning_widget.agents.base import AgentError
@@ -16,6 +18,18 @@ SECRETS = [
     ("hf_AbCdEfGhIjKl", "AbCdEfGh"),
     ("denied for AKIAIOSFODNN7EXAMPLE", "IOSFODNN"),
     ("remote: glpat-AbCdEfGhIjKlMnOpQrSt", "AbCdEfGh"),
+    (json.dumps(json.dumps({"api_key": "hunter2"})), "hunter2"),
+    (json.dumps(json.dumps(json.dumps({"password": "hunter2"}))), "hunter2"),
+    ("Authorization: Token hunter2", "hunter2"),
+    ("[('x-api-key', 'hunter2'), ('accept', '*/*')]", "hunter2"),
+    ("api_key=SecretStr('hunter2')", "hunter2"),
+    ("headers={b'api-key': b'hunter2'}", "hunter2"),
+    ("GET https://example.org/v1?alt=sse&key=hunter2", "hunter2"),
+    ("passwd=hunter2 PWD=hunter2", "hunter2"),
+    ("Your API key `abcdef123456` is not valid", "abcdef"),
+    ("Bearer 'abcdef123456'", "abcdef"),
+    ("eyJhbGciOiJI.eyJzdWIiOiIx.c2lnbmVk", "eyJzdWIi"),
+    ("-----BEGIN PRIVATE KEY-----\nMIIEvQ\nIBADAN\n-----END PRIVATE KEY-----", "IBADAN"),
 ]
 
 
@@ -33,6 +47,13 @@ def test_ordinary_text_is_left_alone() -> None:
     text = "The model qwen2.5-coder-0.5b-instruct at http://127.0.0.1:8080/v1 used 1200 tokens."
 
     assert redact(text) == text
+    for said in (
+        "max_tokens: 200",
+        "there is no key customer_2024",
+        "Token limit exceeded: 4096",
+        "api_key must be set",
+    ):
+        assert redact(said) == said
     assert redact("skeleton.skipping of pkgutil_data") == "skeleton.skipping of pkgutil_data"
 
 

@@ -82,15 +82,20 @@ class Candidates:
                     step.close()
                     self._said.remove(step)
 
-    def choose(self, text: str) -> OpenStep | None:
+    def choose(self, text: str, was_seen: Callable[[str], bool]) -> OpenStep | None:
         """The run is over, and the agent has yielded `text`.
+
+        Args:
+            text: What the agent leaves it at.
+            was_seen: Whether what stands in front of the answer in `text` was shown before. What was not is a part of
+                the answer.
 
         Returns:
             The answer, still open; None if it was not said before.
         """
         with self._lock:
             said, self._said = self._said, []
-            chosen = next((each for each in reversed(said) if _is(each, text)), None)
+            chosen = next((each for each in reversed(said) if _is(each, text, was_seen)), None)
             for each in said:
                 if each is not chosen:
                     each.step["type"] = "thought"
@@ -100,8 +105,11 @@ class Candidates:
             return chosen
 
 
-def _is(step: OpenStep, text: str) -> bool:
-    return _ends_with(text, step) if text.strip() else step.step["type"] == "final_answer"
+def _is(step: OpenStep, text: str, was_seen: Callable[[str], bool]) -> bool:
+    if not text.strip():
+        return step.step["type"] == "final_answer"
+    said = str(step.step["content"]).strip()
+    return _ends_with(text, step) and was_seen(text.strip().removesuffix(said))
 
 
 def _ends_with(text: str, step: OpenStep) -> bool:

@@ -34,6 +34,9 @@ class Watcher(Protocol):
     def at_work(self) -> AbstractContextManager[None]:
         """Entered around work that the run has handed to a thread or a pool."""
 
+    def check(self) -> None:
+        """Called before work that the run has handed to a pool. It does not begin if this raises `Ends`."""
+
 
 class Call:
     """A call of a method that is looked at, for as long as it, or the iterator that it returned, is at work.
@@ -157,7 +160,7 @@ def watching(watcher: Watcher, patches: Callable[[], list[Patch]]) -> Iterator[N
                 patch.apply()
         _watching[watcher] = watcher.handlers()
     try:
-        with carried(_innermost, _at_work):
+        with carried(_innermost, _at_work, _check):
             yield
     finally:
         with _lock:
@@ -277,6 +280,10 @@ def _passes_on(outer: Call, call: Call) -> bool:
 
 def _at_work(call: Call) -> AbstractContextManager[None]:
     return call.watcher.at_work()
+
+
+def _check(call: Call) -> None:
+    call.watcher.check()
 
 
 def _forget() -> None:

@@ -82,6 +82,11 @@ class Reported:
         if self._whole < len(messages) and (self._growing is not None or not but_last):
             self._show(messages[self._whole], is_last=True)
 
+    def was_seen(self, text: str) -> bool:
+        """Whether `text`, in front of an answer, takes in what was seen before, or says nothing."""
+        text = text.strip()
+        return not any(map(str.isalnum, text)) or any(piece in text or text in piece for piece in self._pieces())
+
     def _may_grow(self, message: Any) -> bool:
         return not self._candidates.asked and (self._growing is not None or not self._is_known(message))
 
@@ -152,14 +157,18 @@ class Reported:
 
     def _is_text_known(self, text: str, loosely: bool) -> bool:
         """Whether it was seen, or made of what was seen: some agents put all into one text."""
-        steps = [piece for step in self._shown() for piece in (step["content"], _arguments_in(step))]
-        pieces = [piece.strip() for piece in (*steps, *self._written) if piece.strip()]
+        pieces = self._pieces()
         if any(text in piece or (loosely and piece in text) for piece in pieces):
             return True
         rest = text
         for piece in sorted(pieces, key=len, reverse=True):
             rest = rest.replace(piece, "")
         return len(rest) <= len(text) * _MADE_UP
+
+    def _pieces(self) -> list[str]:
+        """All texts that were seen."""
+        steps = [piece for step in self._shown() for piece in (step["content"], _arguments_in(step))]
+        return [piece.strip() for piece in (*steps, *self._written) if piece.strip()]
 
     def _match(self, kind: str, name: str, arguments: str | None) -> bool:
         found = self._find(kind, name, arguments)

@@ -25,7 +25,9 @@ _MAX_PICTURES: Final = 20
 
 _HEAD_ROWS: Final = 5
 _MAX_REPR: Final = 2_000  # characters of an object that the model is told
-_NAMED: Final = re.compile(r"!\[[^\]\n]*\]\(\s*<?([^()\n>]*(?:\([^()\n>]*\)[^()\n>]*)*)>?\s*\)")
+_DEEPEST: Final = 6
+"""How many lists and dictionaries within each other are told one by one."""
+_NAMED: Final = re.compile(r"!\[[^\]\n]*\]\(([^()\n]*(?:\([^()\n]*\)[^()\n]*)*)\)")
 """A picture in Markdown; brackets in its address come in pairs."""
 
 
@@ -57,6 +59,15 @@ def told(value: Any) -> Any:
     if isinstance(value, str) or _is_content(value) or _is_json(value):
         return value
     return _described(value)
+
+
+def sendable(text: str) -> str:
+    """`text` without lone surrogates, such as names of files may have: no request can hold them."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode(errors="replace").decode()
+    return text
 
 
 def shown(value: Any) -> tuple[str, dict[str, Any] | None]:
@@ -121,7 +132,8 @@ def picture_of(mime: str, encoded: str) -> dict[str, Any]:
 def _pictures_named_in(text: str) -> dict[str, Any]:
     """The pictures that Markdown in `text` shows, of those that are files here or stand in it."""
     bundle: dict[str, Any] = {}
-    for address in list(dict.fromkeys(match[1].strip() for match in _NAMED.finditer(text)))[:_MAX_PICTURES]:
+    addresses = (match[1].strip().removeprefix("<").removesuffix(">").strip() for match in _NAMED.finditer(text))
+    for address in list(dict.fromkeys(addresses))[:_MAX_PICTURES]:
         bundle = put_together(bundle, picture_at(address))
     return bundle
 
@@ -129,7 +141,10 @@ def _pictures_named_in(text: str) -> dict[str, Any]:
 def _local_path(address: str) -> Path | None:
     if address.startswith("//"):
         return None
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError:  # it looks like an address, and is none
+        return None
     if parts.scheme == "file":
         return Path(unquote(parts.path)) if parts.netloc in {"", "localhost"} else None
     is_drive = len(parts.scheme) == 1  # C:\…
@@ -158,25 +173,35 @@ def _name_of(value: Any) -> str:
 # Objects ----------------------------------------------------------------------------------------------------------
 
 
-def _described(value: Any) -> ShownText:
-    """An object as text and bundle. Lists and dictionaries are told one by one."""
-    if isinstance(value, Mapping):
-        return _listed([(f"{key}: ", item) for key, item in value.items()])
-    if isinstance(value, list | tuple) and type(value) in {list, tuple}:
-        return _listed([("", item) for item in value])
-    bundle = _bundle_of(value)
-    plain = bundle.pop("text/plain", None)
-    return ShownText(_in_words(value, plain if isinstance(plain, str) else None), bundle)
+def _described(value: Any, around: tuple[int, ...] = ()) -> ShownText:
+    """An object as text and bundle. Lists and dictionaries are told one by one.
+
+    Args:
+        value: The object.
+        around: The ids of the lists and dictionaries that it is in.
+    """
+    if id(value) in around:
+        return ShownText("…", {})
+    try:
+        if len(around) < _DEEPEST and isinstance(value, Mapping):
+            return _listed([(f"{key}: ", item) for key, item in value.items()], (*around, id(value)))
+        if len(around) < _DEEPEST and type(value) in {list, tuple}:
+            return _listed([("", item) for item in value], (*around, id(value)))
+        bundle = _bundle_of(value)
+        plain = bundle.pop("text/plain", None)
+        return ShownText(_in_words(value, plain if isinstance(plain, str) else None), bundle)
+    except Exception as error:  # noqa: BLE001 (other people's objects may raise anything when they are looked at)
+        return ShownText(f"{type(value).__name__}, which cannot be shown: it raised {type(error).__name__}", {})
 
 
-def _listed(items: list[tuple[str, Any]]) -> ShownText:
+def _listed(items: list[tuple[str, Any]], around: tuple[int, ...]) -> ShownText:
     texts: list[str] = []
     bundle: dict[str, Any] = {}
     for name, item in items:
         if isinstance(item, str) or _is_json(item):
             texts.append(f"{name}{item if isinstance(item, str) else json.dumps(item, ensure_ascii=False)}")
             continue
-        part = _described(item)
+        part = _described(item, around)
         texts.append(f"{name}{part}")
         pictures = sum(mime_of(key) in PICTURES for key in bundle)
         bundle = put_together(bundle, part.output if pictures < _MAX_PICTURES else {})

@@ -31,7 +31,7 @@ from .mcp_servers import told_of_failure
 from .model_seams import model_seams
 from .points import AGENT, TOOL, patches, reached_by_its_class
 from .reported import Reported, field
-from .results import render, shown, told
+from .results import render, sendable, shown, told
 from .steps import OWN_CALL, ModelCall, OpenStep, Place, StepMaker
 
 _NO_ANSWER = "The model ended without an answer. Ask again, in other words, or ask another model."
@@ -130,7 +130,7 @@ class Watch:
         try:
             with self._run.on_stop(self._connections.stop), self._watching():
                 self._listen(self._agent.run(messages))
-                self._check()
+                self.check()
                 self._finish()
         except (Exception, Ends) as error:
             # Whatever a closed connection led to; and an agent may have dressed up the reason why it had to end.
@@ -166,7 +166,7 @@ class Watch:
         self._reported.finish(self._response, but_last=True)
         last = self._response[-1] if self._response else None
         text, output = _answer_of(last)
-        chosen = self._candidates.choose(text)
+        chosen = self._candidates.choose(text, self._reported.was_seen)
         if chosen is not None:
             end = self._ends.get(chosen.step["id"])
             chosen.close("failed" if end else "done")
@@ -214,7 +214,8 @@ class Watch:
     def _refuses(self) -> bool:
         return self._run.stopping or self._failed or self._ended is not None
 
-    def _check(self) -> None:
+    def check(self) -> None:
+        """See `Watcher`."""
         if self._refuses:
             raise Ends(self._ended or Stopped())
 
@@ -256,7 +257,7 @@ class Watch:
 
     def passed_on(self, call: Call) -> None:
         """See `Watcher`."""
-        self._check()
+        self.check()
         if call.name == "_run":
             self._lift(call)
         elif call.name == "chat" and call.outer is not None and call.outer.passed > 1:
@@ -266,8 +267,9 @@ class Watch:
     def at_work(self) -> Iterator[None]:
         """See `Watcher`."""
         with self._lock:
-            self._check()
-            counts = not self._over
+            if self._over and not self._at_work:
+                self.check()  # nobody would see what it does
+            counts = not self._over or self._refuses
             self._at_work += counts
         try:
             yield
@@ -318,7 +320,7 @@ class Watch:
     # Agents -------------------------------------------------------------------------------------------------------
 
     def _run_agent(self, call: Call, *args: Any, **kwargs: Any) -> Any:
-        self._check()
+        self.check()
         self._look_at(call.target, "_call_llm", "_call_tool")
         self._look_at(getattr(call.target, "llm", None), "chat")
         if call.target is self._agent and self._task is self._agent:
@@ -351,7 +353,7 @@ class Watch:
         return call(messages, mentioned_agents_name, *args, **kwargs)
 
     def _wait_for_person(self, ask: Callable[[], Any]) -> Any:
-        self._check()
+        self.check()
         try:
             return ask()
         except (Stopped, AgentError) as error:
@@ -377,7 +379,7 @@ class Watch:
             Ends: It is one too many.
         """
         with self._lock:
-            self._check()
+            self.check()
             if self._iteration >= self._max_iterations:
                 self._ended = MaxIterationsReached(self._max_iterations)
                 raise Ends(self._ended)
@@ -422,7 +424,7 @@ class Watch:
         worker = self._worker(call)
         messages = args[0] if args else kwargs.get("messages", [])
         with self._lock:
-            self._check()
+            self.check()
             if any(who is worker.task and given == repr(messages) for who, given in self._in_vain):
                 self._ended = self._no_answer()
                 raise Ends(self._ended)
@@ -458,7 +460,7 @@ class Watch:
             for response in responses:
                 call.update(response if whole is None else whole.with_delta(response))
                 if self._run.stopping:
-                    self._check()
+                    self.check()
                 yield response
         except GeneratorExit:  # the agent has read enough
             self._end_call(asking, call)
@@ -496,7 +498,7 @@ class Watch:
         if call is not None:
             self._candidates.give_up(call)
         if isinstance(error, Exception):
-            self._check()
+            self.check()
 
     def _end_call(self, asking: _Asking, call: ModelCall) -> None:
         if self._refuses:
@@ -542,7 +544,7 @@ class Watch:
                 self._hook(seam.target, seam.name, SEAM)
 
     def _step_in(self, call: Call, *args: Any, **kwargs: Any) -> Any:
-        self._check()
+        self.check()
         return self._seams[id(call.target), call.name](call.found, *args, **kwargs)
 
     def _count(self, usage: Usage) -> None:
@@ -573,18 +575,22 @@ class Watch:
         try:
             with self._run.capturing(run.show_output):
                 value = call(tool_name, tool_args, *args, **kwargs)
-        except Exception as error:
+        except Ends:
+            raise
+        except BaseException as error:
             self._end_tool(run, error, tool_args)
             raise
         if run.error is None and tool_name not in tools:
             run.error = AgentError(_unknown_tool(tool_name, tools))
         run.value = value if run.value is None else run.value
         self._end_tool(run, run.error, tool_args)
-        return told_of_failure(run.error, value) if run.error is not None and isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        return sendable(told_of_failure(run.error, value) if run.error is not None else value)
 
     def _call(self, call: Call, *args: Any, **kwargs: Any) -> Any:
         """A tool is called: by what calls tools for an agent, by the agent itself, or by another tool."""
-        self._check()
+        self.check()
         caller = next((each for each in call.around() if each is not call and each.name in AGENT | TOOL), None)
         if caller is not None and caller.name in TOOL:
             run = next(each.note for each in caller.around() if isinstance(each.note, _ToolRun))
@@ -599,14 +605,16 @@ class Watch:
         try:
             with self._run.capturing(run.show_output):
                 value = run.observe(lambda: call(*args, **kwargs))
-        except Exception as error:
+        except Ends:
+            raise
+        except BaseException as error:
             self._end_tool(run, error, arguments)
             raise
         self._end_tool(run, None, arguments)
         return value
 
     def _begin_tool(self, call: Call, name: str, arguments: Any, tool: Any) -> _ToolRun:
-        self._check()
+        self.check()
         worker = self._worker(call)
         if worker.parent_id is None:
             self._something_follows()
@@ -620,7 +628,7 @@ class Watch:
 
     def _end_tool(self, run: _ToolRun, error: BaseException | None, arguments: Any) -> None:
         """Close the step of a tool call; or end the run, if that is why the tool came back."""
-        self._check()
+        self.check()
         step = run.result.step
         if isinstance(error, Stopped | MaxIterationsReached):
             self._ended = error

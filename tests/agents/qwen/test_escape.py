@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import functools
 import gc
@@ -227,6 +228,10 @@ class OwnModel(TextChatAtOAI):  # type: ignore[misc]
         yield from super().chat(*args, **kwargs)
 
 
+def in_threads_of_an_event_loop(expert: Expert) -> Callable[[], str]:
+    return lambda: asyncio.run(asyncio.to_thread(lambda: expert.ask(expert.make())))
+
+
 def a_model_of_its_own(expert: Expert) -> Callable[[], str]:
     def work() -> str:
         agent = expert.make()
@@ -331,6 +336,7 @@ WAYS: list[Way] = [
     own_methods_of_the_object,
     made_of_a_class_that_nobody_hears_of,
     a_model_of_its_own,
+    in_threads_of_an_event_loop,
     thread,
     thread_of_a_thread,
     pool,

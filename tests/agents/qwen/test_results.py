@@ -114,6 +114,8 @@ def test_two_pictures_in_a_list_of_contents_are_both_shown(returned: Callable[..
     "address",
     [
         "https://example.org/plot.png",
+        "http://[example/plot.png",
+        "file://[example/plot.png",
         "//example.org/plot.png",
         "file://example.org/plot.png",
         "{folder}/missing.png",
@@ -247,3 +249,81 @@ def test_plain_data_stays_json(returned: Callable[..., Any]) -> None:
 
     assert json.loads(result["content"]) == {"rows": [1, 2]}
     assert "rows" in told
+
+
+class Unwilling:
+    """Raises whatever is asked of it."""
+
+    def __repr__(self) -> str:
+        raise LookupError
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        raise LookupError
+
+
+def holding_itself() -> dict[str, Any]:
+    made: dict[str, Any] = {"count": 2}
+    made["again"] = [made, made]
+    return made
+
+
+def nested(depth: int) -> list[Any]:
+    made: list[Any] = [{1}]
+    for _ in range(depth):
+        made = [made]
+    return made
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (Unwilling, "Unwilling"),
+        (lambda: [Unwilling(), 7], "7"),
+        (holding_itself, "count: 2"),
+        (lambda: nested(5_000), "list"),
+    ],
+)
+def test_an_object_that_is_hard_to_look_at_costs_no_run(
+    returned: Callable[..., Any], make: Callable[[], Any], said: str
+) -> None:
+    value = make()
+
+    chat, result, told = returned(lambda: value)
+
+    assert result["status"] == "done"
+    assert said in result["content"]
+    assert said in told
+    assert chat.results[result["id"]] is value
+
+
+@pytest.mark.parametrize("text", ["a name \ud800", "![a picture](" + " " * 20_000])
+def test_any_text_is_told(returned: Callable[..., Any], text: str) -> None:
+    _, result, told = returned(lambda: text)
+
+    assert result["status"] == "done"
+    assert text[:6] in told
+
+
+def test_a_tool_that_ends_the_program_is_named(model: ScriptedModel) -> None:
+    def leave() -> None:
+        raise SystemExit("usage: tool FILE")
+
+    model.script("show", [[call("show", {})]])
+    chat = ReasoningChat(FnCallAgent(llm=model.llm(), function_list=[Tool("show", leave)]))
+    answer = chat.ask("show")
+    chat.close()
+
+    result = next(step for step in answer.steps if step["type"] == "tool_result")
+    assert (answer.status, result["status"]) == ("failed", "failed")
+    assert "usage: tool FILE" in result["content"]
+
+
+def test_an_error_with_any_text_is_told(returned: Callable[..., Any]) -> None:
+    def fail() -> None:
+        raise OSError("no file \ud800")
+
+    _, result, told = returned(fail)
+
+    assert result["status"] == "failed"
+    assert "no file" in told

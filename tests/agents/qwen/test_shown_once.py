@@ -212,6 +212,19 @@ def test_what_an_agent_adds_to_its_models_words_is_shown_in_its_place(model: Scr
     ]
 
 
+def test_what_an_agent_puts_in_front_of_its_models_words_is_a_part_of_the_answer(model: ScriptedModel) -> None:
+    def work(agent: Any) -> Iterator[Any]:
+        for chunk in agent._call_llm([Message("user", "look")]):
+            yield [Message(ASSISTANT, f"In short: {chunk[-1].content}")]
+
+    model.script("look", ["A tree."])
+
+    assert shape(ask(Own(work, llm=model.llm()))) == [
+        ("thought", "own", "A tree."),
+        ("final_answer", "own", "In short: A tree."),
+    ]
+
+
 def test_the_members_of_a_conversation_are_named_where_no_model_speaks() -> None:
     class Parrot(Agent):  # type: ignore[misc]
         def _run(self, messages: Any, **kwargs: Any) -> Iterator[Any]:
