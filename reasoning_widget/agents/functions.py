@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import AsyncIterator, Callable, Generator
 from typing import Any, Final, Literal
 
 from ..protocol import Step
-from .base import DEFAULT_MAX_ITERATIONS, AgentError, BaseAgent, BlockingAgent, check_step
+from .base import DEFAULT_MAX_ITERATIONS, AgentError, BaseAgent, BlockingAgent, check_step, current_run
 
 ACCEPTED: Final = """\
 An agent is one of these:
@@ -113,6 +114,9 @@ class BlockingFunctionAgent(BlockingAgent):
     def run_blocking(self, prompt: str, max_iterations: int, emit: Callable[[Step], None]) -> None:
         """See `BlockingAgent.run_blocking`."""
         called = self._function(prompt, **_options(self._function, max_iterations))
+        if inspect.iscoroutine(called) or inspect.isasyncgen(called):  # of what it wraps: its signature does not tell
+            asyncio.run(self._wait_for(called, emit))
+            return
         if not isinstance(called, Generator):
             emit(_answer(self._function, called))
             return
@@ -121,6 +125,20 @@ class BlockingFunctionAgent(BlockingAgent):
                 emit(check_step(step))
         finally:
             called.close()
+
+    async def _wait_for(self, called: Any, emit: Callable[[Step], None]) -> None:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None  # noqa: S101 (for the type checker)
+
+        def stop() -> None:
+            loop.call_soon_threadsafe(task.cancel)
+
+        with current_run().on_stop(stop):
+            if inspect.iscoroutine(called):
+                emit(_answer(self._function, await called))
+                return
+            async for step in called:
+                emit(check_step(step))
 
 
 def describe(value: Any) -> str:

@@ -5,7 +5,7 @@ import copy
 import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
-from functools import partial
+from functools import partial, wraps
 from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import pytest
 from traitlets.config import Application, Config
 
 from reasoning_widget.agents import manager as manager_module
-from reasoning_widget.agents.base import AgentError, BaseAgent
+from reasoning_widget.agents.base import AgentError, BaseAgent, RunContext, entered
 from reasoning_widget.agents.manager import AgentManager, UnknownAgentError, as_agent
 from reasoning_widget.protocol import Step
 
@@ -240,6 +240,21 @@ def spell(prompt: str) -> Iterator[Step]:
     yield {"type": "final_answer", "content": "-".join(prompt)}
 
 
+async def murmur(prompt: str) -> AsyncIterator[Step]:
+    yield {"type": "thought", "content": "Quietly."}
+    yield {"type": "final_answer", "content": f"{prompt}…"}
+
+
+def noted(function: Any) -> Any:
+    """A decorator that knows nothing of coroutines."""
+
+    @wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        return function(*args, **kwargs)
+
+    return call
+
+
 class Caller:
     def __call__(self, prompt: str) -> str:
         return f"{prompt}, called"
@@ -254,6 +269,9 @@ class Caller:
         (Caller(), "Hey, called"),
         (partial(shout, max_iterations=7), "HEY 3"),
         (lambda prompt: f"{prompt}!", "Hey!"),
+        (noted(whisper), "hey"),
+        (noted(murmur), "Hey…"),
+        (lambda prompt: murmur(prompt), "Hey…"),  # noqa: PLW0108
     ],
 )
 async def test_a_function_that_takes_the_prompt_is_an_agent(function: Any, answer: str) -> None:
@@ -293,6 +311,29 @@ async def test_a_function_without_a_prompt_makes_agents() -> None:
     assert await agents.get("echo").run("Hm?") == "Hm?"
     assert await agents.get("quiet").run("Hm?") == "hm?"
     assert agents.get("model").llm == {"model": "small"}  # type: ignore[attr-defined]
+
+
+async def test_stopping_ends_a_coroutine_behind_a_plain_function() -> None:
+    begun, ended = threading.Event(), threading.Event()
+
+    @noted
+    async def waits(prompt: str) -> str:
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+        return prompt
+
+    run = RunContext()
+    with entered(run):
+        asked = asyncio.create_task(as_agent(waits).run("?"))
+        await asyncio.to_thread(begun.wait)
+        run.request_stop()
+
+    with pytest.raises(AgentError):
+        await asked
+    assert ended.is_set()
 
 
 @pytest.mark.parametrize(
