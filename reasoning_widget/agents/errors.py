@@ -324,7 +324,7 @@ def _detail(chain: list[BaseException]) -> str:
         if body is not None:
             return detail_of(body)
     first = chain[0]
-    return redact(_short(getattr(first, "message", None) or str(chain[-1])))
+    return detail_of(getattr(first, "message", None) or str(chain[-1]))
 
 
 def _text_in(body: object) -> str:

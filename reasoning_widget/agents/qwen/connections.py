@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import json
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from ...protocol import Usage
-from ..base import Stopped
+from ..base import AgentError, Stopped
 from .answers import read_answer, read_chunks
 from .chunks import ChunkReader, Delta, EndReason, openai_chunk, openai_completion
 from .dashscope import read_responses, session_with
@@ -192,6 +193,11 @@ class ModelConnections:
                 yield args, {**kwargs, "generate_cfg": {**kwargs["generate_cfg"], "session": session}}
             else:
                 yield (*args[:-1], {**args[-1], "session": session}), kwargs
+        except json.JSONDecodeError as error:
+            raise AgentError(
+                "What answered is no model server: it sent something that cannot be read. "
+                "Check the address (`base_http_api_url`)."
+            ) from error
         finally:
             session.close()
             for each in opened:

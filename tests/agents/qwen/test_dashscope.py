@@ -114,6 +114,21 @@ def test_an_answer_that_breaks_off_says_so() -> None:
     assert "broke off" in (answer.error or "")
 
 
+PAGE = b"<html><head><title>Sign in</title></head></html>"
+
+
+@pytest.mark.parametrize(
+    ("status", "words"), [("200 OK", "no model server"), ("502 Bad Gateway", "reported an error: Sign in")]
+)
+def test_a_web_page_is_told_in_words(status: str, words: str) -> None:
+    answer, _ = ask(body(PAGE, status, kind="text/html"))
+
+    assert (answer.status, told(answer)) == ("failed", [])
+    assert words in (answer.error or "")
+    assert "<" not in (answer.error or "")
+    assert "JSONDecodeError" not in (answer.error or "")
+
+
 def error(status: int, code: str, message: str) -> bytes:
     data = json.dumps({"code": code, "message": message, "request_id": "r"})
     return f"id:1\nevent:error\n:HTTP_STATUS/{status}\ndata:{data}\n\n".encode()
