@@ -59,6 +59,7 @@ class RawModel:
     """The server: request n gets turn n, and the last one again from then on.
 
     Attributes:
+        address: Where it listens, without a path.
         requests: The bodies that came.
         closed: Set when a client has closed a connection before its answer was complete.
     """
@@ -66,13 +67,9 @@ class RawModel:
     def __init__(self, *turns: Turn | Callable[[JSON], Turn]) -> None:
         self._turns = turns
         self._server = socket.create_server(("127.0.0.1", 0))
+        self.address = f"http://127.0.0.1:{self._server.getsockname()[1]}"
         self.requests: list[JSON] = []
         self.closed = threading.Event()
-
-    @property
-    def address(self) -> str:
-        """Where it listens, without a path."""
-        return f"http://127.0.0.1:{self._server.getsockname()[1]}"
 
     def llm(self, **generate_cfg: Any) -> JSON:
         """The configuration of a Qwen-Agent model."""

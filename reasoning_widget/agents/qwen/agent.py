@@ -10,7 +10,7 @@ from typing import Any
 from ...protocol import Part, Step
 from ..base import BlockingAgent, current_run
 from ..errors import explain
-from . import hooks, mcp_servers
+from . import dashscope, hooks, mcp_servers
 from .attachments import content_for
 from .connections import client_options
 from .history import earlier_messages
@@ -89,6 +89,8 @@ class QwenAgent(BlockingAgent):
 
 
 def _address_of(llm: Any) -> str | None:
+    if "dashscope" in type(llm).__module__:
+        return dashscope.address()
     options = client_options(getattr(llm, "_chat_complete_create", None)) or {}
     address = options.get("base_url") or options.get("azure_endpoint")
     return str(address) if address else None

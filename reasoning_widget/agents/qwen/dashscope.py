@@ -17,6 +17,13 @@ from ..errors import broke_off
 from .chunks import CallFragment, ChunkReader, Delta
 
 
+def address() -> str:
+    """Where DashScope is asked: the whole process asks it at one address."""
+    import dashscope  # noqa: PLC0415 (heavy)
+
+    return str(dashscope.base_http_api_url)
+
+
 def session_with(on_socket: Callable[[socket.socket], None]) -> Any:
     """A `requests.Session` that hands over each socket once it is connected."""
     import requests  # noqa: PLC0415 (only for DashScope, whose client has imported it)
@@ -61,7 +68,7 @@ def read_responses(responses: Iterator[Any], reader: ChunkReader) -> Iterator[An
         came = came or not delta.empty
         yield _with(response, delta)
     if not reader.finished:
-        raise AgentError(broke_off("", came=came))
+        raise AgentError(broke_off(address(), came=came))
     rest = reader.finish()
     if not rest.empty and last is not None:
         yield _with(copy.copy(last), rest)

@@ -756,6 +756,8 @@ def _unknown_tool(name: str, tools: dict[str, Any]) -> str:
 def _why_failed(error: BaseException, arguments: Any, *, cut: bool) -> str:
     if isinstance(error, AgentError):
         return redact(str(error))
+    if type(error).__module__.partition(".")[0] == "jsonschema":  # with which Qwen-Agent's tools check them
+        return redact(f"The arguments do not fit the tool: {getattr(error, 'message', error)}.")
     text = redact(f"{type(error).__name__}: {error}".removesuffix(": "))
     if not isinstance(arguments, str) or _is_json(arguments):
         return text

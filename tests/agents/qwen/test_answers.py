@@ -212,6 +212,23 @@ def test_a_tool_that_cannot_read_its_arguments_says_so_in_words(ask: Ask) -> Non
     assert "Error" not in result["content"]
 
 
+def test_arguments_that_do_not_fit_the_tool_are_told_in_words() -> None:
+    class Weather(Tool):
+        parameters = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}  # noqa: RUF012
+
+    wrong = '<tool_call>\n{"name": "weather", "arguments": {"town": "Oslo"}}\n</tool_call>'
+    with RawModel(stream(*texts(wrong)), stream(*texts("Sorry."))) as model:
+        agent = FnCallAgent(llm=model.llm(), function_list=[Weather("weather", lambda city: city)])
+        chat = ReasoningChat(agent, save=False)
+        answer = chat.ask("Weather?")
+        chat.close()
+
+    (result,) = [step for step in answer.steps if step["type"] == "tool_result"]
+    assert result["status"] == "failed"
+    assert "do not fit" in result["content"]
+    assert "Error" not in result["content"]
+
+
 @pytest.mark.parametrize("raw", [False, True])
 def test_results_are_tied_to_their_calls(ask: Ask, raw: bool) -> None:
     two = native(

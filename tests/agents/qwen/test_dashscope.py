@@ -108,10 +108,11 @@ def test_an_answer_that_was_cut_says_so() -> None:
 
 
 def test_an_answer_that_breaks_off_says_so() -> None:
-    answer, _ = ask([HEAD, result(content="It sno")])
+    answer, model = ask([HEAD, result(content="It sno")])
 
     assert (answer.status, answer.text) == ("failed", "It sno")
     assert "broke off" in (answer.error or "")
+    assert model.address in (answer.error or "")
 
 
 PAGE = b"<html><head><title>Sign in</title></head></html>"
@@ -148,10 +149,11 @@ def error(status: int, code: str, message: str) -> bytes:
     ],
 )
 def test_errors_are_told_with_what_to_do(turn: Turn, words: str) -> None:
-    answer, _ = ask(turn)
+    answer, model = ask(turn)
 
     assert answer.status == "failed"
     assert words in (answer.error or "")
+    assert model.address in (answer.error or "")
     assert "grown long" not in (answer.error or "")
 
 
