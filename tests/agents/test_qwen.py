@@ -18,6 +18,7 @@ import pytest
 
 from reasoning_widget.agents.base import AgentError, MaxIterationsReached, RunContext, Stopped, entered
 from reasoning_widget.agents.qwen import QwenAgent, import_qwen_agent
+from tests.agents.qwen.tools import WAIT_S, Tool, in_thread
 from tests.scripted_model import BREAK, HANG, ScriptedModel, call, fail, gate, say, think
 
 import_qwen_agent()
@@ -29,29 +30,12 @@ from qwen_agent.llm.schema import ASSISTANT, ContentItem, Message  # noqa: E402
 from qwen_agent.tools.base import BaseTool  # noqa: E402
 
 Steps = list[dict[str, Any]]
-WAIT_S = 30
 
 
 @pytest.fixture
 def model() -> Iterator[ScriptedModel]:
     with ScriptedModel() as model:
         yield model
-
-
-class Tool(BaseTool):  # type: ignore[misc]
-    """A tool made of a function of its parsed arguments."""
-
-    name = "tool"
-    description = "Does something."
-    parameters = {"type": "object", "properties": {"x": {"type": "number"}}, "required": []}  # noqa: RUF012
-
-    def __init__(self, name: str, function: Callable[..., Any]) -> None:
-        self.name = name
-        self._function = function
-        super().__init__()
-
-    def call(self, params: str, **kwargs: Any) -> Any:
-        return self._function(**self._verify_json_format_args(params))
 
 
 def add_tool() -> Tool:
@@ -73,26 +57,6 @@ def last(steps: Steps) -> Steps:
 
 def told(steps: Steps) -> list[tuple[str, str]]:
     return [(step["type"], step["content"]) for step in last(steps)]
-
-
-@contextlib.contextmanager
-def in_thread(work: Callable[[], Any]) -> Iterator[list[Any]]:
-    """Work on the side; what it returned or raised is in the list once the block has ended."""
-    outcome: list[Any] = []
-
-    def main() -> None:
-        try:
-            outcome.append(work())
-        except BaseException as error:  # noqa: BLE001 (looked at by the test)
-            outcome.append(error)
-
-    thread = threading.Thread(target=main)
-    thread.start()
-    try:
-        yield outcome
-    finally:
-        thread.join(WAIT_S)
-        assert not thread.is_alive()
 
 
 # What is shown ----------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from reasoning_widget import Answer, ReasoningChat
 from reasoning_widget.agents.qwen import import_qwen_agent
 from tests.raw_model import DONE, JSON, RESET, RawModel, Turn, body, chunk, event, head, stream, texts
 
-from .tools import Tool
+from .tools import Tool, stopped_in_its_thought
 
 import_qwen_agent()
 
@@ -664,15 +664,6 @@ def test_the_older_format_works_beyond_its_first_tool(ask: Ask, parallel: bool) 
 def test_stop_closes_an_answer_that_never_comes() -> None:
     never = threading.Event()
     with RawModel([head(), *texts("Cold", key="reasoning"), never]) as model:
-        chat = ReasoningChat(FnCallAgent(llm=model.llm()), save=False)
-        answers: list[Answer] = []
-        asking = threading.Thread(target=lambda: answers.append(chat.ask("Weather?")))
-        asking.start()
-        while asking.is_alive() and not any(step["content"] for step in chat.steps):
-            asking.join(0.01)
-        chat.stop()
-        asking.join(30)
-        assert model.closed.wait(30)
-        chat.close()
+        answer = stopped_in_its_thought(model, FnCallAgent(llm=model.llm()))
 
-    assert (answers[0].status, told(answers[0])) == ("stopped", [("thought", "Cold")])
+    assert (answer.status, told(answer)) == ("stopped", [("thought", "Cold")])

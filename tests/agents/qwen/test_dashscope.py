@@ -13,7 +13,7 @@ from reasoning_widget import Answer, ReasoningChat
 from reasoning_widget.agents.qwen import import_qwen_agent
 from tests.raw_model import RESET, RawModel, Turn, body, head
 
-from .tools import Tool
+from .tools import Tool, stopped_in_its_thought
 
 import_qwen_agent()
 
@@ -162,18 +162,9 @@ def test_stop_closes_the_open_request(kind: str) -> None:
     first = result(reasoning_content="Cold")
     start = HEAD.replace(b"Connection: close", b"Transfer-Encoding: chunked")  # its client reads nothing else at once
     with RawModel([start, b"%x\r\n%s\r\n" % (len(first), first), threading.Event()]) as model:
-        chat = ReasoningChat(FnCallAgent(llm=llm_of(model, kind)), save=False)
-        answers: list[Answer] = []
-        asking = threading.Thread(target=lambda: answers.append(chat.ask("Weather?")))
-        asking.start()
-        while asking.is_alive() and not any(step["content"] for step in chat.steps):
-            asking.join(0.01)
-        chat.stop()
-        asking.join(30)
-        assert model.closed.wait(30)
-        chat.close()
+        answer = stopped_in_its_thought(model, FnCallAgent(llm=llm_of(model, kind)))
 
-    assert (answers[0].status, told(answers[0])) == ("stopped", [("thought", "Cold")])
+    assert (answer.status, told(answer)) == ("stopped", [("thought", "Cold")])
 
 
 def test_a_model_that_sees_is_read_alike() -> None:

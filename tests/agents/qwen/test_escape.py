@@ -20,7 +20,7 @@ import pytest
 
 from reasoning_widget.agents.base import MaxIterationsReached, RunContext, Stopped, current_run, entered
 from reasoning_widget.agents.qwen import QwenAgent, hooks, import_qwen_agent
-from tests.agents.qwen.tools import Tool
+from tests.agents.qwen.tools import WAIT_S, Tool, in_thread
 from tests.scripted_model import HANG, ScriptedModel, call, gate, say
 
 import_qwen_agent()
@@ -36,7 +36,6 @@ from qwen_agent.tools.base import BaseTool  # noqa: E402
 from qwen_agent.utils.parallel_executor import parallel_exec  # noqa: E402
 
 Steps = list[dict[str, Any]]
-WAIT_S = 30
 CLASSES = (Agent, FnCallAgent, Assistant, BaseChatModel, TextChatAtOAI, BaseTool, Tool, Executor, ThreadPoolExecutor)
 
 
@@ -73,26 +72,6 @@ def record(agent: Any, prompt: str, max_iterations: int = 20, run: RunContext | 
     with entered(run or RunContext()):
         QwenAgent(agent).run_blocking(prompt, max_iterations, lambda step: steps.__setitem__(step["id"], dict(step)))
     return list(steps.values())
-
-
-@contextlib.contextmanager
-def in_thread(work: Callable[[], Any]) -> Iterator[list[Any]]:
-    """Work on the side; what it returned or raised is in the list once the block has ended."""
-    outcome: list[Any] = []
-
-    def main() -> None:
-        try:
-            outcome.append(work())
-        except BaseException as error:  # noqa: BLE001 (looked at by the test)
-            outcome.append(error)
-
-    thread = threading.Thread(target=main)
-    thread.start()
-    try:
-        yield outcome
-    finally:
-        thread.join(WAIT_S)
-        assert not thread.is_alive()
 
 
 # Ways of making agents, and of having them work -------------------------------------------------------------------

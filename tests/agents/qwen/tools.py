@@ -1,11 +1,17 @@
-"""Tools for the tests of Qwen-Agent agents."""
+"""Tools for the tests of Qwen-Agent agents: those that agents call, and those that ask agents."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any
 
+from reasoning_widget import Answer, ReasoningChat
 from reasoning_widget.agents.qwen import import_qwen_agent
+from tests.raw_model import RawModel
+
+WAIT_S = 30
 
 import_qwen_agent()
 
@@ -26,3 +32,36 @@ class Tool(BaseTool):  # type: ignore[misc]
 
     def call(self, params: str, **kwargs: Any) -> Any:
         return self._function(**self._verify_json_format_args(params))
+
+
+@contextlib.contextmanager
+def in_thread(work: Callable[[], Any]) -> Iterator[list[Any]]:
+    """Work on the side; what it returned or raised is in the list once the block has ended."""
+    outcome: list[Any] = []
+
+    def main() -> None:
+        try:
+            outcome.append(work())
+        except BaseException as error:  # noqa: BLE001 (looked at by the test)
+            outcome.append(error)
+
+    thread = threading.Thread(target=main)
+    thread.start()
+    try:
+        yield outcome
+    finally:
+        thread.join(WAIT_S)
+        assert not thread.is_alive()
+
+
+def stopped_in_its_thought(model: RawModel, agent: Any) -> Answer:
+    """Ask, press Stop once something of a thought is shown, and see that the model's connection is closed."""
+    chat = ReasoningChat(agent, save=False)
+    with in_thread(lambda: chat.ask("Weather?")) as answers:
+        while not any(step["content"] for step in chat.steps) and not answers:
+            model.closed.wait(0.01)
+        chat.stop()
+        assert model.closed.wait(WAIT_S)
+    chat.close()
+    answer: Answer = answers[0]
+    return answer
