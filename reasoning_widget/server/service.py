@@ -135,12 +135,16 @@ class Service:
                 store, self.agents, self.runner, idle_after=self.app.idle_after, on_failure=self._session_failed
             )
             try:
+                tickets = Tickets(store, Path(f"{self.app.store_path}.key"), parent=self.app)
                 manager.recover(store.unfinished())
-            except StorageError:
+            except BaseException:
                 store.close()
                 raise
-            tickets = Tickets(store, Path(f"{self.app.store_path}.key"), parent=self.app)
             self._opened = (store, manager, tickets)
+            try:
+                _ = tickets.own_key
+            except StorageError as error:
+                self._report("no tickets can be signed or accepted", error)
         return self._opened
 
     def _session_failed(self, session_id: str, error: StorageError) -> None:

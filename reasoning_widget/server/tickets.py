@@ -7,9 +7,12 @@ a secret key; those of other issuers are accepted by their public keys. The clai
 
 from __future__ import annotations
 
+import os
 import secrets
+import tempfile
 import time
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Literal, cast
 
@@ -20,6 +23,7 @@ from traitlets import Dict, Float, TraitError, Unicode, validate
 from traitlets.config import LoggingConfigurable
 
 from ..protocol import check_session_id
+from ..session.log import StorageError
 from ..session.store import SessionStore
 
 Access = Literal["read", "talk"]
@@ -67,6 +71,9 @@ class Tickets(LoggingConfigurable):
     Args:
         store: Which remembers those that were revoked.
         key_path: Where the server's own key is kept if none is configured.
+
+    Raises:
+        TraitError: What is configured is no key.
     """
 
     secret = Unicode(
@@ -82,7 +89,7 @@ class Tickets(LoggingConfigurable):
     def __init__(self, store: SessionStore, key_path: Path, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._store = store
-        self._secret = self.secret.encode() or _kept_secret(key_path)
+        self._key_path = key_path
         self._keys = {name: _public_key(name, pem) for name, pem in self.issuers.items()}
 
     @validate("secret")
@@ -91,6 +98,15 @@ class Tickets(LoggingConfigurable):
         if secret and len(secret.encode()) < _MIN_SECRET:
             raise TraitError(f"`Tickets.secret` must have at least {_MIN_SECRET} bytes")
         return secret
+
+    @cached_property
+    def own_key(self) -> bytes:
+        """The key for the server's own tickets. Without it they are refused, and all else goes on.
+
+        Raises:
+            StorageError: It cannot be read or made, or what is there is no key.
+        """
+        return self.secret.encode() or _kept_secret(self._key_path)
 
     def mint(self, session_id: str, access: str, expires_in: float, subject: str) -> tuple[str, Ticket]:
         """A new ticket, in its signed form and as what it says.
@@ -103,6 +119,7 @@ class Tickets(LoggingConfigurable):
 
         Raises:
             ValueError: One of them is out of range.
+            StorageError: There is no key.
         """
         check_session_id(session_id)
         if access not in ("read", "talk"):
@@ -121,14 +138,14 @@ class Tickets(LoggingConfigurable):
             "session_id": session_id,
             "access": access,
         }
-        return jwt.encode(claims, self._secret, algorithm="HS256"), ticket
+        return jwt.encode(claims, self.own_key, algorithm="HS256"), ticket
 
     def verify(self, token: str) -> Ticket:
         """What a ticket says, if it is to be believed.
 
         Raises:
             InvalidTicket: It is not.
-            StorageError: Whether it was revoked cannot be read.
+            StorageError: There is no key, or whether it was revoked cannot be read.
         """
         if len(token) > _MAX_TICKET:
             raise InvalidTicket("the ticket is too long")
@@ -163,7 +180,7 @@ class Tickets(LoggingConfigurable):
 
     def _key_of(self, issuer: object) -> tuple[Any, list[str]]:
         if issuer == OWN_ISSUER:
-            return self._secret, ["HS256"]
+            return self.own_key, ["HS256"]
         if isinstance(issuer, str) and issuer in self._keys:
             return self._keys[issuer]
         raise InvalidTicket("the ticket's issuer is unknown here")
@@ -178,11 +195,45 @@ def _ticket(claims: dict[str, Any]) -> Ticket:
 
 
 def _kept_secret(path: Path) -> bytes:
-    """The random key in `path`, made if it is not there: tickets outlive the server."""
-    if not path.exists():
-        path.touch(mode=0o600)
-        path.write_bytes(secrets.token_bytes(_MIN_SECRET))
-    return path.read_bytes()
+    """The random key in `path`, made if it is not there: tickets outlive the server.
+
+    Raises:
+        StorageError: It cannot be read or made, or what is there is no key.
+    """
+    try:
+        if not os.path.lexists(path):
+            _write_safely(path, secrets.token_bytes(_MIN_SECRET))
+        secret = path.read_bytes()
+    except OSError as error:
+        raise StorageError(
+            f"the key of the tickets, {path}, cannot be read or written: {error.strerror or error}"
+        ) from error
+    if len(secret) < _MIN_SECRET or not any(secret):
+        raise StorageError(
+            f"{path} holds no key of {_MIN_SECRET} bytes, with which tickets could be signed safely: delete it, and "
+            "another one is made. Tickets that were made with the old one are then refused"
+        )
+    return secret
+
+
+def _write_safely(path: Path, content: bytes) -> None:
+    """Make `path` with `content`, for its owner alone: whole and on the disk, or not at all."""
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")  # mode 0600
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    if os.name == "posix":  # the name is safe once its folder is
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def _public_key(issuer: str, pem: str) -> tuple[Any, list[str]]:
