@@ -35,8 +35,20 @@ class Answer:
     def __str__(self) -> str:
         return self.text or self.error or f"(no answer: the run was {self.status})"
 
+    def _repr_markdown_(self) -> str:
+        """What a notebook shows of it, and keeps: formatted, harmless, and with keys and tokens masked."""
+        from .export.markdown import text_markdown  # noqa: PLC0415 (only needed once something is shown)
+        from .export.mask import mask  # noqa: PLC0415
+        from .export.transcript import run_note  # noqa: PLC0415
+
+        parts = [text_markdown(mask(each)) for each in (self.text, self.error) if each]
+        note = run_note({"status": self.status})
+        return "\n\n".join([*parts, *([f"*{note}*"] if note else [])]) or "*There is no answer.*"
+
     def __repr__(self) -> str:
-        shown = str(self)
+        from .export.mask import mask  # noqa: PLC0415 (only needed once something is shown)
+
+        shown = mask(str(self))
         if len(shown) > _SHOWN:
             shown = f"{shown[:_SHOWN]}…"
         tokens = self.usage.get("output_tokens")

@@ -198,16 +198,21 @@ async def _show(steps: AsyncIterator[Step]) -> None:
 
 
 def _ask_server(way: connect, prompt: str | list[Part], agent: str | None, max_iterations: int) -> None:
+    from .agents.manager import UnknownAgentError  # noqa: PLC0415
+
     with way as chat:
-        typer.echo(f"Session {chat.session_id}", err=True)
         with Drawing() as drawing:
-            asked = chat.ask(
-                prompt,
-                agent=agent,
-                max_iterations=max_iterations,
-                tokens=drawing.live,
-                on_request=drawing.request,
-            )
+            try:
+                asked = chat.ask(
+                    prompt,
+                    agent=agent,
+                    max_iterations=max_iterations,
+                    tokens=drawing.live,
+                    on_request=drawing.request,
+                )
+            except UnknownAgentError as error:
+                _fail(str(error))
+            typer.echo(f"Session {chat.session_id}", err=True)
             for step in asked:
                 drawing.show(step)
         answer = asked.answer()
@@ -221,8 +226,12 @@ def _ask_server(way: connect, prompt: str | list[Part], agent: str | None, max_i
 @app.command()
 def watch(session: _Session, server: _Server = None) -> None:
     """Read along in a session of a server: what was said, and what comes, until you press Ctrl-C."""
+    from .client.rest import session as known_session  # noqa: PLC0415
+
     with _errors_in_words():
-        asyncio.run(_watch(_way(_named(server), session)))
+        way = _way(_named(server), session)
+        known_session(_address(_named(server)), session)  # one that is not there would begin, and nothing ever come
+        asyncio.run(_watch(way))
 
 
 async def _watch(way: connect) -> None:

@@ -587,16 +587,17 @@ def has_attachments(raw: object) -> bool:
     return isinstance(payload, dict) and isinstance(payload.get("message"), list)
 
 
-def check_session_id(session_id: str) -> str:
+def check_session_id(session_id: Any) -> str:
     """Return `session_id`.
 
     Raises:
         ValueError: It is not 1 to 128 characters of ``A-Z a-z 0-9 _ -``.
     """
-    if not _SESSION_ID.fullmatch(session_id):
-        msg = f"session id {session_id[:140]!r}: use 1 to 128 characters of A-Z a-z 0-9 _ -"
+    if not (isinstance(session_id, str) and _SESSION_ID.fullmatch(session_id)):
+        shown = session_id[:140] if isinstance(session_id, str) else session_id
+        msg = f"session id {shown!r}: use 1 to 128 characters of A-Z a-z 0-9 _ -"
         raise ValueError(msg)
-    return session_id
+    return str(session_id)
 
 
 def parse_client_message(raw: object) -> ClientMessage:

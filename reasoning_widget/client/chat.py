@@ -125,13 +125,16 @@ class Chat:
             What to read the steps or the answer from.
 
         Raises:
+            UnknownAgentError: The server has no agent of that name; the text lists those there are. Nothing was asked.
             ValueError: A part cannot be read or is refused; or the prompt is longer than any message may be, which is
                 a `ProtocolError`.
             Disconnected: The chat was left, or the session was deleted.
         """
+        asked = agent or self.agent_name
+        self._check_agent(asked)
         payload: JSON = {
             "message": as_message(prompt),
-            "agent_name": agent or self.agent_name,
+            "agent_name": asked,
             "enable_reasoning": reasoning,
         }
         if max_iterations is not None:
@@ -139,6 +142,14 @@ class Chat:
         question = Question(self, self._send("chat", payload), tokens=tokens, on_request=on_request)
         self._questions[question.id] = question
         return question
+
+    def _check_agent(self, name: str) -> None:
+        """Refuse an agent that there is not, before a session begins with a question that nobody can answer."""
+        known = [info["name"] for info in self._agents]
+        if known and name not in known:
+            from ..agents.manager import UnknownAgentError  # noqa: PLC0415 (only needed here)
+
+            raise UnknownAgentError(name, known)
 
     def watch(self, *, tokens: bool = False) -> AsyncIterator[JSON]:
         """The steps of all runs from this call on, whoever asked: each once it is complete.

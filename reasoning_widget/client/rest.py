@@ -36,6 +36,18 @@ def sessions(address: Address, query: str, limit: int) -> Iterator[dict[str, Any
             return
 
 
+def session(address: Address, session_id: str) -> dict[str, Any]:
+    """What the server's list says of a session.
+
+    Raises:
+        LookupError: There is no such session.
+        Disconnected: There is no such server.
+        NotAllowed: It does not let us in.
+    """
+    found: dict[str, Any] = _get(address, ["sessions", session_id], {}).json()
+    return found
+
+
 def export(address: Address, session_id: str, kind: str) -> bytes:
     """A session as a file.
 

@@ -133,6 +133,11 @@ def step_markdown(
     return "\n\n".join(parts)
 
 
+def text_markdown(text: str) -> str:
+    """Markdown that an agent wrote, by itself, such as its answer: as harmless as in a transcript."""
+    return _harmless(drawn_text(text))
+
+
 def _plain_quote(text: str) -> str:
     return "\n".join(f"> {line}" for line in text.splitlines())
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
+import inspect
 import math
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, Self, cast, overload
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, cast, overload
 
 import anywidget
 
@@ -23,6 +24,7 @@ from ..session.runner import ThreadRunner
 from ..session.session import Session
 from ..session.thread import on_loop, session_loop
 from ..session.watcher import Watcher
+from .arguments import check_agents, check_llm, check_names
 from .display import SavedView, Saving
 from .ending import refresh_at_the_end
 from .exports import Exports
@@ -58,6 +60,30 @@ class _Question(NamedTuple):
     """The last event before it."""
 
 
+class _Name(str):
+    """A name for `dir`, which sorts what it is given.
+
+    Args:
+        name: The name.
+        first: Whether it is to stand before those of which this is not so.
+    """
+
+    __slots__ = ("first",)
+    first: bool
+
+    def __new__(cls, name: str, *, first: bool) -> Self:
+        """The name itself, but for its place."""
+        made = super().__new__(cls, name)
+        made.first = first
+        return made
+
+    def __lt__(self, other: str) -> bool:
+        """By its place, then as any text."""
+        if not isinstance(other, _Name) or self.first == other.first:
+            return str.__lt__(self, other)
+        return self.first
+
+
 class ReasoningChat(Exports, anywidget.AnyWidget):
     """A chat with an agent whose steps appear as they happen. Display it, or ask from code; both see the same session.
 
@@ -80,9 +106,9 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
 
     Raises:
         UnknownAgentError: There is no agent of that name; the error lists those there are.
-        TypeError: `agent` is nothing that can be asked.
+        TypeError: `agent` is nothing that can be asked, or another argument has the wrong type or is not known.
         ValueError: The session id is malformed, or absent where there is one to resume; the server's address is none,
-            or neither token nor ticket is there.
+            or neither token nor ticket is there; or `llm` names no model.
         ConversationInUse: Another kernel has the conversation that is to be resumed.
         StorageError: The file of the conversation cannot be read or written.
     """
@@ -93,7 +119,7 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
     def __new__(cls, *args: Any, **options: Any) -> Self:
         """One of the kernel's own sessions, or one of a server."""
         kind = cls
-        if "server" in options:
+        if options.get("server") is not None:
             from .connected import ConnectedChat  # noqa: PLC0415 (it is made of this class)
 
             kind = cast("type[Self]", ConnectedChat)  # whose `__init__` is then called
@@ -117,7 +143,7 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
         self, *, server: str, session_id: str, token: str | None = None, ticket: str | None = None, save: bool = True
     ) -> None: ...
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (each has a name of its own)
         self,
         agent: Any = "researcher",
         *,
@@ -126,11 +152,17 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
         session_id: str | None = None,
         resume: bool = False,
         save: bool = True,
+        server: str | None = None,  # with one it is a `ConnectedChat`
+        token: str | None = None,
+        ticket: str | None = None,
         _file: SessionFile | None = None,
         **others: Any,
     ) -> None:
-        if others:
-            raise TypeError(f"{', '.join(others)}: no such argument, or one that goes with `server`")
+        check_names(others, ARGUMENTS)
+        if token is not None or ticket is not None:
+            raise TypeError("`token` and `ticket` go with `server`, the address of a Jupyter server: name it, too")
+        check_agents(agents)
+        check_llm(llm)
         self._agents = copy.copy(agents) if agents is not None else AgentManager()
         if llm is not None:
             self._agents.use_model(llm)
@@ -146,6 +178,11 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
         self.on_msg(self._receive)
         if isinstance(agent, str):  # an agent object brings its own model
             self._model.look()
+
+    def __dir__(self) -> Iterable[str]:
+        """Its own names, and then those that every widget has."""
+        own = {name for kind in (ReasoningChat, Exports) for name in vars(kind) if not name.startswith("_")}
+        return [_Name(name, first=name in own) for name in super().__dir__()]
 
     def _register(self, agent: Any) -> str:
         if isinstance(agent, str):
@@ -434,3 +471,20 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
         runs = self._session.state["runs"]
         steps = self._session.state["steps"]
         return f"<ReasoningChat with {self._agent_name}: {len(runs)} runs, {len(steps)} steps>"
+
+
+def _shown_signature() -> inspect.Signature:
+    """What `ReasoningChat` takes, for `help` and `ReasoningChat?`, which would ask `__new__`."""
+    known = inspect.signature(ReasoningChat.__init__)
+    shown = [
+        each.replace(annotation=each.empty)  # as texts they would be shown in quotes
+        for each in known.parameters.values()
+        if each.kind != each.VAR_KEYWORD and each.name != "_file"
+    ]
+    return known.replace(parameters=shown, return_annotation=known.empty)
+
+
+_signature = _shown_signature()
+ReasoningChat.__new__.__signature__ = _signature  # type: ignore[attr-defined] # functions have it
+ARGUMENTS: Final = tuple(_signature.parameters)[1:]
+"""The names of what `ReasoningChat` may be given."""

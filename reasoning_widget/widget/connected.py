@@ -24,7 +24,8 @@ from ..host import in_kernel
 from ..parts import Prompt, as_message
 from ..protocol import JSON, ProtocolError, check_session_id
 from ..session.thread import on_loop, session_loop
-from .chat import AFTER_LAST_TOKEN, ReasoningChat, stay_awake
+from .arguments import check_names, check_server
+from .chat import AFTER_LAST_TOKEN, ARGUMENTS, ReasoningChat, stay_awake
 from .display import SavedView, Saving
 from .ending import refresh_at_the_end
 from .link import keep_messages_off_the_cell
@@ -50,12 +51,21 @@ class ConnectedChat(ReasoningChat):
     """
 
     _session: ServerSession  # type: ignore[assignment] # it has what is used of it here
-    _link: ServerLink  # type: ignore[assignment]
+    _link: ServerLink
 
     def __init__(
-        self, *, server: str, session_id: str, token: str | None = None, ticket: str | None = None, save: bool = True
+        self,
+        *agent: Any,
+        server: str,
+        session_id: str | None = None,
+        token: str | None = None,
+        ticket: str | None = None,
+        save: bool = True,
+        **others: Any,
     ) -> None:
-        check_session_id(session_id)
+        check_names((name for name in others if name not in ARGUMENTS), ARGUMENTS)
+        check_server(server, session_id, {**({"agent": agent} if agent else {}), **others})
+        session_id = check_session_id(session_id or "")
         if token is None and ticket is None and "token=" not in server:
             token = os.environ.get(TOKEN_VARIABLE)
         self._address = Address.of(server, token, ticket)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from ..session.log import EventLog
 from ..session.session import Session
 from ..session.thread import on_loop
+from .arguments import check_agents
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -86,6 +87,7 @@ class Exports:
         file, notes = read_session(source)
         for note in notes:
             warnings.warn(note, stacklevel=2)
+        check_agents(options.get("agents"))
         if agent is None:
             known = [info["name"] for info in (options.get("agents") or AgentManager()).list()]
             asked = [event["data"]["agent_name"] for event in file["events"] if event["type"] == "run_started"]

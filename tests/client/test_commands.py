@@ -234,6 +234,22 @@ def test_what_is_not_there_is_said(here, command, code, said):
     assert "Traceback" not in done.stderr
 
 
+def test_an_agent_that_is_not_there_leaves_no_session_behind(server, there):
+    session_id = new_session()
+    done = run("ask", "hello", "--agent", "nosuch", "--session", session_id, **there)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.search(r'no agent "nosuch"\. Known are: .*"echo"', done.stderr)
+    assert call(server, "GET", f"sessions/{session_id}").status == 404
+
+
+def test_who_watches_a_session_that_is_not_there_is_told(server, there):
+    session_id = new_session()
+    done = run("watch", session_id, **there)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert f"no session {session_id}" in done.stderr
+    assert call(server, "GET", f"sessions/{session_id}").status == 404
+
+
 def test_without_a_server_the_commands_for_servers_ask_for_one(here):
     for command in (("watch", "s"), ("sessions",), ("export", "s")):
         done = here(*command, REASONING_WIDGET_SERVER="")

@@ -218,3 +218,27 @@ def test_a_way_that_cannot_be_one_is_refused_at_once(way, server):
 def test_what_goes_with_a_server_is_of_no_use_without_one():
     with pytest.raises(TypeError, match="token"):
         ReasoningChat(token="x")  # type: ignore[call-overload]
+
+
+def test_an_agent_that_the_server_has_not_is_refused_and_no_session_begins(open_chat, server):
+    chat = open_chat("never-begun")
+    with pytest.raises(ValueError, match=r"nosuch.*echo"):
+        chat.ask("hello", agent="nosuch")
+    assert (chat.steps, chat.runs) == ([], [])
+    assert "never-begun" not in str(server.fetch("GET", "reasoning-widget/api/sessions"))
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "says"),
+    [
+        ({"agent": "echo"}, TypeError, r"`agent` is for sessions of this kernel.*chat\.ask"),
+        ({"llm": {"model": "m"}}, TypeError, "`llm` is for sessions of this kernel"),
+        ({"resume": True}, TypeError, "`resume` is for sessions of this kernel"),
+        ({"model": "m"}, TypeError, "no argument `model`"),
+        ({"server": 8888}, TypeError, "address of a Jupyter server"),
+        ({"session_id": None}, ValueError, "name the session"),
+    ],
+)
+def test_what_the_server_decides_is_refused_in_words(given, error, says):
+    with pytest.raises(error, match=says):
+        ReasoningChat(**{"server": "http://127.0.0.1:9", "session_id": "s", "token": "t", **given})

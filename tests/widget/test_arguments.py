@@ -1,0 +1,132 @@
+"""How a chat introduces itself to who types: its arguments, its names, and what it says of mistakes."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+
+import pytest
+from markdown_it import MarkdownIt
+
+from reasoning_widget import AgentManager, Answer, ReasoningChat
+
+SECRET = "sk-proj-abcdefghijklmnop123456"
+
+
+@pytest.fixture
+def chat():
+    made = ReasoningChat("assistant")
+    yield made
+    made.close()
+
+
+def answer(text, status="completed", error=None):
+    return Answer(text, status, [], {}, 1.0, error)
+
+
+def test_its_arguments_are_shown_to_who_asks_for_them():
+    parameters = inspect.signature(ReasoningChat).parameters
+    assert list(parameters)[:3] == ["agent", "llm", "agents"]
+    assert {"session_id", "resume", "save", "server", "token", "ticket"} <= set(parameters)
+    assert not [name for name in parameters if name.startswith("_")]
+    asked = "from reasoning_widget import ReasoningChat; get_ipython().run_line_magic('pinfo', 'ReasoningChat')"
+    command = [sys.executable, "-m", "IPython", "--no-banner", "--colors=nocolor", "-c", asked]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert "agent='researcher'" in shown
+    assert "llm=None" in shown
+
+
+def test_a_class_made_of_it_shows_its_own_arguments():
+    class Tutor(ReasoningChat):
+        def __init__(self, subject):
+            super().__init__("assistant")
+            self.subject = subject
+
+    tutor = Tutor("birds")
+    tutor.close()
+    assert list(inspect.signature(Tutor).parameters) == ["subject"]
+    assert tutor.subject == "birds"
+
+
+def test_its_own_names_come_first(chat):
+    names = dir(chat)
+    own = {"ask", "stream", "stop", "clear", "steps", "runs", "results", "llm", "to_markdown", "to_html", "from_json"}
+    assert own <= set(names[:20])
+    assert names[:20] == sorted(names[:20])
+    assert "layout" in names[20:]  # nothing is hidden
+    assert "__init__" in names[20:]
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "says"),
+    [
+        ({"agents": "assistant"}, TypeError, r"`agents` is an AgentManager.*`ReasoningChat\('assistant'\)`"),
+        ({"agents": {"mine": str}}, TypeError, r"not a dict.*manager\.register"),
+        ({"agents": ["assistant"]}, TypeError, "not a list"),
+        ({"agents": AgentManager}, TypeError, "not the class AgentManager"),
+        ({"llm": "gpt-4"}, TypeError, '`llm` is a model configuration, such as `llm={"model"'),
+        ({"llm": ("gpt-4",)}, TypeError, "not a tuple"),
+        ({"llm": {"model_server": "http://localhost:1/v1"}}, ValueError, "names no model"),
+        ({"model": "gpt-4"}, TypeError, "no argument `model`: which model answers is said by `llm`"),
+        ({"api_key": SECRET}, TypeError, "no argument `api_key`"),
+        ({"base_url": "http://localhost:1"}, TypeError, "said by `llm`"),
+        ({"tools": []}, TypeError, "the agent's affair"),
+        ({"name": "assistant"}, TypeError, "said by `agent`"),
+        ({"sesion_id": "x"}, TypeError, "did you mean `session_id`"),
+        ({"colour": "red"}, TypeError, "there are agent, llm"),
+        ({"token": SECRET}, TypeError, "go with `server`"),
+        ({"session_id": 7}, ValueError, "use 1 to 128 characters"),
+    ],
+)
+def test_what_it_cannot_be_given_is_refused_at_once_and_in_words(given, error, says):
+    with pytest.raises(error, match=says) as told:
+        ReasoningChat(**given)
+    assert SECRET not in str(told.value)
+
+
+def test_a_key_that_was_given_for_a_model_is_not_told():
+    with pytest.raises(TypeError) as told:
+        ReasoningChat(llm=SECRET)  # type: ignore[call-overload]
+    assert SECRET not in str(told.value)
+
+
+def test_a_transcript_from_a_file_refuses_the_same(chat):
+    with pytest.raises(TypeError, match="`agents` is an AgentManager"):
+        ReasoningChat.from_json(chat.to_json(), agents="assistant")
+
+
+def test_an_answer_is_shown_formatted():
+    assert answer("It is **grey**.")._repr_markdown_() == "It is **grey**."
+    assert answer("$x^2$\n\n| a | b |\n|---|---|\n| 1 | 2 |")._repr_markdown_().startswith("$x^2$\n\n| a | b |")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "![x](http://example.com/x.png)",
+        "<img src=http://example.com/x.png>",
+        "<script>alert(1)</script>",
+        "[x](javascript:alert(1))",
+        "![x][y]\n\n[y]: http://example.com/x.png",
+    ],
+)
+def test_an_answer_that_is_shown_runs_and_fetches_nothing(text):
+    page = MarkdownIt("commonmark", {"html": True}).render(answer(text)._repr_markdown_())
+    assert "<img" not in page
+    assert "<script" not in page
+    assert 'href="javascript' not in page
+
+
+def test_what_a_notebook_keeps_of_an_answer_holds_no_key():
+    told = answer(f"The key is {SECRET}.")
+    assert SECRET not in told._repr_markdown_() + repr(told)
+    assert SECRET in told.text
+
+
+def test_an_answer_that_is_none_says_what_happened():
+    failed = answer("", "failed", "No model answers.")._repr_markdown_()
+    assert failed == "No model answers.\n\n*The run ended: failed.*"
+    assert answer("", "stopped")._repr_markdown_() == "*The run ended: stopped.*"
+    assert answer("")._repr_markdown_() == "*There is no answer.*"
+    assert answer("Half", "max_iterations")._repr_markdown_() == "Half\n\n*The run ended: max iterations.*"
