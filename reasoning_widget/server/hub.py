@@ -16,7 +16,8 @@ from websockets.frames import Frame as WebSocketFrame
 from websockets.frames import Opcode
 
 from ..fold import is_open
-from ..protocol import Frame, encode
+from ..protocol import Frame, ProtocolError, encode
+from ..session.log import StorageError
 from ..session.session import EndReason, Session
 from ..session.watcher import Watcher
 
@@ -97,7 +98,12 @@ class Feed:
 
     def _take_turn(self) -> None:
         self._turn = None
-        self._flush()
+        try:
+            self._flush()
+        except StorageError as error:
+            for peer in [*self._peers, *self._catching_up]:
+                self.remove(peer)
+                _end_with(peer, error)
         if self._session.ended is not None:
             for peer in [*self._peers, *self._catching_up]:
                 self.remove(peer)
@@ -125,6 +131,10 @@ class Feed:
                     self._count(messages, 1)
                     if watcher.up_to_date:
                         break
+            except StorageError as error:
+                del self._catching_up[peer]
+                _end_with(peer, error)
+                return
             finally:
                 watcher.close()
             del self._catching_up[peer]
@@ -147,6 +157,12 @@ class Feed:
     def _count(self, messages: Messages, peers: int) -> None:
         if messages and peers:
             self._on_sent(len(messages) * peers, sum(map(len, messages)) * peers)
+
+
+def _end_with(peer: Peer, error: StorageError) -> None:
+    """The session cannot be read any further: say why."""
+    peer.send(Messages([encode(ProtocolError("storage_failed", str(error)).frame())]))
+    peer.end("failed")
 
 
 class Hub:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from pathlib import Path
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
 _HOUSEKEEPING = (0.1, 60.0)  # seconds between looks for sessions that are idle or too old: `idle_after`, within these
 _FOR_WORKERS = ("AgentManager", "Models")  # the configuration that is read where agents are made
 _DAY = 24 * 3600.0
+_AT_A_TIME = 100  # sessions that expire before others have their turn
+_SLICE = 0.004  # seconds for which what was deleted is taken off the disk, and the pause after it
+_PAUSE = 0.02
 
 
 class Service:
@@ -56,6 +60,7 @@ class Service:
         self._opened: tuple[SessionStore, SessionManager, Tickets] | None = None
         shortest, longest = _HOUSEKEEPING
         look_every = max(shortest, min(app.idle_after, longest))
+        self._tidying: asyncio.Task[None] | None = None
         self._timers = [
             PeriodicCallback(self._beat, app.ping_interval * 1000),
             PeriodicCallback(self._keep_house, look_every * 1000),
@@ -76,6 +81,8 @@ class Service:
         """Let go of the watchers, stop what runs, close the store."""
         for timer in self._timers:
             timer.stop()
+        if self._tidying is not None:
+            self._tidying.cancel()
         if self._opened is not None:
             store, manager, _ = self._opened
             manager.close()
@@ -162,8 +169,16 @@ class Service:
             return
         store, manager, _ = self._opened
         manager.release_idle()
-        if self.app.retention_days > 0:
-            try:
-                store.expire(time.time() - self.app.retention_days * _DAY, keep=set(manager.live))
-            except StorageError as error:
-                self._report("old sessions could not be deleted", error)
+        if self._tidying is None or self._tidying.done():
+            self._tidying = asyncio.get_running_loop().create_task(self._tidy(store, manager))
+
+    async def _tidy(self, store: SessionStore, manager: SessionManager) -> None:
+        """Delete what is too old, and take what was deleted off the disk: a little at a time, in between all else."""
+        age = self.app.retention_days * _DAY
+        try:
+            while age > 0 and store.expire(time.time() - age, keep=set(manager.live), limit=_AT_A_TIME):  # noqa: ASYNC110
+                await asyncio.sleep(_PAUSE)
+            while store.purge(_SLICE):  # noqa: ASYNC110 (there is nothing to be told by)
+                await asyncio.sleep(_PAUSE)
+        except StorageError as error:
+            self._report("old sessions could not be deleted", error)

@@ -37,7 +37,7 @@ _MAX_READ_BYTES: Final = 16 * 1024 * 1024  # so that who sends too much can be t
 _CLOSE_CODES: Final[dict[EndReason, tuple[int, str]]] = {
     "closed": (1001, "the server is going away"),
     "deleted": (4410, "the session was deleted"),
-    "failed": (1013, "the session could not be saved: try again later"),
+    "failed": (1013, "the session could not be read or saved: try again later"),
 }
 _TICKET_ENDED: Final = 4401
 _READING: Final = ("attach", "blob", "ping")

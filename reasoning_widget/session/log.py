@@ -18,6 +18,10 @@ class LogConflict(StorageError):
     """Someone else wrote to the log: its last event is not the one the writer knows."""
 
 
+class LogDamaged(StorageError):
+    """What is kept of a session is not as it was written. Other sessions are not affected."""
+
+
 class LogPosition(NamedTuple):
     """Where a log stands."""
 
@@ -46,7 +50,7 @@ class EventLog(ABC):
 
     @abstractmethod
     def delete(self, session_id: str) -> None:
-        """Delete what there is of the session."""
+        """Delete what there is of the session. It is gone for every caller at once; its space may come back later."""
 
     @abstractmethod
     def append(
@@ -67,7 +71,11 @@ class EventLog(ABC):
 
     @abstractmethod
     def read(self, session_id: str, after: int = 0, limit: int | None = None) -> list[Frame]:
-        """The events behind `after`, in order; of many the first `limit`."""
+        """The events behind `after`, in order; of many the first `limit`.
+
+        Raises:
+            LogDamaged: One of them is missing, or is not what was appended.
+        """
 
     @abstractmethod
     def save_open_text(self, session_id: str, texts: OpenText) -> None:

@@ -8,7 +8,8 @@ from functools import partial
 
 from ..fold import Transcript, new_transcript, receive
 from ..protocol import check_session_id
-from .log import EventLog, StorageError
+from .log import EventLog, LogDamaged, StorageError
+from .record import damage_in_words
 from .runner import Runner
 from .session import Agents, Session
 
@@ -97,8 +98,9 @@ class SessionManager:
             return None
         state = new_transcript()
         state["session_id"], state["epoch"] = session_id, position.epoch
-        for frame in self._log.read(session_id):
-            receive(state, frame)
+        with damage_in_words(session_id):
+            for frame in self._log.read(session_id):
+                receive(state, frame)
         return state
 
     def rename(self, session_id: str, title: str) -> None:
@@ -129,13 +131,16 @@ class SessionManager:
             session.close("deleted")
 
     def recover(self, session_ids: list[str]) -> None:
-        """Close what an earlier process left open in these sessions.
+        """Close what an earlier process left open in these sessions. Those that are damaged are told, and left.
 
         Raises:
             StorageError: The log cannot be written.
         """
         for session_id in session_ids:
-            self.open(session_id)
+            try:
+                self.open(session_id)
+            except LogDamaged as error:
+                self._on_failure(session_id, error)
 
     def release_idle(self) -> None:
         """Let sessions leave memory that have been idle for long enough; call it now and then."""

@@ -7,12 +7,13 @@ import math
 import secrets
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ..fold import Transcript, channel_text, find_run, is_open, new_transcript, receive
 from ..protocol import JSON, PLAIN_STEP_TYPES, Channel, Frame, Usage
-from .log import EventLog, OpenText
+from .log import EventLog, LogDamaged, OpenText
 from .steps import CHANNELS, Grown
 
 _TAIL = 512  # events kept in memory, for watchers that are nearly up to date
@@ -42,6 +43,7 @@ class Record:
 
     Raises:
         StorageError: The log cannot be read.
+        LogDamaged: What is in it makes no sense.
     """
 
     def __init__(self, session_id: str, log: EventLog, clock: Callable[[], float]) -> None:
@@ -59,9 +61,10 @@ class Record:
             self._start(_new_epoch())
         else:
             self._start(position.epoch)
-            for frame in log.read(session_id):
-                self._fold(frame)
-            self._close_interrupted(clock())
+            with damage_in_words(session_id):
+                for frame in log.read(session_id):
+                    self._fold(frame)
+                self._close_interrupted(clock())
 
     def begin_epoch(self) -> None:
         """Forget everything and begin an empty log."""
@@ -223,6 +226,18 @@ class Record:
             return False
         later = (self.state["steps"][step_id] for step_id in run["steps"][run["steps"].index(step["id"]) + 1 :])
         return any("parent_id" not in other and other["type"] != "error" for other in later)
+
+
+@contextmanager
+def damage_in_words(session_id: str) -> Iterator[None]:
+    """Around folding a log: whatever an event lacks is a `LogDamaged`."""
+    try:
+        yield
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise LogDamaged(
+            f"session {session_id} is damaged: an event of it makes no sense ({type(error).__name__}: {error}). Delete "
+            "the session, or restore a copy of the file"
+        ) from error
 
 
 def _new_epoch() -> str:

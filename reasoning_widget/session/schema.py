@@ -57,6 +57,17 @@ END;
 CREATE TABLE revoked_ticket (id TEXT PRIMARY KEY, expires REAL NOT NULL) WITHOUT ROWID;
 """
 
+# A session is known by its name; its rows are tied to its id, which is never used again. Taking the name away deletes
+# it for everybody at once, however many rows there are to be removed later. `lived` is the time by which it expires.
+_NAMES = """
+ALTER TABLE session ADD COLUMN name TEXT;
+ALTER TABLE session ADD COLUMN lived REAL NOT NULL DEFAULT 0;
+UPDATE session SET name = id, lived = updated;
+CREATE UNIQUE INDEX session_by_name ON session (name);
+CREATE INDEX session_by_life ON session (lived);
+CREATE TABLE lifetime (lived REAL NOT NULL, at REAL NOT NULL);
+"""
+
 
 def _create_log(db: sqlite3.Connection) -> None:
     _execute(db, _LOG)
@@ -65,8 +76,12 @@ def _create_log(db: sqlite3.Connection) -> None:
 def _add_catalogue(db: sqlite3.Connection) -> None:
     _execute(db, _CATALOGUE)
     for session_id, frame in db.execute("SELECT session_id, frame FROM event ORDER BY session_id, seq").fetchall():
-        event = msgspec.json.decode(frame)
-        at = event["data"].get("timestamp", 0.0)
+        try:
+            event = msgspec.json.decode(frame)
+            at = float(event["data"].get("timestamp", 0.0))
+            change, texts = catalogued([event]), passages_of(event)
+        except (msgspec.MsgspecError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
+            continue  # it is damaged: that is told when it is read
         db.execute(
             """
             UPDATE session SET
@@ -76,10 +91,14 @@ def _add_catalogue(db: sqlite3.Connection) -> None:
                 agent_name = coalesce(:agent_name, agent_name), status = coalesce(:status, status)
             WHERE id = :id
             """,
-            {"id": session_id, "at": at, **catalogued([event])},
+            {"id": session_id, "at": at, **change},
         )
-        rows = [(session_id, text) for text in passages_of(event)]
+        rows = [(session_id, text) for text in texts]
         db.executemany("INSERT INTO passage (session_id, text) VALUES (?, ?)", rows)
+
+
+def _add_names(db: sqlite3.Connection) -> None:
+    _execute(db, _NAMES)
 
 
 def _execute(db: sqlite3.Connection, script: str) -> None:
@@ -92,7 +111,11 @@ def _execute(db: sqlite3.Connection, script: str) -> None:
             statement = ""
 
 
-MIGRATIONS: Final[dict[int, Callable[[sqlite3.Connection], None]]] = {1: _create_log, 2: _add_catalogue}
+MIGRATIONS: Final[dict[int, Callable[[sqlite3.Connection], None]]] = {
+    1: _create_log,
+    2: _add_catalogue,
+    3: _add_names,
+}
 """By the version that each makes of the one before."""
 
 SCHEMA_VERSION: Final = max(MIGRATIONS)

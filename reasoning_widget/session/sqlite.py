@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from ..fold import is_open
-from ..protocol import JSON, Frame
+from ..protocol import JSON, Channel, Frame
 from .catalogue import catalogued, passages_of
-from .log import EventLog, LogConflict, LogPosition, OpenText, StorageError
+from .lifetime import Lifetime
+from .log import EventLog, LogConflict, LogDamaged, LogPosition, OpenText, StorageError
+from .purge import Purge
 from .schema import MIGRATIONS, SCHEMA_VERSION
 
 IN_MEMORY: Final = ":memory:"
 
+_T = TypeVar("_T")
+
+ID_OF: Final = "(SELECT id FROM session WHERE name = ?)"
 _PUT_BLOB: Final = "INSERT OR IGNORE INTO blob VALUES (?, ?, ?)"
+AT_ONCE: Final = 0.02  # seconds for which whoever deletes a session removes what it held; the rest follows later
+_INCREMENTAL: Final = 2  # https://www.sqlite.org/pragma.html#pragma_auto_vacuum
 _MAGIC: Final = b"SQLite format 3\x00"
 _VERSION_AT: Final = slice(60, 64)
 """Where a database's header holds its `user_version` (https://www.sqlite.org/fileformat.html#the_database_header)."""
@@ -55,33 +63,66 @@ class SQLiteLog(EventLog):
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
             _check_version(self._path, version)
             self._db.execute("PRAGMA foreign_keys = ON")
+            self._db.execute("PRAGMA secure_delete = ON")
+            self._db.execute(f"PRAGMA auto_vacuum = {_INCREMENTAL}")  # only while there are no tables yet
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
         for number in range(version + 1, SCHEMA_VERSION + 1):
             with self._transaction():
                 MIGRATIONS[number](self._db)
                 self._db.execute(f"PRAGMA user_version = {number}")
+        with self._in_words():
+            self._let_shrink()
+            self._lifetime = Lifetime(self._db)
+            self._purge = Purge(self._db)
+
+    def _let_shrink(self) -> None:
+        """A file of an earlier version is written anew, once: until then it cannot give free pages back."""
+        if self._path != IN_MEMORY and self._db.execute("PRAGMA auto_vacuum").fetchone()[0] != _INCREMENTAL:
+            self._db.execute(f"PRAGMA auto_vacuum = {_INCREMENTAL}")
+            with suppress(sqlite3.OperationalError):  # there is no room for a second one: the next start tries again
+                self._db.execute("VACUUM")
 
     def position(self, session_id: str) -> LogPosition | None:
         """See `EventLog`."""
         with self._in_words():
-            row = self._db.execute("SELECT epoch, last_seq FROM session WHERE id = ?", (session_id,)).fetchone()
-        return LogPosition(*row) if row else None
+            row = self._db.execute("SELECT epoch, last_seq FROM session WHERE name = ?", (session_id,)).fetchone()
+        return self._as(LogPosition, row, session_id) if row else None
 
     def begin(self, session_id: str, epoch: str) -> None:
         """See `EventLog`."""
         now = time.time()
         with self._transaction():
-            self._db.execute("DELETE FROM session WHERE id = ?", (session_id,))
+            self._take_name(session_id)
+            used = self._db.execute("SELECT 1 FROM session WHERE id = ?", (session_id,)).fetchone()
             self._db.execute(
-                "INSERT INTO session (id, epoch, last_seq, created, updated) VALUES (?, ?, 0, ?, ?)",
-                (session_id, epoch, now, now),
+                "INSERT INTO session (id, name, epoch, last_seq, created, updated, lived) VALUES (?, ?, ?, 0, ?, ?, ?)",
+                (_another(session_id) if used else session_id, session_id, epoch, now, now, self._lifetime.now()),
             )
+        self.purge(AT_ONCE)
 
     def delete(self, session_id: str) -> None:
         """See `EventLog`."""
         with self._transaction():
-            self._db.execute("DELETE FROM session WHERE id = ?", (session_id,))
+            self._take_name(session_id)
+        self.purge(AT_ONCE)
+
+    def purge(self, seconds: float) -> bool:
+        """Take what was deleted off the disk, for about so many seconds; whether there may be more to do."""
+        if self._path == IN_MEMORY:
+            self._purge.rows()
+            return False
+        end = time.monotonic() + seconds
+        with self._in_words(), self._quickly():
+            for _ in self._purge.steps():
+                if time.monotonic() >= end:
+                    return True
+        return False
+
+    def _take_name(self, session_id: str) -> None:
+        """Delete a session, but for what it takes on the disk."""
+        gone = "UPDATE session SET name = NULL, status = NULL, pending = 0 WHERE name = ?"
+        self._db.execute(gone, (session_id,))
 
     def append(
         self,
@@ -91,82 +132,127 @@ class SQLiteLog(EventLog):
         blobs: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
         """See `EventLog`."""
-        values = [(session_id, sha256, msgspec.json.encode(value)) for sha256, value in blobs.items()]
-        rows = [(session_id, event["seq"], msgspec.json.encode(event)) for event in events]
+        values = [(sha256, msgspec.json.encode(value)) for sha256, value in blobs.items()]
+        rows = [(event["seq"], msgspec.json.encode(event)) for event in events]
         with self._transaction():
             updated = self._db.execute(
                 """
                 UPDATE session SET
-                    last_seq = :last_seq, updated = :now, title = coalesce(:title, title),
+                    last_seq = :last_seq, updated = :now, lived = :lived, title = coalesce(:title, title),
                     messages = messages + :messages, runs = runs + :runs, steps = steps + :steps,
                     pending = pending + :pending, agent_name = coalesce(:agent_name, agent_name),
                     status = coalesce(:status, status)
-                WHERE id = :id AND last_seq = :expected
+                WHERE name = :name AND last_seq = :expected RETURNING id
                 """,
                 {
-                    "id": session_id,
+                    "name": session_id,
+                    "lived": self._lifetime.now(),
                     "expected": expected_last_seq,
                     "last_seq": expected_last_seq + len(rows),
                     "now": time.time(),
                     **catalogued(events),
                 },
-            )
-            if updated.rowcount != 1:
+            ).fetchone()
+            if updated is None:
                 msg = f"the log of session {session_id} does not end at event {expected_last_seq}"
                 raise LogConflict(msg)
-            self._db.executemany("INSERT INTO event VALUES (?, ?, ?)", rows)
-            self._db.executemany(_PUT_BLOB, values)
-            closed = [(session_id, step["id"]) for step in _steps_of(events) if not is_open(step)]
+            row_id = updated[0]
+            self._db.executemany("INSERT INTO event VALUES (?, ?, ?)", ((row_id, *row) for row in rows))
+            self._db.executemany(_PUT_BLOB, ((row_id, *value) for value in values))
+            closed = [(row_id, step["id"]) for step in _steps_of(events) if not is_open(step)]
             self._db.executemany("DELETE FROM open_text WHERE session_id = ? AND step_id = ?", closed)
             if self._path != IN_MEMORY:  # nobody searches there
-                passages = ((session_id, text) for event in events for text in passages_of(event))
+                passages = ((row_id, text) for event in events for text in passages_of(event))
                 self._db.executemany("INSERT INTO passage (session_id, text) VALUES (?, ?)", passages)
 
     def read(self, session_id: str, after: int = 0, limit: int | None = None) -> list[Frame]:
         """See `EventLog`."""
-        query = "SELECT frame FROM event WHERE session_id = ? AND seq > ? ORDER BY seq LIMIT ?"
+        query = f"SELECT seq, frame FROM event WHERE session_id = {ID_OF} AND seq > ? ORDER BY seq LIMIT ?"  # noqa: S608
+        position = self.position(session_id)
         with self._in_words():
-            rows = self._db.execute(query, (session_id, after, -1 if limit is None else limit))
-            return [msgspec.json.decode(frame) for (frame,) in rows]
+            rows = self._db.execute(query, (session_id, after, -1 if limit is None else limit)).fetchall()
+        frames: list[Frame] = [self._decoded(frame, Frame, session_id) for _, frame in rows]
+        last_seq = position.last_seq if position is not None else 0
+        end = last_seq if limit is None else min(last_seq, after + limit)
+        expected = list(range(after + 1, end + 1))
+        if [seq for seq, _ in rows] != expected or [frame.get("seq") for frame in frames] != expected:
+            raise self._damaged(session_id, "an event is missing, or out of its place")
+        return frames
 
     def save_open_text(self, session_id: str, texts: OpenText) -> None:
         """See `EventLog`."""
-        rows = [(session_id, *key, *value) for key, value in texts.items()]
+        rows = [(*key, *value) for key, value in texts.items()]
+        if not rows and self.position(session_id) is None:
+            return  # a session that was cleared has nothing to keep
         # What the operating system was given outlives the process; for what comes each second that is enough.
-        with self._in_words():
-            self._db.execute("PRAGMA synchronous = NORMAL")
-        try:
-            with self._transaction():
-                self._db.execute("DELETE FROM open_text WHERE session_id = ?", (session_id,))
-                self._db.executemany("INSERT INTO open_text VALUES (?, ?, ?, ?, ?, ?)", rows)
-        finally:
-            self._db.execute("PRAGMA synchronous = FULL")
+        with self._quickly(), self._transaction():
+            row_id = self._row_id(session_id)
+            self._db.execute("DELETE FROM open_text WHERE session_id = ?", (row_id,))
+            self._db.executemany("INSERT INTO open_text VALUES (?, ?, ?, ?, ?, ?)", ((row_id, *row) for row in rows))
 
     def open_text(self, session_id: str) -> OpenText:
         """See `EventLog`."""
-        query = "SELECT step_id, channel, base, offset, text FROM open_text WHERE session_id = ?"
+        query = f"SELECT step_id, channel, base, offset, text FROM open_text WHERE session_id = {ID_OF}"  # noqa: S608
         with self._in_words():
             rows = self._db.execute(query, (session_id,)).fetchall()
-        return {(step_id, channel): (base, offset, text) for step_id, channel, base, offset, text in rows}
+        checked = self._as(list[tuple[str, Channel, int, int, str]], rows, session_id)
+        return {(step_id, channel): (base, offset, text) for step_id, channel, base, offset, text in checked}
 
     def put_blob(self, session_id: str, sha256: str, value: Any) -> None:
         """See `EventLog`."""
-        row = (session_id, sha256, msgspec.json.encode(value))
+        encoded = msgspec.json.encode(value)
         with self._in_words():
-            self._db.execute(_PUT_BLOB, row)
+            self._db.execute(_PUT_BLOB, (self._row_id(session_id), sha256, encoded))
 
     def get_blob(self, session_id: str, sha256: str) -> Any:
         """See `EventLog`."""
-        query = "SELECT value FROM blob WHERE session_id = ? AND sha256 = ?"
+        query = f"SELECT value FROM blob WHERE session_id = {ID_OF} AND sha256 = ?"  # noqa: S608 (it is our own)
         with self._in_words():
             row = self._db.execute(query, (session_id, sha256)).fetchone()
         if row is None:
             raise KeyError(sha256)
-        return msgspec.json.decode(row[0])
+        return self._decoded(row[0], Any, session_id)
 
     def close(self) -> None:
         """See `EventLog`."""
+        if self._path != IN_MEMORY:
+            with suppress(sqlite3.Error):  # what is not saved of it makes sessions live longer, never shorter
+                self._lifetime.save(now=True)
         self._db.close()
+
+    def _row_id(self, session_id: str) -> str:
+        """What the rows of a session are tied to."""
+        row = self._db.execute("SELECT id FROM session WHERE name = ?", (session_id,)).fetchone()
+        if row is None:
+            raise StorageError(f"there is no session {session_id} in {self._path}: it was deleted")
+        return str(row[0])
+
+    def _decoded(self, encoded: Any, kind: type[_T] | Any, session_id: str) -> Any:
+        try:
+            return msgspec.json.decode(encoded, type=kind)
+        except (msgspec.MsgspecError, ValueError, TypeError, RecursionError) as error:
+            raise self._damaged(session_id, str(error)) from error
+
+    def _as(self, kind: type[_T], row: object, session_id: str) -> _T:
+        try:
+            return msgspec.convert(row, kind)
+        except (msgspec.MsgspecError, ValueError, TypeError) as error:
+            raise self._damaged(session_id, str(error)) from error
+
+    def _damaged(self, session_id: str, why: str) -> LogDamaged:
+        return LogDamaged(
+            f"session {session_id} in {self._path} is damaged: {why}. Delete the session, or restore a copy of the file"
+        )
+
+    @contextmanager
+    def _quickly(self) -> Iterator[None]:
+        """Changes that outlive the process, which is enough for them, but not always a loss of power."""
+        with self._in_words():
+            self._db.execute("PRAGMA synchronous = NORMAL")
+        try:
+            yield
+        finally:
+            self._db.execute("PRAGMA synchronous = FULL")
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -188,6 +274,11 @@ class SQLiteLog(EventLog):
             yield
         except sqlite3.Error as error:
             raise StorageError(_advice(self._path, error)) from error
+
+
+def _another(session_id: str) -> str:
+    """An id for the rows of a session whose name had other rows before; no name can look like it."""
+    return f"{session_id}#{secrets.token_hex(8)}"
 
 
 def _steps_of(events: list[Frame]) -> Iterator[JSON]:

@@ -12,16 +12,16 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from .log import StorageError
-from .sqlite import SQLiteLog
+from .sqlite import AT_ONCE, ID_OF, SQLiteLog
 
 MAX_PAGE: Final = 200
 """Sessions in one page of a list."""
 
 _MIN_TRIGRAM: Final = 3  # shorter words are in no index of trigrams
+_DAY: Final = 24 * 3600.0
 _AROUND: Final = 60  # code points of a snippet on either side of what was found
-_COLUMNS: Final = (
-    *("id", "title", "created", "updated", "messages", "pending", "runs", "steps", "agent_name", "status", "last_seq"),
-)
+_LISTED: Final = "name, title, created, updated, messages, pending, runs, steps, agent_name, status, last_seq"
+_COLUMNS: Final = tuple(_LISTED.split(", "))
 
 
 class SessionInfo(TypedDict):
@@ -89,13 +89,16 @@ class SessionStore(SQLiteLog):
         super().close()
         self._lock.release()
 
+    def _info(self, row: tuple[object, ...]) -> SessionInfo:
+        return self._as(SessionInfo, {**dict(zip(_COLUMNS, row, strict=True)), "id": row[0]}, str(row[0]))
+
     # The list
 
     def info(self, session_id: str) -> SessionInfo | None:
         """One session; None if there is none of that id."""
         with self._in_words():
-            row = self._db.execute(f"{_SELECT} WHERE id = ?", (session_id,)).fetchone()
-        return _info(row) if row else None
+            row = self._db.execute(f"{_SELECT} WHERE name = ?", (session_id,)).fetchone()
+        return self._info(row) if row else None
 
     def search(self, query: str | None = None, limit: int = 50, cursor: str | None = None) -> Page:
         """The sessions, newest first; with a `query`, those in which each of its words occurs somewhere.
@@ -114,12 +117,12 @@ class SessionStore(SQLiteLog):
         conditions = [_SAID.format(_passages_with(word)) for word in words]
         arguments: list[object] = [_pattern(word) for word in words]
         if cursor is not None:
-            conditions.append("(updated, id) < (?, ?)")
+            conditions.append("(updated, name) < (?, ?)")
             arguments.extend(_position(cursor))
-        where = f"WHERE {' AND '.join(conditions)}" if conditions else ""
+        where = " AND ".join(["name IS NOT NULL", *conditions])
         with self._in_words():
             rows = self._db.execute(_PAGE.format(where), (*arguments, limit + 1)).fetchall()
-        sessions = [_info(row) for row in rows[:limit]]
+        sessions = [self._info(row) for row in rows[:limit]]
         if words:
             for info in sessions:
                 info["snippet"] = self._snippet(info["id"], words[0])
@@ -137,24 +140,41 @@ class SessionStore(SQLiteLog):
     def unfinished(self) -> list[str]:
         """The sessions in which a run is on, or a message waits for one."""
         with self._in_words():
-            rows = self._db.execute("SELECT id FROM session WHERE status = 'running' OR pending > 0").fetchall()
+            rows = self._db.execute("SELECT name FROM session WHERE status = 'running' OR pending > 0").fetchall()
         return [session_id for (session_id,) in rows]
 
-    def expire(self, older_than: float, keep: Collection[str] = ()) -> list[str]:
+    def expire(self, older_than: float, keep: Collection[str] = (), limit: int | None = None) -> list[str]:
         """Delete the sessions in which nothing has happened since `older_than`, but those to `keep`.
 
+        What counts is the time that this file has lived since (see `Lifetime`): a clock that is set, forwards or
+        backwards, deletes nothing.
+
         Args:
-            older_than: Seconds since the epoch.
+            older_than: Seconds since the epoch, as the clock is now.
             keep: Ids.
+            limit: How many at most.
 
         Returns:
             The ids of those that were deleted.
         """
-        with self._in_words():
-            rows = self._db.execute("SELECT id FROM session WHERE updated < ?", (older_than,)).fetchall()
-        expired = [session_id for (session_id,) in rows if session_id not in keep]
-        for session_id in expired:
-            self.delete(session_id)
+        now = time.time()
+        query = """
+            SELECT name FROM session
+            WHERE lived < :horizon AND name IS NOT NULL AND (updated < :older_than OR updated > :future) LIMIT :most
+        """
+        with self._quickly(), self._transaction():
+            self._lifetime.save()
+            values = {
+                "horizon": self._lifetime.horizon(now - older_than),
+                "older_than": older_than,
+                "future": now + _DAY,  # written while the clock was wrong
+                "most": -1 if limit is None else limit + len(keep),
+            }
+            rows = self._db.execute(query, values).fetchall()
+            expired = [name for (name,) in rows if name not in keep][:limit]
+            for name in expired:
+                self._take_name(name)
+        self.purge(AT_ONCE)
         return expired
 
     # Tickets
@@ -172,10 +192,10 @@ class SessionStore(SQLiteLog):
         return row is not None
 
 
-_SELECT: Final = "SELECT " + ", ".join(_COLUMNS) + " FROM session"  # noqa: S608 (the names are our own)
-_PAGE: Final = _SELECT + " {} ORDER BY updated DESC, id DESC LIMIT ?"
+_SELECT: Final = f"SELECT {_LISTED} FROM session"  # noqa: S608 (the names are our own)
+_PAGE: Final = _SELECT + " WHERE {} ORDER BY updated DESC, name DESC LIMIT ?"
 _SAID: Final = "id IN (SELECT session_id FROM passage WHERE id IN ({}))"
-_FIRST: Final = "SELECT text FROM passage WHERE session_id = ? AND id IN ({}) ORDER BY id LIMIT 1"
+_FIRST: Final = f"SELECT text FROM passage WHERE session_id = {ID_OF} AND id IN ({{}}) ORDER BY id LIMIT 1"  # noqa: S608 (it is our own)
 
 
 def _locked(path: Path, owner: str) -> FileLock:
@@ -192,10 +212,6 @@ def _locked(path: Path, owner: str) -> FileLock:
     who.touch(mode=0o600)
     who.write_text(f"{owner}\n", "utf-8")
     return lock
-
-
-def _info(row: tuple[object, ...]) -> SessionInfo:
-    return msgspec.convert(dict(zip(_COLUMNS, row, strict=True)), SessionInfo)
 
 
 def _passages_with(word: str) -> str:

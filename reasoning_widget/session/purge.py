@@ -1,0 +1,116 @@
+"""Taking what was deleted off the disk: in small steps, so that nobody waits for it.
+
+A deleted session has lost its name (see `schema`). Its rows are removed and written over, the words of the search index
+are merged away, the file gives its free pages back, and the write-ahead log, which still has them, is cut to nothing.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from typing import Final
+
+_ROWS: Final = {
+    # By table: the rest of its key, and how many rows go at once. Removing a passage rewrites the index.
+    "passage": ("id", 4),
+    "event": ("seq", 64),
+    "open_text": ("step_id", 64),
+    "blob": ("sha256", 1),
+}
+_PAGES: Final = 64  # pages of the file, or of the index, at once
+_SMALL_INDEX: Final = 1000  # pages; such an index is merged whenever something was deleted
+_MERGE_EVERY: Final = 3600.0  # seconds; a larger one no more often than this, because all of it is written anew
+
+
+class Purge:
+    """What there is to remove from a database in a file.
+
+    Args:
+        db: The database, in autocommit mode.
+    """
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._wal_has_more = True
+        self._index_has_more = False
+        self._merging = False
+        self._merged: float | None = None
+
+    def steps(self) -> Iterator[None]:
+        """Do it, a few milliseconds at a time; it ends when nothing is left that can be done now."""
+        yield from self._rows()
+        yield from self._index()
+        yield from self._pages()
+        self._cut_wal()
+
+    def rows(self) -> None:
+        """Remove the rows alone, all of them: enough where there is no file."""
+        for _ in self._rows():
+            pass
+
+    def _rows(self) -> Iterator[None]:
+        while row := self._db.execute("SELECT id FROM session WHERE name IS NULL LIMIT 1").fetchone():
+            for table, (key, count) in _ROWS.items():
+                while self._remove(table, key, count, row[0]):
+                    yield
+            self._db.execute("DELETE FROM session WHERE id = ?", row)
+            self._wal_has_more = self._index_has_more = True
+            yield
+
+    def _remove(self, table: str, key: str, count: int, session_id: str) -> bool:
+        chosen = f"SELECT {key} FROM {table} WHERE session_id = ?1 LIMIT {count}"  # noqa: S608 (the names are our own)
+        removed = self._db.execute(
+            f"DELETE FROM {table} WHERE session_id = ?1 AND {key} IN ({chosen})",  # noqa: S608 (likewise)
+            (session_id,),
+        )
+        return removed.rowcount > 0
+
+    def _index(self) -> Iterator[None]:
+        """What was deleted stays in the index until the part that has it is merged."""
+        if not self._merging:
+            if not self._index_has_more or not self._may_merge():
+                return
+            self._index_has_more, self._merging = False, True
+            self._merge(-_PAGES)
+            yield
+        while self._merge(_PAGES):
+            yield
+        self._merging = False
+        self._merged = time.monotonic()
+
+    def _may_merge(self) -> bool:
+        if self._merged is None or time.monotonic() - self._merged >= _MERGE_EVERY:
+            return True
+        some = f"SELECT 1 FROM passage_index_data LIMIT {_SMALL_INDEX}"  # noqa: S608 (the number is our own)
+        (pages,) = self._db.execute(f"SELECT count(*) FROM ({some})").fetchone()  # noqa: S608 (likewise)
+        return int(pages) < _SMALL_INDEX
+
+    def _merge(self, pages: int) -> bool:
+        """Merge so many pages; whether there may be more (https://www.sqlite.org/fts5.html#the_merge_command)."""
+        before = self._db.total_changes
+        self._db.execute("INSERT INTO passage_index (passage_index, rank) VALUES ('merge', ?)", (pages,))
+        self._wal_has_more = True
+        return self._db.total_changes - before >= 2
+
+    def _pages(self) -> Iterator[None]:
+        while (free := self._free_pages()) > 0:
+            self._db.execute(f"PRAGMA incremental_vacuum({_PAGES})").fetchall()
+            if self._free_pages() == free:
+                return  # a database that could not be converted
+            self._wal_has_more = True
+            yield
+
+    def _free_pages(self) -> int:
+        return int(self._db.execute("PRAGMA freelist_count").fetchone()[0])
+
+    def _cut_wal(self) -> None:
+        """Unless somebody reads what is in it: then it is tried again the next time."""
+        if self._wal_has_more:
+            (patience,) = self._db.execute("PRAGMA busy_timeout").fetchone()
+            self._db.execute("PRAGMA busy_timeout = 0")
+            try:
+                busy, _, _ = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            finally:
+                self._db.execute(f"PRAGMA busy_timeout = {patience}")
+            self._wal_has_more = bool(busy)
