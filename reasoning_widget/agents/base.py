@@ -151,6 +151,15 @@ class RunContext:
         """
         return contextlib.nullcontext()
 
+    def persons_figures(self) -> AbstractContextManager[None]:
+        """Within the block, pyplot has the figures that the person has open in the kernel.
+
+        Each tool call has pyplot figures of its own, so that `plt.gcf()` and the like never draw into the person's.
+        A tool that is meant to look at those, or to draw into them, asks for them with this. What it begins there is
+        the person's, too, and is published with the person's cell. On a server nobody has figures open.
+        """
+        return contextlib.nullcontext()
+
 
 _current: ContextVar[RunContext | None] = ContextVar("reasoning_widget_run", default=None)
 

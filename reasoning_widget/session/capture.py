@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any, TextIO, cast
 
+from ..agents.carried import carried
 from ..bundles import put_together
+from ..compat.pyplot import OpenFigures, own_figures
 from ..host import ipython_shell
 
 MAX_CAPTURED = 100_000
@@ -22,6 +24,7 @@ class _Capture:
         self._lock = threading.Lock()
         self._text = ""
         self._bundle: dict[str, Any] = {}
+        self.figures: OpenFigures | None = None
 
     def write(self, text: str) -> None:
         with self._lock:
@@ -33,6 +36,8 @@ class _Capture:
         self._on_output(bundle)
 
     def display(self, bundle: dict[str, Any]) -> None:
+        if self.figures is not None:
+            self.figures.saw(bundle)
         rich = {mime: value for mime, value in bundle.items() if mime != "text/plain"}
         if not rich:
             self.write(f"{bundle.get('text/plain', '')}\n")
@@ -102,11 +107,21 @@ _streams = _Streams()
 
 @contextlib.contextmanager
 def captured_output(on_output: Callable[[dict[str, Any]], None]) -> Iterator[None]:
-    """Within the block, what this thread prints and displays goes to `on_output`, as a MIME bundle that grows."""
+    """Within the block, what is printed, displayed and drawn here, and in threads that it starts, goes to `on_output`.
+
+    Args:
+        on_output: Called with a MIME bundle of all there is, each time there is more.
+    """
     capture = _Capture(on_output)
     token = _capture.set(capture)
     try:
-        with _streams.routed(), _displays(capture):
+        with (
+            _streams.routed(),
+            carried(_capture, _displays),
+            _displays(capture),
+            own_figures(capture.display) as figures,
+        ):
+            capture.figures = figures
             yield
     finally:
         _capture.reset(token)
@@ -121,8 +136,8 @@ def _displays(capture: _Capture) -> Iterator[None]:
         return
 
     def take(message: dict[str, Any]) -> dict[str, Any] | None:
-        if message["header"]["msg_type"] != "display_data":
-            return message
+        if message["header"]["msg_type"] != "display_data" or _capture.get() is not capture:
+            return message  # another call in this thread, in turns with this one, has a hook of its own
         capture.display(message["content"]["data"])
         return None
 

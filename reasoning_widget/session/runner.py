@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from ..agents.base import BaseAgent, BlockingAgent, RunContext, StepBuffer, Turn, check_step, entered, handed
 from ..agents.errors import redact
+from ..compat.pyplot import persons_figures
 from ..protocol import Part, Step
 from .capture import captured_output
 
@@ -231,3 +232,7 @@ class _ThreadContext(RunContext):
     def capturing(self, on_output: Callable[[dict[str, Any]], None]) -> AbstractContextManager[None]:
         """See `RunContext`."""
         return captured_output(on_output)
+
+    def persons_figures(self) -> AbstractContextManager[None]:
+        """See `RunContext`."""
+        return persons_figures()

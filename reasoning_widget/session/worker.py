@@ -31,6 +31,7 @@ _LINUX_SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG, <linux/prctl.h>
 def main() -> None:
     """Serve the process that started this one, until it is gone."""
     _die_with_parent()
+    _open_no_windows()
     commands, replies = _take_streams()
     sys.path.append(os.getcwd())  # noqa: PTH109 (after all else: a file there hides no module)
     asyncio.run(_serve(commands, replies))
@@ -53,6 +54,12 @@ def _die_with_parent() -> None:
 
         with suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(_LINUX_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
+
+
+def _open_no_windows() -> None:
+    """Have matplotlib draw for files: nobody sits at the server, and no cell is there to show it."""
+    if os.environ.get("MPLBACKEND", "").lower() not in {"agg", "cairo", "pdf", "pgf", "ps", "svg"}:
+        os.environ["MPLBACKEND"] = "agg"
 
 
 async def _serve(commands: BinaryIO, replies: BinaryIO) -> None:

@@ -17,6 +17,7 @@ import anywidget
 from ..agents.manager import AgentManager, as_agent
 from ..agents.models import ModelChoice, choose_model
 from ..answer import Answer, answer_to, run_of, steps_of
+from ..compat.pyplot import spare_open_figures
 from ..host import in_kernel
 from ..parts import Prompt, as_message
 from ..protocol import JSON, TERMINAL_STEP_STATUSES, Frame
@@ -242,6 +243,7 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
 
     def _receive(self, _widget: object, content: Any, buffers: Sequence[memoryview]) -> None:
         # On a subshell's thread or the kernel's own: it may not wait for anything.
+        spare_open_figures()
         session_loop().call_soon_threadsafe(self._link.receive, with_buffers(content, buffers))
 
     def _announce(self, frame: Frame) -> None:

@@ -142,6 +142,24 @@ async def strange(prompt):
     yield {"type": "final_answer", "id": "a", "content": "lone \ud800 half"}
 
 
+class Draws(BlockingAgent):
+    """Calls two tools that draw: one shows its figure, the other leaves it open."""
+
+    def run_blocking(self, prompt, max_iterations, emit):
+        import matplotlib.pyplot as plt
+
+        for number in range(2):
+            step = {"type": "tool_result", "id": str(number), "content": "", "tool": {"name": "draw"}}
+            shown: list[dict[str, object]] = []
+            with current_run().capturing(shown.append):
+                assert plt.get_fignums() == []
+                plt.plot([1, number])
+                if number == 0:
+                    plt.show()
+            emit({**step, "output": shown[-1]})
+        emit({"type": "final_answer", "content": str(plt.get_backend())})
+
+
 NAMES = {
     name: f"{__name__}:{name}"
     for name, value in list(globals().items())

@@ -363,3 +363,15 @@ asyncio.run(main())
         server.send_signal(signal.SIGKILL)
     gone, _ = psutil.wait_procs([worker], timeout=60)
     assert gone
+
+
+async def test_what_tools_draw_is_shown_and_opens_no_window(importable, monkeypatch):
+    monkeypatch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")  # of a server started from a notebook
+    runner = ProcessRunner(agents=NAMES, spare=0)
+    try:
+        _, steps = await asked(runner, "Draws")
+    finally:
+        await runner.close()
+
+    assert [set(step.get("output", {})) for step in steps] == [{"image/png"}, {"image/png"}, set()]
+    assert steps[-1]["content"] == "agg"

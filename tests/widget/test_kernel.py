@@ -55,7 +55,7 @@ class Page:
     def until(self, condition):
         """Receive until `condition(message)`; return that message."""
         while True:
-            message = self.client.get_iopub_msg(timeout=20)
+            message = self.client.get_iopub_msg(timeout=120)
             self.messages.append(message)
             if condition(message):
                 return message

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import io
 import json
 import mimetypes
 import re
@@ -17,6 +16,7 @@ from typing import Any, Final, Self
 from urllib.parse import unquote, urlsplit
 
 from ...bundles import PICTURES, SVG, mime_of, put_together
+from ...compat.pyplot import figure_bundle
 from ...parts import image_type
 
 _MAX_IMAGE_BYTES: Final = 8 * 1024 * 1024
@@ -219,8 +219,8 @@ def _bundle_of(value: Any) -> dict[str, Any]:
         formatter = DisplayFormatter()
     found, _ = formatter.format(value)
     bundle = {mime: _encoded(each) for mime, each in found.items()}
-    if not any(mime in bundle for mime in (*PICTURES, SVG)) and (plot := _plot_of(value)):
-        bundle["image/png"] = plot
+    if not any(mime in bundle for mime in (*PICTURES, SVG)):
+        bundle = {**bundle, **_plot_of(value)}
     best = next((mime for mime in PICTURES if mime in bundle), None)
     return {mime: each for mime, each in bundle.items() if mime not in PICTURES or mime == best}
 
@@ -235,17 +235,14 @@ def _encoded(value: Any) -> Any:
     return base64.b64encode(value).decode("ascii") if isinstance(value, bytes) else value
 
 
-def _plot_of(value: Any) -> str | None:
-    """A Matplotlib figure, or that of its axes, as PNG: IPython knows them only once its inline backend is on."""
+def _plot_of(value: Any) -> dict[str, Any]:
+    """The picture of a Matplotlib figure or of its axes: IPython knows them only once its inline backend is on."""
     if not type(value).__module__.startswith(("matplotlib.", "seaborn.")):
-        return None
+        return {}
     figure = value if hasattr(value, "savefig") else getattr(value, "figure", None)
-    save: Any = getattr(figure, "savefig", None)
-    if save is None:
-        return None
-    written = io.BytesIO()
-    save(written, format="png", bbox_inches="tight")
-    return base64.b64encode(written.getvalue()).decode("ascii")
+    if not hasattr(figure, "savefig"):
+        return {}
+    return {mime: each for mime, each in figure_bundle(figure).items() if mime != "text/plain"}
 
 
 def _in_words(value: Any, plain: str | None) -> str:

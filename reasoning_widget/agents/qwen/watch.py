@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from ...bundles import put_together
+from ...compat.pyplot import looks_of
 from ...protocol import Step, ToolCall, Usage
 from ..base import AgentError, MaxIterationsReached, RunContext, Stopped, run_carried
 from ..carried import Ends
@@ -640,7 +641,7 @@ class Watch:
         if not isinstance(run.value, str):
             self._run.keep(run.value, step["id"])
         step["content"], output = shown(told(run.value) if run.told is None else run.told)
-        if output:
+        if output and not looks_of(output) & looks_of(step.get("output", {})):  # else it was returned, too
             step["output"] = put_together(step.get("output", {}), output)
         run.result.close()
 
