@@ -16,6 +16,8 @@ from typing import Annotated, Any, Final, Literal, NotRequired, TypedDict, final
 
 import msgspec
 
+from .depth import MAX_DEPTH, is_deep
+
 PROTOCOL_VERSION: Final = 1
 
 MAX_FRAME_BYTES: Final = 512 * 1024
@@ -621,12 +623,21 @@ def parse_client_message(raw: object) -> ClientMessage:
         msgspec.convert(payload, schema)
     except msgspec.ValidationError as error:
         raise ProtocolError("bad_message", f"{kind}: {error}".replace("`$", "`payload"), message_id) from None
+    # What parts have besides their texts is dropped; all else may be kept.
+    if any(is_deep(value) for name, value in payload.items() if name != "message"):
+        raise too_deep(message_id)
     if kind == "chat" and isinstance(payload["message"], list):
         _check_parts(payload["message"], message_id)
     message: ClientMessage = {"type": kind, "payload": payload}
     if message_id is not None:
         message["id"] = message_id
     return message
+
+
+def too_deep(message_id: str | None = None) -> ProtocolError:
+    """What a client is told whose message is nested too deeply."""
+    text = f"a value may be nested {MAX_DEPTH} levels deep: send a flatter one, or its text"
+    return ProtocolError("too_deep", text, message_id)
 
 
 def _check_parts(parts: list[Any], message_id: str | None) -> None:

@@ -173,7 +173,7 @@ def body_of(error: BaseException) -> object:
         return None
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 
@@ -332,7 +332,7 @@ def _text_in(body: object) -> str:
     if isinstance(body, str):
         try:
             inner = json.loads(body)
-        except ValueError:
+        except (ValueError, RecursionError):
             return _page_text(body) if _MARKUP.search(body) else body
         return _text_in(inner) if isinstance(inner, dict | list) else body
     if isinstance(body, list):

@@ -11,9 +11,10 @@ from typing import Any, Final
 from weakref import WeakSet, WeakValueDictionary
 
 from ..answer import run_of, steps_of
+from ..depth import is_deep
 from ..fold import Transcript, step_key
 from ..parts import Prompt, as_message
-from ..protocol import JSON, Frame, ProtocolError
+from ..protocol import JSON, Frame, ProtocolError, too_deep
 from .address import Address
 from .errors import Disconnected, NotAllowed
 from .following import Following, OnRequest, Question, watched_steps
@@ -180,9 +181,11 @@ class Chat:
             value: A boolean for an approval, a text for a question.
 
         Raises:
-            ProtocolError: There is no such request.
+            ProtocolError: There is no such request, or the value is nested too deeply.
             Disconnected: The connection was given up before the answer was acknowledged.
         """
+        if is_deep(value):
+            raise too_deep()
         await self._acknowledged("answer", {"request_id": request_id, "value": value})
 
     async def clear(self) -> None:

@@ -6,9 +6,9 @@ break. No I/O here.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
+from ..depth import loads
 from ..export.log import is_reference
 from ..protocol import JSON, Frame
 from .link import Link
@@ -82,7 +82,7 @@ class Values:
             self._parts = [*(self._parts if data["part"]["index"] > 0 else []), data["text"]]
             if len(self._parts) < data["part"]["count"]:
                 return
-            self._have(data["blob"], json.loads("".join(self._parts)))
+            self._have(data["blob"], loads("".join(self._parts)))
         else:
             self._have(data["blob"], data["value"])
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, WebSocketException
 
+from ..depth import loads
 from ..protocol import JSON, Frame, encode
 from .address import Address
 
@@ -151,7 +152,7 @@ class Wire:
 def _frame(text: str | bytes) -> Frame | None:
     """What came, if it is a frame; what is none, a later version may explain."""
     try:
-        frame: Any = json.loads(text)
+        frame: Any = loads(text)
     except ValueError:
         return None
     known = isinstance(frame, dict) and isinstance(frame.get("type"), str) and isinstance(frame.get("data"), dict)
@@ -162,7 +163,7 @@ def _message(body: bytes | bytearray | None) -> str:
     """What the server says about its refusal."""
     try:
         message = json.loads(body or b"")["message"]
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, RecursionError):
         return ""
     return f": {message}"
 

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from ..depth import AROUND, MAX_DEPTH, is_deep, shallow
 from ..fold import channel_text
 from ..protocol import (
     JSON,
@@ -29,8 +30,8 @@ _LONGEST: Final = MAX_MESSAGE_BYTES // 4
 """Code points of a channel: as many as fit into a frame whatever they are."""
 
 _DEFAULTS: Final = {"iteration": 1, "timestamp": 0.0, "status": "done"}
-_DEEPEST: Final = 64
-"""Nothing of ours is nested deeper."""
+_DEEPEST: Final = MAX_DEPTH + AROUND
+"""No event of ours is nested deeper."""
 
 
 class SessionFileError(ValueError):
@@ -73,12 +74,13 @@ def read_session(source: str | bytes | Mapping[str, Any]) -> Read:
     except ValueError as error:
         raise SessionFileError(f"the exported session: {error}") from None
     events, was_cut = _events(value["events"])
+    was_deep = any(is_deep(event, _DEEPEST) for event in value["events"])
     blobs = _blobs(value.get("blobs"))
     message_id = value.get("message_id")
     file = session_file(
         session_id, epoch, events, message_id=message_id if isinstance(message_id, str) else None, blobs=blobs[0]
     )
-    return Read(file, _notes(len(value["events"]) - len(events), was_cut=was_cut, blobs=blobs[1]))
+    return Read(file, _notes(len(value["events"]) - len(events), was_cut=was_cut, was_deep=was_deep, blobs=blobs[1]))
 
 
 def _object(source: str | bytes | Mapping[str, Any]) -> JSON:
@@ -90,7 +92,11 @@ def _object(source: str | bytes | Mapping[str, Any]) -> JSON:
         what = "it ends too early: part of it is missing" if "truncated" in str(error) else str(error)
         raise SessionFileError(f"this is no exported session, because it is no JSON: {what}") from None
     except RecursionError:
-        raise SessionFileError("this is no exported session: it is nested too deeply") from None
+        text = source if isinstance(source, str) else source.decode(errors="replace")
+        try:
+            value = msgspec.json.decode(shallow(text, MAX_DEPTH + 2 * AROUND))  # the rest of it can be read
+        except msgspec.DecodeError:
+            raise SessionFileError("this is no exported session: it is nested too deeply, and is no JSON") from None
     if not isinstance(value, dict):
         raise SessionFileError("this is no exported session: it is no JSON object")
     return value
@@ -118,12 +124,14 @@ def _events(values: list[Any]) -> tuple[list[Frame], bool]:
 
 def _event(value: Any, runs: set[str]) -> tuple[str, JSON, bool] | None:
     """The event, cut to what a frame holds, and whether that was needed; None if it is none."""
-    if not isinstance(value, dict) or not isinstance(value.get("data"), dict) or _is_deep(value, _DEEPEST):
+    if not isinstance(value, dict) or not isinstance(value.get("data"), dict):
         return None
     kind = value.get("type")
     if not isinstance(kind, str) or kind in _NO_EVENTS:
         return None
-    data: JSON = clean_json(value["data"])
+    if kind not in SERVER_MESSAGES and is_deep(value, _DEEPEST):
+        return None  # of one that is known, what is too deep is left out
+    data: JSON = clean_json(value["data"], _DEEPEST)
     if kind == "user_message" and "parts" in data:
         data = _with_parts(data)
     if kind == "reasoning_step":
@@ -187,23 +195,15 @@ def _without_text(message: JSON) -> JSON:
     return {**message, "content": "", "parts": parts}
 
 
-def _is_deep(value: Any, levels: int) -> bool:
-    if isinstance(value, dict):
-        return levels == 0 or any(_is_deep(item, levels - 1) for item in value.values())
-    if isinstance(value, list):
-        return levels == 0 or any(_is_deep(item, levels - 1) for item in value)
-    return False
-
-
 def _blobs(values: Any) -> tuple[JSON | None, int]:
     """The values beside the events that can be read, and how many cannot."""
     if not isinstance(values, dict):
         return None, int(values is not None)
-    read = {name: value for name, value in values.items() if isinstance(name, str) and not _is_deep(value, _DEEPEST)}
+    read = {name: value for name, value in values.items() if isinstance(name, str) and not is_deep(value)}
     return clean_json(read), len(values) - len(read)
 
 
-def _notes(dropped: int, *, was_cut: bool, blobs: int) -> list[str]:
+def _notes(dropped: int, *, was_cut: bool, was_deep: bool, blobs: int) -> list[str]:
     notes = []
     if dropped:
         notes.append(
@@ -213,6 +213,8 @@ def _notes(dropped: int, *, was_cut: bool, blobs: int) -> list[str]:
         )
     if blobs:
         notes.append("Some large outputs in the file cannot be read, and are left out.")
+    if was_deep and not dropped:
+        notes.append(f"Values in the file that were nested more than {MAX_DEPTH} levels deep are left out.")
     if was_cut:
         notes.append("Texts in the file that were too long are cut.")
     return notes

@@ -12,6 +12,7 @@ from jupyter_server.base.handlers import APIHandler
 from prometheus_client import CONTENT_TYPE_LATEST
 from tornado import web
 
+from ..depth import MAX_DEPTH
 from ..export.frame import to_csv
 from ..export.html import to_page
 from ..export.log import complete_file
@@ -109,6 +110,8 @@ class _Handler(ReasoningHandler, APIHandler):
             raise ValueError(f"the body: {error}".replace("`$", "`body")) from None
         except UnicodeDecodeError:
             raise ValueError("the body is not UTF-8") from None
+        except RecursionError:
+            raise ValueError(f"the body is nested too deeply: {MAX_DEPTH} levels are the most") from None
 
 
 class AgentsHandler(_Handler):

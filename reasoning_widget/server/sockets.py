@@ -13,6 +13,7 @@ from tornado import web
 from tornado.iostream import IOStream, StreamClosedError
 from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
+from ..depth import shallow
 from ..protocol import (
     MAX_CHAT_BYTES,
     MAX_CLIENT_FRAME_BYTES,
@@ -22,6 +23,7 @@ from ..protocol import (
     encode,
     has_attachments,
     parse_client_message,
+    too_deep,
 )
 from ..session.budget import Budget
 from ..session.log import StorageError
@@ -264,7 +266,18 @@ def _too_long() -> ProtocolError:
 def _decoded(message: str) -> Any:
     try:
         return msgspec.json.decode(message)
+    except RecursionError:
+        raise too_deep(_id_of(message)) from None
     except msgspec.DecodeError as error:
         if len(message) > MAX_CLIENT_FRAME_BYTES:
             raise _too_long() from None
         raise ProtocolError("bad_json", f"this is no JSON: {error}") from None
+
+
+def _id_of(message: str) -> str | None:
+    """The id of a message that no parser takes as it is, so that its sender knows which one was refused."""
+    try:
+        flat = msgspec.json.decode(shallow(message, 1))
+    except msgspec.DecodeError:
+        return None
+    return flat["id"] if isinstance(flat, dict) and isinstance(flat.get("id"), str) else None

@@ -12,6 +12,7 @@ from typing import Final, cast
 
 import msgspec
 
+from ..depth import AROUND, MAX_DEPTH
 from ..fold import channel_text, set_channel_text
 from ..protocol import JSON, Channel, Step
 from .steps import CHANNELS
@@ -90,7 +91,7 @@ class StepSender:
 
     def message(self, step: Step) -> JSON:
         """What the other side must be told to know `step`."""
-        whole: JSON = clean_json(step)
+        whole: JSON = clean_json(step, MAX_DEPTH + AROUND)
         step_id = whole.get("id")
         if step_id is None:
             return {"whole": whole}

@@ -22,6 +22,7 @@ from ..agents.base import (
     Stopped,
     Turn,
 )
+from ..agents.errors import redact
 from ..answer import is_settled
 from ..fold import Transcript, find_run
 from ..parts import Accepted, accepted, message_in_words, restored
@@ -495,7 +496,13 @@ class Session:
     def _on_steps(self, run: _Run, steps: list[Step]) -> None:
         if run is not self._run or run.stopping:
             return
-        changes = run.steps.take(steps)
+        try:
+            changes = run.steps.take(steps)
+        except Exception as error:  # noqa: BLE001 (whatever an agent yields ends its run, and is told)
+            if run.handle is not None:
+                run.handle.stop()
+            self._finish(run, "failed", error=f"A step of the agent was not understood: {redact(repr(error))}.")
+            return
         self._append(*(("reasoning_step", snapshot) for snapshot in changes.snapshots), notify=False)
         for grown in changes.grown:
             self._record.grow(grown)

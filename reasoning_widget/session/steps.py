@@ -234,7 +234,7 @@ class RunSteps:
             life.step["content"] = redact(life.step["content"])
         life.step.setdefault("duration", max(0.0, self._clock() - life.opened_at))
         if life.step["type"] == "tool_use" and not life.step["content"]:
-            life.step["content"] = _call_in_words(life.step["tool"])
+            life.step["content"] = _call_in_words(life.step.get("tool") or {})
         return self._snapshot(life)
 
     # A step's fields
@@ -308,4 +308,4 @@ def _call_in_words(tool: JSON) -> str:
     arguments = tool.get("arguments", "")
     if len(arguments) > _MAX_CALL_IN_WORDS:
         arguments = f"{arguments[:_MAX_CALL_IN_WORDS]}…"
-    return f"{tool['name']}({arguments})"
+    return f"{tool.get('name', 'tool')}({arguments})"

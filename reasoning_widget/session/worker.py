@@ -23,6 +23,7 @@ from ..agents.manager import AgentManager
 from ..protocol import JSON, Step
 from .pipe import HEADER_BYTES, StepSender, body_length, in_lots, packed, unpacked
 from .runner import RunHandle, RunHost, RunSpec, ThreadRunner
+from .text import clean_json
 
 _THREAD_GRACE = 1.0  # seconds a run's threads have to end; a worker in which one goes on is not used again
 _LINUX_SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG, <linux/prctl.h>
@@ -187,7 +188,7 @@ class _Worker:
     def _ask(self, what: str, request: JSON, answer: Future[Any]) -> None:
         self._asked += 1
         self._questions[self._asked] = answer
-        self._send({"type": what, "id": self._asked, "request": request})
+        self._send({"type": what, "id": self._asked, "request": clean_json(request)})
 
 
 if __name__ == "__main__":

@@ -120,7 +120,7 @@ class _Body:
             return
         try:
             chunk = json.loads(data)
-        except ValueError:
+        except (ValueError, RecursionError):
             if not last:
                 self._data = data
                 return
@@ -191,7 +191,7 @@ def _lines(parts: Iterator[bytes]) -> Iterator[bytes]:
 def _parsed(text: str) -> object:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 

@@ -317,7 +317,7 @@ def _once(arguments: str) -> str:
         return arguments
     try:
         inner = json.loads(arguments)
-    except ValueError:
+    except (ValueError, RecursionError):
         return arguments
     return inner if isinstance(inner, str) and inner.lstrip().startswith("{") and _is_json(inner) else arguments
 
@@ -331,6 +331,6 @@ def _arguments(value: object) -> str:
 def _is_json(text: str) -> bool:
     try:
         json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return True

@@ -303,7 +303,7 @@ def _value(raw: str, schemas: dict[str, Any], tool: str, parameter: str) -> Any:
         return text
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {"true": True, "false": False, "none": None}.get(text.strip().lower(), text)
 
 

@@ -36,7 +36,7 @@ class _Tool(BaseTool):  # type: ignore[misc]
         try:
             arguments = json.loads(params) if isinstance(params, str) else params
             text = str(arguments[wanted]).strip()
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise ToolFailed(f'{self.name} takes a JSON object with "{wanted}".') from None
         return self.run(text)
 
