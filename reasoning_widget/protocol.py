@@ -343,6 +343,18 @@ class SessionInfoData(TypedDict):
     title: str
 
 
+class Author(TypedDict):
+    """Who said something, where a server tells people apart."""
+
+    id: str
+    """The user's name on the server; of a program with a ticket, ``ticket:<its id>``."""
+    name: str
+    """The same, as people read it."""
+    initials: str
+    granted_by: NotRequired[str]
+    """The name on the server of the user who granted the ticket."""
+
+
 class UserMessageData(TypedDict):
     """A question was accepted."""
 
@@ -351,6 +363,8 @@ class UserMessageData(TypedDict):
     """Its text; of a prompt without any, the names of its images and files."""
     parts: NotRequired[list[_AnyLoggedPart]]
     """Absent where it is nothing but a text."""
+    author: NotRequired[Author]
+    """Absent where the server does not tell people apart, and in a kernel."""
     timestamp: float
     follows: str | None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from functools import partial, wraps
 from pathlib import Path
@@ -23,7 +24,10 @@ from ..export.saved import folded, masked
 from ..fold import Transcript
 from ..protocol import check_session_id
 from ..session.log import StorageError
-from .auth import Action, ReasoningHandler
+from ..session.store import Page, SessionInfo
+from .access import SERVER_RESOURCE, Action
+from .auth import ReasoningHandler
+from .tickets import Grant
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -34,6 +38,12 @@ _ROOT: Final = r"/reasoning-widget/api"
 _DESCRIPTIONS: Final = Path(__file__).parent
 _VERBS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _MAX_BODY: Final = 64 * 1024  # bytes
+_ALL_USERS: Final = (
+    f"these numbers are of all users together: the authorizer must let you `read` `{SERVER_RESOURCE}`, and "
+    "`ReasoningApp.sharing` must be `authorizer`"
+)
+_MAX_ID: Final = 2**53
+_MAX_PAGES: Final = 10  # of sessions that one may not see, which are passed over at once
 _MAX_FILE: Final = 64 * 1024 * 1024  # bytes of a session that is to be exported
 _TICKET_SECONDS: Final = 3600.0
 
@@ -50,6 +60,8 @@ class NewTicket(msgspec.Struct, forbid_unknown_fields=True):
     session_id: str
     access: str = "read"
     expires_in: float = _TICKET_SECONDS
+    name: str = ""
+    personal: bool = False
 
 
 def _needs(action: Action) -> Callable[[Callable[..., Any]], Callable[..., Awaitable[None]]]:
@@ -62,7 +74,9 @@ def _needs(action: Action) -> Callable[[Callable[..., Any]], Callable[..., Await
                 await self.require(action, path[0] if path and self.about_session else None)
                 if path and self.about_session:
                     check_session_id(path[0])
-                verb(self, *path)
+                done = verb(self, *path)
+                if done is not None:
+                    await done
             except StorageError as error:
                 raise web.HTTPError(503, str(error)) from error
             except ValueError as error:
@@ -91,6 +105,17 @@ class _Handler(ReasoningHandler, APIHandler):
         """Answer with `value`: text or bytes as they are, else as JSON."""
         body = value if isinstance(value, str | bytes) else msgspec.json.encode(value)
         self.finish(body, set_content_type=content_type)
+
+    def integer(self, name: str, default: int) -> int:
+        """A number from the query.
+
+        Raises:
+            ValueError: It is none.
+        """
+        text = self.get_query_argument(name, str(default))
+        if not (text.isascii() and text.isdigit() and len(text) < 17):
+            raise ValueError(f"`{name}` must be a number")
+        return int(text)
 
     def body(self, kind: type[_T], limit: int = _MAX_BODY) -> _T:
         """The request's JSON body, of at most `limit` bytes.
@@ -127,13 +152,24 @@ class SessionsHandler(_Handler):
     """The sessions."""
 
     @_needs("read")
-    def get(self) -> None:
-        """List them, or those in which something was said."""
-        limit = self.get_query_argument("limit", "50")
-        if not (limit.isascii() and limit.isdigit() and len(limit) < 5):
-            raise ValueError("`limit` must be a number")
+    async def get(self) -> None:
+        """List them, or those in which something was said: such as whoever asks may see."""
+        limit = self.integer("limit", 50)
         query = self.get_query_argument("q", None)
-        self.send(self.service.store.search(query, int(limit), self.get_query_argument("cursor", None)))
+        cursor = self.get_query_argument("cursor", None)
+        whose = self.service.access.whose(self.current_user)
+        page = self.service.store.search(query, limit, cursor, whose)
+        found = [info for info in page["sessions"] if await self._may_see(info)]
+        # Where the authorizer chooses, a page may be short; a limit on the pages bounds what one request costs.
+        for _ in range(_MAX_PAGES):
+            if not found and page["next_cursor"] is not None:
+                await asyncio.sleep(0)
+                page = self.service.store.search(query, limit, page["next_cursor"], whose)
+                found = [info for info in page["sessions"] if await self._may_see(info)]
+        self.send(Page(sessions=found, next_cursor=page["next_cursor"]))
+
+    async def _may_see(self, info: SessionInfo) -> bool:
+        return await self.service.access.may(self, self.current_user, "read", info["id"], info["owner"])
 
 
 class SessionHandler(_Handler):
@@ -149,7 +185,7 @@ class SessionHandler(_Handler):
             raise _unknown(session_id)
         self.send(info)
 
-    @_needs("execute")
+    @_needs("write")
     def patch(self, session_id: str) -> None:
         """Rename it."""
         title = self.body(NewTitle).title
@@ -159,13 +195,15 @@ class SessionHandler(_Handler):
             raise _unknown(session_id) from None
         self.send(self.service.store.info(session_id))
 
-    @_needs("execute")
+    @_needs("write")
     def delete(self, session_id: str) -> None:
         """Delete it, and everything said in it."""
         try:
+            owner = self.service.manager.owner(session_id)
             self.service.manager.delete(session_id)
         except KeyError:
             raise _unknown(session_id) from None
+        self.service.audit(self.actor, "deleted", session_id, owner)
         self.set_status(204)
         self.finish()
 
@@ -242,10 +280,16 @@ class TicketsHandler(_Handler):
     """Tickets for programs."""
 
     @_needs("execute")
-    def post(self) -> None:
+    async def post(self) -> None:
         """Make one."""
         wanted = self.body(NewTicket)
-        token, ticket = self.service.tickets.mint(wanted.session_id, wanted.access, wanted.expires_in, self.username)
+        await self.require("write", check_session_id(wanted.session_id))
+        grant = self._grant(wanted)
+        token, ticket = self.service.tickets.mint(
+            wanted.session_id, wanted.access, wanted.expires_in, self.username, grant
+        )
+        detail = f"ticket {ticket.id} to {ticket.access} for {wanted.expires_in:g} s"
+        self.service.audit(self.actor, "granted", ticket.session_id, ticket.owner, detail)
         self.set_status(201)
         self.set_header("Cache-Control", "no-store")
         self.send(
@@ -255,7 +299,24 @@ class TicketsHandler(_Handler):
                 "session_id": ticket.session_id,
                 "access": ticket.access,
                 "expires": ticket.expires,
+                "granted_by": grant.account,
+                "author": ticket.author,
             }
+        )
+
+    def _grant(self, wanted: NewTicket) -> Grant:
+        try:
+            owner = self.service.manager.owner(wanted.session_id)
+        except KeyError:
+            owner = self.account
+        granter = self.author
+        return Grant(
+            by_name=granter["name"] if granter is not None else None,
+            account=self.account,
+            owner=owner,
+            name=wanted.name,
+            personal=wanted.personal,
+            speaks_as=granter,
         )
 
 
@@ -263,10 +324,16 @@ class TicketHandler(_Handler):
     """One ticket."""
 
     @_needs("execute")
-    def delete(self, ticket_id: str) -> None:
+    async def delete(self, ticket_id: str) -> None:
         """Accept it no longer, and close the connections that came in with it."""
+        issued = self.service.store.issued_ticket(ticket_id)
+        theirs = issued is not None and issued.granted_by != self.account
+        if issued is not None and theirs and not await self.may("write", issued.session_id):
+            raise web.HTTPError(404, "there is no ticket of this id that you granted, or for a session of yours")
         self.service.tickets.revoke(ticket_id)
         self.service.end_ticket(ticket_id)
+        about = (issued.session_id, issued.owner) if issued is not None else ("", None)
+        self.service.audit(self.actor, "revoked", *about, f"ticket {ticket_id}")
         self.set_status(204)
         self.finish()
 
@@ -285,9 +352,25 @@ class MetricsHandler(_Handler):
     """What the server is doing, in numbers."""
 
     @_needs("read")
-    def get(self) -> None:
+    async def get(self) -> None:
         """For Prometheus."""
+        if not await self.service.access.may_see_all(self, self.current_user):
+            raise web.HTTPError(403, _ALL_USERS)
         self.send(self.service.metrics.text(), CONTENT_TYPE_LATEST)
+
+
+class AuditHandler(_Handler):
+    """What was done to sessions besides speaking in them, and by whom."""
+
+    @_needs("read")
+    async def get(self) -> None:
+        """Newest first: by whoever asks or to their sessions; all of it for those who may see what is of all users."""
+        see_all = await self.service.access.may_see_all(self, self.current_user)
+        before = self.integer("before", _MAX_ID)
+        if before > _MAX_ID:
+            raise ValueError(f"`before` must be a number up to {_MAX_ID}")
+        entries = self.service.store.audit(None if see_all else self.account, self.integer("limit", 50), before)
+        self.send({"entries": entries})
 
 
 class DescriptionHandler(_Handler):
@@ -335,6 +418,7 @@ def handlers() -> list[tuple[str, type[_Handler]]]:
         (rf"{_ROOT}/export", ConvertHandler),
         (rf"{_ROOT}/tickets", TicketsHandler),
         (rf"{_ROOT}/tickets/([^/]+)", TicketHandler),
+        (rf"{_ROOT}/audit", AuditHandler),
         (rf"{_ROOT}/health", HealthHandler),
         (rf"{_ROOT}/metrics", MetricsHandler),
         (rf"{_ROOT}/(openapi\.yaml|asyncapi\.yaml)", DescriptionHandler),

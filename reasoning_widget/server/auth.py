@@ -1,29 +1,29 @@
 """Who may do what: Jupyter's own users, and holders of a ticket.
 
 A user is whoever Jupyter Server's identity provider says; what they may do, its authorizer decides, on the resource
-``reasoning``. Origin check and XSRF check are Jupyter's as well. A ticket is no cookie, which a browser would send for
-any page that asks, so neither is needed for it.
+``reasoning``. What they may do in the sessions of others is decided in `access`. Origin check and XSRF check are
+Jupyter's as well. A ticket is no cookie, which a browser would send for any page that asks, so neither is needed for
+it.
 """
 
 from __future__ import annotations
 
 import re
 from http.client import responses
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 from jupyter_core.utils import ensure_async
 from jupyter_server.auth.identity import User
 from jupyter_server.base.handlers import JupyterHandler
 from tornado import web
 
-from ..protocol import JSON
+from ..protocol import JSON, Author
 from ..session.log import StorageError
+from .access import Action
 from .tickets import InvalidTicket, Ticket
 
 if TYPE_CHECKING:
     from .service import Service
-
-Action = Literal["read", "execute"]
 
 TICKET_PROTOCOL: Final = "ticket."
 """Browsers can set no headers on a WebSocket: they offer their ticket as a subprotocol that begins with this."""
@@ -50,6 +50,24 @@ class ReasoningHandler(JupyterHandler):
         """Who asks."""
         user = self.current_user
         return str(user.username) if user else ""
+
+    @property
+    def account(self) -> str | None:
+        """To whom belongs what is made by whoever asks; None where users are not told apart."""
+        access = self.service.access
+        if self.ticket is not None:
+            return self.ticket.owner if access.told_apart else None
+        return access.account(self.current_user)
+
+    @property
+    def author(self) -> Author | None:
+        """Who speaks; None where that cannot be known, or need not be."""
+        return self.ticket.author if self.ticket is not None else self.service.access.author(self)
+
+    @property
+    def actor(self) -> str:
+        """Who asks, for the record of what was done."""
+        return f"ticket:{self.ticket.id}" if self.ticket is not None else self.username
 
     async def prepare(self, **kwargs: Any) -> None:
         """Find out who asks; nobody else learns so much as which methods there are."""
@@ -93,21 +111,51 @@ class ReasoningHandler(JupyterHandler):
             session_id: The session it is about; without, it is for users alone.
 
         Raises:
-            HTTPError: 403.
+            HTTPError: 403; 404 where they may not even know that there is such a session.
+            StorageError: Whose session it is cannot be read.
         """
         if not self.current_user:
             raise web.HTTPError(403, _WHO)
         if not await self.may(action, session_id):
-            raise web.HTTPError(403, f"you may not {action} here")
+            if self.ticket is None and session_id is not None and await self._may_at_all(action):
+                if not await self.may("read", session_id):
+                    raise web.HTTPError(404, f"there is no session {session_id}")
+                raise web.HTTPError(403, f"you may not {action} in this session: ask its owner for a ticket")
+            raise web.HTTPError(403, f"you may not {'read' if action == 'read' else 'execute'} here")
 
     async def may(self, action: Action, session_id: str | None = None) -> bool:
-        """Whether whoever asks may do so; see `require`."""
+        """Whether whoever asks may do so; see `require`.
+
+        Raises:
+            StorageError: Whose session it is cannot be read.
+        """
         if self.ticket is not None:
-            return self.ticket.session_id == session_id and (action == "read" or self.ticket.access == "talk")
-        user = self.current_user
-        if not user:
+            return self._ticket_allows(self.ticket, action, session_id)
+        if not self.current_user or not await self._may_at_all(action):
             return False
-        return bool(await ensure_async(self.authorizer.is_authorized(self, user, action, self.auth_resource)))
+        if session_id is None:
+            return True
+        try:
+            owner = self.service.manager.owner(session_id)
+        except KeyError:
+            return True  # it belongs to whoever speaks in it first
+        return await self.service.access.may(self, self.current_user, action, session_id, owner)
+
+    async def _may_at_all(self, action: Action) -> bool:
+        """Whether a user may do so on this server, before it is asked in which session."""
+        asked = "read" if action == "read" else "execute"
+        user = self.current_user
+        return bool(await ensure_async(self.authorizer.is_authorized(self, user, asked, self.auth_resource)))
+
+    def _ticket_allows(self, ticket: Ticket, action: Action, session_id: str | None) -> bool:
+        if ticket.session_id != session_id or not (action == "read" or ticket.access == "talk"):
+            return False
+        if ticket.from_elsewhere or not self.service.access.told_apart:
+            return True
+        try:
+            return self.service.manager.owner(session_id) == ticket.owner
+        except KeyError:
+            return True
 
     @property
     def token_authenticated(self) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from jupyter_core.paths import jupyter_data_dir
 from jupyter_server.extension.application import ExtensionApp
-from traitlets import Dict, Float, Int, Unicode, default
+from traitlets import Dict, Enum, Float, Int, Unicode, default
 
 from . import api
 from .nodelay import without_delay
@@ -60,6 +61,18 @@ class ReasoningApp(ExtensionApp):
         100.0, min=1, help="How many messages one connection may send in a second; twice as many in a burst."
     ).tag(config=True)
 
+    sharing = Enum(
+        ["auto", "owner", "authorizer", "everyone"],
+        "auto",
+        help="""Who sees a session besides the user who began it: `owner`, nobody without a ticket; `authorizer`,
+        whoever the server's authorizer lets, which is asked about each session; `everyone`, all users. `auto` is
+        `owner` where the identity provider tells users apart, and `everyone` where all hold one token or password.""",
+    ).tag(config=True)
+    unowned = Unicode(
+        help="""The name of the user who owns the sessions from before users were told apart. Empty: nobody. Default:
+        the user to whom JupyterHub says that the server belongs."""
+    ).tag(config=True)
+
     service: Service
 
     @property
@@ -71,6 +84,10 @@ class ReasoningApp(ExtensionApp):
     @default("store_path")
     def _default_store_path(self) -> str:
         return str(Path(jupyter_data_dir()) / "reasoning-widget" / "sessions.db")
+
+    @default("unowned")
+    def _default_unowned(self) -> str:
+        return os.environ.get("JUPYTERHUB_USER", "")
 
     def initialize_settings(self) -> None:
         """Share the service with the handlers, and let kernels' messages go at once."""

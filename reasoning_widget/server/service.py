@@ -15,7 +15,8 @@ from ..session.log import StorageError
 from ..session.manager import SessionManager
 from ..session.processes import ProcessRunner
 from ..session.session import Session
-from ..session.store import SessionStore
+from ..session.store import RETENTION, SessionStore
+from .access import Access
 from .hub import Hub
 from .metrics import Metrics
 from .tickets import Tickets
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 _HOUSEKEEPING = (0.1, 60.0)  # seconds between looks for sessions that are idle or too old: `idle_after`, within these
 _FOR_WORKERS = ("AgentManager", "Models")  # the configuration that is read where agents are made
+_AT_ONCE = 100  # sockets, before others have their turn
 _DAY = 24 * 3600.0
 _AT_A_TIME = 100  # sessions that expire before others have their turn
 _SLICE = 0.004  # seconds for which what was deleted is taken off the disk, and the pause after it
@@ -44,6 +46,7 @@ class Service:
 
     def __init__(self, app: ReasoningApp) -> None:
         self.app = app
+        self.access = Access(app)
         self.metrics = Metrics(self)
         self.hub = Hub(self.metrics.count_sent)
         self.sockets: set[ChatSocket] = set()
@@ -61,6 +64,7 @@ class Service:
         shortest, longest = _HOUSEKEEPING
         look_every = max(shortest, min(app.idle_after, longest))
         self._tidying: asyncio.Task[None] | None = None
+        self._audit_log = app.log.getChild("audit")
         self._timers = [
             PeriodicCallback(self._beat, app.ping_interval * 1000),
             PeriodicCallback(self._keep_house, look_every * 1000),
@@ -129,6 +133,36 @@ class Service:
         """The sessions in memory."""
         return self._opened[1].live if self._opened is not None else {}
 
+    def audit(self, who: str, action: str, session_id: str, owner: str | None, detail: str = "") -> None:
+        """Log what was done to a session, and keep it.
+
+        Args:
+            who: Who did it.
+            action: What they did, in a word: `deleted`, `granted` …
+            session_id: The session.
+            owner: To whom it belongs, or belonged.
+            detail: More, for people. Never a secret.
+
+        """
+        self._log_audit(who, action, session_id, owner, detail)
+        try:
+            self.store.record_audit(who, action, session_id, owner, detail)
+        except StorageError as error:  # it is done, and logged
+            self._report("what was done could not be kept", error)
+
+    def _log_audit(self, who: str, action: str, session_id: str, owner: str | None, detail: str = "") -> None:
+        about = f"session {session_id}" + (f" of {owner!r}" if owner is not None else "")
+        self._audit_log.info("reasoning-widget: %r %s %s%s", who, action, about, f" ({detail})" if detail else "")
+
+    def claim(self, session: Session, owner: str | None) -> None:
+        """Let a session in which nothing was said yet belong to `owner`; who else waits in it must ask to be let in."""
+        if session.owned:
+            return
+        session.claim(owner)
+        for socket in list(self.sockets):
+            if socket.session is session and socket.account != owner:
+                socket.not_let_in()
+
     def end_ticket(self, ticket_id: str) -> None:
         """Close the connections that came in with this ticket."""
         for socket in list(self.sockets):
@@ -160,9 +194,22 @@ class Service:
     def _report(self, what: str, error: StorageError) -> None:
         self.app.log.error("reasoning-widget: %s: %s", what, error)
 
-    def _beat(self) -> None:
+    async def _beat(self) -> None:
         for socket in list(self.sockets):
             socket.beat()
+        await self.end_the_unwelcome()
+
+    async def end_the_unwelcome(self) -> None:
+        """Close the connections of those who may see their session no longer."""
+        for number, socket in enumerate(list(self.sockets)):
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+            try:
+                welcome = await socket.may("read", socket.session.session_id)
+            except StorageError:
+                return  # whoever speaks is told of it
+            if not welcome:
+                socket.not_let_in()
 
     def _keep_house(self) -> None:
         if self._opened is None:
@@ -176,7 +223,9 @@ class Service:
         """Delete what is too old, and take what was deleted off the disk: a little at a time, in between all else."""
         age = self.app.retention_days * _DAY
         try:
-            while age > 0 and store.expire(time.time() - age, keep=set(manager.live), limit=_AT_A_TIME):  # noqa: ASYNC110
+            while age > 0 and (expired := store.expire(time.time() - age, keep=set(manager.live), limit=_AT_A_TIME)):
+                for session_id in expired:
+                    self._log_audit(RETENTION, "deleted", session_id, None)
                 await asyncio.sleep(_PAUSE)
             while store.purge(_SLICE):  # noqa: ASYNC110 (there is nothing to be told by)
                 await asyncio.sleep(_PAUSE)

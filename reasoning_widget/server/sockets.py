@@ -29,6 +29,7 @@ from ..session.budget import Budget
 from ..session.log import StorageError
 from ..session.session import EndReason, Session
 from ..session.values import value_frames
+from .access import Action
 from .auth import ReasoningHandler
 from .hub import Messages
 
@@ -42,6 +43,7 @@ _CLOSE_CODES: Final[dict[EndReason, tuple[int, str]]] = {
     "failed": (1013, "the session could not be read or saved: try again later"),
 }
 _TICKET_ENDED: Final = 4401
+_NOT_LET_IN: Final = 4403
 _READING: Final = ("attach", "blob", "ping")
 
 
@@ -55,6 +57,7 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
     _messages: Budget
     _expiry: asyncio.TimerHandle | None = None
     _unanswered_pings = 0
+    _was_owned = False
 
     # The handshake
 
@@ -64,7 +67,16 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
             check_session_id(session_id)
         except ValueError as error:
             raise web.HTTPError(400, str(error)) from None
-        await self.require("read", session_id)
+        try:
+            await self.require("read", session_id)
+        except StorageError as error:
+            raise web.HTTPError(503, str(error)) from error
+        except web.HTTPError as error:
+            if error.status_code != 404:
+                raise
+            raise web.HTTPError(
+                403, "this session belongs to another user: ask for a ticket, or choose another id"
+            ) from None
         self._after = self._integer("after")
         self._epoch = self.get_query_argument("epoch", None)
         self._growing = self.get_query_argument("stream", "") == "tokens"
@@ -72,6 +84,7 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
             self._session = self.service.manager.open(session_id)
         except StorageError as error:
             raise web.HTTPError(503, str(error)) from error
+        self._was_owned = self._session.owned
         await super().get(session_id)
 
     def _integer(self, name: str) -> int | None:
@@ -131,6 +144,9 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
         if self.ticket is not None:
             left = self.ticket.expires - time.time()
             self._expiry = asyncio.get_running_loop().call_later(left, self.ticket_ended)
+        if self._session.owned and not self._was_owned and self._session.owner != self.account:
+            self.not_let_in()  # somebody else has begun it during the handshake
+            return
         self._follow(self._epoch, self._after)
 
     def _forget_handshake(self) -> None:
@@ -182,10 +198,11 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
 
     async def _handled(self, raw: Any) -> list[Frame]:
         kind = raw.get("type") if isinstance(raw, dict) else None
-        if kind not in _READING and not await self.may("execute", self._session.session_id):
-            raise ProtocolError("forbidden", "you may watch this session, but not take part in it")
+        await self._check_allowed("read" if kind in _READING else "write" if kind == "clear" else "execute")
+        if kind == "chat":
+            self.service.claim(self._session, self.account)
         if kind not in ("attach", "blob"):
-            return self._session.handle(raw, self.username)
+            return self._handled_by_session(kind, raw)
         message = parse_client_message(raw)
         payload = message["payload"]
         if kind == "attach":
@@ -195,6 +212,25 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
             replies = self._blob(payload["blob"])
         return [*replies, {"type": "ack", "data": {"id": message["id"]}}] if "id" in message else replies
 
+    async def _check_allowed(self, action: Action) -> None:
+        """Raises `ProtocolError` where whoever is there may not do this, or not any more."""
+        session_id = self._session.session_id
+        try:
+            allowed = await self.may(action, session_id)
+            if not allowed and not await self.may("read", session_id):
+                self.not_let_in()
+        except StorageError as error:
+            raise ProtocolError("storage_failed", str(error)) from error
+        if not allowed:
+            raise ProtocolError("forbidden", "you may watch this session, but not take part in it")
+
+    def _handled_by_session(self, kind: object, raw: Any) -> list[Frame]:
+        epoch = self._session.epoch
+        replies = self._session.handle(raw, self.username, self.author)
+        if kind == "clear" and self._session.epoch != epoch:
+            self.service.audit(self.actor, "cleared", self._session.session_id, self._session.owner)
+        return replies
+
     def _blob(self, sha256: str) -> list[Frame]:
         """The value in one frame, or its JSON in several if one would be too long."""
         try:
@@ -203,6 +239,11 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
             raise ProtocolError("unknown_blob", f"there is no value with the SHA-256 {sha256[:64]!r}") from None
         except StorageError as error:
             raise ProtocolError("storage_failed", str(error)) from error
+
+    @property
+    def session(self) -> Session:
+        """The session that it is about."""
+        return self._session
 
     @property
     def _stream(self) -> IOStream | None:
@@ -234,6 +275,11 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
     def end(self, reason: EndReason) -> None:
         """See `Peer`."""
         self.close(*_CLOSE_CODES[reason])
+
+    def not_let_in(self) -> None:
+        """Whoever is there may not see the session, or not any more."""
+        self.service.hub.leave(self, self._session, growing=self._growing)
+        self.close(_NOT_LET_IN, "you may not see this session: it belongs to another user")
 
     def ticket_ended(self) -> None:
         """The ticket has expired or was revoked."""

@@ -2,7 +2,8 @@
 
 A ticket is for one session, for reading it or for talking in it, and for a limited time. The server signs its own with
 a secret key; those of other issuers are accepted by their public keys. The claims are the registered ones of RFC 7519
-(`iss`, `aud`, `sub`, `iat`, `exp`, `jti`) and two of ours, `session_id` and `access`.
+(`iss`, `aud`, `sub`, `iat`, `exp`, `jti`) and ours: `session_id` and `access`; the `owner` of the session; and, in the
+server's own, who granted the ticket (`granted_by`) and as whom its holder speaks (`author`).
 """
 
 from __future__ import annotations
@@ -17,14 +18,16 @@ from pathlib import Path
 from typing import Any, Final, Literal, cast
 
 import jwt
+import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from traitlets import Dict, Float, TraitError, Unicode, validate
 from traitlets.config import LoggingConfigurable
 
-from ..protocol import check_session_id
+from ..protocol import Author, check_session_id
 from ..session.log import StorageError
-from ..session.store import SessionStore
+from ..session.store import IssuedTicket, SessionStore
+from .access import author_of
 
 Access = Literal["read", "talk"]
 
@@ -33,6 +36,7 @@ AUDIENCE: Final = "reasoning-widget"
 
 _MAX_TICKET: Final = 8192  # characters; a longer one is not even read
 _LEEWAY: Final = 5.0  # seconds by which an issuer's clock may differ
+_MAX_HOLDER: Final = 40  # characters of the name of whoever holds a ticket
 _MIN_SECRET: Final = 32  # bytes; RFC 7518, section 3.2, asks for as many as the hash has
 _REQUIRED: Final = ["iss", "aud", "iat", "exp", "jti"]
 _ALGORITHMS: Final[list[tuple[type | tuple[type, ...], list[str]]]] = [
@@ -56,6 +60,11 @@ class Ticket:
         access: ``read``, or ``talk``: to take part as well.
         expires: Seconds since the epoch.
         subject: Who holds it, in the issuer's words; its id where there are none.
+        owner: The user to whom the session belonged when the ticket was granted, or will belong if its holder begins
+            it: in the session of anybody else, who may use the same id later, it is worth nothing. None where users are
+            not told apart.
+        author: As whom its holder speaks; None: as the only user there is.
+        from_elsewhere: Whether another issuer has granted it, who answers for what it opens.
     """
 
     id: str
@@ -63,6 +72,40 @@ class Ticket:
     access: Access
     expires: float
     subject: str
+    owner: str | None = None
+    author: Author | None = None
+    from_elsewhere: bool = False
+
+
+@dataclass(frozen=True)
+class Grant:
+    """Who grants a ticket where users are told apart, and as whom its holder is to speak.
+
+    Attributes:
+        by_name: The user who grants it, as people read it.
+        account: To whom belongs what that user makes; see `Access.account`.
+        owner: To whom the session belongs.
+        name: What the holder is called, for people.
+        speaks_as: The user as whom the holder speaks, for a page of their own. Absent: as itself.
+    """
+
+    by_name: str | None = None
+    account: str | None = None
+    owner: str | None = None
+    name: str = ""
+    personal: bool = False
+    speaks_as: Author | None = None
+
+    def author(self, ticket_id: str) -> Author | None:
+        """As whom the holder speaks."""
+        if self.personal:
+            return self.speaks_as
+        of = f" of {self.by_name}" if self.by_name else ""
+        name = f"{self.name[:_MAX_HOLDER]} (ticket{of})" if self.name.strip() else f"Ticket{of}"
+        return author_of(f"ticket:{ticket_id}", name, granted_by=self.account)
+
+
+_NO_GRANT: Final = Grant()
 
 
 class Tickets(LoggingConfigurable):
@@ -108,7 +151,9 @@ class Tickets(LoggingConfigurable):
         """
         return self.secret.encode() or _kept_secret(self._key_path)
 
-    def mint(self, session_id: str, access: str, expires_in: float, subject: str) -> tuple[str, Ticket]:
+    def mint(
+        self, session_id: str, access: str, expires_in: float, subject: str, grant: Grant = _NO_GRANT
+    ) -> tuple[str, Ticket]:
         """A new ticket, in its signed form and as what it says.
 
         Args:
@@ -116,10 +161,11 @@ class Tickets(LoggingConfigurable):
             access: ``read`` or ``talk``.
             expires_in: Seconds.
             subject: For whom it is made.
+            grant: Who grants it.
 
         Raises:
             ValueError: One of them is out of range.
-            StorageError: There is no key.
+            StorageError: There is no key, or it cannot be remembered.
         """
         check_session_id(session_id)
         if access not in ("read", "talk"):
@@ -127,7 +173,10 @@ class Tickets(LoggingConfigurable):
         if not 0 < expires_in <= self.max_seconds:
             raise ValueError(f"`expires_in` must be a number of seconds up to {self.max_seconds:g}")
         now = time.time()
-        ticket = Ticket(secrets.token_hex(8), session_id, cast("Access", access), now + expires_in, subject)
+        ticket_id = secrets.token_hex(8)
+        author = grant.author(ticket_id)
+        ends = now + expires_in
+        ticket = Ticket(ticket_id, session_id, cast("Access", access), ends, subject, grant.owner, author)
         claims = {
             "iss": OWN_ISSUER,
             "aud": AUDIENCE,
@@ -137,8 +186,12 @@ class Tickets(LoggingConfigurable):
             "jti": ticket.id,
             "session_id": session_id,
             "access": access,
+            "owner": grant.owner,
+            "author": author,
         }
-        return jwt.encode(claims, self.own_key, algorithm="HS256"), ticket
+        token = jwt.encode(claims, self.own_key, algorithm="HS256")
+        self._store.issue_ticket(ticket_id, IssuedTicket(session_id, grant.owner, grant.account, ends))
+        return token, ticket
 
     def verify(self, token: str) -> Ticket:
         """What a ticket says, if it is to be believed.
@@ -190,8 +243,23 @@ def _ticket(claims: dict[str, Any]) -> Ticket:
     session_id, access, ticket_id = claims.get("session_id"), claims.get("access"), claims["jti"]
     if not isinstance(session_id, str) or access not in ("read", "talk") or not isinstance(ticket_id, str):
         raise InvalidTicket("the ticket says neither which session it is for nor what it allows")
-    name = ticket_id if claims["iss"] == OWN_ISSUER else f"{claims['iss']}#{ticket_id}"
-    return Ticket(name, session_id, access, float(claims["exp"]), claims.get("sub") or name)
+    elsewhere = claims["iss"] != OWN_ISSUER
+    name = f"{claims['iss']}#{ticket_id}" if elsewhere else ticket_id
+    subject, owner = claims.get("sub") or name, claims.get("owner")
+    if not isinstance(owner, str | None):
+        raise InvalidTicket("the ticket's `owner` is no name of a user")
+    if elsewhere or "author" not in claims:
+        author: Author | None = author_of(f"ticket:{name}", f"{subject} (ticket)")
+    else:
+        author = _author(claims["author"])
+    return Ticket(name, session_id, access, float(claims["exp"]), subject, owner, author, elsewhere)
+
+
+def _author(claim: Any) -> Author | None:
+    try:
+        return msgspec.convert(claim, Author | None)
+    except msgspec.ValidationError:
+        raise InvalidTicket("the ticket's `author` is none") from None
 
 
 def _kept_secret(path: Path) -> bytes:

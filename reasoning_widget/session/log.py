@@ -45,8 +45,16 @@ class EventLog(ABC):
         """Where the session's log stands; None if there is none."""
 
     @abstractmethod
-    def begin(self, session_id: str, epoch: str) -> None:
-        """Delete what there is of the session, blobs included, and begin an empty log under `epoch`."""
+    def owner(self, session_id: str) -> str | None:
+        """The user to whom the session belongs; None where users are not told apart.
+
+        Raises:
+            KeyError: There is no such session.
+        """
+
+    @abstractmethod
+    def begin(self, session_id: str, epoch: str, owner: str | None = None) -> None:
+        """Delete what there is of the session, blobs included, and begin an empty log of `owner` under `epoch`."""
 
     @abstractmethod
     def delete(self, session_id: str) -> None:

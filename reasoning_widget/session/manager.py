@@ -84,6 +84,18 @@ class SessionManager:
         live = self._live.get(session_id)
         return live.exists if live is not None else self._log.position(session_id) is not None
 
+    def owner(self, session_id: str) -> str | None:
+        """The user to whom a session belongs; None where users are not told apart.
+
+        Raises:
+            KeyError: There is no such session.
+            StorageError: The log cannot be read.
+        """
+        live = self._live.get(session_id)
+        if live is not None and live.owned:
+            return live.owner
+        return self._log.owner(session_id)
+
     def transcript(self, session_id: str) -> Transcript | None:
         """What was said in the session, only to be read; it does not come into memory for that. None if nothing was.
 

@@ -39,6 +39,7 @@ class Record:
         state: The fold of the log, and of the text that open steps have grown by since.
         epoch: The id of the log.
         exists: Whether there is a log: it begins with the first event.
+        owner: The user to whom the session belongs; None where users are not told apart.
         open_steps: The last logged snapshots of the steps that are open, by step id.
 
     Raises:
@@ -57,6 +58,7 @@ class Record:
         self._tail: deque[Frame] = deque(maxlen=_TAIL)
         position = log.position(session_id)
         self.exists = position is not None
+        self.owner = log.owner(session_id) if self.exists else None
         if position is None:
             self._start(_new_epoch())
         else:
@@ -70,7 +72,7 @@ class Record:
         """Forget everything and begin an empty log."""
         epoch = _new_epoch()
         if self.exists:
-            self._log.begin(self._session_id, epoch)
+            self._log.begin(self._session_id, epoch, self.owner)
         self._start(epoch)
 
     def append(self, *events: tuple[str, JSON], blobs: Mapping[str, Any] = MappingProxyType({})) -> None:
@@ -86,7 +88,7 @@ class Record:
         if not events:
             return
         if not self.exists:
-            self._log.begin(self._session_id, self.epoch)
+            self._log.begin(self._session_id, self.epoch, self.owner)
             self.exists = True
         last_seq = self.state["last_seq"]
         frames: list[Frame] = [

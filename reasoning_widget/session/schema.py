@@ -69,6 +69,25 @@ CREATE TABLE lifetime (lived REAL NOT NULL, at REAL NOT NULL);
 """
 
 
+# `owner` is null where users are not told apart, and of sessions from before they were. `size` is the bytes of the
+# session's events and blobs. What is in `audit` outlives the session that it is about.
+_OWNERS = """
+ALTER TABLE session ADD COLUMN owner TEXT;
+ALTER TABLE session ADD COLUMN size INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX session_by_owner ON session (owner, updated, id);
+UPDATE session SET size =
+    coalesce((SELECT sum(length(frame)) FROM event WHERE session_id = session.id), 0)
+    + coalesce((SELECT sum(length(value)) FROM blob WHERE session_id = session.id), 0);
+CREATE TABLE ticket (
+    id TEXT PRIMARY KEY, session_id TEXT NOT NULL, owner TEXT, granted_by TEXT, expires REAL NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE audit (
+    id INTEGER PRIMARY KEY, time REAL NOT NULL, who TEXT NOT NULL, action TEXT NOT NULL, session_id TEXT NOT NULL,
+    owner TEXT, detail TEXT NOT NULL
+);
+"""
+
+
 def _create_log(db: sqlite3.Connection) -> None:
     _execute(db, _LOG)
 
@@ -101,6 +120,10 @@ def _add_names(db: sqlite3.Connection) -> None:
     _execute(db, _NAMES)
 
 
+def _add_owners(db: sqlite3.Connection) -> None:
+    _execute(db, _OWNERS)
+
+
 def _execute(db: sqlite3.Connection, script: str) -> None:
     """Run several statements within the transaction that is on: `executescript` would commit it."""
     statement = ""
@@ -115,6 +138,7 @@ MIGRATIONS: Final[dict[int, Callable[[sqlite3.Connection], None]]] = {
     1: _create_log,
     2: _add_catalogue,
     3: _add_names,
+    4: _add_owners,
 }
 """By the version that each makes of the one before."""
 

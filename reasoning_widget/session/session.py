@@ -30,6 +30,7 @@ from ..protocol import (
     JSON,
     PROTOCOL_VERSION,
     AgentInfo,
+    Author,
     ClientMessage,
     Frame,
     ProtocolError,
@@ -130,6 +131,7 @@ class Session:
         self._run: _Run | None = None
         self._waits_for_room = False
         self._open_text_timer: asyncio.TimerHandle | None = None
+        self._claimed = False
 
     @property
     def state(self) -> Transcript:
@@ -152,6 +154,22 @@ class Session:
         return self._record.exists
 
     @property
+    def owner(self) -> str | None:
+        """The user to whom it belongs; None where users are not told apart."""
+        return self._record.owner
+
+    @property
+    def owned(self) -> bool:
+        """Whether it has begun, or somebody has begun to speak in it: from then on it has its owner."""
+        return self._claimed or self.exists
+
+    def claim(self, owner: str | None) -> None:
+        """Let it belong to `owner`, unless it is owned."""
+        if not self.owned:
+            self._record.owner = owner
+            self._claimed = True
+
+    @property
     def idle(self) -> bool:
         """Whether nobody watches and nothing runs or waits."""
         return not self._watchers and not self.busy
@@ -163,16 +181,17 @@ class Session:
 
     # What clients send
 
-    def handle(self, raw: object, by: str | None = None) -> list[Frame]:
+    def handle(self, raw: object, by: str | None = None, author: Author | None = None) -> list[Frame]:
         """Take a decoded client message and return what to answer its sender: `ack`, `error`, `pong` or nothing.
 
         Args:
             raw: The message.
             by: Who sent it; kept with the answer to a request.
+            author: The same, as it is kept with a prompt; None where people are not told apart.
         """
         try:
             message = parse_client_message(raw)
-            reply = self._dispatch(message, by)
+            reply = self._dispatch(message, by, author)
         except (ProtocolError, StorageError) as raised:
             error = raised if isinstance(raised, ProtocolError) else self._fail(raised)
             if error.id is None and isinstance(raw, dict) and isinstance(raw.get("id"), str):
@@ -329,13 +348,13 @@ class Session:
 
     # Client messages
 
-    def _dispatch(self, message: ClientMessage, by: str | None) -> Frame | None:
+    def _dispatch(self, message: ClientMessage, by: str | None, author: Author | None) -> Frame | None:
         kind, payload = message["type"], message["payload"]
         if self.ended is not None:
             raise ProtocolError("session_ended", f"the session is over: {self.ended}")
         if kind == "chat":
             message_id = message.get("id") or f"m-{secrets.token_hex(6)}"
-            self._chat(message_id, payload)
+            self._chat(message_id, payload, author)
             return {"type": "ack", "data": {"id": message_id}}
         if kind == "ping":
             data = {"last_seq": self.state["last_seq"], "time": self._clock()}
@@ -353,7 +372,7 @@ class Session:
             raise ProtocolError("unknown_type", f"`{kind}` is not a message for a session over this transport")
         return None
 
-    def _chat(self, message_id: str, payload: JSON) -> None:
+    def _chat(self, message_id: str, payload: JSON, author: Author | None) -> None:
         try:
             said = accepted(_cleaned(payload["message"]))
         except ProtocolError as error:
@@ -375,6 +394,8 @@ class Session:
             title = " ".join(said.content.split())
             events.append(("session_info", {"title": _shortened(title)}))
         data = {"id": message_id, **payload["message"], "timestamp": self._clock(), "follows": follows or newest}
+        if author is not None:
+            data["author"] = author
         events.append(("user_message", data))
         self._append(*events, blobs=said.blobs)
         if payload.get("steer") and self._run is not None and said.parts is None:

@@ -89,15 +89,35 @@ class SQLiteLog(EventLog):
             row = self._db.execute("SELECT epoch, last_seq FROM session WHERE name = ?", (session_id,)).fetchone()
         return self._as(LogPosition, row, session_id) if row else None
 
-    def begin(self, session_id: str, epoch: str) -> None:
+    def owner(self, session_id: str) -> str | None:
+        """See `EventLog`."""
+        with self._in_words():
+            row = self._db.execute("SELECT owner FROM session WHERE name = ?", (session_id,)).fetchone()
+        if row is None:
+            raise KeyError(session_id)
+        owner: str | None = row[0]
+        return owner
+
+    def begin(self, session_id: str, epoch: str, owner: str | None = None) -> None:
         """See `EventLog`."""
         now = time.time()
         with self._transaction():
             self._take_name(session_id)
             used = self._db.execute("SELECT 1 FROM session WHERE id = ?", (session_id,)).fetchone()
             self._db.execute(
-                "INSERT INTO session (id, name, epoch, last_seq, created, updated, lived) VALUES (?, ?, ?, 0, ?, ?, ?)",
-                (_another(session_id) if used else session_id, session_id, epoch, now, now, self._lifetime.now()),
+                """
+                INSERT INTO session (id, name, epoch, last_seq, created, updated, lived, owner)
+                VALUES (?, ?, ?, 0, ?, ?, ?, ?)
+                """,
+                (
+                    _another(session_id) if used else session_id,
+                    session_id,
+                    epoch,
+                    now,
+                    now,
+                    self._lifetime.now(),
+                    owner,
+                ),
             )
         self.purge(AT_ONCE)
 
@@ -141,7 +161,7 @@ class SQLiteLog(EventLog):
                     last_seq = :last_seq, updated = :now, lived = :lived, title = coalesce(:title, title),
                     messages = messages + :messages, runs = runs + :runs, steps = steps + :steps,
                     pending = pending + :pending, agent_name = coalesce(:agent_name, agent_name),
-                    status = coalesce(:status, status)
+                    status = coalesce(:status, status), size = size + :size
                 WHERE name = :name AND last_seq = :expected RETURNING id
                 """,
                 {
@@ -150,6 +170,7 @@ class SQLiteLog(EventLog):
                     "expected": expected_last_seq,
                     "last_seq": expected_last_seq + len(rows),
                     "now": time.time(),
+                    "size": sum(len(frame) for _, frame in rows),
                     **catalogued(events),
                 },
             ).fetchone()
@@ -158,7 +179,7 @@ class SQLiteLog(EventLog):
                 raise LogConflict(msg)
             row_id = updated[0]
             self._db.executemany("INSERT INTO event VALUES (?, ?, ?)", ((row_id, *row) for row in rows))
-            self._db.executemany(_PUT_BLOB, ((row_id, *value) for value in values))
+            self._put_blobs(row_id, values)
             closed = [(row_id, step["id"]) for step in _steps_of(events) if not is_open(step)]
             self._db.executemany("DELETE FROM open_text WHERE session_id = ? AND step_id = ?", closed)
             if self._path != IN_MEMORY:  # nobody searches there
@@ -201,8 +222,13 @@ class SQLiteLog(EventLog):
     def put_blob(self, session_id: str, sha256: str, value: Any) -> None:
         """See `EventLog`."""
         encoded = msgspec.json.encode(value)
-        with self._in_words():
-            self._db.execute(_PUT_BLOB, (self._row_id(session_id), sha256, encoded))
+        with self._transaction():
+            self._put_blobs(self._row_id(session_id), [(sha256, encoded)])
+
+    def _put_blobs(self, row_id: str, values: list[tuple[str, bytes]]) -> None:
+        for sha256, value in values:
+            if self._db.execute(_PUT_BLOB, (row_id, sha256, value)).rowcount == 1:
+                self._db.execute("UPDATE session SET size = size + ? WHERE id = ?", (len(value), row_id))
 
     def get_blob(self, session_id: str, sha256: str) -> Any:
         """See `EventLog`."""

@@ -6,7 +6,7 @@ import base64
 import time
 from collections.abc import Collection
 from pathlib import Path
-from typing import Final, NotRequired, TypedDict
+from typing import Final, NamedTuple, NotRequired, TypedDict
 
 import msgspec
 from filelock import FileLock, Timeout
@@ -20,8 +20,14 @@ MAX_PAGE: Final = 200
 _MIN_TRIGRAM: Final = 3  # shorter words are in no index of trigrams
 _DAY: Final = 24 * 3600.0
 _AROUND: Final = 60  # code points of a snippet on either side of what was found
-_LISTED: Final = "name, title, created, updated, messages, pending, runs, steps, agent_name, status, last_seq"
+_LISTED: Final = (
+    "name, title, created, updated, messages, pending, runs, steps, agent_name, status, last_seq, owner, size"
+)
 _COLUMNS: Final = tuple(_LISTED.split(", "))
+
+
+RETENTION: Final = "retention"
+"""Who deleted what was too old."""
 
 
 class SessionInfo(TypedDict):
@@ -42,6 +48,10 @@ class SessionInfo(TypedDict):
     status: str | None
     """Of the newest run; ``running`` while it is on."""
     last_seq: int
+    owner: str | None
+    """The user to whom it belongs; None where users are not told apart."""
+    size: int
+    """The bytes of its events and of the values beside them."""
     snippet: NotRequired[str]
     """Text around the first place that a search found."""
 
@@ -52,6 +62,48 @@ class Page(TypedDict):
     sessions: list[SessionInfo]
     next_cursor: str | None
     """What to ask for to go on; None at the end."""
+
+
+class Whose(NamedTuple):
+    """The sessions of one user."""
+
+    owner: str
+    and_unowned: bool
+    """Whether those that have no owner count as theirs."""
+
+
+class Usage(NamedTuple):
+    """What a user has in the store."""
+
+    sessions: int
+    size: int
+    """Bytes."""
+
+
+class IssuedTicket(NamedTuple):
+    """A ticket that was granted."""
+
+    session_id: str
+    owner: str | None
+    """The user to whom the session belongs."""
+    granted_by: str | None
+    expires: float
+    """Seconds since the epoch."""
+
+
+class AuditEntry(TypedDict):
+    """Something that was done to a session besides speaking in it."""
+
+    id: int
+    time: float
+    """Seconds since the epoch."""
+    who: str
+    """The user's name on the server, ``ticket:<id>``, or ``retention``."""
+    action: str
+    session_id: str
+    owner: str | None
+    """The user to whom the session belonged."""
+    detail: str
 
 
 class StoreLocked(StorageError):
@@ -100,25 +152,30 @@ class SessionStore(SQLiteLog):
             row = self._db.execute(f"{_SELECT} WHERE name = ?", (session_id,)).fetchone()
         return self._info(row) if row else None
 
-    def search(self, query: str | None = None, limit: int = 50, cursor: str | None = None) -> Page:
+    def search(
+        self, query: str | None = None, limit: int = 50, cursor: str | None = None, whose: Whose | None = None
+    ) -> Page:
         """The sessions, newest first; with a `query`, those in which each of its words occurs somewhere.
 
         Args:
             query: Words or parts of words, of any language.
             limit: How many, up to `MAX_PAGE`.
             cursor: `next_cursor` of the page before.
+            whose: Whose sessions are looked through; everybody's if absent.
 
         Raises:
             ValueError: The cursor is none of ours, or the limit is out of range.
         """
-        if not 1 <= limit <= MAX_PAGE:
-            raise ValueError(f"`limit` must be a number from 1 to {MAX_PAGE}")
+        _check_limit(limit)
         words = (query or "").split()
         conditions = [_SAID.format(_passages_with(word)) for word in words]
         arguments: list[object] = [_pattern(word) for word in words]
         if cursor is not None:
             conditions.append("(updated, name) < (?, ?)")
             arguments.extend(_position(cursor))
+        if whose is not None:
+            conditions.append("(owner = ? OR (owner IS NULL AND ?))")
+            arguments.extend(whose)
         where = " AND ".join(["name IS NOT NULL", *conditions])
         with self._in_words():
             rows = self._db.execute(_PAGE.format(where), (*arguments, limit + 1)).fetchall()
@@ -173,11 +230,58 @@ class SessionStore(SQLiteLog):
             rows = self._db.execute(query, values).fetchall()
             expired = [name for (name,) in rows if name not in keep][:limit]
             for name in expired:
+                self._db.execute(_EXPIRED, {"time": now, "who": RETENTION, "name": name})
                 self._take_name(name)
         self.purge(AT_ONCE)
         return expired
 
+    def usage(self, owner: str | None) -> Usage:
+        """What belongs to a user; to nobody in particular if None."""
+        with self._in_words():
+            row = self._db.execute(_USAGE, (owner,)).fetchone()
+        return Usage(row[0], int(row[1]))
+
+    # What was done
+
+    def record_audit(self, who: str, action: str, session_id: str, owner: str | None, detail: str = "") -> None:
+        """Keep what was done to a session, and who did it; see `AuditEntry`."""
+        with self._transaction():
+            row = (time.time(), who, action, session_id, owner, detail)
+            self._db.execute(
+                "INSERT INTO audit (time, who, action, session_id, owner, detail) VALUES (?, ?, ?, ?, ?, ?)", row
+            )
+            self._db.execute("DELETE FROM audit WHERE id <= (SELECT max(id) FROM audit) - ?", (_MAX_AUDIT,))
+
+    def audit(self, about: str | None = None, limit: int = 50, before: int | None = None) -> list[AuditEntry]:
+        """What was done, newest first.
+
+        Args:
+            about: Only what this user did, or what was done to their sessions.
+            limit: How many entries, up to `MAX_PAGE`.
+            before: Only what has a smaller `id`.
+
+        Raises:
+            ValueError: The limit is out of range.
+        """
+        _check_limit(limit)
+        with self._in_words():
+            rows = self._db.execute(_AUDIT, {"about": about, "before": before, "limit": limit}).fetchall()
+        return [msgspec.convert(dict(zip(_AUDIT_COLUMNS, row, strict=True)), AuditEntry) for row in rows]
+
     # Tickets
+
+    def issue_ticket(self, ticket_id: str, ticket: IssuedTicket) -> None:
+        """Remember, as long as it is valid, who granted a ticket and for what."""
+        with self._transaction():
+            self._db.execute("DELETE FROM ticket WHERE expires < ?", (time.time(),))
+            self._db.execute("INSERT OR REPLACE INTO ticket VALUES (?, ?, ?, ?, ?)", (ticket_id, *ticket))
+
+    def issued_ticket(self, ticket_id: str) -> IssuedTicket | None:
+        """A ticket that was granted here; None if it was not, or is valid no longer."""
+        query = "SELECT session_id, owner, granted_by, expires FROM ticket WHERE id = ?"
+        with self._in_words():
+            row = self._db.execute(query, (ticket_id,)).fetchone()
+        return IssuedTicket(*row) if row else None
 
     def revoke_ticket(self, ticket_id: str, expires: float) -> None:
         """Remember until `expires`, in seconds since the epoch, that a ticket is not to be accepted."""
@@ -192,6 +296,19 @@ class SessionStore(SQLiteLog):
         return row is not None
 
 
+_MAX_AUDIT: Final = 100_000
+"""Entries that are kept; older ones go."""
+_AUDIT_COLUMNS: Final = ("id", "time", "who", "action", "session_id", "owner", "detail")
+_AUDIT: Final = """
+SELECT id, time, who, action, session_id, owner, detail FROM audit
+WHERE (:about IS NULL OR who = :about OR owner = :about) AND (:before IS NULL OR id < :before)
+ORDER BY id DESC LIMIT :limit
+"""
+_USAGE: Final = "SELECT count(*), total(size) FROM session WHERE owner IS ? AND name IS NOT NULL"
+_EXPIRED: Final = """
+INSERT INTO audit (time, who, action, session_id, owner, detail)
+SELECT :time, :who, 'deleted', name, owner, '' FROM session WHERE name = :name
+"""
 _SELECT: Final = f"SELECT {_LISTED} FROM session"  # noqa: S608 (the names are our own)
 _PAGE: Final = _SELECT + " WHERE {} ORDER BY updated DESC, name DESC LIMIT ?"
 _SAID: Final = "id IN (SELECT session_id FROM passage WHERE id IN ({}))"
@@ -212,6 +329,11 @@ def _locked(path: Path, owner: str) -> FileLock:
     who.touch(mode=0o600)
     who.write_text(f"{owner}\n", "utf-8")
     return lock
+
+
+def _check_limit(limit: int) -> None:
+    if not 1 <= limit <= MAX_PAGE:
+        raise ValueError(f"`limit` must be a number from 1 to {MAX_PAGE}")
 
 
 def _passages_with(word: str) -> str:

@@ -17,6 +17,7 @@ from tests.jupyter import Jupyter
 from tests.scripted_model import say
 from tests.server.client import HANGS, connected
 from tests.server.conftest import REPOSITORY, reasoning_server
+from tests.server.people import as_, shared_server
 from tests.server.rest import call
 
 PAGE = (REPOSITORY / "docs" / "server.md").read_text(encoding="utf-8")
@@ -62,6 +63,29 @@ async def test_its_agents_authorizer_and_tickets_work(tmp_path):
             answers = [text for kind, text in client.steps() if kind == "final_answer"]
             assert answers == ["Thank you for saying: hello"] * 2 + ["hello"]
         assert (tmp_path / "data" / "reasoning-widget" / "sessions.db").exists(), "in Jupyter's data folder"
+
+
+async def test_its_authorizer_of_a_classroom_works(tmp_path):
+    (tmp_path / "classroom.py").write_text("\n".join(blocks("python classroom.py")), encoding="utf-8")
+    path = tmp_path / "config" / "jupyter_server_config.py"
+    path.parent.mkdir()
+    (block,) = blocks("python jupyter_server_config.py of a classroom")
+    path.write_text(f"c = get_config()\n{block}", encoding="utf-8")
+    server = shared_server(tmp_path)
+    server._environment["PYTHONPATH"] += f"{os.pathsep}{tmp_path}"
+    with server:
+        for session_id in ("mine", "help-me"):
+            async with connected(server, session_id, additional_headers=as_("bob")) as client:
+                await client.ask("hello")
+                await client.until("run_finished")
+        for name, status in (("ada", 200), ("eve", 404)):
+            assert call(server, "GET", "sessions/mine", headers=as_(name)).status == status
+            assert call(server, "GET", "metrics", headers=as_(name)).status == (status if status == 200 else 403)
+        assert call(server, "DELETE", "sessions/help-me", headers=as_("ada")).status == 403
+        for session_id, answer in (("mine", "error"), ("help-me", "run_finished")):
+            async with connected(server, session_id, "", additional_headers=as_("ada")) as client:
+                await client.ask("May I?")
+                await client.until(answer)
 
 
 async def test_the_model_that_is_set_answers_in_a_process_that_stood_ready(tmp_path, scripted_model):

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from reasoning_widget.session.log import StorageError
 from reasoning_widget.session.schema import MIGRATIONS
 from reasoning_widget.session.sqlite import SQLiteLog
-from reasoning_widget.session.store import SessionStore, StoreLocked
+from reasoning_widget.session.store import SessionStore, StoreLocked, Whose
 from tests.session.manual import ask, open_session
 
 
@@ -280,6 +280,56 @@ def test_a_database_of_the_first_version_is_brought_up_to_date(path):
     assert (info["title"], info["messages"], info["updated"]) == ("Seas", 1, 1.0)
     assert store.read("old") == [first, second]
     store.close()
+
+
+def test_a_database_without_owners_is_brought_up_to_date(path):
+    path.parent.mkdir()
+    db = sqlite3.connect(path, isolation_level=None)
+    for number in (1, 2):
+        MIGRATIONS[number](db)
+    db.execute("PRAGMA user_version = 2")
+    db.execute("INSERT INTO session (id, epoch, last_seq, created, updated) VALUES ('old', 'e', 1, 1, 1)")
+    (event,) = events(said("mariana"))
+    db.execute("INSERT INTO event VALUES ('old', 1, ?)", (json.dumps(event).encode(),))
+    db.execute("INSERT INTO blob VALUES ('old', 'x', ?)", (b'"picture"',))
+    db.close()
+
+    store = SessionStore(path, "me")
+    info = store.info("old")
+    assert info is not None
+    assert (info["owner"], info["size"]) == (None, len(json.dumps(event)) + len('"picture"'))
+    assert store.search(whose=Whose("ada", and_unowned=False))["sessions"] == []
+    assert len(store.search(whose=Whose("ada", and_unowned=True))["sessions"]) == 1
+    store.append("old", 1, events(said("more", 2), first=2))
+    assert store.read("old")[0] == event
+    store.close()
+
+
+def test_what_belongs_to_somebody_is_counted(store):
+    store.begin("one", "e", "ada")
+    store.append("one", 0, events(said("hi")), {"x": "a" * 100})
+    store.put_blob("one", "x", "a" * 100)  # it is there already
+    store.begin("two", "e", "bob")
+    info = store.info("one")
+    assert info is not None
+    size = info["size"]
+    assert 102 < size < 300
+    assert store.usage("ada") == (1, size)
+    assert store.usage("bob") == (1, 0)
+    assert store.usage("eve") == (0, 0)
+    store.begin("one", "another", "ada")
+    assert store.usage("ada") == (1, 0)
+
+
+def test_the_record_of_what_was_done_outlives_what_it_is_about(store):
+    store.begin("one", "e", "ada")
+    store.record_audit("bob", "deleted", "one", "ada")
+    store.delete("one")
+    store.record_audit("eve", "granted", "two", "eve", "ticket 1")
+    assert [entry["who"] for entry in store.audit()] == ["eve", "bob"]
+    for name in ("ada", "bob"):
+        (entry,) = store.audit(name)
+        assert (entry["who"], entry["action"], entry["session_id"], entry["owner"]) == ("bob", "deleted", "one", "ada")
 
 
 def test_a_full_disk_loses_nothing_that_was_safe_and_ends_with_room(store):

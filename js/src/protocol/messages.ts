@@ -120,11 +120,21 @@ export interface SessionInfoData {
  * A question was accepted.
  */
 export interface UserMessageData {
+  author?: Author;
   content: string;
   follows: string | null;
   id: string;
   parts?: (TextPart | AttachedImage | AttachedFile)[];
   timestamp: number;
+}
+/**
+ * Who said something, where a server tells people apart.
+ */
+export interface Author {
+  granted_by?: string;
+  id: string;
+  initials: string;
+  name: string;
 }
 /**
  * An image in a prompt, as it is logged.
