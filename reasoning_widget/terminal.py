@@ -11,13 +11,13 @@ from typing import Any, Final, Self
 import typer
 from rich.console import Console, ConsoleOptions, Group, RenderResult
 from rich.live import Live
-from rich.markdown import Markdown
 from rich.panel import Panel
 from rich.segment import Segment
 from rich.text import Text
 
 from .export.transcript import TITLES
 from .fold import Transcript, find_run, is_open
+from .markdown.terminal import DrawnMarkdown
 from .parts import message_in_words
 from .protocol import JSON
 
@@ -172,7 +172,7 @@ def _print(text: str) -> None:
 def _card(step: JSON) -> Panel:
     icon, colour = _LOOKS.get(step["type"], ("•", "white"))
     text = _text(step)
-    body: Any = Markdown(text) if step["type"] in {"thought", "final_answer"} else Text(text)
+    body: Any = DrawnMarkdown(text) if step["type"] in {"thought", "final_answer"} else Text(text)
     seconds = f" · {step['duration']:.1f} s" if step.get("duration") else ""
     return Panel(body, title=f"{icon} {_title(step)}{seconds}", title_align="left", border_style=colour)
 

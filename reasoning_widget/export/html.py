@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 from html import escape
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ..bundles import mime_of
 from ..fold import Transcript
+from ..markdown.html import to_html as markdown
+from ..markdown.tex import is_costly
 from ..parts import sent_text
 from ..protocol import JSON
 from .transcript import (
     LONGEST,
     NO_QUESTION,
-    SAFE_LINK,
     drawn_text,
     exchanges,
     output_notes,
@@ -27,9 +27,6 @@ from .transcript import (
     step_pictures,
     step_title,
 )
-
-if TYPE_CHECKING:
-    from markdown_it import MarkdownIt
 
 _HUES: Final = {
     "thought": "#1e88e5",
@@ -47,6 +44,9 @@ _PRINTED: Final = (
 )
 """On paper nothing can be unfolded. Where styles are stripped, nothing is lost but this."""
 
+_NO_MATHJAX: Final = "mathjax_ignore tex2jax_ignore"
+"""Our formulas are drawn already; what else looks like one is none."""
+
 _PAGE_STYLE: Final = (
     ":root{color-scheme:light dark}body{max-width:60em;margin:2em auto;padding:0 1em;font-family:system-ui,sans-serif}"
     "pre{overflow-x:auto}table{border-collapse:collapse}th,td{border:1px solid #8888;padding:2px 8px}"
@@ -57,7 +57,8 @@ _POLICY: Final = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 def to_html(state: Transcript, message_id: str | None = None, notes: Sequence[str] = ()) -> str:
     """The transcript, or only what came of one message, as a fragment of a page.
 
-    Raw HTML, images and scripts in texts are never passed on, so that nothing in it runs and nothing is fetched.
+    Of what agents wrote only tags that shape a text are passed on, and no pictures from elsewhere: nothing in it
+    runs, and nothing is fetched.
 
     Args:
         state: The transcript.
@@ -76,7 +77,7 @@ def to_html(state: Transcript, message_id: str | None = None, notes: Sequence[st
         parts.extend(_note(request_note(request)) for request in waiting)
         if ended := run_note(run):
             parts.append(_note(ended))
-    return f'<div style="font-size:14px;line-height:1.5">{_PRINTED}{"".join(parts)}</div>'
+    return f'<div class="{_NO_MATHJAX}" style="font-size:14px;line-height:1.5">{_PRINTED}{"".join(parts)}</div>'
 
 
 def to_page(state: Transcript, notes: Sequence[str] = ()) -> str:
@@ -91,7 +92,7 @@ def to_page(state: Transcript, notes: Sequence[str] = ()) -> str:
 
 
 def _question(message: JSON) -> str:
-    asked = escape(drawn_text(sent_text(message))).replace("\n", "<br>")
+    asked = _words(sent_text(message)).replace("\n", "<br>")
     text = f'<p style="white-space:pre-wrap;margin:12px 0 6px"><strong>{asked}</strong></p>' if asked else ""
     pictures = (
         f'<p><img alt="{escape(drawn_text(picture.name))}" src="data:{picture.mime};base64,{picture.encoded}" '
@@ -102,7 +103,13 @@ def _question(message: JSON) -> str:
 
 
 def _note(text: str) -> str:
-    return f"<p><em>{escape(drawn_text(text))}</em></p>"
+    return f"<p><em>{_words(text)}</em></p>"
+
+
+def _words(text: str) -> str:
+    """A text without Markdown; as code, in which no page looks for formulas, where these might be costly."""
+    shown = drawn_text(text)
+    return f'<code style="font:inherit">{escape(shown)}</code>' if is_costly(shown) else escape(shown)
 
 
 def _step(step: JSON) -> str:
@@ -116,7 +123,7 @@ def _step(step: JSON) -> str:
 def _body(step: JSON) -> str:
     code = step_code(step)
     if code is None:
-        return str(_markdown().render(drawn_text(step["content"])))
+        return markdown(drawn_text(step["content"]))
     pictures = dict(step_pictures(step))
     output = "".join(
         f'<p><img alt="Output of the tool" src="data:{mime_of(key)};base64,{data}" style="max-width:100%"></p>'
@@ -132,13 +139,3 @@ def _notes(step: JSON) -> list[str]:
     text = step_code(step)
     longer = len(step["content"] if text is None else text) - LONGEST
     return [*([f"{longer:,} more characters are not shown"] if longer > 0 else []), *step_notes(step)]
-
-
-@cache
-def _markdown() -> MarkdownIt:
-    from markdown_it import MarkdownIt  # noqa: PLC0415 (only needed once something is shown)
-
-    # Images are left as their source: nothing is fetched from anywhere when a notebook is opened.
-    markdown = MarkdownIt("commonmark", {"html": False, "linkify": False}).enable("table").disable("image")
-    markdown.validateLink = lambda url: SAFE_LINK.match(url) is not None  # type: ignore[method-assign]
-    return markdown

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Final
 
 from ..bundles import mime_of
 from ..fold import Transcript
+from ..markdown.dialect import NOTE
+from ..markdown.links import SAFE_LINK
+from ..markdown.portable import to_portable
+from ..markdown.tex import TooCostly
 from ..parts import message_in_words, sent_text
 from ..protocol import JSON
 from .transcript import (
     LONGEST,
     NO_QUESTION,
-    SAFE_LINK,
     drawn_text,
     exchanges,
     output_notes,
@@ -161,6 +164,10 @@ def _harmless(text: str) -> str:
 
     So it is beside whatever else stands in the document: it leaves no fence open, and no picture for others to name.
     """
+    try:
+        text = to_portable(text)
+    except TooCostly:
+        return f"{_fenced(text)}\n\n*{NOTE}*"
     if not any(sign in text for sign in ("<", "[", "```", "~~~")):
         return text
     try:

@@ -27,9 +27,6 @@ NO_QUESTION: Final = "What was asked is missing."
 LONGEST: Final = 256 * 1024
 """Code points of a text that are shown. No session of ours holds a longer one."""
 
-SAFE_LINK: Final = re.compile(r"(?:https?:|mailto:|#)", re.IGNORECASE)
-"""Where a link may lead. All else, ``javascript:`` and ``data:`` above all, stays text."""
-
 CONTENT: Final = "content"
 """Where an image of a prompt has its content, as base64, in what is exported; elsewhere it is only referred to."""
 

@@ -1,0 +1,283 @@
+"""The one dialect of Markdown in which agents' texts are read, whatever they are drawn as.
+
+CommonMark with tables, ~~struck~~ text, tasks, bare links, footnotes, notes (``[!NOTE]``), formulas, and emphasis that
+works beside Chinese, Japanese and Korean. Of HTML it has tags that only shape a text; all else is text, none is lost.
+`js/src/view/markdown/dialect.ts` is its likeness in the page; `tests/fixtures/markdown.json` holds all of them to the
+same cases.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import TYPE_CHECKING, Final
+from unicodedata import category, east_asian_width, name
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+from mdit_py_plugins.footnote import footnote_plugin
+
+from .atoms import BLOCK_TAGS, Math, Tag, atoms
+from .links import SAFE_LINK, is_picture
+
+if TYPE_CHECKING:
+    from markdown_it.rules_block import StateBlock
+    from markdown_it.rules_core import StateCore
+    from markdown_it.rules_inline import StateInline
+
+MAX_SIGNS: Final = 3000
+"""So many signs that may be markup a paragraph may have. With more it is shown as its source."""
+MAX_LEVEL: Final = 30
+"""What is nested deeper, in quotes and lists, is shown as its source."""
+NOTE: Final = "Shown as its source: too costly to draw."
+
+ALERTS: Final = {
+    "note": "Note",
+    "tip": "Tip",
+    "important": "Important",
+    "warning": "Warning",
+    "caution": "Caution",
+}
+
+_SIGNS: Final = re.compile(r"[*_~`\[\]<$&\\!\n]")
+_TASK: Final = re.compile(r"\[([ xX])\][ \t]+(?=\S)")
+_ALERT: Final = re.compile(r"\[!(note|tip|important|warning|caution)\][ \t]*(?:\n|$)", re.IGNORECASE)
+_BLOCK: Final = re.compile(rf"</?(?:{'|'.join(sorted(BLOCK_TAGS))})(?:[ \t\n/>]|$)", re.IGNORECASE)
+_TITLE_ALONE: Final = ["alert_title", "paragraph_open", "inline", "paragraph_close"]
+_MATH_ENDS: Final = {"$$": "$$", "\\[": "\\]"}
+
+
+@cache
+def dialect() -> MarkdownIt:
+    """What reads the dialect. It draws nothing by itself that is fetched or runs."""
+    made = MarkdownIt(
+        "js-default", {"html": False, "linkify": True, "typographer": False, "maxNesting": MAX_LEVEL + 20}
+    )
+    made.use(footnote_plugin)
+    # Footnotes stay where they are written: so that none is lost, and each block stands for itself.
+    made.disable(["footnote_tail", "footnote_inline", "html_block", "html_inline"])
+    made.linkify.set({"fuzzy_link": False, "fuzzy_email": False, "fuzzy_ip": False})  # type: ignore[union-attr]
+    made.validateLink = lambda url: SAFE_LINK.match(url) is not None or is_picture(url)  # type: ignore[method-assign]
+    made.block.ruler.before("table", "too_deep", _too_deep)
+    made.block.ruler.before("fence", "math", _math, {"alt": ["paragraph", "reference", "blockquote", "list"]})
+    made.block.ruler.before("heading", "html", _html, {"alt": ["paragraph", "reference", "blockquote"]})
+    made.inline.ruler.before("linkify", "atom", _atom)
+    made.inline.ruler.at("emphasis", _emphasis)
+    made.inline.ruler.at("strikethrough", _struck)
+    made.core.ruler.before("inline", "of_ours", _of_ours)
+    return made
+
+
+def count_signs(text: str) -> int:
+    """How many signs of a text may be markup."""
+    return len(_SIGNS.findall(text))
+
+
+# Blocks -------------------------------------------------------------------------------------------------------------
+
+
+def _too_deep(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    """What is nested too deep, as its source: the parser would leave it out."""
+    if state.level < MAX_LEVEL or silent:
+        return False
+    text = state.getLines(start, end, state.blkIndent, False)
+    state.line = end
+    _add_source(state, text, start, end)
+    return True
+
+
+def _add_source(state: StateBlock, text: str, start: int, end: int) -> None:
+    token = state.push("source", "", 0)
+    token.content, token.map, token.block = text, [start, end], True
+
+
+def _math(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    """A formula of its own lines, between two ``$$``, or brackets with a backslash."""
+    begin = state.bMarks[start] + state.tShift[start]
+    opening = state.src[begin : begin + 2]
+    if opening not in _MATH_ENDS or state.is_code_block(start):
+        return False
+    closing = _MATH_ENDS[opening]
+    failed: dict[str, int] = state.env.setdefault("unclosed", {})
+    if start < failed.get(closing, -1):
+        return False
+    at = begin + 2
+    for line in range(start, end):
+        if state.isEmpty(line) or state.sCount[line] < state.blkIndent:
+            break
+        last = state.eMarks[line]
+        found = state.src.find("$" if opening == "$$" else closing, at, last)
+        if found >= 0:
+            if not state.src.startswith(closing, found) or state.src[found + 2 : last].strip():
+                return False
+            text = state.getLines(start, line + 1, state.blkIndent, False).strip()
+            if not text[2:-2].strip():
+                return False
+            if not silent:
+                token = state.push("math_block", "", 0)
+                token.content, token.map, token.block = text, [start, line + 1], True
+                state.line = line + 1
+            return True
+        if line + 1 < end:
+            at = state.bMarks[line + 1]
+    else:
+        line = end
+    failed[closing] = line
+    return False
+
+
+def _html(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+    """Lines that begin with a tag of a block, up to an empty line: tags and text, without Markdown."""
+    begin = state.bMarks[start] + state.tShift[start]
+    if state.src[begin : begin + 1] != "<" or state.is_code_block(start):
+        return False
+    if not _BLOCK.match(state.src, begin, state.eMarks[start]):
+        return False
+    if silent:
+        return True
+    line = start + 1
+    while line < end and not state.isEmpty(line) and state.sCount[line] >= state.blkIndent:
+        line += 1
+    token = state.push("html", "", 0)
+    token.content = state.getLines(start, line, state.blkIndent, False)
+    token.map, token.block = [start, line], True
+    state.line = line
+    return True
+
+
+# Between blocks and lines -------------------------------------------------------------------------------------------
+
+
+def _of_ours(state: StateCore) -> None:
+    """Tasks and notes; and what is too costly becomes its source."""
+    tokens: list[Token] = []
+    for token in state.tokens:
+        tokens.append(token)
+        before = [other.type for other in tokens[-3:-1]]
+        if token.type != "inline":
+            continue
+        if before == ["list_item_open", "paragraph_open"] and (task := _TASK.match(token.content)):
+            token.content = ("☐ " if task[1] == " " else "☑ ") + token.content[task.end() :]
+        if before == ["blockquote_open", "paragraph_open"] and (alert := _ALERT.match(token.content)):
+            _make_alert(tokens, alert)
+        if count_signs(token.content) > MAX_SIGNS:
+            token.type = "source_inline"
+    state.tokens = _without_empty(tokens)
+
+
+def _make_alert(tokens: list[Token], alert: re.Match[str]) -> None:
+    """The first line of a quote is its title."""
+    *_, quote, opening, inline = tokens
+    kind = alert[1].lower()
+    quote.meta = {**quote.meta, "alert": kind}
+    title = Token("alert_title", "", 0, block=True, content=ALERTS[kind], level=opening.level, map=opening.map)
+    inline.content = inline.content[alert.end() :]
+    tokens[-2:] = [title, opening, inline]
+
+
+def _without_empty(tokens: list[Token]) -> list[Token]:
+    """Without the paragraph that a title alone leaves behind."""
+    kept: list[Token] = []
+    for token in tokens:
+        kept.append(token)
+        if [each.type for each in kept[-4:]] == _TITLE_ALONE and not kept[-2].content:
+            del kept[-3:]
+    return kept
+
+
+# Within a line ------------------------------------------------------------------------------------------------------
+
+
+def _atom(state: StateInline, silent: bool) -> bool:
+    """A formula, a tag, or a bracket that is nothing else."""
+    src, found = state.env.get("atoms", (None, {}))
+    if src is not state.src:
+        found = atoms(state.src)
+        state.env["atoms"] = (state.src, found)
+    atom = found.get(state.pos)
+    if atom is None or atom.end > state.posMax:
+        return False
+    if not silent:
+        if isinstance(atom, Math):
+            token = state.push("math_inline", "", 0)
+            token.content, token.meta = atom.source, {"display": atom.display}
+        elif isinstance(atom, Tag):
+            token = state.push("tag", atom.name, 0)
+            token.content, token.meta = state.src[state.pos : atom.end], {"tag": atom}
+        else:
+            state.pending += state.src[state.pos : atom.end]
+    state.pos = atom.end
+    return True
+
+
+def _emphasis(state: StateInline, silent: bool) -> bool:
+    return _delimiters(state, silent, "*_", 1)
+
+
+def _struck(state: StateInline, silent: bool) -> bool:
+    return _delimiters(state, silent, "~", 2)
+
+
+def _delimiters(state: StateInline, silent: bool, signs: str, size: int) -> bool:
+    from markdown_it.rules_inline.state_inline import Delimiter  # noqa: PLC0415
+
+    marker = state.src[state.pos]
+    if silent or marker not in signs:
+        return False
+    can_open, can_close, count = _flanks(state, marker)
+    if count < size:
+        return False
+    if count % size:
+        state.push("text", "", 0).content = marker
+    for _ in range(count // size):
+        token = state.push("text", "", 0)
+        token.content = marker * size
+        # Only whole runs of emphasis follow the rule of three.
+        length = count if size == 1 else 0
+        state.delimiters.append(Delimiter(ord(marker), length, len(state.tokens) - 1, -1, can_open, can_close))
+    state.pos += count
+    return True
+
+
+def _flanks(state: StateInline, marker: str) -> tuple[bool, bool, int]:
+    """Whether a run of signs may open and close, and how long it is.
+
+    CommonMark takes a sign beside punctuation for no emphasis unless a space or other punctuation is on its other side.
+    Chinese and Japanese have no spaces: there a letter will do.
+    """
+    src, start = state.src, state.pos
+    end = start
+    while end < state.posMax and src[end] == marker:
+        end += 1
+    before = src[start - 1] if start > 0 else " "
+    if before in _VARIANTS and start > 1:
+        before = src[start - 2]
+    behind = src[end] if end < state.posMax else " "
+    spaced = (_is_space(before), _is_space(behind))
+    if any(spaced):
+        return not spaced[1], not spaced[0], end - start
+    opens, closes = _is_punctuation(before), _is_punctuation(behind)
+    if marker != "_":
+        beside = _is_cjk(before) or _is_cjk(behind)
+        opens, closes = opens or beside or not closes, closes or beside or not opens
+    return opens, closes, end - start
+
+
+_VARIANTS: Final = frozenset(map(chr, (*range(0xFE00, 0xFE0F), *range(0xE0100, 0xE01F0))))
+
+
+def _is_space(sign: str) -> bool:
+    return sign in "\t\n\v\f\r " or category(sign) == "Zs"
+
+
+def _is_punctuation(sign: str) -> bool:
+    return category(sign)[0] in "PS"
+
+
+def _is_cjk(sign: str) -> bool:
+    if ord(sign) < 0x1100:
+        return False
+    width = east_asian_width(sign)
+    if width == "W":
+        return not (category(sign) == "So" and "IDEOGRAPH" not in name(sign, "") and not 0x3000 <= ord(sign) < 0x3400)
+    return width in "FH" or name(sign, "").startswith("HANGUL")

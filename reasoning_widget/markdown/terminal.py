@@ -1,0 +1,103 @@
+"""Markdown in a terminal, as Rich draws it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from markdown_it.token import Token
+from rich.markdown import Markdown
+
+from .atoms import Math, Tag, atoms
+from .dialect import NOTE, dialect
+
+_STYLES: Final = {"b": "strong", "strong": "strong", "i": "em", "em": "em", "s": "s", "del": "s"}
+"""What tags look like; the others only hold text."""
+
+
+class DrawnMarkdown(Markdown):
+    """A text in the dialect. Formulas stay TeX.
+
+    Args:
+        text: The text. Signs that a terminal would obey must have been taken out of it.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__("")
+        self.markup = text
+        self.parsed = list(_blocks(dialect().parse(text, {})))
+
+
+def _blocks(tokens: Sequence[Token]) -> Iterator[Token]:
+    """The tokens, in those that Rich knows."""
+    label = ""
+    for token in tokens:
+        if token.type == "footnote_reference_open":
+            label = f"[{token.meta['label']}] "
+        elif token.type == "footnote_reference_close":
+            label = ""
+        elif token.type == "source":
+            yield from _paragraph(_text(f"{token.content} ({NOTE})"))
+        elif token.type == "math_block":
+            yield from _paragraph(_text(token.content))
+        elif token.type == "html":
+            yield from _paragraph(*_within_html(token.content))
+        elif token.type == "alert_title":
+            yield from _paragraph(*_styled("strong", token.content))
+        elif token.type in ("inline", "source_inline"):
+            within = _text(f"{token.content} ({NOTE})") if token.type == "source_inline" else token
+            token.children = [_text(label), *_within([within] if within is not token else token.children or ())]
+            token.type, label = "inline", ""
+            yield token
+        else:
+            yield token
+
+
+def _within(tokens: Sequence[Token]) -> Iterator[Token]:
+    """The tokens of a line, in those that Rich knows."""
+    for token in tokens:
+        if token.type == "math_inline":
+            yield _text(token.content)
+        elif token.type == "footnote_ref":
+            yield _text(f"[{token.meta['label']}]")
+        elif token.type == "tag":
+            yield from _tag(token.meta["tag"])
+        else:
+            yield token
+
+
+def _within_html(text: str) -> Iterator[Token]:
+    at = 0
+    for begin, atom in sorted(atoms(text).items()):
+        if begin < at or not isinstance(atom, (Math, Tag)):
+            continue
+        yield _text(text[at:begin])
+        at = atom.end
+        if isinstance(atom, Tag):
+            yield from _tag(atom)
+        else:
+            yield _text(atom.source)
+    yield _text(text[at:])
+
+
+def _tag(tag: Tag) -> Iterator[Token]:
+    if tag.name == "br":
+        yield Token("hardbreak", "br", 0)
+    elif tag.name == "img":
+        yield _text(f"[{tag.attributes.get('alt', '').strip() or 'image'}]")
+    elif style := _STYLES.get(tag.name):
+        yield Token(f"{style}_close", style, -1) if tag.closes else Token(f"{style}_open", style, 1)
+
+
+def _paragraph(*within: Token) -> Iterator[Token]:
+    yield Token("paragraph_open", "p", 1)
+    yield Token("inline", "", 0, children=list(within))
+    yield Token("paragraph_close", "p", -1)
+
+
+def _styled(style: str, text: str) -> tuple[Token, ...]:
+    return Token(f"{style}_open", style, 1), _text(text), Token(f"{style}_close", style, -1)
+
+
+def _text(text: str) -> Token:
+    return Token("text", "", 0, content=text)

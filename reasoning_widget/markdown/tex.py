@@ -1,0 +1,109 @@
+"""Formulas: TeX as MathML, in bounded time, and without anything that is fetched or runs."""
+
+from __future__ import annotations
+
+import re
+from functools import cache, lru_cache
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from math_core import LatexToMathML
+
+MAX_LENGTH: Final = 10_000
+"""Of a formula, in characters."""
+MAX_COMMANDS: Final = 400
+MAX_NESTING: Final = 40
+"""So deep a formula may be nested. Browsers lay out each level several times; at 300, their tabs crash."""
+MAX_DEPTH: Final = 120
+"""Elements of MathML within each other."""
+
+_TOKEN: Final = re.compile(r"\\(?:[A-Za-z]+|.)|[{}\[\]&$]|[-+=,;]|[^\s]", re.DOTALL)
+_DEFINES: Final = re.compile(
+    r"\\(?:[gex]?def|let|futurelet|(?:re|provide)?newcommand|providecommand|renewcommand|DeclareMathOperator"
+    r"|(?:re)?newenvironment|csname|require)(?![A-Za-z])"
+)
+"""What makes commands, which may grow without bounds."""
+_TAKES: Final = re.compile(
+    r"\\(?:[cdt]?frac|[dt]?binom|sqrt|root|genfrac|over\w+|under\w+|x\w+arrow|stackrel|sideset|prescript"
+    r"|(?:wide)?(?:hat|tilde|check)|bar|vec|dot|d+dot|acute|grave|breve|mathring|not|cancel|[bx]cancel"
+    r"|math\w+|text\w*|operatorname\*?|bm|boldsymbol|pmb|boxed|[vh]?phantom|smash|[rlm]lap|mbox|[hf]box|color|tag)$"
+)
+"""Commands for which any sign behind them may be what they take."""
+_ELEMENT: Final = re.compile(r"<(/?)[a-z]+[^>]*?(/?)>")
+
+
+def tex_of(source: str) -> str:
+    """A formula without its delimiters."""
+    return source[1:-1] if source.startswith("$") and not source.startswith("$$") else source[2:-2]
+
+
+def is_costly(tex: str) -> bool:
+    """Whether drawing a formula, or a text with formulas, may take very long or crash what draws it."""
+    return len(tex) > MAX_LENGTH or _DEFINES.search(tex) is not None or _nesting(tex) > MAX_NESTING
+
+
+def _nesting(tex: str) -> int:
+    """How deep it may be nested, at most: in groups, and by commands that wait for what follows them."""
+    deepest = waiting = optional = commands = 0
+    groups: list[int] = []
+    before = ""
+    for sign in _TOKEN.findall(tex):
+        if sign[0] == "\\" and sign not in ("\\\\", "\\right", "\\end"):
+            commands += 1
+            if sign[1].isalpha() or sign in ("\\left", "\\begin"):
+                waiting += 1
+        if sign in ("{", "\\left", "\\begin"):
+            groups.append(waiting)
+        elif sign in ("}", "\\right", "\\end"):
+            waiting = groups.pop() if groups else 0
+        elif sign == "[":
+            optional += before.startswith("\\")
+        elif sign == "]":
+            optional = max(0, optional - 1)
+        elif sign in ("&", "\\\\", "$") or (sign in "-+=,;" and not optional and not _TAKES.match(before)):
+            waiting = groups[-1] if groups else 0
+        deepest = max(deepest, len(groups) + waiting)
+        before = sign
+    return deepest if commands <= MAX_COMMANDS else MAX_NESTING + 1
+
+
+class TooCostly(ValueError):
+    """Drawing it might take very long, or crash what draws it."""
+
+
+@lru_cache(maxsize=512)
+def mathml(tex: str, *, display: bool) -> str | None:
+    """A formula as MathML, with its source in it; None for what is no formula.
+
+    Raises:
+        TooCostly: It is too long, nested too deep, or makes commands of its own.
+    """
+    if is_costly(tex):
+        raise TooCostly
+    from math_core import LatexError  # noqa: PLC0415 (only needed once there is a formula)
+
+    try:
+        drawn = _converter().convert_with_local_state(tex, displaystyle=display)
+    except LatexError:
+        return None
+    if _depth(drawn) > MAX_DEPTH:
+        raise TooCostly
+    return drawn
+
+
+def _depth(drawn: str) -> int:
+    depth = deepest = 0
+    for element in _ELEMENT.finditer(drawn):
+        if element[1]:
+            depth -= 1
+        elif not element[2]:
+            depth += 1
+            deepest = max(deepest, depth)
+    return deepest
+
+
+@cache
+def _converter() -> LatexToMathML:
+    from math_core import LatexToMathML  # noqa: PLC0415
+
+    return LatexToMathML(annotation=True, fancy_error=False, max_expansions=0)
