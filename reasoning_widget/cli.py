@@ -20,10 +20,11 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.table import Table
+from rich.text import Text
 
 from .agents.base import AgentError, MaxIterationsReached, prompted
 from .protocol import JSON, Part, ProtocolError, Step
-from .terminal import Drawing, clean
+from .terminal import Drawing, clean, label
 
 if TYPE_CHECKING:
     from .client.address import Address
@@ -217,7 +218,7 @@ def _ask_server(way: connect, prompt: str | list[Part], agent: str | None, max_i
                 drawing.show(step)
         answer = asked.answer()
     if answer.status != "completed":
-        _fail(f"The run ended: {answer.status}.")
+        _fail(f"The run ended: {label(answer.status)}.")
 
 
 # A server's sessions ----------------------------------------------------------------------------------------------
@@ -270,7 +271,7 @@ def list_sessions(
     if console.is_terminal:
         table = Table("Session", "Last used", "Questions", "Status", "Title", box=None)
         for info in found:
-            table.add_row(*_row(info))
+            table.add_row(*map(Text, _row(info)))
         console.print(table if found else "There are none.")
         return
     for info in found:
@@ -280,7 +281,7 @@ def list_sessions(
 def _row(info: JSON) -> list[str]:
     used = time.strftime("%Y-%m-%d %H:%M", time.localtime(info["updated"]))
     said = info.get("snippet") or info["title"] or ""
-    return [info["id"], used, str(info["messages"]), info["status"] or "", clean(said)]
+    return [label(info["id"]), used, label(info["messages"]), label(info["status"] or ""), clean(said)]
 
 
 @app.command()
@@ -298,7 +299,8 @@ def export(
     with _errors_in_words():
         content = export(_address(_named(server)), session, kind)
         if output is None:
-            sys.stdout.buffer.write(content)
+            shown = sys.stdout.isatty()  # a terminal would obey what is in it
+            sys.stdout.buffer.write(clean(content.decode(errors="replace")).encode() if shown else content)
             sys.stdout.flush()
         else:
             output.write_bytes(content)
@@ -355,5 +357,5 @@ def _errors_in_words() -> Iterator[None]:
 
 
 def _fail(message: str, code: int = 1) -> NoReturn:
-    typer.secho(message, err=True, fg=typer.colors.RED)
+    typer.secho(clean(message), err=True, fg=typer.colors.RED)
     raise typer.Exit(code)

@@ -28,12 +28,18 @@ _LOOKS: Final = {
     "final_answer": ("✅", "green"),
     "error": ("⛔", "red"),
 }
+_LABEL: Final = 80  # code points
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def clean(text: str) -> str:
     """The text without what a terminal would obey: only line breaks and tabs are left."""
     return _CONTROL.sub("", text.replace("\r\n", "\n"))
+
+
+def label(word: object) -> str:
+    """A word that should be one of ours, such as a type or a status, whatever it is: one short line."""
+    return " ".join(clean(str(word)).split())[:_LABEL]
 
 
 class Drawing:
@@ -112,7 +118,7 @@ class Drawing:
             run = find_run(state, name)
             if run is not None and run["status"] not in ("running", "completed") and name not in self._ended:
                 self._ended.add(name)
-                self._say(f"The run ended: {run['status']}.")
+                self._say(f"The run ended: {label(run['status'])}.")
 
     def request(self, request: JSON) -> Any:
         """Let the person answer a request of the agent; None if nobody is there who could."""
@@ -170,15 +176,17 @@ def _print(text: str) -> None:
 
 
 def _card(step: JSON) -> Panel:
-    icon, colour = _LOOKS.get(step["type"], ("•", "white"))
+    icon, colour = _LOOKS.get(str(step["type"]), ("•", "white"))
     text = _text(step)
     body: Any = DrawnMarkdown(text) if step["type"] in {"thought", "final_answer"} else Text(text)
-    seconds = f" · {step['duration']:.1f} s" if step.get("duration") else ""
-    return Panel(body, title=f"{icon} {_title(step)}{seconds}", title_align="left", border_style=colour)
+    took = step.get("duration")
+    seconds = f" · {took:.1f} s" if isinstance(took, int | float) and took else ""
+    # As it is: in a title that is no `Text`, brackets would be markup.
+    return Panel(body, title=Text(f"{icon} {_title(step)}{seconds}"), title_align="left", border_style=colour)
 
 
 def _title(step: JSON) -> str:
-    title = TITLES.get(step["type"], str(step["type"]))
+    title = TITLES.get(str(step["type"])) or label(step["type"])
     ended = step.get("status")
     return f"{title} ({ended})" if ended in ("failed", "stopped") and step["type"] != "error" else title
 
