@@ -73,6 +73,20 @@ class ReasoningApp(ExtensionApp):
         the user to whom JupyterHub says that the server belongs."""
     ).tag(config=True)
 
+    max_connections_per_user = Int(
+        0, min=0, help="How many WebSockets a user may have open at once; 0 sets no limit, here and below."
+    ).tag(config=True)
+    max_sessions_per_user = Int(0, min=0, help="How many sessions a user may own.").tag(config=True)
+    max_queued_per_user = Int(
+        0, min=0, help="How many messages of a user may wait for their runs to begin, in all sessions together."
+    ).tag(config=True)
+    max_bytes_per_user = Int(
+        0,
+        min=0,
+        help="""How many bytes the sessions of a user may take in the store, with what is attached to messages and what
+        tools displayed. A run that is on is not cut short: what it says counts for the next message.""",
+    ).tag(config=True)
+
     service: Service
 
     @property

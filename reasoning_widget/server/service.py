@@ -19,6 +19,7 @@ from ..session.store import RETENTION, SessionStore
 from .access import Access
 from .hub import Hub
 from .metrics import Metrics
+from .quotas import Quotas
 from .tickets import Tickets
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ class Service:
     def __init__(self, app: ReasoningApp) -> None:
         self.app = app
         self.access = Access(app)
+        self.quotas = Quotas(self)
         self.metrics = Metrics(self)
         self.hub = Hub(self.metrics.count_sent)
         self.sockets: set[ChatSocket] = set()

@@ -15,6 +15,7 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler
 
 from ..depth import shallow
 from ..protocol import (
+    JSON,
     MAX_CHAT_BYTES,
     MAX_CLIENT_FRAME_BYTES,
     Frame,
@@ -44,6 +45,7 @@ _CLOSE_CODES: Final[dict[EndReason, tuple[int, str]]] = {
 }
 _TICKET_ENDED: Final = 4401
 _NOT_LET_IN: Final = 4403
+_TOO_MANY: Final = 4429
 _READING: Final = ("attach", "blob", "ping")
 
 
@@ -147,6 +149,10 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
         if self._session.owned and not self._was_owned and self._session.owner != self.account:
             self.not_let_in()  # somebody else has begun it during the handshake
             return
+        too_many = self.service.quotas.check_connection(self.account)
+        if too_many is not None:  # told so, for a page hears no words of a handshake that is refused
+            self.close(_TOO_MANY, too_many)
+            return
         self._follow(self._epoch, self._after)
 
     def _forget_handshake(self) -> None:
@@ -170,6 +176,8 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
     async def on_message(self, message: str | bytes) -> None:
         """Answer; the next message is only read once the answer has been taken."""
         self._unanswered_pings = 0
+        if self.ws_connection is None or self.ws_connection.is_closing():
+            return  # we have said goodbye, and what is not acknowledged is sent again
         replies = Messages(map(encode, await self._replies(message)))
         if replies:
             self.send(replies)
@@ -200,6 +208,7 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
         kind = raw.get("type") if isinstance(raw, dict) else None
         await self._check_allowed("read" if kind in _READING else "write" if kind == "clear" else "execute")
         if kind == "chat":
+            self._make_room(raw)
             self.service.claim(self._session, self.account)
         if kind not in ("attach", "blob"):
             return self._handled_by_session(kind, raw)
@@ -223,6 +232,15 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
             raise ProtocolError("storage_failed", str(error)) from error
         if not allowed:
             raise ProtocolError("forbidden", "you may watch this session, but not take part in it")
+
+    def _make_room(self, raw: JSON) -> None:
+        """Raises `ProtocolError` where there is no room for a prompt that is not there yet."""
+        if self._session.has_message(raw.get("id")):
+            return  # it is sent again, and only to be acknowledged
+        try:
+            self.service.quotas.check_message(self._session, self.account, len(encode(raw)))
+        except StorageError as error:
+            raise ProtocolError("storage_failed", str(error)) from error
 
     def _handled_by_session(self, kind: object, raw: Any) -> list[Frame]:
         epoch = self._session.epoch

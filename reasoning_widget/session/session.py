@@ -169,6 +169,18 @@ class Session:
             self._record.owner = owner
             self._claimed = True
 
+    def has_message(self, message_id: object) -> bool:
+        """Whether a message of that id was accepted."""
+        return isinstance(message_id, str) and self._message(message_id) is not None
+
+    def waiting_of(self, account: str | None) -> int:
+        """How many messages of a user wait for their runs to begin, or for the run that is on; of all users if None."""
+        waiting = [*self._queue, *self._steering]
+        if account is None:
+            return len(waiting)
+        authors = ((self._message(message_id) or {}).get("author") for message_id in waiting)
+        return sum(1 for author in authors if author and author.get("granted_by", author["id"]) == account)
+
     @property
     def idle(self) -> bool:
         """Whether nobody watches and nothing runs or waits."""
