@@ -7,8 +7,9 @@ golden traces in ``tests/fixtures/traces/``.
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NamedTuple, TypedDict
 
+from .outputs import outputs_of, with_outputs
 from .protocol import JSON, TERMINAL_STEP_STATUSES, Channel, Frame
 
 Outcome = Literal["applied", "ignored", "gap"]
@@ -73,19 +74,37 @@ def receive(state: Transcript, frame: Frame) -> Outcome:
     return "applied"
 
 
-def channel_text(step: JSON, channel: Channel) -> str:
-    """The text of one channel of a step; empty where there is none yet."""
+class Place(NamedTuple):
+    """Which text of a step."""
+
+    channel: Channel
+    entry: int = 0
+    """Of the channel `output`: which of the step's outputs, from 0."""
+
+
+def texts_of(step: JSON) -> dict[Place, str]:
+    """The texts of a step that may grow."""
+    texts = {Place(channel): channel_text(step, channel) for channel in ("content", "arguments")}
+    for entry, bundle in enumerate(outputs_of(step)):
+        if isinstance(bundle.get("text/plain"), str):
+            texts[Place("output", entry)] = bundle["text/plain"]
+    return texts
+
+
+def channel_text(step: JSON, channel: Channel, entry: int = 0) -> str:
+    """One text of a step; empty where there is none yet. See `Place`."""
+    text: object = None
     if channel == "content":
         text = step.get("content")
     elif channel == "arguments":
         text = (step.get("tool") or {}).get("arguments")
-    else:
-        text = (step.get("output") or {}).get("text/plain")
+    elif entry < len(outputs := outputs_of(step)):
+        text = outputs[entry].get("text/plain")
     return text if isinstance(text, str) else ""
 
 
-def set_channel_text(step: JSON, channel: Channel, text: str) -> None:
-    """Give one channel of a step another text.
+def set_channel_text(step: JSON, channel: Channel, text: str, entry: int = 0) -> None:
+    """Give a step another text. The output behind the last begins with it. See `Place`.
 
     The step may be a copy that shares with the log what is nested in it: that is replaced, never changed.
     """
@@ -94,7 +113,10 @@ def set_channel_text(step: JSON, channel: Channel, text: str) -> None:
     elif channel == "arguments":
         step["tool"] = {**(step.get("tool") or {}), "arguments": text}
     else:
-        step["output"] = {**(step.get("output") or {}), "text/plain": text}
+        outputs = outputs_of(step)
+        before = outputs[entry] if entry < len(outputs) else {}
+        step["outputs"] = [*outputs[:entry], {**before, "text/plain": text}, *outputs[entry + 1 :]]
+        step.pop("output", None)
 
 
 def is_open(step: JSON) -> bool:
@@ -133,13 +155,16 @@ def _append(state: Transcript, data: JSON) -> Outcome:
     if data["base"] < step["seq"] or not is_open(step):
         return "ignored"
     channel: Channel = data["channel"]
-    text = channel_text(step, channel)
+    entry = data.get("entry", 0) if channel == "output" else 0
+    if entry > len(step.get("outputs", ())):
+        return "gap"
+    text = channel_text(step, channel, entry)
     known = len(text) - data["offset"]
     if known < 0:
         return "gap"
     if known >= len(data["text"]):
         return "ignored"
-    set_channel_text(step, channel, text + data["text"][known:])
+    set_channel_text(step, channel, text + data["text"][known:], entry)
     return "applied"
 
 
@@ -187,7 +212,7 @@ def _reasoning_step(state: Transcript, data: JSON, seq: int) -> None:
             _place(state, run["steps"], step_id, data.get("index"))
     elif not is_open(known):
         return
-    state["steps"][step_id] = {**data, "seq": seq}
+    state["steps"][step_id] = {**with_outputs(data), "seq": seq}
 
 
 def _place(state: Transcript, step_ids: list[str], step_id: str, index: int | None) -> None:

@@ -1,4 +1,4 @@
-"""Every message on the wire, version 1.
+"""Every message on the wire, version 2.
 
 The types here are the only definition of the protocol: incoming messages are validated against them with `msgspec`,
 the JSON Schema is made from them (`json_schema`), and the TypeScript types in ``js/src/protocol/`` are generated from
@@ -18,7 +18,8 @@ import msgspec
 
 from .depth import MAX_DEPTH, is_deep
 
-PROTOCOL_VERSION: Final = 1
+PROTOCOL_VERSION: Final = 2
+"""Version 1 had one MIME bundle, `output`, in the place of `outputs`. It is still read; see `outputs`."""
 
 MAX_FRAME_BYTES: Final = 512 * 1024
 """No frame is longer, in bytes of UTF-8 JSON: WebSocket clients commonly refuse 1 MiB."""
@@ -47,6 +48,9 @@ IMAGE_TYPES: Final = ("image/png", "image/jpeg", "image/gif", "image/webp")
 MAX_INLINE_MIME_BYTES: Final = 64 * 1024
 """A MIME value longer than this is kept once, by its SHA-256, beside the log."""
 
+MAX_OUTPUTS: Final = 100
+"""How many outputs a step has: of more, those in the middle are left out."""
+
 StepType = Literal["thought", "tool_use", "tool_result", "final_answer", "error"]
 StepStatus = Literal["streaming", "done", "failed", "stopped"]
 RunStatus = Literal["completed", "stopped", "failed", "interrupted", "max_iterations"]
@@ -60,6 +64,9 @@ TERMINAL_STEP_STATUSES: Final[frozenset[str]] = frozenset({"done", "failed", "st
 
 JSON = dict[str, Any]
 """A JSON object, as `json.loads` makes it."""
+
+MimeBundle = dict[str, Any]
+"""One output, in one form or several: values by their MIME type, as Jupyter has them."""
 
 
 # What travels -----------------------------------------------------------------------------------------------------
@@ -94,15 +101,18 @@ class _StepCommon(TypedDict):
     parent_id: NotRequired[str]
     """The step within which a nested agent took this one."""
     tool: NotRequired[ToolCall]
-    output: NotRequired[dict[str, Any]]
-    """A Jupyter MIME bundle: what a tool printed and displayed."""
+    outputs: NotRequired[list[MimeBundle]]
+    """What a tool printed and displayed, in order. What was printed in between is a bundle of `text/plain` alone."""
+    output: NotRequired[MimeBundle]
+    """In version 1: all of it in one bundle. Read as `outputs` of one; never in a transcript."""
     duration: NotRequired[float]
     """Seconds from the step's start to its end."""
     usage: NotRequired[Usage]
     cut: NotRequired[dict[str, int]]
-    """How many code points were left out at the end of a channel that grew too long."""
+    """How many code points were left out of a channel that grew too long."""
     scaled: NotRequired[dict[str, list[int]]]
-    """Of pictures that were made smaller to be saved, by their MIME type: the width and height they had, in pixels."""
+    """Of pictures that were made smaller to be saved, by their places in `outputs`, from 0 (in version 1 by their MIME
+    types): the width and height they had, in pixels."""
 
 
 class Step(_StepCommon):
@@ -449,8 +459,11 @@ class StepDeltaData(TypedDict):
     base: int
     """The `seq` of the step's last logged snapshot."""
     channel: Channel
+    entry: NotRequired[int]
+    """Of the channel `output`: which of the step's outputs has this `text/plain`, from 0, which it is if absent. The
+    one behind the last begins with it."""
     offset: int
-    """Where the text belongs, in Unicode code points from the channel's start."""
+    """Where the text belongs, in Unicode code points from the start of the channel or the entry."""
     text: str
 
 

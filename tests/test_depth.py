@@ -171,8 +171,8 @@ async def test_a_deep_value_of_an_agent_loses_nothing_else(levels, key, process)
     assert run["status"] == "completed"
     _thought, use, result, _other, answer = (session.state["steps"][step_id] for step_id in run["steps"])
     assert (answer["type"], answer["content"], result["content"]) == ("final_answer", "Last.", "ready")
-    assert result["output"]["text/plain"] == "shown"
-    assert TOO_DEEP in encode(result["output"]["application/json"]).decode()
+    assert result["outputs"][0]["text/plain"] == "shown"
+    assert TOO_DEEP in encode(result["outputs"][0]["application/json"]).decode()
     assert TOO_DEEP in use["tool"]["arguments"]
 
 
@@ -288,7 +288,7 @@ async def test_a_value_at_the_limit_survives_a_file():
     file = played({"type": "tool_result", "content": "", "output": {"application/json": value}})
     read = read_session(json.dumps(file))
     (step,) = fold(read.file["events"])["steps"].values()
-    assert step["output"]["application/json"] == value
+    assert step["outputs"][0]["application/json"] == value
     assert read.notes == []
 
 

@@ -238,6 +238,7 @@ export class Store implements Target {
     const delta = dataOf(frame, "step_delta");
     if (delta) {
       dirty.add(`text:${delta.step_id}`);
+      if (delta.channel === "output" && delta.offset === 0) dirty.add(`step:${delta.step_id}`); // one more output
       return;
     }
     const step = dataOf(frame, "reasoning_step");

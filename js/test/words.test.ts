@@ -121,7 +121,7 @@ describe("with translations", () => {
 
   it("a saved transcript says everything in them", async () => {
     provideMarked();
-    const file = { format: "reasoning-widget.session", version: 2, session_id: "s", epoch: "saved" };
+    const file = { format: "reasoning-widget.session", version: 3, session_id: "s", epoch: "saved" };
     const session = readSession({ ...file, events: [...EVENTS, { type: "user_message" }, 7] });
     const element = document.createElement("div");
     document.body.append(element);

@@ -16,7 +16,7 @@ from contextvars import ContextVar
 from typing import Any, NotRequired, TypedDict, cast
 
 from ..parts import Prompt, as_message, in_words
-from ..protocol import STEP_TYPES, Part, Step
+from ..protocol import STEP_TYPES, MimeBundle, Part, Step
 from .carried import carried
 
 DEFAULT_MAX_ITERATIONS = 20
@@ -143,11 +143,11 @@ class RunContext:
                 if absent.
         """
 
-    def capturing(self, on_output: Callable[[dict[str, Any]], None]) -> AbstractContextManager[None]:
+    def capturing(self, on_outputs: Callable[[list[MimeBundle]], None]) -> AbstractContextManager[None]:
         """Within the block, what this thread prints and displays belongs to the run.
 
         Args:
-            on_output: Called with a Jupyter MIME bundle of all there is, each time there is more.
+            on_outputs: Called with all there is, each time it has changed: the `outputs` of a step.
         """
         return contextlib.nullcontext()
 

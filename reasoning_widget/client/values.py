@@ -10,7 +10,8 @@ from typing import Any
 
 from ..depth import loads
 from ..export.log import is_reference
-from ..protocol import JSON, Frame
+from ..outputs import outputs_of
+from ..protocol import Frame
 from .link import Link
 
 
@@ -68,7 +69,8 @@ class Values:
     def complete_step(self, step_id: str) -> None:
         """A step came: put into it what is known, and ask for what is not."""
         step = self._link.state["steps"][step_id]
-        references = {value["blob"] for value in (step.get("output") or {}).values() if is_reference(value)}
+        values = (value for bundle in outputs_of(step) for value in bundle.values())
+        references = {value["blob"] for value in values if is_reference(value)}
         for sha256 in references - self._known.keys():
             self._wanted.setdefault(sha256, set()).add(step_id)
             self._lacking.setdefault(step_id, set()).add(sha256)
@@ -116,9 +118,8 @@ class Values:
 
     def _fill(self, step_id: str) -> None:
         step = self._link.state["steps"][step_id]
-        output: JSON | None = step.get("output")
-        if output:
-            step["output"] = {mime: self._value(value) for mime, value in output.items()}
+        if outputs := outputs_of(step):
+            step["outputs"] = [{mime: self._value(each) for mime, each in bundle.items()} for bundle in outputs]
 
     def _value(self, value: Any) -> Any:
         return self._known.get(value["blob"], value) if is_reference(value) else value

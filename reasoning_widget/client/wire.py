@@ -12,7 +12,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus, WebSocketException
 
 from ..depth import loads
-from ..protocol import JSON, Frame, encode
+from ..protocol import JSON, PROTOCOL_VERSION, Frame, encode
 from .address import Address
 
 SUBPROTOCOL: Final = "reasoning-widget.v1"
@@ -64,7 +64,7 @@ class Wire:
     def dial(self, epoch: str | None, after: int | None) -> None:
         """Begin to connect; `receive`, `lost` or `refused` follow."""
         self.hang_up()
-        query = {"stream": "tokens"}
+        query = {"stream": "tokens", "protocol": str(PROTOCOL_VERSION)}
         if after is not None:
             query["after"] = str(after)
         if epoch is not None:

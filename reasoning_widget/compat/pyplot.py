@@ -27,8 +27,7 @@ from typing import Any, Final
 
 from ..agents.carried import carried
 from ..host import ipython_shell
-
-MimeBundle = dict[str, Any]
+from ..protocol import MimeBundle
 
 _HELPERS: Final = "matplotlib._pylab_helpers"
 _BACKENDS: Final = "matplotlib.backend_bases"

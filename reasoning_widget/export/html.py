@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from html import escape
 from typing import Final
 
-from ..bundles import mime_of
 from ..fold import Transcript
 from ..markdown.html import to_html as markdown
 from ..markdown.tex import is_costly
@@ -15,16 +14,16 @@ from ..protocol import JSON
 from .transcript import (
     LONGEST,
     NO_QUESTION,
+    Piece,
     drawn_text,
     exchanges,
-    output_notes,
+    is_prose,
     request_note,
     run_note,
     sent_notes,
     sent_pictures,
-    step_code,
     step_notes,
-    step_pictures,
+    step_pieces,
     step_title,
 )
 
@@ -121,21 +120,22 @@ def _step(step: JSON) -> str:
 
 
 def _body(step: JSON) -> str:
-    code = step_code(step)
-    if code is None:
+    if is_prose(step):
         return markdown(drawn_text(step["content"]))
-    pictures = dict(step_pictures(step))
-    output = "".join(
-        f'<p><img alt="Output of the tool" src="data:{mime_of(key)};base64,{data}" style="max-width:100%"></p>'
-        for key, data in pictures.items()
-    )
-    output += "".join(_note(note) for note in output_notes(step, pictures))
+    return "".join(map(_piece, step_pieces(step) or [Piece("code", "")]))
+
+
+def _piece(piece: Piece) -> str:
+    if piece.kind == "note":
+        return _note(piece.text)
+    if piece.kind == "picture":
+        source = f"data:{piece.mime};base64,{piece.text}"
+        return f'<p><img alt="Output of the tool" src="{source}" style="max-width:100%"></p>'
     style = "white-space:pre-wrap;overflow-wrap:anywhere;background:none"
-    text = f'<pre style="{style}">{escape(drawn_text(code))}</pre>' if code or not output else ""
-    return text + output
+    return f'<pre style="{style}">{escape(drawn_text(piece.text))}</pre>'
 
 
 def _notes(step: JSON) -> list[str]:
-    text = step_code(step)
-    longer = len(step["content"] if text is None else text) - LONGEST
+    codes = [piece.text for piece in step_pieces(step) if piece.kind == "code"]
+    longer = sum(max(0, len(text) - LONGEST) for text in ([step["content"]] if is_prose(step) else codes))
     return [*([f"{longer:,} more characters are not shown"] if longer > 0 else []), *step_notes(step)]

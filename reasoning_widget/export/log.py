@@ -13,9 +13,10 @@ import contextlib
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, NotRequired, TypedDict
 
-from ..fold import Transcript, channel_text, set_channel_text, step_key
+from ..fold import Place, Transcript, channel_text, set_channel_text, step_key
+from ..outputs import outputs_of
 from ..parts import attachments_of
-from ..protocol import JSON, Channel, Frame
+from ..protocol import JSON, Frame
 from ..session.log import EventLog
 
 SESSION_MIME: Final = "application/vnd.reasoning-widget.session.v1+json"
@@ -23,8 +24,9 @@ SESSION_MIME: Final = "application/vnd.reasoning-widget.session.v1+json"
 
 FORMAT: Final = "reasoning-widget.session"
 
-VERSION: Final = 1
-"""Grows when an older reader would understand a file wrongly; what it only does not know it keeps."""
+VERSION: Final = 2
+"""Grows when an older reader would understand a file wrongly; what it only does not know it keeps. In version 1 steps
+have `output` for `outputs`."""
 
 
 class SessionFile(TypedDict):
@@ -94,8 +96,8 @@ def complete_file(state: Transcript, log: EventLog) -> SessionFile:
 def _references(event: Frame) -> Iterator[str]:
     """What an event refers to that is kept beside the log, by its SHA-256."""
     if event["type"] == "reasoning_step":
-        output = event["data"].get("output") or {}
-        yield from (value["blob"] for value in output.values() if is_reference(value))
+        values = (value for bundle in outputs_of(event["data"]) for value in bundle.values())
+        yield from (value["blob"] for value in values if is_reference(value))
     elif event["type"] == "user_message":
         yield from (attachment["blob"] for attachment in attachments_of(event["data"]))
 
@@ -105,13 +107,14 @@ def is_reference(value: Any) -> bool:
     return isinstance(value, dict) and isinstance(value.get("blob"), str)
 
 
-def cut_text(step: JSON, channel: Channel, longest: int) -> None:
+def cut_text(step: JSON, place: Place, longest: int) -> None:
     """Cut one text of a step to so many code points, and have the step say how many are missing."""
-    text = channel_text(step, channel)
+    channel, entry = place
+    text = channel_text(step, channel, entry)
     missing = len(text) - longest
     if missing <= 0:
         return
-    set_channel_text(step, channel, text[:longest])
+    set_channel_text(step, channel, text[:longest], entry)
     cut = step.get("cut") or {}
     step["cut"] = {**cut, channel: cut.get(channel, 0) + missing}
 

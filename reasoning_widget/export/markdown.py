@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cache
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
-from ..bundles import mime_of
 from ..fold import Transcript
 from ..markdown.dialect import NOTE
 from ..markdown.links import SAFE_LINK
@@ -19,16 +17,17 @@ from ..protocol import JSON
 from .transcript import (
     LONGEST,
     NO_QUESTION,
+    Piece,
     drawn_text,
     exchanges,
-    output_notes,
+    is_prose,
+    picture_note,
     request_note,
     run_note,
     sent_notes,
     sent_pictures,
-    step_code,
     step_notes,
-    step_pictures,
+    step_pieces,
     step_title,
 )
 
@@ -68,17 +67,15 @@ def to_markdown(
         shown = [f"data:{each.mime};base64,{each.encoded}" for each in sent_pictures(message or {}) if pictures]
         parts.append(question_markdown(message, run, shown))
         parts.extend(_quoted(aside["content"]) for aside in asides)
-        parts.extend(step_markdown(step, _addresses(step) if pictures else {}) for step in steps)
+        parts.extend(step_markdown(step, _addresses(step) if pictures else None) for step in steps)
         parts.extend(f"*{one_line(request_note(request))}*" for request in requests)
         if ended := run_note(run):
             parts.append(f"*{ended}*")
     return "\n\n".join(parts) + "\n" if parts else ""
 
 
-def _addresses(step: JSON) -> dict[str, str]:
-    if step_code(step) is None:
-        return {}
-    return {key: f"data:{mime_of(key)};base64,{data}" for key, data in step_pictures(step)}
+def _addresses(step: JSON) -> list[str]:
+    return [f"data:{piece.mime};base64,{piece.text}" for piece in step_pieces(step) if piece.kind == "picture"]
 
 
 def to_plain(state: Transcript, message_id: str | None = None) -> str:
@@ -112,26 +109,31 @@ def question_markdown(message: JSON | None, run: JSON | None, shown: Sequence[st
     return "\n\n".join(parts)
 
 
-def step_markdown(
-    step: JSON, shown: Mapping[str, str] = MappingProxyType({}), ran: tuple[str, str] | None = None
-) -> str:
+def step_markdown(step: JSON, shown: Sequence[str] | None = None, ran: tuple[str, str] | None = None) -> str:
     """One step.
 
     Args:
         step: The step.
-        shown: By their keys in the bundle: where the pictures are that are shown. Of others it is said that there are
-            some.
+        shown: Where its pictures are, in their order; without, they are named.
         ran: The code that the step ran, and its language: shown in the place of the call's arguments.
     """
-    code, language = ran or (step_code(step), "")
+    code, language = ran or (None, "")
     parts = [f"**{one_line(step_title(step))}**"]
-    pictures = [f"![Output of the tool]({address})" for address in shown.values()]
-    notes = [*(output_notes(step, shown) if code is not None else ()), *step_notes(step)]
-    if code is None:
+    notes = step_notes(step)
+    pieces = step_pieces(step) if code is None else [Piece("code", code)]
+    if is_prose(step):
         parts.append(_harmless(drawn_text(step["content"])))
-    elif code or not (pictures or notes):
-        parts.append(_fenced(code[:LONGEST], language))
-    parts += pictures
+    elif not (pieces or notes):
+        parts.append(_fenced(""))
+    addresses = iter(shown or ())
+    for piece in pieces:
+        if piece.kind == "code":
+            parts.append(_fenced(piece.text[:LONGEST], language))
+        elif piece.kind == "picture" and shown is not None:
+            parts.append(f"![Output of the tool]({next(addresses)})")
+        else:
+            note = piece.text if piece.kind == "note" else picture_note(piece)
+            parts.append(f"*{one_line(note)}*")
     parts += [f"*{one_line(note)}*" for note in notes]
     return "\n\n".join(parts)
 

@@ -7,12 +7,11 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ..bundles import mime_of, number_of
 from ..fold import Transcript
 from ..protocol import JSON
 from ..session.text import clean_text
 from .markdown import one_line, question_markdown, step_markdown
-from .transcript import exchanges, request_note, run_note, sent_pictures, step_code, step_pictures
+from .transcript import Piece, exchanges, request_note, run_note, sent_pictures, step_pieces
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -80,11 +79,11 @@ def to_notebook(state: Transcript) -> NotebookNode:
             if code is not None and code.language == "python":
                 add("code", code.text, **origin)
                 continue
-            pictures = dict(step_pictures(step)) if step_code(step) is not None else {}
-            shown = {key: f"attachment:{_name(key)}" for key in pictures}
+            pictures = {} if code else _pictures(step)
+            shown = [f"attachment:{name}" for name in pictures]
             add("markdown", step_markdown(step, shown, code), **origin)
             if pictures:
-                cells[-1].attachments = {_name(key): {mime_of(key): encoded} for key, encoded in pictures.items()}
+                cells[-1].attachments = {name: {each.mime: each.text} for name, each in pictures.items()}
         for request in requests:
             add("markdown", f"*{one_line(request_note(request))}*", request_id=request["request_id"])
         if run is not None and (ended := run_note(run)):
@@ -95,10 +94,14 @@ def to_notebook(state: Transcript) -> NotebookNode:
     return made
 
 
-def _name(key: str) -> str:
-    number = number_of(key)
-    ending = mime_of(key).removeprefix("image/").removesuffix("+xml")
-    return f"output-{number}.{ending}" if number > 1 else f"output.{ending}"
+def _pictures(step: JSON) -> dict[str, Piece]:
+    """The pictures of a step, by the names that they have as attachments."""
+    named: dict[str, Piece] = {}
+    for piece in step_pieces(step):
+        if piece.kind == "picture":
+            ending = piece.mime.removeprefix("image/").removesuffix("+xml")
+            named[f"output-{len(named) + 1}.{ending}" if named else f"output.{ending}"] = piece
+    return named
 
 
 class Code(NamedTuple):

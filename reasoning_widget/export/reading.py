@@ -8,7 +8,8 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from ..depth import AROUND, MAX_DEPTH, is_deep, shallow
-from ..fold import channel_text
+from ..fold import texts_of
+from ..outputs import with_outputs
 from ..protocol import (
     JSON,
     LOGGED_PART_TYPES,
@@ -21,7 +22,6 @@ from ..protocol import (
     check_session_id,
     part_kind,
 )
-from ..session.steps import CHANNELS
 from ..session.text import clean_json
 from .log import FORMAT, VERSION, SessionFile, cut_text, session_file
 
@@ -135,7 +135,7 @@ def _event(value: Any, runs: set[str]) -> tuple[str, JSON, bool] | None:
     if kind == "user_message" and "parts" in data:
         data = _with_parts(data)
     if kind == "reasoning_step":
-        data = {**data, **{name: value for name, value in _DEFAULTS.items() if name not in data}}
+        data = with_outputs({**data, **{name: value for name, value in _DEFAULTS.items() if name not in data}})
     try:
         if kind in SERVER_MESSAGES:
             known = data.get("type") in STEP_TYPES or kind != "reasoning_step"
@@ -162,11 +162,10 @@ def _shortened(kind: str, data: JSON) -> JSON:
         return data
     if kind != "reasoning_step":
         return data
-    for channel in CHANNELS:
-        text = channel_text(data, channel)
+    for place, text in texts_of(data).items():
         if len(text) > _LONGEST and len(msgspec.json.encode(text)) > MAX_MESSAGE_BYTES:
             data = {**data}
-            cut_text(data, channel, _LONGEST)
+            cut_text(data, place, _LONGEST)
     return data
 
 

@@ -11,10 +11,9 @@ import msgspec
 from traitlets import Int
 from traitlets.config import Config, Configurable
 
-from ..bundles import PICTURES, mime_of
-from ..fold import Transcript, channel_text, new_transcript, receive
-from ..protocol import JSON, PLAIN_STEP_TYPES, Channel, Frame
-from ..session.steps import CHANNELS
+from ..fold import Place, Transcript, new_transcript, receive, texts_of
+from ..outputs import PICTURES, PLAIN, outputs_of, with_outputs
+from ..protocol import JSON, PLAIN_STEP_TYPES, Frame, MimeBundle
 from .log import SessionFile, cut_text, is_reference, newest_events, session_file
 from .mask import mask, mask_json
 from .pictures import Picture, smaller
@@ -24,6 +23,9 @@ _LIMITS: Final = ("max_text", "max_value", "max_picture", "max_texts", "max_valu
 _NO_LIMIT: Final = 2**31
 _SHARE_OF_TALK: Final = 16
 """How many times longer a question or an answer may be than other texts, where all together are too long."""
+
+_Which = int | tuple[int, str]
+"""A value of an event: of a message the place of its part; of a step that of its output, and the MIME type."""
 
 
 class SavedTranscript(Configurable):
@@ -122,20 +124,44 @@ class Saver:
         return smaller(encoded, mime, self._limits.max_picture, longest)
 
     def _step(self, step: JSON) -> JSON:
-        output = step.get("output")
+        outputs = outputs_of(step)
         unfinished = step.get("status") != "done" or "cut" in step
-        kept: JSON = mask_json({n: value for n, value in step.items() if n != "output"}, unfinished=unfinished)
-        if output is not None:
-            kept["output"] = {}
-            for mime, value in output.items():
-                if mime == "text/plain" and isinstance(value, str):
-                    kept["output"][mime] = mask(value, unfinished=unfinished)
-                else:
-                    self._keep_value(kept, mime, value)
+        rest = {name: value for name, value in with_outputs(step).items() if name != "outputs"}
+        kept: JSON = mask_json(rest, unfinished=unfinished)
+        if outputs:
+            kept["outputs"] = [self._output(kept, *each, unfinished=unfinished) for each in enumerate(outputs)]
         if step["type"] in ("tool_use", "tool_result"):
-            for channel in CHANNELS:
-                cut_text(kept, channel, self._limits.max_text)
+            self._cut_texts(kept)
         return kept
+
+    def _cut_texts(self, step: JSON) -> None:
+        """Cut what a tool was given, printed and returned; what it printed counts as one text."""
+        left = self._limits.max_text
+        for place, text in texts_of(step).items():
+            cut_text(step, place, left if place.channel == "output" else self._limits.max_text)
+            left -= min(len(text), left) if place.channel == "output" else 0
+
+    def _output(self, step: JSON, entry: int, bundle: MimeBundle, *, unfinished: bool) -> MimeBundle:
+        """What is kept of an output; of a picture that is made smaller the step says how large it was."""
+        kept: MimeBundle = {}
+        for mime, value in bundle.items():
+            if mime == PLAIN and isinstance(value, str):
+                kept[mime] = mask(value, unfinished=unfinished)
+            elif mime in PICTURES and isinstance(found := self._find(value), str):
+                picture = self._smaller(found, mime)
+                if picture is None:
+                    kept[mime] = value if is_reference(value) else _reference_to(value)
+                    continue
+                kept[picture.mime] = picture.encoded
+                if picture.was is not None:
+                    step["scaled"] = {**(step.get("scaled") or {}), str(entry): list(picture.was)}
+            else:
+                kept[mime] = value if is_reference(value) else self._value(value)
+        return kept
+
+    def _value(self, value: Any) -> Any:
+        masked = mask_json(value)
+        return masked if len(msgspec.json.encode(masked)) <= self._limits.max_value else _reference_to(masked)
 
     def _fitting(self, events: list[Frame]) -> Iterator[Frame]:
         """The events, of which all texts together are not too long, nor are all values."""
@@ -143,11 +169,11 @@ class Saver:
         left_out = self._left_out(events)
         for event in events:
             data = {**event["data"]}
-            for channel, text, share in _texts(event):
+            for place, text, share in _texts(event):
                 if len(text) <= limit * share:
                     continue
                 if event["type"] == "reasoning_step":
-                    cut_text(data, channel, limit * share)
+                    cut_text(data, place, limit * share)
                 else:
                     data["content"] = _cut(text, limit * share)
                     if "parts" in data:
@@ -157,9 +183,12 @@ class Saver:
                     image = {name: each for name, each in data["parts"][which]["image"].items() if name != CONTENT}
                     data["parts"] = [*data["parts"][:which], {"image": image}, *data["parts"][which + 1 :]]
                     continue
-                data["output"] = {**data["output"], which: _reference_to(data["output"][which])}
-                if "scaled" in data:
-                    data["scaled"] = {other: was for other, was in data["scaled"].items() if other != which}
+                entry, mime = which
+                bundle = data["outputs"][entry]
+                bundle = {**bundle, mime: _reference_to(bundle[mime])}
+                data["outputs"] = [*data["outputs"][:entry], bundle, *data["outputs"][entry + 1 :]]
+                if mime in PICTURES and "scaled" in data:
+                    data["scaled"] = {other: was for other, was in data["scaled"].items() if other != str(entry)}
             yield event if data == event["data"] else {**event, "data": data}
 
     def _limit_of_a_text(self, events: list[Frame]) -> int:
@@ -173,13 +202,10 @@ class Saver:
             limit //= 2
         return limit
 
-    def _left_out(self, events: list[Frame]) -> dict[int, list[str | int]]:
-        """By the `seq` of their events, the values for which there is no room behind the newer ones.
-
-        Of a step they are named by their types, of a message by the places of their parts.
-        """
+    def _left_out(self, events: list[Frame]) -> dict[int, list[_Which]]:
+        """By the `seq` of their events, the values for which there is no room behind the newer ones."""
         left = self._limits.max_values
-        found: dict[int, list[str | int]] = {}
+        found: dict[int, list[_Which]] = {}
         for event in reversed(events):
             for which, value in _values(event):
                 size = len(value) if isinstance(value, str) else len(msgspec.json.encode(value))
@@ -188,26 +214,6 @@ class Saver:
                 else:
                     found.setdefault(event["seq"], []).append(which)
         return found
-
-    def _keep_value(self, step: JSON, mime: str, value: Any) -> None:
-        """Put what is kept of a MIME value into the step's output."""
-        output: JSON = step["output"]
-        reference = value if is_reference(value) else None
-        if mime_of(mime) in PICTURES:
-            found = self._find(value)
-            kept = self._smaller(found, mime_of(mime)) if isinstance(found, str) else None
-            if kept is not None:
-                key = mime.replace(mime_of(mime), kept.mime)
-                output[key] = kept.encoded
-                if kept.was is not None:
-                    step["scaled"] = {**(step.get("scaled") or {}), key: list(kept.was)}
-                return
-        elif reference is None:
-            value = mask_json(value)
-            if len(msgspec.json.encode(value)) <= self._limits.max_value:
-                output[mime] = value
-                return
-        output[mime] = reference or _reference_to(value)
 
     def _find(self, value: Any) -> Any:
         if not is_reference(value):
@@ -218,22 +224,23 @@ class Saver:
             return None
 
 
-def _texts(event: Frame) -> Iterator[tuple[Channel, str, int]]:
+def _texts(event: Frame) -> Iterator[tuple[Place, str, int]]:
     """The texts of an event, and how many times longer than others each may be."""
     data = event["data"]
     if event["type"] == "user_message":
-        yield "content", data["content"], _SHARE_OF_TALK
+        yield Place("content"), data["content"], _SHARE_OF_TALK
     elif event["type"] == "reasoning_step":
         share = _SHARE_OF_TALK if data["type"] in PLAIN_STEP_TYPES else 1
-        for channel in CHANNELS:
-            yield channel, channel_text(data, channel), share
+        for place, text in texts_of(data).items():
+            yield place, text, share
 
 
-def _values(event: Frame) -> Iterator[tuple[str | int, Any]]:
-    """The pictures, tables and the like in an event; see `Saver._left_out`."""
-    for mime, value in (event["data"].get("output") or {}).items():
-        if mime != "text/plain" and not is_reference(value):
-            yield mime, value
+def _values(event: Frame) -> Iterator[tuple[_Which, Any]]:
+    """The pictures, tables and the like in an event."""
+    for entry, bundle in enumerate(event["data"].get("outputs") or ()):
+        for mime, value in bundle.items():
+            if not (mime == PLAIN and isinstance(value, str)) and not is_reference(value):
+                yield (entry, mime), value
     for place, part in enumerate(event["data"].get("parts") or ()):
         if CONTENT in part.get("image", ()):
             yield place, part["image"][CONTENT]

@@ -5,14 +5,14 @@ from __future__ import annotations
 import base64
 import json
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Iterator
 from html.parser import HTMLParser
-from typing import Final, NamedTuple, cast
+from typing import Final, Literal, NamedTuple, cast
 
-from ..bundles import PICTURES, SVG, mime_of, number_of
 from ..fold import Transcript, find_run
+from ..outputs import PICTURES, PLAIN, SVG, outputs_of, stands_for_others
 from ..parts import attachments_of, part_in_words
-from ..protocol import JSON, PLAIN_STEP_TYPES, LoggedPart
+from ..protocol import JSON, PLAIN_STEP_TYPES, LoggedPart, MimeBundle
 
 TITLES = {
     "thought": "Thought",
@@ -32,7 +32,6 @@ CONTENT: Final = "content"
 
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/]+={0,2}")
-_TEXTS: Final = ("text/plain", "text/markdown", "text/latex", "text/html")
 _NAMES: Final = {
     "vegalite": "a Vega-Lite chart",
     "vega": "a Vega chart",
@@ -45,6 +44,9 @@ _NAMES: Final = {
     "application/javascript": "",
 }
 """What outputs are called, by a part of their MIME type; those without a name are never shown."""
+
+_TEXTS: Final = ("text/markdown", "text/latex", "text/html", "application/json")
+"""Forms that nobody misses where another one is shown."""
 
 _SILENT: Final = ("script", "style", "template", "title")
 _NEW_LINE: Final = ("br", "p", "div", "tr", "li", "pre", "h1", "h2", "h3", "h4", "table")
@@ -141,38 +143,73 @@ def _duration(seconds: float) -> str:
     return f"{round(seconds * 1000)} ms" if seconds < 0.095 else f"{seconds:.1f} s"
 
 
-def step_code(step: JSON) -> str | None:
-    """What of a step is data rather than prose: a call's arguments, a tool's result. None for prose."""
-    if step["type"] == "tool_use":
-        arguments = str((step.get("tool") or {}).get("arguments", ""))
-        try:
-            return json.dumps(json.loads(arguments), ensure_ascii=False, indent=2)
-        except (ValueError, RecursionError):
-            return arguments
-    if step["type"] == "tool_result":
-        return "\n".join(text for text in (_printed(step.get("output") or {}), step["content"]) if text).strip()
-    return None
+class Piece(NamedTuple):
+    """A part of what a tool was given, showed or returned."""
+
+    kind: Literal["code", "picture", "note"]
+    text: str
+    """Of a picture: base64."""
+    mime: str = ""
+    """The type of a picture."""
 
 
-def step_pictures(step: JSON) -> Iterator[tuple[str, str]]:
-    """The pictures that a tool displayed, in order: their keys in the bundle and their base64.
+def is_prose(step: JSON) -> bool:
+    """Whether a step is a text to read, rather than what a tool was given, showed or returned."""
+    return step["type"] not in ("tool_use", "tool_result")
 
-    Nothing else is ever passed on. A drawing (SVG) is safe as a picture: within one, no browser runs scripts or fetches
-    anything.
+
+def step_pieces(step: JSON) -> list[Piece]:
+    """What a tool was given; or what it showed, in order, and what it returned. Nothing for prose.
+
+    Of pictures nothing else is ever passed on. A drawing (SVG) is safe as a picture: within one, no browser runs
+    scripts or fetches anything.
     """
-    output = step.get("output") or {}
-    order = (*PICTURES, SVG)
-    for key in sorted((key for key in output if mime_of(key) in order), key=_place):
-        value = _text(output[key])
-        if mime_of(key) == SVG:
-            if "<svg" in value:
-                yield key, base64.b64encode(value.encode()).decode()
-        elif (text := "".join(value.split())) and _BASE64.fullmatch(text):
-            yield key, text
+    if step["type"] == "tool_use":
+        return [Piece("code", _arguments(step))]
+    if step["type"] != "tool_result":
+        return []
+    pieces = [piece for bundle in outputs_of(step) for piece in _pieces_of(bundle)]
+    return [*pieces, Piece("code", step["content"].strip())] if step["content"].strip() else pieces
 
 
-def _place(key: str) -> tuple[int, int]:
-    return number_of(key), (*PICTURES, SVG).index(mime_of(key))
+def _arguments(step: JSON) -> str:
+    arguments = str((step.get("tool") or {}).get("arguments", ""))
+    try:
+        return json.dumps(json.loads(arguments), ensure_ascii=False, indent=2)
+    except (ValueError, RecursionError):
+        return arguments
+
+
+def _pieces_of(bundle: MimeBundle) -> Iterator[Piece]:
+    """What is shown of an output: its text, its picture, or else what it is."""
+    printed = _printed(bundle).strip("\n")
+    picture = _picture_of(bundle)
+    if printed:
+        yield Piece("code", printed)
+    if picture is not None:
+        yield picture
+    shown = {PLAIN, *(_TEXTS if printed or picture else ()), *((*PICTURES, SVG) if picture else ())}
+    hidden = {_output_name(mime) for mime, value in bundle.items() if mime not in shown and not _is_left_out(value)}
+    if names := ", ".join(sorted(hidden - {""})):
+        yield Piece("note", _not_shown(names))
+
+
+def _picture_of(bundle: MimeBundle) -> Piece | None:
+    for mime in PICTURES:
+        text = "".join(_text(bundle.get(mime)).split())
+        if text and _BASE64.fullmatch(text):
+            return Piece("picture", text, mime)
+    drawing = _text(bundle.get(SVG))
+    return Piece("picture", base64.b64encode(drawing.encode()).decode(), SVG) if "<svg" in drawing else None
+
+
+def picture_note(piece: Piece) -> str:
+    """That there is a picture, for an export without pictures."""
+    return _not_shown(_output_name(piece.mime))
+
+
+def _not_shown(name: str) -> str:
+    return f"({name}: open the chat to see it)"
 
 
 class SentPicture(NamedTuple):
@@ -205,22 +242,7 @@ def sent_notes(message: JSON, *, pictures: bool = True) -> list[str]:
     return [part_in_words(part) for part in attached if not ("image" in part and part["image"]["name"] in shown)]
 
 
-def output_notes(step: JSON, shown: Container[str] = ()) -> list[str]:
-    """What a tool displayed that an export does not show, in words.
-
-    Args:
-        step: The step.
-        shown: The keys in the bundle of what it does.
-    """
-    output = step.get("output") or {}
-    if _printed(output):
-        shown = {*_TEXTS, "application/json"} | {mime for mime in output if mime in shown}
-    hidden = {_output_name(mime) for mime, value in output.items() if mime not in shown and not _is_left_out(value)}
-    return [f"({name}: open the chat to see it)" for name in sorted(hidden - {""})]
-
-
 def _output_name(mime: str) -> str:
-    mime = mime_of(mime)
     if mime in PICTURES or mime == SVG:
         return f"a picture, {mime.removeprefix('image/').removesuffix('+xml').upper()}"
     return next((name for part, name in _NAMES.items() if part in mime), mime)
@@ -242,24 +264,27 @@ def step_notes(step: JSON) -> list[str]:
     left_out = sum(count for count in cut.values() if isinstance(count, int)) if isinstance(cut, dict) else 0
     notes = [f"{left_out:,} more characters were cut"] if left_out else []
     scaled = step.get("scaled")
-    for mime, size in (scaled if isinstance(scaled, dict) else {}).items():
-        if isinstance(size, list) and len(size) == 2:
-            kind = mime_of(mime).removeprefix("image/")
-            notes.append(f"The {kind} picture was made smaller; it was {size[0]} by {size[1]} pixels")
-    for mime, value in (step.get("output") or {}).items():
-        if value and _is_left_out(value):
-            notes.append(f"{value['size']:,} bytes of {mime_of(mime)} are not included")
+    notes.extend(
+        f"A picture was made smaller; it was {size[0]} by {size[1]} pixels"
+        for size in (scaled if isinstance(scaled, dict) else {}).values()
+        if isinstance(size, list) and len(size) == 2
+    )
+    for bundle in outputs_of(step):
+        for mime, value in bundle.items():
+            if value and _is_left_out(value):
+                notes.append(f"{value['size']:,} bytes of {mime} are not included")
     return notes
 
 
-def _printed(output: JSON) -> str:
+def _printed(bundle: MimeBundle) -> str:
     """What a tool printed or displayed, as text."""
-    for mime in _TEXTS[:3]:
-        if isinstance(output.get(mime), str):
-            return str(output[mime])
-    html = output.get("text/html")
-    words = _Words(html).text() if isinstance(html, str) else ""
-    data = output.get("application/json")
+    for mime in (PLAIN, "text/markdown", "text/latex"):
+        text = _text(bundle.get(mime))
+        if text and not (mime == PLAIN and stands_for_others(bundle)):
+            return text
+    html = _text(bundle.get("text/html"))
+    words = _Words(html).text() if html else ""
+    data = bundle.get("application/json")
     if words or data is None or _is_left_out(data):
         return words
     return json.dumps(data, ensure_ascii=False, indent=2)

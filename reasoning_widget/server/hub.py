@@ -16,7 +16,8 @@ from websockets.frames import Frame as WebSocketFrame
 from websockets.frames import Opcode
 
 from ..fold import is_open
-from ..protocol import Frame, ProtocolError, encode
+from ..outputs import in_version_1
+from ..protocol import PROTOCOL_VERSION, Frame, ProtocolError, encode
 from ..session.log import StorageError
 from ..session.session import EndReason, Session
 from ..session.watcher import Watcher
@@ -54,12 +55,14 @@ class Feed:
     Args:
         session: What they see.
         growing: Whether they see steps grow; else each step once, closed.
+        protocol: The version of the protocol that they know.
         on_sent: Called with the number of messages that were sent, and their bytes.
     """
 
-    def __init__(self, session: Session, *, growing: bool, on_sent: Callable[[int, int], None]) -> None:
+    def __init__(self, session: Session, *, growing: bool, protocol: int, on_sent: Callable[[int, int], None]) -> None:
         self._session = session
         self._growing = growing
+        self._protocol = protocol
         self._on_sent = on_sent
         self._turn: asyncio.Handle | None = None
         self._live = Watcher(session, session.epoch, None, self._wake)
@@ -143,7 +146,7 @@ class Feed:
         self._catching_up[peer] = asyncio.get_running_loop().create_task(catch_up())
 
     def _messages(self, watcher: Watcher) -> Messages:
-        return Messages(encode(frame) for frame in watcher.take()["frames"] if self._is_for_us(frame))
+        return Messages(encode(self._known(frame)) for frame in watcher.take()["frames"] if self._is_for_us(frame))
 
     def _is_for_us(self, frame: Frame) -> bool:
         if frame["type"] == "reasoning_step":
@@ -151,8 +154,18 @@ class Feed:
             return (self._growing or not is_open(step)) and self._session.is_shown(step, growing=self._growing)
         if frame["type"] == "step_delta":
             step = self._session.state["steps"][frame["data"]["step_id"]]
-            return self._growing and self._session.is_shown(step, growing=True)
+            # Version 1 knows no output by which several grow: the step, once it is whole, has all of it.
+            is_known = self._protocol > 1 or frame["data"]["channel"] != "output" or len(step["outputs"]) == 1
+            return self._growing and is_known and self._session.is_shown(step, growing=True)
         return True
+
+    def _known(self, frame: Frame) -> Frame:
+        """The frame as it is in the version that they know."""
+        if self._protocol > 1:
+            return frame
+        if frame["type"] == "session":
+            return {**frame, "data": {**frame["data"], "protocol": 1}}
+        return {**frame, "data": in_version_1(frame["data"])} if "outputs" in frame["data"] else frame
 
     def _count(self, messages: Messages, peers: int) -> None:
         if messages and peers:
@@ -174,23 +187,34 @@ class Hub:
 
     def __init__(self, on_sent: Callable[[int, int], None] = lambda _messages, _bytes: None) -> None:
         self._on_sent = on_sent
-        self._feeds: dict[tuple[Session, bool], Feed] = {}
+        self._feeds: dict[tuple[Session, bool, int], Feed] = {}
 
-    def follow(self, peer: Peer, session: Session, *, growing: bool, epoch: str | None, after: int | None) -> None:
+    def follow(
+        self,
+        peer: Peer,
+        session: Session,
+        *,
+        growing: bool,
+        protocol: int = PROTOCOL_VERSION,
+        epoch: str | None,
+        after: int | None,
+    ) -> None:
         """Let `peer` see `session`, from now on or anew; see `Feed`."""
-        key = (session, growing)
+        key = (session, growing, protocol)
         feed = self._feeds.get(key)
         if feed is None:
-            feed = self._feeds[key] = Feed(session, growing=growing, on_sent=self._on_sent)
+            feed = Feed(session, growing=growing, protocol=protocol, on_sent=self._on_sent)
+            self._feeds[key] = feed
         feed.add(peer, epoch, after)
 
-    def leave(self, peer: Peer, session: Session, *, growing: bool) -> None:
+    def leave(self, peer: Peer, session: Session, *, growing: bool, protocol: int = PROTOCOL_VERSION) -> None:
         """Let `peer` see no more of `session`."""
-        feed = self._feeds.get((session, growing))
+        key = (session, growing, protocol)
+        feed = self._feeds.get(key)
         if feed is not None:
             feed.remove(peer)
             if feed.empty:
-                del self._feeds[session, growing]
+                del self._feeds[key]
                 feed.close()
 
     def close(self) -> None:

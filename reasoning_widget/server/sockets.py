@@ -18,6 +18,7 @@ from ..protocol import (
     JSON,
     MAX_CHAT_BYTES,
     MAX_CLIENT_FRAME_BYTES,
+    PROTOCOL_VERSION,
     Frame,
     ProtocolError,
     check_session_id,
@@ -56,6 +57,7 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
     _after: int | None
     _epoch: str | None
     _growing = False
+    _protocol = 1
     _messages: Budget
     _expiry: asyncio.TimerHandle | None = None
     _unanswered_pings = 0
@@ -82,6 +84,7 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
         self._after = self._integer("after")
         self._epoch = self.get_query_argument("epoch", None)
         self._growing = self.get_query_argument("stream", "") == "tokens"
+        self._protocol = min(self._integer("protocol") or 1, PROTOCOL_VERSION)
         try:
             self._session = self.service.manager.open(session_id)
         except StorageError as error:
@@ -94,7 +97,7 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
         if text is None:
             return None
         if not (text.isascii() and text.isdigit() and len(text) < 16):
-            raise web.HTTPError(400, f"`{name}` must be a number of an event, or absent")
+            raise web.HTTPError(400, f"`{name}` must be a number, or absent")
         return int(text)
 
     def check_origin(self, origin: str | None = None) -> bool:
@@ -162,14 +165,16 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
             self.clear_header(name)
 
     def _follow(self, epoch: str | None, after: int | None) -> None:
-        self.service.hub.follow(self, self._session, growing=self._growing, epoch=epoch, after=after)
+        self.service.hub.follow(
+            self, self._session, growing=self._growing, protocol=self._protocol, epoch=epoch, after=after
+        )
 
     def on_close(self) -> None:
         """The connection is gone."""
         if self._expiry is not None:
             self._expiry.cancel()
         self.service.sockets.discard(self)
-        self.service.hub.leave(self, self._session, growing=self._growing)
+        self.service.hub.leave(self, self._session, growing=self._growing, protocol=self._protocol)
 
     # What the client sends
 

@@ -10,42 +10,53 @@ from contextvars import ContextVar
 from typing import Any, TextIO, cast
 
 from ..agents.carried import carried
-from ..bundles import put_together
 from ..compat.pyplot import OpenFigures, own_figures
 from ..host import ipython_shell
+from ..outputs import PLAIN, is_printed
+from ..protocol import MimeBundle
 
 MAX_CAPTURED = 100_000
 """Code points of printed text that are kept of one tool call."""
 
 
 class _Capture:
-    def __init__(self, on_output: Callable[[dict[str, Any]], None]) -> None:
-        self._on_output = on_output
+    """What a tool call shows, in order. Each list that is handed on is a new one, and its bundles never change."""
+
+    def __init__(self, on_outputs: Callable[[list[MimeBundle]], None]) -> None:
+        self._on_outputs = on_outputs
         self._lock = threading.Lock()
-        self._text = ""
-        self._bundle: dict[str, Any] = {}
+        self._outputs: list[MimeBundle] = []
+        self._printed = 0
         self.figures: OpenFigures | None = None
 
     def write(self, text: str) -> None:
+        """Something was printed."""
         with self._lock:
-            if len(self._text) < MAX_CAPTURED:
-                self._text += text
-                if len(self._text) >= MAX_CAPTURED:
-                    self._text = f"{self._text[:MAX_CAPTURED]}\n… what follows was not kept"
-            bundle = {**self._bundle, "text/plain": self._text}
-        self._on_output(bundle)
+            if self._printed >= MAX_CAPTURED:
+                return
+            self._printed += len(text)
+            if self._printed >= MAX_CAPTURED:
+                text = f"{text[: len(text) - (self._printed - MAX_CAPTURED)]}\n… what follows was not kept"
+            last = self._outputs[-1] if self._outputs else {}
+            if is_printed(last):
+                self._outputs[-1] = {PLAIN: last[PLAIN] + text}
+            else:
+                self._outputs.append({PLAIN: text})
+            outputs = list(self._outputs)
+        self._on_outputs(outputs)
 
-    def display(self, bundle: dict[str, Any]) -> None:
+    def display(self, bundle: MimeBundle) -> None:
+        """Something was displayed."""
         if self.figures is not None:
             self.figures.saw(bundle)
-        rich = {mime: value for mime, value in bundle.items() if mime != "text/plain"}
+        rich = {mime: value for mime, value in bundle.items() if mime != PLAIN}
         if not rich:
-            self.write(f"{bundle.get('text/plain', '')}\n")
+            self.write(f"{bundle.get(PLAIN, '')}\n")
             return
         with self._lock:
-            self._bundle = put_together(self._bundle, rich)
-            whole = {**self._bundle, "text/plain": self._text} if self._text else dict(self._bundle)
-        self._on_output(whole)
+            self._outputs.append(rich)
+            outputs = list(self._outputs)
+        self._on_outputs(outputs)
 
 
 _capture: ContextVar[_Capture | None] = ContextVar("reasoning_widget_capture", default=None)
@@ -106,13 +117,13 @@ _streams = _Streams()
 
 
 @contextlib.contextmanager
-def captured_output(on_output: Callable[[dict[str, Any]], None]) -> Iterator[None]:
-    """Within the block, what is printed, displayed and drawn here, and in threads that it starts, goes to `on_output`.
+def captured_output(on_outputs: Callable[[list[MimeBundle]], None]) -> Iterator[None]:
+    """Within the block, what is printed, displayed and drawn here, and in threads that it starts, goes to `on_outputs`.
 
     Args:
-        on_output: Called with a MIME bundle of all there is, each time there is more.
+        on_outputs: Called with all there is, in order, each time it has changed.
     """
-    capture = _Capture(on_output)
+    capture = _Capture(on_outputs)
     token = _capture.set(capture)
     try:
         with (

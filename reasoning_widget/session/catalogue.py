@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..fold import channel_text, is_open
+from ..fold import is_open, texts_of
 from ..parts import attachments_of
 from ..protocol import Frame
 
@@ -41,7 +41,7 @@ def passages_of(event: Frame) -> list[str]:
     elif event["type"] == "user_message":
         texts = [data["content"], *(attachment["name"] for attachment in attachments_of(data))]
     elif event["type"] == "reasoning_step" and not is_open(data):
-        texts = [channel_text(data, "content"), channel_text(data, "arguments"), channel_text(data, "output")]
+        texts = list(texts_of(data).values())
     else:
         texts = []
     return [text for text in texts if text.strip()]

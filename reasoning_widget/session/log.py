@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from ..protocol import Channel, Frame
+from ..fold import Place
+from ..protocol import Frame
 
 
 class StorageError(RuntimeError):
@@ -29,8 +30,8 @@ class LogPosition(NamedTuple):
     last_seq: int
 
 
-OpenText = dict[tuple[str, Channel], tuple[int, int, str]]
-"""By step id and channel: the `base` of the text, its offset in code points, and the text behind it."""
+OpenText = dict[tuple[str, Place], tuple[int, int, str]]
+"""By step id and place: the `base` of the text, its offset in code points, and the text behind it."""
 
 
 class EventLog(ABC):

@@ -13,9 +13,10 @@ from typing import Final, cast
 import msgspec
 
 from ..depth import AROUND, MAX_DEPTH
-from ..fold import channel_text, set_channel_text
-from ..protocol import JSON, Channel, Step
-from .steps import CHANNELS
+from ..fold import Place, channel_text, set_channel_text, texts_of
+from ..outputs import outputs_of, with_outputs
+from ..protocol import JSON, Step
+from .steps import only_more_text
 from .text import clean_json
 
 _LENGTH: Final = struct.Struct("!I")
@@ -91,20 +92,22 @@ class StepSender:
 
     def message(self, step: Step) -> JSON:
         """What the other side must be told to know `step`."""
-        whole: JSON = clean_json(step, MAX_DEPTH + AROUND)
+        whole: JSON = with_outputs(clean_json(step, MAX_DEPTH + AROUND))
         step_id = whole.get("id")
         if step_id is None:
             return {"whole": whole}
         known, self._sent[step_id] = self._sent.get(step_id), whole
         if known is None or _without_text(known) != _without_text(whole):
             return {"whole": whole}
-        grown: JSON = {}
-        for channel in CHANNELS:
-            before, now = channel_text(known, channel), channel_text(whole, channel)
-            if not now.startswith(before):
+        if not only_more_text(outputs_of(known), outputs_of(whole)):
+            return {"whole": whole}
+        grown: list[tuple[Place, str]] = []
+        before = texts_of(known)
+        for place, text in texts_of(whole).items():
+            if not text.startswith(before.get(place, "")):
                 return {"whole": whole}
-            if len(now) > len(before):
-                grown[channel] = now[len(before) :]
+            if len(text) > len(before.get(place, "")):
+                grown.append((place, text[len(before.get(place, "")) :]))
         return {"id": step_id, "grown": grown}
 
 
@@ -123,17 +126,15 @@ class StepReceiver:
 
 
 def _without_text(step: JSON) -> JSON:
-    """All of a step but what may grow."""
-    rest = {**step, "content": None}
+    """All of a step but its texts that may grow, and its outputs."""
+    rest = {**step, "content": None, "outputs": None}
     if isinstance(step.get("tool"), dict):
         rest["tool"] = {**step["tool"], "arguments": isinstance(step["tool"].get("arguments"), str)}
-    if isinstance(step.get("output"), dict):
-        rest["output"] = {**step["output"], "text/plain": isinstance(step["output"].get("text/plain"), str)}
     return rest
 
 
-def _grown(step: JSON, grown: dict[Channel, str]) -> JSON:
+def _grown(step: JSON, grown: list[tuple[Place, str]]) -> JSON:
     step = dict(step)
-    for channel, text in grown.items():
-        set_channel_text(step, channel, channel_text(step, channel) + text)
+    for (channel, entry), text in grown:
+        set_channel_text(step, channel, channel_text(step, channel, entry) + text, entry)
     return step

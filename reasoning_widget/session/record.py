@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from ..fold import Transcript, channel_text, find_run, is_open, new_transcript, receive
-from ..protocol import JSON, PLAIN_STEP_TYPES, Channel, Frame, Usage
+from ..fold import Place, Transcript, channel_text, find_run, is_open, new_transcript, receive, texts_of
+from ..protocol import JSON, PLAIN_STEP_TYPES, Frame, Usage
 from .log import EventLog, LogDamaged, OpenText
-from .steps import CHANNELS, Grown
+from .steps import Grown
 
 _TAIL = 512  # events kept in memory, for watchers that are nearly up to date
 _READ_AHEAD = 64  # events read from the log at once; a batch may need more, or fewer
@@ -24,7 +24,8 @@ class LoggedStep(NamedTuple):
     """The last logged snapshot of an open step."""
 
     base: int
-    lengths: dict[Channel, int]
+    lengths: dict[Place, int]
+    """Of its texts, in code points. One that is not there had not begun."""
 
 
 class Record:
@@ -100,9 +101,9 @@ class Record:
 
     def grow(self, grown: Grown) -> None:
         """Let an open step have more text. No event is logged."""
-        known = channel_text(self.state["steps"][grown.step_id], grown.channel)
+        known = channel_text(self.state["steps"][grown.step_id], *grown.place)
         base = self.open_steps[grown.step_id].base
-        self._fold_delta(grown.step_id, grown.channel, base, len(known), grown.text[len(known) :])
+        self._fold_delta(grown.step_id, grown.place, base, len(known), grown.text[len(known) :])
 
     def events_after(self, after: int) -> Iterator[Frame]:
         """The events behind `after`, but for snapshots that later ones supersede.
@@ -149,11 +150,10 @@ class Record:
         """Make the text of open steps safe that no event holds yet."""
         texts: OpenText = {}
         for step_id, logged in self.open_steps.items():
-            for channel in CHANNELS:
-                offset = logged.lengths[channel]
-                text = channel_text(self.state["steps"][step_id], channel)[offset:]
-                if text:
-                    texts[step_id, channel] = (logged.base, offset, text)
+            for place, text in texts_of(self.state["steps"][step_id]).items():
+                offset = logged.lengths.get(place, 0)
+                if len(text) > offset:
+                    texts[step_id, place] = (logged.base, offset, text[offset:])
         self._log.save_open_text(self._session_id, texts)
 
     def put_blob(self, sha256: str, value: Any) -> None:
@@ -183,7 +183,7 @@ class Record:
         if frame["type"] == "reasoning_step":
             step = frame["data"]
             if is_open(step):
-                lengths = {channel: len(channel_text(step, channel)) for channel in CHANNELS}
+                lengths = {place: len(text) for place, text in texts_of(step).items()}
                 self.open_steps[step["id"]] = LoggedStep(frame["seq"], lengths)
             else:
                 self.open_steps.pop(step["id"], None)
@@ -192,14 +192,14 @@ class Record:
         elif frame["type"] == "run_started" and not frame["data"]["enable_reasoning"]:
             self._plain_runs.add(frame["data"]["run_id"])
 
-    def _fold_delta(self, step_id: str, channel: Channel, base: int, offset: int, text: str) -> None:
-        data = {"step_id": step_id, "base": base, "channel": channel, "offset": offset, "text": text}
-        receive(self.state, {"type": "step_delta", "data": data})
+    def _fold_delta(self, step_id: str, place: Place, base: int, offset: int, text: str) -> None:
+        receive(self.state, delta_frame(step_id, place, base, offset, text))
 
     def _close_interrupted(self, now: float) -> None:
         """Close what the process before this one left open, with the text that was saved of it."""
-        for (step_id, channel), (base, offset, text) in self._log.open_text(self._session_id).items():
-            self._fold_delta(step_id, channel, base, offset, text)
+        saved = self._log.open_text(self._session_id)
+        for step_id, place in sorted(saved, key=lambda key: key[1].entry):  # each output begins behind the one before
+            self._fold_delta(step_id, place, *saved[step_id, place])
         events: list[tuple[str, JSON]] = []
         for step_id in self.open_steps:
             step = {name: value for name, value in self.state["steps"][step_id].items() if name != "seq"}
@@ -240,6 +240,13 @@ def damage_in_words(session_id: str) -> Iterator[None]:
             f"session {session_id} is damaged: an event of it makes no sense ({type(error).__name__}: {error}). Delete "
             "the session, or restore a copy of the file"
         ) from error
+
+
+def delta_frame(step_id: str, place: Place, base: int, offset: int, text: str) -> Frame:
+    """The frame that says what text was appended to an open step."""
+    entry = {"entry": place.entry} if place.channel == "output" else {}
+    data = {"step_id": step_id, "base": base, "channel": place.channel, **entry, "offset": offset, "text": text}
+    return {"type": "step_delta", "data": data}
 
 
 def _new_epoch() -> str:

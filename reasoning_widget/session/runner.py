@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from ..agents.base import BaseAgent, BlockingAgent, RunContext, StepBuffer, Turn, check_step, entered, handed
 from ..agents.errors import redact
 from ..compat.pyplot import persons_figures
-from ..protocol import Part, Step
+from ..protocol import MimeBundle, Part, Step
 from .capture import captured_output
 
 FLUSH_INTERVAL = 1 / 55
@@ -229,9 +229,9 @@ class _ThreadContext(RunContext):
 
         self._post(send)
 
-    def capturing(self, on_output: Callable[[dict[str, Any]], None]) -> AbstractContextManager[None]:
+    def capturing(self, on_outputs: Callable[[list[MimeBundle]], None]) -> AbstractContextManager[None]:
         """See `RunContext`."""
-        return captured_output(on_output)
+        return captured_output(on_outputs)
 
     def persons_figures(self) -> AbstractContextManager[None]:
         """See `RunContext`."""

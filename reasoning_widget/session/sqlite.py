@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from ..fold import is_open
+from ..fold import Place, is_open
 from ..protocol import JSON, Channel, Frame
 from .catalogue import catalogued, passages_of
 from .lifetime import Lifetime
@@ -202,7 +202,7 @@ class SQLiteLog(EventLog):
 
     def save_open_text(self, session_id: str, texts: OpenText) -> None:
         """See `EventLog`."""
-        rows = [(*key, *value) for key, value in texts.items()]
+        rows = [(step_id, _name(place), *value) for (step_id, place), value in texts.items()]
         if not rows and self.position(session_id) is None:
             return  # a session that was cleared has nothing to keep
         # What the operating system was given outlives the process; for what comes each second that is enough.
@@ -216,8 +216,12 @@ class SQLiteLog(EventLog):
         query = f"SELECT step_id, channel, base, offset, text FROM open_text WHERE session_id = {ID_OF}"  # noqa: S608
         with self._in_words():
             rows = self._db.execute(query, (session_id,)).fetchall()
-        checked = self._as(list[tuple[str, Channel, int, int, str]], rows, session_id)
-        return {(step_id, channel): (base, offset, text) for step_id, channel, base, offset, text in checked}
+        named = [(step_id, *_split(name), *rest) for step_id, name, *rest in rows]
+        checked = self._as(list[tuple[str, Channel, int, int, int, str]], named, session_id)
+        return {
+            (step_id, Place(channel, entry)): (base, offset, text)
+            for step_id, channel, entry, base, offset, text in checked
+        }
 
     def put_blob(self, session_id: str, sha256: str, value: Any) -> None:
         """See `EventLog`."""
@@ -305,6 +309,17 @@ class SQLiteLog(EventLog):
 def _another(session_id: str) -> str:
     """An id for the rows of a session whose name had other rows before; no name can look like it."""
     return f"{session_id}#{secrets.token_hex(8)}"
+
+
+def _name(place: Place) -> str:
+    """What the column `channel` has for a text: the first output's is named as it was when there was only one."""
+    return f"{place.channel} {place.entry}" if place.entry else place.channel
+
+
+def _split(name: str) -> tuple[str, object]:
+    """The channel and the entry of what `_name` has made."""
+    channel, _, entry = str(name).partition(" ")
+    return channel, int(entry) if entry.isdecimal() else entry or 0
 
 
 def _steps_of(events: list[Frame]) -> Iterator[JSON]:

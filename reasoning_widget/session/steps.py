@@ -11,18 +11,27 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, cast
 
 from ..agents.errors import redact
-from ..fold import channel_text
-from ..protocol import JSON, MAX_INLINE_MIME_BYTES, TERMINAL_STEP_STATUSES, Channel, Step, StepStatus
+from ..fold import Place, texts_of
+from ..outputs import PLAIN, is_printed, outputs_of
+from ..protocol import (
+    JSON,
+    MAX_INLINE_MIME_BYTES,
+    MAX_OUTPUTS,
+    TERMINAL_STEP_STATUSES,
+    Channel,
+    MimeBundle,
+    Step,
+    StepStatus,
+)
 from .text import clean_json, clean_text, fitting_length, json_length, store_long_values
-
-CHANNELS: Final[tuple[Channel, ...]] = ("content", "arguments", "output")
 
 _MAX_CHANNEL_BYTES: Final[dict[Channel, int]] = {
     "content": 256 * 1024,
     "arguments": 96 * 1024,
     "output": MAX_INLINE_MIME_BYTES,
 }
-"""Together with one inline MIME value and the rest of a step they stay below `MAX_FRAME_BYTES`."""
+"""Together with the inline MIME values and the rest of a step they stay below `MAX_FRAME_BYTES`. The one of `output` is
+for the texts of all outputs together."""
 
 _MAX_CALL_IN_WORDS = 300  # code points of arguments in the content of a tool_use
 _TELL_OF_ERRORS = ("tool_result", "error")  # where they have failed
@@ -31,10 +40,10 @@ _FLAT = frozenset({"type", "id", "content", "status", "agent", "iteration", "par
 
 
 class Grown(NamedTuple):
-    """Text that a step's channel now has, all of it."""
+    """A text of a step as it is now, all of it."""
 
     step_id: str
-    channel: Channel
+    place: Place
     text: str
 
 
@@ -160,23 +169,24 @@ class RunSteps:
 
     def _grow(self, life: _Life, step: Step, changes: Changes) -> None:
         if self._take_growth(life, step):
-            changes.grown.append(Grown(life.step["id"], "content", step["content"]))
+            changes.grown.append(Grown(life.step["id"], Place("content"), step["content"]))
             return
-        before = {channel: channel_text(life.step, channel) for channel in CHANNELS}
-        type_before = life.step["type"]
+        before, shown, type_before = texts_of(life.step), outputs_of(life.step), life.step["type"]
         self._update(life, step)
         if self._ends(life, step):
             changes.snapshots.append(self._closed(life, step["status"]))
             return
-        after = {channel: channel_text(life.step, channel) for channel in CHANNELS}
-        only_grew = all(after[channel].startswith(before[channel]) for channel in CHANNELS)
+        after = texts_of(life.step)
+        only_grew = only_more_text(shown, outputs_of(life.step)) and all(
+            place in after and after[place].startswith(text) for place, text in before.items()
+        )
         if life.step["type"] != type_before or not only_grew:
             changes.snapshots.append(self._snapshot(life))
             return
         changes.grown.extend(
-            Grown(life.step["id"], channel, after[channel])
-            for channel in CHANNELS
-            if len(after[channel]) > len(before[channel])
+            Grown(life.step["id"], place, text)
+            for place, text in after.items()
+            if len(text) > len(before.get(place, ""))
         )
 
     def _take_growth(self, life: _Life, step: Step) -> bool:
@@ -252,8 +262,8 @@ class RunSteps:
             wire["tool"] = self._tool(life, cast("JSON", step["tool"]))
         elif step["type"] in ("tool_use", "tool_result"):
             wire.setdefault("tool", {"name": "tool"})
-        if "output" in step:
-            wire["output"] = self._output(life, step["output"])
+        if "outputs" in step or "output" in step:
+            wire["outputs"] = self._outputs(life, outputs_of(cast("JSON", step)))
         for name in _COPIED:
             if name in step:
                 wire[name] = clean_json(cast("JSON", step)[name])
@@ -266,10 +276,20 @@ class RunSteps:
             clean["arguments"] = self._fitted(life, "arguments", clean_text(text))
         return clean
 
-    def _output(self, life: _Life, bundle: JSON) -> JSON:
-        clean: JSON = clean_json(bundle)
-        if isinstance(clean.get("text/plain"), str):
-            clean["text/plain"] = self._fitted(life, "output", clean["text/plain"])
+    def _outputs(self, life: _Life, outputs: list[MimeBundle]) -> list[MimeBundle]:
+        """The outputs, of which all texts together are not too long. What was cut once stays cut at the same place."""
+        clean: list[MimeBundle] = [clean_json(bundle) for bundle in _not_too_many(outputs)]
+        room, left_out = _MAX_CHANNEL_BYTES["output"], 0
+        for bundle in clean:
+            text = bundle.get(PLAIN)
+            if isinstance(text, list) and all(isinstance(line, str) for line in text):
+                text = "".join(text)  # as notebook files have it
+            if isinstance(text, str):
+                fits = fitting_length(text, room)
+                left_out += len(text) - fits
+                bundle[PLAIN] = text[:fits]
+                room -= json_length(bundle[PLAIN])
+        self._note_cut(life, "output", left_out)
         return clean
 
     def _fitted(self, life: _Life, channel: Channel, text: str) -> str:
@@ -279,7 +299,10 @@ class RunSteps:
             fits = fitting_length(text, _MAX_CHANNEL_BYTES[channel])
             if fits < len(text):
                 life.fits[channel] = fits
-        left_out = len(text) - fits
+        self._note_cut(life, channel, len(text) - fits)
+        return text[:fits]
+
+    def _note_cut(self, life: _Life, channel: Channel, left_out: int) -> None:
         cut = {**life.step.get("cut", {}), channel: left_out}
         if left_out <= 0:
             del cut[channel]
@@ -287,13 +310,31 @@ class RunSteps:
             life.step["cut"] = cut
         else:
             life.step.pop("cut", None)
-        return text[:fits]
 
     def _snapshot(self, life: _Life) -> JSON:
         snapshot = dict(life.step)
-        if "output" in snapshot:
-            snapshot["output"] = store_long_values(snapshot["output"], self._put_blob)
+        if "outputs" in snapshot:
+            snapshot["outputs"] = store_long_values(snapshot["outputs"], self._put_blob)
         return snapshot
+
+
+def only_more_text(before: list[MimeBundle], after: list[MimeBundle]) -> bool:
+    """Whether outputs differ in nothing but the length of their texts, and new ones are nothing but text."""
+    return (
+        len(before) <= len(after)
+        and all({**old, PLAIN: ""} == {**new, PLAIN: ""} for old, new in zip(before, after, strict=False))
+        and all(old.keys() == new.keys() for old, new in zip(before, after, strict=False))
+        and all(is_printed(new) and isinstance(new[PLAIN], str) and new[PLAIN] for new in after[len(before) :])
+    )
+
+
+def _not_too_many(outputs: list[MimeBundle]) -> list[MimeBundle]:
+    more = len(outputs) - MAX_OUTPUTS
+    if more <= 0:
+        return outputs
+    half = MAX_OUTPUTS // 2
+    note = {PLAIN: f"… {more + 1:,} outputs were left out …\n"}
+    return [*outputs[:half], note, *outputs[half + more + 1 :]]
 
 
 def _is_answer(wire: JSON) -> bool:

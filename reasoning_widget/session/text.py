@@ -10,7 +10,8 @@ from typing import Any
 import msgspec
 
 from ..depth import MAX_DEPTH, TOO_DEEP
-from ..protocol import MAX_INLINE_MIME_BYTES
+from ..outputs import PLAIN
+from ..protocol import MAX_INLINE_MIME_BYTES, MimeBundle
 
 _MAX_VALUES = 2_000_000  # more than any table that a page can show; a few lists, often repeated, can be billions
 _TOO_MANY = "[left out: too many values]"
@@ -104,20 +105,26 @@ def fitting_length(text: str, max_bytes: int) -> int:
     return low
 
 
-def store_long_values(bundle: dict[str, Any], put_blob: Callable[[str, Any], None]) -> dict[str, Any]:
-    """A MIME bundle in which long values are replaced by ``{"blob": <SHA-256>, "size": <bytes>}``.
+def store_long_values(outputs: list[MimeBundle], put_blob: Callable[[str, Any], None]) -> list[MimeBundle]:
+    """Outputs in which long values are replaced by ``{"blob": <SHA-256>, "size": <bytes>}``.
 
     All that stays inline is together no longer than one value may be, so that the step fits into a frame.
     """
     room = MAX_INLINE_MIME_BYTES
-    stored: dict[str, Any] = {}
-    for mime, value in bundle.items():
-        encoded = msgspec.json.encode(value)
-        if len(encoded) <= room or mime == "text/plain":  # text/plain is a channel: it was cut to its own limit
-            stored[mime] = value
-            room -= len(encoded) if mime != "text/plain" else 0
-        else:
-            sha256 = hashlib.sha256(encoded).hexdigest()
-            put_blob(sha256, value)
-            stored[mime] = {"blob": sha256, "size": len(encoded)}
+    stored: list[MimeBundle] = []
+    for bundle in outputs:
+        kept: MimeBundle = {}
+        for mime, value in bundle.items():
+            if mime == PLAIN and isinstance(value, str):  # a channel: it was cut to its own limit
+                kept[mime] = value
+                continue
+            encoded = msgspec.json.encode(value)
+            if len(encoded) <= room:
+                kept[mime] = value
+                room -= len(encoded)
+            else:
+                sha256 = hashlib.sha256(encoded).hexdigest()
+                put_blob(sha256, value)
+                kept[mime] = {"blob": sha256, "size": len(encoded)}
+        stored.append(kept)
     return stored

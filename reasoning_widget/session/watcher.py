@@ -10,9 +10,9 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ..fold import channel_text, is_open
-from ..protocol import Batch, Channel, Frame, encode
-from .steps import CHANNELS
+from ..fold import Place, is_open, texts_of
+from ..protocol import Batch, Frame, encode
+from .record import delta_frame
 
 if TYPE_CHECKING:
     from .session import Session
@@ -53,7 +53,7 @@ class Watcher:
         else:
             self.position = 0
         self._told = False
-        self._sent: dict[tuple[str, Channel], tuple[int, int]] = {}
+        self._sent: dict[tuple[str, Place], tuple[int, int]] = {}
         session.add_watcher(self)
 
     def close(self) -> None:
@@ -112,27 +112,19 @@ class Watcher:
         return {"epoch": self._epoch, "after": after, "upto": self.position, "frames": frames}
 
     def _deltas(self) -> list[Frame]:
-        """One delta for each open channel that grew since the last one."""
+        """One delta for each open text that grew since the last one."""
         deltas: list[Frame] = []
         known = self._sent
         self._sent = {}
         for step_id, logged in self._session.open_steps.items():
             step = self._session.state["steps"][step_id]
-            for channel in CHANNELS:
-                base, sent = known.get((step_id, channel), (0, 0))
+            for place, text in texts_of(step).items():
+                base, sent = known.get((step_id, place), (0, 0))
                 if base != logged.base:
-                    sent = logged.lengths[channel]
-                text = channel_text(step, channel)
-                self._sent[step_id, channel] = (logged.base, len(text))
+                    sent = logged.lengths.get(place, 0)
+                self._sent[step_id, place] = (logged.base, len(text))
                 if len(text) > sent:
-                    data = {
-                        "step_id": step_id,
-                        "base": logged.base,
-                        "channel": channel,
-                        "offset": sent,
-                        "text": text[sent:],
-                    }
-                    deltas.append({"type": "step_delta", "data": data})
+                    deltas.append(delta_frame(step_id, place, logged.base, sent, text[sent:]))
         return deltas
 
 

@@ -18,6 +18,7 @@ import pytest
 
 from reasoning_widget.agents.base import AgentError, MaxIterationsReached, RunContext, Stopped, entered
 from reasoning_widget.agents.qwen import QwenAgent, import_qwen_agent
+from reasoning_widget.protocol import MimeBundle
 from tests.agents.qwen.tools import WAIT_S, Tool, in_thread
 from tests.scripted_model import BREAK, HANG, ScriptedModel, call, fail, gate, say, think
 
@@ -269,7 +270,7 @@ def test_images_and_objects_that_a_tool_returns_are_kept(model: ScriptedModel) -
         if step["type"] == "tool_result"
     ]
 
-    assert results[0]["output"] == {"image/png": pixels}
+    assert results[0]["outputs"] == [{"image/png": pixels}]
     assert "a plot" in results[0]["content"]
     assert json.loads(results[1]["content"]) == table
     assert Keeper.kept == [image, table]
@@ -277,11 +278,11 @@ def test_images_and_objects_that_a_tool_returns_are_kept(model: ScriptedModel) -
 
 def test_what_a_tool_prints_is_shown_while_it_works(model: ScriptedModel) -> None:
     class Capturing(RunContext):
-        def capturing(self, on_output: Callable[[dict[str, Any]], None]) -> AbstractContextManager[None]:
+        def capturing(self, on_outputs: Callable[[list[MimeBundle]], None]) -> AbstractContextManager[None]:
             @contextlib.contextmanager
             def captured() -> Iterator[None]:
-                on_output({"text/plain": "half"})
-                on_output({"text/plain": "half done"})
+                on_outputs([{"text/plain": "half"}])
+                on_outputs([{"text/plain": "half done"}])
                 yield
 
             return captured()
@@ -290,7 +291,8 @@ def test_what_a_tool_prints_is_shown_while_it_works(model: ScriptedModel) -> Non
 
     steps = record(QwenAgent(FnCallAgent(llm=model.llm(), function_list=[add_tool()])), "work", run=Capturing())
 
-    shown = [(s["status"], s["output"]["text/plain"]) for s in steps if s["type"] == "tool_result" and "output" in s]
+    results = [step for step in steps if step["type"] == "tool_result" and "outputs" in step]
+    shown = [(step["status"], step["outputs"][0]["text/plain"]) for step in results]
     assert shown == [("streaming", "half"), ("streaming", "half done"), ("done", "half done")]
 
 

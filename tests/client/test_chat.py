@@ -129,7 +129,7 @@ async def test_a_message_that_is_not_accepted_says_why(server, prompt, code):
 
 def cells(steps):
     """How much the steps' tables hold, which is as much as their pictures do."""
-    outputs = [step["output"] for step in steps if "output" in step]
+    outputs = [step["outputs"][0] for step in steps if "outputs" in step]
     lengths = [len(output["application/json"]["cells"]) for output in outputs]
     assert [len(output["image/png"]) for output in outputs] == lengths
     return lengths
@@ -168,7 +168,7 @@ async def test_a_value_that_was_on_its_way_when_the_connection_broke_is_asked_fo
 async def test_a_value_that_is_no_more_keeps_nobody_waiting(server):
     async with at(server) as chat:
         answer = await chat.ask("go", agent="reference").answer()
-        assert answer.steps[0]["output"] == {"application/json": {"blob": "of nothing", "size": 1}}
+        assert answer.steps[0]["outputs"] == [{"application/json": {"blob": "of nothing", "size": 1}}]
 
 
 async def test_what_happened_before_is_there_unless_it_is_not_wanted(server):

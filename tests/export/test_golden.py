@@ -20,6 +20,16 @@ SHOWN = {
 }
 
 
+def in_this_version(state):
+    """What version 1 showed in one bundle is the only one of a list."""
+    for step in state["steps"].values():
+        if "output" in step:
+            step["outputs"] = [step.pop("output")]
+            if "scaled" in step:
+                step["scaled"] = dict(zip("0", step["scaled"].values(), strict=True))
+    return state
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_session_of_an_earlier_version_is_what_it_was(path):
     golden = json.loads(path.read_text("utf-8"))
@@ -27,7 +37,7 @@ def test_a_session_of_an_earlier_version_is_what_it_was(path):
     read = read_session(golden["file"])
 
     assert read.notes == []
-    assert folded(read.file) == golden["state"]
+    assert folded(read.file) == in_this_version(golden["state"])
     for form in (to_html(folded(read.file)), to_markdown(folded(read.file))):
         assert [word for word in SHOWN[path.stem.partition("-")[2]] if word not in form] == []
 
@@ -41,6 +51,8 @@ def test_the_files_that_the_pages_are_held_to_are_read_too(path):
     read = read_session(session)
 
     assert read.notes == []
+    steps = {str(index): event["data"] for index, event in enumerate(session["events"])}
+    in_this_version({"steps": steps})
     assert read.file["events"] == session["events"]
 
 

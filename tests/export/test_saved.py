@@ -72,11 +72,11 @@ async def test_pictures_are_made_smaller_and_say_so_also_those_beside_the_log():
 
     file = saved(session, SavedTranscript(max_picture=300))
     (step,) = steps(file)
-    kept = Image.open(io.BytesIO(base64.b64decode(step["output"]["image/png"])))
+    kept = Image.open(io.BytesIO(base64.b64decode(step["outputs"][0]["image/png"])))
 
     assert kept.size == (300, 200)
-    assert step["scaled"] == {"image/png": [3000, 2000]}
-    assert step["output"]["image/png"] in to_html(folded(file))
+    assert step["scaled"] == {"0": [3000, 2000]}
+    assert step["outputs"][0]["image/png"] in to_html(folded(file))
     assert "it was 3000 by 2000 pixels" in to_html(folded(file))
 
 
@@ -91,8 +91,8 @@ async def test_small_pictures_stay_as_they_are_and_what_is_none_is_left_out():
 
     small, *broken = steps(saved(session))
 
-    assert small["output"] == {"image/png": picture}
-    assert ["blob" in step["output"]["image/png"] for step in broken] == [True, True]
+    assert small["outputs"] == [{"image/png": picture}]
+    assert ["blob" in step["outputs"][0]["image/png"] for step in broken] == [True, True]
 
 
 @pytest.mark.parametrize("size", [(640, 480), (2000, 1500)])
@@ -106,14 +106,15 @@ async def test_a_photograph_is_kept_however_large_it_is(size, transparent, mime)
 
     file = saved(session)
     (step,) = steps(file)
-    kept = Image.open(io.BytesIO(base64.b64decode(step["output"][mime])))
+    (shown,) = step["outputs"]
+    kept = Image.open(io.BytesIO(base64.b64decode(shown[mime])))
 
-    assert set(step["output"]) == {mime, "text/plain"}
-    assert len(step["output"][mime]) <= 160_000
+    assert set(shown) == {mime, "text/plain"}
+    assert len(shown[mime]) <= 160_000
     assert min(kept.size) >= 200
     assert kept.has_transparency_data == transparent
-    assert step.get("scaled", {mime: list(kept.size)}) == {mime: list(size)}
-    assert f"data:{mime};base64,{step['output'][mime]}" in to_html(folded(file))
+    assert step.get("scaled", {"0": list(kept.size)}) == {"0": list(size)}
+    assert f"data:{mime};base64,{shown[mime]}" in to_html(folded(file))
 
 
 async def test_a_large_picture_that_is_opaque_though_it_need_not_be_keeps_its_colours():
@@ -128,7 +129,7 @@ async def test_a_large_picture_that_is_opaque_though_it_need_not_be_keeps_its_co
 
     (step,) = steps(saved(session))
 
-    assert set(step["output"]) == {"image/jpeg"}
+    assert [set(shown) for shown in step["outputs"]] == [{"image/jpeg"}]
 
 
 async def test_a_picture_that_goes_wrong_in_the_middle_is_left_out_and_said_to_be():
@@ -155,8 +156,8 @@ async def test_large_values_are_left_out_and_said_to_be():
     file = saved(session)
     small, large = steps(file)
 
-    assert small["output"] == {"text/html": "<p>small</p>"}
-    assert large["output"]["text/html"]["size"] == len(LONG) + 9
+    assert small["outputs"] == [{"text/html": "<p>small</p>"}]
+    assert large["outputs"][0]["text/html"]["size"] == len(LONG) + 9
     assert "50,009 bytes of text/html are not included" in to_html(folded(file))
 
 
@@ -214,11 +215,11 @@ async def test_of_too_many_pictures_the_newest_are_kept():
     file = saved(session, SavedTranscript(max_values=2_000))
     first, *others = steps(file)
 
-    assert first["output"]["image/png"]["size"] > 2_000
-    assert first["output"]["text/plain"] == "drawn"
+    assert first["outputs"][0]["image/png"]["size"] > 2_000
+    assert first["outputs"][0]["text/plain"] == "drawn"
     assert "bytes of image/png are not included" in to_html(folded(file))
     assert "made smaller" not in to_html(folded(file))
-    assert [step["output"]["image/png"] for step in others] == [png(30, 30), png(31, 31)]
+    assert [step["outputs"][0]["image/png"] for step in others] == [png(30, 30), png(31, 31)]
 
 
 async def test_no_form_of_what_is_saved_holds_a_secret():

@@ -201,7 +201,7 @@ async def test_a_long_value_is_fetched_by_its_hash(server):
         await client.until("run_finished")
         (step,) = (step for step in client.state["steps"].values() if step["type"] == "tool_result")
     for mime, value in (("application/json", {"cells": "x" * 70_000}), ("image/png", "A" * 70_000)):
-        blob = step["output"][mime]["blob"]
+        blob = step["outputs"][0][mime]["blob"]
         answer = call(server, "GET", f"sessions/{session_id}/blobs/{blob}")
         assert answer.headers["Content-Type"] == "application/json"
         assert answer.json == value

@@ -162,8 +162,8 @@ def hidden(shared):
             await client.until("run_finished")
             await client.ask(SECRET)
             await client.until("run_finished")
-            outputs = [step.get("output", {}) for step in client.state["steps"].values()]
-        return session_id, next(output["image/png"]["blob"] for output in outputs if output)
+            shown = [step["outputs"][0] for step in client.state["steps"].values() if "outputs" in step]
+        return session_id, shown[0]["image/png"]["blob"]
 
     session_id, blob = asyncio.run(make())
     call(shared, "PATCH", f"sessions/{session_id}", {"title": f"Of a {SECRET}"}, as_("ada"))

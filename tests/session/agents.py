@@ -150,13 +150,13 @@ class Draws(BlockingAgent):
 
         for number in range(2):
             step = {"type": "tool_result", "id": str(number), "content": "", "tool": {"name": "draw"}}
-            shown: list[dict[str, object]] = []
+            shown: list[list[dict[str, object]]] = []
             with current_run().capturing(shown.append):
                 assert plt.get_fignums() == []
                 plt.plot([1, number])
                 if number == 0:
                     plt.show()
-            emit({**step, "output": shown[-1]})
+            emit({**step, "outputs": shown[-1]})
         emit({"type": "final_answer", "content": str(plt.get_backend())})
 
 

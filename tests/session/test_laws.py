@@ -17,6 +17,10 @@ from tests.session.manual import Clock, ask, open_session
 
 TEXT = st.text(alphabet=st.sampled_from("ab 👩‍\ud83d\ude00𝔘\n$"), max_size=8)
 
+OUTPUT = st.one_of(
+    st.fixed_dictionaries({"text/plain": TEXT}),
+    st.fixed_dictionaries({}, optional={"text/plain": TEXT, "image/png": TEXT}),
+)
 STEP = st.fixed_dictionaries(
     {"type": st.sampled_from(STEP_TYPES), "content": TEXT},
     optional={
@@ -25,15 +29,25 @@ STEP = st.fixed_dictionaries(
         "parent_id": st.sampled_from("pq"),
         "tool": st.fixed_dictionaries({"name": st.just("t")}, optional={"arguments": TEXT}),
         "output": st.fixed_dictionaries({"text/plain": TEXT}, optional={"image/png": TEXT}),
+        "outputs": st.lists(OUTPUT, max_size=3),
     },
 )
 GROW = st.fixed_dictionaries({"id": st.sampled_from("pqrs"), "grow": TEXT})
+SHOW = st.fixed_dictionaries(
+    {
+        "id": st.sampled_from("pqrs"),
+        "how": st.sampled_from(["print", "display", "replace", "empty", "clear"]),
+        "at": st.integers(0, 3),
+        "what": TEXT,
+    }
+)
 
 ACTIONS = st.lists(
     st.one_of(
         st.tuples(st.just("ask"), st.booleans()),
         st.tuples(st.just("emit"), st.lists(STEP, min_size=1, max_size=3)),
         st.tuples(st.just("grow"), GROW),
+        st.tuples(st.just("show"), SHOW),
         st.tuples(st.just("end"), st.booleans()),
         st.tuples(st.just("stop"), st.none()),
         st.tuples(st.just("clear"), st.none()),
@@ -122,6 +136,26 @@ class World:
         if step is not None and (run := self.current()) is not None:
             step = self.texts[value["id"]] = {**step, "content": step["content"] + value["grow"]}
             run.emit(dict(step))
+
+    def show(self, value):
+        """A tool prints, displays, and changes what it has shown."""
+        step = self.texts.get(value["id"])
+        if step is None or (run := self.current()) is None:
+            return
+        outputs = list(step.get("outputs", []))
+        at, how = min(value["at"], len(outputs)), value["how"]
+        if how == "print":
+            printed = outputs.pop()["text/plain"] if outputs and outputs[-1].keys() == {"text/plain"} else ""
+            outputs.append({"text/plain": printed + value["what"]})
+        elif how == "display":
+            outputs.append({"image/png": value["what"], "text/plain": "<Figure>"})
+        elif how == "clear":
+            outputs.clear()
+        else:
+            outputs[at : at + 1] = [{"text/html": value["what"]} if how == "replace" else {}]
+        step = self.texts[value["id"]] = {**step, "outputs": outputs}
+        step.pop("output", None)
+        run.emit(copy.deepcopy(step))
 
     def end(self, fails):
         if (run := self.current()) is not None:

@@ -300,7 +300,7 @@ async def test_a_steering_message_reaches_the_agent(runner):
 async def test_steps_arrive_as_they_would_from_a_thread(runner):
     _, steps = await asked(runner, "strange")
     assert [step["type"] for step in steps] == ["tool_use", "tool_result", "final_answer"]
-    assert steps[1]["output"] == {"text/plain": "abc", "application/json": {"x": None}}
+    assert steps[1]["outputs"] == [{"text/plain": "abc", "application/json": {"x": None}}]
     assert steps[2]["content"] == "lone \ufffd half"
 
 
@@ -373,5 +373,5 @@ async def test_what_tools_draw_is_shown_and_opens_no_window(importable, monkeypa
     finally:
         await runner.close()
 
-    assert [set(step.get("output", {})) for step in steps] == [{"image/png"}, {"image/png"}, set()]
+    assert [[set(output) for output in step.get("outputs", [])] for step in steps] == [[{"image/png"}]] * 2 + [[]]
     assert steps[-1]["content"] == "agg"

@@ -258,7 +258,7 @@ async def test_what_a_tool_prints_belongs_to_its_step_alone(capsys):
     def work(emit):
         step = {"type": "tool_result", "id": "r", "content": "", "tool": {"name": "p"}, "status": "streaming"}
         emit(step)
-        with current_run().capturing(lambda bundle: emit({**step, "output": bundle})):
+        with current_run().capturing(lambda outputs: emit({**step, "outputs": outputs})):
             print("from the tool")
             printing.set()
             assert printed.wait(10)
@@ -273,7 +273,7 @@ async def test_what_a_tool_prints_belongs_to_its_step_alone(capsys):
     printed.set()
     _, steps = await settled(session)
 
-    assert steps[0]["output"]["text/plain"] == "from the tool\noops\n"
+    assert steps[0]["outputs"] == [{"text/plain": "from the tool\noops\n"}]
     assert capsys.readouterr().out == "from a cell\nafter the tool\n"
 
 

@@ -342,7 +342,9 @@ async def test_long_text_is_cut_and_the_cut_is_marked():
     assert text.startswith(step["content"])
     assert step["cut"]["content"] == len(text) - len(step["content"]) > 0
     assert max(len(encode(frame)) for frame in frames) < MAX_FRAME_BYTES
-    assert session.blob(step["output"]["text/html"]["blob"]) == text
+    (shown,) = step["outputs"]
+    assert session.blob(shown["text/html"]["blob"]) == text
+    assert step["cut"]["output"] == len(text) - len(shown["text/plain"]) > 0
 
 
 async def test_what_json_cannot_hold_is_made_valid_once():
@@ -353,8 +355,8 @@ async def test_what_json_cannot_hold_is_made_valid_once():
 
     step = steps(session)[0]
     assert step["content"] == "😀 \ufffd"
-    assert step["output"]["application/json"]["a"] is None
-    assert step["output"]["application/json"]["1"][0] is None
+    assert step["outputs"][0]["application/json"]["a"] is None
+    assert step["outputs"][0]["application/json"]["1"][0] is None
 
 
 async def test_usage_is_summed_over_the_model_calls():

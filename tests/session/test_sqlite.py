@@ -2,6 +2,7 @@ import sqlite3
 
 import pytest
 
+from reasoning_widget.fold import Place
 from reasoning_widget.session.log import LogConflict, StorageError
 from reasoning_widget.session.sqlite import SQLiteLog
 
@@ -47,7 +48,7 @@ def test_a_second_writer_is_refused_and_nothing_is_written(log):
 def test_a_new_epoch_forgets_everything(log):
     log.begin("s", "e1")
     log.append("s", 0, [event(1)])
-    log.save_open_text("s", {("step", "content"): (1, 0, "text")})
+    log.save_open_text("s", {("step", Place("content")): (1, 0, "text")})
     log.put_blob("s", "hash", {"a": 1})
     log.begin("s", "e2")
 
@@ -58,23 +59,23 @@ def test_a_new_epoch_forgets_everything(log):
 
 def test_open_text_and_blobs(log):
     log.begin("s", "e1")
-    log.save_open_text("s", {("step", "content"): (1, 0, "old")})
-    log.save_open_text("s", {("step", "output"): (2, 5, "new")})
+    log.save_open_text("s", {("step", Place("content")): (1, 0, "old")})
+    log.save_open_text("s", {("step", Place("output", 2)): (2, 5, "new")})
     log.put_blob("s", "hash", [1, "ü"])
     log.put_blob("s", "hash", [1, "ü"])
 
-    assert log.open_text("s") == {("step", "output"): (2, 5, "new")}
+    assert log.open_text("s") == {("step", Place("output", 2)): (2, 5, "new")}
     assert log.get_blob("s", "hash") == [1, "ü"]
 
 
 def test_the_open_text_of_a_step_is_forgotten_when_an_event_closes_it(log):
     log.begin("s", "e1")
-    texts = {("closed", "content"): (1, 0, "all of it"), ("open", "content"): (2, 0, "some of it")}
+    texts = {("closed", Place("content")): (1, 0, "all of it"), ("open", Place("content")): (2, 0, "some of it")}
     log.save_open_text("s", texts)
     steps = [{"id": "closed", "status": "done", "content": ""}, {"id": "open", "status": "streaming", "content": ""}]
     log.append("s", 0, [{"type": "reasoning_step", "seq": seq, "data": step} for seq, step in enumerate(steps, 1)])
 
-    assert list(log.open_text("s")) == [("open", "content")]
+    assert list(log.open_text("s")) == [("open", Place("content"))]
 
 
 def test_a_file_outlives_its_process(tmp_path):

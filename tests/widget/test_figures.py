@@ -21,11 +21,12 @@ class Draws(BlockingAgent):
     def run_blocking(self, prompt, max_iterations, emit):
         step = {"type": "tool_result", "id": "r", "content": "", "tool": {"name": "t"}, "status": "streaming"}
         emit(step)
-        with current_run().capturing(lambda output: emit({**step, "output": output})):
+        with current_run().capturing(lambda outputs: emit({**step, "outputs": outputs})):
             self.tool()
 
 def pictures(steps):
-    return [sum(mime.startswith("image/") for mime in step.get("output", {})) for step in steps]
+    shown = [[mime for output in step.get("outputs", []) for mime in output] for step in steps]
+    return [sum(mime.startswith("image/") for mime in mimes) for mimes in shown]
 
 def drawing_tool(tool):
     return ReasoningChat(Draws(tool))
@@ -179,7 +180,7 @@ def test_drawings_are_shown_once_too(page):
     page.do("def tool():\n    display(plt.plot([1, 2])[0].figure)\nchat = drawing_tool(tool)")
 
     assert pictures_in(page, 'chat.ask("go")') == 0
-    assert value(page, "list(chat.steps[0]['output'])") == ["image/svg+xml"]
+    assert value(page, "[list(output) for output in chat.steps[0]['outputs']]") == [["image/svg+xml"]]
     page.do("%config InlineBackend.figure_formats = ['png']")
 
 
@@ -226,12 +227,12 @@ class Together(BaseAgent):
                 display(plt.gcf())
         await asyncio.gather(*map(tool, range(3)))
         for number in range(3):
-            yield {"type": "tool_result", "content": "", "tool": {"name": "t"}, "output": outputs[number]}
+            yield {"type": "tool_result", "content": "", "tool": {"name": "t"}, "outputs": outputs[number]}
 chat = ReasoningChat(Together())
 """)
     assert pictures_in(page, 'chat.ask("go")') == 0
     assert value(page, "pictures(chat.steps)") == [1, 1, 1]
-    printed = value(page, "[step['output']['text/plain'] for step in chat.steps]")
+    printed = value(page, "[step['outputs'][0]['text/plain'] for step in chat.steps]")
     assert printed == ["and printed 0\n", "and printed 1\n", "and printed 2\n"]
 
 

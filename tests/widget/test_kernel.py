@@ -288,7 +288,7 @@ def test_a_long_value_comes_in_parts_that_a_jupyter_server_lets_through(page):
 async def draws(prompt):
     yield {"type": "tool_result", "content": "", "tool": {"name": "t"}, "output": {"image/png": "QUJD" * 400_000}}
 chat = ReasoningChat(draws)
-print(chat.ask("go").steps[0]["output"]["image/png"]["blob"])
+print(chat.ask("go").steps[0]["outputs"][0]["image/png"]["blob"])
 """
     blob = page.printed(page.do(code))
     chat = page.chat()
@@ -358,16 +358,18 @@ class Shows(BlockingAgent):
     name = "shows"
     def run_blocking(self, prompt, max_iterations, emit):
         step = {"type": "tool_result", "id": "r", "content": "", "tool": {"name": "t"}, "status": "streaming"}
-        with current_run().capturing(lambda output: emit({**step, "output": output})):
+        with current_run().capturing(lambda outputs: emit({**step, "outputs": outputs})):
             display(HTML("<b>bold</b>")); print("printed")
             current_run().keep({"kept": 1})
 chat = ReasoningChat(Shows())
 answer = chat.ask("go")
 """
-    request = page.do(code + "import json; print(json.dumps([answer.steps[0]['output'], list(chat.results.values())]))")
+    request = page.do(
+        code + "import json; print(json.dumps([answer.steps[0]['outputs'], list(chat.results.values())]))"
+    )
 
-    output, results = json.loads(page.outputs(request, "stream")[-1]["text"])
-    assert output == {"text/html": "<b>bold</b>", "text/plain": "printed\n"}
+    outputs, results = json.loads(page.outputs(request, "stream")[-1]["text"])
+    assert outputs == [{"text/html": "<b>bold</b>"}, {"text/plain": "printed\n"}]
     assert results == [{"kept": 1}]
 
 
@@ -397,12 +399,11 @@ class Show(BaseTool):
         return pd.DataFrame({{"a": [1, 2]}})
 chat = ReasoningChat(Assistant(llm={scripted_model.llm()!r}, function_list=[Show()]))
 result = chat.ask("show").steps[1]
-print(json.dumps([result["content"], result["output"], type(chat.results[result["id"]]).__name__]))
+print(json.dumps([result["content"], result["outputs"], type(chat.results[result["id"]]).__name__]))
 """
-    content, output, kept = json.loads(page.printed(page.do(code)))
+    content, (*pictures, table), kept = json.loads(page.printed(page.do(code)))
 
     assert content.startswith("DataFrame with 2 rows and 1 columns:")
     assert kept == "DataFrame"
-    assert "<table" in output["text/html"]
-    pictures = [base64.b64decode(output[key])[-1] for key in ("image/png;n=1", "image/png;n=2")]
-    assert pictures == [0, 1]
+    assert "<table" in table["text/html"]
+    assert [base64.b64decode(picture["image/png"])[-1] for picture in pictures] == [0, 1]

@@ -18,6 +18,7 @@ import type {
   Usage,
   UserMessageData,
 } from "./messages.ts";
+import { outputsOf, PLAIN, withOutputs } from "./outputs.ts";
 
 /**
  * What a frame did: changed the transcript; was known already; or cannot be placed, because something before it was
@@ -100,13 +101,19 @@ export function receive(state: Transcript, frame: Frame): Outcome {
   return "applied";
 }
 
-/** The text of one channel of a step; empty where there is none yet. */
-export function channelText(step: ReasoningStep, channel: Channel): string {
+/** One text of a step, of the channel `output` that of one of its outputs; empty where there is none yet. */
+export function channelText(step: ReasoningStep, channel: Channel, entry = 0): string {
   let text: unknown;
   if (channel === "content") text = step.content;
   else if (channel === "arguments") text = step.tool?.arguments;
-  else text = step.output?.["text/plain"];
+  else text = outputsOf(step)[entry]?.[PLAIN];
   return typeof text === "string" ? text : "";
+}
+
+/** What a step printed, and the texts that stand for what else it showed. */
+export function outputText(step: ReasoningStep): string {
+  const texts = outputsOf(step).map((_, entry) => channelText(step, "output", entry));
+  return texts.filter(Boolean).join("\n");
 }
 
 /** Whether the step may still change. */
@@ -125,12 +132,12 @@ export function stepKey(step: ReasoningStep, seq: number): string {
 }
 
 /**
- * The lengths in code points of the channels that grew, per transcript, so that appending to a long text does not count
+ * The lengths in code points of the texts that grew, per transcript, so that appending to a long text does not count
  * it again. A snapshot of the step forgets them.
  */
-const lengths = new WeakMap<Transcript, Map<string, Map<Channel, number>>>();
+const lengths = new WeakMap<Transcript, Map<string, Map<string, number>>>();
 
-function lengthsOf(state: Transcript, stepId: string): Map<Channel, number> {
+function lengthsOf(state: Transcript, stepId: string): Map<string, number> {
   let steps = lengths.get(state);
   if (!steps) {
     steps = new Map();
@@ -167,24 +174,31 @@ function append(state: Transcript, data: StepDeltaData): Outcome {
   if (step === undefined || data.base > step.seq) return "gap";
   if (data.base < step.seq || !isOpen(step)) return "ignored";
   const { channel } = data;
-  const text = channelText(step, channel);
+  const entry = channel === "output" ? (data.entry ?? 0) : 0;
+  if (entry > (step.outputs?.length ?? 0)) return "gap";
+  const text = channelText(step, channel, entry);
   const known = lengthsOf(state, data.step_id);
-  const length = known.get(channel) ?? codePointLength(text);
+  const place = `${channel} ${entry}`;
+  const length = known.get(place) ?? codePointLength(text);
   const overlap = length - data.offset;
   if (overlap < 0) return "gap";
   const added = codePointLength(data.text) - overlap;
   if (added <= 0) return "ignored";
-  known.set(channel, length + added);
-  state.steps[data.step_id] = withText(step, channel, text + dropCodePoints(data.text, overlap));
+  known.set(place, length + added);
+  state.steps[data.step_id] = withText(step, channel, entry, text + dropCodePoints(data.text, overlap));
   return "applied";
 }
 
-function withText(step: Step, channel: Channel, text: string): Step {
+function withText(step: Step, channel: Channel, entry: number, text: string): Step {
   if (channel === "content") return { ...step, content: text };
   if (channel === "arguments") {
     return { ...step, tool: { ...step.tool, arguments: text } as NonNullable<Step["tool"]> };
   }
-  return { ...step, output: { ...step.output, "text/plain": text } };
+  const outputs = outputsOf(step);
+  return {
+    ...step,
+    outputs: [...outputs.slice(0, entry), { ...outputs[entry], [PLAIN]: text }, ...outputs.slice(entry + 1)],
+  };
 }
 
 function setMessage(state: Transcript, id: string, change: Partial<Message>): void {
@@ -212,7 +226,7 @@ function reasoningStep(state: Transcript, data: ReasoningStep, seq: number): voi
     return;
   }
   lengths.get(state)?.delete(id);
-  state.steps[id] = { ...data, seq };
+  state.steps[id] = { ...withOutputs(data), seq };
 }
 
 /** The ids with a new one where it opened: who catches up may get it after one that opened later but closed earlier. */

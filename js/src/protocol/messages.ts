@@ -187,6 +187,9 @@ export interface ReasoningStep {
   output?: {
     [k: string]: unknown;
   };
+  outputs?: {
+    [k: string]: unknown;
+  }[];
   parent_id?: string;
   run_id?: string;
   scaled?: {
@@ -219,6 +222,7 @@ export interface Usage {
 export interface StepDeltaData {
   base: number;
   channel: "arguments" | "content" | "output";
+  entry?: number;
   offset: number;
   step_id: string;
   text: string;
@@ -373,6 +377,9 @@ export interface Step {
   output?: {
     [k: string]: unknown;
   };
+  outputs?: {
+    [k: string]: unknown;
+  }[];
   parent_id?: string;
   run_id?: string;
   scaled?: {

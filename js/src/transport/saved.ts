@@ -3,11 +3,12 @@
 
 import { type Step, stepKey, type Transcript } from "../protocol/fold.ts";
 import { dataOf, EVENT_TYPES, type EventType, type Frame } from "../protocol/frames.ts";
+import { outputsOf, PLAIN, withOutputs } from "../protocol/outputs.ts";
 import { Store } from "../store.ts";
 import { trans } from "../words.ts";
 
 const FORMAT = "reasoning-widget.session";
-const VERSION = 1;
+const VERSION = 2;
 /** No text of ours is longer, in UTF-16 units: what is, is cut. */
 const LONGEST = 256 * 1024;
 /** Nothing of ours is nested deeper. */
@@ -110,13 +111,16 @@ function begin(
   store.fold({ type: "run_started", seq: seq - 0.5, data: begun.get(run)?.data ?? beginning });
 }
 
-/** A step without the forms of its output that were too long to be saved, where another form can be shown. */
+/** A step without the forms of its outputs that were too long to be saved, where another form can be shown. */
 function withWhatIsThere(event: Frame, blobs: Record<string, unknown>): Frame {
-  const output = dataOf(event, "reasoning_step")?.output ?? {};
+  const step = dataOf(event, "reasoning_step");
+  if (step === null) return event;
   const isThere = (value: unknown): boolean => !isObject(value) || !("blob" in value) || text(value.blob) in blobs;
-  const there = Object.entries(output).filter(([, value]) => isThere(value));
-  if (there.every(([type]) => type === "text/plain")) return event;
-  return { ...event, data: { ...event.data, output: Object.fromEntries(there) } };
+  const outputs = outputsOf(step).map((bundle) => {
+    const there = Object.entries(bundle).filter(([, value]) => isThere(value));
+    return there.every(([type]) => type === PLAIN) ? bundle : Object.fromEntries(there);
+  });
+  return { ...event, data: outputs.length > 0 ? { ...withOutputs(step), outputs } : { ...step } };
 }
 
 /** What a store knows, as it would be saved: the newest snapshot of each step, with the text that grew since. */
@@ -192,7 +196,7 @@ function withoutSeq({ seq, ...step }: Step): Record<string, unknown> {
 
 // Reading
 
-type Kind = "string" | "number" | "boolean" | "object" | "strings" | "numbers" | "parts" | "sizes";
+type Kind = "string" | "number" | "boolean" | "object" | "objects" | "strings" | "numbers" | "parts" | "sizes";
 type Fields = Record<string, Kind>;
 
 /** The fields that an event of each type must have, and those it may have. */
@@ -222,6 +226,7 @@ const FIELDS: Record<EventType, [required: Fields, optional: Fields]> = {
       status: "string",
       tool: "object",
       output: "object",
+      outputs: "objects",
       cut: "numbers",
       scaled: "sizes",
       usage: "numbers",
@@ -329,6 +334,7 @@ function deeperThan(value: unknown, levels: number): boolean {
 function fits(value: unknown, kind: Kind): boolean {
   if (kind === "number") return Number.isFinite(value);
   if (kind === "object") return isObject(value);
+  if (kind === "objects") return Array.isArray(value) && value.every(isObject);
   if (kind === "strings") return Array.isArray(value) && value.every((item) => typeof item === "string");
   if (kind === "numbers") return isObject(value) && Object.values(value).every((item) => Number.isFinite(item));
   if (kind === "parts") return Array.isArray(value) && value.every(isPart);

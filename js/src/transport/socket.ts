@@ -6,6 +6,8 @@ import { type Resume, SocketLink, type Wire } from "./socket-link.ts";
 import type { Connected, Connection, Target } from "./target.ts";
 
 const PROTOCOL = "reasoning-widget.v1";
+/** The version of the messages that we know. */
+const VERSION = 2;
 /** A ticket that ends in so many ms is not worth a connection. */
 const NEAR_ITS_END = 60_000;
 
@@ -111,6 +113,7 @@ class SocketWire implements Wire {
   #open({ token, ticket }: Access, { epoch, after }: Resume, current: () => boolean): void {
     const url = new URL(this.#server.url);
     url.searchParams.set("stream", "tokens");
+    url.searchParams.set("protocol", String(VERSION));
     url.searchParams.set("after", String(after));
     if (epoch !== null) url.searchParams.set("epoch", epoch);
     if (token) url.searchParams.set("token", token);

@@ -1,6 +1,6 @@
 import { Component, type VNode } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { channelText, isOpen, type Step } from "../protocol/fold.ts";
+import { channelText, isOpen, outputText, type Step } from "../protocol/fold.ts";
 import { type Store, statusWord, stepWord } from "../store.ts";
 import { trans } from "../words.ts";
 import { RunningClock } from "./clock.tsx";
@@ -99,7 +99,7 @@ function isUnfolded(store: Store, id: string, step: Step): boolean {
 
 function summary(step: Step): string {
   if (step.type === "tool_use") return preview(channelText(step, "arguments"));
-  if (step.type === "tool_result") return preview(channelText(step, "content") || channelText(step, "output"));
+  if (step.type === "tool_result") return preview(channelText(step, "content") || outputText(step));
   return previewMarkdown(channelText(step, "content"));
 }
 

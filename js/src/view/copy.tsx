@@ -1,7 +1,7 @@
 import type { VNode } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import type { Step } from "../protocol/fold.ts";
-import { channelText } from "../protocol/fold.ts";
+import { channelText, outputText } from "../protocol/fold.ts";
 import { trans } from "../words.ts";
 import { Button } from "./button.tsx";
 import "./copy.css";
@@ -28,7 +28,7 @@ export function CopyButton({ label, text }: { label: string; text: () => string 
 /** What "copy" means for a step: what there is to read. */
 export function textOf(step: Step): string {
   if (step.type === "tool_use" && step.tool) return `${step.tool.name}\n${channelText(step, "arguments")}`;
-  return [channelText(step, "output"), channelText(step, "content")].filter(Boolean).join("\n");
+  return [outputText(step), channelText(step, "content")].filter(Boolean).join("\n");
 }
 
 /** Copy `text`; whether that went well. */

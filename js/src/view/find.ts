@@ -2,7 +2,7 @@
 // are marked. Nothing in the page is changed for the marks, and what the reader had folded is as before afterwards.
 
 import { attachmentsOfMessage, textOfMessage } from "../attachments.ts";
-import { channelText, type Step } from "../protocol/fold.ts";
+import { channelText, outputText, type Step } from "../protocol/fold.ts";
 import type { Store } from "../store.ts";
 
 const MARK = "rw-found";
@@ -26,7 +26,7 @@ export function matching(store: Store, words: string): Set<string> | null {
 }
 
 function textOf(step: Step): string {
-  const texts = [channelText(step, "content"), channelText(step, "output")];
+  const texts = [channelText(step, "content"), outputText(step)];
   if (step.tool) texts.push(step.tool.name);
   if (step.type === "tool_use") texts.push(channelText(step, "arguments")); // the result's card does not show them again
   return texts.join("\n");

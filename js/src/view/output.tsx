@@ -1,6 +1,7 @@
 import type { VNode } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { type RichModule, richModule } from "../modules.ts";
+import { type MimeBundle, PLAIN, standsForOthers } from "../protocol/outputs.ts";
 import type { BlobReference } from "../store.ts";
 import { trans } from "../words.ts";
 import { Button } from "./button.tsx";
@@ -15,28 +16,21 @@ const PICTURES = ["image/png", "image/jpeg", "image/gif", "image/webp"];
 const SVG = "image/svg+xml";
 /** What is drawn without the page's help, best first. */
 const TYPES = [...PICTURES, SVG, "text/html", "text/markdown"];
-/** The keys of further pictures: a bundle has one value of each type. */
-const FURTHER = /^(image\/[^;]+);n=\d+$/;
 const BASE64 = /^[A-Za-z0-9+/=\s]+$/;
 
-/** What a tool displayed: a Jupyter MIME bundle. What it printed is its plain text. */
-export function Output({ bundle }: { bundle: Record<string, unknown> }): VNode {
-  const { "text/plain": printed, ...all } = bundle;
-  const further = Object.keys(all).filter((key) => FURTHER.test(key));
-  const shown = Object.fromEntries(Object.entries(all).filter(([key]) => !FURTHER.test(key)));
-  const types = Object.keys(shown);
-  const type = richModule()?.preferred(shown) ?? TYPES.find((other) => types.includes(other));
+/** One of the things that a tool printed and displayed: its text, and the best of its other forms. */
+export function Output({ bundle }: { bundle: MimeBundle }): VNode {
+  const { [PLAIN]: text, ...forms } = bundle;
+  const types = Object.keys(forms);
+  const type = richModule()?.preferred(forms) ?? TYPES.find((other) => types.includes(other));
+  const isShown = text !== undefined && text !== "" && !(type !== undefined && standsForOthers(bundle));
   return (
     <>
-      {printed !== undefined && printed !== "" && <MimeValue type="text/plain" value={printed} />}
-      {type ? (
-        <MimeValue type={type} value={shown[type]} />
-      ) : (
-        types.length > 0 && <div class="rw-note">{trans.__("This cannot be shown here: %1", types.join(", "))}</div>
+      {isShown && <MimeValue type={PLAIN} value={text} />}
+      {type !== undefined && <MimeValue type={type} value={forms[type]} />}
+      {type === undefined && types.length > 0 && (
+        <div class="rw-note">{trans.__("This cannot be shown here: %1", types.join(", "))}</div>
       )}
-      {further.map((key) => (
-        <MimeValue key={key} type={key.replace(FURTHER, "$1")} value={all[key]} />
-      ))}
     </>
   );
 }
@@ -62,7 +56,7 @@ function Blob({ type, reference }: { type: string; reference: Reference }): VNod
 
 function Shown({ type, value }: { type: string; value: unknown }): VNode {
   const text = Array.isArray(value) ? value.join("") : String(value);
-  if (type === "text/plain") return <PlainText text={text} />;
+  if (type === PLAIN) return <PlainText text={text} />;
   if (PICTURES.includes(type) || type === SVG) return <Picture type={type} text={text} />;
   if (type === "text/markdown") return <Drawn value={text} draw={drawMarkdown} />;
   const rich = richModule();

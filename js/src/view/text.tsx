@@ -42,14 +42,14 @@ export function PlainText({ text, prose = false }: { text: string; prose?: boole
 }
 
 /** The end of a text that grows. */
-export function LiveText({ id, channel }: { id: string; channel: Channel }): VNode {
+export function LiveText({ id, channel, entry = 0 }: { id: string; channel: Channel; entry?: number }): VNode {
   const store = useStore();
   const root = useRef<HTMLDivElement>(null);
   useLayoutEffect(() => {
     const draw = (): void => {
       const step = store.step(id);
       if (!step || !root.current) return;
-      const text = channelText(step, channel);
+      const text = channelText(step, channel, entry);
       root.current.textContent = stripAnsi(text.length > SHOWN ? `…${text.slice(-SHOWN)}` : text);
     };
     draw();
@@ -58,7 +58,7 @@ export function LiveText({ id, channel }: { id: string; channel: Channel }): VNo
       end();
       store.painter.cancel(draw);
     };
-  }, [store, id, channel]);
+  }, [store, id, channel, entry]);
   return <div class="rw-text" ref={root} />;
 }
 

@@ -1,5 +1,6 @@
 import type { VNode } from "preact";
 import { channelText, isOpen, type Step } from "../protocol/fold.ts";
+import { isPrinted, outputsOf } from "../protocol/outputs.ts";
 import { trans } from "../words.ts";
 import { JsonOrText } from "./json.tsx";
 import { Output } from "./output.tsx";
@@ -24,28 +25,30 @@ export function ToolArguments({ id, step }: { id: string; step: Step }): VNode {
 /** What a tool printed, displayed and returned. */
 export function ToolResult({ id, step }: { id: string; step: Step }): VNode {
   const returned = channelText(step, "content");
-  const shown = Object.keys(step.output ?? {}).length > 0;
-  if (isOpen(step)) {
+  const outputs = outputsOf(step);
+  const live = isOpen(step);
+  const shown = outputs.length > 0 && (
+    <div class="rw-outputs">
+      {outputs.map((bundle, entry) => (
+        <div key={entry} class="rw-output">
+          {live && isPrinted(bundle) ? <LiveText id={id} channel="output" entry={entry} /> : <Output bundle={bundle} />}
+          <SizeNote size={step.scaled?.[entry]} />
+        </div>
+      ))}
+      <CutNote characters={step.cut?.output} />
+    </div>
+  );
+  if (live) {
     return (
       <>
-        <LiveText id={id} channel="output" />
+        {shown}
         <LiveText id={id} channel="content" />
       </>
     );
   }
   return (
     <>
-      {shown && (
-        <div class="rw-output">
-          <Output bundle={step.output ?? {}} />
-          <CutNote characters={step.cut?.output} />
-          {Object.values(step.scaled ?? {}).map(([width, height]) => (
-            <div key={width} class="rw-note">
-              {trans.__("The picture was made smaller; it was %1 by %2 pixels", width, height)}
-            </div>
-          ))}
-        </div>
-      )}
+      {shown}
       {returned ? (
         <JsonOrText text={returned} />
       ) : (
@@ -53,4 +56,11 @@ export function ToolResult({ id, step }: { id: string; step: Step }): VNode {
       )}
     </>
   );
+}
+
+/** That a picture is smaller than it was. */
+function SizeNote({ size }: { size: number[] | undefined }): VNode | null {
+  if (size === undefined) return null;
+  const [width = 0, height = 0] = size;
+  return <div class="rw-note">{trans.__("The picture was made smaller; it was %1 by %2 pixels", width, height)}</div>;
 }

@@ -33,7 +33,7 @@ const lose = async (): Promise<void> => {
 
 it("offers a ticket as a subprotocol, which is in no address", async () => {
   await enter(() => ({ ticket: "a.b.c" }));
-  expect(FakeSocket.last.url.href).toBe("ws://host:8888/ws/chat/s?stream=tokens&after=0");
+  expect(FakeSocket.last.url.href).toBe("ws://host:8888/ws/chat/s?stream=tokens&protocol=2&after=0");
   expect(FakeSocket.last.protocols).toEqual(["reasoning-widget.v1", "ticket.a.b.c"]);
 });
 
@@ -49,7 +49,7 @@ it("resumes where it was", async () => {
   expect(store.connection).toEqual({ state: "open" });
   FakeSocket.last.hear({ type: "session_info", seq: 3, data: { title: "A title" } });
   await lose();
-  expect(FakeSocket.last.url.search).toBe("?stream=tokens&after=3&epoch=e");
+  expect(FakeSocket.last.url.search).toBe("?stream=tokens&protocol=2&after=3&epoch=e");
 });
 
 it("asks for another ticket only where the one it has is near its end, or was refused", async () => {

@@ -23,7 +23,6 @@ from contextvars import Context, ContextVar
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from ...bundles import put_together
 from ..base import AgentError, current_run
 from ..carried import carried
 from ..errors import redact
@@ -389,32 +388,28 @@ async def _session_of(client: Any) -> Any:
 
 def _joined(parts: Iterable[ShownText]) -> ShownText:
     """What a server returned, as one text with all pictures."""
-    texts: list[str] = []
-    output: dict[str, Any] = {}
-    for part in parts:
-        texts.append(str(part))
-        output = put_together(output, part.output)
-    return ShownText("\n\n".join(texts), output)
+    parts = list(parts)
+    return ShownText("\n\n".join(parts), (bundle for part in parts for bundle in part.outputs))
 
 
 def _content_in_words(content: Any) -> ShownText:
     """A part of a result: its text, or what it is."""
     if content.type == "text":
-        return ShownText(content.text, {})
+        return ShownText(content.text)
     if content.type == "resource":
         return _resource_in_words(content.resource)
     if content.type == "resource_link":
-        return ShownText(f"[{content.name}]({content.uri})", {})
+        return ShownText(f"[{content.name}]({content.uri})")
     return _data_in_words(content.type, getattr(content, "mimeType", None), getattr(content, "data", ""))
 
 
 def _resource_in_words(resource: Any) -> ShownText:
     text = getattr(resource, "text", None)
     if isinstance(text, str):
-        return ShownText(text, {})
+        return ShownText(text)
     return _data_in_words("file", resource.mimeType, getattr(resource, "blob", ""))
 
 
 def _data_in_words(kind: str, mime: str | None, data: str) -> ShownText:
     picture = picture_of(mime, data) if mime is not None and mime.startswith("image/") else {}
-    return ShownText(f"[{kind}: {mime or 'of an unknown type'}]", picture)
+    return ShownText(f"[{kind}: {mime or 'of an unknown type'}]", [picture] if picture else ())

@@ -128,10 +128,10 @@ class Reported:
             return
         self._close_growing()
         result = self._maker.open("tool_result", self._place(message))
-        result.step["content"], output = render(field(message, "content"))
+        result.step["content"], outputs = render(field(message, "content"))
         result.step["tool"] = ToolCall(name=name, call_id=self._call_of(name) or self._maker.call_id())
-        if output:
-            result.step["output"] = output
+        if outputs:
+            result.step["outputs"] = outputs
         self._matched.add(result.step["id"])
         result.close()
 

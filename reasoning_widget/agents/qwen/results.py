@@ -10,18 +10,19 @@ import binascii
 import json
 import mimetypes
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Self
 from urllib.parse import unquote, urlsplit
 
-from ...bundles import PICTURES, SVG, mime_of, put_together
 from ...compat.pyplot import figure_bundle
+from ...outputs import PICTURES, PLAIN, SVG
 from ...parts import image_type
+from ...protocol import MimeBundle
 
 _MAX_IMAGE_BYTES: Final = 8 * 1024 * 1024
-_MAX_PICTURES: Final = 20
-"""How many pictures of one result are shown."""
+_MAX_SHOWN: Final = 20
+"""How many pictures, tables and the like of one result are shown."""
 
 _HEAD_ROWS: Final = 5
 _MAX_REPR: Final = 2_000  # characters of an object that the model is told
@@ -35,17 +36,17 @@ class ShownText(str):
     """The text of a tool's result, and what is shown beside it.
 
     Attributes:
-        output: A MIME bundle.
+        outputs: MIME bundles.
     """
 
-    __slots__ = ("output",)
+    __slots__ = ("outputs",)
 
-    output: dict[str, Any]
+    outputs: list[MimeBundle]
 
-    def __new__(cls, text: str, output: Mapping[str, Any]) -> Self:
-        """`text` with `output`."""
+    def __new__(cls, text: str, outputs: Iterable[MimeBundle] = ()) -> Self:
+        """`text` with `outputs`."""
         made = super().__new__(cls, text)
-        made.output = dict(output)
+        made.outputs = list(outputs)
         return made
 
 
@@ -70,25 +71,25 @@ def sendable(text: str) -> str:
     return text
 
 
-def shown(value: Any) -> tuple[str, dict[str, Any] | None]:
-    """The text of a result and its MIME bundle, given what `told` made of it."""
+def shown(value: Any) -> tuple[str, list[MimeBundle]]:
+    """The text of a result and its outputs, given what `told` made of it."""
     if isinstance(value, ShownText):
-        return str(value), value.output or None
+        return str(value), value.outputs
     if isinstance(value, str):
-        return value, _pictures_named_in(value) or None
+        return value, _pictures_named_in(value)
     if _is_content(value):
         return render(value)
     if _is_found(value):
-        return "\n\n".join("\n\n".join([source["url"], *source["text"]]) for source in value), None
-    return json.dumps(value, ensure_ascii=False, indent=2, default=str), None
+        return "\n\n".join("\n\n".join([source["url"], *source["text"]]) for source in value), []
+    return json.dumps(value, ensure_ascii=False, indent=2, default=str), []
 
 
-def render(content: Any) -> tuple[str, dict[str, Any] | None]:
-    """The content of a Qwen-Agent message as text, which names its pictures, and those as a MIME bundle."""
+def render(content: Any) -> tuple[str, list[MimeBundle]]:
+    """The content of a Qwen-Agent message as text, which names its pictures, and those as MIME bundles."""
     if isinstance(content, str):
-        return content, None
+        return content, []
     texts: list[str] = []
-    bundle: dict[str, Any] = {}
+    outputs: list[MimeBundle] = []
     for item in content or []:
         for kind, value in (item if isinstance(item, dict) else item.model_dump(exclude_none=True)).items():
             if kind == "text":
@@ -96,11 +97,12 @@ def render(content: Any) -> tuple[str, dict[str, Any] | None]:
             else:
                 picture = picture_at(value) if kind == "image" and isinstance(value, str) else {}
                 texts.append(f"[{kind}: {next(iter(picture), None) or _name_of(value)}]")
-                bundle = put_together(bundle, picture)
-    return "\n".join(texts), bundle or None
+                if picture:
+                    outputs.append(picture)
+    return "\n".join(texts), outputs
 
 
-def picture_at(address: str) -> dict[str, Any]:
+def picture_at(address: str) -> MimeBundle:
     """The MIME bundle of a picture in a file or a ``data:`` address; empty if there is none, or it is too large."""
     if address.startswith("data:"):
         head, _, body = address[5:].partition(",")
@@ -124,18 +126,16 @@ def picture_at(address: str) -> dict[str, Any]:
     return {SVG: data.decode(errors="replace")} if is_drawing else {}
 
 
-def picture_of(mime: str, encoded: str) -> dict[str, Any]:
+def picture_of(mime: str, encoded: str) -> MimeBundle:
     """The MIME bundle of a picture in base64; empty if it is none that is shown."""
     return picture_at(f"data:{mime};base64,{encoded}") if len(encoded) <= _MAX_IMAGE_BYTES * 4 // 3 + 4 else {}
 
 
-def _pictures_named_in(text: str) -> dict[str, Any]:
+def _pictures_named_in(text: str) -> list[MimeBundle]:
     """The pictures that Markdown in `text` shows, of those that are files here or stand in it."""
-    bundle: dict[str, Any] = {}
     addresses = (match[1].strip().removeprefix("<").removesuffix(">").strip() for match in _NAMED.finditer(text))
-    for address in list(dict.fromkeys(addresses))[:_MAX_PICTURES]:
-        bundle = put_together(bundle, picture_at(address))
-    return bundle
+    pictures = (picture_at(address) for address in list(dict.fromkeys(addresses))[:_MAX_SHOWN])
+    return [picture for picture in pictures if picture]
 
 
 def _local_path(address: str) -> Path | None:
@@ -174,41 +174,40 @@ def _name_of(value: Any) -> str:
 
 
 def _described(value: Any, around: tuple[int, ...] = ()) -> ShownText:
-    """An object as text and bundle. Lists and dictionaries are told one by one.
+    """An object as text and outputs. Lists and dictionaries are told one by one.
 
     Args:
         value: The object.
         around: The ids of the lists and dictionaries that it is in.
     """
     if id(value) in around:
-        return ShownText("…", {})
+        return ShownText("…")
     try:
         if len(around) < _DEEPEST and isinstance(value, Mapping):
             return _listed([(f"{key}: ", item) for key, item in value.items()], (*around, id(value)))
         if len(around) < _DEEPEST and type(value) in {list, tuple}:
             return _listed([("", item) for item in value], (*around, id(value)))
         bundle = _bundle_of(value)
-        plain = bundle.pop("text/plain", None)
-        return ShownText(_in_words(value, plain if isinstance(plain, str) else None), bundle)
+        plain = bundle.pop(PLAIN, None)  # the text says as much
+        return ShownText(_in_words(value, plain if isinstance(plain, str) else None), [bundle] if bundle else ())
     except Exception as error:  # noqa: BLE001 (other people's objects may raise anything when they are looked at)
-        return ShownText(f"{type(value).__name__}, which cannot be shown: it raised {type(error).__name__}", {})
+        return ShownText(f"{type(value).__name__}, which cannot be shown: it raised {type(error).__name__}")
 
 
 def _listed(items: list[tuple[str, Any]], around: tuple[int, ...]) -> ShownText:
     texts: list[str] = []
-    bundle: dict[str, Any] = {}
+    outputs: list[MimeBundle] = []
     for name, item in items:
         if isinstance(item, str) or _is_json(item):
             texts.append(f"{name}{item if isinstance(item, str) else json.dumps(item, ensure_ascii=False)}")
             continue
         part = _described(item, around)
         texts.append(f"{name}{part}")
-        pictures = sum(mime_of(key) in PICTURES for key in bundle)
-        bundle = put_together(bundle, part.output if pictures < _MAX_PICTURES else {})
-    return ShownText("\n".join(texts), bundle)
+        outputs += part.outputs[: _MAX_SHOWN - len(outputs)]
+    return ShownText("\n".join(texts), outputs)
 
 
-def _bundle_of(value: Any) -> dict[str, Any]:
+def _bundle_of(value: Any) -> MimeBundle:
     """What Jupyter would show of an object: every form in which IPython knows it."""
     shell = _shell()
     if shell is not None:

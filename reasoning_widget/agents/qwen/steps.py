@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-from ...protocol import Step, StepType, ToolCall, Usage
+from ...protocol import MimeBundle, Step, StepType, ToolCall, Usage
 from .chunks import EndReason
 from .marks import split_thoughts
 from .results import render
@@ -167,7 +167,7 @@ class ModelCall:
         seen = self._show_all()
         for key, known in list(self._open.items()):
             gone = key not in seen and key[0] in {"text", "call", "result"}
-            if gone or (key[0] == "text" and not known.step["content"].strip() and "output" not in known.step):
+            if gone or (key[0] == "text" and not known.step["content"].strip() and "outputs" not in known.step):
                 self._take_back(known)
         self._follow_thoughts()
         still_open = [each for each in self._open.values() if each.step["status"] == "streaming"]
@@ -235,7 +235,7 @@ class ModelCall:
             self._show_result(message)
             return
         thought = render(message.reasoning_content)[0] if message.reasoning_content else ""
-        text, output = (content, None) if isinstance(content, str) else render(content)
+        text, outputs = (content, []) if isinstance(content, str) else render(content)
         split = split_thoughts(text, ended=self._ended)
         if split.thoughts:
             thought = f"{thought}\n\n{split.thoughts}" if thought else split.thoughts
@@ -244,7 +244,7 @@ class ModelCall:
         thinks = is_last and not split.text.strip() and function_call is None
         self._show_thought(number, thought, is_last=thinks)
         if content:
-            self._show_content(split.text, output, is_last=is_last and function_call is None, goes_on=goes_on)
+            self._show_content(split.text, outputs, is_last=is_last and function_call is None, goes_on=goes_on)
         if function_call is not None:
             self._show_call(function_call, is_last=is_last)
 
@@ -281,12 +281,12 @@ class ModelCall:
         words.step["type"] = "thought"
         return words
 
-    def _show_content(self, text: str, output: dict[str, Any] | None, *, is_last: bool, goes_on: bool) -> None:
+    def _show_content(self, text: str, outputs: list[MimeBundle], *, is_last: bool, goes_on: bool) -> None:
         if self._react:
             self._show_react(text, is_last=is_last)
             return
         kind: StepType = "final_answer" if is_last and not self._nested and not self._calls_tool else "thought"
-        self._show_text(kind, text, output, goes_on=goes_on)
+        self._show_text(kind, text, outputs, goes_on=goes_on)
 
     def _show_react(self, text: str, *, is_last: bool) -> None:
         if is_last and not self._ended:
@@ -297,12 +297,12 @@ class ModelCall:
         if _THOUGHT.startswith(thought):
             thought = ""
         undecided = is_last and not mark and not action and not self._nested
-        self._show_text("final_answer" if undecided else "thought", thought, None, goes_on=is_last and not mark)
+        self._show_text("final_answer" if undecided else "thought", thought, [], goes_on=is_last and not mark)
         if mark:
             kind: StepType = "thought" if self._nested else "final_answer"
-            self._show_text(kind, answer.strip(), None, goes_on=is_last)
+            self._show_text(kind, answer.strip(), [], goes_on=is_last)
 
-    def _show_text(self, kind: StepType, text: str, output: dict[str, Any] | None, *, goes_on: bool) -> None:
+    def _show_text(self, kind: StepType, text: str, outputs: list[MimeBundle], *, goes_on: bool) -> None:
         number = self._counts[1]
         key = ("text", number)
         self._counts[1] += 1
@@ -318,19 +318,19 @@ class ModelCall:
             said.closed, said.cut = said.closed + said.cut, None
         known = self._open.get(key)
         if known is None:
-            if not text.strip() and not output:
+            if not text.strip() and not outputs:
                 return
             known = self._open[key] = self._maker.open(kind, self._place)
             for thoughts in self._thoughts.values():
                 thoughts.close()
         elif known.step["status"] != "streaming" or (
-            goes_on and known.step["type"] == kind and known.step["content"] == text and not output
+            goes_on and known.step["type"] == kind and known.step["content"] == text and not outputs
         ):
             return
         step = known.step
         step["type"], step["content"] = kind, text
-        if output:
-            step["output"] = output
+        if outputs:
+            step["outputs"] = outputs
         if goes_on:
             known.emit()
         else:
@@ -367,12 +367,12 @@ class ModelCall:
             return
         result = self._maker.open("tool_result", self._place)
         self._open[key] = result
-        result.step["content"], output = render(message.content)
+        result.step["content"], outputs = render(message.content)
         use = self._open.get(("call", key[1]))
         call_id = use.step["tool"].get("call_id", "") if use is not None else self._maker.call_id()
         result.step["tool"] = ToolCall(name=_field(message, "name") or "", call_id=call_id)
-        if output:
-            result.step["output"] = output
+        if outputs:
+            result.step["outputs"] = outputs
         result.close()
 
     @staticmethod

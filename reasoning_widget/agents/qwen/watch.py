@@ -15,9 +15,8 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from ...bundles import put_together
 from ...compat.pyplot import looks_of
-from ...protocol import Step, ToolCall, Usage
+from ...protocol import MimeBundle, Step, ToolCall, Usage
 from ..base import AgentError, MaxIterationsReached, RunContext, Stopped, run_carried
 from ..carried import Ends
 from ..errors import redact
@@ -166,18 +165,18 @@ class Watch:
         """
         self._reported.finish(self._response, but_last=True)
         last = self._response[-1] if self._response else None
-        text, output = _answer_of(last)
+        text, outputs = _answer_of(last)
         chosen = self._candidates.choose(text, self._reported.was_seen)
         if chosen is not None:
             end = self._ends.get(chosen.step["id"])
             chosen.close("failed" if end else "done")
             if end:
                 raise AgentError(_ENDS_IN_ANSWER[end])
-        elif text.strip() or output:
+        elif text.strip() or outputs:
             answer = self._maker.open("final_answer", Place(self._name, max(self._iteration, 1), None))
             answer.step["content"] = text
-            if output:
-                answer.step["output"] = output
+            if outputs:
+                answer.step["outputs"] = outputs
             answer.close()
         elif field(last, "role") == "function":
             raise MaxIterationsReached(self._iteration)
@@ -574,7 +573,7 @@ class Watch:
         self._look_at(tool, "call")
         run = self._begin_tool(call, tool_name, tool_args, tool)
         try:
-            with self._run.capturing(run.show_output):
+            with self._run.capturing(run.show_outputs):
                 value = call(tool_name, tool_args, *args, **kwargs)
         except Ends:
             raise
@@ -604,7 +603,7 @@ class Watch:
         name = getattr(call.target, "name", None) or type(call.target).__name__
         run = self._begin_tool(call, name, arguments, call.target)
         try:
-            with self._run.capturing(run.show_output):
+            with self._run.capturing(run.show_outputs):
                 value = run.observe(lambda: call(*args, **kwargs))
         except Ends:
             raise
@@ -640,9 +639,12 @@ class Watch:
             return
         if not isinstance(run.value, str):
             self._run.keep(run.value, step["id"])
-        step["content"], output = shown(told(run.value) if run.told is None else run.told)
-        if output and not looks_of(output) & looks_of(step.get("output", {})):  # else it was returned, too
-            step["output"] = put_together(step.get("output", {}), output)
+        step["content"], outputs = shown(told(run.value) if run.told is None else run.told)
+        displayed = step.get("outputs", [])
+        looks = {look for bundle in displayed for look in looks_of(bundle)}
+        # A figure may be displayed, and then returned, too.
+        if more := [bundle for bundle in outputs if not looks & looks_of(bundle)]:
+            step["outputs"] = [*displayed, *more]
         run.result.close()
 
     def _use_of(self, worker: _Worker, name: str, arguments: Any, prefix: str) -> OpenStep:
@@ -696,9 +698,9 @@ class _ToolRun:
         """What the model is told of it."""
         self.error: BaseException | None = None
 
-    def show_output(self, bundle: dict[str, Any]) -> None:
+    def show_outputs(self, outputs: list[MimeBundle]) -> None:
         """Show what the tool has printed and displayed until now."""
-        self.result.step["output"] = bundle
+        self.result.step["outputs"] = outputs
         self.result.emit()
 
     def observe(self, call: Callable[[], Any]) -> Any:
@@ -742,11 +744,11 @@ def _writes_react(agent: Any) -> bool:
     return isinstance(agent, ReActChat)
 
 
-def _answer_of(message: Any) -> tuple[str, dict[str, Any] | None]:
+def _answer_of(message: Any) -> tuple[str, list[MimeBundle]]:
     if message is None or message["role"] not in {"assistant", "user"} or message.get("function_call"):
-        return "", None
-    text, output = render(message["content"])
-    return split_thoughts(text).text, output
+        return "", []
+    text, outputs = render(message["content"])
+    return split_thoughts(text).text, outputs
 
 
 def _unknown_tool(name: str, tools: dict[str, Any]) -> str:

@@ -132,7 +132,7 @@ def test_pictures_of_the_server_are_shown(model: ScriptedModel, lab: ReasoningCh
 
     result = result_of(lab, "use pictures")
 
-    assert list(result["output"].values()) == [base64.b64encode(PIXEL).decode()] * 2
+    assert result["outputs"] == [{"image/png": base64.b64encode(PIXEL).decode()}] * 2
     assert result["content"] == "Two pictures:\n\n[image: image/png]\n\n[image: image/png]"
     assert "Two pictures:" in json.dumps(model.requests[-1].messages)
 
@@ -141,7 +141,7 @@ def test_contents_of_other_kinds_are_told_in_words(lab: ReasoningChat) -> None:
     result = result_of(lab, "use mixed")
 
     assert result["content"] == "a text\n\na note\n\n[image: image/x-unknown]"
-    assert "output" not in result
+    assert "outputs" not in result
 
 
 def test_streaming_http_works_beside_and_after_standard_streams(model: ScriptedModel) -> None:

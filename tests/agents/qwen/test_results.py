@@ -85,7 +85,7 @@ def test_a_picture_that_a_text_names_is_shown(returned: Callable[..., Any], tmp_
 
     chat, result, _ = returned(lambda: f"stdout:\n\n```\ndone\n```\n\n![fig-001]({tmp_path}/my plot (1).png)")
 
-    assert result["output"] == {"image/png": encoded("red")}
+    assert result["outputs"] == [{"image/png": encoded("red")}]
     assert "done" in result["content"]
     assert_exported(chat, encoded("red"))
 
@@ -97,7 +97,7 @@ def test_two_pictures_of_one_type_are_both_shown(returned: Callable[..., Any], t
 
     chat, result, _ = returned(lambda: text)
 
-    assert result["output"] == {"image/png": encoded("red"), "image/png;n=2": encoded("blue")}
+    assert result["outputs"] == [{"image/png": encoded("red")}, {"image/png": encoded("blue")}]
     assert_exported(chat, encoded("red"), encoded("blue"))
 
 
@@ -106,7 +106,7 @@ def test_two_pictures_in_a_list_of_contents_are_both_shown(returned: Callable[..
 
     chat, result, _ = returned(lambda: [ContentItem(text="two"), *items])
 
-    assert list(result["output"].values()) == [encoded("red"), encoded("blue")]
+    assert result["outputs"] == [{"image/png": encoded("red")}, {"image/png": encoded("blue")}]
     assert_exported(chat, encoded("red"), encoded("blue"))
 
 
@@ -137,7 +137,7 @@ def test_what_is_no_picture_at_hand_is_left_as_text(returned: Callable[..., Any]
 
     _, result, _ = returned(lambda: f"![x]({address.replace('{folder}', str(tmp_path))})")
 
-    assert "output" not in result
+    assert "outputs" not in result
     assert "![x]" in result["content"]
 
 
@@ -146,7 +146,7 @@ def test_a_data_frame_is_shown_as_a_table_and_told_in_short(returned: Callable[.
 
     chat, result, told = returned(lambda: table)
 
-    assert "<table" in result["output"]["text/html"]
+    assert "<table" in result["outputs"][0]["text/html"]
     assert result["content"].startswith("DataFrame with 40 rows and 2 columns; the first 5:")
     assert "town 4" in told
     assert "town 39" not in told
@@ -170,7 +170,7 @@ def test_a_picture_object_is_shown_and_kept(returned: Callable[..., Any]) -> Non
 
     chat, result, told = returned(lambda: image)
 
-    (picture,) = result["output"].values()
+    (picture,) = result["outputs"][0].values()
     assert Image.open(io.BytesIO(base64.b64decode(picture))).getpixel((0, 0)) == (0, 128, 0)
     assert "PIL.Image.Image" in told
     assert picture not in told
@@ -196,7 +196,7 @@ def test_a_figure_is_shown_where_no_backend_displays_it(returned: Callable[..., 
 
     chat, result, told = returned(lambda: figure)
 
-    assert result["output"] == {"image/png": encoded("red")}
+    assert result["outputs"] == [{"image/png": encoded("red")}]
     assert "<Figure size 640x480 with 1 Axes>" in told
     assert chat.results[result["id"]] is figure
     assert_exported(chat, encoded("red"))
@@ -207,8 +207,10 @@ def test_objects_in_lists_and_dictionaries_are_all_shown(returned: Callable[...,
 
     chat, result, told = returned(lambda: value)
 
-    assert [mime for mime in result["output"] if mime.startswith("image/")] == ["image/png;n=1", "image/png;n=2"]
-    assert "<table" in result["output"]["text/html"]
+    first, second, third = result["outputs"]
+    assert first == {"image/png": encoded("red")}
+    assert "image/png" in second
+    assert "<table" in third["text/html"]
     assert "table: DataFrame with 1 rows" in result["content"]
     assert "count: 2" in told
     assert chat.results[result["id"]] is value
@@ -223,7 +225,7 @@ def test_an_object_that_nobody_can_show_is_told_by_its_representation(returned: 
 
     assert result["content"].startswith("<Thing xxx")
     assert len(told) < 5_000
-    assert "output" not in result
+    assert "outputs" not in result
 
 
 def test_a_kernel_shows_an_object_as_the_person_has_set_it_up(
@@ -241,7 +243,7 @@ def test_a_kernel_shows_an_object_as_the_person_has_set_it_up(
 
     _, result, _ = returned(Molecule)
 
-    assert result["output"] == {"text/html": "<b>H2O</b>"}
+    assert result["outputs"] == [{"text/html": "<b>H2O</b>"}]
 
 
 def test_plain_data_stays_json(returned: Callable[..., Any]) -> None:

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+
+from reasoning_widget.outputs import in_version_1, outputs_of, with_outputs
+
+PRINTED = {"text/plain": "printed\n"}
+PICTURE = {"image/png": "YQ=="}
+
+
+@pytest.mark.parametrize(
+    ("step", "outputs"),
+    [
+        ({}, []),
+        ({"output": {}}, []),
+        ({"output": PRINTED}, [PRINTED]),
+        ({"output": PICTURE}, [PICTURE]),
+        ({"output": {**PICTURE, "text/html": "<p>"}}, [{**PICTURE, "text/html": "<p>"}]),
+        ({"output": {**PICTURE, **PRINTED}}, [{**PICTURE, **PRINTED}]),
+        ({"output": {"image/png;n=10": "Yw==", **PICTURE, "image/png;n=2": "Yg=="}}, [PICTURE, "Yg==", "Yw=="]),
+        ({"output": {"image/png;n=1": "YQ==", "text/html": "<p>"}}, [{"text/html": "<p>"}, PICTURE]),
+        ({"outputs": [PRINTED, PICTURE], "output": PICTURE}, [PRINTED, PICTURE]),
+        # A list that was handed over under the old name, and what is none at all.
+        ({"output": [PRINTED, PICTURE]}, [PRINTED, PICTURE]),
+        ({"outputs": None}, []),
+        ({"outputs": ["?", PICTURE]}, [PICTURE]),
+        ({"output": "?"}, []),
+    ],
+)
+def test_what_a_step_shows_is_read_whichever_version_it_is_of(step: dict[str, Any], outputs: list[Any]) -> None:
+    given = copy.deepcopy(step)
+    expected = [{"image/png": each} if isinstance(each, str) else each for each in outputs]
+
+    assert outputs_of(step) == expected
+    assert with_outputs(step).get("outputs") in (expected, step.get("outputs"))
+    assert "output" not in with_outputs(step)
+    assert step == given
+
+
+def test_the_sizes_of_pictures_are_read_of_version_1() -> None:
+    output = {**PRINTED, **PICTURE, "image/png;n=2": "Yg=="}
+    step = {"output": output, "scaled": {"image/png": [9, 6], "image/png;n=2": [8, 5]}}
+
+    assert with_outputs(step)["scaled"] == {"0": [9, 6], "1": [8, 5]}
+
+
+def test_a_client_of_version_1_has_all_that_was_printed_and_the_first_of_each_type() -> None:
+    step = {"outputs": [PRINTED, PICTURE, {"text/plain": "more"}, {"image/png": "Yg==", "text/plain": "<Figure>"}]}
+
+    assert in_version_1(step)["output"] == {"text/plain": "printed\nmore", **PICTURE}
+
+
+def test_what_is_too_long_for_a_frame_twice_is_in_it_once() -> None:
+    step = {"content": "x" * 256_000, "outputs": [{"text/html": "y" * 200_000}]}
+
+    assert in_version_1(step) == step
