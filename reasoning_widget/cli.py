@@ -177,7 +177,10 @@ def _ask_here(prompt: str | list[Part], agent: str, max_iterations: int) -> None
     except (AgentError, MaxIterationsReached):
         raise
     except Exception as error:  # noqa: BLE001 (agents raise what they like; the person is told)
-        _fail(chosen.explain(error))
+        from .agents.raised import raised  # noqa: PLC0415
+
+        place = raised(error)
+        _fail(chosen.explain(error) + (f" (Raised at {place['where']}.)" if place else ""))
 
 
 async def _show(steps: AsyncIterator[Step]) -> None:

@@ -89,6 +89,15 @@ class Usage(TypedDict, total=False):
     output_tokens: int
 
 
+class Raised(TypedDict):
+    """Where an exception came from that ended a run."""
+
+    where: str
+    """The line, of the agent's own code where it passed through any: its file, or the notebook's cell, and number."""
+    traceback: str
+    """Python's own account of it."""
+
+
 class _StepCommon(TypedDict):
     type: StepType
     content: str
@@ -110,6 +119,8 @@ class _StepCommon(TypedDict):
     usage: NotRequired[Usage]
     cut: NotRequired[dict[str, int]]
     """How many code points were left out of a channel that grew too long."""
+    raised: NotRequired[Raised]
+    """Of an error that is an exception of the agent's: where it was raised."""
     scaled: NotRequired[dict[str, list[int]]]
     """Of pictures that were made smaller to be saved, by their places in `outputs`, from 0 (in version 1 by their MIME
     types): the width and height they had, in pixels."""

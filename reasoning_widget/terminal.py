@@ -192,6 +192,8 @@ def _title(step: JSON) -> str:
 
 
 def _text(step: JSON) -> str:
+    if "raised" in step:
+        return clean(f"{step['content']} (Raised at {step['raised']['where']}.)")
     if step["content"] or "tool" not in step:
         return clean(step["content"])
     return clean(f"{step['tool']['name']}({step['tool'].get('arguments', '')})")

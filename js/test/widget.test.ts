@@ -288,6 +288,34 @@ describe("the composer", () => {
     expect(page.last("clear")?.payload).toEqual({ epoch: "e" });
   });
 
+  it("asks before it clears what was said, and who presses twice loses nothing", async () => {
+    await page.hear(...RUN);
+    page.button("Clear").click();
+    await page.drawn();
+    expect(page.last("clear")).toBeUndefined();
+    expect(page.element.querySelector('[role="alertdialog"]')?.textContent).toContain("Clear the conversation?");
+    expect(document.activeElement?.textContent).toBe("Keep");
+    page.button("Keep the conversation").click();
+    await page.drawn();
+    expect(page.last("clear")).toBeUndefined();
+    expect(document.activeElement).toBe(page.button("Clear"));
+    page.button("Clear").click();
+    await page.drawn();
+    page.button("Clear the conversation").click();
+    await page.drawn();
+    expect(page.last("clear")?.payload).toEqual({ epoch: "e" });
+    expect(page.element.querySelector('[role="alertdialog"]')).toBeNull();
+  });
+
+  it("shows where an exception came from, and the traceback folded", async () => {
+    const raised = { where: "agent.py, line 3, in answer", traceback: "Traceback (most recent call last):\n  …" };
+    await page.hear(...RUN, step(3, "x", { type: "error", content: "The agent raised ValueError: no", raised }));
+    const details = page.element.querySelector("article details") as HTMLDetailsElement;
+    expect(details.querySelector("summary")?.textContent).toBe("Raised at agent.py, line 3, in answer");
+    expect(details.open).toBe(false);
+    expect(details.textContent).toContain("Traceback (most recent call last)");
+  });
+
   it("offers to fetch a model that is missing, and shows how far it is", async () => {
     const model = { name: "q", source: "embedded", reason: "A small model on this machine answers.", local: true };
     await page.hear({ type: "model", data: { ...model, state: "missing", total: 491_400_064 } });
@@ -303,6 +331,40 @@ describe("the composer", () => {
 
 describe("requests", () => {
   const request = { request_id: "q", run_id: "r", step_id: null, prompt: "Delete it?", timestamp: 1000, expires: null };
+
+  /** The names of what stands in the run, in order. */
+  const order = (): (string | null)[] =>
+    [...page.element.querySelectorAll("article, section[data-request-id]")].map((card) =>
+      card.hasAttribute("data-request-id") ? card.getAttribute("data-request-id") : card.getAttribute("aria-label"),
+    );
+
+  it("stand where they were asked", async () => {
+    const approval = { ...request, kind: "approval" };
+    await page.hear(
+      ...RUN,
+      { type: "request", seq: 3, data: { ...approval, request_id: "first", timestamp: 999 } },
+      step(4, "t", { timestamp: 1000, content: "Hm." }),
+      step(5, "u", { timestamp: 1001, type: "tool_result", status: "streaming" }),
+      { type: "request", seq: 6, data: { ...approval, timestamp: 1002, step_id: "u" } },
+      { type: "request_closed", seq: 7, data: { request_id: "q", reason: "answered", value: true } },
+      step(8, "u", { timestamp: 1001, type: "tool_result", content: "done" }),
+      step(9, "a", { timestamp: 1003, type: "final_answer", content: "So." }),
+      { type: "request", seq: 10, data: { ...approval, request_id: "last", timestamp: 1004 } },
+      finished(11),
+    );
+    expect(order()).toEqual(["first", "Thought, step 1", "Tool result, step 2", "q", "Final answer, step 3", "last"]);
+  });
+
+  it("stand there in the plain chat too, where the steps before them are not shown", async () => {
+    await page.hear(
+      asked(1, "m", "Why?"),
+      started(2, "r", "m", false),
+      step(3, "t", { timestamp: 1000, content: "Hm." }),
+      { type: "request", seq: 4, data: { ...request, kind: "approval", timestamp: 1001 } },
+      step(5, "a", { timestamp: 1003, type: "final_answer", content: "So." }),
+    );
+    expect(order()).toEqual(["q", "Final answer, step 2"]);
+  });
 
   it("are approved or rejected", async () => {
     await page.hear(...RUN, { type: "request", seq: 3, data: { ...request, kind: "approval" } });

@@ -10,10 +10,12 @@ import contextlib
 import contextvars
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
-from typing import Any, NotRequired, TypedDict, cast
+from typing import Any, Literal, NotRequired, TypedDict, cast
+
+import msgspec
 
 from ..parts import Prompt, as_message, in_words
 from ..protocol import STEP_TYPES, MimeBundle, Part, Step
@@ -55,6 +57,30 @@ class Turn(TypedDict):
     answer: str
     """The final answer; empty if the run ended without one."""
     steps: list[dict[str, Any]]
+
+
+class _Request(TypedDict):
+    """What `RunContext.ask` takes."""
+
+    kind: Literal["approval", "question"]
+    options: NotRequired[list[Any] | None]
+    details: NotRequired[dict[str, Any] | None]
+    timeout: NotRequired[float | None]
+
+
+def check_request(request: object) -> None:
+    """Make sure that the person can be asked that.
+
+    Raises:
+        ValueError: They cannot; the text says why.
+    """
+    kind = request.get("kind") if isinstance(request, Mapping) else None
+    if kind not in ("approval", "question"):
+        raise ValueError(f'a request must have the `kind` "approval" or "question", not {kind!r}: nobody was asked')
+    try:
+        msgspec.convert(request, _Request)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"this is no request, and nobody was asked: {error}") from None
 
 
 class RunContext:
@@ -125,6 +151,7 @@ class RunContext:
 
         Raises:
             Stopped: The run ended while waiting.
+            ValueError: `kind` is neither, or another field has the wrong type; the text says which. Nobody was asked.
             RuntimeError: Nobody can answer, because the run belongs to no session.
         """
         msg = "nobody can answer: this run belongs to no session"

@@ -65,6 +65,7 @@ _WORDS = (
     "description",
 )
 """Where a body of JSON holds its words: the first of these that is there."""
+_NOT_UNDERSTOOD = "The agent raised"
 _CLIENTS = {
     "aiohttp", "dashscope", "httpcore", "httpcore2", "httpx", "httpx2", "openai", "qwen_agent", "requests", "urllib3",
 }  # fmt: skip
@@ -113,7 +114,12 @@ def explain(error: BaseException, address: str | None = None, model: str | None 
         return _explain_status(status, where, model, _detail(chain))
     if isinstance(error, ImportError):
         return f"The agent needs something that is not installed: {redact(str(error))}. Install it, and ask again."
-    return _explain_kind(chain, where) or f"The agent raised {type(error).__name__}: {redact(_short(str(error)))}"
+    return _explain_kind(chain, where) or f"{_NOT_UNDERSTOOD} {type(error).__name__}: {redact(_short(str(error)))}"
+
+
+def is_understood(error: BaseException) -> bool:
+    """Whether `explain` knows what is the matter, and does not only repeat what was raised."""
+    return not explain(error).startswith(_NOT_UNDERSTOOD)
 
 
 def broke_off(address: str, *, came: bool) -> str:

@@ -17,6 +17,7 @@ from .transcript import (
     Piece,
     drawn_text,
     exchanges,
+    in_order,
     is_prose,
     request_note,
     run_note,
@@ -68,12 +69,8 @@ def to_html(state: Transcript, message_id: str | None = None, notes: Sequence[st
     for message, run, steps, asides, requests in exchanges(state, message_id):
         parts.append(_question(message) if message else _note(NO_QUESTION))
         parts.extend(_question(aside) for aside in asides)
-        waiting = list(requests)
-        for step in steps:
-            parts.append(_step(step))
-            parts.extend(_note(request_note(request)) for request in waiting if request["step_id"] == step.get("id"))
-            waiting = [request for request in waiting if request["step_id"] != step.get("id")]
-        parts.extend(_note(request_note(request)) for request in waiting)
+        for kind, each in in_order(steps, requests):
+            parts.append(_step(each) if kind == "step" else _note(request_note(each)))
         if ended := run_note(run):
             parts.append(_note(ended))
     return f'<div class="{_NO_MATHJAX}" style="font-size:14px;line-height:1.5">{_PRINTED}{"".join(parts)}</div>'

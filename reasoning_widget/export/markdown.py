@@ -20,6 +20,7 @@ from .transcript import (
     Piece,
     drawn_text,
     exchanges,
+    in_order,
     is_prose,
     picture_note,
     request_note,
@@ -67,8 +68,11 @@ def to_markdown(
         shown = [f"data:{each.mime};base64,{each.encoded}" for each in sent_pictures(message or {}) if pictures]
         parts.append(question_markdown(message, run, shown))
         parts.extend(_quoted(aside["content"]) for aside in asides)
-        parts.extend(step_markdown(step, _addresses(step) if pictures else None) for step in steps)
-        parts.extend(f"*{one_line(request_note(request))}*" for request in requests)
+        for kind, each in in_order(steps, requests):
+            if kind == "step":
+                parts.append(step_markdown(each, _addresses(each) if pictures else None))
+            else:
+                parts.append(f"*{one_line(request_note(each))}*")
         if ended := run_note(run):
             parts.append(f"*{ended}*")
     return "\n\n".join(parts) + "\n" if parts else ""

@@ -11,7 +11,7 @@ from ..fold import Transcript
 from ..protocol import JSON
 from ..session.text import clean_text
 from .markdown import one_line, question_markdown, step_markdown
-from .transcript import Piece, exchanges, request_note, run_note, sent_pictures, step_pieces
+from .transcript import Piece, exchanges, in_order, request_note, run_note, sent_pictures, step_pieces
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -73,7 +73,10 @@ def to_notebook(state: Transcript) -> NotebookNode:
             add("markdown", question_markdown(asked, run, [f"attachment:{name}" for name in sent]), **origin)
             if sent:
                 cells[-1].attachments = {name: {each.mime: each.encoded} for name, each in sent.items()}
-        for step in steps:
+        for kind, step in in_order(steps, requests):
+            if kind == "request":
+                add("markdown", f"*{one_line(request_note(step))}*", request_id=step["request_id"])
+                continue
             code = code_of(step)
             origin = {"step_id": str(step.get("id")), "run_id": str(step.get("run_id")), "type": str(step["type"])}
             if code is not None and code.language == "python":
@@ -84,8 +87,6 @@ def to_notebook(state: Transcript) -> NotebookNode:
             add("markdown", step_markdown(step, shown, code), **origin)
             if pictures:
                 cells[-1].attachments = {name: {each.mime: each.text} for name, each in pictures.items()}
-        for request in requests:
-            add("markdown", f"*{one_line(request_note(request))}*", request_id=request["request_id"])
         if run is not None and (ended := run_note(run)):
             add("markdown", f"*{ended}*", run_id=run["run_id"])
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from html.parser import HTMLParser
 from typing import Final, Literal, NamedTuple, cast
 
@@ -102,6 +103,27 @@ def _questions(state: Transcript) -> Iterator[tuple[JSON | None, JSON | None]]:
         yield message, run
     for run in lost:
         yield None, run
+
+
+def in_order(steps: Sequence[JSON], requests: Sequence[JSON]) -> Iterator[tuple[Literal["step", "request"], JSON]]:
+    """The steps of a run and what the agent asked the person, each where it came."""
+    places = [_place_of(request, steps) for request in requests]
+    for place in range(-1, len(steps)):
+        if place >= 0:
+            yield "step", steps[place]
+        for request, behind in zip(requests, places, strict=True):
+            if behind == place:
+                yield "request", request
+
+
+def _place_of(request: JSON, steps: Sequence[JSON]) -> int:
+    """Behind which step it was asked: the last that had begun, or the one that it is about; -1: before all of them."""
+    when = request.get("timestamp") or math.inf  # a file may not say
+    about = request.get("step_id")
+    begun = (
+        n for n, step in enumerate(steps) if step.get("timestamp", 0) <= when or step.get("id") == about is not None
+    )
+    return max(begun, default=-1)
 
 
 def run_note(run: JSON | None) -> str | None:
@@ -263,6 +285,9 @@ def step_notes(step: JSON) -> list[str]:
     cut = step.get("cut")
     left_out = sum(count for count in cut.values() if isinstance(count, int)) if isinstance(cut, dict) else 0
     notes = [f"{left_out:,} more characters were cut"] if left_out else []
+    raised = step.get("raised")
+    if isinstance(raised, dict) and isinstance(raised.get("where"), str):
+        notes.append(f"Raised at {raised['where']}")
     scaled = step.get("scaled")
     notes.extend(
         f"A picture was made smaller; it was {size[0]} by {size[1]} pixels"

@@ -16,7 +16,7 @@ from typing import Any, cast
 
 from ..agents.base import AgentError, MaxIterationsReached, Stopped
 from ..agents.errors import redact
-from ..protocol import JSON
+from ..protocol import JSON, Raised
 from .pipe import MessageReader, StepReceiver, packed
 from .runner import RunHandle, RunHost, Runner, RunSpec
 from .text import clean_json
@@ -252,8 +252,9 @@ class _ProcessRun(RunHandle):
     async def _main(self) -> None:
         error: BaseException | None = None
         explanation = ""
+        raised: Raised | None = None
         try:
-            error, explanation = await self._run()
+            error, explanation, raised = await self._run()
         except (AgentError, asyncio.CancelledError) as ended:
             if self._stopping:
                 error = Stopped()
@@ -270,22 +271,22 @@ class _ProcessRun(RunHandle):
         finally:
             worker, self._worker = self._worker, None
             self._runner.done(self)
-        self._host.on_end(error, explanation)
+        self._host.on_end(error, explanation, raised)
         if worker is not None:
             await self._runner.give_back(worker)
 
-    async def _run(self) -> tuple[BaseException | None, str]:
-        """Have a worker do it; how it ended."""
+    async def _run(self) -> tuple[BaseException | None, str, Raised | None]:
+        """Have a worker do it; how it ended: see `OnEnd`."""
         self._begun = True
         if self._stopping:
-            return Stopped(), ""
+            return Stopped(), "", None
         worker = self._worker = await self._runner.take()
         worker.runs += 1
         worker.send({"type": "run", "spec": self._spec})
         end = await worker.until("end", lambda message: self._take(worker, message))
         if end is None:
             raise WorkerDied(await worker.end())
-        return _error(end["end"], end["explanation"]), end["explanation"]
+        return _error(end["end"], end["explanation"]), end["explanation"], end.get("raised")
 
     def _take(self, worker: _Worker, message: JSON) -> None:
         if message["type"] == "steps":

@@ -11,10 +11,21 @@ from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from ..agents.base import BaseAgent, BlockingAgent, RunContext, StepBuffer, Turn, check_step, entered, handed
+from ..agents.base import (
+    BaseAgent,
+    BlockingAgent,
+    RunContext,
+    StepBuffer,
+    Turn,
+    check_request,
+    check_step,
+    entered,
+    handed,
+)
 from ..agents.errors import redact
+from ..agents.raised import raised as place_of
 from ..compat.pyplot import persons_figures
-from ..protocol import MimeBundle, Part, Step
+from ..protocol import MimeBundle, Part, Raised, Step
 from .capture import captured_output
 
 FLUSH_INTERVAL = 1 / 55
@@ -36,14 +47,21 @@ class RunSpec:
     """The parts of the prompt; empty if it is nothing but a text."""
 
 
+class OnEnd(Protocol):
+    """Told that a run ended."""
+
+    def __call__(self, error: BaseException | None, explanation: str, raised: Raised | None = None) -> None:
+        """It ended, with nothing, or with an exception, its explanation for people, and where it came from."""
+
+
 @dataclass(frozen=True)
 class RunHost:
     """What a run may ask of its session. Every call is made on the session's loop, but for `steering`."""
 
     on_steps: Callable[[list[Step]], None]
     """Steps that grew, newest snapshots."""
-    on_end: Callable[[BaseException | None, str], None]
-    """The run ended: with nothing, or with an exception and its explanation for people. Called once."""
+    on_end: OnEnd
+    """The run ended. Called once."""
     on_request: Callable[[dict[str, Any], Future[Any]], None]
     """The agent asks the person; the future takes the answer."""
     on_keep: Callable[[object, str | None], None]
@@ -122,6 +140,7 @@ class _ThreadRun(RunHandle):
         agent: BaseAgent | None = None
         error: BaseException | None = None
         explanation = ""
+        came_from: Raised | None = None
         try:
             with entered(self._context):
                 agent = self._agents.get(self._spec.agent_name)
@@ -129,7 +148,9 @@ class _ThreadRun(RunHandle):
         except BaseException as raised:  # noqa: BLE001 (whatever an agent raises ends its run, not the process)
             error = raised
             explanation = _explain(agent, raised)
-        self._post(lambda: self._end(error, explanation))
+            with suppress(Exception):  # whatever an exception of theirs does when it is looked at
+                came_from = place_of(raised)
+        self._post(lambda: self._end(error, explanation, came_from))
 
     def _work(self, agent: BaseAgent) -> None:
         prompt: Any = handed(agent, self._spec.parts or self._spec.prompt)
@@ -177,9 +198,9 @@ class _ThreadRun(RunHandle):
         if steps:
             self._host.on_steps(steps)
 
-    def _end(self, error: BaseException | None, explanation: str) -> None:
+    def _end(self, error: BaseException | None, explanation: str, raised: Raised | None) -> None:
         self._flush()
-        self._host.on_end(error, explanation)
+        self._host.on_end(error, explanation, raised)
 
 
 def _explain(agent: BaseAgent | None, error: BaseException) -> str:
@@ -203,6 +224,7 @@ class _ThreadContext(RunContext):
 
     def ask(self, request: dict[str, Any]) -> Any:
         """See `RunContext`."""
+        check_request(request)
         answer: Future[Any] = Future()
 
         def send() -> None:

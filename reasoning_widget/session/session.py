@@ -21,6 +21,7 @@ from ..agents.base import (
     MaxIterationsReached,
     Stopped,
     Turn,
+    check_request,
 )
 from ..agents.errors import redact
 from ..answer import is_settled
@@ -28,12 +29,14 @@ from ..fold import Transcript, find_run
 from ..parts import Accepted, accepted, message_in_words, restored
 from ..protocol import (
     JSON,
+    PLAIN_STEP_TYPES,
     PROTOCOL_VERSION,
     AgentInfo,
     Author,
     ClientMessage,
     Frame,
     ProtocolError,
+    Raised,
     RunStatus,
     Step,
     StepStatus,
@@ -490,7 +493,7 @@ class Session:
         )
         host = RunHost(
             on_steps=lambda steps: self._guard(self._on_steps, run, steps),
-            on_end=lambda error, explanation: self._guard(self._on_end, run, error, explanation),
+            on_end=lambda error, explanation, raised=None: self._guard(self._on_end, run, error, explanation, raised),
             on_request=lambda request, answer: self._on_request(run, request, answer),
             on_keep=lambda value, step_id: self._on_keep(run, value, step_id),
             steering=lambda: self._take_steering(run),
@@ -543,16 +546,25 @@ class Session:
         if changes.grown and self._open_text_timer is None:
             self._open_text_timer = self._loop.call_later(_OPEN_TEXT_INTERVAL, self._guard, self._save_open_text)
 
-    def _on_end(self, run: _Run, error: BaseException | None, explanation: str) -> None:
+    def _on_end(self, run: _Run, error: BaseException | None, explanation: str, raised: Raised | None) -> None:
         if run.stopping or isinstance(error, Stopped | asyncio.CancelledError):
             self._finish(run, "stopped")
         elif error is None:
-            self._finish(run, "completed")
+            self._finish(run, "failed" if self._ended_in_error(run) else "completed")
         else:
             status: RunStatus = "max_iterations" if isinstance(error, MaxIterationsReached) else "failed"
-            self._finish(run, status, error=explanation)
+            self._finish(run, status, error=explanation, raised=raised)
 
-    def _finish(self, run: _Run, status: RunStatus, *, error: str = "", abandoned: bool = False) -> None:
+    def _ended_in_error(self, run: _Run) -> bool:
+        """Whether the agent has said what went wrong, and no answer after it."""
+        known = find_run(self.state, run.run_id)
+        steps = [self.state["steps"][step_id] for step_id in known["steps"]] if known else []
+        said = [step["type"] for step in steps if "parent_id" not in step and step["type"] in PLAIN_STEP_TYPES]
+        return said[-1:] == ["error"]
+
+    def _finish(
+        self, run: _Run, status: RunStatus, *, error: str = "", raised: Raised | None = None, abandoned: bool = False
+    ) -> None:
         if run is not self._run:
             return
         if run.timer is not None:
@@ -566,7 +578,7 @@ class Session:
         }
         snapshots = run.steps.close(ends.get(status, "failed"), abandoned=abandoned)
         if error:
-            snapshots.append(run.steps.error(error))
+            snapshots.append(run.steps.error(error, raised))
         data = {
             "run_id": run.run_id,
             "status": status,
@@ -615,18 +627,23 @@ class Session:
         if run is not self._run or run.stopping:
             answer.set_exception(Stopped())
             return
+        try:
+            check_request(request)
+        except ValueError as error:
+            answer.set_exception(error)
+            return
         request_id = secrets.token_hex(6)
         timeout = request.get("timeout")
         data: JSON = {
             "request_id": request_id,
             "run_id": run.run_id,
             "step_id": run.steps.newest_open("tool_result"),
-            "kind": "question" if request.get("kind") == "question" else "approval",
+            "kind": request["kind"],
             "prompt": clean_text(str(request.get("prompt", ""))),
             "timestamp": self._clock(),
             "expires": self._clock() + timeout if timeout is not None else None,
         }
-        data.update({name: clean_json(request[name]) for name in ("options", "details") if name in request})
+        data.update({name: clean_json(request[name]) for name in ("options", "details") if request.get(name)})
         run.requests[request_id] = answer
         self._guard(self._append, ("request", data))
         if timeout is not None:

@@ -20,6 +20,7 @@ from ..protocol import (
     TERMINAL_STEP_STATUSES,
     Channel,
     MimeBundle,
+    Raised,
     Step,
     StepStatus,
 )
@@ -35,7 +36,7 @@ for the texts of all outputs together."""
 
 _MAX_CALL_IN_WORDS = 300  # code points of arguments in the content of a tool_use
 _TELL_OF_ERRORS = ("tool_result", "error")  # where they have failed
-_COPIED = ("agent", "duration", "usage")
+_COPIED = ("agent", "duration", "usage", "raised")
 _FLAT = frozenset({"type", "id", "content", "status", "agent", "iteration", "parent_id", "timestamp", "duration"})
 
 
@@ -133,10 +134,12 @@ class RunSteps:
             snapshots.append(self._closed(life, life.said or status))
         return snapshots
 
-    def error(self, content: str) -> JSON:
-        """A step that says what went wrong."""
-        changes = self.take([{"type": "error", "content": content, "status": "failed"}])
-        return changes.snapshots[-1]
+    def error(self, content: str, raised: Raised | None = None) -> JSON:
+        """A step that says what went wrong, and where."""
+        step: Step = {"type": "error", "content": content, "status": "failed"}
+        if raised is not None:
+            step["raised"] = raised
+        return self.take([step]).snapshots[-1]
 
     # A step's life
 

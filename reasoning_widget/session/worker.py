@@ -20,7 +20,7 @@ from traitlets.config import Application, Config
 
 from ..agents.base import MaxIterationsReached, Stopped
 from ..agents.manager import AgentManager
-from ..protocol import JSON, Step
+from ..protocol import JSON, Raised, Step
 from .pipe import HEADER_BYTES, StepSender, body_length, in_lots, packed, unpacked
 from .runner import RunHandle, RunHost, RunSpec, ThreadRunner
 from .text import clean_json
@@ -171,10 +171,11 @@ class _Worker:
         )
         self._run = self._runner.start(spec, host)
 
-    def _on_end(self, error: BaseException | None, explanation: str) -> None:
+    def _on_end(self, error: BaseException | None, explanation: str, raised: Raised | None = None) -> None:
         kinds = {Stopped: "stopped", asyncio.CancelledError: "stopped", MaxIterationsReached: "max_iterations"}
         kind = next((kind for each, kind in kinds.items() if isinstance(error, each)), "failed")
-        self._send({"type": "end", "end": "completed" if error is None else kind, "explanation": explanation})
+        end = "completed" if error is None else kind
+        self._send({"type": "end", "end": end, "explanation": explanation, "raised": raised})
         self._run = None
         self._ended.set()
 

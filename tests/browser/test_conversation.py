@@ -115,7 +115,10 @@ def test_agent_reasoning_and_clear(lab, model, energy):
     asked = [message["content"] for message in model.requests[1].messages if message["role"] != "system"]
     assert "Hello there" in str(asked[0])
 
+    chat.clear.dblclick()  # in haste
+    expect(chat.card("Final answer", 1)).to_be_visible()
     chat.clear.click()
+    chat.region.get_by_role("button", name="Clear the conversation").click()
     expect(chat.cards).to_have_count(0)
     expect(chat.region).not_to_contain_text("Hello there")
     chat.ask("Are you still there?")

@@ -42,6 +42,18 @@ NOBODY_THERE = """
 """
 
 
+def test_an_exception_says_in_which_line_of_which_cell_it_was_raised(lab):
+    chat = lab.open(AGENTS).open_chat()
+    chat.ask("Draw water")
+    card = chat.card("Error")
+    expect(card).to_contain_text("the well is dry")
+    where = card.get_by_text("Raised at Cell In[1], line 6, in raises")
+    expect(where).to_be_visible()
+    expect(card.get_by_text("Traceback (most recent call last)")).to_be_hidden()
+    where.click()
+    expect(card.get_by_text('raise ValueError("the well is dry")')).to_be_visible()
+
+
 def test_a_model_that_fails(lab, model):
     for name, (turn, _) in MODEL_TROUBLE.items():
         model.script(name, [turn])

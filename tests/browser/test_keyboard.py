@@ -94,5 +94,11 @@ def test_history_choices_and_clear_with_the_keyboard_only(lab):
     expect(chat.agent).to_have_value("researcher")
     tab_to(page, chat.clear)
     keyboard.press("Enter")
+    expect(chat.region.get_by_role("alertdialog", name="Clear the conversation?")).to_be_visible()
+    keyboard.press("Escape")
+    expect(chat.clear).to_be_focused()
+    keyboard.press("Enter")
+    keyboard.press("Shift+Tab")  # from what keeps it
+    keyboard.press("Enter")
     expect(chat.cards).to_have_count(0)
     expect(notebook.prompt(0)).to_have_text("[1]:")

@@ -252,6 +252,44 @@ async def test_an_async_agent_awaits_the_person():
     assert steps[0]["content"] == "True"
 
 
+@pytest.mark.parametrize(
+    "request_", [{"kind": "form"}, {}, {"kind": "question", "options": "ab"}, {"kind": "approval", "timeout": "1 s"}]
+)
+@pytest.mark.parametrize("blocking", [True, False])
+async def test_what_cannot_be_asked_is_an_error_to_the_agent_and_nobody_is_asked(request_, blocking):
+    def work(emit):
+        with pytest.raises(ValueError, match="nobody was asked"):
+            current_run().ask({"prompt": "Delete?", **request_})
+        emit({"type": "final_answer", "content": "I was not approved."})
+
+    async def awaits(prompt):
+        with pytest.raises(ValueError, match="nobody was asked"):
+            await current_run().ask({"prompt": "Delete?", **request_})
+        yield {"type": "final_answer", "content": "I was not approved."}
+
+    session = open_with(Blocking(work) if blocking else Async(awaits))
+    ask(session, "hi", "m1")
+    run, steps = await settled(session)
+    assert (run["status"], [step["content"] for step in steps]) == ("completed", ["I was not approved."])
+    assert session.state["requests"] == {}
+
+
+async def test_where_an_exception_came_from_is_in_the_log():
+    async def work(prompt):
+        yield {"type": "thought", "content": "Hm."}
+        raise KeyError("sk-proj-abcdefghijklmnop123456")
+
+    session = open_with(Async(work))
+    ask(session, "hi", "m1")
+    run, steps = await settled(session)
+    raised = steps[-1]["raised"]
+    assert run["status"] == "failed"
+    assert raised["where"] == f"tests/session/test_runner.py, line {work.__code__.co_firstlineno + 2}, in work"
+    assert raised["traceback"].startswith("Traceback (most recent call last):")
+    assert 'runner.py"' not in raised["traceback"].replace("test_runner.py", "")
+    assert "sk-proj" not in str(steps)
+
+
 async def test_what_a_tool_prints_belongs_to_its_step_alone(capsys):
     printing, printed = threading.Event(), threading.Event()
 

@@ -3,6 +3,7 @@ from concurrent.futures import Future
 import pytest
 
 from reasoning_widget.agents.base import MaxIterationsReached, Stopped
+from reasoning_widget.answer import answer_to
 from reasoning_widget.protocol import MAX_FRAME_BYTES, MAX_MESSAGE_BYTES, ToolCall, Usage, encode
 from reasoning_widget.session.session import Session
 from reasoning_widget.session.sqlite import SQLiteLog
@@ -255,6 +256,52 @@ async def test_the_first_answer_to_a_request_wins():
 
     assert answer.result() is True
     assert session.state["requests"][request_id]["closed"]["value"] is True
+
+
+@pytest.mark.parametrize(
+    ("said", "status"),
+    [
+        (["error"], "failed"),
+        (["thought", "error"], "failed"),
+        (["error", "thought"], "failed"),
+        (["error", "tool_use", "tool_result"], "failed"),
+        (["final_answer", "error"], "failed"),
+        (["error", "final_answer"], "completed"),
+        (["error", "error", "thought", "final_answer"], "completed"),
+        (["thought"], "completed"),
+        ([], "completed"),
+    ],
+)
+async def test_a_run_whose_agent_says_an_error_and_no_answer_after_it_has_failed(said, status):
+    session, runner = open_session()
+    ask(session, "hi", "m1")
+    for kind in said:
+        runner.run.emit({"type": kind, "content": "What I say."})
+    runner.run.end()
+    (run,) = session.state["runs"]
+    assert run["status"] == status
+    assert (answer_to(session.state, "m1").error is not None) == ("error" in said)
+
+
+async def test_an_error_within_a_nested_agent_fails_no_run():
+    session, runner = open_session()
+    ask(session, "hi", "m1")
+    runner.run.emit({"type": "tool_result", "id": "r", "content": "", "status": "streaming"})
+    runner.run.emit({"type": "error", "content": "Within.", "parent_id": "r"})
+    runner.run.emit({"type": "tool_result", "id": "r", "content": "It failed.", "status": "failed"})
+    runner.run.end()
+    assert session.state["runs"][0]["status"] == "completed"
+
+
+@pytest.mark.parametrize("kind", ["form", "", None, 1, "Approval", ["approval"]])
+async def test_an_unknown_kind_of_request_is_an_error_to_the_agent(kind):
+    session, runner = open_session()
+    ask(session, "hi", "m1")
+    answer: Future[object] = Future()
+    runner.run.host.on_request({"kind": kind, "prompt": "Really?"}, answer)
+    with pytest.raises(ValueError, match="approval"):
+        answer.result()
+    assert session.state["requests"] == {}
 
 
 async def test_a_request_ends_with_its_run():

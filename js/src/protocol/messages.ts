@@ -191,6 +191,7 @@ export interface ReasoningStep {
     [k: string]: unknown;
   }[];
   parent_id?: string;
+  raised?: Raised;
   run_id?: string;
   scaled?: {
     [k: string]: number[];
@@ -200,6 +201,13 @@ export interface ReasoningStep {
   tool?: ToolCall;
   type: "error" | "final_answer" | "thought" | "tool_result" | "tool_use";
   usage?: Usage;
+}
+/**
+ * Where an exception came from that ended a run.
+ */
+export interface Raised {
+  traceback: string;
+  where: string;
 }
 /**
  * A call of a tool, as the model wrote it.
@@ -381,6 +389,7 @@ export interface Step {
     [k: string]: unknown;
   }[];
   parent_id?: string;
+  raised?: Raised;
   run_id?: string;
   scaled?: {
     [k: string]: number[];

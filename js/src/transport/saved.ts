@@ -228,6 +228,7 @@ const FIELDS: Record<EventType, [required: Fields, optional: Fields]> = {
       output: "object",
       outputs: "objects",
       cut: "numbers",
+      raised: "object",
       scaled: "sizes",
       usage: "numbers",
     },

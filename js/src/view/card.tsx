@@ -1,6 +1,7 @@
 import { Component, type VNode } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { channelText, isOpen, outputText, type Step } from "../protocol/fold.ts";
+import type { Raised } from "../protocol/messages.ts";
 import { type Store, statusWord, stepWord } from "../store.ts";
 import { trans } from "../words.ts";
 import { RunningClock } from "./clock.tsx";
@@ -84,8 +85,25 @@ function CardBody({ id, step }: { id: string; step: Step }): VNode {
 function Content({ id, step }: { id: string; step: Step }): VNode {
   if (step.type === "tool_use") return <ToolArguments id={id} step={step} />;
   if (step.type === "tool_result") return <ToolResult id={id} step={step} />;
-  if (step.type === "error") return <PlainText text={channelText(step, "content")} prose />;
+  if (step.type === "error") {
+    return (
+      <>
+        <PlainText text={channelText(step, "content")} prose />
+        {step.raised && <WhereRaised {...step.raised} />}
+      </>
+    );
+  }
   return <MarkdownBody id={id} />;
+}
+
+/** Where an exception came from: a line, and all of it for who wants to know. */
+function WhereRaised({ where, traceback }: Raised): VNode {
+  return (
+    <details class="rw-raised">
+      <summary>{trans.__("Raised at %1", String(where))}</summary>
+      <PlainText text={String(traceback)} />
+    </details>
+  );
 }
 
 /** The reader's own choice; else what is done folds, except what was asked for and what needs attention. */

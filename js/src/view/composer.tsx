@@ -1,5 +1,5 @@
 import type { VNode } from "preact";
-import { useLayoutEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { pastedFiles } from "../attachments.ts";
 import { trans } from "../words.ts";
 import { AttachButton, DropTarget } from "./attach.tsx";
@@ -30,9 +30,7 @@ export function Composer(): VNode {
           <AgentChoice />
           <ReasoningSwitch />
           <div class="rw-actions">
-            <Button kind="quiet" unavailable={!store.online} onPress={() => store.clear()}>
-              {trans.__("Clear")}
-            </Button>
+            <ClearButton />
             <Button
               unavailable={run === null || !store.online || store.stopping(run.run_id)}
               onPress={() => run && store.stop(run.run_id)}
@@ -51,6 +49,55 @@ export function Composer(): VNode {
       {store.late && <LateNote />}
       <ConnectionLine />
       <ModelLine />
+    </div>
+  );
+}
+
+/** Clears the conversation; asks first, where something was said: it cannot be had back. */
+function ClearButton(): VNode {
+  const store = useStore("composer", "chat");
+  const [asking, setAsking] = useState(false);
+  const keep = useRef<HTMLSpanElement>(null);
+  const place = useRef<HTMLSpanElement>(null);
+  useLayoutEffect(() => {
+    if (asking) keep.current?.querySelector("button")?.focus();
+  }, [asking]);
+  const { messages, runs } = store.transcript;
+  const empty = messages.length === 0 && runs.length === 0;
+  const leave = (): void => {
+    setAsking(false);
+    setTimeout(() => place.current?.querySelector("button")?.focus());
+  };
+  const clear = (): void => {
+    store.clear();
+    leave();
+  };
+  if (!asking || !store.online) {
+    return (
+      <span ref={place} class="rw-place">
+        <Button kind="quiet" unavailable={!store.online} onPress={() => (empty ? clear() : setAsking(true))}>
+          {trans.__("Clear")}
+        </Button>
+      </span>
+    );
+  }
+  return (
+    <div
+      class="rw-actions"
+      role="alertdialog"
+      aria-label={trans.__("Clear the conversation?")}
+      onKeyDown={(event) => event.key === "Escape" && leave()}
+    >
+      <span>{trans.__("Clear the conversation?")}</span>
+      <Button label={trans.__("Clear the conversation")} onPress={clear}>
+        {trans.__("Clear")}
+      </Button>
+      {/* Where the button was: who presses twice loses nothing. */}
+      <span ref={keep} class="rw-place">
+        <Button kind="quiet" label={trans.__("Keep the conversation")} onPress={leave}>
+          {trans.__("Keep")}
+        </Button>
+      </span>
     </div>
   );
 }

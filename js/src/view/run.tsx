@@ -1,4 +1,4 @@
-import type { VNode } from "preact";
+import { Fragment, type VNode } from "preact";
 import type { Run, Step } from "../protocol/fold.ts";
 import type { Usage } from "../protocol/messages.ts";
 import type { Store } from "../store.ts";
@@ -23,20 +23,34 @@ export function RunView({ id }: { id: string }): VNode | null {
   const run = store.run(id);
   const shown = useGrowing(run?.steps.length ?? 0, AT_ONCE);
   if (!run) return null;
+  const asked = requestsByStep(store, run);
   return (
     <div class={`rw-run ${run.steps.length > MANY ? "rw-long" : ""}`} data-run-id={id} data-run-status={run.status}>
+      {shown >= run.steps.length && asked.get(null)}
       {lastOf(
-        run.steps.filter((step) => isShown(store, run, step)),
+        run.steps.filter((step) => isShown(store, run, step) || asked.has(step)),
         shown,
       ).map((step) => (
-        <Card key={step} id={step} />
-      ))}
-      {store.requests(id).map((request) => (
-        <RequestCard key={request.request_id} request={request} />
+        <Fragment key={step}>
+          {isShown(store, run, step) && <Card id={step} />}
+          {asked.get(step)}
+        </Fragment>
       ))}
       <RunFooter run={run} />
     </div>
   );
+}
+
+/** What the agent asked the person, by the step that had begun last, or that it is about; null: before all of them. */
+function requestsByStep(store: Store, run: Run): Map<string | null, VNode[]> {
+  const cards = new Map<string | null, VNode[]>();
+  for (const request of store.requests(run.run_id)) {
+    const when = request.timestamp || Infinity; // a file may not say
+    const begun =
+      run.steps.findLast((id) => id === request.step_id || (store.step(id)?.timestamp ?? 0) <= when) ?? null;
+    cards.set(begun, [...(cards.get(begun) ?? []), <RequestCard key={request.request_id} request={request} />]);
+  }
+  return cards;
 }
 
 /** In the plain chat only answers are shown, and what went wrong. */

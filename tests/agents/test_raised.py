@@ -1,0 +1,107 @@
+"""Where an agent's exception came from."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from reasoning_widget.agents.base import AgentError, MaxIterationsReached
+from reasoning_widget.agents.raised import raised
+from reasoning_widget.protocol import Raised
+
+HERE = r"tests/agents/test_raised\.py"
+
+
+def caught(work) -> Raised | None:
+    try:
+        work()
+    except Exception as error:  # noqa: BLE001 (whatever a test raises)
+        return raised(error)
+    raise AssertionError("it raises nothing")
+
+
+def divide(by):
+    return 1 / by
+
+
+def test_it_is_the_line_of_the_agents_own_code():
+    found = caught(lambda: divide(0))
+    assert found
+    assert found["where"] == f"tests/agents/test_raised.py, line {divide.__code__.co_firstlineno + 1}, in divide"
+    assert found["traceback"].endswith("ZeroDivisionError: division by zero")
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda: json.loads("{"),
+        lambda: re.compile("("),
+        lambda: int("x"),
+        lambda: Path("/nowhere/at/all").read_text(),
+        lambda: subprocess.run([sys.executable, "-c", "raise SystemExit(3)"], check=True),
+        lambda: list(range(1))[1],
+        lambda: [*map(divide, [0])],
+    ],
+)
+def test_what_python_itself_raises_came_from_the_line_that_called_it(work):
+    found = caught(work)
+    assert found
+    assert re.match(HERE, found["where"])
+
+
+def test_an_exception_that_another_caused_has_both_in_its_traceback():
+    def work():
+        try:
+            divide(0)
+        except ZeroDivisionError as error:
+            raise RuntimeError("cannot share") from error
+
+    found = caught(work)
+    assert found
+    assert found["where"].endswith("in work")
+    assert "ZeroDivisionError" in found["traceback"]
+    assert found["traceback"].endswith("RuntimeError: cannot share")
+
+
+def test_code_that_is_in_no_file_is_named_as_python_names_it():
+    found = caught(lambda: exec(compile("1 / 0", "<made up>", "exec")))
+    assert found
+    assert found["where"] == "<made up>, line 1"
+
+
+def test_a_traceback_that_would_not_end_is_cut():
+    def work():
+        error: Exception = RuntimeError("first")
+        for each in range(500):
+            following = RuntimeError(f"{each} " + "y" * 100)
+            following.__cause__ = error
+            error = following
+        raise error
+
+    found = caught(work)
+    assert found
+    assert len(found["traceback"]) <= 16 * 1024 + 1
+    assert found["traceback"].endswith("y")
+
+
+@pytest.mark.parametrize("secret", ["sk-proj-abcdefghijklmnop123456", "hunter2hunter2"])
+def test_no_key_is_told(secret):
+    def work():
+        raise ValueError(f"cannot log in with api_key={secret}")
+
+    found = caught(work)
+    assert found
+    assert secret not in str(found)
+
+
+@pytest.mark.parametrize("error", [AgentError("Start the model."), MaxIterationsReached(3)])
+def test_what_an_agent_says_in_words_is_no_matter_for_programmers(error):
+    def work():
+        raise error
+
+    assert caught(work) is None
