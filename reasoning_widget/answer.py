@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .fold import Transcript, find_run
+from .masking import mask, shortened
 from .protocol import JSON, RunStatus, Usage
 
 _SHOWN = 60  # characters of the text in the representation
@@ -38,7 +39,6 @@ class Answer:
     def _repr_markdown_(self) -> str:
         """What a notebook shows of it, and keeps: formatted, harmless, and with keys and tokens masked."""
         from .export.markdown import text_markdown  # noqa: PLC0415 (only needed once something is shown)
-        from .export.mask import mask  # noqa: PLC0415
         from .export.transcript import run_note  # noqa: PLC0415
 
         parts = [text_markdown(mask(each)) for each in (self.text, self.error) if each]
@@ -46,11 +46,7 @@ class Answer:
         return "\n\n".join([*parts, *([f"*{note}*"] if note else [])]) or "*There is no answer.*"
 
     def __repr__(self) -> str:
-        from .export.mask import mask  # noqa: PLC0415 (only needed once something is shown)
-
-        shown = mask(str(self))
-        if len(shown) > _SHOWN:
-            shown = f"{shown[:_SHOWN]}…"
+        shown = shortened(str(self), _SHOWN)
         tokens = self.usage.get("output_tokens")
         counted = f", {tokens} tokens" if tokens is not None else ""
         return f"<Answer {shown!r}: {self.status}, {len(self.steps)} steps{counted}, {self.duration:.1f} s>"

@@ -13,6 +13,7 @@ from html.parser import HTMLParser
 from typing import Any
 from urllib.parse import urlsplit
 
+from ..masking import mask
 from .base import AgentError
 
 _SECRETS = (
@@ -49,6 +50,7 @@ _SECRETS = (
     (re.compile(r"\b(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[A-Za-z0-9_-]{32,}\b"), "…"),
 )
 
+_MASKED = re.compile(r"\[masked: [^\]]{1,40}\]")
 _MAX_DETAIL = 400
 _MAX_PAGE = 20_000  # characters of a web page that are looked at
 _MARKUP = re.compile(r"<(?:!doctype|\?xml|html|head|body|h1|title|center|p|div)\b", re.IGNORECASE)
@@ -91,10 +93,14 @@ _BROKEN_OFF = {
 
 
 def redact(text: str) -> str:
-    """`text` without what looks like a key, a password, or the user in an address."""
+    """`text` without what looks like a key, a password, or the user in an address.
+
+    In errors more does than elsewhere: servers tell which key they refuse, in sentences and without a form.
+    """
+    text = mask(text)
     for pattern, instead in _SECRETS:
         text = pattern.sub(instead, text)
-    return text
+    return _MASKED.sub("…", text)
 
 
 def explain(error: BaseException, address: str | None = None, model: str | None = None) -> str:
@@ -114,7 +120,7 @@ def explain(error: BaseException, address: str | None = None, model: str | None 
         return _explain_status(status, where, model, _detail(chain))
     if isinstance(error, ImportError):
         return f"The agent needs something that is not installed: {redact(str(error))}. Install it, and ask again."
-    return _explain_kind(chain, where) or f"{_NOT_UNDERSTOOD} {type(error).__name__}: {redact(_short(str(error)))}"
+    return _explain_kind(chain, where) or f"{_NOT_UNDERSTOOD} {type(error).__name__}: {_short(redact(str(error)))}"
 
 
 def is_understood(error: BaseException) -> bool:
@@ -143,12 +149,12 @@ def detail_of(body: object) -> str:
 
     Keys are left out.
     """
-    return redact(_short(_text_in(body)))
+    return _short(redact(_text_in(body)))
 
 
 def shown_text(text: str) -> str:
     """Somebody else's text within a sentence: one line, shortened, as code, without keys."""
-    return "`" + redact(_short(text)).replace("`", "'") + "`"
+    return "`" + _short(redact(text)).replace("`", "'") + "`"
 
 
 def shown_address(address: str | None, *, path: bool = False) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -12,10 +12,10 @@ from traitlets import Int
 from traitlets.config import Config, Configurable
 
 from ..fold import Place, Transcript, new_transcript, receive, texts_of
+from ..masking import mask, mask_json, mask_texts
 from ..outputs import PICTURES, PLAIN, outputs_of, with_outputs
 from ..protocol import JSON, PLAIN_STEP_TYPES, Frame, MimeBundle
 from .log import SessionFile, cut_text, is_reference, newest_events, session_file
-from .mask import mask, mask_json
 from .pictures import Picture, smaller
 from .transcript import CONTENT, LONGEST
 
@@ -129,7 +129,8 @@ class Saver:
         rest = {name: value for name, value in with_outputs(step).items() if name != "outputs"}
         kept: JSON = mask_json(rest, unfinished=unfinished)
         if outputs:
-            kept["outputs"] = [self._output(kept, *each, unfinished=unfinished) for each in enumerate(outputs)]
+            printed = _masked_texts(outputs, unfinished=unfinished)
+            kept["outputs"] = [self._output(kept, entry, bundle, printed) for entry, bundle in enumerate(outputs)]
         if step["type"] in ("tool_use", "tool_result"):
             self._cut_texts(kept)
         return kept
@@ -141,12 +142,12 @@ class Saver:
             cut_text(step, place, left if place.channel == "output" else self._limits.max_text)
             left -= min(len(text), left) if place.channel == "output" else 0
 
-    def _output(self, step: JSON, entry: int, bundle: MimeBundle, *, unfinished: bool) -> MimeBundle:
+    def _output(self, step: JSON, entry: int, bundle: MimeBundle, printed: dict[int, str]) -> MimeBundle:
         """What is kept of an output; of a picture that is made smaller the step says how large it was."""
         kept: MimeBundle = {}
         for mime, value in bundle.items():
-            if mime == PLAIN and isinstance(value, str):
-                kept[mime] = mask(value, unfinished=unfinished)
+            if mime == PLAIN and entry in printed:
+                kept[mime] = printed[entry]
             elif mime in PICTURES and isinstance(found := self._find(value), str):
                 picture = self._smaller(found, mime)
                 if picture is None:
@@ -298,6 +299,13 @@ def _with_content(part: JSON, blobs: JSON) -> JSON:
     if image is None or image["blob"] not in blobs:
         return part
     return {"image": {**image, CONTENT: blobs[image["blob"]]}}
+
+
+def _masked_texts(outputs: Sequence[MimeBundle], *, unfinished: bool) -> dict[int, str]:
+    """What was printed, masked, by the places of the outputs: a secret may go on behind a picture."""
+    texts = {entry: bundle[PLAIN] for entry, bundle in enumerate(outputs) if isinstance(bundle.get(PLAIN), str)}
+    each = [mask(text, unfinished=unfinished) for text in texts.values()]
+    return dict(zip(texts, mask_texts(each, unfinished=unfinished), strict=True))
 
 
 def _masked_title(title: str) -> str:

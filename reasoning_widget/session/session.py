@@ -26,6 +26,7 @@ from ..agents.base import (
 from ..agents.errors import redact
 from ..answer import is_settled
 from ..fold import Transcript, find_run
+from ..masking import shortened
 from ..parts import Accepted, accepted, message_in_words, restored
 from ..protocol import (
     JSON,
@@ -724,4 +725,4 @@ class _Blobs:
 
 
 def _shortened(title: str) -> str:
-    return f"{title[:_TITLE_LENGTH]}…" if len(title) > _TITLE_LENGTH else title
+    return shortened(title, _TITLE_LENGTH)

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple, cast
 
 from ..agents.errors import redact
 from ..fold import Place, texts_of
+from ..masking import shortened
 from ..outputs import PLAIN, is_printed, outputs_of
 from ..protocol import (
     JSON,
@@ -349,7 +350,4 @@ def _number(value: object, otherwise: float) -> float:
 
 
 def _call_in_words(tool: JSON) -> str:
-    arguments = tool.get("arguments", "")
-    if len(arguments) > _MAX_CALL_IN_WORDS:
-        arguments = f"{arguments[:_MAX_CALL_IN_WORDS]}…"
-    return f"{tool.get('name', 'tool')}({arguments})"
+    return f"{tool.get('name', 'tool')}({shortened(tool.get('arguments', ''), _MAX_CALL_IN_WORDS)})"

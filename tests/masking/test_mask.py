@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 
-from reasoning_widget.export.mask import mask, mask_json
+from reasoning_widget.masking import mask, mask_json
 
 ENCODED = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTYifQ.Zm9vYmFyYmF6cXV4"
 

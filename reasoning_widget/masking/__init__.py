@@ -1,0 +1,216 @@
+"""Keys, tokens and passwords, masked wherever they stand in what is shown, logged or saved.
+
+There is one masker. It is given a whole text, before anything of it is cut: what it knows a secret by may be what is
+cut off. Hashes and UUIDs in prose are no secrets, and code that holds none stays as it is. No pattern knows every
+secret.
+
+The time it takes grows with the length of the text and with nothing else: `benchmarks.masking` measures it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from itertools import accumulate
+from typing import Any, Final
+
+from .forms import begun_at_end, find_forms
+from .found import Secret
+from .named import find_named
+from .words import is_secret, names_secret, word_for
+
+_END: Final = 4_096
+"""Characters at the end of a text that breaks off in which the last secret of it begins."""
+
+_DEEPEST: Final = 200
+"""Levels of a JSON value that are looked into. No door lets deeper ones in."""
+
+_SHORT: Final = 300
+_MAY_HOLD_ONE: Final = re.compile(
+    r"\d|://|pass|wort|pwd|secret|token|key|cred|auth|cookie|login|by |-p|-u|-a|-w|---|contrase|senha|[^\x00-\u2fff]",
+    re.IGNORECASE,
+)
+"""What every secret has or stands beside, except for the beginnings of some forms."""
+_PAD: Final = "\0"
+_ESCAPES: Final = re.compile(r"(?:\\(?:[nrt\"'\\/]|u[0-9a-fA-F]{4}))+")
+_ESCAPE: Final = re.compile(r"\\(?:u[0-9a-fA-F]{4}|.)")
+_ESCAPED: Final = {"n": "\n", "r": "\r", "t": "\t"}
+
+_NAMES: Final = ("name", "key", "variable", "var", "env", "field", "label", "header", "parameter", "property")
+_CONTENTS: Final = ("value", "val", "content", "default", "secret", "data")
+_PRIVATE: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "k"})
+"""The members of a JSON Web Key that are not public."""
+
+
+def secrets_in(text: str, *, unfinished: bool = False) -> list[Secret]:
+    """The secrets in a text, in order; none overlaps another.
+
+    Args:
+        text: The whole text.
+        unfinished: Whether it breaks off, because more is to come or was cut: there the beginning of a secret is one.
+    """
+    if len(text) < _SHORT and not unfinished and not _MAY_HOLD_ONE.search(text):
+        return []
+    found = _secrets_in(text, unfinished=unfinished)
+    if "\\" in text and (plain := _ESCAPES.sub(_unescaped, text)) != text:
+        # What stands in JSON or in code: line breaks and quotes that are written as escapes part words as well.
+        for start, end, word in _secrets_in(plain, unfinished=unfinished):
+            kept = plain[start:end]
+            found.append(
+                Secret(start + len(kept) - len(kept.lstrip(_PAD)), end - len(kept) + len(kept.rstrip(_PAD)), word)
+            )
+    merged: list[Secret] = []
+    # A form says more about what it is than a name does, and comes first of those that begin together.
+    for secret in sorted(found, key=lambda secret: secret.start):
+        last = merged[-1] if merged else None
+        if last is None or secret.start >= last.end:
+            merged.append(secret)
+        elif secret.end > last.end:
+            merged[-1] = Secret(last.start, secret.end, last.word)
+    return merged
+
+
+def _secrets_in(text: str, *, unfinished: bool) -> list[Secret]:
+    found = [*find_forms(text), *find_named(text, unfinished=unfinished)]
+    if unfinished:
+        found.extend(begun_at_end(text, max(0, len(text) - _END)))
+    return found
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    """What escapes stand for, as long as they are: places stay where they are."""
+    escapes = _ESCAPE.findall(found[0])
+    plain = "".join(
+        chr(int(f"0x{each[2:]}", base=0)) if each[1] == "u" else _ESCAPED.get(each[1], each[1]) for each in escapes
+    )
+    return plain.rjust(len(found[0]), _PAD)
+
+
+def mask(text: str, *, unfinished: bool = False) -> str:
+    """`text`, in which ``[masked: <what it was>]`` stands in the place of each secret.
+
+    Args:
+        text: The whole text.
+        unfinished: See `secrets_in`.
+    """
+    parts: list[str] = []
+    end = 0
+    for secret in secrets_in(text, unfinished=unfinished):
+        parts += [text[end : secret.start], _mark(secret.word)]
+        end = secret.end
+    return "".join([*parts, text[end:]]) if parts else text
+
+
+def mask_texts(texts: Sequence[str], between: str = "", *, unfinished: bool = False) -> list[str]:
+    """Texts that belong together, such as what a tool printed before and after a picture, masked as one.
+
+    Args:
+        texts: The texts.
+        between: What parts them, to who reads them.
+        unfinished: See `secrets_in`; said of the last.
+    """
+    starts = list(accumulate((len(text) + len(between) for text in texts), initial=0))
+    masked: list[list[str]] = [[] for _ in texts]
+    ends = starts[:-1].copy()  # up to where each text is done
+    number = 0
+    for secret in secrets_in(between.join(texts), unfinished=unfinished):
+        while number + 1 < len(texts) and starts[number + 1] <= secret.start:
+            number += 1
+        mark = _mark(secret.word)
+        for each in range(number, len(texts)):
+            start, stop = starts[each], starts[each] + len(texts[each])
+            if start >= secret.end:
+                break
+            if stop <= secret.start:
+                continue
+            begin = max(secret.start, start)
+            masked[each] += [texts[each][ends[each] - start : begin - start], mark]
+            ends[each], mark = min(secret.end, stop), ""
+    return [
+        "".join([*parts, text[end - start :]])
+        for parts, text, end, start in zip(masked, texts, ends, starts, strict=False)
+    ]
+
+
+def shortened(text: str, longest: int) -> str:
+    """A text that is masked, and cut only then, with `…` where it was.
+
+    Args:
+        text: The whole text.
+        longest: How many characters to keep.
+    """
+    # What comes later has no part in what is kept: no secret is told by what is so far behind it.
+    near = text[: longest + _END]
+    masked = mask(near, unfinished=len(near) < len(text))
+    return f"{masked[:longest]}…" if len(masked) > longest or len(near) < len(text) else masked
+
+
+def mask_json(value: Any, *, unfinished: bool = False) -> Any:
+    """A JSON value in which every text is masked, as is all text beside a name that says that it is a secret.
+
+    Args:
+        value: What is to be saved.
+        unfinished: See `secrets_in`.
+    """
+    return _mask_value(value, unfinished, 0)
+
+
+def _mask_value(value: Any, unfinished: bool, depth: int) -> Any:
+    if isinstance(value, str):
+        return mask(value, unfinished=unfinished)
+    if depth > _DEEPEST:
+        return None if isinstance(value, list | dict) else value
+    if isinstance(value, list):
+        return _mask_list(value, unfinished, depth)
+    if isinstance(value, dict):
+        return _mask_object(value, unfinished, depth)
+    return value
+
+
+def _mask_list(items: list[Any], unfinished: bool, depth: int) -> list[Any]:
+    if len(items) > 1 and all(isinstance(item, str) for item in items):
+        if len(items) == 2 and not items[0].startswith("-"):
+            return [items[0], _masked_member(items[0], items[1], unfinished, depth)]
+        # A command in pieces: what comes before an argument says what it is.
+        return mask_texts(items, " ", unfinished=unfinished)
+    return [_mask_value(item, unfinished, depth + 1) for item in items]
+
+
+def _mask_object(value: Mapping[str, Any], unfinished: bool, depth: int) -> dict[str, Any]:
+    named = next((str(value[key]) for key in value if key.lower() in _NAMES and isinstance(value[key], str)), "")
+    holds = named if names_secret(named) else ""
+    is_key = "kty" in value
+    masked: dict[str, Any] = {}
+    for name, item in value.items():
+        about = name
+        if holds and name.lower() in _CONTENTS:
+            about = holds
+        elif is_key and name in _PRIVATE:
+            about = "private key"
+        masked[mask(name)] = _masked_member(about, item, unfinished, depth)
+    return masked
+
+
+def _masked_member(name: str, value: Any, unfinished: bool, depth: int) -> Any:
+    if name.lower() == "authorization" and isinstance(value, str):
+        return mask(f"authorization: {value}", unfinished=unfinished).removeprefix("authorization: ")
+    if name.lower() in ("cookie", "set-cookie") and isinstance(value, str):
+        return mask(f"cookie: {value}", unfinished=unfinished).removeprefix("cookie: ")
+    if not names_secret(name) and not (name.endswith("s") and names_secret(name[:-1])):
+        return _mask_value(value, unfinished, depth + 1)
+    if isinstance(value, str) and is_secret(name, value):
+        return _mark(word_for(name))
+    if isinstance(value, int) and not isinstance(value, bool) and value > 999 and is_secret(name, str(value)):
+        return _mark(word_for(name))
+    if isinstance(value, list) and depth < _DEEPEST:
+        return [_masked_member(name, item, unfinished, depth + 1) for item in value]
+    if isinstance(value, dict) and not isinstance(value.get("value"), list | dict | None):
+        return {
+            **_mask_object(value, unfinished, depth + 1),
+            "value": _masked_member(name, value["value"], unfinished, depth + 1),
+        }
+    return _mask_value(value, unfinished, depth + 1)
+
+
+def _mark(what: str) -> str:
+    return f"[masked: {what}]"

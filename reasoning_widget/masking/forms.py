@@ -1,0 +1,298 @@
+"""Secrets that show by their own form what they are, or by the name of the service beside them.
+
+Most of the forms are gitleaks' rules: see ``LICENSE-gitleaks.txt``, and `tests.fixtures.make_mask_rules` for how they
+got here. Those below are of services that it does not know, or match where it is stricter than a reader would be.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from functools import cache
+from importlib import resources
+from typing import Final, NamedTuple
+
+from .found import Secret, bits
+
+_OWN: Final[tuple[tuple[str, tuple[str, ...], str], ...]] = (
+    (
+        "private key",
+        ("-----begin",),
+        r"-----BEGIN (?s:[A-Z0-9 ]{0,30}PRIVATE KEY[A-Z ]{0,6}-----.*?(?:-----END [A-Z0-9 ]{0,40}-----|\Z))",
+    ),
+    (
+        "private key",
+        ("---- begin ssh2",),
+        r"---- BEGIN (?s:SSH2 [A-Z ]{0,20}PRIVATE KEY ----.*?(?:---- END [A-Z0-9 ]{0,40} ----|\Z))",
+    ),
+    ("private key", ("private-lines:",), r"Private-Lines:(?s:.*?(?:Private-(?:MAC|Hash): ?[0-9a-f]*|\Z))"),
+    ("private key", ("age-secret-key-",), r"AGE-SECRET-KEY-(?:PQ-)?1[A-Z0-9]{20,}"),
+    ("Anthropic key", ("sk-ant-",), r"sk-ant-[A-Za-z0-9_-]{16,}"),
+    ("API key", ("sk-",), r"sk-(?:[a-z]{2,8}-(?:v\d-)?)?(?=[A-Za-z_-]{0,60}\d)[A-Za-z0-9_]{16,}[A-Za-z0-9_-]*"),
+    ("API key", ("sk_",), r"sk_(?:prod_)?(?=[a-z]{0,40}\d)[a-f0-9]{40,}"),
+    ("Groq key", ("gsk_",), r"gsk_[A-Za-z0-9]{20,}"),
+    ("xAI key", ("xai-",), r"xai-(?=[A-Za-z_-]{0,60}\d)[A-Za-z0-9_-]{20,}"),
+    ("Cerebras key", ("csk-",), r"csk-[A-Za-z0-9]{20,}"),
+    ("Perplexity key", ("pplx-",), r"pplx-[A-Za-z0-9]{20,}"),
+    ("NVIDIA key", ("nvapi-",), r"nvapi-[A-Za-z0-9_-]{20,}"),
+    ("Tavily key", ("tvly-",), r"tvly-[A-Za-z0-9-]{16,}"),
+    ("Jina key", ("jina_",), r"jina_[A-Za-z0-9_-]{24,}"),
+    ("Fireworks key", ("fw_",), r"fw_(?=[A-Za-z]{0,30}\d)[A-Za-z0-9]{20,}"),
+    ("Pinecone key", ("pcsk_",), r"pcsk_[A-Za-z0-9_]{20,}"),
+    ("LangSmith key", ("lsv2_",), r"lsv2_(?:pt|sk)_[A-Za-z0-9_]{20,}"),
+    ("Replicate token", ("r8_",), r"r8_[A-Za-z0-9]{20,}"),
+    ("Stripe key", ("sk_live_", "sk_test_", "rk_live_", "rk_test_"), r"[sr]k_(?:live|test)_[A-Za-z0-9]{10,}"),
+    ("Stripe secret", ("whsec_",), r"whsec_[A-Za-z0-9+/=]{20,}"),
+    ("GitHub token", ("gho_", "ghp_", "ghr_", "ghs_", "ghu_"), r"gh[pousr]_[A-Za-z0-9_]{30,}"),
+    ("GitHub token", ("github_pat_",), r"github_pat_[A-Za-z0-9_]{30,}"),
+    (
+        "GitLab token",
+        ("glpat-", "gldt-", "glrt-", "glcbt-", "glptt-", "glft-", "glsoat-", "glagent-", "gloas-", "glimt-"),
+        r"gl(?:pat|dt|rt|cbt|ptt|ft|soat|agent|oas|imt)-[A-Za-z0-9_-]{20,}(?:\.[A-Za-z0-9_-]{2,})*",
+    ),
+    ("AWS key", ("akia", "asia"), r"A[KS]IA[A-Z0-9]{16}"),
+    ("Slack token", tuple(f"xox{kind}-" for kind in "abeoprs"), r"xox[abeoprs]-[A-Za-z0-9-]{10,}"),
+    ("Slack token", ("xoxe.xox", "xapp-"), r"(?:xoxe\.xox[bp]|xapp)-[A-Za-z0-9-]{10,}"),
+    (
+        "Slack webhook",
+        ("hooks.slack.com/",),
+        r"hooks\.slack\.com/(?:services|workflows|triggers)/[A-Za-z0-9/_+-]{20,}",
+    ),
+    (
+        "Discord webhook",
+        ("discord.com/api/webhooks/", "discordapp.com/api/webhooks/"),
+        r"discord(?:app)?\.com/api/webhooks/\d{5,25}/[\w-]{20,}",
+    ),
+    ("Google key", ("aiza",), r"AIza[A-Za-z0-9_-]{35}"),
+    ("Google token", ("ya29.",), r"ya29\.[A-Za-z0-9_-]{20,}"),
+    ("Google secret", ("gocspx-",), r"GOCSPX-[A-Za-z0-9_-]{20,}"),
+    ("Google refresh token", ("1//",), r"1//[A-Za-z0-9_-]{20,}"),
+    ("Hugging Face token", ("hf_",), r"hf_[A-Za-z0-9]{30,}"),
+    ("DigitalOcean token", ("doo_v1_", "dop_v1_", "dor_v1_"), r"do[opr]_v1_[a-f0-9]{32,}"),
+    ("SendGrid key", ("sg.",), r"SG\.(?=[A-Za-z0-9_-]{4})[A-Za-z0-9_-]{16,64}\.[A-Za-z0-9_-]{16,}"),
+    ("npm token", ("npm_",), r"npm_[A-Za-z0-9]{30,}"),
+    ("package registry token", ("pypi-",), r"pypi-[A-Za-z0-9_-]{50,}"),
+    ("package registry token", ("cio",), r"cio(?=[A-Za-z]{0,30}\d)[A-Za-z0-9]{32}(?!\w)"),
+    ("package registry token", ("oy2",), r"oy2[a-z0-9]{43}(?!\w)"),
+    ("token", ("eyj",), r"eyJ[A-Za-z0-9_-]{8,2000}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}"),
+    (
+        "token",
+        ("eyj",),
+        r"eyJ[A-Za-z0-9_-]{16,2000}\.[A-Za-z0-9_-]{0,600}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]{8,}){2}",
+    ),
+    ("Vault token", ("hvs.", "hvb.", "hvr."), r"hv[sbr]\.[A-Za-z0-9_-]{20,}"),
+    ("Vault token", ("s.",), r"s\.(?=[A-Za-z]{0,23}\d)[A-Za-z0-9]{24}(?!\w)"),
+    ("Databricks token", ("dapi", "dkea"), r"d(?:api|kea)[a-f0-9]{30,}(?:-\d)?"),
+    ("Notion token", ("ntn_",), r"ntn_[A-Za-z0-9]{30,}"),
+    ("Notion token", ("secret_",), r"secret_(?=[A-Za-z]{0,40}\d)[A-Za-z0-9]{32,}"),
+    ("Linear key", ("lin_api_", "lin_oauth_", "lin_wh_"), r"lin_(?:api|oauth|wh)_[A-Za-z0-9]{20,}"),
+    ("Mailgun key", ("key-",), r"key-[a-f0-9]{32}(?!\w)"),
+    ("Shopify token", ("shp",), r"shp(?:at|ca|pa|ss|tka|ua)_[a-fA-F0-9]{24,}"),
+    ("Docker token", ("dckr_pat_", "dckr_oat_"), r"dckr_[po]at_[A-Za-z0-9_-]{16,}"),
+    ("Tailscale key", ("tskey-",), r"tskey-[a-z]{2,12}-[A-Za-z0-9]{6,}(?:-[A-Za-z0-9]{8,})?"),
+    ("Supabase key", ("sbp_", "sb_secret_"), r"(?:sbp_[a-f0-9]{32,}|sb_secret_[A-Za-z0-9_-]{20,})"),
+    ("Figma token", ("figd_",), r"figd_[A-Za-z0-9_-]{20,}"),
+    ("Neon key", ("napi_",), r"napi_[a-z0-9]{40,}"),
+    ("Netlify token", ("nfp_",), r"nfp_[A-Za-z0-9]{30,}"),
+    ("Render key", ("rnd_",), r"rnd_(?=[A-Za-z]{0,30}\d)[A-Za-z0-9]{24,}"),
+    ("CircleCI token", ("ccipat_",), r"CCIPAT_[A-Za-z0-9]{16,}_[a-f0-9]{30,}"),
+    ("Buildkite token", ("bkua_",), r"bkua_[a-f0-9]{30,}"),
+    ("Contentful token", ("cfpat-",), r"CFPAT-[A-Za-z0-9_-]{30,}"),
+    ("HubSpot token", ("pat-na1-", "pat-eu1-"), r"pat-(?:na|eu)1-[0-9a-f-]{30,}"),
+    ("Atlassian token", ("atatt3", "atctt3", "atbb"), r"AT(?:ATT3|CTT3|BB)[A-Za-z0-9_=-]{24,}"),
+    ("Mapbox token", ("sk.eyj",), r"sk\.eyJ[A-Za-z0-9_-]{20,}\.[A-Za-z0-9_-]{16,}"),
+    ("New Relic key", ("nrak-", "nrii-", "nrjs-"), r"NR(?:AK|II|JS)-[A-Za-z0-9-]{19,}"),
+    ("Grafana token", ("glc_", "glsa_"), r"gl(?:c|sa)_[A-Za-z0-9+/_]{30,}=*"),
+    ("SonarQube token", ("squ_", "sqp_", "sqa_"), r"sq[upa]_[a-f0-9]{40}"),
+    ("PayPal token", ("access_token$",), r"access_token\$(?:production|sandbox)\$[a-z0-9]{8,}\$[a-f0-9]{20,}"),
+    ("Square token", ("sq0csp-", "sq0atp-"), r"sq0(?:csp|atp)-[A-Za-z0-9_-]{20,}"),
+    ("Tencent key", ("akid",), r"AKID(?=[A-Za-z]{0,32}\d)[A-Za-z0-9]{32}"),
+    ("Alibaba key", ("ltai",), r"LTAI[A-Za-z0-9]{12,}"),
+    ("Volcengine key", ("aklt",), r"AKLT(?=[A-Za-z]{0,40}\d)[A-Za-z0-9_-]{30,}"),
+    ("Sentry token", ("sntrys_", "sntryu_"), r"sntry[su]_[A-Za-z0-9+/=_]{30,}"),
+    ("Dropbox token", ("sl.",), r"sl\.(?:u\.)?(?=[A-Za-z_-]{0,60}\d)[A-Za-z0-9_-]{60,}"),
+    ("Doppler token", ("dp.",), r"dp\.(?:pt|st|ct|scim|audit|sa)\.(?:[a-z0-9_-]{2,35}\.)?[A-Za-z0-9]{30,}"),
+    ("cookie", ("2|1:0|",), r"2\|1:0\|\d{1,4}:\d{1,20}\|\d{1,4}:[^|\s]{1,200}\|\d{1,4}:[^|\s]{0,4000}\|[0-9a-f]{32,}"),
+    ("cookie", ("_xsrf=2|", "_xsrf=2%7c"), r"_xsrf=2(?:\||%7C)[0-9a-fA-F|%]{16,}"),
+    (
+        "password hash",
+        ("$1$", "$2a$", "$2b$", "$2y$", "$5$", "$6$", "$y$", "$apr1$", "$argon2"),
+        r"\$[\w=,]{1,30}\$[\w./$=,+-]{20,}",
+    ),
+)
+"""A word for what it is; what it begins with, in lower case; its form."""
+
+_ANYWHERE: Final[tuple[tuple[str, str, str], ...]] = (
+    ("Telegram token", ":a", r"(?<![\w/+])\d{6,12}:A[A-Za-z0-9_-]{34}(?![\w-])"),
+    ("Discord token", ".", r"(?<![\w.-])[MNO][A-Za-z0-9_-]{23,27}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,}"),
+    ("Mailchimp key", "-us", r"(?<!\w)[0-9a-f]{32}-us\d{1,2}(?!\w)"),
+    ("Mailgun key", "-", r"(?<![\w-])[0-9a-f]{32}-[0-9a-f]{8}-[0-9a-f]{8}(?![\w-])"),
+    ("Azure secret", "q~", r"(?<![\w~.-])[A-Za-z0-9_~.]{3}\dQ~[A-Za-z0-9_~.-]{31,34}(?![\w~-])"),
+    ("Asana token", "1/", r"(?<![\w/])[12]/\d{10,20}(?:/\d{10,20})?:[a-f0-9]{32}"),
+)
+"""Those that do not begin with what tells them: a word, what a text must contain, the form."""
+
+_NEVER_ALONE: Final = frozenset({"cio", "oy2", "shp", "sl.", "1//", "key-", "sk", "s.", "sc_"})
+"""Beginnings of secrets that begin too many other words to be masked without the rest."""
+
+_DATA: Final = re.compile(r"data:(?:image|audio|video|font)/[\w.+-]{1,40};base64,[A-Za-z0-9+/=\s]{0,4}")
+_BASE64: Final = re.compile(r"[A-Za-z0-9+/=]*")
+_ASCII_LOWER: Final = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
+_MIN_BITS: Final = 2.0
+_JOIN: Final = re.compile(r"[ \t\w.-]{0,20}+[\s'\"*]{0,4}+(?:=>|:{1,3}=|\|\||\?=|[=>:,|])[`'\"\s=*]{0,6}+", re.ASCII)
+"""From the name of a service to what may be its secret."""
+
+
+class _Key(NamedTuple):
+    """Something that shows by its form what it is."""
+
+    word: str
+    pattern: str
+
+    @property
+    def form(self) -> re.Pattern[str]:
+        """Compiled when its keyword first occurs: all of them together take a tenth of a second."""
+        return _compiled(self.pattern)
+
+
+class _Vendor(NamedTuple):
+    """A service whose secrets look like any identifier: only what stands beside its name is one."""
+
+    names: str
+    forms: tuple[_Key, ...]
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.ASCII)
+
+
+class _Rules(NamedTuple):
+    keys: dict[str, list[_Key]]
+    """By the lower-case text that they begin with."""
+    anywhere: list[tuple[str, _Key]]
+    vendors: dict[str, list[_Vendor]]
+
+
+@cache
+def _rules() -> _Rules:
+    data = json.loads(resources.files(__package__).joinpath("gitleaks.json").read_text("utf-8"))
+    rules = _Rules({}, [], {})
+    rows: list[tuple[str, list[str] | tuple[str, ...], str, list[str]]] = [
+        *((word, begins, form, []) for word, begins, form in _OWN if form),
+        *((word, begins, form, *(rest or [[]])) for word, begins, form, *rest in data["keys"]),
+    ]
+    for word, begins, form, contains in rows:
+        if contains:
+            rules.anywhere.append((contains[0], _Key(word, form)))
+        for begin in begins:
+            # What begins with letters and digits alone may be a piece of base64.
+            before = r"(?<![A-Za-z0-9+/])" if begin.isalnum() else r"(?<![A-Za-z0-9])"
+            before = r"(?<![\w-])" if begin == "eyj" else before  # else each of many in a row were looked at whole
+            before = before if begin[:1].isalnum() else ""
+            rules.keys.setdefault(begin, []).append(_Key(word, before + form))
+    rules.anywhere.extend((contains, _Key(word, form)) for word, contains, form in _ANYWHERE)
+    grouped: dict[tuple[str, ...], tuple[list[str], str, list[_Key]]] = {}
+    for word, begins, names, form in data["values"]:
+        group = grouped.setdefault((names, *begins), (begins, names, []))
+        group[2].append(_Key(word, form + r"(?!\w)"))
+    for begins, names, forms in grouped.values():
+        for begin in begins:
+            rules.vendors.setdefault(begin, []).append(_Vendor(names, tuple(forms)))
+    return rules
+
+
+def find_forms(text: str) -> Iterator[Secret]:
+    """The secrets that show by their form, or by a service's name, what they are."""
+    rules = _rules()
+    lower = text.lower()
+    if len(lower) != len(text):
+        lower = text.translate(_ASCII_LOWER)
+    pictures = list(_pictures(text)) if "base64," in lower else []
+    for begin, keys in rules.keys.items():
+        at = lower.find(begin)
+        while at >= 0:
+            end = at + 1
+            for key in keys:
+                if (found := key.form.match(text, at)) and not _within(pictures, at):
+                    end = _whole(text, found.end())
+                    yield Secret(at, end, key.word)
+                    break
+            at = lower.find(begin, end)
+    for contains, key in rules.anywhere:
+        if contains in lower:
+            for found in key.form.finditer(text):
+                yield Secret(found.start(), found.end(), key.word)
+    for begin, vendors in rules.vendors.items():
+        at = lower.find(begin)
+        while at >= 0:
+            for vendor in vendors:
+                yield from _beside(text, at, vendor)
+            at = lower.find(begin, at + len(begin))
+
+
+def _whole(text: str, end: int) -> int:
+    """The end of the word that goes on at `end`: forms say how much of it is needed to know it."""
+    while end < len(text) and (text[end] == "_" or (text[end].isalnum() and text[end].isascii())):
+        end += 1
+    return end
+
+
+def _beside(text: str, at: int, vendor: _Vendor) -> Iterator[Secret]:
+    named = _compiled(vendor.names).match(text, at)
+    joined = _JOIN.match(text, named.end()) if named else None
+    if joined is None:
+        return
+    for key in vendor.forms:
+        found = key.form.match(text, joined.end())
+        # Words of the right length are not rare, names of a service neither.
+        if found and any(sign.isdigit() for sign in found[0]) and bits(found[0]) >= _MIN_BITS:
+            yield Secret(found.start(), found.end(), key.word)
+            return
+
+
+def begun_at_end(text: str, start: int) -> Iterator[Secret]:
+    """What breaks off at the end of the text and may be the beginning of a secret.
+
+    Args:
+        text: The text.
+        start: Where to begin to look.
+    """
+    lower = text.lower()
+    if len(lower) != len(text):
+        lower = text.translate(_ASCII_LOWER)
+    start = max(start, len(text.rstrip(_IN_KEYS)))
+    for begin, keys in _rules().keys.items():
+        at = lower.find(begin, start)
+        if at < 0 or begin in _NEVER_ALONE or (at and text[at - 1].isalnum() and text[at - 1].isascii()):
+            continue
+        rest = text[at + len(begin) :]
+        telling = len(begin) >= 3 and not begin.isalnum() and begin not in _NEED_DIGITS
+        if (rest and telling) or any(sign.isdigit() for sign in rest) or (begin.isalnum() and rest.isupper()):
+            yield Secret(at, len(text), keys[0].word)
+    last = _LAST_WORD.search(text, start)
+    if last and any(map(str.isdigit, last[0])) and any(map(str.isalpha, last[0])):
+        yield Secret(last.start(), len(text), "token")  # may be what only its end would tell
+    last = _LAST_RUN.search(text, start)
+    if last and all(any(map(kind, last[0])) for kind in (str.isdigit, str.isupper, str.islower)):
+        yield Secret(last.start(), len(text), "token")
+
+
+_LAST_WORD: Final = re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{8,}\Z")
+_LAST_RUN: Final = re.compile(r"(?<![A-Za-z0-9_.~+-])[A-Za-z0-9_.~+-]{12,}=*\Z")
+_NEED_DIGITS: Final = frozenset(
+    {"sk-", "api-", "test_", "live_", "sc_", "ext_", "key-", "pat.", "sat.", "dp.", "sl.", "ico-", "secret_"}
+)
+_IN_KEYS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.~+/=|:%$-"
+
+
+def _pictures(text: str) -> Iterator[tuple[int, int]]:
+    """Where the contents of pictures are: what looks like a key in them is chance."""
+    for found in _DATA.finditer(text):
+        end = _BASE64.match(text, found.end())
+        yield found.start(), end.end() if end else found.end()
+
+
+def _within(places: list[tuple[int, int]], at: int) -> bool:
+    return any(start <= at < end for start, end in places)

@@ -1,0 +1,170 @@
+"""What a secret is called, and whether what stands beside such a name is one."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from .found import PLACEHOLDER, bits
+
+NAME: Final = (
+    r"(?:(?:(?:api|access|account|private|secret|auth|encryption|signing|master|shared|client|license|subscription"
+    r"|webhook)[_ -]?key|(?-i:[A-Z][A-Z0-9]{1,30}_KEY)"
+    r"|passw(?:or)?d|passphrase|passcode|passwort|kennwort|contrase\u00f1a|pwd|requirepass"
+    r"|mot de passe|(?<![A-Za-z])senha|(?<![A-Za-z])pass(?![A-Za-z])"
+    r"|secret|token|credentials?|(?<![A-Za-z])_auth"
+    r"|\u5bc6\u7801|\u5bc6\u78bc|\u53e3\u4ee4|\u30d1\u30b9\u30ef\u30fc\u30c9|\ube44\ubc00\ubc88\ud638"
+    r"|\u043f\u0430\u0440\u043e\u043b\u044c)(?:[_-][A-Za-z0-9_]{1,20})?)"
+)
+"""What a secret is called, or how its name ends."""
+
+_MEMBER: Final = re.compile(rf".{{0,60}}{NAME}", re.IGNORECASE)
+_NAMES_ONE: Final = re.compile(rf"(?=\D*\d{{0,3}}\Z).{{0,60}}{NAME}", re.IGNORECASE)
+IDENTIFIER: Final = re.compile(
+    r"[A-Za-z]*_[A-Za-z_]*"  # in snake case
+    r"|[a-z]+(?:[A-Z][a-z]+)+"  # in camel case
+    r"|[A-Za-z_]+\d{0,2}(?:\.[A-Za-z_]+\d{0,2})+"  # an attribute
+)
+_IN_CALL: Final = re.compile(r"_?[A-Za-z]+\d{0,2}(?:_[A-Za-z]*\d{0,2})*")
+_CALLED: Final = re.compile(r"[A-Za-z_][\w.]*")
+_MAY_BE_DIGITS: Final = re.compile(
+    r".*(?:pass|passw(?:or)?d|passphrase|pwd|secret|key|wort|[^\x00-\u2fff])", re.IGNORECASE
+)
+LONGEST_WORD: Final = 24  # letters; a longer word is made up by a machine
+_MIN_BITS: Final = 2.5  # of entropy a character: "aaaaaaaa" and the like are placeholders
+MIN_LENGTH: Final = 6
+_PROSE: Final = frozenset(
+    [
+        "a",
+        "an",
+        "and",
+        "are",
+        "as",
+        "at",
+        "be",
+        "but",
+        "by",
+        "can",
+        "cannot",
+        "characters",
+        "does",
+        "every",
+        "field",
+        "for",
+        "from",
+        "has",
+        "have",
+        "here",
+        "if",
+        "in",
+        "incorrect",
+        "invalid",
+        "is",
+        "it",
+        "least",
+        "less",
+        "long",
+        "may",
+        "missing",
+        "more",
+        "must",
+        "no",
+        "not",
+        "of",
+        "on",
+        "only",
+        "optional",
+        "or",
+        "please",
+        "required",
+        "see",
+        "should",
+        "strong",
+        "that",
+        "the",
+        "this",
+        "to",
+        "too",
+        "use",
+        "used",
+        "user",
+        "was",
+        "were",
+        "when",
+        "which",
+        "will",
+        "with",
+        "wrong",
+        "you",
+        "your",
+    ]
+)
+
+
+def word_for(name: str) -> str:
+    """What a secret of that name is, in a word."""
+    name = name.lower()
+    if "pass" in name or "pwd" in name or "wort" in name or not name.isascii():
+        return "password"
+    return "token" if "token" in name else "key" if "key" in name else "secret"
+
+
+def names_secret(name: str) -> bool:
+    """Whether a member, variable or column of that name holds a secret."""
+    return _MEMBER.fullmatch(name) is not None
+
+
+def is_code(word: str, between: str, follows: str) -> bool:
+    """Whether a word without quotes beside a secret's name is no secret itself, but what a program calls one.
+
+    Args:
+        word: The word.
+        between: What stands between the name and it.
+        follows: The character behind it.
+    """
+    word = word.rstrip(".:!?")
+    if IDENTIFIER.fullmatch(word) or (follows in ("(", "[") and _CALLED.fullmatch(word)):
+        return True
+    in_call = follows in ("(", "[", ")", ",")
+    if word.isalpha():
+        return in_call or "=" not in between or " " in between
+    return in_call and "_" in word and _IN_CALL.fullmatch(word) is not None
+
+
+def is_secret(name: str, value: str, *, unfinished: bool = False) -> bool:
+    """Whether what stands beside a secret's name is one, and no placeholder, count, or prose about it.
+
+    Args:
+        name: The name.
+        value: What stands beside it.
+        unfinished: Whether the value breaks off.
+    """
+    if "[masked" in value or PLACEHOLDER.fullmatch(value) or _NAMES_ONE.fullmatch(value):
+        return False
+    if value.replace(".", "").isdigit() and not (value.isdigit() and _MAY_BE_DIGITS.fullmatch(name)):
+        return False
+    word = word_for(name)
+    if not unfinished and word == "token" and (value.isalpha() or IDENTIFIER.fullmatch(value)):
+        return len(value) > LONGEST_WORD  # parsers have tokens, too: `token == "keyword"`
+    if unfinished:
+        return True
+    if re.fullmatch(r"[A-Z0-9]+_KEY(?:_\w+)?", name) and not any(sign.isdigit() for sign in value):
+        return False  # names of keys in databases and mappings
+    if " " in value.strip():
+        return word == "password" and _is_phrase(value)
+    if word == "password" and not value.isalpha():
+        return len(value) >= 4 and len(set(value)) > 2
+    return len(value) >= MIN_LENGTH and bits(value) >= _MIN_BITS
+
+
+def _is_phrase(value: str) -> bool:
+    """Whether words are a passphrase rather than a sentence about one."""
+    words = value.lower().split()
+    enough = 3 if value.replace(" ", "").isalpha() else 2
+    return enough <= len(words) <= 12 and _PROSE.isdisjoint(words) and len(value) <= 200 and "{" not in value
+
+
+def is_alone(name: str, value: str) -> bool:
+    """Whether a whole cell or element beside a secret's name is one: a word of letters is prose there."""
+    value = value.strip(" \t*_`\"'\0")
+    return not value.isalpha() and not IDENTIFIER.fullmatch(value) and " " not in value and is_secret(name, value)

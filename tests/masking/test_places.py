@@ -1,0 +1,68 @@
+"""Wherever a text is shortened, it was masked before: no position of a secret in it lets a piece of it through."""
+
+import json
+from typing import Any
+
+import pytest
+
+from reasoning_widget.agents.errors import explain, redact, shown_text
+from reasoning_widget.answer import Answer
+from reasoning_widget.masking import shortened
+from reasoning_widget.session.session import _shortened as title_of
+from reasoning_widget.session.steps import RunSteps
+from tests.masking.formats import KEYS, PASSWORD
+from tests.masking.test_formats import pieces_left
+
+TOKEN = "ghp_" + "a1B2c3" * 6
+
+
+def words_of(arguments: str) -> str:
+    """What is logged of a call in words."""
+    run = RunSteps("run", "agent", lambda: 0.0, lambda _sha256, _value: None)
+    step: Any = {"type": "tool_use", "content": "", "tool": {"name": "login", "arguments": arguments}}
+    (call,) = run.take([step]).snapshots
+    return str(call["content"])
+
+
+@pytest.mark.parametrize("secret", [f'"password": "{PASSWORD}"', f'"x": "{TOKEN}"', f'"c": "curl -u me:{PASSWORD} x"'])
+def test_the_words_of_a_call_hold_no_secret_wherever_it_stands(secret):
+    for position in range(420):
+        words = words_of(f'{{"pad": "{"x" * position}", {secret}, "end": "{"y" * 90}"}}')
+
+        assert pieces_left(PASSWORD, words, 4) == [], position
+        assert pieces_left(TOKEN[4:], words, 5) == [], position
+
+
+@pytest.mark.parametrize("each", KEYS, ids=lambda each: each.name)
+def test_no_format_leaves_a_piece_where_a_text_is_shortened(each):
+    for position in {*range(0, 61, 7), 58, 59, 60}:
+        short = shortened(f"{'z ' * (position // 2)}\n{each.text}\n{' tail' * 40}", 60)
+
+        assert pieces_left(each.secret, short, 5) == [], position
+
+
+@pytest.mark.parametrize("secret", [f"password={PASSWORD}", TOKEN, f"postgres://me:{PASSWORD}@h/d"])
+def test_titles_representations_and_errors_hold_no_secret_wherever_it_stands(secret):
+    for position in range(0, 450, 3):
+        said = f"{'x' * position} {secret} {'y' * 450}"
+        shown = (
+            title_of(said),
+            repr(Answer(said, "completed", [], {}, 0.0)),
+            explain(RuntimeError(said)),
+            shown_text(said),
+        )
+
+        for text in shown:
+            assert pieces_left(PASSWORD, text, 5) == [], position
+            assert pieces_left(TOKEN[4:], text, 5) == [], position
+
+
+@pytest.mark.parametrize("each", KEYS, ids=lambda each: each.name)
+def test_errors_show_no_format(each):
+    assert pieces_left(each.secret, redact(each.text)) == []
+
+
+def test_what_is_shortened_says_so():
+    assert shortened("a" * 60, 60) == "a" * 60
+    assert shortened("a" * 61, 60) == "a" * 60 + "…"
+    assert json.loads(json.dumps(shortened("", 60))) == ""
