@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
+import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from typing import Any, TextIO, cast
+from typing import Any, Final, TextIO, cast
 
 from ..agents.carried import carried
 from ..compat.pyplot import OpenFigures, own_figures
 from ..host import ipython_shell
-from ..outputs import PLAIN, is_printed
+from ..outputs import PLAIN
+from ..printed import Printed
 from ..protocol import MimeBundle
+from .children import Pipe, watched
+from .text import clean_text
 
-MAX_CAPTURED = 100_000
-"""Code points of printed text that are kept of one tool call."""
+_PAUSE: Final = 0.02
+"""Seconds between two tellings. A tool that prints without a pause is not told of line by line."""
+_REPLACED_PER_SECOND: Final = 64 * 1024
+"""Code points. What only grows is cheap to tell; what replaces text is told with all of it, so seldomer."""
 
 
 class _Capture:
@@ -24,42 +32,146 @@ class _Capture:
 
     def __init__(self, on_outputs: Callable[[list[MimeBundle]], None]) -> None:
         self._on_outputs = on_outputs
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._outputs: list[MimeBundle] = []
-        self._printed = 0
+        self._screen: Printed | None = None
+        """What was printed last, if nothing was displayed since: the last of the outputs, once that is up to date."""
+        self._telling = threading.RLock()
+        self._told: list[MimeBundle] = []
+        self._next = 0.0
+        self._timer: threading.Timer | None = None
+        self._error: BaseException | None = None
+        self._closed = False
         self.figures: OpenFigures | None = None
+        self.pipe = Pipe(self._print)
+        self._forked = -1
 
     def write(self, text: str) -> None:
         """Something was printed."""
-        with self._lock:
-            if self._printed >= MAX_CAPTURED:
-                return
-            self._printed += len(text)
-            if self._printed >= MAX_CAPTURED:
-                text = f"{text[: len(text) - (self._printed - MAX_CAPTURED)]}\n… what follows was not kept"
-            last = self._outputs[-1] if self._outputs else {}
-            if is_printed(last):
-                self._outputs[-1] = {PLAIN: last[PLAIN] + text}
-            else:
-                self._outputs.append({PLAIN: text})
-            outputs = list(self._outputs)
-        self._on_outputs(outputs)
+        if self._forked >= 0:
+            with contextlib.suppress(OSError):  # the tool call has ended, and nobody reads
+                os.write(self._forked, text.encode(errors="replace"))
+            return
+        self.pipe.drain()
+        self._print(text)
 
     def display(self, bundle: MimeBundle) -> None:
         """Something was displayed."""
-        if self.figures is not None:
-            self.figures.saw(bundle)
         rich = {mime: value for mime, value in bundle.items() if mime != PLAIN}
-        if not rich:
+        if not rich or self._forked >= 0:
             self.write(f"{bundle.get(PLAIN, '')}\n")
             return
+        if self.figures is not None:
+            self.figures.saw(bundle)
+        self.pipe.drain()
         with self._lock:
+            self._settle()
             self._outputs.append(rich)
-            outputs = list(self._outputs)
-        self._on_outputs(outputs)
+        self._changed()
+
+    def close(self) -> None:
+        """Tell of all there is; what comes later is for nobody."""
+        self.pipe.close(_say_late)
+        with self._lock:
+            self._closed = True
+            timer, self._timer = self._timer, None
+        if timer is not None:
+            timer.cancel()
+        self._tell()
+
+    def begin_in_child(self) -> None:
+        """This process is a fork: what it prints goes to the one that has the step."""
+        self._forked = self.pipe.writer  # no lock: who held it is not in this process
+        if self._forked >= 0:
+            os.dup2(self._forked, 1)
+            os.dup2(self._forked, 2)
+
+    def _print(self, text: str) -> None:
+        with self._lock:
+            if self._screen is None:
+                self._screen = Printed()
+                self._outputs.append({PLAIN: ""})
+            self._screen.write(clean_text(text))
+        self._changed()
+
+    def _settle(self) -> None:
+        """What is printed next does not continue what was printed until now."""
+        if self._screen is not None:
+            self._outputs[-1] = {PLAIN: self._screen.text()}
+            self._screen = None
+
+    def _changed(self) -> None:
+        """Tell of it: at once after a pause, else a little later, with what else comes until then."""
+        with self._lock:
+            if self._error is not None:
+                raise self._error
+            if self._closed or self._timer is not None:
+                return
+            wait = self._next - time.monotonic()
+            if wait > 0:
+                self._timer = threading.Timer(wait, self._tell_later)
+                self._timer.daemon = True
+                contextvars.Context().run(self._timer.start)  # it belongs to no run
+                return
+        self._tell()
+
+    def _tell_later(self) -> None:
+        with self._lock:
+            if self._timer is None:
+                return
+            self._timer = None
+        try:
+            self._tell()
+        except BaseException as error:  # noqa: BLE001 (it is the tool's: it is raised where that prints again)
+            self._error = error
+
+    def _tell(self) -> None:
+        with self._telling:
+            with self._lock:
+                if self._screen is not None:
+                    self._outputs[-1] = {PLAIN: self._screen.text()}
+                outputs = list(self._outputs)
+            before, self._told = self._told, outputs
+            self._next = time.monotonic() + _pause_after(before, outputs)
+            if outputs != before:
+                self._on_outputs(outputs)
+
+
+def _pause_after(before: list[MimeBundle], now: list[MimeBundle]) -> float:
+    if not before or len(now) > len(before):
+        return _PAUSE
+    old, new = before[-1].get(PLAIN, ""), now[-1].get(PLAIN, "")
+    return _PAUSE if new.startswith(old) else max(_PAUSE, len(new) / _REPLACED_PER_SECOND)
+
+
+def _say_late(text: str) -> None:
+    """A process goes on after the tool call: what it prints goes where this process' output goes."""
+    sys.stdout.write(text)
 
 
 _capture: ContextVar[_Capture | None] = ContextVar("reasoning_widget_capture", default=None)
+
+
+def _prints_into() -> Pipe | None:
+    """Where a process prints that is started here."""
+    capture = _capture.get()
+    return None if capture is None else capture.pipe
+
+
+def _before_fork() -> None:
+    capture = _capture.get()
+    if capture is not None:
+        capture.pipe.opened()
+
+
+def _after_fork_in_child() -> None:
+    capture = _capture.get()
+    if capture is not None:
+        capture.begin_in_child()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_child=_after_fork_in_child)
 
 
 class _Router:
@@ -79,38 +191,104 @@ class _Router:
         for line in lines:
             self.write(line)
 
+    @property
+    def buffer(self) -> Any:
+        return _Bytes(self._stream)
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
 
+class _Routed:
+    """Stands for `write` of a stream."""
+
+    def __init__(self, write: Callable[[str], int]) -> None:
+        self._write = write
+
+    def __call__(self, text: str) -> int:
+        capture = _capture.get()
+        if capture is None:
+            return self._write(text)
+        capture.write(text)
+        return len(text)
+
+
+class _Bytes:
+    """The `buffer` of a router."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, data: Any) -> int:
+        capture = _capture.get()
+        if capture is None:
+            return self._stream.buffer.write(data)
+        capture.write(bytes(data).decode("utf-8", "replace"))
+        return len(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream.buffer, name)
+
+
 class _Streams:
-    """Puts the routers in place for the first capture and takes them away after the last."""
+    """Puts the routers in place for the first capture and takes them away after the last.
+
+    A stream itself is routed, too, for those who hold on to it, such as the handlers of `logging`.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._users = 0
-        self._replaced: dict[str, tuple[_Router, TextIO]] = {}
+        self._undo = contextlib.ExitStack()
 
     @contextlib.contextmanager
     def routed(self) -> Iterator[None]:
         with self._lock:
             self._users += 1
             if self._users == 1:
+                for stream in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__):
+                    if stream is not None:
+                        self._route(stream)
                 for name in ("stdout", "stderr"):
-                    stream = getattr(sys, name)
-                    router = _Router(stream)
-                    self._replaced[name] = (router, stream)
-                    setattr(sys, name, cast("TextIO", router))
+                    if getattr(sys, name) is not None:
+                        self._replace(name)
         try:
             yield
         finally:
             with self._lock:
                 self._users -= 1
                 if self._users == 0:
-                    for name, (router, stream) in self._replaced.items():
-                        if getattr(sys, name) is router:  # else someone redirected it meanwhile: theirs to undo
-                            setattr(sys, name, stream)
-                    self._replaced.clear()
+                    self._undo.close()
+
+    def _route(self, stream: Any) -> None:
+        """Have what is written to `stream` go by context, too."""
+        own = getattr(stream, "__dict__", {}).get("write")
+        if isinstance(own, _Routed):
+            return
+        routed = _Routed(stream.write)
+
+        def undo() -> None:
+            if vars(stream).get("write") is not routed:
+                return  # someone else's now
+            if own is None:
+                del stream.write
+            else:
+                stream.write = own
+
+        with contextlib.suppress(AttributeError):  # some streams cannot be changed
+            stream.write = routed
+            self._undo.callback(undo)
+
+    def _replace(self, name: str) -> None:
+        stream = getattr(sys, name)
+        router = _Router(stream)
+
+        def undo() -> None:
+            if getattr(sys, name) is router:  # else someone redirected it meanwhile: theirs to undo
+                setattr(sys, name, stream)
+
+        setattr(sys, name, cast("TextIO", router))
+        self._undo.callback(undo)
 
 
 _streams = _Streams()
@@ -130,10 +308,13 @@ def captured_output(on_outputs: Callable[[list[MimeBundle]], None]) -> Iterator[
             _streams.routed(),
             carried(_capture, _displays),
             _displays(capture),
-            own_figures(capture.display) as figures,
+            watched(_prints_into),
         ):
-            capture.figures = figures
-            yield
+            try:
+                with own_figures(capture.display) as capture.figures:
+                    yield
+            finally:
+                capture.close()
     finally:
         _capture.reset(token)
 

@@ -14,6 +14,7 @@ from ..agents.errors import redact
 from ..fold import Place, texts_of
 from ..masking import shortened
 from ..outputs import PLAIN, is_printed, outputs_of
+from ..printed import as_shown, head_and_tail
 from ..protocol import (
     JSON,
     MAX_INLINE_MIME_BYTES,
@@ -241,6 +242,8 @@ class RunSteps:
 
     def _closed(self, life: _Life, status: StepStatus) -> JSON:
         del self._open[life.step["id"]]
+        if life.taken is not None and "outputs" in life.step:
+            life.step["outputs"] = self._finished(life, outputs_of(cast("JSON", life.taken)))
         if life.superseded and _is_answer(life.step):
             life.step["type"] = "thought"
         life.step["status"] = status
@@ -285,9 +288,7 @@ class RunSteps:
         clean: list[MimeBundle] = [clean_json(bundle) for bundle in _not_too_many(outputs)]
         room, left_out = _MAX_CHANNEL_BYTES["output"], 0
         for bundle in clean:
-            text = bundle.get(PLAIN)
-            if isinstance(text, list) and all(isinstance(line, str) for line in text):
-                text = "".join(text)  # as notebook files have it
+            text = _joined(bundle)
             if isinstance(text, str):
                 fits = fitting_length(text, room)
                 left_out += len(text) - fits
@@ -295,6 +296,20 @@ class RunSteps:
                 room -= json_length(bundle[PLAIN])
         self._note_cut(life, "output", left_out)
         return clean
+
+    def _finished(self, life: _Life, outputs: list[MimeBundle]) -> list[MimeBundle]:
+        """The outputs of a step that closes: texts as a terminal shows them, and of too long ones the head and tail."""
+        finished: list[MimeBundle] = [clean_json(bundle) for bundle in _not_too_many(outputs)]
+        whole = {at: text for at, bundle in enumerate(finished) if isinstance(text := _joined(bundle), str)}
+        shown = {at: as_shown(text) for at, text in whole.items()}
+        lengths = {at: json_length(text) for at, text in shown.items()}
+        longest = _fair_share(list(lengths.values()), _MAX_CHANNEL_BYTES["output"])
+        left_out = 0
+        for at, text in shown.items():
+            finished[at][PLAIN] = head_and_tail(text, longest) if lengths[at] > longest else text
+            left_out += len(whole[at]) - len(finished[at][PLAIN]) if lengths[at] > longest else 0
+        self._note_cut(life, "output", left_out)
+        return finished
 
     def _fitted(self, life: _Life, channel: Channel, text: str) -> str:
         """`text`, cut where it grew too long; once cut, a channel stays cut at the same place."""
@@ -339,6 +354,25 @@ def _not_too_many(outputs: list[MimeBundle]) -> list[MimeBundle]:
     half = MAX_OUTPUTS // 2
     note = {PLAIN: f"… {more + 1:,} outputs were left out …\n"}
     return [*outputs[:half], note, *outputs[half + more + 1 :]]
+
+
+def _joined(bundle: MimeBundle) -> Any:
+    """The plain text of an output, which notebook files have in lines."""
+    text = bundle.get(PLAIN)
+    if isinstance(text, list) and all(isinstance(line, str) for line in text):
+        return "".join(text)
+    return text
+
+
+def _fair_share(lengths: list[int], room: int) -> int:
+    """How long each of them may be, so that all together take no more than `room`."""
+    left = len(lengths)
+    for length in sorted(lengths):
+        if length * left > room:
+            return room // left
+        room -= length
+        left -= 1
+    return max(lengths, default=0)
 
 
 def _is_answer(wire: JSON) -> bool:

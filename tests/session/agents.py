@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from reasoning_widget import BlockingAgent, current_run
+from reasoning_widget.protocol import MimeBundle
 
 
 async def echo(prompt):
@@ -150,7 +151,7 @@ class Draws(BlockingAgent):
 
         for number in range(2):
             step = {"type": "tool_result", "id": str(number), "content": "", "tool": {"name": "draw"}}
-            shown: list[list[dict[str, object]]] = []
+            shown: list[list[MimeBundle]] = []
             with current_run().capturing(shown.append):
                 assert plt.get_fignums() == []
                 plt.plot([1, number])

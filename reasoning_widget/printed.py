@@ -1,0 +1,450 @@
+"""Printed text as a terminal shows it: what carriage returns, backspaces and escape sequences leave on the screen.
+
+Line by line, for a screen of any width: nothing is wrapped. Colours and the like stay, as SGR sequences in a normal
+form; all other control characters are obeyed or dropped. Terminal emulators, such as pyte, keep a screen of fixed
+width, wrap what is longer, and take several seconds for 1 MB.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import msgspec
+
+HEAD_BYTES: Final = 28 * 1024
+TAIL_BYTES: Final = 28 * 1024
+"""How much is kept of a text that is too long, from its beginning and its end, in bytes of JSON."""
+
+_SCREEN_ROWS: Final = 100
+"""Rows that the cursor can still reach."""
+_MAX_ROW: Final = 4096
+"""Cells; a longer row is continued in another, with no line break in between."""
+_MAX_MOVE: Final = 4096
+
+_CONTROL: Final = re.compile(
+    r"\x1b\[(?P<parameters>[0-?]{0,64})[ -/]{0,4}(?P<command>[@-~])"
+    r"|\x1b[\]PX^_][^\x07\x1b]{0,4096}(?:\x07|\x1b\\)"
+    r"|\x1b[ -/]{0,4}(?P<escape>[0-~])"
+    r"|(?P<character>[\x00-\x08\x0a-\x1f\x7f-\x9f])"
+)
+_UNFINISHED: Final = re.compile(r"\x1b(?:\[[0-?]{0,64}[ -/]{0,4}|[\]PX^_][^\x07\x1b]{0,4096}\x1b?|[ -/]{0,4})?\Z")
+SGR: Final = re.compile(r"\x1b\[([0-9;]*)m")
+_NEEDS_SCREEN: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def as_shown(text: str) -> str:
+    """What a terminal shows of `text`, all of it."""
+    if _NEEDS_SCREEN.search(text) is None:
+        return text
+    printed = Printed(head_bytes=sys.maxsize)
+    printed.write(text)
+    return printed.text()
+
+
+def without_colours(text: str) -> str:
+    """`text` without SGR sequences."""
+    return SGR.sub("", text)
+
+
+def head_and_tail(text: str, max_bytes: int) -> str:
+    """Head and tail of a text that is longer than `max_bytes` of JSON, and a line that says how much is missing."""
+    if len(text) * 6 <= max_bytes or _size(text) <= max_bytes:
+        return text
+    room = max(max_bytes - 100, 0) // 2
+    head = text[: _fitting(text[:room], room)]
+    tail = text[len(text) - _fitting(text[-room:][::-1], room) :] if room else ""
+    if "\n" in head:
+        head = head[: head.rindex("\n") + 1]
+    if "\n" in tail[:-1]:
+        tail = tail[tail.index("\n") + 1 :]
+    missing = len(text) - len(head) - len(tail)
+    return f"{_ended(head)}{_left_out(missing)}{tail}"
+
+
+class Printed:
+    """Text that is written piece by piece. Memory is bounded, and so is the time for each character.
+
+    Args:
+        head_bytes: How much is kept of the beginning, in bytes of JSON.
+        tail_bytes: How much is kept of the end.
+    """
+
+    def __init__(self, head_bytes: int = HEAD_BYTES, tail_bytes: int = TAIL_BYTES) -> None:
+        self._tail_bytes = tail_bytes
+        self._head: list[str] = []
+        self._head_room = head_bytes
+        self._tail: deque[str] = deque()
+        self._tail_size = 0
+        self._left_out = 0
+        self._rows = [_Row()]
+        self._row = 0
+        self._column = 0
+        self._saved = (0, 0)
+        self._style = _Style()
+        self._held = ""
+
+    def write(self, text: str) -> None:
+        """More was printed. A sequence may go on in the next piece."""
+        text = self._held + text
+        unfinished = _UNFINISHED.search(text, max(0, len(text) - 4200))
+        self._held = unfinished[0] if unfinished else ""
+        end = len(text) - len(self._held)
+        at = 0
+        for control in _CONTROL.finditer(text, 0, end):
+            if control.start() > at:
+                self._put(text[at : control.start()])
+            at = control.end()
+            self._obey(control)
+        if at < end:
+            self._put(text[at:end])
+
+    def text(self) -> str:
+        """What is to be seen."""
+        parts = [*self._tail, *self._lines(self._rows)]
+        head, room = list(self._head), self._head_room
+        if not self._tail and not self._left_out:
+            taken = 0
+            while taken < len(parts) and (size := _size(parts[taken])) <= room:
+                room -= size
+                taken += 1
+            head += parts[:taken]
+            parts = parts[taken:]
+        left_out = self._left_out
+        sizes = [_size(part) for part in parts]
+        total = sum(sizes)
+        first = 0
+        while total > self._tail_bytes and first < len(parts) - 1:
+            total -= sizes[first]
+            left_out += len(without_colours(parts[first]))
+            first += 1
+        shown = "".join(head)
+        return f"{_ended(shown)}{_left_out(left_out)}{''.join(parts[first:])}" if left_out else shown + "".join(parts)
+
+    # Writing
+
+    def _put(self, text: str) -> None:
+        while text:
+            if self._column >= _MAX_ROW:
+                self._rows[self._row].goes_on = True
+                self._line_feed()
+                self._column = 0
+            piece, text = text[: _MAX_ROW - self._column], text[_MAX_ROW - self._column :]
+            marks, cells = ("", list(piece)) if piece.isascii() else _cells(piece)
+            row = self._rows[self._row]
+            if marks and not row.join(self._column, marks):
+                cells.insert(0, marks)  # they belong to nothing
+            row.put(self._column, cells, self._style.sgr)
+            self._column += len(cells)
+
+    def _line_feed(self) -> None:
+        self._row += 1
+        if self._row == len(self._rows):
+            self._rows.append(_Row())
+        if len(self._rows) > _SCREEN_ROWS:
+            (line,) = self._lines([self._rows.pop(0), _Row()], but_last=True)
+            self._row -= 1
+            self._commit(line)
+
+    def _commit(self, line: str) -> None:
+        size = _size(line)
+        if not self._tail and not self._left_out and size <= self._head_room:
+            self._head.append(line)
+            self._head_room -= size
+            return
+        self._tail.append(line)
+        self._tail_size += size
+        while self._tail_size > self._tail_bytes:
+            dropped = self._tail.popleft()
+            self._tail_size -= _size(dropped)
+            self._left_out += len(without_colours(dropped))
+
+    @staticmethod
+    def _lines(rows: list[_Row], *, but_last: bool = False) -> list[str]:
+        last = len(rows) - 1
+        lines = [row.text() + ("" if at == last or row.goes_on else "\n") for at, row in enumerate(rows)]
+        return lines[:-1] if but_last else lines
+
+    # Controls
+
+    def _obey(self, control: re.Match[str]) -> None:
+        character = control["character"]
+        if character == "\n":
+            self._line_feed()
+            self._column = 0
+        elif character == "\r":
+            self._column = 0
+        elif character == "\b":
+            self._column = max(0, self._column - 1)
+        elif control["command"]:
+            self._command(control["command"], control["parameters"])
+        elif control["escape"] == "7":
+            self._saved = (self._row, self._column)
+        elif control["escape"] == "8":
+            self._go(*self._saved)
+        elif control["escape"] == "c":
+            self._clear(2)
+            self._style = _Style()
+        elif control["escape"] == "M":
+            self._go(self._row - 1, self._column)
+
+    def _command(self, command: str, parameters: str) -> None:
+        if parameters[:1] in ("<", "=", ">", "?"):
+            return  # a terminal's own settings
+        if command == "m":
+            self._style = self._style.changed(parameters)
+            return
+        numbers = [int(each[:6]) if each.isdecimal() else None for each in parameters.replace(":", ";").split(";")]
+        first = numbers[0]
+        count = min(first or 1, _MAX_MOVE)
+        move, edit = _MOVES.get(command), _EDITS.get(command)
+        if move is not None:
+            second = (numbers[1] if len(numbers) > 1 else None) or 1
+            self._go(*move(self._row, self._column, count, min(second, _MAX_MOVE)))
+        elif edit is not None:
+            edit(self._rows[self._row], self._column, count)
+        elif command == "K":
+            self._rows[self._row].erase(self._column, first or 0)
+        elif command == "J":
+            self._clear(first or 0)
+        elif command == "s":
+            self._saved = (self._row, self._column)
+        elif command == "u":
+            self._go(*self._saved)
+
+    def _go(self, row: int, column: int) -> None:
+        self._row = max(0, min(row, _SCREEN_ROWS - 1))
+        self._column = max(0, min(column, _MAX_ROW - 1))
+        while self._row >= len(self._rows):
+            self._rows.append(_Row())
+
+    def _clear(self, what: int) -> None:
+        row = self._rows[self._row]
+        if what == 0:
+            row.erase(self._column, 0)
+            del self._rows[self._row + 1 :]
+        elif what == 1:
+            row.erase(self._column, 1)
+            self._rows[: self._row] = [_Row() for _ in range(self._row)]
+        else:
+            self._rows = [_Row()]
+            self._row = self._column = 0
+
+
+class _Row:
+    """One line: the text of each cell, and its style if any has one.
+
+    A wide character takes two cells, of which the second is empty.
+    """
+
+    def __init__(self) -> None:
+        self.cells: list[str] = []
+        self.styles: list[str] | None = None
+        self.goes_on = False
+
+    def put(self, column: int, cells: list[str], style: str) -> None:
+        """Overwrite the cells from `column` on."""
+        end = column + len(cells)
+        if self.styles is None and style:
+            self.styles = [""] * len(self.cells)
+        self._reach(column)
+        known = self.cells
+        if column < len(known) and known[column] == "" and column:
+            known[column - 1] = " "  # half of a wide character is none
+        if end < len(known) and known[end] == "":
+            known[end] = " "
+        known[column:end] = cells
+        if self.styles is not None:
+            self.styles[column:end] = [style] * len(cells)
+
+    def join(self, column: int, marks: str) -> bool:
+        """Add marks to the character before `column`; False if there is none."""
+        at = column - 1
+        while at >= 0 and at < len(self.cells) and self.cells[at] == "":
+            at -= 1
+        if at < 0 or at >= len(self.cells):
+            return False
+        if len(self.cells[at]) < _MAX_MARKS:
+            self.cells[at] += marks[:_MAX_MARKS]
+        return True
+
+    def erase(self, column: int, what: int) -> None:
+        """From `column` on (0), up to it (1), or all (2)."""
+        if what == 1:
+            self.blank(0, column + 1)
+            return
+        keep = column if what == 0 else 0
+        del self.cells[keep:]
+        if self.styles is not None:
+            del self.styles[keep:]
+
+    def blank(self, column: int, count: int) -> None:
+        """Make cells empty."""
+        count = min(count, len(self.cells) - column)
+        if count > 0:
+            self.put(column, [" "] * count, "")
+
+    def delete(self, column: int, count: int) -> None:
+        """Take cells out; what follows moves up."""
+        del self.cells[column : column + count]
+        if self.styles is not None:
+            del self.styles[column : column + count]
+
+    def insert(self, column: int, count: int) -> None:
+        """Put blanks in; what follows moves away."""
+        if column < len(self.cells):
+            self.cells[column:column] = [" "] * count
+            del self.cells[_MAX_ROW:]
+            if self.styles is not None:
+                self.styles[column:column] = [""] * count
+                del self.styles[_MAX_ROW:]
+
+    def text(self) -> str:
+        """The row, with its styles as SGR sequences that end in it."""
+        if self.styles is None or not any(self.styles):
+            return "".join(self.cells)
+        written: list[str] = []
+        now = ""
+        for cell, style in zip(self.cells, self.styles, strict=True):
+            if style != now:
+                written += ["\x1b[0m" if now else "", f"\x1b[{style}m" if style else ""]
+                now = style
+            written.append(cell)
+        if now:
+            written.append("\x1b[0m")
+        return "".join(written)
+
+    def _reach(self, column: int) -> None:
+        missing = column - len(self.cells)
+        if missing > 0:
+            self.cells += [" "] * missing
+            if self.styles is not None:
+                self.styles += [""] * missing
+
+
+_MAX_MARKS: Final = 16
+
+_MOVES: Final[dict[str, Callable[[int, int, int, int], tuple[int, int]]]] = {
+    "A": lambda row, column, count, _: (row - count, column),
+    "B": lambda row, column, count, _: (row + count, column),
+    "C": lambda row, column, count, _: (row, column + count),
+    "D": lambda row, column, count, _: (row, column - count),
+    "E": lambda row, _column, count, _: (row + count, 0),
+    "F": lambda row, _column, count, _: (row - count, 0),
+    "G": lambda row, _column, count, _: (row, count - 1),
+    "`": lambda row, _column, count, _: (row, count - 1),
+    "d": lambda _row, column, count, _: (count - 1, column),
+    "H": lambda _row, _column, count, second: (count - 1, second - 1),
+    "f": lambda _row, _column, count, second: (count - 1, second - 1),
+}
+"""Where the cursor goes: from its row and column, by the numbers of the command, which are 1 if absent."""
+
+_EDITS: Final[dict[str, Callable[[_Row, int, int], None]]] = {"P": _Row.delete, "X": _Row.blank, "@": _Row.insert}
+
+
+class _Style:
+    """How characters look: an SGR in normal form.
+
+    Args:
+        look: The parameters that are in force, by what they set.
+    """
+
+    def __init__(self, look: dict[str, str] | None = None) -> None:
+        self._look = look or {}
+        self.sgr = ";".join(self._look[name] for name in sorted(self._look))
+
+    def changed(self, parameters: str) -> _Style:
+        """The style after another SGR sequence. What is not known changes nothing."""
+        look = dict(self._look)
+        codes = iter(parameters.replace(":", ";").split(";"))
+        for text in codes:
+            code = int(text) if text.isdecimal() and len(text) < 4 else 0 if not text else -1
+            if code == 0:
+                look.clear()
+            elif code in (38, 48):
+                colour = _colour(codes)
+                if colour:
+                    look["fg" if code == 38 else "bg"] = f"{code};{colour}"
+            elif code in _OFF:
+                for name in _OFF[code]:
+                    look.pop(name, None)
+            else:
+                look.update({_ON[code]: str(code)} if code in _ON else {})
+        return _Style(look) if look != self._look else self
+
+
+_ON: Final = {
+    **dict.fromkeys([*range(30, 38), *range(90, 98)], "fg"),
+    **dict.fromkeys([*range(40, 48), *range(100, 108)], "bg"),
+    1: "bold",
+    2: "faint",
+    3: "italic",
+    4: "underline",
+    7: "inverse",
+    9: "struck",
+    21: "underline",
+}
+_OFF: Final = {
+    22: ("bold", "faint"),
+    23: ("italic",),
+    24: ("underline",),
+    27: ("inverse",),
+    29: ("struck",),
+    39: ("fg",),
+    49: ("bg",),
+}
+
+
+def _colour(codes: Iterator[str]) -> str:
+    """The rest of a colour of 256 or of all; empty if it is none."""
+    kind = next(codes, "")
+    wanted = {"5": 1, "2": 3}.get(kind, 0)
+    values = [next(codes, "") for _ in range(wanted)]
+    if not values or not all(value.isdecimal() and int(value[:4]) < 256 for value in values):
+        return ""
+    return ";".join([kind, *(str(int(value)) for value in values)])
+
+
+def _cells(text: str) -> tuple[str, list[str]]:
+    """The marks that `text` begins with, and its cells: further marks go with the character before them."""
+    from rich.cells import get_character_cell_size  # noqa: PLC0415 (rarely needed)
+
+    before = ""
+    cells: list[str] = []
+    last = -1
+    for character in text:
+        width = 1 if character < "\x7f" else get_character_cell_size(character)
+        if width == 0 and last < 0:
+            before += character
+        elif width == 0:
+            cells[last] += character if len(cells[last]) < _MAX_MARKS else ""
+        else:
+            last = len(cells)
+            cells += [character, ""][:width]
+    return before, cells
+
+
+def _size(text: str) -> int:
+    return len(msgspec.json.encode(text)) - 2
+
+
+def _fitting(text: str, max_bytes: int) -> int:
+    low, high = 0, len(text)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if _size(text[:middle]) <= max_bytes:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _ended(text: str) -> str:
+    return text if not text or text.endswith("\n") else f"{text}\n"
+
+
+def _left_out(count: int) -> str:
+    return f"… {count:,} characters were left out here …\n"
