@@ -170,7 +170,7 @@ def test_many_calls_side_by_side_each_have_their_own():
         told: list[list[MimeBundle]] = []
         with captured_output(told.append):
             with ThreadPoolExecutor(4) as pool:
-                list(pool.map(lambda _: print(number), range(20)))
+                list(pool.map(lambda _: sys.stdout.write(f"{number}\n"), range(20)))
             subprocess.run(f"echo {number}", shell=True, check=True)
         return printed(told)
 
