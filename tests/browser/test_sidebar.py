@@ -182,6 +182,29 @@ def test_a_cell_is_asked_about_and_the_answer_becomes_cells(lab, model):
     assert marks[2] is None
 
 
+def test_a_session_in_a_tab_is_as_wide_as_the_tab(sidebar):
+    page = sidebar.page
+    sidebar.ask("Tell me of width")
+    sidebar.region.get_by_role("button", name="Open in a tab").click()
+    chat = sidebar.tab_chat()
+    expect(chat.card("Final answer")).to_contain_text("Very well.")
+
+    def width(locator):
+        return locator.bounding_box()["width"]
+
+    for size in (1280, 1100, 1600):
+        page.set_viewport_size({"width": size, "height": 900})
+        dock = page.locator("#jp-main-dock-panel")
+        page.wait_for_function(
+            "([tab, dock]) => tab.clientWidth > dock.clientWidth - 24",
+            arg=[page.locator("#jp-main-dock-panel .rw-lab-chat").element_handle(), dock.element_handle()],
+        )
+        assert width(chat.message) > 0.6 * min(width(dock), 900)
+        assert width(chat.card("Final answer")) > 0.6 * min(width(dock), 900)
+    for part in (sidebar.tab_chat().region, page.locator("#jp-main-dock-panel .rw-lab-chat")):
+        assert part.evaluate("node => node.scrollWidth <= node.clientWidth")
+
+
 def test_sessions_open_in_tabs_side_by_side_and_come_back_with_the_page(sidebar):
     page = sidebar.page
     for question in ("First question", "Second question"):
