@@ -33,6 +33,9 @@ MAX_CLIENT_FRAME_BYTES: Final = 1024 * 1024
 MAX_CHAT_BYTES: Final = 12 * 1024 * 1024
 """The longest `chat` message with attachments, in bytes of UTF-8 JSON. Their base64 is a third longer than they are."""
 
+MAX_QUEUED: Final = 256
+"""Messages of a session that may wait for their runs at once."""
+
 MAX_ATTACHMENTS: Final = 10
 """How many images and files a prompt may have."""
 

@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from functools import partial, wraps
+from contextlib import suppress
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 import msgspec
 from jupyter_server.base.handlers import APIHandler
 from prometheus_client import CONTENT_TYPE_LATEST
 from tornado import web
+from tornado.iostream import StreamClosedError
 
 from ..depth import MAX_DEPTH
-from ..export.frame import to_csv
-from ..export.html import to_page
-from ..export.log import complete_file
-from ..export.markdown import to_markdown
-from ..export.notebook import to_notebook
-from ..export.reading import read_session
-from ..export.saved import folded, masked
-from ..fold import Transcript
+from ..export.job import Job, Kind
 from ..protocol import check_session_id
 from ..session.log import StorageError
 from ..session.store import Page, SessionInfo
 from .access import SERVER_RESOURCE, Action
 from .auth import ReasoningHandler
+from .exports import FORMATS
+from .service import EXPORT_MEMORY
 from .tickets import Grant
 
 if TYPE_CHECKING:
@@ -44,6 +41,7 @@ _ALL_USERS: Final = (
 )
 _MAX_ID: Final = 2**53
 _MAX_PAGES: Final = 10  # of sessions that one may not see, which are passed over at once
+_CHUNK: Final = 256 * 1024  # bytes of an export that are read and sent at once
 _MAX_FILE: Final = 64 * 1024 * 1024  # bytes of a session that is to be exported
 _TICKET_SECONDS: Final = 3600.0
 
@@ -124,19 +122,27 @@ class _Handler(ReasoningHandler, APIHandler):
             ValueError: It is none, or not as it should be.
             HTTPError: 413, it is too long; 415, it is something else.
         """
-        kind_sent = self.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        if kind_sent != "application/json":
-            raise web.HTTPError(415, "send the body as application/json")
-        if len(self.request.body) > limit:
-            raise web.HTTPError(413, f"the body must not be longer than {limit // 1024} KiB")
         try:
-            return msgspec.json.decode(self.request.body, type=kind)
+            return msgspec.json.decode(self.json_body(limit), type=kind)
         except msgspec.MsgspecError as error:
             raise ValueError(f"the body: {error}".replace("`$", "`body")) from None
         except UnicodeDecodeError:
             raise ValueError("the body is not UTF-8") from None
         except RecursionError:
             raise ValueError(f"the body is nested too deeply: {MAX_DEPTH} levels are the most") from None
+
+    def json_body(self, limit: int) -> bytes:
+        """The request's body as it came, if it says that it is JSON, and has at most `limit` bytes.
+
+        Raises:
+            HTTPError: 413, it is too long; 415, it is something else.
+        """
+        kind_sent = self.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        if kind_sent != "application/json":
+            raise web.HTTPError(415, "send the body as application/json")
+        if len(self.request.body) > limit:
+            raise web.HTTPError(413, f"the body must not be longer than {limit // 1024} KiB")
+        return self.request.body
 
 
 class AgentsHandler(_Handler):
@@ -158,13 +164,13 @@ class SessionsHandler(_Handler):
         query = self.get_query_argument("q", None)
         cursor = self.get_query_argument("cursor", None)
         whose = self.service.access.whose(self.current_user)
-        page = self.service.store.search(query, limit, cursor, whose)
+        page = await self.service.search(query, limit, cursor, whose)
         found = [info for info in page["sessions"] if await self._may_see(info)]
         # Where the authorizer chooses, a page may be short; a limit on the pages bounds what one request costs.
         for _ in range(_MAX_PAGES):
             if not found and page["next_cursor"] is not None:
                 await asyncio.sleep(0)
-                page = self.service.store.search(query, limit, page["next_cursor"], whose)
+                page = await self.service.search(query, limit, page["next_cursor"], whose)
                 found = [info for info in page["sessions"] if await self._may_see(info)]
         self.send(Page(sessions=found, next_cursor=page["next_cursor"]))
 
@@ -209,23 +215,36 @@ class SessionHandler(_Handler):
 
 
 class _Exporting(_Handler):
-    def wanted(self, default: str | None) -> str:
+    def wanted(self, default: str | None) -> Kind:
         """The format that was asked for.
 
         Raises:
             ValueError: There is none of that name.
         """
         kind = self.get_query_argument("format", default)
-        if kind not in _EXPORTS or (default is None and kind == "json"):
-            raise ValueError(f"`format` must be one of {', '.join(_EXPORTS if default else _WRITERS)}")
-        return str(kind)
+        allowed = [name for name in FORMATS if default is not None or name != "json"]
+        if kind not in allowed:
+            raise ValueError(f"`format` must be one of {', '.join(allowed)}")
+        return cast("Kind", kind)
 
-    def send_file(self, session_id: str, kind: str, body: object) -> None:
-        """Send an export as a file that runs nothing where a browser opens it."""
-        ending, content_type = _EXPORTS[kind]
-        self.set_header("Content-Disposition", f'attachment; filename="{session_id}.{ending}"')
-        self.set_header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox")
-        self.send(body, content_type)
+    async def send_file(self, job: Job, source: bytes = b"") -> None:
+        """Make an export, and send it as a file that runs nothing where a browser opens it.
+
+        Raises:
+            HTTPError: It cannot be made.
+        """
+        session_id, file = await self.service.exports.make(job, source)
+        with file:
+            ending, content_type = FORMATS[job.kind]
+            self.set_header("Content-Disposition", f'attachment; filename="{session_id}.{ending}"')
+            self.set_header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox")
+            self.set_header("Content-Type", content_type)
+            loop = asyncio.get_running_loop()
+            with suppress(StreamClosedError):  # nobody waits for it any more
+                while chunk := await loop.run_in_executor(None, file.read, _CHUNK):
+                    self.write(chunk)
+                    await self.flush()
+                self.finish(set_content_type=content_type)
 
 
 class ExportHandler(_Exporting):
@@ -234,31 +253,23 @@ class ExportHandler(_Exporting):
     about_session = True
 
     @_needs("read")
-    def get(self, session_id: str) -> None:
+    async def get(self, session_id: str) -> None:
         """Send it in the format that was asked for."""
-        kind = self.wanted("json")
-        state = self.service.manager.transcript(session_id)
-        if state is None:
-            raise _unknown(session_id)
-        store = self.service.store
-        if kind == "json":
-            body: object = complete_file(state, store)
-        else:
-            body = _WRITERS[kind](masked(state, store.read(session_id), partial(store.get_blob, session_id)))
-        self.send_file(session_id, kind, body)
+        try:
+            job = self.service.export_job(session_id, self.wanted("json"))
+        except KeyError:
+            raise _unknown(session_id) from None
+        await self.send_file(job)
 
 
 class ConvertHandler(_Exporting):
     """A session that somebody else has, such as a notebook, as a file."""
 
     @_needs("read")
-    def post(self) -> None:
+    async def post(self) -> None:
         """Send what is in the body in the format that was asked for. Nothing of it is kept."""
-        kind = self.wanted(None)
-        file, _ = read_session(self.body(dict[str, Any], _MAX_FILE))
-        blobs = file.get("blobs", {})
-        state = masked(folded(file), file["events"], blobs.__getitem__)
-        self.send_file(file["session_id"], kind, _WRITERS[kind](state))
+        job = Job(self.wanted(None), memory=EXPORT_MEMORY)
+        await self.send_file(job, self.json_body(_MAX_FILE))
 
 
 class BlobHandler(_Handler):
@@ -390,21 +401,6 @@ class UnknownHandler(_Handler):
         await super().prepare(**kwargs)
         await self.require("read")
         raise web.HTTPError(404, "there is nothing of this name: see openapi.yaml")
-
-
-_WRITERS: Final[dict[str, Callable[[Transcript], str]]] = {
-    "markdown": partial(to_markdown, pictures=True),
-    "html": to_page,
-    "notebook": lambda state: msgspec.json.encode(to_notebook(state)).decode(),
-    "table": to_csv,
-}
-_EXPORTS: Final = {
-    "json": ("json", "application/json"),
-    "markdown": ("md", "text/markdown; charset=utf-8"),
-    "html": ("html", "text/html; charset=utf-8"),
-    "notebook": ("ipynb", "application/x-ipynb+json"),
-    "table": ("csv", "text/csv; charset=utf-8"),
-}
 
 
 def handlers() -> list[tuple[str, type[_Handler]]]:

@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tornado.ioloop import PeriodicCallback
 
 from ..agents.manager import AgentManager
+from ..export.job import Job, Kind
 from ..session.log import StorageError
 from ..session.manager import SessionManager
 from ..session.processes import ProcessRunner
 from ..session.session import Session
-from ..session.store import RETENTION, SessionStore
+from ..session.store import RETENTION, Page, SessionReader, SessionStore, Whose
 from .access import Access
+from .exports import Exports
 from .hub import Hub
 from .metrics import Metrics
 from .quotas import Quotas
@@ -31,6 +34,9 @@ _FOR_WORKERS = ("AgentManager", "Models")  # the configuration that is read wher
 _AT_ONCE = 100  # sockets, before others have their turn
 _DAY = 24 * 3600.0
 _AT_A_TIME = 100  # sessions that expire before others have their turn
+_SEARCH_SECONDS = 10.0
+EXPORT_MEMORY = 4 * 1024**3
+"""Bytes of addresses, of which a process uses about a half."""
 _SLICE = 0.004  # seconds for which what was deleted is taken off the disk, and the pause after it
 _PAUSE = 0.02
 
@@ -65,6 +71,8 @@ class Service:
         self._opened: tuple[SessionStore, SessionManager, Tickets] | None = None
         shortest, longest = _HOUSEKEEPING
         look_every = max(shortest, min(app.idle_after, longest))
+        self.exports = Exports()
+        self._searching = ThreadPoolExecutor(1, "reasoning-search")
         self._tidying: asyncio.Task[None] | None = None
         self._audit_log = app.log.getChild("audit")
         self._timers = [
@@ -93,6 +101,8 @@ class Service:
             store, manager, _ = self._opened
             manager.close()
         self.hub.close()
+        self.exports.close()
+        self._searching.shutdown(wait=False, cancel_futures=True)
         await self.runner.close()
         if self._opened is not None:
             store.close()
@@ -164,6 +174,41 @@ class Service:
         for socket in list(self.sockets):
             if socket.session is session and socket.account != owner:
                 socket.not_let_in()
+
+    async def search(self, query: str | None, limit: int, cursor: str | None, whose: Whose | None) -> Page:
+        """See `SessionStore.search`: words are looked for in a thread of its own, while everything else goes on.
+
+        Raises:
+            ValueError: See `SessionStore.search`.
+            StorageError: The sessions cannot be read, or it takes too long.
+        """
+        store = self.store
+        if not (query or "").split():
+            return store.search(query, limit, cursor, whose)
+
+        def look() -> Page:
+            reader = SessionReader(self.app.store_path, _SEARCH_SECONDS)
+            try:
+                return reader.search(query, limit, cursor, whose)
+            finally:
+                reader.close()
+
+        return await asyncio.get_running_loop().run_in_executor(self._searching, look)
+
+    def export_job(self, session_id: str, kind: Kind) -> Job:
+        """What there is to do to export a session; what it is saying just now is in it.
+
+        Raises:
+            KeyError: There is no such session.
+            StorageError: It cannot be read or written.
+        """
+        if not self.manager.exists(session_id):
+            raise KeyError(session_id)
+        live = self.live.get(session_id)
+        if live is not None:
+            live.save_open_text()
+        size = self.store.size(session_id)
+        return Job(kind, self.app.store_path, session_id, size, memory=EXPORT_MEMORY)
 
     def end_ticket(self, ticket_id: str) -> None:
         """Close the connections that came in with this ticket."""

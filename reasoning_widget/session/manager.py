@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Callable
 from functools import partial
 
-from ..fold import Transcript, new_transcript, receive
+from ..fold import Transcript
 from ..protocol import check_session_id
 from .log import EventLog, LogDamaged, StorageError
-from .record import damage_in_words
+from .record import transcript_of
 from .runner import Runner
 from .session import Agents, Session
 
@@ -105,15 +105,7 @@ class SessionManager:
         live = self._live.get(session_id)
         if live is not None:
             return live.state if live.exists else None
-        position = self._log.position(session_id)
-        if position is None:
-            return None
-        state = new_transcript()
-        state["session_id"], state["epoch"] = session_id, position.epoch
-        with damage_in_words(session_id):
-            for frame in self._log.read(session_id):
-                receive(state, frame)
-        return state
+        return transcript_of(self._log, session_id)
 
     def rename(self, session_id: str, title: str) -> None:
         """Give a session another title.

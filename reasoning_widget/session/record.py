@@ -230,6 +230,23 @@ class Record:
         return any("parent_id" not in other and other["type"] != "error" for other in later)
 
 
+def transcript_of(log: EventLog, session_id: str) -> Transcript | None:
+    """The fold of a log; None if there is none.
+
+    Raises:
+        StorageError: It cannot be read.
+    """
+    position = log.position(session_id)
+    if position is None:
+        return None
+    state = new_transcript()
+    state["session_id"], state["epoch"] = session_id, position.epoch
+    with damage_in_words(session_id):
+        for frame in log.read(session_id):
+            receive(state, frame)
+    return state
+
+
 @contextmanager
 def damage_in_words(session_id: str) -> Iterator[None]:
     """Around folding a log: whatever an event lacks is a `LogDamaged`."""

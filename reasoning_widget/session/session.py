@@ -30,6 +30,7 @@ from ..masking import shortened
 from ..parts import Accepted, accepted, message_in_words, restored
 from ..protocol import (
     JSON,
+    MAX_QUEUED,
     PLAIN_STEP_TYPES,
     PROTOCOL_VERSION,
     AgentInfo,
@@ -309,6 +310,19 @@ class Session:
         if run.handle is not None:
             run.handle.stop()
 
+    def save_open_text(self) -> None:
+        """Make the text of open steps safe now, rather than within a second.
+
+        Raises:
+            StorageError: The log cannot be written; the session is over.
+        """
+        if self._record.open_steps and self.ended is None:
+            try:
+                self._record.save_open_text()
+            except StorageError as error:
+                self._fail(error)
+                raise
+
     # What watchers read
 
     def add_watcher(self, watcher: Watcher) -> None:
@@ -403,6 +417,10 @@ class Session:
         follows = payload.get("follows")
         if follows is not None and self._message(follows) is None and follows not in self.state["steps"]:
             raise ProtocolError("unknown_follows", f"`follows`: there is no message or step {follows!r}", message_id)
+        if len(self._queue) + len(self._steering) >= MAX_QUEUED:
+            raise ProtocolError(
+                "queue_full", f"{MAX_QUEUED} messages wait already: let some be answered first", message_id
+            )
         newest = next((m["id"] for m in reversed(self.state["messages"]) if not m["withdrawn"]), None)
         self._payloads[message_id] = payload
         events: list[tuple[str, JSON]] = []

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import secrets
 import sqlite3
 import time
+import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -308,7 +308,7 @@ class SQLiteLog(EventLog):
 
 def _another(session_id: str) -> str:
     """An id for the rows of a session whose name had other rows before; no name can look like it."""
-    return f"{session_id}#{secrets.token_hex(8)}"
+    return f"{session_id}#{uuid.uuid4().hex}"
 
 
 def _name(place: Place) -> str:
@@ -357,4 +357,6 @@ def _advice(path: str, error: sqlite3.Error) -> str:
         return f"{path} is damaged ({error}): move it away, or restore a copy of it"
     if code.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN", "SQLITE_PERM")):
         return f"{path} cannot be written ({error}): see to its permissions, or name another file"
+    if code == "SQLITE_INTERRUPT":
+        return "this takes too long: search for a longer word, or a rarer one"
     return f"{path} cannot be read or written: {error}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import sqlite3
 import time
 from collections.abc import Collection
 from pathlib import Path
@@ -168,7 +169,7 @@ class SessionStore(SQLiteLog):
         """
         _check_limit(limit)
         words = (query or "").split()
-        conditions = [_SAID.format(_passages_with(word)) for word in words]
+        conditions = [(_SAID if _is_indexed(word) else _SAYS).format(_passages_with(word)) for word in words]
         arguments: list[object] = [_pattern(word) for word in words]
         if cursor is not None:
             conditions.append("(updated, name) < (?, ?)")
@@ -241,6 +242,12 @@ class SessionStore(SQLiteLog):
             row = self._db.execute(_USAGE, (owner,)).fetchone()
         return Usage(row[0], int(row[1]))
 
+    def size(self, session_id: str) -> int:
+        """How many bytes a session takes; 0 if there is none."""
+        with self._in_words():
+            row = self._db.execute("SELECT size FROM session WHERE name = ?", (session_id,)).fetchone()
+        return int(row[0]) if row else 0
+
     # What was done
 
     def record_audit(self, who: str, action: str, session_id: str, owner: str | None, detail: str = "") -> None:
@@ -296,6 +303,32 @@ class SessionStore(SQLiteLog):
         return row is not None
 
 
+class SessionReader(SessionStore):
+    """The sessions of a store that is open, for another thread or process. They can be read, and nothing else.
+
+    Args:
+        path: The file.
+        seconds: How long all of it may take.
+
+    Raises:
+        StorageError: The file cannot be opened. Every call raises it too where it takes too long.
+    """
+
+    def __init__(self, path: str | Path, seconds: float | None = None) -> None:
+        self._path = str(path)
+        with self._in_words():
+            address = f"{Path(path).absolute().as_uri()}?mode=ro"
+            self._db = sqlite3.connect(address, uri=True, isolation_level=None)
+        if seconds is not None:
+            end = time.monotonic() + seconds
+            self._db.set_progress_handler(lambda: time.monotonic() > end, _STEPS)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()
+
+
+_STEPS: Final = 10_000  # of SQLite's virtual machine, between two looks at the clock
 _MAX_AUDIT: Final = 100_000
 """Entries that are kept; older ones go."""
 _AUDIT_COLUMNS: Final = ("id", "time", "who", "action", "session_id", "owner", "detail")
@@ -312,6 +345,8 @@ SELECT :time, :who, 'deleted', name, owner, '' FROM session WHERE name = :name
 _SELECT: Final = f"SELECT {_LISTED} FROM session"  # noqa: S608 (the names are our own)
 _PAGE: Final = _SELECT + " WHERE {} ORDER BY updated DESC, name DESC LIMIT ?"
 _SAID: Final = "id IN (SELECT session_id FROM passage WHERE id IN ({}))"
+_SAYS: Final = "EXISTS ({} AND session_id = session.id)"
+"""For what no index has: session by session, the newest first, until there are enough."""
 _FIRST: Final = f"SELECT text FROM passage WHERE session_id = {ID_OF} AND id IN ({{}}) ORDER BY id LIMIT 1"  # noqa: S608 (it is our own)
 
 
@@ -336,15 +371,19 @@ def _check_limit(limit: int) -> None:
         raise ValueError(f"`limit` must be a number from 1 to {MAX_PAGE}")
 
 
+def _is_indexed(word: str) -> bool:
+    return len(word) >= _MIN_TRIGRAM
+
+
 def _passages_with(word: str) -> str:
-    if len(word) < _MIN_TRIGRAM:
+    if not _is_indexed(word):
         return r"SELECT id FROM passage WHERE text LIKE ? ESCAPE '\'"
     return "SELECT rowid FROM passage_index WHERE passage_index MATCH ?"
 
 
 def _pattern(word: str) -> str:
     """`word`, in which nothing has a meaning but what is written."""
-    if len(word) < _MIN_TRIGRAM:
+    if not _is_indexed(word):
         return "%" + "".join(f"\\{letter}" if letter in r"\%_" else letter for letter in word) + "%"
     return '"' + word.replace('"', '""') + '"'
 
