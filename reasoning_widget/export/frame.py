@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any, Final
 from ..fold import Transcript
 from ..parts import message_in_words
 from ..protocol import JSON
+from .transcript import author_name
 
 if TYPE_CHECKING:
     import pandas as pd
 
 COLUMNS: Final = (
     *("run_id", "step_id", "question", "agent", "type", "status", "iteration", "time", "duration"),
-    *("tool", "arguments", "content", "input_tokens", "output_tokens"),
+    *("tool", "arguments", "content", "input_tokens", "output_tokens", "author"),
 )
 _MOST: Final = 2**63 - 1
 """Whoever edited a file may have written a number that no column holds."""
@@ -74,11 +75,11 @@ def _row(state: Transcript, run: JSON, step_id: str) -> dict[str, Any]:
     step = state["steps"][step_id]
     tool = step.get("tool") or {}
     usage = step.get("usage") or {}
-    asked = (message_in_words(message) for message in state["messages"] if message["id"] == run["message_id"])
+    message = next((message for message in state["messages"] if message["id"] == run["message_id"]), None)
     return {
         "run_id": run["run_id"],
         "step_id": step_id,
-        "question": next(asked, None),
+        "question": message_in_words(message) if message is not None else None,
         "agent": step.get("agent", run["agent_name"]),
         "type": step["type"],
         "status": step.get("status"),
@@ -90,4 +91,5 @@ def _row(state: Transcript, run: JSON, step_id: str) -> dict[str, Any]:
         "content": step["content"],
         "input_tokens": usage.get("input_tokens"),
         "output_tokens": usage.get("output_tokens"),
+        "author": author_name(message) if message is not None else None,
     }

@@ -14,6 +14,7 @@ from ..protocol import JSON
 from .transcript import (
     LONGEST,
     NO_QUESTION,
+    SPEAKER,
     Piece,
     drawn_text,
     exchanges,
@@ -89,13 +90,16 @@ def to_page(state: Transcript, notes: Sequence[str] = ()) -> str:
 
 def _question(message: JSON) -> str:
     asked = _words(sent_text(message)).replace("\n", "<br>")
+    speaker = (
+        f'<p style="margin:12px 0 -6px"><small>{_words(message[SPEAKER])}</small></p>' if SPEAKER in message else ""
+    )
     text = f'<p style="white-space:pre-wrap;margin:12px 0 6px"><strong>{asked}</strong></p>' if asked else ""
     pictures = (
         f'<p><img alt="{escape(drawn_text(picture.name))}" src="data:{picture.mime};base64,{picture.encoded}" '
         'style="max-width:100%;max-height:24em"></p>'
         for picture in sent_pictures(message)
     )
-    return text + "".join(pictures) + "".join(map(_note, sent_notes(message)))
+    return speaker + text + "".join(pictures) + "".join(map(_note, sent_notes(message)))
 
 
 def _note(text: str) -> str:

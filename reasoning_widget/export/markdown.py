@@ -17,6 +17,7 @@ from ..protocol import JSON
 from .transcript import (
     LONGEST,
     NO_QUESTION,
+    SPEAKER,
     Piece,
     drawn_text,
     exchanges,
@@ -67,7 +68,7 @@ def to_markdown(
     for message, run, steps, asides, requests in exchanges(state, message_id):
         shown = [f"data:{each.mime};base64,{each.encoded}" for each in sent_pictures(message or {}) if pictures]
         parts.append(question_markdown(message, run, shown))
-        parts.extend(_quoted(aside["content"]) for aside in asides)
+        parts.extend(_aside(aside) for aside in asides)
         for kind, each in in_order(steps, requests):
             if kind == "step":
                 parts.append(step_markdown(each, _addresses(each) if pictures else None))
@@ -86,7 +87,8 @@ def to_plain(state: Transcript, message_id: str | None = None) -> str:
     """The questions and their answers, as text."""
     parts: list[str] = []
     for message, run, steps, *_ in exchanges(state, message_id):
-        parts.append(_plain_quote(message_in_words(message)) if message else f"({NO_QUESTION})")
+        speaker = f"{message[SPEAKER]}: " if message and SPEAKER in message else ""
+        parts.append(_plain_quote(speaker + message_in_words(message)) if message else f"({NO_QUESTION})")
         parts.extend(step["content"] for step in steps if step["type"] in ("final_answer", "error"))
         if ended := run_note(run):
             parts.append(ended)
@@ -102,7 +104,7 @@ def question_markdown(message: JSON | None, run: JSON | None, shown: Sequence[st
         shown: Where its `sent_pictures` are, in their order; without, they are named.
     """
     agent = f" → {one_line(str(run['agent_name']))}" if run else ""
-    parts = [f"**You{agent}**"]
+    parts = [f"**{one_line((message or {}).get(SPEAKER, 'You'))}{agent}**"]
     if message is None:
         return f"{parts[0]}\n\n*{NO_QUESTION}*"
     if text := sent_text(message):
@@ -145,6 +147,11 @@ def step_markdown(step: JSON, shown: Sequence[str] | None = None, ran: tuple[str
 def text_markdown(text: str) -> str:
     """Markdown that an agent wrote, by itself, such as its answer: as harmless as in a transcript."""
     return _harmless(drawn_text(text))
+
+
+def _aside(message: JSON) -> str:
+    speaker = f"**{one_line(message[SPEAKER])}**\n\n" if SPEAKER in message else ""
+    return speaker + _quoted(message["content"])
 
 
 def _plain_quote(text: str) -> str:

@@ -17,6 +17,7 @@ from ..protocol import (
     MAX_MESSAGE_BYTES,
     SERVER_MESSAGES,
     STEP_TYPES,
+    Author,
     Frame,
     ProtocolError,
     check_session_id,
@@ -29,6 +30,7 @@ _NO_EVENTS: Final = ("session", "step_delta", "ack", "error", "pong", "model", "
 _LONGEST: Final = MAX_MESSAGE_BYTES // 4
 """Code points of a channel: as many as fit into a frame whatever they are."""
 
+_MAX_NAME: Final = 80
 _DEFAULTS: Final = {"iteration": 1, "timestamp": 0.0, "status": "done"}
 _DEEPEST: Final = MAX_DEPTH + AROUND
 """No event of ours is nested deeper."""
@@ -132,8 +134,8 @@ def _event(value: Any, runs: set[str]) -> tuple[str, JSON, bool] | None:
     if kind not in SERVER_MESSAGES and is_deep(value, _DEEPEST):
         return None  # of one that is known, what is too deep is left out
     data: JSON = clean_json(value["data"], _DEEPEST)
-    if kind == "user_message" and "parts" in data:
-        data = _with_parts(data)
+    if kind == "user_message":
+        data = _with_author(_with_parts(data) if "parts" in data else data)
     if kind == "reasoning_step":
         data = with_outputs({**data, **{name: value for name, value in _DEFAULTS.items() if name not in data}})
     try:
@@ -180,6 +182,18 @@ def _with_parts(message: JSON) -> JSON:
     if any("text" not in part for part in parts):
         return {**message, "parts": parts}
     return {name: value for name, value in message.items() if name != "parts"}
+
+
+def _with_author(message: JSON) -> JSON:
+    """The message without an author that cannot be read."""
+    try:
+        author = msgspec.convert(message.get("author"), Author | None)
+    except msgspec.ValidationError:
+        author = None
+    read = {name: value for name, value in message.items() if name != "author"}
+    if author is not None:
+        read["author"] = {**author, "name": author["name"][:_MAX_NAME], "initials": author["initials"][:3]}
+    return read
 
 
 def _is_part(part: Any) -> bool:

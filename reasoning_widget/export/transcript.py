@@ -28,6 +28,9 @@ NO_QUESTION: Final = "What was asked is missing."
 LONGEST: Final = 256 * 1024
 """Code points of a text that are shown. No session of ours holds a longer one."""
 
+SPEAKER: Final = "speaker"
+"""Who wrote a message, for people, where more than one person speaks; only in what is exported."""
+
 CONTENT: Final = "content"
 """Where an image of a prompt has its content, as base64, in what is exported; elsewhere it is only referred to."""
 
@@ -76,9 +79,11 @@ def exchanges(state: Transcript, message_id: str | None = None) -> Iterator[Exch
 
     Steps that the person chose not to see, because reasoning was off, are left out too.
     """
-    for message, run in _questions(state):
-        if message_id not in (None, message["id"] if message else run and run["message_id"]):
+    several = len({author_id(message) for message in state["messages"]}) > 1
+    for asked, run in _questions(state):
+        if message_id not in (None, asked["id"] if asked else run and run["message_id"]):
             continue
+        message = _spoken(asked) if several and asked is not None else asked
         if run is None:
             yield Exchange(message, None, [], [], [])
             continue
@@ -86,8 +91,27 @@ def exchanges(state: Transcript, message_id: str | None = None) -> Iterator[Exch
         if not run["enable_reasoning"]:
             steps = [step for step in steps if step["type"] in PLAIN_STEP_TYPES]
         asides = [other for other in state["messages"] if other["steered"] and other["run_id"] == run["run_id"]]
+        asides = [_spoken(aside) for aside in asides] if several else asides
         requests = [request for request in state["requests"].values() if request["run_id"] == run["run_id"]]
         yield Exchange(message, run, steps, asides, requests)
+
+
+def author_id(message: JSON) -> str | None:
+    """Who wrote a message; None where that is not known."""
+    author = message.get("author")
+    return str(author["id"]) if isinstance(author, dict) and "id" in author else None
+
+
+def author_name(message: JSON) -> str | None:
+    """The same, as people read it."""
+    author = message.get("author")
+    name = author.get("name") if isinstance(author, dict) else None
+    return name if isinstance(name, str) and name.strip() else None
+
+
+def _spoken(message: JSON) -> JSON:
+    name = author_name(message)
+    return message if name is None else {**message, SPEAKER: name}
 
 
 def _questions(state: Transcript) -> Iterator[tuple[JSON | None, JSON | None]]:

@@ -76,7 +76,7 @@ class Tickets:
 
     async def _mint(self) -> None:
         """Trade the token for a ticket."""
-        wanted = {"session_id": self._session_id, "access": "talk", "expires_in": _SECONDS}
+        wanted = {"session_id": self._session_id, "access": "talk", "expires_in": _SECONDS, "personal": True}
         response = await self._call("POST", self._address.api("tickets"), wanted)
         if response.status_code != httpx.codes.CREATED:
             raise self._refusal(response)

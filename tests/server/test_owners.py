@@ -17,7 +17,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from reasoning_widget.client.address import Address
 from reasoning_widget.server import api
+from reasoning_widget.widget.tickets import Tickets as PageTickets
 from tests.jupyter import Jupyter
 from tests.server.client import Client, connected, new_session
 from tests.server.people import PEOPLE, as_, shared_server
@@ -271,6 +273,16 @@ async def test_a_page_of_ones_own_speaks_as_oneself(shared):
         await client.until("run_finished")
         assert client.state["messages"][0]["author"]["id"] == "ada"
     assert call(shared, "GET", f"sessions/{session_id}", headers=as_("ada")).json["owner"] == "ada"
+
+
+async def test_the_pages_of_a_kernels_chat_speak_as_the_kernels_user(shared):
+    session_id = new_session()
+    address = Address(f"{shared.address}", as_("ada")["Authorization"])
+    frame = await PageTickets(address, session_id, None).frame(fresh=False)
+    async with connected(shared, session_id, additional_headers=bearer(frame["data"]["ticket"])) as page:
+        await page.ask("hello")
+        await page.until("run_finished")
+        assert page.state["messages"][0]["author"]["name"] == "Ada Lovelace"
 
 
 async def test_a_ticket_for_an_id_that_another_uses_later_opens_nothing(shared):

@@ -196,7 +196,17 @@ function withoutSeq({ seq, ...step }: Step): Record<string, unknown> {
 
 // Reading
 
-type Kind = "string" | "number" | "boolean" | "object" | "objects" | "strings" | "numbers" | "parts" | "sizes";
+type Kind =
+  | "string"
+  | "number"
+  | "boolean"
+  | "object"
+  | "objects"
+  | "strings"
+  | "numbers"
+  | "parts"
+  | "sizes"
+  | "author";
 type Fields = Record<string, Kind>;
 
 /** The fields that an event of each type must have, and those it may have. */
@@ -204,7 +214,7 @@ const FIELDS: Record<EventType, [required: Fields, optional: Fields]> = {
   session_info: [{ title: "string" }, {}],
   user_message: [
     { id: "string", content: "string" },
-    { timestamp: "number", follows: "string", parts: "parts" },
+    { timestamp: "number", follows: "string", parts: "parts", author: "author" },
   ],
   message_withdrawn: [{ message_id: "string", reason: "string" }, {}],
   message_steered: [{ message_id: "string", run_id: "string" }, {}],
@@ -339,6 +349,7 @@ function fits(value: unknown, kind: Kind): boolean {
   if (kind === "strings") return Array.isArray(value) && value.every((item) => typeof item === "string");
   if (kind === "numbers") return isObject(value) && Object.values(value).every((item) => Number.isFinite(item));
   if (kind === "parts") return Array.isArray(value) && value.every(isPart);
+  if (kind === "author") return isObject(value) && [value.id, value.name, value.initials].every(isText);
   if (kind === "sizes") return isObject(value) && Object.values(value).every(isSize);
   return typeof value === kind;
 }
@@ -350,7 +361,11 @@ function isPart(value: unknown): boolean {
   if (attachment === undefined) return typeof value.text === "string";
   if (!isObject(attachment)) return false;
   const { blob, mime, name, bytes } = attachment;
-  return [blob, mime, name].every((each) => typeof each === "string") && Number.isFinite(bytes);
+  return [blob, mime, name].every(isText) && Number.isFinite(bytes);
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === "string";
 }
 
 function isSize(value: unknown): boolean {

@@ -6,6 +6,7 @@ import type { Store } from "../store.ts";
 import { trans } from "../words.ts";
 import { Announcer } from "./announcer.tsx";
 import { Sent } from "./attachments.tsx";
+import { AuthorName, authorOf } from "./author.tsx";
 import { Button } from "./button.tsx";
 import { Composer } from "./composer.tsx";
 import { StoreContext, useStore } from "./context.ts";
@@ -208,11 +209,14 @@ function guessHeight(store: Store, runId: string | null): number {
 }
 
 function Question({ message }: { message: Message }): VNode {
-  const { Question: Text } = useStore().extras;
+  const { extras, transcript } = useStore("chat");
+  const { Question: Text } = extras;
   const text = textOfMessage(message);
+  const author = authorOf(transcript, message);
   return (
     // biome-ignore lint/a11y/useSemanticElements: it is no set of fields
-    <div class="rw-question" role="group" aria-label={trans.__("You")} data-message-id={message.id}>
+    <div class="rw-question" role="group" aria-label={author?.name ?? trans.__("You")} data-message-id={message.id}>
+      <AuthorName author={author} />
       {Text ? <Text text={text} /> : text}
       <Sent attachments={attachmentsOfMessage(message)} />
     </div>

@@ -1,7 +1,9 @@
 import type { ComponentChildren, VNode } from "preact";
 import { type Attachment, attachmentsOfMessage } from "../attachments.ts";
+import type { Author } from "../protocol/messages.ts";
 import { trans } from "../words.ts";
 import { Sent } from "./attachments.tsx";
+import { AuthorName, authorOf } from "./author.tsx";
 import { Button } from "./button.tsx";
 import { useStore } from "./context.ts";
 import "./queue.css";
@@ -24,6 +26,7 @@ export function Queue({ messageId }: { messageId: string | null }): VNode | null
           badge={trans.__("Queued")}
           text={store.ownText(message)}
           attachments={attachmentsOfMessage(message)}
+          author={authorOf(store.transcript, message)}
         >
           {!store.saved && (
             <>
@@ -57,12 +60,14 @@ interface WaitingProps {
   badge: string;
   text: string;
   attachments: readonly Attachment[];
+  author?: Author | undefined;
   children?: ComponentChildren;
 }
 
-function Waiting({ id, badge, text, attachments, children }: WaitingProps): VNode {
+function Waiting({ id, badge, text, attachments, author, children }: WaitingProps): VNode {
   return (
     <div class="rw-queued" data-message-id={id}>
+      <AuthorName author={author} />
       <div class="rw-queued-line">
         <span class="rw-badge">{badge}</span>
         <span class="rw-queued-text">{text}</span>

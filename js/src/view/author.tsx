@@ -1,0 +1,22 @@
+import type { VNode } from "preact";
+import type { Message, Transcript } from "../protocol/fold.ts";
+import type { Author } from "../protocol/messages.ts";
+import "./author.css";
+
+/** Who wrote a message, where more than one person speaks in the conversation. */
+export function authorOf({ messages }: Transcript, { author }: Message): Author | undefined {
+  const several = messages.some((other) => other.author?.id !== messages[0]?.author?.id);
+  return several ? author : undefined;
+}
+
+export function AuthorName({ author }: { author: Author | undefined }): VNode | null {
+  if (!author) return null;
+  return (
+    <div class="rw-author" title={author.id}>
+      <span class="rw-initials" aria-hidden="true">
+        {author.initials}
+      </span>
+      <bdi>{author.name}</bdi>
+    </div>
+  );
+}
