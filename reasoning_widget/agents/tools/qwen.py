@@ -12,11 +12,14 @@ import_qwen_agent()
 
 from qwen_agent.tools.base import BaseTool  # noqa: E402 (what it imports must find it imported)
 
+from ...masking import mask  # noqa: E402
 from ..base import AgentError  # noqa: E402
 from .calculator import CalculationError, calculate  # noqa: E402
-from .files import FileRefused, entries, read_blocks, resolve, text_files  # noqa: E402
+from .files import FileRefused, entries, read_blocks, resolve, shown, text_files, withheld  # noqa: E402
 from .functions import CALCULATE, READ_FILE, SEARCH_FILES  # noqa: E402
 from .search import index_of  # noqa: E402
+
+_WITHHELD = "what may hold keys or passwords is not read"
 
 
 class ToolFailed(AgentError):
@@ -61,11 +64,11 @@ class SearchFiles(_Tool):
         """The best passages, each behind its ``[path:lines]``."""
         found = index_of(self._root).search(text, self._count)
         if found:
-            return "\n\n".join(map(str, found))
+            return mask("\n\n".join(map(str, found)))
         files = text_files(self._root)
         if not files:
             return "There are no text files in the notebook's folder."
-        names = _joined([file.path for file in files], 20)
+        names = _joined([shown(file.path) for file in files], 20)
         return f"Nothing found for {text!r}. The files are: {names}"
 
 
@@ -88,11 +91,12 @@ class ReadFile(_Tool):
             target = self._find(text)
             if target.is_dir():
                 return self._listing(target)
-            name = target.relative_to(self._root.resolve()).as_posix()
+            name = shown(target.relative_to(self._root.resolve()).as_posix())
             blocks = read_blocks(target)
         except FileRefused as error:
             raise ToolFailed(str(error)) from error
-        whole = "\n\n".join(f"[{name}:{b.label}1-{len(b.lines)}]\n" + "\n".join(b.lines) for b in blocks)
+        # A file that is no key file may hold a key all the same: what is read goes to the model.
+        whole = mask("\n\n".join(f"[{name}:{b.label}1-{len(b.lines)}]\n" + "\n".join(b.lines) for b in blocks))
         if len(whole) > self._max_chars:
             return f"{whole[: self._max_chars]}\n… (cut: {len(whole):,} characters in all; search_files finds the rest)"
         return whole or f"{name} is empty."
@@ -102,10 +106,11 @@ class ReadFile(_Tool):
         try:
             return resolve(self._root, path)
         except FileRefused as refused:
-            same = [file.path for file in text_files(self._root) if Path(file.path).name == path]
+            files = [file.path for file in text_files(self._root)]
+            same = [file for file in files if path in (Path(file).name, shown(file), shown(Path(file).name))]
             if len(same) == 1:
                 return resolve(self._root, same[0])
-            there = same or entries(self._root, self._root)
+            there = list(map(shown, same)) or entries(self._root, self._root)
             raise FileRefused(f"{refused} There are: {_joined(there, 20)}" if there else str(refused)) from refused
 
     def _listing(self, folder: Path) -> str:
@@ -117,8 +122,12 @@ class ReadFile(_Tool):
             for kind, found in (("file", files), ("folder", folders))
             if found
         ]
-        # A whole sentence: a small model repeats it, and would make little of bare names.
-        return f"The folder holds {', and '.join(parts)}." if parts else "The folder is empty."
+        # Whole sentences: a small model repeats them, and would make little of bare names.
+        left_out = withheld(self._root, folder)
+        note = (
+            f" {left_out:,} {'file is' if left_out == 1 else 'files are'} not listed: {_WITHHELD}." if left_out else ""
+        )
+        return (f"The folder holds {', and '.join(parts)}." if parts else "The folder is empty.") + note
 
 
 def _joined(names: list[str], count: int) -> str:

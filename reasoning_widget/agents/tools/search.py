@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from .files import Block, FileRefused, TextFile, read_blocks, resolve, text_files
+from .files import Block, FileRefused, TextFile, read_blocks, resolve, shown, text_files
 
 PASSAGE_CHARS: Final = 700
 """A passage ends with the line that reaches this length, or before: at an empty line or a heading."""
@@ -45,7 +45,7 @@ def passages_of(path: str, blocks: Sequence[Block]) -> Iterator[Passage]:
 
 
 def _passage(path: str, block: Block, start: int, end: int) -> Iterator[Passage]:
-    lines = list(block.lines)
+    lines = block.lines
     while start < end and not lines[start].strip():
         start += 1
     while end > start and not lines[end - 1].strip():
@@ -95,7 +95,7 @@ class Index:
 
     def _read(self, file: TextFile) -> list[Passage]:
         try:
-            return list(passages_of(file.path, read_blocks(resolve(self._root, file.path))))
+            return list(passages_of(shown(file.path), read_blocks(resolve(self._root, file.path))))
         except FileRefused:
             return []
 
