@@ -134,7 +134,7 @@ def test_notebooks_that_are_none_are_refused_in_words(root, text):
 
 
 def test_deep_json_beside_the_cells_of_a_notebook_hides_nothing(root):
-    deep = {}
+    deep: dict[str, object] = {}
     for _ in range(150):
         deep = {"a": deep}
     cells = [{"cell_type": "markdown", "source": "A kingfisher.", "metadata": deep}]
