@@ -76,6 +76,8 @@ export class Store implements Target {
   unfit: string[] = [];
   /** The kernel, or its comm, is gone. */
   disconnected = false;
+  /** Since when nothing can come, as `Date.now()` has it; null while the connection is there. */
+  awaySince: number | null = null;
   /** How it stands with the connection to a server; null where the session is the kernel's own. */
   connection: Connection | null = null;
   /** The latest words for users of screen readers, oldest first. */
@@ -139,16 +141,26 @@ export class Store implements Target {
   connected(link: Sender): void {
     this.#link = link;
     this.disconnected = false;
+    this.away(false);
     this.#emit("composer");
   }
 
   lost(): void {
     this.disconnected = true;
+    this.away(true);
     this.#emit("chat", "composer");
+  }
+
+  /** Whether the way to the session is away, so that nothing is known of a run that was on. */
+  away(away: boolean): void {
+    if (away === (this.awaySince !== null)) return;
+    this.awaySince = away ? Date.now() : null;
+    this.#emit(...this.transcript.runs.slice(-1).map((run) => `run:${run.run_id}`));
   }
 
   moved(connection: Connection): void {
     this.connection = connection;
+    this.away(connection.state !== "open");
     // A stop does not outlive its connection: it may be pressed again.
     if (connection.state !== "open") this.#stopping.clear();
     this.#emit("chat", "composer", ...this.transcript.runs.slice(-1).map((run) => `run:${run.run_id}`));

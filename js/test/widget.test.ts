@@ -329,6 +329,15 @@ describe("the composer", () => {
   });
 });
 
+it("a run whose kernel is gone is not said to work", async () => {
+  const footer = (): string => page.element.querySelector(".rw-run-footer")?.textContent ?? "";
+  await page.hear(...RUN);
+  expect(footer()).toContain("Working");
+  await page.lose();
+  expect(footer()).not.toContain("Working");
+  expect(footer()).toMatch(/The kernel is gone since .*\d/);
+});
+
 describe("requests", () => {
   const request = { request_id: "q", run_id: "r", step_id: null, prompt: "Delete it?", timestamp: 1000, expires: null };
 

@@ -46,6 +46,11 @@ export class KernelWatch implements IDisposable {
     return this.#told ? "gone" : "unknown";
   }
 
+  /** Whether the connection to the kernel broke, and is made again: nothing comes until then. */
+  get away(): boolean {
+    return this.#kernel !== null && !this.#kernel.isDisposed && this.#kernel.connectionStatus === "connecting";
+  }
+
   dispose(): void {
     this.isDisposed = true;
     clearTimeout(this.#timer);

@@ -96,6 +96,8 @@ export class SessionRenderer extends Panel implements IRenderMime.IRenderer {
   #update(): void {
     const [views, model, session] = [this.#views, this.#model, this.#session];
     if (views === null || model === null || session === null || this.isDisposed) return;
+    const store = this.#live?.store;
+    if (store && store.connection === null && !store.disconnected) store.away(this.#kernel.away);
     try {
       this.#show(views, model, session);
     } catch (error) {

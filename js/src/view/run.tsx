@@ -76,21 +76,24 @@ function RunFooter({ run }: { run: Run }): VNode {
   const store = useStore(...run.steps.slice(-1).map((id) => `step:${id}`));
   const steps = run.steps.map((id) => store.step(id)).filter((step) => step !== undefined);
   const running = run.status === "running";
+  const away = running && store.awaySince !== null;
   const stopping = running && store.stopping(run.run_id);
   const rounds = iterations(steps);
   return (
     <div class="rw-run-footer">
-      <span class="rw-status">{stopping ? trans.__("Stopping") : statusInWords(run.status)}</span>
+      <span class="rw-status">
+        {away ? trans.__("No connection") : stopping ? trans.__("Stopping") : statusInWords(run.status)}
+      </span>
       <span>{run.agent_name}</span>
       {steps.length > 0 && <span>{stepsInWords(steps.length)}</span>}
       {steps.length > 0 && <span>{trans._n("%2 iteration", "%2 iterations", rounds, formatNumber(rounds))}</span>}
       {run.usage && <Tokens usage={run.usage} />}
-      {running ? (
+      {running && !away ? (
         <RunningClock start={run.timestamp} />
       ) : (
         run.duration !== null && <span class="rw-duration">{formatDuration(run.duration)}</span>
       )}
-      {running && <QuietNote />}
+      {away ? <AwayNote /> : running && <QuietNote />}
     </div>
   );
 }
@@ -108,6 +111,19 @@ export function Tokens({ usage }: { usage: Usage }): VNode | null {
 export function tokensInWords({ input_tokens: read, output_tokens: written }: Usage): string {
   if (read === undefined && written === undefined) return "";
   return trans.__("%1 → %2 tokens", formatNumber(read ?? 0), formatNumber(written ?? 0));
+}
+
+/** What is known of a run while nothing can come, and what will become of it. */
+function AwayNote(): VNode {
+  const store = useStore();
+  const since = new Date(store.awaySince ?? Date.now()).toLocaleTimeString();
+  return (
+    <div class="rw-quiet-note" role="status">
+      {store.disconnected
+        ? trans.__("The kernel is gone since %1, and the run with it. What came until then is above.", since)
+        : trans.__("No connection since %1. The agent may go on: its steps come once the connection is back.", since)}
+    </div>
+  );
 }
 
 function QuietNote(): VNode | null {

@@ -36,6 +36,17 @@ const enter = async (): Promise<void> => {
 };
 
 describe("the way to the server", () => {
+  it("is said in the card to be away, and not that the agent works", async () => {
+    const footer = (): string => page.element.querySelector(".rw-run-footer")?.textContent ?? "";
+    await enter();
+    await hear(asked(1, "m", "Why?"), started(2, "r", "m"), step(3, "t", { content: "Hm", status: "streaming" }));
+    expect(footer()).toContain("Working");
+    FakeSocket.last.lose();
+    await page.drawn();
+    expect(footer()).not.toContain("Working");
+    expect(footer()).toMatch(/No connection since .*\d.* its steps come once the connection is back/);
+  });
+
   it("is shown only where there is one", async () => {
     await page.hear(SESSION);
     expect(page.element.querySelector(".rw-connection")).toBeNull();
