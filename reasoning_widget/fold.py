@@ -196,7 +196,7 @@ def _run_started(state: Transcript, data: JSON, seq: int) -> None:
     _set_message(state, data["message_id"], "run_id", data["run_id"])
 
 
-class _Place:
+class _Newest:
     """Where the message was that was changed last: the next change is mostly of the same one, or of the one behind."""
 
     at = 0
@@ -204,13 +204,13 @@ class _Place:
 
 def _set_message(state: Transcript, message_id: str, field: str, value: Any) -> None:
     messages = state["messages"]
-    near = (at for at in (_Place.at, _Place.at + 1) if at < len(messages) and messages[at]["id"] == message_id)
+    near = (at for at in (_Newest.at, _Newest.at + 1) if at < len(messages) and messages[at]["id"] == message_id)
     all_of_them = (at for at in reversed(range(len(messages))) if messages[at]["id"] == message_id)
     at = next(near, None)
     if at is None:
         at = next(all_of_them, None)
     if at is not None:
-        _Place.at = at
+        _Newest.at = at
         messages[at][field] = value
 
 

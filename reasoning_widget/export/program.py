@@ -15,9 +15,9 @@ from typing import BinaryIO
 
 import msgspec
 
-from ..fold import Transcript, receive
+from ..fold import Transcript
 from ..session.log import StorageError
-from ..session.record import damage_in_words, transcript_of
+from ..session.record import transcript_of
 from ..session.store import SessionReader
 from .job import Job, Kind, Outcome
 from .log import complete_file
@@ -104,10 +104,6 @@ def _from_store(job: Job) -> tuple[str, bytes]:
         state = transcript_of(store, session_id)
         if state is None:
             raise SessionFileError(f"there is no session {session_id}")
-        with damage_in_words(session_id):
-            for (step_id, channel), (base, offset, text) in store.open_text(session_id).items():
-                delta = {"step_id": step_id, "base": base, "channel": channel, "offset": offset, "text": text}
-                receive(state, {"type": "step_delta", "data": delta})
         if job.kind == "json":
             return session_id, msgspec.json.encode(complete_file(state, store))
         shown = masked(state, store.read(session_id), partial(store.get_blob, session_id))

@@ -197,9 +197,7 @@ class Record:
 
     def _close_interrupted(self, now: float) -> None:
         """Close what the process before this one left open, with the text that was saved of it."""
-        saved = self._log.open_text(self._session_id)
-        for step_id, place in sorted(saved, key=lambda key: key[1].entry):  # each output begins behind the one before
-            self._fold_delta(step_id, place, *saved[step_id, place])
+        _receive_open_text(self.state, self._log, self._session_id)
         events: list[tuple[str, JSON]] = []
         for step_id in self.open_steps:
             step = {name: value for name, value in self.state["steps"][step_id].items() if name != "seq"}
@@ -230,8 +228,15 @@ class Record:
         return any("parent_id" not in other and other["type"] != "error" for other in later)
 
 
+def _receive_open_text(state: Transcript, log: EventLog, session_id: str) -> None:
+    """Fold the text that was saved of open steps."""
+    saved = log.open_text(session_id)
+    for step_id, place in sorted(saved, key=lambda key: key[1].entry):  # each output begins behind the one before
+        receive(state, delta_frame(step_id, place, *saved[step_id, place]))
+
+
 def transcript_of(log: EventLog, session_id: str) -> Transcript | None:
-    """The fold of a log; None if there is none.
+    """The fold of a log and of the text that was saved of open steps; None if there is none.
 
     Raises:
         StorageError: It cannot be read.
@@ -244,6 +249,7 @@ def transcript_of(log: EventLog, session_id: str) -> Transcript | None:
     with damage_in_words(session_id):
         for frame in log.read(session_id):
             receive(state, frame)
+        _receive_open_text(state, log, session_id)
     return state
 
 
