@@ -7,6 +7,7 @@ import type { ReadonlyPartialJSONObject, ReadonlyPartialJSONValue } from "@lumin
 import { MessageLoop } from "@lumino/messaging";
 import { Widget } from "@lumino/widgets";
 import { provideModule, type RichModule } from "../modules.ts";
+import { isCostlyTex } from "../view/markdown/tex.ts";
 import { trans } from "../words.ts";
 import { asksElsewhere, reaches, tamed } from "./elsewhere.ts";
 
@@ -44,11 +45,12 @@ function renderers(rendermime: IRenderMimeRegistry): RichModule {
   };
 }
 
-/** What draws formulas in a page, for a page of which nobody was asked whether its formulas may fetch something. */
+/** What draws formulas in a page, unless they might fetch something, of which nobody was asked, or cost too much. */
 function withSafeFormulas(rendermime: IRenderMimeRegistry): IRenderMimeRegistry {
   const formulas = rendermime.latexTypesetter;
   const typeset = (page: HTMLElement): void => {
-    if (!reaches(page.textContent ?? "")) formulas?.typeset(page);
+    const text = page.textContent ?? "";
+    if (!reaches(text) && !isCostlyTex(text, Number.POSITIVE_INFINITY)) formulas?.typeset(page);
   };
   return rendermime.clone({ latexTypesetter: { typeset } });
 }

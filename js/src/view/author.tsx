@@ -12,7 +12,7 @@ export function authorOf({ messages }: Transcript, { author }: Message): Author 
 export function AuthorName({ author }: { author: Author | undefined }): VNode | null {
   if (!author) return null;
   return (
-    <div class="rw-author" title={author.id}>
+    <div class="rw-author" dir="auto" title={author.id}>
       <span class="rw-initials" aria-hidden="true">
         {author.initials}
       </span>

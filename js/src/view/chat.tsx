@@ -10,6 +10,7 @@ import { AuthorName, authorOf } from "./author.tsx";
 import { Button } from "./button.tsx";
 import { Composer } from "./composer.tsx";
 import { StoreContext, useStore } from "./context.ts";
+import { copyAsWritten } from "./copied.ts";
 import { keepFocus } from "./focus.ts";
 import { type Follower, followEnd } from "./follow.ts";
 import { lastOf, useGrowing } from "./growing.ts";
@@ -40,6 +41,7 @@ export function drawChat(
     const saves = (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "s";
     if (saves && !element.dispatchEvent(new KeyboardEvent("keydown", event))) event.preventDefault();
   });
+  copyAsWritten(root);
   keepFocus(root, store);
   element.append(root);
   render(
@@ -215,7 +217,13 @@ function Question({ message }: { message: Message }): VNode {
   const author = authorOf(transcript, message);
   return (
     // biome-ignore lint/a11y/useSemanticElements: it is no set of fields
-    <div class="rw-question" role="group" aria-label={author?.name ?? trans.__("You")} data-message-id={message.id}>
+    <div
+      class="rw-question"
+      dir="auto"
+      role="group"
+      aria-label={author?.name ?? trans.__("You")}
+      data-message-id={message.id}
+    >
       <AuthorName author={author} />
       {Text ? <Text text={text} /> : text}
       <Sent attachments={attachmentsOfMessage(message)} />

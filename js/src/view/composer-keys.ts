@@ -9,7 +9,11 @@ interface Key {
   metaKey: boolean;
   altKey: boolean;
   isComposing: boolean;
+  keyCode: number;
 }
+
+/** The code of a key that the input method has taken. Safari says of Enter no more than this, once the word has ended. */
+const TAKEN = 229;
 
 interface Field {
   value: string;
@@ -19,7 +23,7 @@ interface Field {
 
 /** What to do; null: what the browser does. While a word is being composed, every key is the input method's. */
 export function keyAction(event: Key, field: Field): KeyAction | null {
-  if (event.isComposing || event.key === "Process") return null;
+  if (event.isComposing || event.key === "Process" || event.keyCode === TAKEN) return null;
   if (event.key === "Escape") return "leave";
   if (event.key === "Enter") {
     if (event.shiftKey || event.altKey) return "break";

@@ -156,6 +156,7 @@ function MessageField(): VNode {
     <textarea
       ref={field}
       class="rw-message"
+      dir="auto"
       aria-label={trans.__("Message")}
       placeholder={store.agent ? trans.__("Ask %1 …", store.agent) : trans.__("Ask …")}
       rows={1}

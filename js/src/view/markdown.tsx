@@ -38,5 +38,5 @@ export function MarkdownBody({ id }: { id: string }): VNode {
       stream.close();
     };
   }, [store, id]);
-  return <div class="rw-markdown" ref={root} />;
+  return <div class="rw-markdown" dir="auto" ref={root} />;
 }

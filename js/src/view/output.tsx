@@ -7,8 +7,10 @@ import { trans } from "../words.ts";
 import { Button } from "./button.tsx";
 import { useStore } from "./context.ts";
 import { formatBytes } from "./format.ts";
+import { costlyNote } from "./markdown/blocks.ts";
 import { sanitizeHtml } from "./markdown/sanitize.ts";
 import { drawMarkdown } from "./markdown/stream.ts";
+import { isCostlyTex } from "./markdown/tex.ts";
 import { PlainText } from "./text.tsx";
 import "./output.css";
 
@@ -59,10 +61,21 @@ function Shown({ type, value }: { type: string; value: unknown }): VNode {
   if (type === PLAIN) return <PlainText text={text} />;
   if (PICTURES.includes(type) || type === SVG) return <Picture type={type} text={text} />;
   if (type === "text/markdown") return <Drawn value={text} draw={drawMarkdown} />;
+  if (type === "text/latex" && isCostlyTex(text)) return <Source text={text} />;
   const rich = richModule();
   if (!rich) return <Drawn value={text} draw={(root) => root.replaceChildren(sanitizeHtml(text))} />;
   if (type !== "text/html") return <Rich rich={rich} type={type} value={value} />;
   return <Drawn value={text} draw={(root) => rich.render(root, type, sanitizedHtml(text))} />;
+}
+
+/** What would take too long to draw. */
+function Source({ text }: { text: string }): VNode {
+  return (
+    <>
+      <PlainText text={text} />
+      <div class="rw-note">{costlyNote()}</div>
+    </>
+  );
 }
 
 /** A drawing, too, is a picture: there it runs nothing and fetches nothing. */

@@ -31,7 +31,9 @@ export function PlainText({ text, prose = false }: { text: string; prose?: boole
   const shown = cut ? `${clean.slice(0, SHOWN)}…` : clean;
   return (
     <>
-      <div class={prose ? "rw-text rw-prose" : "rw-text"}>{prose ? withCode(shown) : shown}</div>
+      <div class={prose ? "rw-text rw-prose" : "rw-text"} dir={prose ? "auto" : undefined}>
+        {prose ? withCode(shown) : shown}
+      </div>
       {cut && (
         <Button kind="quiet" class="rw-more" onPress={() => setAll(true)}>
           {trans._n("Show %2 character", "Show all %2 characters", clean.length, formatNumber(clean.length))}

@@ -8,6 +8,7 @@ const key = (name: string, more: object = {}) => ({
   metaKey: false,
   altKey: false,
   isComposing: false,
+  keyCode: 13,
   ...more,
 });
 /** A field with the caret at `|`. */
@@ -25,6 +26,7 @@ describe("keys in the message field", () => {
   it("all belong to the input method while a word is composed", () => {
     for (const name of ["Enter", "ArrowUp", "ArrowDown", "Escape"]) {
       expect(keyAction(key(name, { isComposing: true }), field("|"))).toBeNull();
+      expect(keyAction(key(name, { keyCode: 229 }), field("|"))).toBeNull(); // Safari, once the word has ended
     }
   });
 

@@ -1,9 +1,12 @@
-import { Parser } from "marked";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { provideModule } from "../../src/modules.ts";
 import * as highlight from "../../src/optional/highlight.ts";
 import * as math from "../../src/optional/math.ts";
+import { dialect } from "../../src/view/markdown/dialect.ts";
 import { drawMarkdown, MarkdownStream } from "../../src/view/markdown/stream.ts";
+import { texOf } from "../../src/view/markdown/tex.ts";
 
 const KEY = Symbol.for("reasoning-widget");
 
@@ -57,6 +60,9 @@ const SAMPLES: Record<string, string> = {
   "indented code": "para\n\n    code\n\n    more\n\ntext\n    lazy\n",
   quotes: "> quoted\nlazy\n>\n> - list\n>   more\n\n> another\n\nend",
   html: "<div>\n<b>raw</b>\n\n*md*\n\n</div>\n\nx<br>y <kbd>k</kbd>\n\n<details><summary>s</summary>\ntext\n</details>\n",
+  "tags, notes and footnotes":
+    "a<b and c>d <b>x</b>\n\n> [!NOTE]\n> careful\n>\n> - [ ] x\n\nSo[^1] it is[^n].\n\n[^1]: Because.\n\n    More\n\n[^n]: x\n\nEnd",
+  "Chinese and too much of it all": `**注意：**后面\n\n${"*a_".repeat(2000)}\n\n${"> ".repeat(50)}deep\n\nEnd`,
   "comments and what is no tag": "a <!-- hidden\n\nstill --> b\n\n<!-- x\n\ny -->\n\n1 < 2 && 3 > 2\n",
   "links defined later":
     'See [the docs][d] and [x].\n\nMore\n\n[d]: https://example.org/d "T"\n\n[x]: https://example.org/x\n\nEnd [d]\n',
@@ -102,7 +108,7 @@ describe("while it grows", () => {
   it("draws each block a few times, not once for every token", () => {
     const drawings = (count: number): number => {
       const root = document.createElement("div");
-      const drawing = vi.spyOn(Parser.prototype, "parse");
+      const drawing = vi.spyOn(dialect.renderer, "render");
       const stream = new MarkdownStream(root);
       const text = "word word word\n\n".repeat(count);
       for (let end = 4; end < text.length; end += 4) stream.update(text.slice(0, end), false);
@@ -198,4 +204,52 @@ it("code is coloured, and stays what it was", () => {
   const root = drawn("```python\nif a < b:\n    print('<b>')\n```");
   expect(root.querySelector("pre .rw-code-keyword")?.textContent).toBe("if");
   expect(root.querySelector("code")?.textContent).toBe("if a < b:\n    print('<b>')\n");
+});
+
+interface Case {
+  name: string;
+  source: string;
+  page: string;
+}
+
+const cases: Case[] = JSON.parse(
+  readFileSync(join(import.meta.dirname, "../../../tests/fixtures/markdown.json"), "utf8"),
+);
+
+const KEPT = new Set(
+  "A B BLOCKQUOTE BR CODE DEL DETAILS EM H1 H2 H3 I IMG KBD LI OL P PRE S STRONG SUB SUMMARY SUP TABLE TD TH TR U UL".split(
+    " ",
+  ),
+);
+
+function escaped(text: string): string {
+  return text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+}
+
+/** The text and the structure below `node`, as `tests/markdown_cases.py` tells it. */
+function shape(node: Node): string {
+  if (node instanceof Text) return escaped(node.data);
+  const inner = [...node.childNodes].map(shape).join("");
+  if (!(node instanceof Element)) return inner;
+  const source = node.getAttribute("data-rw-tex");
+  if (node.hasAttribute("data-rw-math")) {
+    const formula = source === null ? `<code>${inner}</code>` : `<math>${escaped(texOf(source).trim())}</math>`;
+    return node.tagName === "P" ? `<p>${formula}</p>` : formula;
+  }
+  if (!KEPT.has(node.tagName)) return inner;
+  const tag = node.tagName.toLowerCase();
+  const href = node.getAttribute("href");
+  const opening = href === null ? `<${tag}>` : `<${tag} href="${href}">`;
+  return tag === "br" ? opening : `${opening}${inner}</${tag}>`;
+}
+
+function shapeOf(text: string): string {
+  const block = "blockquote|details|h1|h2|h3|li|ol|p|pre|summary|table|td|th|tr|ul";
+  const flat = shape(drawn(text)).replace(/\s+/g, " ");
+  return flat.replace(new RegExp(` ?(</?(?:${block})>) ?`, "g"), "$1").trim();
+}
+
+it.each(cases)("$name is drawn as it is in exports", ({ source, page }) => {
+  provideModule("math", math);
+  expect(shapeOf(source)).toBe(page);
 });

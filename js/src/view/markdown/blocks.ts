@@ -1,76 +1,182 @@
 // Markdown, block by block. Both the text that is there at once and the text that grows are drawn by `renderBlock`, so
 // that they look the same.
 
-import { getDefaults, Lexer, type MarkedOptions, Parser, Renderer, type Token, type Tokens } from "marked";
+import type { Token } from "markdown-it";
 import { optionalModule } from "../../modules.ts";
-import { escapeHtml, mathBlock, mathInline, mayCloseLater, texOf } from "./math.ts";
+import { trans } from "../../words.ts";
+import { type Formula, findAtoms, type Tag } from "./atoms.ts";
+import { dialect, WEB_LINK } from "./dialect.ts";
 import { sanitizeHtml, sanitizeMath } from "./sanitize.ts";
+import { isCostlyTex, isDeep, texOf } from "./tex.ts";
 
 /** More code than this is not coloured, in UTF-16 units: it would hold up the page. */
 const MAX_HIGHLIGHTED = 100_000;
+/** The beginning of a formula of its own lines, which may still be open. */
+const OPENER = /^ {0,3}(?:\$\$|\\\[)/m;
+const BLANK_LINE = /\n[ \t]*\n/;
 
-class BlockRenderer extends Renderer {
-  override code({ text, lang }: Tokens.Code): string {
-    const language = /^[\w+#.-]+/.exec(lang ?? "")?.[0] ?? "";
-    return `<pre data-rw-lang="${escapeHtml(language)}"><code>${escapeHtml(text)}\n</code></pre>\n`;
-  }
-
-  // A wide table scrolls by itself: the card does not grow beyond the cell.
-  override table(token: Tokens.Table): string {
-    return `<div data-rw-table="">${super.table(token)}</div>\n`;
-  }
-
-  override checkbox({ checked }: Tokens.Checkbox): string {
-    return checked ? "☑ " : "☐ ";
-  }
+/** A block of a text; what is between two belongs to the second. */
+export interface Block {
+  tokens: Token[];
+  env: Record<string, unknown>;
+  /** Where its own first line begins in the text, and where its last line ends. */
+  start: number;
+  end: number;
 }
 
-const OPTIONS: MarkedOptions = {
-  ...getDefaults(),
-  renderer: new BlockRenderer(),
-  extensions: {
-    renderers: { mathBlock: mathBlock.renderer, mathInline: mathInline.renderer },
-    childTokens: {},
-    block: [mathBlock.tokenizer],
-    startBlock: [mathBlock.start],
-    inline: [mathInline.tokenizer],
-    startInline: [mathInline.start],
-  },
-};
+/** The blocks of `source`, and whether they define something that other blocks may name. */
+export function parseBlocks(source: string): { blocks: Block[]; defines: boolean } {
+  const env: Record<string, unknown> = {};
+  const lines = lineStarts(source);
+  const blocks: Block[] = [];
+  let depth = 0;
+  let tokens: Token[] = [];
+  for (const token of dialect.parse(source, env)) {
+    tokens.push(token);
+    depth += token.nesting;
+    if (depth > 0) continue;
+    const [first, last] = tokens[0]?.map ?? [0, 0];
+    blocks.push({ tokens, env, start: lines[first] ?? 0, end: lines[last] ?? source.length });
+    tokens = [];
+  }
+  const { references, footnotes } = env as { references?: object; footnotes?: object };
+  return { blocks, defines: Object.keys(references ?? {}).length > 0 || footnotes !== undefined };
+}
 
-/** The blocks of `source`. */
-export function parseBlocks(source: string): Token[] {
-  return [...new Lexer(OPTIONS).lex(source)];
+function lineStarts(source: string): number[] {
+  const starts = [0];
+  for (let at = source.indexOf("\n"); at >= 0; at = source.indexOf("\n", at + 1)) starts.push(at + 1);
+  return starts;
 }
 
 /** How many of the blocks of `source` will stay what they are, whatever text follows. */
-export function countFinal(tokens: Token[], source: string): number {
+export function countFinal(blocks: Block[], source: string): number {
   let final = 0;
-  let end = 0;
-  for (const [index, token] of tokens.entries()) {
-    // Positions are taken from the blocks' own text: where that differs from the source, they would be wrong.
-    if (!source.startsWith(token.raw, end)) break;
-    end += token.raw.length;
-    if (mayCloseLater(token.raw, source.slice(end))) break;
-    if (isBegun(tokens.slice(index + 1, index + 3), source, end)) final = index + 1;
+  for (const [index, { start, end }] of blocks.entries()) {
+    if (mayCloseLater(source.slice(start, end), source.slice(end))) break;
+    const next = blocks[index + 1];
+    // Half a line may become anything.
+    if (next && source.indexOf("\n", next.start) >= 0) final = index + 1;
   }
   return final;
 }
 
-/** Whether `rest`, from `at` on, begins with a block whose first line is complete: half a line may become anything. */
-function isBegun(rest: Token[], source: string, at: number): boolean {
-  const next = rest[0]?.type === "space" ? rest[1] : rest[0];
-  if (next === undefined) return false;
-  const begin = rest[0]?.type === "space" ? at + rest[0].raw.length : at;
-  return source.indexOf("\n", begin) >= 0;
+/** Whether a formula that began in `block` may still be closed by what comes later than `rest`, which follows it. */
+function mayCloseLater(block: string, rest: string): boolean {
+  const at = block.search(OPENER);
+  if (at < 0) return false;
+  const source = (block.slice(at) + rest).trimStart();
+  if (BLANK_LINE.test(source)) return false;
+  return source.indexOf(source.startsWith("$$") ? "$" : "\\]", 2) < 0;
 }
 
 /** One block as nodes of this page. */
-export function renderBlock(token: Token): DocumentFragment {
-  const html = new Parser(OPTIONS).parse([token]);
+export function renderBlock({ tokens, env }: Block): DocumentFragment {
+  const html = dialect.renderer.render(tokens, dialect.options, env);
   const fragment = sanitizeHtml(html);
   if (html.includes("data-rw-")) refine(fragment);
   return fragment;
+}
+
+type Rule = (tokens: Token[], index: number) => string;
+
+const rules: Record<string, Rule> = dialect.renderer.rules as Record<string, Rule>;
+
+rules.fence = rules.code_block = (tokens, index) => {
+  const { content = "", info = "" } = tokens[index] ?? {};
+  const language = /^[\w+#.-]+/.exec(info)?.[0] ?? "";
+  const text = content === "" || content.endsWith("\n") ? content : `${content}\n`;
+  return `<pre data-rw-lang="${escapeHtml(language)}"><code>${escapeHtml(text)}</code></pre>\n`;
+};
+
+// A wide table scrolls by itself: the card does not grow beyond the cell.
+rules.table_open = () => '<div data-rw-table=""><table>\n';
+rules.table_close = () => "</table></div>\n";
+rules.th_open = rules.td_open = (tokens, index) => {
+  const align = /text-align:(\w+)/.exec(String(tokens[index]?.attrGet("style")))?.[1];
+  return `<${tokens[index]?.tag}${align ? ` align="${align}"` : ""}>`;
+};
+
+rules.source = (tokens, index) => `<div>${sourceHtml(tokens[index]?.content ?? "")}</div>\n`;
+rules.source_inline = (tokens, index) => sourceHtml(tokens[index]?.content ?? "");
+rules.math_block = (tokens, index) => `<p data-rw-math="block">${escapeHtml(tokens[index]?.content ?? "")}</p>\n`;
+rules.math_inline = (tokens, index) => formulaHtml(tokens[index]?.meta?.atom as Formula);
+rules.tag = (tokens, index) => tagHtml(tokens[index]?.meta?.atom as Tag);
+
+rules.html = (tokens, index) => {
+  const text = tokens[index]?.content ?? "";
+  const atoms = [...findAtoms(text)].sort(([first], [second]) => first - second);
+  let drawn = "";
+  let at = 0;
+  for (const [begin, atom] of atoms) {
+    if (begin < at || atom.kind === "sign") continue;
+    drawn += escapeHtml(text.slice(at, begin)) + (atom.kind === "tag" ? tagHtml(atom) : formulaHtml(atom));
+    at = atom.end;
+  }
+  return `${drawn}${escapeHtml(text.slice(at))}\n`;
+};
+
+rules.alert_title = (tokens, index) =>
+  `<p><strong>${escapeHtml(alertTitle(tokens[index]?.content ?? ""))}</strong></p>`;
+rules.footnote_ref = (tokens, index) => `<sup>[${escapeHtml(labelOf(tokens[index]))}]</sup>`;
+rules.footnote_reference_open = (tokens, index) =>
+  `<div data-rw-footnote=""><sup>[${escapeHtml(labelOf(tokens[index]))}]</sup>`;
+rules.footnote_reference_close = () => "</div>\n";
+
+// What becomes of a picture elsewhere, the sanitizer says.
+rules.image = (tokens, index) => {
+  const token = tokens[index];
+  return pictureHtml(String(token?.attrGet("src") ?? ""), textOf(token?.children ?? []));
+};
+
+function labelOf(token: Token | undefined): string {
+  return String(token?.meta?.label ?? "");
+}
+
+function textOf(tokens: Token[]): string {
+  return tokens.map((token) => (token.children ? textOf(token.children) : token.content)).join("");
+}
+
+function sourceHtml(text: string): string {
+  return `<code data-rw-source="">${escapeHtml(text)}</code> <em>(${escapeHtml(costlyNote())})</em>`;
+}
+
+/** Says why something is shown as it was written. */
+export function costlyNote(): string {
+  return trans.__("Shown as its source: too costly to draw.");
+}
+
+function formulaHtml({ source, display }: Formula): string {
+  return `<span data-rw-math="${display ? "block" : "inline"}">${escapeHtml(source)}</span>`;
+}
+
+function pictureHtml(address: string, words: string): string {
+  return `<img src="${escapeHtml(address)}" alt="${escapeHtml(words)}">`;
+}
+
+function tagHtml({ name, closes, attributes }: Tag): string {
+  if (closes) return `</${name}>`;
+  let written = "";
+  for (const [key, value] of attributes) {
+    const allowed = key === "href" ? WEB_LINK.test(value) : key !== "src" || name === "img";
+    if (allowed) written += ` ${key}="${escapeHtml(value)}"`;
+  }
+  return `<${name}${written}>`;
+}
+
+function alertTitle(kind: string): string {
+  switch (kind) {
+    case "tip":
+      return trans.__("Tip");
+    case "important":
+      return trans.__("Important");
+    case "warning":
+      return trans.__("Warning");
+    case "caution":
+      return trans.__("Caution");
+    default:
+      return trans.__("Note");
+  }
 }
 
 /** Colour the code and draw the formulas below `root`, as far as the modules for it are there. */
@@ -80,15 +186,34 @@ export function refine(root: ParentNode): void {
 }
 
 function drawMath(element: Element): void {
+  const source = element.textContent ?? "";
+  const tex = texOf(source);
+  if (isCostlyTex(tex)) {
+    leaveSource(element);
+    return;
+  }
   const math = optionalModule("math");
   if (!math) return;
   element.setAttribute("data-rw-drawn", "");
   try {
-    const drawn = math.render(texOf(element.textContent ?? ""), element.getAttribute("data-rw-math") === "block");
+    const drawn = math.render(tex, element.getAttribute("data-rw-math") === "block");
+    if (isDeep(drawn)) {
+      leaveSource(element);
+      return;
+    }
+    element.setAttribute("data-rw-tex", source);
     element.replaceChildren(sanitizeMath(drawn));
   } catch {
     // What is no formula stays as it was written.
   }
+}
+
+/** Leave a formula as it was written, with a note that says why. */
+function leaveSource(element: Element): void {
+  const holder = document.createElement("template");
+  holder.innerHTML = sourceHtml(element.textContent ?? "");
+  element.removeAttribute("data-rw-math");
+  element.replaceChildren(holder.content);
 }
 
 function colour(element: Element): void {
@@ -100,4 +225,8 @@ function colour(element: Element): void {
   element.setAttribute("data-rw-drawn", "");
   const html = highlight.highlight(text, language.toLowerCase());
   if (html !== null) code.innerHTML = html; // the highlighter escapes the code; the rest is its own
+}
+
+function escapeHtml(text: string): string {
+  return dialect.utils.escapeHtml(text);
 }

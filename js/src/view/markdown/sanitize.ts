@@ -12,7 +12,7 @@ const TAGS = (
 
 const ATTRIBUTES = (
   "alt align colspan dir href lang open reversed rowspan scope span src start title " +
-  "data-rw-math data-rw-lang data-rw-table"
+  "data-rw-math data-rw-lang data-rw-table data-rw-source data-rw-alert data-rw-footnote"
 ).split(" ");
 
 const HTML: Config = {
@@ -35,7 +35,7 @@ const MATH: Config = {
  * The start of anything but plain text and tags that are allowed, have no attributes, and change nothing about how the
  * rest is read. Most of what a model writes has none, and need not be read, cleaned and read again for every token.
  */
-const NOT_PLAIN = /<(?!\/?(?:blockquote|br|code|del|em|h[1-6]|hr|li|ol|p|strong|ul)>)/;
+const NOT_PLAIN = /<(?!\/?(?:blockquote|br|code|del|em|h[1-6]|hr|li|ol|p|s|strong|ul)>)/;
 
 const WEB_LINK = /^(?:https?|mailto):/i;
 const PICTURE = /^data:image\/(?:png|jpeg|gif|webp);base64,[a-z0-9+/=\s]+$/i;

@@ -1,9 +1,8 @@
 // Markdown that grows. Blocks that can no longer change are drawn once and left alone; only the last one is drawn again
 // as it grows. When it ends, the nodes are those that drawing the whole text at once would have made.
 
-import type { Token } from "marked";
 import { onModule } from "../../modules.ts";
-import { countFinal, parseBlocks, refine, renderBlock } from "./blocks.ts";
+import { type Block, countFinal, parseBlocks, refine, renderBlock } from "./blocks.ts";
 import { patch } from "./patch.ts";
 
 /** While it grows, code is coloured up to this length, in UTF-16 units; what is longer gets its colours at its end. */
@@ -46,8 +45,9 @@ export class MarkdownStream {
       this.#source = source;
     }
     const tail = source.slice(this.#final);
-    const tokens = parseBlocks(tail);
-    this.#draw(tokens, done ? tokens.length : countFinal(tokens, tail));
+    const { blocks, defines } = parseBlocks(tail);
+    this.#defined ||= defines;
+    this.#draw(blocks, done ? blocks.length : countFinal(blocks, tail));
   }
 
   /** Listen to nothing more. */
@@ -64,23 +64,25 @@ export class MarkdownStream {
     this.#code = null;
   }
 
-  #draw(tokens: Token[], final: number): void {
-    const blocks = tokens.map((token) => [...renderBlock(token).childNodes]);
-    const nodes = patch(this.#root, this.#tail, blocks.flat());
-    this.#tail = nodes.slice(blocks.slice(0, final).flat().length);
-    for (const token of tokens.slice(0, final)) this.#final += token.raw.length;
-    this.#defined ||= tokens.some((token) => token.type === "def");
-    this.#code = this.#openCode(tokens.length === final + 1 ? tokens[final] : undefined);
+  #draw(blocks: Block[], final: number): void {
+    const drawn = blocks.map((block) => [...renderBlock(block).childNodes]);
+    const nodes = patch(this.#root, this.#tail, drawn.flat());
+    this.#tail = nodes.slice(drawn.slice(0, final).flat().length);
+    this.#code = this.#openCode(blocks.length === final + 1 ? blocks[final] : undefined);
+    this.#final += blocks[final - 1]?.end ?? 0;
   }
 
-  #openCode(token: Token | undefined): OpenCode | null {
-    const [fence] = /^[`~].*\n/.exec(token?.type === "code" ? token.raw : "") ?? [];
+  #openCode(block: Block | undefined): OpenCode | null {
+    if (block?.tokens[0]?.type !== "fence") return null;
+    const start = this.#final + block.start;
+    const raw = this.#source.slice(start, this.#final + block.end);
+    const [fence] = /^[`~].*\n/.exec(raw) ?? [];
     const code = this.#tail[0]?.firstChild;
-    if (!token || fence === undefined || CLOSED.test(token.raw) || !code) return null;
+    if (fence === undefined || CLOSED.test(raw) || !code) return null;
     const end = this.#source.length;
     const only = code.childNodes.length === 1 ? code.firstChild : null;
-    if (only instanceof Text) return { node: only, start: this.#final + fence.length, end };
-    if (token.raw.length < COLOURED_LIVE || !this.#source.endsWith("\n")) return null;
+    if (only instanceof Text) return { node: only, start: start + fence.length, end };
+    if (raw.length < COLOURED_LIVE || !this.#source.endsWith("\n")) return null;
     return { node: code.appendChild(document.createTextNode("")), start: end, end };
   }
 
@@ -90,7 +92,9 @@ export class MarkdownStream {
     if (!code) return false;
     const line = this.#source.lastIndexOf("\n", code.end - 1) + 1;
     if (/[`~]/.test(this.#source.slice(line))) return false; // it may be closed
-    const text = this.#source.slice(code.start);
+    const last = this.#source.lastIndexOf("\n") + 1;
+    // Spaces alone are no line before it ends.
+    const text = this.#source.slice(code.start, /\S/.test(this.#source.slice(last)) ? undefined : last);
     code.node.data = text === "" || text.endsWith("\n") ? text : `${text}\n`;
     code.end = this.#source.length;
     return true;
@@ -99,5 +103,5 @@ export class MarkdownStream {
 
 /** Draw `text`, which is complete, into `root`. */
 export function drawMarkdown(root: HTMLElement, text: string): void {
-  root.replaceChildren(...parseBlocks(text.replace(/\r\n?/g, "\n")).map(renderBlock));
+  root.replaceChildren(...parseBlocks(text.replace(/\r\n?/g, "\n")).blocks.map(renderBlock));
 }
