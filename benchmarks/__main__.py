@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from benchmarks import delay, long_session, main_thread, page, qwen, report, saved_transcript, traffic, weight
+from benchmarks import delay, long_session, main_thread, markdown, page, qwen, report, saved_transcript, traffic, weight
 from benchmarks.measure import ROUNDS, Report
 from benchmarks.server import broadcast, growth, idle, receipt, sleeper
 
@@ -17,6 +17,7 @@ BENCHMARKS: dict[str, Callable[[int], Report]] = {
     "main_thread": main_thread.run,
     "qwen": qwen.run,
     "weight": weight.run,
+    "markdown": markdown.run,
     "long_session": long_session.run,
     "saved_transcript": saved_transcript.run,
     "broadcast": broadcast.run,

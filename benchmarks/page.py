@@ -1,7 +1,7 @@
 """How long it takes until a Markdown answer is on the screen, from the click on Send to the last word's paint.
 
 The agent yields as fast as it can. The baseline is a bare HTML page that gets the same tokens over a plain WebSocket
-and renders them with the same versions of marked and DOMPurify: what comes within a frame is drawn together, finished
+and renders them with marked and the same version of DOMPurify: what comes within a frame is drawn together, finished
 blocks are frozen. It has no cards, no scrolling, no colours for code, and keeps nothing. But every token is a message
 of its own there, while the kernel merges what its agent yields within a frame: that is how the widget can be faster.
 """

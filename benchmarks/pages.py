@@ -137,13 +137,13 @@ class WidgetPage(MeasuredPage):
 def browser_window() -> Iterator[BrowserContext]:
     """Within the block, a window of a Chromium of its own."""
     expect.set_options(timeout=PATIENCE_MS)
-    with sync_playwright() as playwright, contextlib.closing(_launch(playwright)) as browser:
+    with sync_playwright() as playwright, contextlib.closing(launch(playwright)) as browser:
         window = browser.new_context(viewport={"width": 1280, "height": 1000})
         window.set_default_timeout(PATIENCE_MS)
         yield window
 
 
-def _launch(playwright: Playwright) -> Browser:
+def launch(playwright: Playwright) -> Browser:
     return playwright.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM)
 
 
@@ -172,7 +172,7 @@ def plain_page(window: BrowserContext) -> Iterator[PlainPage]:
 
 def versions() -> dict[str, str]:
     """What the pages are shown with."""
-    with sync_playwright() as playwright, contextlib.closing(_launch(playwright)) as browser:
+    with sync_playwright() as playwright, contextlib.closing(launch(playwright)) as browser:
         chromium = browser.version
     packages = json.loads((ROOT / "js" / "package.json").read_text(encoding="utf-8"))["devDependencies"]
     return {"Chromium": chromium, "marked": packages["marked"], "DOMPurify": packages["dompurify"]}

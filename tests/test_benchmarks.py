@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from benchmarks import delay, long_session, main_thread, page, qwen, report, saved_transcript, traffic, weight
+from benchmarks import markdown as drawing
 from benchmarks.measure import Claim, Report, noise, take_turns
 from benchmarks.server import broadcast, growth, idle, receipt, sleeper
 from benchmarks.server.place import Place, place
@@ -54,6 +55,14 @@ def test_the_cell_runs_while_the_answer_streams() -> None:
 
     assert len(claims(found)) == 1
     assert found.counts["cells that ended before the stream"] >= 1
+
+
+@pytest.mark.browser
+def test_hostile_and_ordinary_texts_are_drawn_in_python_and_in_the_page() -> None:
+    found = drawing.run(rounds=1, length=4000)
+
+    assert len(claims(found)) == 6
+    assert found.counts["hostile texts"] > 30
 
 
 @pytest.mark.browser

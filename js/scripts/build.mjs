@@ -1,5 +1,5 @@
 // Build what a widget sends to the page, into reasoning_widget/widget/static/, or the folder that is named.
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -17,12 +17,27 @@ const slimLibraries = {
 };
 
 /** The packages whose code is in what is built. */
-const BUNDLED = ["dompurify", "highlight.js", "marked", "preact", "temml"];
+const BUNDLED = [
+  "dompurify",
+  "entities",
+  "get-east-asian-width",
+  "highlight.js",
+  "linkify-it",
+  "markdown-it",
+  "markdown-it-cjk-friendly",
+  "markdown-it-footnote",
+  "mdurl",
+  "preact",
+  "punycode.js",
+  "temml",
+  "uc.micro",
+];
 
 async function licence(name) {
   const folder = new URL(`../node_modules/${name}/`, import.meta.url);
   const { version } = JSON.parse(await readFile(new URL("package.json", folder), "utf8"));
-  return `${name} ${version}\n\n${await readFile(new URL("LICENSE", folder), "utf8")}`;
+  const file = (await readdir(folder)).find((other) => /^licen[cs]e/i.test(other));
+  return `${name} ${version}\n\n${await readFile(new URL(file, folder), "utf8")}`;
 }
 
 const root = fileURLToPath(new URL("..", import.meta.url));

@@ -99,6 +99,60 @@ def test_markdown_is_drawn(lab, model):
     expect(answer.locator("math mfrac")).to_be_visible()
 
 
+MIXED = """
+Let $x_1$ be <b>bold</b>, Vec<String> and **「強調」**です:
+
+$$
+\\frac{1}{2}
+$$
+
+```python
+print(42)
+```
+
+- [x] done
+
+> [!NOTE]
+> Be careful.
+"""
+
+
+def test_what_is_copied_of_an_answer_is_what_was_written(lab, model):
+    model.script("everything", [[say(MIXED)]])
+    chat = lab.open(ASSISTANT).open_chat()
+    chat.ask("Show me everything")
+    answer = chat.card("Final answer")
+    expect(answer.locator("math mfrac")).to_be_visible()
+    expect(answer.locator("strong", has_text="「強調」")).to_be_visible()
+
+    answer.evaluate("card => document.getSelection().selectAllChildren(card)")
+    answer.page.keyboard.press("Control+C")
+    copied = answer.page.evaluate("navigator.clipboard.readText()")
+
+    for text in (
+        "Let $x_1$ be bold, Vec<String> and 「強調」です:",
+        "$$\n\\frac{1}{2}\n$$",
+        "print(42)",
+        "☑ done",
+        "Be careful.",
+    ):
+        assert text in copied
+    for name in ("Copy", "Final answer", "Run", "Insert"):
+        assert name not in copied
+
+
+def test_a_text_made_to_freeze_the_page_is_shown_as_its_source(lab, model):
+    deep = "\\frac{1}{" * 300 + "x" + "}" * 300
+    model.script("freeze", [[say("*a_" * 40_000), say(f"\n\n${deep}$\n\n"), say("> " * 5000 + "deep\n\nThe end.")]])
+    chat = lab.open(ASSISTANT).open_chat()
+    chat.ask("freeze")
+
+    answer = chat.card("Final answer")
+    expect(answer).to_have_attribute("data-status", "done")
+    expect(answer.get_by_text("The end.")).to_be_attached()
+    expect(answer.get_by_text("Shown as its source: too costly to draw.")).to_have_count(3)
+
+
 def test_agent_reasoning_and_clear(lab, model, energy):
     for name in ("thinking", "thought", "answering"):
         model.open(name)

@@ -23,6 +23,7 @@ OUTPUTS = """
         "table": {"text/html": "<table><tr><th>Month</th></tr><tr><td>June</td></tr></table>", "text/plain": "printed"},
         "plot": {"application/vnd.vegalite.v5+json": {**PLOT, "data": DATA}, "image/png": PNG},
         "formula": {"text/latex": "$$\\\\frac{824}{2}$$"},
+        "deep formula": {"text/latex": "$$" + "\\\\frac{1}{" * 300 + "x" + "}" * 300 + "$$"},
         "picture": {"image/png": PNG},
         "drawing": {"image/svg+xml": SVG},
         "unknown": {"application/x-scroll": "?", "application/x-tablet": "?"},
@@ -64,6 +65,10 @@ def test_tables_plots_formulas_and_pictures_are_drawn(show):
     expect(show("plot").locator(".vega-embed").locator("canvas, svg").first).to_be_visible()
 
     expect(show("formula").locator("mjx-container, math").first).to_be_visible()
+
+    deep = show("deep formula")
+    expect(deep).to_contain_text("Shown as its source: too costly to draw.")
+    expect(deep.locator("mjx-container, math")).to_have_count(0)
 
     expect(show("picture").get_by_role("img", name="Output of the tool")).to_be_visible()
 

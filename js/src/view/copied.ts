@@ -9,10 +9,13 @@ export function copyAsWritten(root: HTMLElement): void {
     for (let index = 0; index < selection.rangeCount; index++) {
       holder.append(wholeFormulas(selection.getRangeAt(index)).cloneContents());
     }
-    const formulas = holder.querySelectorAll("[data-rw-tex]");
+    const formulas = holder.querySelectorAll<HTMLElement>("[data-rw-tex]");
     const controls = holder.querySelectorAll("button, select, [role=button]");
     if (formulas.length === 0 && controls.length === 0) return;
-    for (const formula of formulas) formula.textContent = formula.getAttribute("data-rw-tex");
+    for (const formula of formulas) {
+      formula.textContent = formula.getAttribute("data-rw-tex");
+      formula.style.whiteSpace = "pre-wrap";
+    }
     for (const control of controls) control.remove();
     event.preventDefault();
     event.clipboardData.setData("text/html", holder.innerHTML);
