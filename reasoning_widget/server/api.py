@@ -39,6 +39,7 @@ _ALL_USERS: Final = (
     f"these numbers are of all users together: the authorizer must let you `read` `{SERVER_RESOURCE}`, and "
     "`ReasoningApp.sharing` must be `authorizer`"
 )
+_MAX_TICKET_ID: Final = 100  # characters; tickets are longer
 _MAX_ID: Final = 2**53
 _MAX_PAGES: Final = 10  # of sessions that one may not see, which are passed over at once
 _CHUNK: Final = 256 * 1024  # bytes of an export that are read and sent at once
@@ -344,7 +345,9 @@ class TicketHandler(_Handler):
         self.service.tickets.revoke(ticket_id)
         self.service.end_ticket(ticket_id)
         about = (issued.session_id, issued.owner) if issued is not None else ("", None)
-        self.service.audit(self.actor, "revoked", *about, f"ticket {ticket_id}")
+        # Whoever asks may have written anything, even the ticket itself.
+        shown = repr(ticket_id if len(ticket_id) <= _MAX_TICKET_ID else f"{ticket_id[:20]}…")
+        self.service.audit(self.actor, "revoked", *about, f"ticket {ticket_id if issued is not None else shown}")
         self.set_status(204)
         self.finish()
 

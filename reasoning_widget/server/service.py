@@ -171,7 +171,7 @@ class Service:
         if session.owned:
             return
         session.claim(owner)
-        for socket in list(self.sockets):
+        for socket in list(self.sockets) if not self.access.open else ():
             if socket.session is session and socket.account != owner:
                 socket.not_let_in()
 
@@ -255,6 +255,9 @@ class Service:
                 welcome = await socket.may("read", socket.session.session_id)
             except StorageError:
                 return  # whoever speaks is told of it
+            except Exception:
+                self.app.log.exception("reasoning-widget: the authorizer does not say who may see a session")
+                welcome = False
             if not welcome:
                 socket.not_let_in()
 

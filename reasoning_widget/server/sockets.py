@@ -149,7 +149,8 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
         if self.ticket is not None:
             left = self.ticket.expires - time.time()
             self._expiry = asyncio.get_running_loop().call_later(left, self.ticket_ended)
-        if self._session.owned and not self._was_owned and self._session.owner != self.account:
+        begun = self._session.owned and not self._was_owned
+        if begun and self._session.owner != self.account and not self.service.access.open:
             self.not_let_in()  # somebody else has begun it during the handshake
             return
         too_many = self.service.quotas.check_connection(self.account)

@@ -249,7 +249,7 @@ def _ticket(claims: dict[str, Any]) -> Ticket:
     if not isinstance(owner, str | None):
         raise InvalidTicket("the ticket's `owner` is no name of a user")
     if elsewhere or "author" not in claims:
-        author: Author | None = author_of(f"ticket:{name}", f"{subject} (ticket)")
+        author: Author | None = author_of(f"ticket:{name}", f"{subject} (ticket)", granted_by=owner)
     else:
         author = _author(claims["author"])
     return Ticket(name, session_id, access, float(claims["exp"]), subject, owner, author, elsewhere)

@@ -1,0 +1,141 @@
+"""Who is told apart from whom, and how people are called."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from jupyter_server.auth.identity import IdentityProvider, LegacyIdentityProvider, PasswordIdentityProvider, User
+from jupyter_server.auth.login import LegacyLoginHandler, LoginFormHandler
+
+from reasoning_widget.server import SessionResource
+from reasoning_widget.server.access import Access, author_of, tells_apart
+from tests.server.people import Names
+
+
+class Renamed(PasswordIdentityProvider):
+    """Jupyter's own, with another form."""
+
+    login_handler_class = LoginFormHandler
+
+
+class ByProxy(IdentityProvider):
+    def get_user_token(self, handler: Any) -> Any:
+        return User("ada")
+
+
+class ByForm(PasswordIdentityProvider):
+    def process_login_form(self, handler: Any) -> User | None:
+        return User("ada")
+
+
+class ByCookie(PasswordIdentityProvider):
+    def get_user_cookie(self, handler: Any) -> User | None:
+        return User("ada")
+
+
+class OldLogin(LegacyLoginHandler):
+    @classmethod
+    def get_user(cls, handler: Any) -> Any:
+        return "ada"
+
+
+@pytest.mark.parametrize("provider", [IdentityProvider, PasswordIdentityProvider, LegacyIdentityProvider, Renamed])
+def test_whoever_holds_the_one_token_or_password_is_one_user(provider):
+    assert not tells_apart(provider())
+
+
+@pytest.mark.parametrize("provider", [Names, ByProxy, ByForm, ByCookie])
+def test_whom_another_provider_names_is_told_apart(provider):
+    assert tells_apart(provider())
+
+
+def test_so_is_whom_a_login_of_an_earlier_jupyter_names():
+    assert tells_apart(LegacyIdentityProvider(login_handler_class=OldLogin))
+
+
+def access(provider: IdentityProvider, *extensions: str, **options: str) -> Access:
+    enabled = {name: SimpleNamespace(enabled=True) for name in extensions}
+    server = SimpleNamespace(
+        identity_provider=provider, extension_manager=SimpleNamespace(extensions={**enabled, "x": None})
+    )
+    app = SimpleNamespace(server=server, **{"sharing": "auto", "unowned": "", **options})
+    return Access(cast("Any", app))
+
+
+class Handler:
+    """Somebody who asks, with a cookie or without."""
+
+    def __init__(self, user: User, cookie: User | None = None) -> None:
+        self.current_user = user
+        self.identity_provider = SimpleNamespace(get_user_cookie=lambda _handler: cookie)
+        self.asked: list[tuple[str, str]] = []
+        self.authorizer = SimpleNamespace(is_authorized=self.is_authorized)
+
+    def is_authorized(self, handler: Any, user: User, action: str, resource: str) -> bool:
+        assert isinstance(resource, SessionResource)
+        self.asked.append((action, resource))
+        return resource.owner == "ada"
+
+
+def test_browsers_have_names_where_documents_are_shared_and_only_there():
+    io = User("0123", "Anonymous Io", initials="AI")
+    author = {"id": "0123", "name": "Anonymous Io", "initials": "AI"}
+    collaborating = access(PasswordIdentityProvider(), "jupyter_server_ydoc")
+    assert collaborating.author(cast("Any", Handler(io, cookie=io))) == author
+    assert collaborating.author(cast("Any", Handler(io))) is None, "with the token alone it is another name each time"
+    assert collaborating.author(cast("Any", Handler(io, cookie=User("4567")))) is None
+    assert access(PasswordIdentityProvider()).author(cast("Any", Handler(io, cookie=io))) is None
+    assert collaborating.account(io) is None, "what is said is still everybody's"
+
+
+@pytest.mark.parametrize(
+    ("sharing", "owner", "unowned", "may", "asked"),
+    [
+        ("auto", "bob", "", True, False),
+        ("auto", "ada", "", False, False),
+        ("auto", None, "", False, False),
+        ("auto", None, "bob", True, False),
+        ("auto", None, "ada", False, False),
+        ("owner", "ada", "", False, False),
+        ("everyone", "ada", "", True, False),
+        ("authorizer", "bob", "", True, False),
+        ("authorizer", "ada", "", True, True),
+        ("authorizer", "eve", "", False, True),
+        ("authorizer", None, "", False, True),
+        ("authorizer", None, "ada", True, True),
+    ],
+)
+async def test_who_may_see_a_session(sharing, owner, unowned, may, asked):
+    handler = Handler(User("bob"))
+    rules = access(Names(), sharing=sharing, unowned=unowned)
+    assert await rules.may(cast("Any", handler), handler.current_user, "read", "s", owner) is may
+    assert handler.asked == ([("read", "reasoning-widget:session:s")] if asked else [])
+
+
+@pytest.mark.parametrize("owner", [None, "ada"])
+async def test_with_one_user_everything_may_be_seen(owner):
+    handler = Handler(User("0123"))
+    rules = access(PasswordIdentityProvider())
+    assert await rules.may(cast("Any", handler), handler.current_user, "write", "s", owner)
+    assert handler.asked == []
+
+
+@pytest.mark.parametrize(
+    ("name", "initials", "shown", "short"),
+    [
+        ("Ada Lovelace", None, "Ada Lovelace", "AL"),
+        ("Ada Lovelace", "al", "Ada Lovelace", "al"),
+        ("Ada King Lovelace", None, "Ada King Lovelace", "AL"),
+        ("bob", "", "bob", "B"),
+        ("山田 太郎", None, "山田 太郎", "山太"),
+        ("Zoë\n\tO'Hara\x00", None, "Zoë O'Hara", "ZO"),
+        ("\u202eevil", None, "evil", "E"),
+        ("   ", None, "me", "M"),
+        ("x" * 500, "long initials", "x" * 79 + "…", "lon"),
+        ("\ud800", None, "�", "�"),
+    ],
+)
+def test_names_are_fit_to_be_shown(name, initials, shown, short):
+    assert author_of("me", name, initials) == {"id": "me", "name": shown, "initials": short}
