@@ -10,7 +10,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any, Final, TextIO, cast
+from weakref import ref
 
 from ..agents.carried import carried
 from ..compat.pyplot import OpenFigures, own_figures
@@ -27,21 +29,32 @@ _REPLACED_PER_SECOND: Final = 64 * 1024
 """Code points. What only grows is cheap to tell; what replaces text is told with all of it, so seldomer."""
 
 
+@dataclass(frozen=True)
+class _Output:
+    """Something that a tool shows. It is replaced, never changed."""
+
+    bundle: MimeBundle
+    display_id: str | None = None
+    """By which it can be replaced."""
+
+
 class _Capture:
     """What a tool call shows, in order. Each list that is handed on is a new one, and its bundles never change."""
 
     def __init__(self, on_outputs: Callable[[list[MimeBundle]], None]) -> None:
         self._on_outputs = on_outputs
         self._lock = threading.RLock()
-        self._outputs: list[MimeBundle] = []
+        self._outputs: list[_Output] = []
         self._screen: Printed | None = None
         """What was printed last, if nothing was displayed since: the last of the outputs, once that is up to date."""
+        self._clears_next = False
+        """Once there is something new, it takes the place of all that there is."""
         self._telling = threading.RLock()
         self._told: list[MimeBundle] = []
         self._next = 0.0
         self._timer: threading.Timer | None = None
         self._error: BaseException | None = None
-        self._closed = False
+        self.is_over = False
         self.figures: OpenFigures | None = None
         self.pipe = Pipe(self._print)
         self._forked = -1
@@ -55,25 +68,51 @@ class _Capture:
         self.pipe.drain()
         self._print(text)
 
-    def display(self, bundle: MimeBundle) -> None:
-        """Something was displayed."""
-        rich = {mime: value for mime, value in bundle.items() if mime != PLAIN}
-        if not rich or self._forked >= 0:
-            self.write(f"{bundle.get(PLAIN, '')}\n")
+    def display(self, bundle: MimeBundle, display_id: str | None = None) -> None:
+        """Something was displayed; what was displayed under the same id before is replaced by it, too."""
+        shown = _rich(bundle)
+        if self._forked >= 0 or (display_id is None and shown.keys() <= {PLAIN}):
+            if PLAIN in bundle:
+                self.write(f"{bundle[PLAIN]}\n")
             return
         if self.figures is not None:
             self.figures.saw(bundle)
         self.pipe.drain()
         with self._lock:
+            self._clear_if_due()
             self._settle()
-            self._outputs.append(rich)
+            self._replace(display_id, shown)
+            self._outputs.append(_Output(shown, display_id))
+            if display_id is not None:
+                _shown_by[display_id] = ref(self)
+        self._changed()
+
+    def update(self, bundle: MimeBundle, display_id: str) -> None:
+        """What was displayed under that id is replaced; nothing, if it was cleared since."""
+        if self._forked >= 0:
+            return
+        if self.figures is not None:
+            self.figures.saw(bundle)
+        with self._lock:
+            self._replace(display_id, _rich(bundle))
+        self._changed()
+
+    def clear(self, *, wait: bool) -> None:
+        """Show nothing any more: now, or once there is something new."""
+        if self._forked >= 0:
+            return
+        self.pipe.drain()
+        with self._lock:
+            self._clears_next = True
+            if not wait:
+                self._clear_if_due()
         self._changed()
 
     def close(self) -> None:
         """Tell of all there is; what comes later is for nobody."""
         self.pipe.close(_say_late)
         with self._lock:
-            self._closed = True
+            self.is_over = True
             timer, self._timer = self._timer, None
         if timer is not None:
             timer.cancel()
@@ -87,17 +126,30 @@ class _Capture:
             os.dup2(self._forked, 2)
 
     def _print(self, text: str) -> None:
+        if not text:
+            return
         with self._lock:
+            self._clear_if_due()
             if self._screen is None:
                 self._screen = Printed()
-                self._outputs.append({PLAIN: ""})
+                self._outputs.append(_Output({PLAIN: ""}))
             self._screen.write(clean_text(text))
         self._changed()
+
+    def _clear_if_due(self) -> None:
+        if self._clears_next:
+            self._clears_next, self._screen = False, None
+            self._outputs.clear()
+
+    def _replace(self, display_id: str | None, bundle: MimeBundle) -> None:
+        for place, output in enumerate(self._outputs):
+            if display_id is not None and output.display_id == display_id:
+                self._outputs[place] = _Output(bundle, display_id)
 
     def _settle(self) -> None:
         """What is printed next does not continue what was printed until now."""
         if self._screen is not None:
-            self._outputs[-1] = {PLAIN: self._screen.text()}
+            self._outputs[-1] = _Output({PLAIN: self._screen.text()})
             self._screen = None
 
     def _changed(self) -> None:
@@ -105,7 +157,7 @@ class _Capture:
         with self._lock:
             if self._error is not None:
                 raise self._error
-            if self._closed or self._timer is not None:
+            if self.is_over or self._timer is not None:
                 return
             wait = self._next - time.monotonic()
             if wait > 0:
@@ -129,8 +181,8 @@ class _Capture:
         with self._telling:
             with self._lock:
                 if self._screen is not None:
-                    self._outputs[-1] = {PLAIN: self._screen.text()}
-                outputs = list(self._outputs)
+                    self._outputs[-1] = _Output({PLAIN: self._screen.text()})
+                outputs = [output.bundle for output in self._outputs]
             before, self._told = self._told, outputs
             self._next = time.monotonic() + _pause_after(before, outputs)
             if outputs != before:
@@ -138,15 +190,38 @@ class _Capture:
 
 
 def _pause_after(before: list[MimeBundle], now: list[MimeBundle]) -> float:
-    if not before or len(now) > len(before):
-        return _PAUSE
-    old, new = before[-1].get(PLAIN, ""), now[-1].get(PLAIN, "")
-    return _PAUSE if new.startswith(old) else max(_PAUSE, len(new) / _REPLACED_PER_SECOND)
+    replaced = sum(_replaced(old, new) for old, new in zip(before, now, strict=False))
+    return max(_PAUSE, replaced / _REPLACED_PER_SECOND)
+
+
+def _replaced(old: MimeBundle, new: MimeBundle) -> int:
+    """How much has to be told again of an output, in code points: nothing, if it only grew."""
+    if old is new or (old.keys() == new.keys() == {PLAIN} and new[PLAIN].startswith(old[PLAIN])):
+        return 0
+    return sum(len(value) for value in new.values() if isinstance(value, str))
 
 
 def _say_late(text: str) -> None:
     """A process goes on after the tool call: what it prints goes where this process' output goes."""
     sys.stdout.write(text)
+
+
+def _rich(bundle: MimeBundle) -> MimeBundle:
+    """A display without the text that stands for its other forms."""
+    return {mime: value for mime, value in bundle.items() if mime != PLAIN} or dict(bundle)
+
+
+_shown_by: dict[str, ref[_Capture]] = {}
+"""By its id: in which call something was displayed."""
+
+
+def _update(capture: _Capture, bundle: MimeBundle, display_id: str) -> None:
+    """Replace what was displayed: in its own step; if that has ended, and can change no more, show it anew here."""
+    shown_by = _shown_by[display_id]()
+    if shown_by is None or shown_by.is_over:
+        capture.display(bundle, display_id)
+    else:
+        shown_by.update(bundle, display_id)
 
 
 _capture: ContextVar[_Capture | None] = ContextVar("reasoning_widget_capture", default=None)
@@ -320,19 +395,48 @@ def captured_output(on_outputs: Callable[[list[MimeBundle]], None]) -> Iterator[
 
 
 @contextlib.contextmanager
+def nothing_cleared() -> Iterator[None]:
+    """Within the block, nothing that runs in this thread clears the output of the cell: the transcript is there."""
+
+    def take(message: dict[str, Any]) -> dict[str, Any] | None:
+        is_ours = message["header"]["msg_type"] == "clear_output" and _capture.get() is None
+        return None if is_ours else message
+
+    with _hooked(take):
+        yield
+
+
+@contextlib.contextmanager
 def _displays(capture: _Capture) -> Iterator[None]:
-    """Route `display(…)` too, where there is a kernel; its hooks are the calling thread's own."""
+    """Route `display(…)` and what changes it too, where there is a kernel."""
+
+    def take(message: dict[str, Any]) -> dict[str, Any] | None:
+        if _capture.get() is not capture:
+            return message  # another call in this thread, in turns with this one, has a hook of its own
+        content = message["content"]
+        display_id = content.get("transient", {}).get("display_id")
+        kind = message["header"]["msg_type"]
+        if kind == "display_data":
+            capture.display(content["data"], display_id)
+        elif kind == "clear_output":
+            capture.clear(wait=content["wait"])
+        elif kind == "update_display_data" and display_id in _shown_by:
+            _update(capture, content["data"], display_id)
+        else:
+            return message  # such as a display of the person's own
+        return None
+
+    with _hooked(take):
+        yield
+
+
+@contextlib.contextmanager
+def _hooked(take: Callable[[dict[str, Any]], dict[str, Any] | None]) -> Iterator[None]:
+    """Within the block, what this thread displays goes through `take` first, where there is a kernel."""
     publisher: Any = getattr(ipython_shell(), "display_pub", None)
     if not hasattr(publisher, "register_hook"):
         yield
         return
-
-    def take(message: dict[str, Any]) -> dict[str, Any] | None:
-        if message["header"]["msg_type"] != "display_data" or _capture.get() is not capture:
-            return message  # another call in this thread, in turns with this one, has a hook of its own
-        capture.display(message["content"]["data"])
-        return None
-
     publisher.register_hook(take)
     try:
         yield

@@ -23,10 +23,12 @@ from ..agents.base import (
     handed,
 )
 from ..agents.errors import redact
+from ..agents.functions import BlockingFunctionAgent
 from ..agents.raised import raised as place_of
 from ..compat.pyplot import persons_figures
 from ..protocol import MimeBundle, Part, Raised, Step
-from .capture import captured_output
+from .capture import captured_output, nothing_cleared
+from .generators import OpenCalls
 
 FLUSH_INTERVAL = 1 / 55
 """Seconds. Steps go on at once when the line was idle for that long, else they are merged until it is over: Jupyter
@@ -142,7 +144,7 @@ class _ThreadRun(RunHandle):
         explanation = ""
         came_from: Raised | None = None
         try:
-            with entered(self._context):
+            with entered(self._context), nothing_cleared():
                 agent = self._agents.get(self._spec.agent_name)
                 self._work(agent)
         except BaseException as raised:  # noqa: BLE001 (whatever an agent raises ends its run, not the process)
@@ -154,7 +156,13 @@ class _ThreadRun(RunHandle):
 
     def _work(self, agent: BaseAgent) -> None:
         prompt: Any = handed(agent, self._spec.parts or self._spec.prompt)
-        if isinstance(agent, BlockingAgent):
+        if isinstance(agent, BlockingFunctionAgent):
+            calls = OpenCalls(self._put)
+            try:
+                agent.run_blocking(prompt, self._spec.max_iterations, lambda step: calls.put(check_step(step)))
+            finally:
+                calls.close()
+        elif isinstance(agent, BlockingAgent):
             # Straight from this thread: a hop for each token would cost more than the token.
             agent.run_blocking(prompt, self._spec.max_iterations, self._put)
         else:
@@ -170,8 +178,12 @@ class _ThreadRun(RunHandle):
                 loop.call_soon_threadsafe(task.cancel)
 
         with self._context.on_stop(cancel):
-            async for step in agent.run_with_reasoning_stream(prompt, self._spec.max_iterations):
-                self._put(step)
+            calls = OpenCalls(self._put)
+            try:
+                async for step in agent.run_with_reasoning_stream(prompt, self._spec.max_iterations):
+                    calls.put(check_step(step))
+            finally:
+                calls.close()
 
     def _put(self, step: Step) -> None:
         self._buffer.put(check_step(step))

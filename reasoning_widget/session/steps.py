@@ -26,6 +26,7 @@ from ..protocol import (
     Step,
     StepStatus,
 )
+from .calls import OURS, call_of
 from .text import clean_json, clean_text, fitting_length, json_length, store_long_values
 
 _MAX_CHANNEL_BYTES: Final[dict[Channel, int]] = {
@@ -57,6 +58,19 @@ class Changes(NamedTuple):
     grown: list[Grown]
 
 
+@dataclass(eq=False)
+class _Call:
+    """A tool call whose result has not come."""
+
+    step_id: str
+    tool: JSON
+    parent: str | None
+    since: float
+    """When it was made."""
+    result: str | None = None
+    """The id of its result's step, once that has begun."""
+
+
 @dataclass
 class _Life:
     """A step that is open."""
@@ -71,6 +85,8 @@ class _Life:
     """Something came after this answer: it will close as a thought."""
     fits: dict[Channel, int] = field(default_factory=dict)
     """Where the channels that grew too long were cut."""
+    is_call: bool = False
+    """A call of which the agent does not say when it ends: it ends with its result."""
     taken: Step | None = None
     """Its last snapshot."""
     length: int | None = None
@@ -96,6 +112,7 @@ class RunSteps:
         self._put_blob = put_blob
         self._ids: dict[str, str] = {}
         self._open: dict[str, _Life] = {}
+        self._calls: list[_Call] = []
         self._count = 0
         self._iteration = 1
 
@@ -154,6 +171,7 @@ class RunSteps:
         parent = self._ids.get(step.get("parent_id", ""))
         self._supersede(step, parent, changes)
         life = _Life(step={}, opened_at=now, explicit="status" in step)
+        life.is_call = step["type"] == "tool_use" and "status" not in step and "duration" not in step
         life.step = {
             "id": wire_id,
             "run_id": self._run_id,
@@ -167,7 +185,12 @@ class RunSteps:
             life.step["parent_id"] = parent
         self._open[wire_id] = life
         self._update(life, step)
+        if step["type"] == "tool_use":
+            self._calls.append(_Call(wire_id, life.step["tool"], parent, now))
+        elif step["type"] == "tool_result":
+            self._begin_result(life, step, parent)
         if self._ends(life, step):
+            self._end_call(wire_id, changes)
             changes.snapshots.append(self._closed(life, step.get("status", "done")))
         else:
             changes.snapshots.append(self._snapshot(life))
@@ -179,6 +202,7 @@ class RunSteps:
         before, shown, type_before = texts_of(life.step), outputs_of(life.step), life.step["type"]
         self._update(life, step)
         if self._ends(life, step):
+            self._end_call(life.step["id"], changes)
             changes.snapshots.append(self._closed(life, step["status"]))
             return
         after = texts_of(life.step)
@@ -226,12 +250,38 @@ class RunSteps:
                 life.superseded = True
                 if life.said or not life.explicit:
                     changes.snapshots.append(self._closed(life, life.said or "done"))
-            elif not life.explicit and not is_answer and wire_id != parent:
+            elif not life.explicit and not is_answer and wire_id != parent and self._is_over(life, step, parent):
+                self._end_call(wire_id, changes)
                 changes.snapshots.append(self._closed(life, "done"))
+
+    def _is_over(self, life: _Life, step: Step, parent: str | None) -> bool:
+        """Whether a step that the agent does not close itself has ended, now that another one begins."""
+        if not life.is_call:
+            return True
+        later = step.get("iteration", 0) > life.step["iteration"] and step["type"] != "tool_result"
+        return later or (parent is None and step["type"] in ("final_answer", "error"))
+
+    def _begin_result(self, life: _Life, step: Step, parent: str | None) -> None:
+        """A result begins: it has taken from its call to here, unless the agent says otherwise."""
+        call = call_of(life.step["tool"], parent, [call for call in self._calls if call.result is None])
+        if call is None:
+            return
+        call.result = life.step["id"]
+        came_whole = "id" not in step or step["id"].startswith(OURS) or step.get("status") in TERMINAL_STEP_STATUSES
+        if came_whole and "timestamp" not in step and "duration" not in step:
+            life.opened_at = life.step["timestamp"] = call.since
+
+    def _end_call(self, step_id: str, changes: Changes) -> None:
+        """A step ends. If it is a result, so does its call."""
+        call = next((call for call in self._calls if call.result == step_id), None)
+        if call is not None:
+            self._calls.remove(call)
+            if call.step_id in self._open:
+                changes.snapshots.append(self._closed(self._open[call.step_id], "done"))
 
     def _ends(self, life: _Life, step: Step) -> bool:
         """Whether this snapshot closes its step. An answer is held open until it is known to be the final one."""
-        said = step.get("status", "streaming" if "id" in step else "done")
+        said = step.get("status", "streaming" if "id" in step or life.is_call else "done")
         if said not in TERMINAL_STEP_STATUSES:
             return False
         if _is_answer(life.step) and not life.superseded:
@@ -250,6 +300,9 @@ class RunSteps:
         if status == "failed" and life.step["type"] in _TELL_OF_ERRORS:
             life.step["content"] = redact(life.step["content"])
         life.step.setdefault("duration", max(0.0, self._clock() - life.opened_at))
+        for call in self._calls:
+            if call.step_id == life.step["id"] and not life.is_call:
+                call.since = self._clock()  # the tool begins when its call is whole
         if life.step["type"] == "tool_use" and not life.step["content"]:
             life.step["content"] = _call_in_words(life.step.get("tool") or {})
         return self._snapshot(life)

@@ -161,6 +161,15 @@ class Draws(BlockingAgent):
         emit({"type": "final_answer", "content": str(plt.get_backend())})
 
 
+async def works(prompt):
+    """Says what it does at work on a call."""
+    yield {"type": "tool_use", "content": "", "tool": {"name": "t", "arguments": "{}"}}
+    print("half")
+    await asyncio.to_thread(print, "done")
+    yield {"type": "tool_result", "content": "ready", "tool": {"name": "t"}}
+    yield {"type": "final_answer", "content": "There."}
+
+
 NAMES = {
     name: f"{__name__}:{name}"
     for name, value in list(globals().items())

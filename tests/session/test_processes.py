@@ -299,6 +299,11 @@ async def test_a_steering_message_reaches_the_agent(runner):
     assert answer["content"] == "Mind the gap."
 
 
+async def test_what_a_generator_prints_at_work_on_a_call_is_shown(runner):
+    _, (_, result, _) = await asked(runner, "works")
+    assert (result["content"], result["outputs"]) == ("ready", [{"text/plain": "half\ndone\n"}])
+
+
 async def test_steps_arrive_as_they_would_from_a_thread(runner):
     _, steps = await asked(runner, "strange")
     assert [step["type"] for step in steps] == ["tool_use", "tool_result", "final_answer"]
