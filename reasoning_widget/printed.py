@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import sys
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 import msgspec
@@ -48,6 +48,35 @@ def as_shown(text: str) -> str:
 def without_colours(text: str) -> str:
     """`text` without SGR sequences."""
     return SGR.sub("", text)
+
+
+def coloured(text: str) -> Iterator[tuple[str, Mapping[str, str]]]:
+    """The pieces of `text` between SGR sequences, each with what is in force there.
+
+    That is by name, as its SGR parameters: `bold`, `faint`, `italic`, `underline`, `inverse`, `struck`, `fg`, `bg`.
+    """
+    style = _Style()
+    for at, part in enumerate(SGR.split(text)):
+        if at % 2:
+            style = style.changed(part)
+        elif part:
+            yield part, style.look
+
+
+def css_colour(parameters: str) -> str:
+    """The colour that SGR parameters such as ``31`` or ``38;5;208`` name, in CSS."""
+    code, *colour = (int(each) for each in parameters.split(";"))
+    if not colour:
+        return _COLOURS[code % 10 + (8 if code >= 90 else 0)]
+    if len(colour) == 4:
+        return f"rgb({colour[1]} {colour[2]} {colour[3]})"
+    index = colour[1]
+    if index < len(_COLOURS):
+        return _COLOURS[index]
+    if index >= 232:
+        return "rgb({0} {0} {0})".format(8 + (index - 232) * 10)
+    levels = [(index - 16) // 36, (index - 16) // 6 % 6, (index - 16) % 6]
+    return "rgb({} {} {})".format(*(level and 55 + level * 40 for level in levels))
 
 
 def head_and_tail(text: str, max_bytes: int) -> str:
@@ -353,12 +382,12 @@ class _Style:
     """
 
     def __init__(self, look: dict[str, str] | None = None) -> None:
-        self._look = look or {}
-        self.sgr = ";".join(self._look[name] for name in sorted(self._look))
+        self.look = look or {}
+        self.sgr = ";".join(self.look[name] for name in sorted(self.look))
 
     def changed(self, parameters: str) -> _Style:
         """The style after another SGR sequence. What is not known changes nothing."""
-        look = dict(self._look)
+        look = dict(self.look)
         codes = iter(parameters.replace(":", ";").split(";"))
         for text in codes:
             code = int(text) if text.isdecimal() and len(text) < 4 else 0 if not text else -1
@@ -373,8 +402,14 @@ class _Style:
                     look.pop(name, None)
             else:
                 look.update({_ON[code]: str(code)} if code in _ON else {})
-        return _Style(look) if look != self._look else self
+        return _Style(look) if look != self.look else self
 
+
+_COLOURS: Final = (
+    *("#24292f", "#c4101f", "#0f6a2b", "#7a5200", "#0b57b0", "#8a2bb0", "#0b6470", "#57606a"),
+    *("#57606a", "#d4202f", "#1a7f37", "#946600", "#1769c2", "#a03cc8", "#107b88", "#3b434b"),
+)
+"""The sixteen that have a number of their own."""
 
 _ON: Final = {
     **dict.fromkeys([*range(30, 38), *range(90, 98)], "fg"),

@@ -13,6 +13,7 @@ from ..markdown.links import SAFE_LINK
 from ..markdown.portable import to_portable
 from ..markdown.tex import TooCostly
 from ..parts import message_in_words, sent_text
+from ..printed import without_colours
 from ..protocol import JSON
 from .transcript import (
     LONGEST,
@@ -134,7 +135,7 @@ def step_markdown(step: JSON, shown: Sequence[str] | None = None, ran: tuple[str
     addresses = iter(shown or ())
     for piece in pieces:
         if piece.kind == "code":
-            parts.append(_fenced(piece.text[:LONGEST], language))
+            parts.append(_fenced(without_colours(piece.text)[:LONGEST], language))
         elif piece.kind == "picture" and shown is not None:
             parts.append(f"![Output of the tool]({next(addresses)})")
         else:

@@ -2,6 +2,7 @@ import type { ComponentChildren, VNode } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { type Channel, channelText } from "../protocol/fold.ts";
 import { trans } from "../words.ts";
+import { drawSpans, type Span, spansOf } from "./ansi.ts";
 import { Button } from "./button.tsx";
 import { useStore } from "./context.ts";
 import { formatNumber, stripAnsi } from "./format.ts";
@@ -9,6 +10,10 @@ import "./text.css";
 
 /** Of a longer text only this much is shown at first, in UTF-16 units. */
 const SHOWN = 4000;
+/** And of that so much of its end. */
+const TAIL = 1000;
+/** What a carriage return goes back over. */
+const REDRAWN = /[^\n\r]*\r(?=[^\n\r])/g;
 
 /** A sentence of ours: of Markdown it has `code` only. */
 export function withCode(text: string): ComponentChildren {
@@ -28,12 +33,15 @@ export function PlainText({ text, prose = false }: { text: string; prose?: boole
   const [all, setAll] = useState(false);
   const clean = stripAnsi(text);
   const cut = !all && clean.length > SHOWN * 1.25;
-  const shown = cut ? `${clean.slice(0, SHOWN)}…` : clean;
   return (
     <>
-      <div class={prose ? "rw-text rw-prose" : "rw-text"} dir={prose ? "auto" : undefined}>
-        {prose ? withCode(shown) : shown}
-      </div>
+      {prose ? (
+        <div class="rw-text rw-prose" dir="auto">
+          {withCode(cut ? `${clean.slice(0, SHOWN)}…` : clean)}
+        </div>
+      ) : (
+        <div class="rw-text">{(cut ? endsOf(spansOf(text)) : spansOf(text)).map(drawn)}</div>
+      )}
       {cut && (
         <Button kind="quiet" class="rw-more" onPress={() => setAll(true)}>
           {trans._n("Show %2 character", "Show all %2 characters", clean.length, formatNumber(clean.length))}
@@ -41,6 +49,33 @@ export function PlainText({ text, prose = false }: { text: string; prose?: boole
       )}
     </>
   );
+}
+
+function drawn({ text, look, colours }: Span, index: number): ComponentChildren {
+  return look ? (
+    <span key={index} class={look} style={colours}>
+      {text}
+    </span>
+  ) : (
+    text
+  );
+}
+
+/** The head of a long text, and its last lines: what was printed last often matters most. */
+function endsOf(spans: Span[]): Span[] {
+  const head = firstOf(spans, SHOWN - TAIL, (span, room) => ({ ...span, text: span.text.slice(0, room) }));
+  const tail = firstOf([...spans].reverse(), TAIL, (span, room) => ({ ...span, text: span.text.slice(-room) }));
+  return [...head, { text: "\n…\n", look: "", colours: {} }, ...tail.reverse()];
+}
+
+function firstOf(spans: Span[], length: number, cut: (span: Span, room: number) => Span): Span[] {
+  const taken: Span[] = [];
+  for (let room = length, at = 0; room > 0 && at < spans.length; at++) {
+    const span = spans[at] as Span;
+    taken.push(span.text.length > room ? cut(span, room) : span);
+    room -= span.text.length;
+  }
+  return taken;
 }
 
 /** The end of a text that grows. */
@@ -52,7 +87,7 @@ export function LiveText({ id, channel, entry = 0 }: { id: string; channel: Chan
       const step = store.step(id);
       if (!step || !root.current) return;
       const text = channelText(step, channel, entry);
-      root.current.textContent = stripAnsi(text.length > SHOWN ? `…${text.slice(-SHOWN)}` : text);
+      drawSpans(root.current, (text.length > SHOWN ? `…${text.slice(-SHOWN)}` : text).replace(REDRAWN, ""));
     };
     draw();
     const end = store.on(`text:${id}`, () => store.painter.request(draw));
