@@ -107,6 +107,7 @@ class ReasoningApp(ExtensionApp):
         """Share the service with the handlers, and let kernels' messages go at once."""
         self.service = Service(self)
         self.settings["reasoning"] = self.service
+        self.service.notice_logouts(self.server.identity_provider)
         # What is set here goes to the server, and what the server has is here already.
         self.settings[_KERNEL_CONNECTION] = without_delay(self.settings[_KERNEL_CONNECTION])
         # A ticket is never part of an address; should someone put one there all the same, it is not logged.

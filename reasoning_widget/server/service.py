@@ -7,7 +7,7 @@ import os
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tornado.ioloop import PeriodicCallback
 
@@ -24,6 +24,7 @@ from .hub import Hub
 from .metrics import Metrics
 from .quotas import Quotas
 from .tickets import Tickets
+from .unfinished import Unfinished
 
 if TYPE_CHECKING:
     from .extension import ReasoningApp
@@ -72,6 +73,7 @@ class Service:
         shortest, longest = _HOUSEKEEPING
         look_every = max(shortest, min(app.idle_after, longest))
         self.exports = Exports()
+        self.unfinished = Unfinished()
         self._searching = ThreadPoolExecutor(1, "reasoning-search")
         self._tidying: asyncio.Task[None] | None = None
         self._audit_log = app.log.getChild("audit")
@@ -209,6 +211,25 @@ class Service:
             live.save_open_text()
         size = self.store.size(session_id)
         return Job(kind, self.app.store_path, session_id, size, memory=EXPORT_MEMORY)
+
+    def notice_logouts(self, provider: Any) -> None:
+        """Close the connections of whoever logs out. Jupyter tells nobody of it, so we stand where it takes the cookie.
+
+        Args:
+            provider: The server's identity provider.
+        """
+        clear = provider.clear_login_cookie
+
+        def cleared(handler: Any) -> None:
+            cookie = handler.get_cookie(provider.get_cookie_name(handler))
+            user = handler.current_user
+            clear(handler)
+            if cookie:
+                for socket in list(self.sockets):
+                    if socket.came_with(cookie, str(getattr(user, "username", "") or "")):
+                        socket.logged_out()
+
+        provider.clear_login_cookie = cleared
 
     def end_ticket(self, ticket_id: str) -> None:
         """Close the connections that came in with this ticket."""

@@ -11,7 +11,7 @@ import msgspec
 from jupyter_server.base.websocket import WebSocketMixin
 from tornado import web
 from tornado.iostream import IOStream, StreamClosedError
-from tornado.websocket import WebSocketClosedError, WebSocketHandler
+from tornado.websocket import WebSocketClosedError, WebSocketHandler, WebSocketProtocol, WebSocketProtocol13
 
 from ..depth import shallow
 from ..protocol import (
@@ -34,6 +34,7 @@ from ..session.values import value_frames
 from .access import Action
 from .auth import ReasoningHandler
 from .hub import Messages
+from .unfinished import CountingProtocol
 
 SUBPROTOCOL: Final = "reasoning-widget.v1"
 
@@ -45,6 +46,7 @@ _CLOSE_CODES: Final[dict[EndReason, tuple[int, str]]] = {
     "failed": (1013, "the session could not be read or saved: try again later"),
 }
 _TICKET_ENDED: Final = 4401
+_LOGGED_OUT: Final = 1008
 _NOT_LET_IN: Final = 4403
 _TOO_MANY: Final = 4429
 _READING: Final = ("attach", "blob", "ping")
@@ -128,6 +130,13 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
     def get_compression_options(self) -> None:
         """No compression: it would cost more memory for each watcher than all else together."""
         return
+
+    def get_websocket_protocol(self) -> WebSocketProtocol | None:
+        """One that keeps account of unfinished messages; see `Unfinished`."""
+        usual = super().get_websocket_protocol()
+        if not isinstance(usual, WebSocketProtocol13):
+            return usual
+        return CountingProtocol(self.service.unfinished, self, False, usual.params)
 
     @property
     def max_message_size(self) -> int:
@@ -304,6 +313,17 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
         """Whoever is there may not see the session, or not any more."""
         self.service.hub.leave(self, self._session, growing=self._growing)
         self.close(_NOT_LET_IN, "you may not see this session: it belongs to another user")
+
+    def came_with(self, cookie: str, username: str) -> bool:
+        """Whether it was opened by a browser that had logged in with this cookie, or as that user."""
+        if self.ticket is not None or self.token_authenticated:
+            return False
+        own = self.get_cookie(self.identity_provider.get_cookie_name(self))
+        return own is not None and (own == cookie or (bool(username) and self.username == username))
+
+    def logged_out(self) -> None:
+        """Whoever opened it has logged out."""
+        self.close(_LOGGED_OUT, "you have logged out")
 
     def ticket_ended(self) -> None:
         """The ticket has expired or was revoked."""

@@ -1,0 +1,131 @@
+"""Messages that never end, and people who log out: what they held is let go of."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import struct
+import urllib.request
+
+import psutil
+import pytest
+from websockets.exceptions import ConnectionClosed
+
+from reasoning_widget.server.unfinished import MAX_UNFINISHED
+from tests.server.client import connected, new_session
+from tests.server.rest import call
+from tests.server.test_security import cookies, guarded, sent, session_id
+
+__all__ = ["cookies", "guarded", "session_id"]  # fixtures
+
+MIB = 1024 * 1024
+
+
+class Raw:
+    """A client that sends the very bytes."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+    gone: asyncio.Future[bytes]
+
+    @classmethod
+    async def open(cls, server):
+        self = cls()
+        host, port = server.origin.removeprefix("http://").split(":")
+        self.reader, self.writer = await asyncio.open_connection(host, int(port))
+        lines = [
+            f"GET /ws/chat/{new_session()} HTTP/1.1",
+            f"Host: {host}:{port}",
+            "Upgrade: websocket",
+            "Connection: Upgrade",
+            "Sec-WebSocket-Version: 13",
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+            f"Authorization: token {server.token}",
+        ]
+        self.writer.write("\r\n".join([*lines, "", ""]).encode())
+        assert b"101" in await self.reader.readline()
+        self.gone = asyncio.ensure_future(self.reader.read())
+        return self
+
+    def frame(self, payload, *, length=None, final=True, opcode=1):
+        """A frame, or its beginning where `length` is more."""
+        length = len(payload) if length is None else length
+        head = bytes([(128 if final else 0) | opcode, 128 | 127]) + struct.pack("!Q", length) + bytes(4)
+        self.writer.write(head + payload)
+
+    async def sent(self):
+        with contextlib.suppress(ConnectionError):
+            await self.writer.drain()
+
+    def close(self):
+        self.writer.close()
+
+
+def resident(server):
+    return psutil.Process(server.pid).memory_info().rss
+
+
+@pytest.mark.parametrize("how", ["one frame", "fragments"])
+async def test_unfinished_messages_do_not_add_up(server, how):
+    before = resident(server)
+    peers = [await Raw.open(server) for _ in range(20)]
+    for peer in peers:
+        if how == "one frame":
+            peer.frame(b"x" * (13 * MIB), length=14 * MIB)
+        else:
+            for number in range(13):
+                peer.frame(b"x" * MIB, final=False, opcode=0 if number else 1)
+        await peer.sent()
+    refused = [peer for peer in peers if peer.gone.done()]
+    async with asyncio.timeout(60):
+        while len(refused) < len(peers) - MAX_UNFINISHED // (13 * MIB):
+            await asyncio.sleep(0.05)
+            refused = [peer for peer in peers if peer.gone.done()]
+    assert not peers[-1].gone.done(), "those that stalled first have gone"
+    assert b"unfinished messages" in peers[0].gone.result()
+    assert resident(server) - before < 2 * MAX_UNFINISHED + 64 * MIB
+
+    async with connected(server, new_session()) as client:
+        await client.ask("x" * 200_000)
+        await client.until("run_finished")
+    for peer in peers:
+        peer.close()
+    async with asyncio.timeout(60):
+        for peer in peers:
+            await peer.gone
+    again = await Raw.open(server)
+    again.frame(b"x" * MIB, length=2 * MIB)
+    await again.sent()
+    assert not again.gone.done()
+    again.close()
+
+
+async def test_a_long_message_in_many_parts_with_pings_between_arrives(server):
+    async with connected(server, new_session()) as client:
+        text = '{"type": "ping", "payload": {"pad": "' + "x" * 700_000 + '"}, "id": "p"}'
+        for _ in range(120):  # together far more than may be unfinished
+            await client.socket.send([text[:300_000], text[300_000:]])
+            await client.socket.ping()
+            while (frame := await client.receive())["type"] not in ("pong", "error"):
+                pass
+            assert frame["type"] == "pong" or frame["data"]["code"] == "too_fast"
+
+
+async def test_who_logs_out_is_sent_nothing_any_more(guarded, session_id, cookies):
+    async with (
+        connected(guarded, session_id, "after=0", additional_headers=sent(cookies)) as theirs,
+        connected(guarded, session_id, "after=0") as others,
+    ):
+        await theirs.until("run_finished")
+        await others.until("run_finished")
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        request = urllib.request.Request(f"{guarded.address}logout", headers=sent(cookies))
+        with opener.open(request) as response:
+            assert response.status == 200
+        with pytest.raises(ConnectionClosed) as closed:
+            await theirs.until("nothing")
+        assert closed.value.rcvd is not None
+        assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1008, "you have logged out")
+        await others.send("ping")
+        await others.until("pong")
+    assert call(guarded, "GET", "health").status == 200
