@@ -126,12 +126,16 @@ def _encode(message: object) -> None:
     encode(message)
 
 
+async def _no_forms(_message_id: str | None) -> dict[str, Any]:
+    return {}
+
+
 @contextlib.asynccontextmanager
 async def _session(agent: Any) -> AsyncIterator[Session]:
     agents = AgentManager()
     agents.register("speaker", lambda: QwenAgent(agent))
     session = Session("benchmark", log=SQLiteLog(), agents=agents, runner=ThreadRunner(agents), agent_name="speaker")
-    link = CommLink(session, _encode, lambda: None, lambda: None, lambda _message_id: {})
+    link = CommLink(session, _encode, lambda: None, lambda: None, _no_forms)
     try:
         yield session
     finally:

@@ -24,7 +24,7 @@ from benchmarks.pages import ROOT, browser_window
 from benchmarks.tokens import markdown
 from reasoning_widget.export.log import SESSION_MIME
 from reasoning_widget.protocol import Step
-from reasoning_widget.widget.display import Saving
+from reasoning_widget.widget.saving import Saving
 from tests.browser.jupyter import jupyter_lab
 from tests.browser.lab import Lab
 from tests.session.manual import ask, open_session
@@ -62,7 +62,7 @@ async ([path, last]) => {
   return taken / 1000;
 }
 """
-_SCROLLER = "document.querySelector('.jp-Notebook .rw-scroller')"
+_SCROLLER = "document.querySelector('.jp-WindowedPanel-outer')"
 
 
 def run(rounds: int = ROUNDS, steps: int = 2000) -> Report:
@@ -145,7 +145,9 @@ async def _session(steps: int) -> tuple[Any, str]:
         for step in _run_steps(words, number):
             runner.run.emit(step)
         runner.run.end()
-    return Saving(session, wanted=True).forms("A chat", None), session.state["runs"][-1]["steps"][-1]
+    saving = Saving(session, wanted=True)
+    saving.take()
+    return saving.forms("A chat", None), session.state["runs"][-1]["steps"][-1]
 
 
 def _run_steps(words: list[str], number: int) -> Iterator[Step]:
@@ -212,7 +214,7 @@ class _Reader:
     def _scroll_up(self) -> None:
         """From the end to the beginning, a turn of the wheel a frame."""
         page = self._page
-        box = page.locator(".jp-Notebook .rw-scroller").bounding_box()
+        box = page.locator(".jp-WindowedPanel-outer").bounding_box()
         assert box is not None
         page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
         all_drawn = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Any
 
@@ -17,6 +18,22 @@ def ipython_shell() -> Any:
 def in_kernel() -> bool:
     """Whether this process is a Jupyter kernel: only there can anything be shown."""
     return getattr(ipython_shell(), "kernel", None) is not None
+
+
+def page_expected() -> bool:
+    """Whether a page is there, or will be, that shows what the running cell displays.
+
+    None is where a program executes the notebook, such as nbclient, papermill or `nbconvert --execute`: nobody could
+    answer a question of `input` there, and the program says so. Voilà executes a notebook so, and then shows it.
+    """
+    kernel = getattr(ipython_shell(), "kernel", None)
+    if kernel is None or any(name.startswith("VOILA_") for name in os.environ):
+        return True
+    try:
+        request = kernel.get_parent("shell")
+    except (AttributeError, LookupError):  # another kernel than ipykernel, or nothing was executed yet
+        return True
+    return bool(request.get("content", {}).get("allow_stdin", True))
 
 
 def traitlets_config() -> Config:

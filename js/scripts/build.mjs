@@ -4,17 +4,6 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { minify } from "terser";
-import { SLIMMED, slim } from "./slim.mjs";
-
-const slimLibraries = {
-  name: "slim-libraries",
-  setup(builder) {
-    builder.onLoad({ filter: SLIMMED }, async ({ path }) => ({
-      contents: slim(path, await readFile(path, "utf8")),
-      loader: "js",
-    }));
-  },
-};
 
 /** The packages whose code is in what is built. */
 const BUNDLED = [
@@ -46,6 +35,7 @@ const target = process.argv[2] ?? join(root, "../reasoning_widget/widget/static"
 const { outputFiles } = await build({
   absWorkingDir: root,
   entryPoints: {
+    loader: "src/loader.ts",
     widget: "src/widget.ts",
     run: "src/run.ts",
     math: "src/optional/math.ts",
@@ -61,12 +51,11 @@ const { outputFiles } = await build({
   charset: "utf8",
   minify: true,
   legalComments: "none",
-  plugins: [slimLibraries],
   define: { "process.env.NODE_ENV": '"production"' },
   write: false,
 });
 
-/** Smaller than esbuild alone makes it: every cell with a chat sends it. */
+/** Smaller than esbuild alone makes it: every kernel sends it. */
 async function smaller(script) {
   const { code } = await minify(script, { module: true, ecma: 2022, compress: { passes: 2 } });
   return code;

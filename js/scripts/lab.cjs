@@ -16,10 +16,6 @@ module.exports = {
           },
         },
       },
-      {
-        test: /dompurify[\\/]dist[\\/]purify\.es\.mjs$|marked[\\/]lib[\\/]marked\.esm\.js$/,
-        loader: require.resolve("./slim-loader.mjs"),
-      },
     ],
   },
 };

@@ -1,4 +1,4 @@
-// The anywidget module of `ReasoningChat`: the store lives with the model, views come and go.
+// The core of `ReasoningChat`, which loader.ts fetches: the store lives with the model, views come and go.
 
 import { Store } from "./store.ts";
 import { type CommModel, connect } from "./transport/comm.ts";
@@ -10,22 +10,40 @@ export interface ChatExports {
   drawRun(element: HTMLElement, messageId: string): () => void;
 }
 
-/** anywidget calls this once for each model. */
-export default function widget() {
+/** What begins a chat. */
+export type Core = typeof widget;
+
+/** The loader calls this once for each model. `style` is the style sheet of the views. */
+export default function widget(style = "") {
   const store = new Store();
+  const draw = (element: HTMLElement, messageId: string | null): (() => void) => {
+    addStyle(element, style);
+    return drawChat(element, store, messageId);
+  };
   return {
-    /** Must return at once: anywidget holds the kernel's messages back until it has. */
-    initialize({ model, signal }: { model: CommModel; signal: AbortSignal }): ChatExports {
-      const disconnect = connect(model, store);
+    /** Must return at once: anywidget holds the kernel's messages back until it has. `heard` came before. */
+    initialize(given: { model: CommModel; signal: AbortSignal; heard?: readonly unknown[] }): ChatExports {
+      const { model, signal, heard = [] } = given;
+      const disconnect = connect(model, store, heard);
       signal.addEventListener("abort", () => {
         disconnect();
         store.close();
       });
-      return { drawRun: (element, messageId) => drawChat(element, store, messageId) };
+      return { drawRun: draw };
     },
 
-    render({ el }: { el: HTMLElement }): () => void {
-      return drawChat(el, store);
-    },
+    render: ({ el }: { el: HTMLElement }): (() => void) => draw(el, null),
   };
+}
+
+/** Have `style` apply where `element` is: in the page, or in a shadow tree of it. Once for each, whatever version. */
+function addStyle(element: HTMLElement, style: string): void {
+  const root = element.getRootNode();
+  const place = root instanceof ShadowRoot ? root : document.head;
+  const there = [...place.querySelectorAll("style[data-reasoning-widget]")];
+  if (!style || there.some(({ textContent }) => textContent === style)) return;
+  const sheet = document.createElement("style");
+  sheet.dataset.reasoningWidget = "";
+  sheet.textContent = style;
+  place.append(sheet);
 }

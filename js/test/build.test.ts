@@ -16,10 +16,14 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(built, { recursive: true }));
 
-describe("what every widget sends to the page", () => {
+describe("what a kernel sends to the page", () => {
   it("is within the budget of a page: 100 kB compressed", () => {
     const sent = Buffer.concat([read("widget.js"), read("widget.css")]);
     expect(gzipSync(sent).length).toBeLessThanOrEqual(100_000);
+  });
+
+  it("is a loader for each chat, which notebook files may keep", () => {
+    expect(read("loader.js").length).toBeLessThan(2000);
   });
 
   it("is next to nothing for one more question of the same chat", () => {
@@ -42,7 +46,7 @@ describe("what every widget sends to the page", () => {
   });
 
   it("fetches nothing from elsewhere", () => {
-    for (const name of ["widget.js", "run.js", "math.js", "highlight.js", "socket.js", "widget.css"]) {
+    for (const name of ["loader.js", "widget.js", "run.js", "math.js", "highlight.js", "socket.js", "widget.css"]) {
       expect(read(name).toString()).not.toMatch(/(?:import\s*\(?|from|url\()\s*["'](?:https?:)?\/\//);
     }
   });

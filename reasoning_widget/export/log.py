@@ -45,6 +45,8 @@ class SessionFile(TypedDict):
     """The one message that the events are about, with its run. Absent: they are about the whole session."""
     saved: NotRequired[bool]
     """False: the chat was made with ``save=False``, and there are no events. A page needs the rest to show it live."""
+    model_id: NotRequired[str]
+    """The widget model that shows it live, for as long as its kernel runs; only in a notebook."""
     blobs: NotRequired[dict[str, Any]]
     """By SHA-256: the contents of attachments, as base64, and the MIME values that were too long for their steps, in
     which ``{"blob": <SHA-256>, "size": <bytes>}`` stands in their place. A reference without its value was left out to

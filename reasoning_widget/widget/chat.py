@@ -13,12 +13,13 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, cast, overload
 
 import anywidget
+import traitlets
 
 from ..agents.manager import AgentManager, as_agent
 from ..agents.models import ModelChoice, choose_model
 from ..answer import Answer, answer_to, run_of, steps_of
 from ..compat.pyplot import spare_open_figures
-from ..host import in_kernel
+from ..host import in_kernel, page_expected
 from ..parts import Prompt, as_message
 from ..protocol import JSON, TERMINAL_STEP_STATUSES, Frame
 from ..session.runner import ThreadRunner
@@ -26,13 +27,15 @@ from ..session.session import Session
 from ..session.thread import on_loop, session_loop
 from ..session.watcher import Watcher
 from .arguments import check_agents, check_llm, check_names
-from .display import SavedView, Saving
+from .core import SmallLayout, core_reference, core_source, core_version
+from .display import SavedView
 from .ending import refresh_at_the_end
 from .exports import Exports
 from .kept import open_log
 from .link import STATIC, CommLink, keep_messages_off_the_cell, with_buffers
 from .model import ModelStatus
-from .run_view import RunView, view_bundle
+from .run_view import RunView
+from .saving import Saving, maker
 
 if TYPE_CHECKING:
     from ..export.log import SessionFile
@@ -114,8 +117,9 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
         StorageError: The file of the conversation cannot be read or written.
     """
 
-    _esm = STATIC / "widget.js"
-    _css = STATIC / "widget.css"
+    _esm = STATIC / "loader.js"
+    _core = traitlets.Unicode(help="The hidden widget that brings what draws the chat.").tag(sync=True)
+    _core_version = traitlets.Unicode(help="Which version of it this chat goes with.").tag(sync=True)
 
     def __new__(cls, *args: Any, **options: Any) -> Self:
         """One of the kernel's own sessions, or one of a server."""
@@ -171,7 +175,7 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
         self._views: list[SavedView] = []
         self._asked: set[str] = set()  # the messages that `ask` and `stream` wait for
         self._log = on_loop(lambda: open_log(session_id, self, resume=resume, file=_file))
-        super().__init__()
+        self._open_widget()
         self._model = ModelStatus(llm, self._announce)
         self._session, self._link = on_loop(self._open, session_id or secrets.token_hex(8))
         self._saving = Saving(self._session, wanted=save)
@@ -184,6 +188,12 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
         """Its own names, and then those that every widget has."""
         own = {name for kind in (ReasoningChat, Exports) for name in vars(kind) if not name.startswith("_")}
         return [_Name(name, first=name in own) for name in super().__dir__()]
+
+    def _open_widget(self) -> None:
+        """Make the widget known to the pages."""
+        self._page_expected = page_expected()
+        core = core_reference() if self._page_expected else ""  # whoever comes all the same asks for it
+        anywidget.AnyWidget.__init__(self, _core=core, _core_version=core_version(), layout=SmallLayout())
 
     def _register(self, agent: Any) -> str:
         if isinstance(agent, str):
@@ -204,7 +214,7 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
             agent_name=self._agent_name,
         )
         keep_messages_off_the_cell(self.comm)
-        link = CommLink(session, self._send_custom, self._model.frame, self._model.pull, self._forms)
+        link = CommLink(session, self._send_custom, self._model.frame, self._model.pull, self._forms_aside)
         self._refreshing = asyncio.get_running_loop().create_task(self._refresh_after_runs(session))
         return session, link
 
@@ -230,8 +240,7 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
         """On the loop: close what is open and refresh what is saved, because the kernel ends."""
         if self._session.ended is None:
             self._session.interrupt()
-            for view in self._views:
-                view.refresh()
+            self._refresh()
             self._close_on_loop()
         self._agents.close()
 
@@ -244,7 +253,14 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
     def _receive(self, _widget: object, content: Any, buffers: Sequence[memoryview]) -> None:
         # On a subshell's thread or the kernel's own: it may not wait for anything.
         spare_open_figures()
-        session_loop().call_soon_threadsafe(self._link.receive, with_buffers(content, buffers))
+        loop = session_loop()
+        if not self._page_expected:
+            self._page_expected = True
+            maker().submit(self._refresh)
+        if isinstance(content, dict) and content.get("type") == "core":
+            loop.call_soon_threadsafe(self._send_custom, {"type": "core", "data": core_source()})
+        else:
+            loop.call_soon_threadsafe(self._link.receive, with_buffers(content, buffers))
 
     def _announce(self, frame: Frame) -> None:
         session_loop().call_soon_threadsafe(self._link.announce, [frame])
@@ -287,7 +303,7 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
             self._wait(_Question(message_id, self._session.epoch, 0), _STOP_TIMEOUT)
             raise
         finally:
-            on_loop(self._save, message_id, view)
+            self._save(message_id, view)
 
     async def stream(
         self,
@@ -333,7 +349,7 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
                 settled = asyncio.wrap_future(following)
                 with contextlib.suppress(TimeoutError, asyncio.CancelledError):
                     await asyncio.wait_for(asyncio.shield(settled), _STOP_TIMEOUT)
-            on_loop(self._save, question.message_id, view)
+            self._save(question.message_id, view)
 
     def stop(self) -> None:
         """Stop the run that is on, and take back what is queued."""
@@ -434,24 +450,38 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
     # What is shown and saved
 
     def _ipython_display_(self) -> None:
-        view = SavedView(view_bundle(self), lambda: self._forms(None))
+        view = SavedView(lambda: self, lambda: self._page_expected, lambda: self._forms(None))
         self._views.append(view)
         view.show()
 
     def _run_view(self, message_id: str) -> SavedView:
         """The view of one question, not shown yet."""
-        run_view = RunView(chat=self.model_id, message_id=message_id)
-        return SavedView(view_bundle(run_view), lambda: self._forms(message_id))
+        return SavedView(
+            lambda: RunView(self.model_id, message_id), lambda: self._page_expected, lambda: self._forms(message_id)
+        )
+
+    def _refresh(self) -> None:
+        """Have what is saved be as it is now. It takes a while."""
+        for view in list(self._views):
+            view.refresh()
 
     def _forms(self, message_id: str | None) -> JSON:
-        return self._saving.forms(repr(self), message_id)
+        def look() -> str:
+            self._saving.take()
+            return repr(self)
+
+        return self._saving.forms(on_loop(look), message_id)
+
+    async def _forms_aside(self, message_id: str | None) -> JSON:
+        """On the loop, which goes on meanwhile."""
+        return await asyncio.get_running_loop().run_in_executor(maker(), self._forms, message_id)
 
     def _save(self, message_id: str, view: SavedView | None) -> None:
-        """On the loop: refresh what is saved, on behalf of the cell that asked.
+        """Refresh what is saved, on behalf of the cell that asked.
 
         Programs that execute a notebook, such as nbclient, take updates only from the cell that runs.
         """
-        self._asked.discard(message_id)
+        on_loop(self._asked.discard, message_id)
         for each in (*self._views, *([view] if view else [])):
             each.refresh()
 
@@ -466,8 +496,7 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
             seen = finished()
             await session.wait_for(lambda seen=seen: finished() != seen)  # type: ignore[misc]
             await asyncio.sleep(AFTER_LAST_TOKEN)
-            for view in self._views:
-                view.refresh()
+            await asyncio.get_running_loop().run_in_executor(maker(), self._refresh)
 
     def __repr__(self) -> str:
         runs = self._session.state["runs"]

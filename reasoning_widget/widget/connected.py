@@ -12,7 +12,6 @@ import os
 from collections.abc import AsyncIterator, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import anywidget
 import msgspec
 
 from ..answer import Answer
@@ -26,10 +25,11 @@ from ..protocol import JSON, ProtocolError, check_session_id
 from ..session.thread import on_loop, session_loop
 from .arguments import check_names, check_server
 from .chat import AFTER_LAST_TOKEN, ARGUMENTS, ReasoningChat, stay_awake
-from .display import SavedView, Saving
+from .display import SavedView
 from .ending import refresh_at_the_end
 from .link import keep_messages_off_the_cell
 from .reading import ServerSession
+from .saving import Saving, maker
 from .server_link import ServerLink
 from .tickets import Tickets
 
@@ -77,7 +77,7 @@ class ConnectedChat(ReasoningChat):
         self._saving = Saving(self._session, wanted=save)
         self._views: list[SavedView] = []
         self._asked: set[str] = set()
-        anywidget.AnyWidget.__init__(self)  # that of `ReasoningChat` begins a session of the kernel's own
+        self._open_widget()  # the rest of what `ReasoningChat` does begins a session of the kernel's own
         on_loop(self._begin)
         refresh_at_the_end(self)
         self.on_msg(self._receive)
@@ -227,17 +227,16 @@ class ConnectedChat(ReasoningChat):
         if self.comm is not None and self._views:
             with contextlib.suppress(Disconnected):
                 self._session.read_at_the_end()
-            for view in self._views:
-                view.refresh()
+            self._refresh()
 
     async def _read_forms(self, message_id: str | None) -> JSON:
         await self._session.read()
-        return self._forms(message_id)
+        return await self._forms_aside(message_id)
 
     async def _read_and_save(self, message_id: str, view: SavedView | None) -> None:
         with contextlib.suppress(Disconnected):  # what asked has told of it
             await self._session.read()
-        self._save(message_id, view)
+        await asyncio.get_running_loop().run_in_executor(maker(), self._save, message_id, view)
 
     async def _keep_saved(self) -> None:
         """Refresh what is saved when the kernel is connected, and whenever a run begins or ends."""
@@ -245,8 +244,7 @@ class ConnectedChat(ReasoningChat):
             following = Following(await self._connected())
             while True:
                 await self._session.read()
-                for view in self._views:
-                    view.refresh()
+                await asyncio.get_running_loop().run_in_executor(maker(), self._refresh)
                 while not any(kind == "run" for kind, _ in following.take()):
                     await following.changed()
                 await asyncio.sleep(AFTER_LAST_TOKEN)

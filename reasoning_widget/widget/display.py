@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
 
-from ..host import traitlets_config
-from ..session.session import Session
-from ..session.thread import on_loop
+from ..export.log import SESSION_MIME
+from .saving import Bundle
 
 if TYPE_CHECKING:
-    from ..export.saved import Saver
-    from .reading import ServerSession
+    from anywidget import AnyWidget
 
 _log = logging.getLogger(__name__)
 
-Bundle = dict[str, Any]
+VIEW_MIME: Final = "application/vnd.jupyter.widget-view+json"
+"""The type of a widget's live view."""
 
 
 class SavedView:
@@ -27,81 +28,59 @@ class SavedView:
     Nothing that goes wrong with the transcript is the reader's affair: the live view is shown, and the run goes on.
 
     Args:
-        live: The live view.
-        make_forms: Makes what is saved beside it; called on the sessions' loop.
+        live: The widget of the live view; called when it is first needed.
+        wants_live: Whether it is. Where no page is, it would only hide the transcript from whoever reads the file.
+        make_forms: Makes what is saved beside it, on whichever thread.
     """
 
-    def __init__(self, live: Bundle, make_forms: Callable[[], Bundle]) -> None:
-        self._shown = self._live = live
+    def __init__(
+        self, live: Callable[[], AnyWidget], wants_live: Callable[[], bool], make_forms: Callable[[], Bundle]
+    ) -> None:
+        self._live = cache(live)
+        self._wants_live = wants_live
         self._make_forms = make_forms
+        self._shown: Bundle = {}
         self._handle: Any = None
+        self._one_at_a_time = threading.Lock()
 
     def show(self) -> None:
         """Display it in the cell that runs. An interrupt in the middle of it leaves a view that can be refreshed."""
         from IPython.display import DisplayHandle  # noqa: PLC0415 (slow to import, and only there in a kernel)
 
-        bundle = on_loop(self._bundle)
-        self._shown = bundle or self._live
+        if self._wants_live():
+            self._live()  # made here: widgets belong to the thread of the cells
+        bundle = self._bundle()
+        self._shown = bundle or self._live_view() or {"text/plain": "(the chat could not be saved)"}
         self._handle = DisplayHandle()  # type: ignore[no-untyped-call]
         self._handle.display(self._shown, raw=True)
 
     def refresh(self) -> None:
         """Replace what is saved, where it differs: some hosts draw the whole view anew at each update.
 
-        Must be called on the sessions' loop.
+        It takes a while: call it on the sessions' loop only when that has nothing else to do.
         """
-        bundle = self._bundle()
-        if self._handle is not None and bundle is not None and bundle != self._shown:
-            self._shown = bundle
-            self._handle.update(bundle, raw=True)
+        with self._one_at_a_time:
+            bundle = self._bundle()
+            if self._handle is not None and bundle is not None and bundle != self._shown:
+                self._shown = bundle
+                self._handle.update(bundle, raw=True)
+
+    def _live_view(self) -> Bundle:
+        if not self._wants_live():
+            return {}
+        return {VIEW_MIME: {"version_major": 2, "version_minor": 0, "model_id": self._live().model_id}}
 
     def _bundle(self) -> Bundle | None:
-        """The live view and what is saved beside it; None where that cannot be made."""
+        """The live view and what is saved beside it; None where that cannot be made.
+
+        JupyterLab keeps the live view out of the file where our extension is: it finds the model by what is saved.
+        """
         try:
-            return {**self._live, **self._make_forms()}
+            forms = self._make_forms()
+            live = self._live_view()
+            if live and SESSION_MIME in forms:
+                forms[SESSION_MIME] = {**forms[SESSION_MIME], "model_id": live[VIEW_MIME]["model_id"]}
         except Exception:  # noqa: BLE001 (whatever it is, it is logged)
             _log.exception("reasoning-widget: what the notebook keeps of a chat could not be made")
             return None
-
-
-class Saving:
-    """Makes what a notebook keeps of a session beside the live view.
-
-    Args:
-        session: The session.
-        wanted: Whether anything is to be kept.
-    """
-
-    def __init__(self, session: Session | ServerSession, *, wanted: bool) -> None:
-        self._session = session
-        self._wanted = wanted
-        self._saver: Saver | None = None
-
-    def forms(self, about: str, message_id: str | None) -> Bundle:
-        """The transcript, or what is about one message of it, in each form. Must be called on the sessions' loop.
-
-        Args:
-            about: What the chat is, in a line.
-            message_id: The one message.
-        """
-        from ..export.log import SESSION_MIME, session_file  # noqa: PLC0415 (only needed once something is shown)
-
-        if not self._wanted:
-            nothing = session_file(self._session.session_id, self._session.epoch, [], message_id=message_id)
-            nothing["saved"] = False
-            return {SESSION_MIME: nothing, "text/plain": f"{about} (not saved: save=False)"}
-        from ..export import saved  # noqa: PLC0415
-        from ..export.html import to_html  # noqa: PLC0415
-        from ..export.markdown import to_markdown, to_plain  # noqa: PLC0415
-
-        if self._saver is None:
-            limits = saved.SavedTranscript(config=traitlets_config())
-            self._saver = saved.Saver(limits, self._session.blob)
-        file = self._saver.file(self._session.state, self._session.events_after(0), message_id)
-        kept = saved.folded(file)  # so that no form holds what another one masks or cuts
-        return {
-            SESSION_MIME: file,
-            "text/html": to_html(kept),
-            "text/markdown": to_markdown(kept),
-            "text/plain": f"{about}\n\n{to_plain(kept)}".strip(),
-        }
+        return {**live, **forms}

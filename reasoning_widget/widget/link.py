@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 from base64 import b64encode
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -80,7 +80,7 @@ class CommLink:
         send: Callable[[JSON], None],
         model_frame: Callable[[], Frame | None],
         on_pull: Callable[[], None],
-        forms: Callable[[str | None], JSON],
+        forms: Callable[[str | None], Awaitable[JSON]],
     ) -> None:
         self._session = session
         self._send_message = send
@@ -119,8 +119,7 @@ class CommLink:
         elif kind == "blob":
             self._start(self._send_blob(payload["blob"]))
         elif kind == "save":
-            saved = {"message_id": payload["message_id"], "bundle": self._forms(payload["message_id"])}
-            self.announce([{"type": "saved", "data": saved}])
+            self._start(self._save(payload["message_id"]))
         else:
             self._on_pull()
         if "id" in message:
@@ -176,6 +175,11 @@ class CommLink:
         frame = self._model_frame()
         if frame is not None:
             self.announce([frame])
+
+    async def _save(self, message_id: str | None) -> None:
+        """Send what a notebook should keep; meanwhile the stream goes on."""
+        bundle = await self._forms(message_id)
+        self.announce([{"type": "saved", "data": {"message_id": message_id, "bundle": bundle}}])
 
     async def _send_blob(self, sha256: str) -> None:
         """Send a value, in parts if it is long: Jupyter Server drops a message that exceeds its limit by itself."""

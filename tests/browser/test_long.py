@@ -43,11 +43,11 @@ def long_notebook(lab):
     return path
 
 
-PLACE = """text => {
-    const question = [...document.querySelectorAll(".rw-question")].find((each) => each.textContent.trim() === text);
-    const scroller = question.closest(".rw-scroller");
-    return Math.round(question.getBoundingClientRect().top - scroller.getBoundingClientRect().top);
-}"""
+SCROLLS = """() => [...document.querySelectorAll(".jp-OutputArea-output *")].filter((each) => {
+    const { overflowY } = getComputedStyle(each);
+    return ["auto", "scroll"].includes(overflowY) && each.scrollHeight > each.clientHeight + 1;
+}).length"""
+"""How many elements of the outputs scroll by themselves."""
 
 
 LAID_OUT = """most => {
@@ -56,20 +56,42 @@ LAID_OUT = """most => {
 }"""
 
 
-def test_whoever_comes_back_to_a_long_transcript_is_where_they_were(lab, long_notebook):
+def test_a_saved_transcript_opens_at_its_first_question_and_the_page_scrolls(lab, long_notebook):
     notebook = lab.open_without_kernel(long_notebook)
     page = notebook.page
     page.wait_for_function("count => document.querySelectorAll('.rw-question').length === count", arg=QUESTIONS)
-    page.locator(".rw-scroller").hover()
-    while page.evaluate(PLACE, "Question 20") < 0:
-        page.mouse.wheel(0, -300)
-        page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-    before = page.evaluate(PLACE, "Question 20")
-    page.evaluate("() => window.jupyterapp.shell.currentWidget.dispose()")
-    arguments = {"path": f"{lab.folder.name}/{long_notebook.name}", "factory": "Notebook"}
-    notebook.command("docmanager:open", {**arguments, "kernelPreference": {"shouldStart": False}})
-    page.wait_for_function("count => document.querySelectorAll('.rw-question').length === count", arg=QUESTIONS)
-    page.wait_for_function(f"place => Math.abs(({PLACE})('Question 20') - place) <= 1", arg=before)
+    expect(page.locator(".rw-question").first).to_be_in_viewport()
+    assert page.evaluate(SCROLLS) == 0
+    page.locator(".rw-question").last.scroll_into_view_if_needed()
+    expect(page.locator(".rw-question").last).to_be_in_viewport()
+    assert page.evaluate(SCROLLS) == 0
+
+
+@pytest.mark.parametrize("after_a_reload", [False, True])
+def test_so_does_what_a_cell_asked(lab, after_a_reload):
+    code = """
+        from reasoning_widget import ReasoningChat
+        async def long(prompt):
+            yield {"type": "tool_result", "tool": {"name": "t"}, "content": "line\\n" * 90, "status": "failed"}
+            yield {"type": "final_answer", "content": "It is said.\\n\\n" * 90}
+        chat = ReasoningChat(long)
+        answer = chat.ask("What is said?")
+    """
+    notebook = lab.open(code)
+    notebook.run(0)
+    chat = notebook.chat(0)
+    expect(chat.card("Final answer")).to_contain_text("It is said.")
+    if after_a_reload:
+        notebook.wait_for_saved("It is said.")
+        notebook.save()
+        notebook.page.reload()
+        notebook.drawn()
+        expect(chat.card("Final answer")).to_contain_text("It is said.")
+    question = chat.region.get_by_role("group", name="You")
+    if not after_a_reload:
+        question.scroll_into_view_if_needed()
+    expect(question).to_be_in_viewport()
+    assert notebook.page.evaluate(SCROLLS) == 0
 
 
 def test_a_long_transcript_can_be_read_whole_and_searched(lab, long_notebook):
@@ -83,13 +105,21 @@ def test_a_long_transcript_can_be_read_whole_and_searched(lab, long_notebook):
     page.wait_for_function("() => document.querySelectorAll('.rw-turn').length === 11")
 
 
+TO_THE_END = """async () => {
+    const scroller = document.querySelector(".jp-WindowedPanel-outer");
+    const frame = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+    const ahead = () => scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight;
+    for (; ahead() > 1; await frame()) scroller.scrollBy(0, ahead());
+}"""
+
+
 SCROLL_UP = """async () => {
-    const scroller = document.querySelector(".rw-scroller");
+    const scroller = document.querySelector(".jp-WindowedPanel-outer");
     const frame = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
     const edge = scroller.getBoundingClientRect();
     const moves = [];
     while (scroller.scrollTop > 300) {
-        const seen = [...scroller.querySelectorAll(".rw-turn")].findLast((turn) => {
+        const seen = [...document.querySelectorAll(".rw-turn")].findLast((turn) => {
             const { top } = turn.getBoundingClientRect();
             return top >= edge.top && top + 300 < edge.bottom;
         });
@@ -107,7 +137,8 @@ def test_nothing_jumps_when_it_is_scrolled_and_what_is_selected_stays(lab, long_
     page = notebook.page
     page.wait_for_function("count => document.querySelectorAll('.rw-question').length === count", arg=QUESTIONS)
     last = page.locator(".rw-question").last
-    expect(last).to_be_visible()
+    page.evaluate(TO_THE_END)
+    expect(last).to_be_in_viewport()
     last.select_text()
     page.locator(".rw-turn").nth(-2).get_by_role("button", name="Final answer").first.focus()
     moves = page.evaluate(SCROLL_UP)

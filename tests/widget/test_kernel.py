@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 from jupyter_client.manager import KernelManager
 
+from reasoning_widget.export.log import SESSION_MIME
 from reasoning_widget.fold import new_transcript, receive
 from reasoning_widget.protocol import MAX_FRAME_BYTES
+from reasoning_widget.widget.core import core_source
+from reasoning_widget.widget.display import VIEW_MIME as VIEW
 from tests.scripted_model import call
 
 AGENT = """
@@ -329,6 +332,36 @@ def test_an_attachment_whose_bytes_are_missing_is_refused(page):
     (frame,) = page.batches(chat)[-1]["frames"]
     assert (frame["data"]["id"], frame["data"]["code"]) == ("m2", "bad_attachment")
     assert "plot.png" in frame["data"]["message"]
+
+
+def test_where_no_page_is_expected_the_live_view_comes_once_one_speaks(page):
+    page.done(page.client.execute("chat = ReasoningChat(story)", allow_stdin=False))
+    request = page.client.execute("chat", allow_stdin=False)
+    page.done(request)
+    (shown,) = page.outputs(request, "display_data")
+    chat = page.chat()
+
+    page.send(chat, {"type": "attach", "payload": {"epoch": None, "after": 0}})
+    update = page.until(lambda m: m["msg_type"] == "update_display_data")["content"]
+
+    assert VIEW not in shown["data"]
+    assert update["transient"] == shown["transient"]
+    assert update["data"][VIEW]["model_id"] == update["data"][SESSION_MIME]["model_id"] == chat
+
+
+def test_the_core_is_sent_once_to_a_page_and_again_to_one_that_asks(page):
+    made = page.do("first, chat = ReasoningChat(story), ReasoningChat(story)")
+    of_made = [m for m in page.messages if m["parent_header"]["msg_id"] == made and m["msg_type"] == "comm_open"]
+    chat = page.chat()
+    page.send(chat, {"type": "core", "payload": {}})
+    page.until(lambda m: m["msg_type"] == "comm_msg" and m["content"]["data"].get("content", {}).get("type") == "core")
+
+    (told,) = [batch for batch in page.batches(chat) if batch.get("type") == "core"]
+    assert told["data"] == core_source()
+    states = [m["content"]["data"]["state"] for m in of_made]
+    cores = {state["_core"] for state in states if "_core" in state}
+    assert len(cores) == 1  # and it was opened with the first chat of the kernel
+    assert sum(len(json.dumps(state)) for state in states) < 2 * 3_000
 
 
 def test_bad_messages_from_a_page_get_an_error_and_do_no_harm(page):

@@ -11,7 +11,7 @@ const TOGETHER = 20;
 
 /**
  * How a comm stands: `open`; `gone`, for there is no kernel, or it does not know it; `unknown`, for the kernel has not said
- * which comms it has: after a reload it does not while a cell runs.
+ * which comms it has: after a reload it does not while a cell runs; or the notebook is still looking for its kernel.
  */
 export type CommState = "open" | "gone" | "unknown";
 
@@ -34,12 +34,14 @@ export class KernelWatch implements IDisposable {
     this.#kernels = kernels;
     context.kernelChanged.connect(this.#follow, this);
     context.sessionChanged.connect(this.#follow, this);
+    void context.ready.then(() => this.#emit());
     this.#follow();
   }
 
   /** How the comm of that id stands. */
   state(commId: string): CommState {
     const kernel = this.#kernel;
+    if (kernel === null && !this.#context.isReady) return "unknown"; // it may be on its way
     if (kernel === null || kernel.isDisposed || kernel.connectionStatus === "disconnected") return "gone";
     if (["dead", "terminating", "restarting", "autorestarting"].includes(kernel.status)) return "gone";
     if (kernel.hasComm(commId)) return "open";

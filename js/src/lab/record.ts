@@ -7,6 +7,7 @@ import { ITranslator } from "@jupyterlab/translation";
 import { SESSION_MIME } from "../protocol/frames.ts";
 import { leaveOutTranscripts } from "./headings.ts";
 import { KernelWatch } from "./kernel.ts";
+import { keepOut } from "./live-views.ts";
 import { SessionRenderer } from "./session.ts";
 import { Transcripts } from "./transcripts.ts";
 import { loadTranslations } from "./translations.ts";
@@ -37,6 +38,7 @@ export const record: JupyterFrontEndPlugin<void> = {
       const kernel = new KernelWatch(panel.sessionContext, app.serviceManager.kernels);
       panel.disposed.connect(() => kernel.dispose());
       leaveOut(panel.context.model);
+      keepOut(panel.context.model);
       void serveFirstKernel(panel);
       rendermime.addFactory(
         {

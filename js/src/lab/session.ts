@@ -15,13 +15,15 @@ import type { SavedSession } from "../transport/saved.ts";
 import { trans } from "../words.ts";
 import type { KernelWatch } from "./kernel.ts";
 import { loadView } from "./lazy.ts";
+import { modelIdOf, WIDGET_MIME, withModel } from "./live-views.ts";
 
-const WIDGET_MIME = "application/vnd.jupyter.widget-view+json";
 /** A widget of another version may never say that it has caught up: it is shown after so many ms. */
 const PATIENCE = 3000;
 
 /** While a run is on, what is saved is renewed this often, in ms: so much of it may be lost with the kernel. */
 const SAVE_EVERY = 5000;
+/** It goes whole to the page, through the server: of so many characters of HTML more, so many times less often. */
+const SMALL = 50_000;
 /** After a run the kernel's own update is waited for this long, in ms. */
 const SAVE_AFTER = 1000;
 
@@ -40,6 +42,8 @@ export class SessionRenderer extends Panel implements IRenderMime.IRenderer {
   #live: LiveView | null = null;
   /** What the live view showed last, when its kernel had gone. */
   #seen: SavedSession | null = null;
+  /** Its kernel is, or may be, there, or was when it was first shown: then it stays as it is when that goes. */
+  #wasOpen = false;
   #failed: FailedView | null = null;
   readonly #bar: ExportBar;
 
@@ -118,12 +122,14 @@ export class SessionRenderer extends Panel implements IRenderMime.IRenderer {
   }
 
   #show(views: Views, model: IRenderMime.IMimeModel, saved: SavedSession): void {
-    const { model_id: id = "" } = (this.#data[WIDGET_MIME] ?? {}) as { model_id?: string };
+    const id = modelIdOf(this.#data) ?? "";
     const state = model.trusted && id ? this.#kernel.state(id) : "gone";
+    this.#wasOpen ||= state !== "gone";
+    this.node.dataset.finished = String(!this.#wasOpen);
     if (state === "open") {
       if (this.#live !== null) return;
       if (saved.events.length > 0) this.#showSaved(views, saved, false);
-      this.#goLive(model, saved);
+      this.#goLive(model, saved, id);
       this.#seen = null;
     } else {
       const known = this.#live?.store;
@@ -168,7 +174,7 @@ export class SessionRenderer extends Panel implements IRenderMime.IRenderer {
     const after = views.readSession(bundle[SESSION_MIME]);
     if (after.sessionId !== before.sessionId || after.messageId !== before.messageId) return;
     if (after.epoch === before.epoch && lastOf(after) <= lastOf(before) && !running) return;
-    const data = { ...this.#data, ...bundle };
+    const data = withModel({ ...this.#data, ...bundle }, modelIdOf(this.#data));
     if (JSON.stringify(data) !== JSON.stringify(this.#data)) model.setData({ data });
   }
 
@@ -191,15 +197,16 @@ export class SessionRenderer extends Panel implements IRenderMime.IRenderer {
     earlier?.dispose();
   }
 
-  #goLive(model: IRenderMime.IMimeModel, session: SavedSession): void {
+  #goLive(model: IRenderMime.IMimeModel, session: SavedSession, id: string): void {
     const live = new LiveView(this.#rendermime.createRenderer(WIDGET_MIME), session, {
       isBehind: (store) => this.#isBehind(store),
+      saveEvery: () => SAVE_EVERY * Math.max(1, written(this.#data["text/html"]).length / SMALL),
       keep: (store) => this.#keep(store),
     });
     this.#live = live;
     live.setHidden(this.#saved !== null);
     this.insertWidget(this.widgets.length - 1, live);
-    void live.draw(this.#data, model.metadata).then(() => {
+    void live.draw(id, model.metadata).then(() => {
       if (live.isDisposed) return;
       live.show();
       this.#saved?.dispose();
@@ -310,6 +317,8 @@ function lastOf(session: SavedSession): number {
 interface Keeper {
   /** Whether what is saved lags behind what the store knows. */
   isBehind(store: Store): boolean;
+  /** How often it is renewed while a run is on, in ms. */
+  saveEvery(): number;
   /** Put what the store was sent into its place. */
   keep(store: Store): void;
 }
@@ -323,6 +332,8 @@ class LiveView extends Panel {
   #stopListening: () => void;
   #ends: (() => void)[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** What is timed is a look while a run is on. */
+  #duringRun = false;
   #asked = 0;
 
   constructor(renderer: IRenderMime.IRenderer, session: SavedSession, keeper: Keeper) {
@@ -342,9 +353,8 @@ class LiveView extends Panel {
   }
 
   /** Draw it; done when it shows all that is saved. */
-  async draw(data: IRenderMime.IMimeModel["data"], metadata: IRenderMime.IMimeModel["metadata"]): Promise<void> {
-    // A copy: the widgets' renderer writes into what it was given when the widget is gone.
-    const view = { ...(data[WIDGET_MIME] as object) };
+  async draw(modelId: string, metadata: IRenderMime.IMimeModel["metadata"]): Promise<void> {
+    const view = { version_major: 2, version_minor: 0, model_id: modelId };
     await this.#renderer.renderModel({ trusted: true, data: { [WIDGET_MIME]: view }, metadata, setData: () => {} });
     await new Promise<void>((resolve) => {
       const timer = setTimeout(() => done(), PATIENCE);
@@ -387,11 +397,14 @@ class LiveView extends Panel {
 
   /** Ask for what should be saved: soon after a run has ended, and now and then while one is on. */
   #watch(store: Store): void {
-    if (this.#timer !== undefined) return;
     const running = store.running();
+    if (this.#timer !== undefined && (running || !this.#duringRun)) return;
+    clearTimeout(this.#timer);
+    this.#duringRun = running;
     this.#timer = setTimeout(
       () => {
         this.#timer = undefined;
+        if (store.running() && !running) return this.#watch(store); // one has just begun: nothing stalls its first words
         const last = store.transcript.last_seq;
         if ((store.running() || this.#asked < last) && this.#keeper.isBehind(store)) {
           store.save(this.#session.messageId);
@@ -399,7 +412,7 @@ class LiveView extends Panel {
         this.#asked = last;
         if (store.running() || running) this.#watch(store);
       },
-      running ? SAVE_EVERY : SAVE_AFTER,
+      running ? this.#keeper.saveEvery() : SAVE_AFTER,
     );
   }
 

@@ -24,8 +24,11 @@ export interface Kernel {
 
 type CommTarget = SocketTarget & { connected(link: Link): void; lost(): void };
 
-/** Follow the session behind `model`, from now until the result is called. Waits for nothing. */
-export function connect(model: CommModel, target: CommTarget): () => void {
+/**
+ * Follow the session behind `model`, from now until the result is called. Waits for nothing. `heard` is what the kernel has
+ * said to the page already.
+ */
+export function connect(model: CommModel, target: CommTarget, heard: readonly unknown[] = []): () => void {
   const end = new AbortController();
   /** Takes what the kernel says, or null once it is gone, if the session is on a server. */
   let server: Promise<(frame: Frame | null) => void> | null = null;
@@ -63,6 +66,7 @@ export function connect(model: CommModel, target: CommTarget): () => void {
   document.addEventListener("visibilitychange", visible);
   target.connected(link);
   link.attach();
+  for (const content of heard) receive(content);
   return () => {
     model.off("msg:custom", receive);
     model.off("comm:close", lost);

@@ -95,7 +95,7 @@ function Chat({ messageId, failed }: ChatProps): VNode {
     () => (
       <>
         <Timeline messageId={messageId} />
-        <Conversation key={epoch} messageId={messageId} />
+        {messageId === null ? <Conversation key={epoch} /> : <Run key={epoch} messageId={messageId} />}
         <Announcer />
         {messageId === null && !store.saved && <Composer />}
         {running !== null && !store.saved && <StopRun runId={running} />}
@@ -111,26 +111,35 @@ function Chat({ messageId, failed }: ChatProps): VNode {
   );
 }
 
-function Conversation({ messageId }: { messageId: string | null }): VNode {
+/** A run is read in the page, as any other output is. */
+function Run({ messageId }: { messageId: string }): VNode {
+  return (
+    <div class="rw-turns">
+      <Turns messageId={messageId} />
+    </div>
+  );
+}
+
+/** A conversation scrolls by itself, so that the composer below it stays where it is. */
+function Conversation(): VNode {
   const store = useStore();
-  const whole = messageId === null;
   const scroller = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
   const follower = useRef<Follower | null>(null);
-  const [away, setAway] = useState(whole && store.reader.scrollTop !== null);
+  const [away, setAway] = useState(store.reader.scrollTop !== null);
   useLayoutEffect(() => {
     if (!scroller.current || !content.current) return;
-    const made = followEnd(scroller.current, content.current, whole ? store.reader : undefined, setAway);
+    const made = followEnd(scroller.current, content.current, store.reader, setAway);
     follower.current = made;
     return () => made.close();
-  }, [store, whole]);
+  }, [store]);
   useEffect(() => store.on("sent", () => follower.current?.follow()), [store]);
   return (
     <div class="rw-conversation">
       {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard */}
       <section class="rw-scroller" ref={scroller} tabIndex={0} aria-label={trans.__("Conversation")}>
         <div class="rw-turns" ref={content}>
-          <Turns messageId={messageId} />
+          <Turns messageId={null} />
         </div>
       </section>
       {away && (

@@ -1,0 +1,66 @@
+// Keeps live views out of the outputs of a notebook: a file that has them shows nothing of a transcript in nbsphinx, Jupyter
+// Book and the like, which prefer them to it. Our renderer needs none, for the saved session names the widget's model.
+
+import type { ICellModel, ICodeCellModel } from "@jupyterlab/cells";
+import type { INotebookModel } from "@jupyterlab/notebook";
+import type { IOutputAreaModel } from "@jupyterlab/outputarea";
+import type { ReadonlyPartialJSONObject } from "@lumino/coreutils";
+import { SESSION_MIME } from "../protocol/frames.ts";
+
+export const WIDGET_MIME = "application/vnd.jupyter.widget-view+json";
+
+type Data = ReadonlyPartialJSONObject;
+
+/** The model that shows a saved session live; earlier versions said so in the live view alone. */
+export function modelIdOf(data: Data): string | undefined {
+  return namedIn(data[SESSION_MIME]) ?? namedIn(data[WIDGET_MIME]);
+}
+
+/** The data, in which the saved session names a model, unless it does so already. */
+export function withModel(data: Data, modelId: string | undefined): Data {
+  const session = data[SESSION_MIME];
+  if (modelId === undefined || namedIn(session) !== undefined || !isObject(session)) return data;
+  return { ...data, [SESSION_MIME]: { ...session, model_id: modelId } };
+}
+
+/** The data without the live view, where nothing needs it. */
+export function withoutView(data: Data): Data {
+  if (!(WIDGET_MIME in data) || namedIn(data[SESSION_MIME]) === undefined) return data;
+  const { [WIDGET_MIME]: _, ...others } = data;
+  return others;
+}
+
+/** From now on, take the live view from each output of `notebook` that has our session. */
+export function keepOut(notebook: INotebookModel): void {
+  const known = new WeakSet<ICellModel>();
+  const look = (): void => {
+    for (const cell of notebook.cells) {
+      if (cell.type !== "code" || known.has(cell)) continue;
+      known.add(cell);
+      const { outputs } = cell as ICodeCellModel;
+      // Once all others have heard of the change: the views of the outputs count on hearing of one at a time.
+      outputs.changed.connect(() => queueMicrotask(() => takeOut(outputs)));
+      takeOut(outputs);
+    }
+  };
+  notebook.cells.changed.connect(look);
+  look();
+}
+
+function takeOut(outputs: IOutputAreaModel): void {
+  if (outputs.isDisposed) return;
+  for (let index = 0; index < outputs.length; index++) {
+    const output = outputs.get(index);
+    const before = output.data;
+    const data = withoutView(before);
+    if (data !== before) output.setData({ data });
+  }
+}
+
+function namedIn(value: unknown): string | undefined {
+  return isObject(value) && typeof value.model_id === "string" ? value.model_id : undefined;
+}
+
+function isObject(value: unknown): value is Data {
+  return typeof value === "object" && value !== null;
+}

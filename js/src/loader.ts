@@ -1,0 +1,113 @@
+// The anywidget module of every chat: it fetches the core, once a page, and hands the chat over to it. Each chat has its own
+// copy, also in notebook files, so it stays tiny and imports nothing.
+//
+// The core travels as the state of a hidden model that all chats of a kernel share: so it comes with the chat, while a cell
+// holds the kernel too. Where the page cannot get at that model, the kernel is asked for the core in a message.
+
+import type { ChatExports, Core } from "./widget.ts";
+
+interface Source {
+  source: string;
+  style: string;
+}
+
+interface Model {
+  get(name: string): unknown;
+  send(content: unknown): void;
+  on(event: string, listener: (content: Heard) => void): void;
+  off(event: string, listener: (content: Heard) => void): void;
+  widget_manager?: { get_model(id: string): Promise<{ get(name: string): unknown }> };
+}
+
+type Heard = { type?: string; data?: unknown } | null;
+type Live = { core: ReturnType<Core>; exports: ChatExports };
+
+/** How long the hidden model is waited for before the kernel is asked, in ms. */
+const PATIENCE = 1000;
+
+type Loaded = { core: Core; style: string };
+
+/** The cores of this page, by version: kernels of several versions may have chats in it. */
+function cores(): Record<string, Promise<Loaded>> {
+  const shared = globalThis as unknown as Record<symbol, { cores?: Record<string, Promise<Loaded>> }>;
+  const key = Symbol.for("reasoning-widget");
+  shared[key] ??= {};
+  shared[key].cores ??= {};
+  return shared[key].cores;
+}
+
+async function load({ source, style }: Source): Promise<Loaded> {
+  const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
+  const module = (await import(/* @vite-ignore */ url)) as { default: Core };
+  URL.revokeObjectURL(url);
+  return { core: module.default, style };
+}
+
+/** anywidget calls this once for each model. */
+export default () => {
+  let live: Promise<Live>;
+  /** Draw into `element` as soon as there is something to draw with. The result takes it away again. */
+  const draw = (element: HTMLElement, begin: (live: Live) => () => void): (() => void) => {
+    let end: (() => void) | undefined;
+    let over = false;
+    live.then(
+      (those) => {
+        if (!over) end = begin(those);
+      },
+      (error: unknown) => {
+        if (!over) element.textContent = `This chat cannot be drawn: ${error}`;
+      },
+    );
+    return () => {
+      over = true;
+      end?.();
+    };
+  };
+  return {
+    /** Returns at once: anywidget holds the kernel's messages back until it has. */
+    initialize({ model, signal }: { model: Model; signal: AbortSignal }): ChatExports {
+      const heard: Heard[] = [];
+      let answer = (_: Source): void => {};
+      const hear = (content: Heard): void => {
+        if (content?.type === "core") answer(content.data as Source);
+        else heard.push(content);
+      };
+      model.on("msg:custom", hear);
+      const find = (): Promise<Source> =>
+        new Promise((resolve) => {
+          answer = resolve;
+          const ask = (): void => model.send({ type: "core", payload: {} });
+          const late = setTimeout(ask, PATIENCE);
+          Promise.resolve()
+            .then(() => model.widget_manager?.get_model(String(model.get("_core")).slice(10))) // IPY_MODEL_…
+            .then((hidden) => {
+              const [source, style] = [hidden?.get("source"), hidden?.get("style")] as [string, string];
+              if (!source) throw hidden;
+              resolve({ source, style });
+            })
+            .catch(ask)
+            .finally(() => clearTimeout(late));
+        });
+      // Kept once it is found, not while it is looked for: another kernel of the same version may have it sooner.
+      const version = String(model.get("_core_version"));
+      const found =
+        cores()[version] ??
+        find().then((source) => {
+          cores()[version] ??= load(source).catch((error: unknown) => {
+            delete cores()[version]; // the next chat tries again
+            throw error;
+          });
+          return cores()[version] as Promise<Loaded>;
+        });
+      live = found.then(({ core, style }) => {
+        signal.throwIfAborted();
+        model.off("msg:custom", hear);
+        const own = core(style);
+        return { core: own, exports: own.initialize({ model, signal, heard }) };
+      });
+      return { drawRun: (element, messageId) => draw(element, ({ exports }) => exports.drawRun(element, messageId)) };
+    },
+
+    render: ({ el }: { el: HTMLElement }): (() => void) => draw(el, ({ core }) => core.render({ el })),
+  };
+};

@@ -1,0 +1,37 @@
+import { expect, it } from "vitest";
+import { modelIdOf, WIDGET_MIME, withModel, withoutView } from "../../src/lab/live-views.ts";
+import { SESSION_MIME } from "../../src/protocol/frames.ts";
+
+const view = { version_major: 2, version_minor: 0, model_id: "live" };
+const session = { format: "reasoning-widget.session", events: [] };
+
+it.each([
+  ["our session that names its model", { [SESSION_MIME]: { ...session, model_id: "live" }, "text/plain": "a chat" }],
+  ["an empty session", { [SESSION_MIME]: { ...session, saved: false, model_id: "live" } }],
+])("the live view is left out beside %s", (_, data) => {
+  expect(withoutView({ [WIDGET_MIME]: view, ...data })).toEqual(data);
+});
+
+it.each([
+  ["a widget of others", { [WIDGET_MIME]: view, "text/plain": "IntSlider()" }],
+  ["a session of an earlier kernel, which names no model", { [WIDGET_MIME]: view, [SESSION_MIME]: session }],
+  ["what somebody edited", { [WIDGET_MIME]: view, [SESSION_MIME]: "nothing", "text/html": "" }],
+  ["a number for a model", { [WIDGET_MIME]: view, [SESSION_MIME]: { model_id: 7 } }],
+  ["no view at all", { [SESSION_MIME]: { ...session, model_id: "live" } }],
+  ["nothing", {}],
+])("%s stays as it is", (_, data) => {
+  expect(withoutView(data)).toBe(data);
+});
+
+it("the model is named by the session, and by the view alone in earlier files", () => {
+  expect(modelIdOf({ [SESSION_MIME]: { ...session, model_id: "a" }, [WIDGET_MIME]: { model_id: "b" } })).toBe("a");
+  expect(modelIdOf({ [SESSION_MIME]: session, [WIDGET_MIME]: { model_id: "b" } })).toBe("b");
+  expect(modelIdOf({ [SESSION_MIME]: null })).toBeUndefined();
+});
+
+it("what the kernel sends to be saved goes on naming the model", () => {
+  const named = { [SESSION_MIME]: { ...session, model_id: "live" } };
+  expect(withModel({ [SESSION_MIME]: session }, "live")).toEqual(named);
+  expect(withModel(named, "other")).toBe(named);
+  expect(withModel({ [SESSION_MIME]: session }, undefined)).toEqual({ [SESSION_MIME]: session });
+});

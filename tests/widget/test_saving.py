@@ -1,0 +1,149 @@
+"""What is saved is made of what changed, and the same as if it were made anew."""
+
+import asyncio
+import threading
+
+import pytest
+
+from reasoning_widget.export import html
+from reasoning_widget.export.log import SESSION_MIME
+from reasoning_widget.widget.saving import Saving
+from tests.session.manual import ask, open_session
+
+ANSWER = {"type": "final_answer", "id": "a", "content": "It is **this**."}
+
+
+def saved(saving, message_id=None):
+    saving.take()
+    return saving.forms("<A chat>", message_id)
+
+
+def anew(session, message_id=None):
+    return saved(Saving(session, wanted=True), message_id)
+
+
+@pytest.fixture
+async def opened():
+    session, runner = open_session()
+    return session, runner, Saving(session, wanted=True)
+
+
+def conversation(session, runner):
+    """Changes of every kind, one after the other."""
+    yield ask(session, "What is it?", "m1")
+    yield runner.run.emit({"type": "thought", "id": "t", "content": "Hm", "status": "streaming"})
+    yield runner.run.emit({"type": "thought", "id": "t", "content": "Hm, `x`", "status": "streaming"})
+    yield ask(session, "Wait for it", "m2")
+    yield runner.run.emit({"type": "thought", "id": "t", "content": "Hm, `x`, done"})
+    yield runner.run.emit({"type": "tool_use", "id": "u", "content": "", "tool": {"name": "f", "arguments": "{}"}})
+    yield runner.run.emit(
+        {"type": "tool_result", "id": "r", "content": "x" * 9000, "tool": {"name": "f"}, "output": {"text/html": "<b>"}}
+    )
+    yield runner.run.emit({**ANSWER, "content": "It is **th", "status": "streaming"})
+    yield runner.run.emit(ANSWER)
+    yield runner.run.end()
+    yield runner.run.emit({"type": "error", "content": "no"})
+    yield runner.run.end(ValueError("broken"), "It broke.")
+    yield ask(session, "Take it back", "m3")
+    yield session.handle({"type": "withdraw", "payload": {"message_id": "m3"}})
+    yield session.clear()
+    yield ask(session, "And now?", "m4")
+
+
+async def test_after_every_change_it_is_what_it_would_be_had_it_been_made_anew(opened):
+    session, runner, saving = opened
+
+    for _ in conversation(session, runner):
+        assert saved(saving) == anew(session)
+
+
+async def test_what_is_about_one_message_is_too(opened):
+    session, runner, saving = opened
+
+    for _ in conversation(session, runner):
+        for message_id in ("m1", "m2", "m4"):
+            assert saved(saving, message_id) == anew(session, message_id)
+
+
+async def test_the_page_is_that_of_the_whole_transcript(opened):
+    session, runner, saving = opened
+    for number in range(3):
+        ask(session, f"Question {number}", f"m{number}")
+        runner.run.emit({**ANSWER, "id": f"a{number}"})
+        runner.run.end()
+
+    assert saved(saving)["text/html"].endswith(html.to_html(session.state))
+
+
+async def test_what_did_not_change_is_not_made_again(opened, monkeypatch):
+    session, runner, saving = opened
+    made = []
+    to_html = html.to_html
+
+    def noted(state):
+        made.append(state["runs"])
+        return to_html(state)
+
+    monkeypatch.setattr(html, "to_html", noted)
+    for number in range(20):
+        ask(session, f"Question {number}", f"m{number}")
+        runner.run.emit({**ANSWER, "id": f"a{number}"})
+        runner.run.end()
+    saved(saving)
+    made.clear()
+
+    ask(session, "One more", "more")
+    saved(saving)
+    saved(saving, "m3")
+
+    assert [[run["message_id"] for run in runs] for runs in made if runs] == [["more"]]
+
+
+async def test_it_is_made_while_the_session_goes_on(opened, monkeypatch):
+    session, runner, saving = opened
+    ask(session, "What is it?", "m1")
+    runner.run.emit({**ANSWER, "content": "It", "status": "streaming"})
+    to_html, begun, go_on = html.to_html, threading.Event(), threading.Event()
+
+    def slow(state):
+        begun.set()
+        go_on.wait()
+        return to_html(state)
+
+    monkeypatch.setattr(html, "to_html", slow)
+    saving.take()
+    making = asyncio.create_task(asyncio.to_thread(saving.forms, "a chat", None))
+    await asyncio.to_thread(begun.wait)
+    runner.run.emit(ANSWER)
+    runner.run.end()
+    go_on.set()
+    bundle = await making
+
+    assert bundle[SESSION_MIME]["events"][-1]["data"]["content"] == "It"
+    assert "It is <strong>this</strong>." in saved(saving)["text/html"]
+
+
+@pytest.mark.parametrize(
+    ("questions", "line"),
+    [
+        ([], "A chat"),
+        (["What is it?"], "Chat with researcher: What is it?"),
+        (["One\n  two", "b", "c"], "Chat with researcher: One two (and 2 more)"),
+        (["<script>x</script>"], "Chat with researcher: \u2039script>x\u2039/script>"),
+        (["x" * 500], f"Chat with researcher: {'x' * 99}…"),
+        (["my key is sk-proj-abcdefghijklmnopqrstuvwxyz0123456789"], None),
+    ],
+    ids=["nothing", "one", "several", "markup", "long", "secret"],
+)
+async def test_the_first_line_says_what_it_is_about_without_markup(opened, questions, line):
+    session, runner, saving = opened
+    for number, question in enumerate(questions):
+        ask(session, question, f"m{number}")
+        runner.run.end()
+
+    bundle = saved(saving)
+    first = {bundle[form].split("\n")[0] for form in ("text/html", "text/plain")}
+
+    assert len(first) == 1
+    assert line is None or first == {line}
+    assert "abcdefghij" not in str(bundle)
