@@ -15,6 +15,7 @@ import nbformat
 import pytest
 from nbconvert import HTMLExporter
 
+from reasoning_widget.export.log import SESSION_MIME
 from tests.fixtures.run_notebooks import FOLDER, NOTEBOOKS, execute
 
 VIEW = "application/vnd.jupyter.widget-view+json"
@@ -66,7 +67,7 @@ def outputs(notebook: Any) -> list[Any]:
 
 def chats(notebook: Any) -> list[Any]:
     """The bundles in which a chat was shown."""
-    return [output.data for output in outputs(notebook) if VIEW in output.get("data", {})]
+    return [output.data for output in outputs(notebook) if SESSION_MIME in output.get("data", {})]
 
 
 def printed(notebook: Any, cell_id: str) -> str:
@@ -88,6 +89,12 @@ def test_every_chat_is_saved_as_html_and_as_markdown(notebook: Any) -> None:
         assert questions
         assert titles
         assert [text for text in [*questions, *titles] if text not in page.text] == []
+
+
+def test_every_chat_is_there_as_cards_and_hides_behind_no_live_view(notebook: Any) -> None:
+    for bundle in chats(notebook):
+        assert any(event["type"] == "reasoning_step" for event in bundle[SESSION_MIME]["events"])
+        assert VIEW not in bundle
 
 
 def test_what_is_saved_runs_nothing_and_fetches_nothing(notebook: Any) -> None:
