@@ -6,13 +6,26 @@ import argparse
 import sys
 from collections.abc import Callable
 
-from benchmarks import delay, long_session, main_thread, markdown, page, qwen, report, saved_transcript, traffic, weight
+from benchmarks import (
+    delay,
+    long_session,
+    main_thread,
+    markdown,
+    page,
+    qwen,
+    report,
+    saved_transcript,
+    saving,
+    traffic,
+    weight,
+)
 from benchmarks.measure import ROUNDS, Report
 from benchmarks.server import broadcast, growth, idle, receipt, sleeper
 
 BENCHMARKS: dict[str, Callable[[int], Report]] = {
     "page": page.run,
     "delay": delay.run,
+    "saving": saving.run,
     "traffic": traffic.run,
     "main_thread": main_thread.run,
     "qwen": qwen.run,

@@ -10,7 +10,7 @@ import json
 import shutil
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import ClassVar
 
@@ -26,7 +26,7 @@ PROBE = Path(__file__).parent / "probe.js"
 PATIENCE_MS = 180_000
 _REST_MS = 250
 CHROMIUM = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
-_CHAT = """
+CHAT = """
 from benchmarks.agents import speaker
 from reasoning_widget import ReasoningChat
 
@@ -133,6 +133,13 @@ class WidgetPage(MeasuredPage):
         return self.chat.card("Final answer").text_content() or ""
 
 
+class LongWidgetPage(WidgetPage):
+    """The widget, with a conversation that goes on."""
+
+    def clear(self) -> None:
+        self.wait_until_ready()
+
+
 @contextlib.contextmanager
 def browser_window() -> Iterator[BrowserContext]:
     """Within the block, a window of a Chromium of its own."""
@@ -148,13 +155,24 @@ def launch(playwright: Playwright) -> Browser:
 
 
 @contextlib.contextmanager
-def widget_page(window: BrowserContext) -> Iterator[WidgetPage]:
-    """Within the block, a chat in a cell of a notebook in JupyterLab."""
+def widget_pages(window: BrowserContext) -> Iterator[Callable[..., WidgetPage]]:
+    """Within the block, JupyterLab: each call opens a new notebook with a chat in its first cell, in a new kernel.
+
+    It takes the code of the cell, and the kind of the page.
+    """
     with (
         tempfile.TemporaryDirectory(prefix="benchmark-") as home,
         jupyter_lab(Path(home), {"PYTHONPATH": str(ROOT)}) as server,
     ):
-        widget = WidgetPage(Lab(window, server, "benchmark").open(_CHAT, ""))
+        lab = Lab(window, server, "benchmark")
+        yield lambda code, kind=WidgetPage: kind(lab.open(code, ""))
+
+
+@contextlib.contextmanager
+def widget_page(window: BrowserContext) -> Iterator[WidgetPage]:
+    """Within the block, a chat in a cell of a notebook in JupyterLab."""
+    with widget_pages(window) as open_widget:
+        widget = open_widget(CHAT)
         yield widget
         widget.page.close()
 

@@ -142,7 +142,7 @@ async def _session(steps: int) -> tuple[Any, str]:
     words = "".join(markdown(20_000)[:-1]).split("\n\n")
     for number in range(steps // _IN_A_RUN):
         ask(session, f"Question {number}: where do the ships wait?", f"m{number}")
-        for step in _run_steps(words, number):
+        for step in run_steps(words, number):
             runner.run.emit(step)
         runner.run.end()
     saving = Saving(session, wanted=True)
@@ -150,7 +150,7 @@ async def _session(steps: int) -> tuple[Any, str]:
     return saving.forms("A chat", None), session.state["runs"][-1]["steps"][-1]
 
 
-def _run_steps(words: list[str], number: int) -> Iterator[Step]:
+def run_steps(words: list[str], number: int) -> Iterator[Step]:
     """A run as agents have them: thoughts, searches and what they found, then an answer of some paragraphs."""
     part = words[number % 40 :]
     tool: Any = {"name": "search", "arguments": '{"query": "harbour ice", "limit": 5, "folder": "notes/winter"}'}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from benchmarks import delay, long_session, main_thread, page, qwen, report, saved_transcript, traffic, weight
+from benchmarks import delay, long_session, main_thread, page, qwen, report, saved_transcript, saving, traffic, weight
 from benchmarks import markdown as drawing
 from benchmarks.measure import Claim, Report, noise, take_turns
 from benchmarks.server import broadcast, growth, idle, receipt, sleeper
@@ -39,6 +39,15 @@ def test_every_token_of_every_answer_is_seen_in_both_pages() -> None:
 
     assert len(claims(found)) == 3
     assert found.counts == {"tokens in the plain page": 20, "tokens in the widget page": 20}
+
+
+@pytest.mark.browser
+def test_new_kernels_and_long_conversations_are_measured_beside_plain_pages() -> None:
+    found = saving.run(rounds=1, tokens=20, questions=12)
+
+    assert len(claims(found)) == 2
+    assert found.counts["tokens"] == 2 * 20
+    assert found.counts["questions in the long conversation"] >= 12
 
 
 @pytest.mark.browser
