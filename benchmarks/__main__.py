@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from benchmarks import (
     delay,
+    hostile,
     long_session,
     main_thread,
     markdown,
@@ -33,6 +34,7 @@ BENCHMARKS: dict[str, Callable[[int], Report]] = {
     "markdown": markdown.run,
     "long_session": long_session.run,
     "saved_transcript": saved_transcript.run,
+    "hostile": hostile.run,
     "broadcast": broadcast.run,
     "idle": idle.run,
     "receipt": receipt.run,

@@ -7,7 +7,19 @@ from collections.abc import Iterator
 
 import pytest
 
-from benchmarks import delay, long_session, main_thread, page, qwen, report, saved_transcript, saving, traffic, weight
+from benchmarks import (
+    delay,
+    hostile,
+    long_session,
+    main_thread,
+    page,
+    qwen,
+    report,
+    saved_transcript,
+    saving,
+    traffic,
+    weight,
+)
 from benchmarks import markdown as drawing
 from benchmarks.measure import Claim, Report, noise, take_turns
 from benchmarks.server import broadcast, growth, idle, receipt, sleeper
@@ -185,3 +197,9 @@ def test_the_text_has_the_tokens_that_were_ordered_and_an_end() -> None:
     assert text.endswith(END)
     assert all(mark in text for mark in ("## ", "- **", "| --- |", "```python", "`"))
     assert Order.from_json(Order(5, rate=50, stamped=True).as_json()) == Order(5, rate=50, stamped=True)
+
+
+def test_what_is_made_to_take_long_takes_its_time_in_proportion() -> None:
+    found = hostile.run(rounds=1, size=20_000)
+
+    assert len(claims(found)) == 2 * (len(hostile.MASKED) + len(hostile.READ))

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import Any, Final
 
+from ..depth import TOO_DEEP
 from .forms import begun_at_end, find_forms
 from .found import Secret
 from .named import find_named
@@ -159,7 +160,7 @@ def _mask_value(value: Any, unfinished: bool, depth: int) -> Any:
     if isinstance(value, str):
         return mask(value, unfinished=unfinished)
     if depth > _DEEPEST:
-        return None if isinstance(value, list | dict) else value
+        return TOO_DEEP if isinstance(value, list | dict) else value
     if isinstance(value, list):
         return _mask_list(value, unfinished, depth)
     if isinstance(value, dict):

@@ -220,16 +220,41 @@ def find_forms(text: str) -> Iterator[Secret]:
                     yield Secret(at, end, key.word)
                     break
             at = lower.find(begin, end)
-    for contains, key in rules.anywhere:
-        if contains in lower:
-            for found in key.form.finditer(text):
-                yield Secret(found.start(), found.end(), key.word)
+    yield from _elsewhere(text, lower)
     for begin, vendors in rules.vendors.items():
         at = lower.find(begin)
         while at >= 0:
             for vendor in vendors:
                 yield from _beside(text, at, vendor)
             at = lower.find(begin, at + len(begin))
+
+
+def _elsewhere(text: str, lower: str) -> Iterator[Secret]:
+    """Those that do not begin with what tells them."""
+    if "-----end" in lower:
+        yield from _ends_of_keys(text)
+    for contains, key in _rules().anywhere:
+        if contains in lower:
+            for found in key.form.finditer(text):
+                yield Secret(found.start(), found.end(), key.word)
+
+
+def _ends_of_keys(text: str) -> Iterator[Secret]:
+    """What is left of private keys whose beginnings were cut off."""
+    for found in _END_OF_KEY.finditer(text):
+        start = found.start()
+        lines = text[max(0, start - _LONGEST_KEY) : start].split("\n")
+        if lines.pop().strip():
+            continue  # it does not begin the line
+        while lines and _LINE_OF_KEY.fullmatch(lines[-1]):
+            start -= len(lines.pop()) + 1
+        if start < found.start():
+            yield Secret(start, found.end(), "private key")
+
+
+_END_OF_KEY: Final = re.compile(r"-----END [A-Z0-9 ]{0,30}PRIVATE KEY[A-Z ]{0,6}-----")
+_LINE_OF_KEY: Final = re.compile(r"[A-Za-z0-9+/=]{16,}\r?|=[A-Za-z0-9+/]{4}\r?")
+_LONGEST_KEY: Final = 16_384
 
 
 def _whole(text: str, end: int) -> int:

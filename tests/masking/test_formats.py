@@ -94,3 +94,11 @@ def test_texts_that_belong_together_are_masked_as_one():
     assert mask_texts(["password=", "Tr0ub4dor", " and more"]) == ["password=", "[masked: password]", " and more"]
     assert mask_texts(["a", "", "b"]) == ["a", "", "b"]
     assert mask_texts([]) == []
+
+
+def test_the_end_of_a_private_key_is_masked_without_its_beginning():
+    line = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSj"
+    text = f"The rest of the log\n{line}\n{line}\n-----END RSA PRIVATE KEY-----\nend"
+
+    assert mask(text) == "The rest of the log\n[masked: private key]\nend"
+    assert mask("no key\n-----END RSA PRIVATE KEY-----") == "no key\n-----END RSA PRIVATE KEY-----"
