@@ -193,4 +193,9 @@ def versions() -> dict[str, str]:
     with sync_playwright() as playwright, contextlib.closing(launch(playwright)) as browser:
         chromium = browser.version
     packages = json.loads((ROOT / "js" / "package.json").read_text(encoding="utf-8"))["devDependencies"]
-    return {"Chromium": chromium, "marked": packages["marked"], "DOMPurify": packages["dompurify"]}
+    return {
+        "Chromium": chromium,
+        "markdown-it": packages["markdown-it"],
+        "marked": packages["marked"],
+        "DOMPurify": packages["dompurify"],
+    }

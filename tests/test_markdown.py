@@ -128,3 +128,8 @@ def test_a_question_with_a_costly_formula_is_left_alone_by_what_looks_for_formul
 
     assert '<code style="font:inherit">Is $' in to_html(state)
     assert f"```\n> Is ${deep(300)}$ real?\n```" in to_markdown(state)
+
+
+def test_each_block_finds_its_own_direction() -> None:
+    assert drawn("one\n\nمرحبا\n\n- x").count('dir="auto"') == 3
+    assert drawn("مرحبا").startswith('<p dir="auto">')

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
     from markdown_it.utils import OptionsDict
 
+_DIRECTED: Final = frozenset(("p", "li", "h1", "h2", "h3", "h4", "h5", "h6", "td", "th"))
 _HUES: Final = {
     "note": "#1e88e5",
     "tip": "#43a047",
@@ -55,6 +56,12 @@ def _renderer() -> _Renderer:
 class _Renderer(RendererHTML):
     """Its methods are the rules for the tokens of their names."""
 
+    def renderToken(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:  # noqa: N802
+        """As it comes; each block of a text finds its own direction."""
+        if tokens[idx].tag in _DIRECTED and tokens[idx].nesting == 1:
+            tokens[idx].attrSet("dir", "auto")
+        return super().renderToken(tokens, idx, options, env)
+
     def source(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
         return f"<div>{_source(tokens[idx].content)}</div>\n"
 
@@ -91,7 +98,8 @@ class _Renderer(RendererHTML):
         return f"<sup>[{escape(str(tokens[idx].meta['label']))}]</sup>"
 
     def footnote_reference_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
-        return f'<div style="font-size:90%"><sup>[{escape(str(tokens[idx].meta["label"]))}]</sup>\n'
+        label = escape(str(tokens[idx].meta["label"]))
+        return f'<div style="display:flex;gap:4px;align-items:baseline;font-size:90%"><sup>[{label}]</sup>\n'
 
     def footnote_reference_close(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
         return "</div>\n"

@@ -20,7 +20,7 @@ MAX_DEPTH: Final = 120
 _TOKEN: Final = re.compile(r"\\(?:[A-Za-z]+|.)|[{}\[\]&$]|[-+=,;]|[^\s]", re.DOTALL)
 _DEFINES: Final = re.compile(
     r"\\(?:[gex]?def|let|futurelet|(?:re|provide)?newcommand|providecommand|renewcommand|DeclareMathOperator"
-    r"|(?:re)?newenvironment|csname|require)(?![A-Za-z])"
+    r"|(?:re)?newenvironment|csname)(?![A-Za-z])"
 )
 """What makes commands, which may grow without bounds."""
 _TAKES: Final = re.compile(

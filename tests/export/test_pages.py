@@ -42,7 +42,7 @@ ATTRIBUTES = {
     "content",
     "name",
     "title",
-    *("display", "encoding", "width", "stretchy", "class"),
+    *("display", "encoding", "width", "stretchy", "class", "dir"),
 }
 
 

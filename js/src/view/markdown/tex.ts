@@ -11,7 +11,7 @@ const MAX_DEPTH = 120;
 const TOKEN = /\\(?:[A-Za-z]+|[\s\S])|[{}[\]&$]|[-+=,;]|\S/g;
 /** What makes commands, which may grow without bounds. */
 const DEFINES =
-  /\\(?:[gex]?def|let|futurelet|(?:re|provide)?newcommand|providecommand|renewcommand|DeclareMathOperator|(?:re)?newenvironment|csname|require)(?![A-Za-z])/;
+  /\\(?:[gex]?def|let|futurelet|(?:re|provide)?newcommand|providecommand|renewcommand|DeclareMathOperator|(?:re)?newenvironment|csname)(?![A-Za-z])/;
 /** Commands for which any sign behind them may be what they take. */
 const TAKES =
   /^\\(?:[cdt]?frac|[dt]?binom|sqrt|root|genfrac|over\w+|under\w+|x\w+arrow|stackrel|sideset|prescript|(?:wide)?(?:hat|tilde|check)|bar|vec|dot|d+dot|acute|grave|breve|mathring|not|cancel|[bx]cancel|math\w+|text\w*|operatorname\*?|bm|boldsymbol|pmb|boxed|[vh]?phantom|smash|[rlm]lap|mbox|[hf]box|color|tag)$/;
