@@ -44,13 +44,19 @@ export function Timeline({ messageId }: { messageId: string | null }): VNode | n
     const duration = seconds(run.duration ?? store.now() - run.timestamp);
     total += duration;
     end += duration;
+    const calls = new Map<string | undefined, Bar>();
     for (const id of run.steps) {
       const step = store.step(id);
       if (!step || !isShown(store, run, id)) continue;
       const length = seconds(isOpen(step) ? store.now() - step.timestamp : (step.duration ?? 0));
       const begin = start + seconds(step.timestamp - run.timestamp);
-      bars.push({ id, type: step.type, begin, length, lane: 0, lanes: [] });
+      const bar: Bar = { id, type: step.type, begin, length, lane: 0, lanes: [] };
+      bars.push(bar);
       end = Math.max(end, begin + length);
+      if (step.type === "tool_use") calls.set(step.tool?.call_id, bar);
+      // A call may be open until its result comes: from where that begins it is the tool's time, not the model's.
+      const call = isTool(bar) && calls.get(step.tool?.call_id);
+      if (call) call.length = Math.max(0, Math.min(call.length, begin - call.begin));
     }
   }
   if (bars.length === 0) return null;
