@@ -16,6 +16,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.frames import Frame as WebSocketFrame
+from websockets.frames import Opcode
 
 from reasoning_widget.client.address import Address
 from reasoning_widget.server import api
@@ -316,6 +318,19 @@ def test_a_signed_ticket_whose_owner_or_author_is_none_is_refused(shared):
 
 
 # What was done, and by whom
+
+
+async def test_who_was_told_goodbye_is_heard_no_more(shared):
+    session_id = await spoken_by("ada", shared)
+    ticket = ticket_for(shared, "ada", session_id).json
+    async with connected(shared, session_id, additional_headers=bearer(ticket["ticket"])) as client:
+        await client.until("run_finished")
+        call(shared, "DELETE", f"tickets/{ticket['id']}", headers=as_("ada"))
+        # The goodbye has arrived, and this client goes on before it reads it.
+        late = json.dumps({"type": "chat", "id": "late", "payload": {"message": "late", "agent_name": "echo"}})
+        client.socket.transport.write(WebSocketFrame(Opcode.TEXT, late.encode()).serialize(mask=True))
+        assert (await closed_with(client))[0] == 4401
+    assert call(shared, "GET", f"sessions/{session_id}", headers=as_("ada")).json["messages"] == 1
 
 
 def test_what_is_revoked_is_logged_in_a_line_and_never_as_a_whole_ticket(shared, session_id):

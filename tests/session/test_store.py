@@ -207,6 +207,15 @@ def test_old_sessions_expire_but_not_those_in_use(store):
     assert {info["id"] for info in store.search()["sessions"]} == {"live", "new"}
 
 
+def test_what_expires_is_recorded_with_whose_it_was(store):
+    store.begin("old", "e", "ada")
+    store._db.execute("UPDATE session SET updated = 1, lived = 1")
+    assert store.expire(2.0) == ["old"]
+    (entry,) = store.audit("ada")
+    assert (entry["who"], entry["action"], entry["session_id"]) == ("retention", "deleted", "old")
+    assert store.usage("ada") == (0, 0)
+
+
 def test_a_revoked_ticket_stays_revoked_until_it_would_have_ended(store, path):
     store.revoke_ticket("a", 4e9)
     store.revoke_ticket("b", 1.0)
