@@ -30,6 +30,27 @@ beforeEach(() => {
 });
 
 describe("the list of sessions", () => {
+  it("says whose they are where those of several users may be seen", async () => {
+    const owned = (...owners: (string | null)[]) =>
+      new SessionList({
+        list: async () => ({
+          sessions: owners.map((owner, index) => ({ id: `${index}`, owner }) as SessionInfo),
+          next_cursor: null,
+        }),
+      });
+    for (const [owners, shared] of [
+      [[null, null], false],
+      [["ada", "ada"], false],
+      [["ada", "bob"], true],
+      [["ada", null], true],
+      [[], false],
+    ] as const) {
+      const sessions = owned(...owners);
+      await sessions.refresh();
+      expect(sessions.shared).toBe(shared);
+    }
+  });
+
   it("comes page by page", async () => {
     await list.refresh();
     expect(ids()).toEqual(server.names.slice(0, PAGE));

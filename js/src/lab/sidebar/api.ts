@@ -19,6 +19,8 @@ export interface SessionInfo {
   agent_name: string | null;
   /** Of the newest run. */
   status: string | null;
+  /** The user to whom it belongs; null where users are not told apart. */
+  owner: string | null;
   /** Text around the first place that a search found. */
   snippet?: string;
 }

@@ -84,7 +84,14 @@ function List({ list, trans, actions }: Props): VNode {
       <Note list={list} trans={trans} />
       <ul class="rw-lab-sessions" aria-label={trans.__("Sessions")} onKeyDown={moveFocus}>
         {list.sessions.map((session) => (
-          <Row key={session.id} session={session} query={list.query} trans={trans} actions={actions} />
+          <Row
+            key={session.id}
+            session={session}
+            shared={list.shared}
+            query={list.query}
+            trans={trans}
+            actions={actions}
+          />
         ))}
       </ul>
       {list.more && (
@@ -135,15 +142,18 @@ function Note({ list, trans }: Pick<Props, "list" | "trans">): VNode {
 
 interface RowProps {
   session: SessionInfo;
+  /** Whether there are sessions of several users. */
+  shared: boolean;
   query: string;
   trans: TranslationBundle;
   actions: ListActions;
 }
 
-function Row({ session, query, trans, actions }: RowProps): VNode {
+function Row({ session, shared, query, trans, actions }: RowProps): VNode {
   const title = session.title ?? trans.__("Untitled session");
   const running = session.status === "running";
   const details = [
+    shared && session.owner,
     session.agent_name,
     running ? trans.__("working") : Time.formatHuman(new Date(session.updated * 1000)),
     trans._n("%1 question", "%1 questions", session.messages),

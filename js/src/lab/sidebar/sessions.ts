@@ -34,6 +34,11 @@ export class SessionList {
     return this.#next !== null;
   }
 
+  /** Whether sessions of several users are here. */
+  get shared(): boolean {
+    return new Set(this.sessions.map(({ owner }) => owner)).size > 1;
+  }
+
   /** List the sessions in which `query` occurs. */
   async search(query: string): Promise<void> {
     if (query === this.query && this.known) return;
