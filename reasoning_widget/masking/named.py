@@ -68,7 +68,8 @@ _BEARS: Final = re.compile(
 )
 
 _AUTHORIZATION: Final = re.compile(
-    r"authorization(?:[\\\0]{0,3}[\"'`])?\]?[*]{0,2}[ \t]{0,4}(?:=>|[:=,])[*]{0,2}[ \t]{0,4}(?:[\\\0]{0,3}[bf]?[\"'`])?"
+    r"authorization(?:[\\\0]{0,3}[\"'`])?\]?[*]{0,2}[ \t]{0,4}(?:=>|[:=]|,(?=[ \t]{0,4}[\\\0]{0,3}[bf]?[\"']))"
+    r"[*]{0,2}[ \t]{0,4}(?:[\\\0]{0,3}[bf]?[\"'`])?"
     r"(?:(?P<scheme>[A-Za-z][A-Za-z0-9-]{2,20})[ \t]{1,4})?(?P<value>[^\s\"'`<>\\,;]++)",
     re.IGNORECASE,
 )
@@ -261,7 +262,9 @@ def _in_headers(text: str, *, unfinished: bool) -> Iterator[Secret]:
         value = found["value"]
         ends = unfinished and found.end() == len(text)
         known = ends or (len(value) >= MIN_LENGTH and (not value.isalpha() or len(value) > LONGEST_WORD))
-        is_other = PLACEHOLDER.fullmatch(value) or IDENTIFIER.fullmatch(value) or value.lower() in _SCHEMES
+        plain = value.rstrip(")]}.,")
+        is_code = IDENTIFIER.fullmatch(plain) or _SUBSCRIBED.match(value)
+        is_other = is_code or PLACEHOLDER.fullmatch(value) or value.lower() in _SCHEMES
         if known and not is_other and "[masked" not in value:
             yield Secret(found.start("value"), found.end("value"), "token")
     for found in _BEARER.finditer(text):

@@ -35,7 +35,7 @@ def in_tables(text: str, names: list[re.Match[str]]) -> Iterator[Secret]:
         header = text[start:end]
         for sign in ("|", "\t", ",", ";"):
             titles = [title.strip(_MARKS) for title in header.split(sign)]
-            if len(titles) > 1 and any(_is_title(title) for title in titles):
+            if len(titles) > 1 and (sign in "|\t" or all(titles)) and any(map(_is_title, titles)):
                 stop = yield from _in_columns(text, end + 1, sign, titles)
                 seen = max(seen, stop)
                 break

@@ -19,7 +19,7 @@ NAME: Final = (
 """What a secret is called, or how its name ends."""
 
 _MEMBER: Final = re.compile(rf".{{0,60}}{NAME}", re.IGNORECASE)
-_NAMES_ONE: Final = re.compile(rf"(?=\D*\d{{0,3}}\Z).{{0,60}}{NAME}", re.IGNORECASE)
+_NAMES_ONE: Final = re.compile(rf"(?=\D*\d{{0,3}}\Z).{{0,60}}{NAME}\d{{0,3}}", re.IGNORECASE)
 IDENTIFIER: Final = re.compile(
     r"[A-Za-z]*_[A-Za-z_]*"  # in snake case
     r"|[a-z]+(?:[A-Z][a-z]+)+"  # in camel case
@@ -167,4 +167,6 @@ def _is_phrase(value: str) -> bool:
 def is_alone(name: str, value: str) -> bool:
     """Whether a whole cell or element beside a secret's name is one: a word of letters is prose there."""
     value = value.strip(" \t*_`\"'\0")
-    return not value.isalpha() and not IDENTIFIER.fullmatch(value) and " " not in value and is_secret(name, value)
+    if re.sub(r"[-_]", "", value).isalpha() or re.search(r"\(\?|\\|\[.*\]", value):
+        return False  # a word, or a piece of a regular expression
+    return not IDENTIFIER.fullmatch(value) and " " not in value and is_secret(name, value)

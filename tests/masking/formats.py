@@ -310,4 +310,11 @@ INNOCENT = [
     "[CLS] token ids: 101 7592 2088 102",
     "\u5bc6\u7801\u5f88\u91cd\u8981",
     "The quick brown fox jumps over the lazy dog 1234567890 times.",
+    "jwt.decode(\n    token,\n    key,\n    algorithms=algorithms2,\n)",
+    "from x import (\n    validate_credentials,\n    x509_safe_headers2,\n)",
+    're.compile(r"(api[_-]?key|token|secret|passw(?:or)?d|pwd2|auth)")',
+    'r.headers["Authorization"] = _basic_auth_str2(self.username, self.password)',
+    'return {"Authorization": self.authorization}',
+    '"accept, content-type, authorization, x-xsrf2token"',
+    "password = password1",
 ]
