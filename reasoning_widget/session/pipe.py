@@ -22,6 +22,9 @@ from .text import clean_json
 _LENGTH: Final = struct.Struct("!I")
 HEADER_BYTES: Final = _LENGTH.size
 
+ALIVE_INTERVAL: Final = 5.0
+"""Seconds between two signs of life of a process whose run is on."""
+
 _LOT_BYTES: Final = 16 * 1024
 """As much of an agent that says a lot at once is taken in at one go: others wait meanwhile."""
 

@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -17,13 +18,22 @@ from typing import Any, cast
 from ..agents.base import AgentError, MaxIterationsReached, Stopped
 from ..agents.errors import redact
 from ..protocol import JSON, Raised
-from .pipe import MessageReader, StepReceiver, packed
+from .pipe import ALIVE_INTERVAL, MessageReader, StepReceiver, packed
 from .runner import RunHandle, RunHost, Runner, RunSpec
 from .text import clean_json
 
 _log = logging.getLogger(__name__)
 
 _STOP_GRACE = 0.5  # seconds a run has to end by itself before its process is killed; less than the session gives it
+_PATIENCE = 10.0
+"""Seconds that a process which stands ready has to say that it begins, and one that is done to say that it is."""
+_ATTEMPTS = 3  # processes that are given a run, until one begins it
+_STARTING = 120.0  # seconds that a process has to be ready for its first run
+_SILENT_LOOKS = 12  # looks, `ALIVE_INTERVAL` apart, at which a process was silent, and idle: then it stands still
+_STOOD_STILL = (
+    "The agent's process stood still for a minute, and was ended: it neither said anything nor used the processor. "
+    "What it had said is kept."
+)
 _IDLE = 600.0  # seconds after which a worker ends that is more than the spare ones
 
 
@@ -156,12 +166,16 @@ class ProcessRunner(Runner):
 
     async def give_back(self, worker: _Worker) -> None:
         """A run is over: use its worker again if it says that it can be; else have another one ready."""
-        if await worker.is_ready():
+        if await worker.is_ready(_PATIENCE):
             self.put_back(worker)
         else:
-            self._workers.discard(worker)
-            self.keep_spares()
-            await worker.end()
+            await self.replace(worker)
+
+    async def replace(self, worker: _Worker) -> None:
+        """End a worker that is of no more use, and have another one ready."""
+        self._workers.discard(worker)
+        self.keep_spares()
+        await worker.end()
 
     def done(self, run: _ProcessRun) -> None:
         """A run is over: there is room for another."""
@@ -187,11 +201,14 @@ class ProcessRunner(Runner):
             error = AgentError(f"No process could be started for the agent: {why}.")
         else:
             self._workers.add(worker)
-            if await worker.is_ready():
+            if await worker.is_ready(_STARTING):
                 self.put_back(worker)
                 return
             self._workers.discard(worker)
-            error = WorkerDied(await worker.end())
+            stuck = worker.stood_still
+            status = await worker.end()
+            late = AgentError(f"A process for the agent was not ready after {_STARTING:g} s.")
+            error = late if stuck else WorkerDied(status)
         _log.error("reasoning-widget: a worker did not start: %s", error)
         waiter = next((waiter for waiter in self._waiters if not waiter.done()), None)
         if waiter is not None:
@@ -280,10 +297,25 @@ class _ProcessRun(RunHandle):
         self._begun = True
         if self._stopping:
             return Stopped(), "", None
-        worker = self._worker = await self._runner.take()
-        worker.runs += 1
-        worker.send({"type": "run", "spec": self._spec})
-        end = await worker.until("end", lambda message: self._take(worker, message))
+        for _ in range(_ATTEMPTS):
+            worker = self._worker = await self._runner.take()
+            worker.runs += 1
+            worker.send({"type": "run", "spec": self._spec})
+            if await worker.begins():
+                break
+            self._worker = None
+            await self._runner.replace(worker)  # the agent has not begun there: another process may
+            if self._stopping:
+                return Stopped(), ""
+        else:
+            raise AgentError("No process begins the run: each of them stood still, or was ended.")
+        watch = asyncio.get_running_loop().create_task(worker.watch())
+        try:
+            end = await worker.until("end", lambda message: self._take(worker, message))
+        finally:
+            watch.cancel()
+        if end is None and worker.stood_still:
+            raise AgentError(_STOOD_STILL)
         if end is None:
             raise WorkerDied(await worker.end())
         return _error(end["end"], end["explanation"]), end["explanation"], end.get("raised")
@@ -309,12 +341,14 @@ class _Worker(asyncio.SubprocessProtocol):
         self._unheard: deque[JSON] = deque()
         self._listener: Callable[[JSON | None], None] | None = None
         self._silent = False  # for good
+        self._heard = 0
         self._paused = False
         self._killed = False
         self._turn: asyncio.Handle | None = None
         self._exited: asyncio.Future[int | None] = asyncio.get_running_loop().create_future()
         self.warm = False
         self.runs = 0
+        self.stood_still = False
 
     @classmethod
     async def start(cls, setup: JSON, folder: Path | None) -> _Worker:
@@ -336,7 +370,8 @@ class _Worker(asyncio.SubprocessProtocol):
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         """See `asyncio.SubprocessProtocol`. Straight from here to the session: a task would come a turn later."""
-        self._unheard.extend(self._reader.feed(data))
+        self._heard += 1
+        self._unheard.extend(message for message in self._reader.feed(data) if message.get("type") != "alive")
         self._hear()
         if self._unheard and not self._paused:
             self._paused = True  # an agent that says more than is taken waits, rather than fills the memory
@@ -390,10 +425,34 @@ class _Worker(asyncio.SubprocessProtocol):
         finally:
             self._listener = None
 
-    async def is_ready(self) -> bool:
-        """Wait until it can take a run; False if it never will."""
-        ready = await self.until("ready", lambda _message: None)
-        return ready is not None and not self._killed  # it may have said so just before
+    async def is_ready(self, patience: float) -> bool:
+        """Wait until it can take a run; False if it never will, or needs more than `patience` seconds."""
+        return await self._says("ready", patience) and not self._killed  # it may have said so just before
+
+    async def begins(self) -> bool:
+        """Wait until it begins the run that it was given; False if it does not: it is gone, or stands still."""
+        return await self._says("begun", _PATIENCE)
+
+    async def _says(self, what: str, patience: float) -> bool:
+        try:
+            return await asyncio.wait_for(self.until(what, lambda _message: None), patience) is not None
+        except TimeoutError:
+            self.stood_still = True
+            return False
+
+    async def watch(self) -> None:
+        """While its run is on: kill it if it stands still. An agent may keep Python from running for long, and work."""
+        silent, known = 0, (-1, -1.0)
+        while True:
+            await asyncio.sleep(ALIVE_INTERVAL)
+            now = (self._heard, _processor_time(self._transport.get_pid()))
+            # What waits for the server to take it says nothing of the process.
+            silent = silent + 1 if now == known and not self._unheard else 0
+            known = now
+            if silent >= _SILENT_LOOKS:
+                self.stood_still = True
+                self.kill()
+                return
 
     def warm_up(self) -> None:
         """Have it import what takes long, while nobody waits for it."""
@@ -438,6 +497,15 @@ class _Worker(asyncio.SubprocessProtocol):
     def _hear_more(self) -> None:
         self._turn = None
         self._hear()
+
+
+def _processor_time(pid: int) -> float:
+    """Seconds for which a process has used the processor; what cannot be found out always changes."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return time.monotonic()
+    return float(int(fields[11]) + int(fields[12]))
 
 
 def _error(end: str, explanation: str) -> BaseException | None:

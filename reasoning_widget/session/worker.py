@@ -21,7 +21,7 @@ from traitlets.config import Application, Config
 from ..agents.base import MaxIterationsReached, Stopped
 from ..agents.manager import AgentManager
 from ..protocol import JSON, Raised, Step
-from .pipe import HEADER_BYTES, StepSender, body_length, in_lots, packed, unpacked
+from .pipe import ALIVE_INTERVAL, HEADER_BYTES, StepSender, body_length, in_lots, packed, unpacked
 from .runner import RunHandle, RunHost, RunSpec, ThreadRunner
 from .text import clean_json
 
@@ -109,6 +109,7 @@ class _Worker:
         self._questions: dict[int, Future[Any]] = {}
         self._asked = 0
         self._warming: threading.Thread | None = None
+        self._life: asyncio.Task[None] | None = None
 
     def _warm_up(self) -> None:
         """Do what takes long, before anybody waits for it: import the usual framework, look for installed agents."""
@@ -116,8 +117,16 @@ class _Worker:
         with suppress(ImportError):
             from ..agents.presets import qwen_agents  # noqa: F401, PLC0415
 
+    async def _show_life(self) -> None:
+        """Let the server know that this process goes on, for as long as a run does."""
+        while True:
+            await asyncio.sleep(ALIVE_INTERVAL)
+            if self._run is not None:
+                self._send({"type": "alive"})
+
     async def work(self) -> None:
         """Take runs for as long as each leaves nothing behind."""
+        self._life = asyncio.create_task(self._show_life())
         threads = threading.active_count()
         while await self._is_clean(threads):
             self._send({"type": "ready"})
@@ -142,6 +151,7 @@ class _Worker:
         """Do what the server says."""
         kind = command["type"]
         if kind == "run":
+            self._send({"type": "begun"})  # first: who hears nothing asks another process
             self._start(RunSpec(**command["spec"]))
         elif kind == "stop" and self._run is not None:
             self._run.stop()

@@ -16,7 +16,7 @@ import pytest
 import pytest_asyncio
 
 from reasoning_widget.protocol import MAX_FILE_BYTES
-from reasoning_widget.session import pipe
+from reasoning_widget.session import pipe, processes
 from reasoning_widget.session.processes import ProcessRunner
 from reasoning_widget.session.session import Session
 from reasoning_widget.session.sqlite import SQLiteLog
@@ -228,6 +228,31 @@ async def test_a_crash_is_a_failed_run_with_the_reason_and_the_next_one_works(ru
     run, (thought, error) = await asked(runner, agent, prompt)
     assert (run["status"], thought["content"], error["type"]) == ("failed", "Goodbye.", "error")
     assert reason in error["content"]
+    run, _ = await asked(runner, "echo")
+    assert run["status"] == "completed"
+
+
+async def test_a_process_that_stands_still_before_a_run_is_replaced_and_the_question_answered(runner, monkeypatch):
+    run, (answer,) = await asked(runner, "process")
+    still = int(answer["content"])
+    await until(lambda: runner._ready)
+    os.kill(still, signal.SIGSTOP)
+    monkeypatch.setattr(processes, "_PATIENCE", 0.5)
+    run, (answer,) = await asked(runner, "process")
+    assert run["status"] == "completed"
+    assert int(answer["content"]) != still
+    await until(lambda: not psutil.pid_exists(still))
+
+
+async def test_a_process_that_stands_still_in_a_run_is_ended_and_told(runner, monkeypatch, tmp_path):
+    monkeypatch.setattr(processes, "ALIVE_INTERVAL", 0.05)
+    session = await working(runner, "leaves_a_child", str(tmp_path / "pid"))
+    worker = next(run._worker for run in runner._runs if run._worker is not None)
+    os.kill(worker._transport.get_pid(), signal.SIGSTOP)
+    run, steps = await settled(session)
+    assert (run["status"], steps[-1]["type"]) == ("failed", "error")
+    assert "stood still" in steps[-1]["content"]
+    monkeypatch.undo()
     run, _ = await asked(runner, "echo")
     assert run["status"] == "completed"
 
