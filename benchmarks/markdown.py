@@ -57,7 +57,7 @@ _DRAW = """text => {
 _Draw = Callable[[str], float]
 
 
-def run(rounds: int = ROUNDS, length: int = 120_000) -> Report:
+def run(rounds: int = ROUNDS, length: int = 20_000) -> Report:
     ordinary = "".join(markdown(length // 2))
     with _page() as in_page:
         drawn = {"as HTML": _in_python, "in the page": in_page}

@@ -62,7 +62,7 @@ const SAMPLES: Record<string, string> = {
   html: "<div>\n<b>raw</b>\n\n*md*\n\n</div>\n\nx<br>y <kbd>k</kbd>\n\n<details><summary>s</summary>\ntext\n</details>\n",
   "tags, notes and footnotes":
     "a<b and c>d <b>x</b>\n\n> [!NOTE]\n> careful\n>\n> - [ ] x\n\nSo[^1] it is[^n].\n\n[^1]: Because.\n\n    More\n\n[^n]: x\n\nEnd",
-  "Chinese and too much of it all": `**注意：**后面\n\n${"*a_".repeat(2000)}\n\n${"> ".repeat(50)}deep\n\nEnd`,
+  "Chinese and too much of it all": `**注意：**后面\n\n${"[".repeat(3100)}\n\n${"> ".repeat(50)}deep\n\nEnd`,
   "comments and what is no tag": "a <!-- hidden\n\nstill --> b\n\n<!-- x\n\ny -->\n\n1 < 2 && 3 > 2\n",
   "links defined later":
     'See [the docs][d] and [x].\n\nMore\n\n[d]: https://example.org/d "T"\n\n[x]: https://example.org/x\n\nEnd [d]\n',
