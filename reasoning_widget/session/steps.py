@@ -89,6 +89,8 @@ class _Life:
     """A call of which the agent does not say when it ends: it ends with its result."""
     taken: Step | None = None
     """Its last snapshot."""
+    shown: list[MimeBundle] | None = None
+    """Its outputs, as they were given last."""
     length: int | None = None
     """Of its content, in bytes of JSON, where it was counted."""
 
@@ -292,8 +294,8 @@ class RunSteps:
 
     def _closed(self, life: _Life, status: StepStatus) -> JSON:
         del self._open[life.step["id"]]
-        if life.taken is not None and "outputs" in life.step:
-            life.step["outputs"] = self._finished(life, outputs_of(cast("JSON", life.taken)))
+        if life.shown is not None:
+            life.step["outputs"] = self._finished(life, life.shown)
         if life.superseded and _is_answer(life.step):
             life.step["type"] = "thought"
         life.step["status"] = status
@@ -323,7 +325,8 @@ class RunSteps:
         elif step["type"] in ("tool_use", "tool_result"):
             wire.setdefault("tool", {"name": "tool"})
         if "outputs" in step or "output" in step:
-            wire["outputs"] = self._outputs(life, outputs_of(cast("JSON", step)))
+            life.shown = outputs_of(cast("JSON", step))
+            wire["outputs"] = self._outputs(life, life.shown)
         for name in _COPIED:
             if name in step:
                 wire[name] = clean_json(cast("JSON", step)[name])

@@ -259,3 +259,32 @@ async def test_after_a_clear_the_new_log_is_followed(hub):
 
     assert peer.types() == ["session", "session"]
     assert peer.state == session.state
+
+
+async def test_a_client_of_version_1_is_sent_what_it_knows(hub):
+    session, runner = open_session()
+    old, new = Peer(), Peer()
+    hub.follow(old, session, growing=True, protocol=1, epoch=None, after=0)
+    hub.follow(new, session, growing=True, epoch=None, after=0)
+    ask(session, "hi", "m1")
+    step: Step = {"type": "tool_result", "id": "r", "content": "", "status": "streaming"}
+    picture = {"image/png": "YQ=="}
+    for outputs in (
+        [],
+        [{"text/plain": "one"}],
+        [{"text/plain": "one two"}],
+        [{"text/plain": "one two"}, picture],
+        [{"text/plain": "one two"}, picture, {"text/plain": "three"}],
+    ):
+        runner.run.emit({**step, "outputs": outputs})
+        await turn()
+    runner.run.emit({**step, "status": "done"})
+    runner.run.end()
+    await turn()
+
+    assert (old.frames[0]["data"]["protocol"], new.frames[0]["data"]["protocol"]) == (1, 2)
+    grown = [frame["data"]["text"] for frame in old.frames if frame["type"] == "step_delta"]
+    assert grown == ["one", " two"]  # as long as there is one output to which it may belong
+    last = [frame["data"] for frame in old.frames if frame["type"] == "reasoning_step"][-1]
+    assert last["output"] == {"text/plain": "one twothree", **picture}
+    assert old.state["steps"] == new.state["steps"] == session.state["steps"]
