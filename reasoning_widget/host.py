@@ -16,7 +16,7 @@ def ipython_shell() -> Any:
 
 
 def in_kernel() -> bool:
-    """Whether this process is a Jupyter kernel: only there can anything be shown."""
+    """Whether this process is a Jupyter kernel."""
     return getattr(ipython_shell(), "kernel", None) is not None
 
 
@@ -34,6 +34,17 @@ def page_expected() -> bool:
     except (AttributeError, LookupError):  # another kernel than ipykernel, or nothing was executed yet
         return True
     return bool(request.get("content", {}).get("allow_stdin", True))
+
+
+def running_marimo() -> Any:
+    """The module `marimo`, where one of its notebooks runs this; None elsewhere."""
+    marimo = sys.modules.get("marimo")
+    return marimo if marimo is not None and marimo.running_in_notebook() else None
+
+
+def can_show() -> bool:
+    """Whether something can be shown below the cell that runs."""
+    return in_kernel() or running_marimo() is not None
 
 
 def traitlets_config() -> Config:

@@ -19,7 +19,7 @@ from ..agents.manager import AgentManager, as_agent
 from ..agents.models import ModelChoice, choose_model
 from ..answer import Answer, answer_to, run_of, steps_of
 from ..compat.pyplot import spare_open_figures
-from ..host import in_kernel, page_expected
+from ..host import can_show, page_expected
 from ..parts import Prompt, as_message
 from ..protocol import JSON, TERMINAL_STEP_STATUSES, Frame
 from ..session.runner import ThreadRunner
@@ -293,7 +293,7 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
         view: SavedView | None = None
         try:
             question = self._post(message_id, prompt, agent, reasoning, max_iterations)
-            if in_kernel():
+            if can_show():
                 view = self._run_view(message_id)
                 view.show()
             self._wait(question)
@@ -327,7 +327,7 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
             ValueError: The prompt is empty or too long, or a part of it cannot be read or is refused.
         """
         question = self._post(_new_id(), prompt, agent, reasoning, max_iterations)
-        view = self._run_view(question.message_id) if in_kernel() else None
+        view = self._run_view(question.message_id) if can_show() else None
         if view is not None:
             view.show()
         here = asyncio.get_running_loop()

@@ -19,7 +19,7 @@ from ..client import Chat, Disconnected, Question, connect
 from ..client.address import Address
 from ..client.blocking import wait
 from ..client.following import Following
-from ..host import in_kernel
+from ..host import can_show
 from ..parts import Prompt, as_message
 from ..protocol import JSON, ProtocolError, check_session_id
 from ..session.thread import on_loop, session_loop
@@ -122,7 +122,7 @@ class ConnectedChat(ReasoningChat):
         view: SavedView | None = None
         question = wait(self._put(as_message(prompt), agent=agent, reasoning=reasoning, max_iterations=max_iterations))
         try:
-            if in_kernel():
+            if can_show():
                 view = self._run_view(question.id)
                 view.show()
             return wait(question.answer())
@@ -143,7 +143,7 @@ class ConnectedChat(ReasoningChat):
         question = await _on_its_loop(
             self._put(message, agent=agent, reasoning=reasoning, max_iterations=max_iterations, tokens=tokens)
         )
-        view = self._run_view(question.id) if in_kernel() else None
+        view = self._run_view(question.id) if can_show() else None
         if view is not None:
             view.show()
         steps = question.items()

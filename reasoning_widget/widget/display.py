@@ -9,6 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from ..export.log import SESSION_MIME
+from ..host import running_marimo
 from .saving import Bundle
 
 if TYPE_CHECKING:
@@ -45,6 +46,10 @@ class SavedView:
 
     def show(self) -> None:
         """Display it in the cell that runs. An interrupt in the middle of it leaves a view that can be refreshed."""
+        marimo = running_marimo()
+        if marimo is not None:  # whose files hold no outputs: there is nothing to save
+            marimo.output.append(self._live())
+            return
         from IPython.display import DisplayHandle  # noqa: PLC0415 (slow to import, and only there in a kernel)
 
         if self._wants_live():

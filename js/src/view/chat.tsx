@@ -18,6 +18,7 @@ import { Icon } from "./icons.tsx";
 import { Queue } from "./queue.tsx";
 import { Refusals } from "./refusals.tsx";
 import { RunView } from "./run.tsx";
+import { followTheme } from "./theme.ts";
 import { Timeline } from "./timeline.tsx";
 import "./root.css";
 import "./chat.css";
@@ -43,6 +44,7 @@ export function drawChat(
   });
   copyAsWritten(root);
   keepFocus(root, store);
+  const stopFollowing = followTheme(root);
   element.append(root);
   render(
     <StoreContext.Provider value={store}>
@@ -52,6 +54,7 @@ export function drawChat(
   );
   const end = (): void => {
     stopLooking();
+    stopFollowing();
     render(null, root);
     root.remove();
   };

@@ -1,0 +1,20 @@
+// The theme of hosts that say it on the page, such as marimo: styles cannot see it from within a shadow tree.
+
+const SAID: Record<string, string> = {
+  dark: '.dark, .dark-theme, [data-theme="dark"]',
+  light: '.light, .light-theme, [data-theme="light"]',
+};
+
+/** Have `root` follow the theme that the page names, if it names one; the result ends that. */
+export function followTheme(root: HTMLElement): () => void {
+  const places = [document.body, document.documentElement];
+  const look = (): void => {
+    const said = Object.keys(SAID).find((theme) => places.some((place) => place.matches(SAID[theme] as string)));
+    if (said === undefined) delete root.dataset.hostTheme;
+    else root.dataset.hostTheme = said;
+  };
+  const observer = new MutationObserver(look);
+  for (const place of places) observer.observe(place, { attributes: true, attributeFilter: ["class", "data-theme"] });
+  look();
+  return () => observer.disconnect();
+}
