@@ -97,10 +97,10 @@ def redact(text: str) -> str:
 
     In errors more does than elsewhere: servers tell which key they refuse, in sentences and without a form.
     """
-    text = mask(text)
+    text = _MASKED.sub("…", mask(text))
     for pattern, instead in _SECRETS:
         text = pattern.sub(instead, text)
-    return _MASKED.sub("…", text)
+    return text
 
 
 def explain(error: BaseException, address: str | None = None, model: str | None = None) -> str:
