@@ -16,11 +16,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import filelock
 
 from ..base import AgentError, Stopped, current_run
+from .connection import HAS_PEER_USER, Address, connect, new_socket
+from .daemon import discard_socket
 from .paths import cache_folder, server_state
 
 HOW_TO_INSTALL: Final = 'pip install "reasoning-widget[local]"'
@@ -38,19 +39,30 @@ class ServerGone(Exception):
 class Server:
     """A running server of the local model."""
 
-    url: str
+    address: Address
     key: str = field(repr=False)
     pid: int
 
     def alive(self) -> bool:
-        """Whether it answers, and to our key: after a restart of the machine the port may be another program's."""
+        """Whether it answers, and is ours: where it listened, another program may listen by now."""
+        try:
+            return b"embedded" in self.get("/v1/models")
+        except (OSError, http.client.HTTPException, ValueError, OverflowError):  # the last two: an impossible address
+            return False
+
+    def get(self, path: str) -> bytes:
+        """What it answers to a `GET`.
+
+        Raises:
+            OSError: It cannot be reached, or it refuses.
+            http.client.HTTPException: What it answers is not HTTP.
+        """
         with contextlib.closing(self._connection(_HEALTH_SECONDS)) as connection:
-            try:
-                connection.request("GET", "/v1/models", headers=self._headers())
-                response = connection.getresponse()
-                return response.status == http.client.OK and b"embedded" in response.read(65536)
-            except (OSError, http.client.HTTPException):
-                return False
+            connection.request("GET", path, headers=self._headers())
+            response = connection.getresponse()
+            if response.status != http.client.OK:
+                raise OSError(f"it refuses {path}: {response.status}")
+            return response.read()
 
     def chat(self, payload: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """The chunks of a streamed chat completion. Closing the iterator, or stopping the run, ends the decoding.
@@ -74,10 +86,26 @@ class Server:
                 raise ServerGone(str(error) or type(error).__name__) from error
 
     def _connection(self, timeout: float) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=timeout)
+        return _Connection(self, timeout)
 
     def _headers(self) -> dict[str, str]:
-        return {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"}
+        headers = {"Content-Type": "application/json"}
+        if isinstance(self.address, str):  # else the key has been proved, and must not be sent
+            headers["Authorization"] = f"Bearer {self.key}"
+        return headers
+
+
+class _Connection(http.client.HTTPConnection):
+    """A connection to a server that is made sure of whenever it is opened."""
+
+    def __init__(self, server: Server, timeout: float) -> None:
+        super().__init__("localhost")
+        self._server = server
+        self._timeout = timeout
+
+    def connect(self) -> None:
+        """Connect, and find out who answers."""
+        self.sock = connect(self._server.address, self._server.key, self._timeout)
 
 
 def _shutter(connected: socket.socket) -> Any:
@@ -125,6 +153,8 @@ def running_server(name: str, weights: Path, idle_seconds: float) -> Server:
         if server is not None and server.alive():
             return server
         state.unlink(missing_ok=True)
+        if server is not None and isinstance(server.address, str):
+            discard_socket(Path(server.address))
         return _start(name, weights, idle_seconds, state)
 
 
@@ -136,7 +166,8 @@ def is_installed() -> bool:
 def _published(state: Path) -> Server | None:
     try:
         found = json.loads(state.read_text(encoding="utf-8"))
-        return Server(url=str(found["url"]), key=str(found["key"]), pid=int(found["pid"]))
+        address = found["address"]
+        return Server(address if isinstance(address, str) else int(address), str(found["key"]), int(found["pid"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
@@ -145,9 +176,11 @@ def _start(name: str, weights: Path, idle_seconds: float, state: Path) -> Server
     if not is_installed():
         raise AgentError(f"The embedded model needs llama.cpp: {HOW_TO_INSTALL}, then restart the kernel.")
     log = state.with_suffix(".log")
+    path = new_socket(state.parent) if HAS_PEER_USER else None
     # By its path: it needs nothing else of this package, however that was found here.
     command = [sys.executable, "-P", str(Path(__file__).with_name("daemon.py"))]
     command += ["--model", str(weights), "--state", str(state), "--idle", str(idle_seconds)]
+    command += ["--socket", str(path)] if path else []
     with log.open("wb") as output:
         process = subprocess.Popen(  # noqa: S603 (our own arguments, no shell)
             command,
@@ -159,7 +192,12 @@ def _start(name: str, weights: Path, idle_seconds: float, state: Path) -> Server
         )
     # It outlives this kernel; while the kernel lives, somebody must take note of its end.
     threading.Thread(target=process.wait, name=f"reasoning-widget-{name}", daemon=True).start()
-    return _started(process, state, log)
+    try:
+        return _started(process, state, log)
+    except BaseException:
+        if path is not None:
+            discard_socket(path)
+        raise
 
 
 def _detached() -> dict[str, Any]:

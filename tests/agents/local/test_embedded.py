@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import http.client
 import json
 import os
 import signal
 import subprocess
 import sys
 import threading
-import urllib.request
 from pathlib import Path
 
 import psutil
@@ -17,6 +18,7 @@ import pytest
 from reasoning_widget.agents.base import AgentError, RunContext, Stopped, Turn, entered
 from reasoning_widget.agents.local import weights
 from reasoning_widget.agents.local.catalogue import SMALL
+from reasoning_widget.agents.local.connection import connect
 from reasoning_widget.agents.local.embedded import Embedded
 from reasoning_widget.agents.local.paths import server_state
 from reasoning_widget.agents.presets import assistant, researcher
@@ -66,10 +68,7 @@ def text_of(chunks):
 
 def metric(embedded, name):
     """A figure of the server, which needs the key."""
-    server = embedded.server()
-    request = urllib.request.Request(f"{server.url}/metrics", headers={"Authorization": f"Bearer {server.key}"})
-    with urllib.request.urlopen(request) as response:
-        text = response.read().decode()
+    text = embedded.server().get("/metrics").decode()
     return float(next(line.split()[1] for line in text.splitlines() if line.startswith(f"llamacpp:{name} ")))
 
 
@@ -138,20 +137,18 @@ def test_kernels_share_one_server_that_only_its_user_can_reach(here):
     assert [int(other) for other in others] == [pid, pid]
     state = server_state("0.5b")
     assert state.stat().st_mode & 0o077 == 0
-    listening = [c.laddr.ip for c in psutil.Process(pid).net_connections() if c.status == psutil.CONN_LISTEN]
-    assert listening == ["127.0.0.1"]
+    assert psutil.Process(pid).net_connections("inet") == []
+    folder = Path(str(Embedded(LLM).server().address)).parent
+    assert folder.stat().st_mode & 0o777 == 0o700
 
 
 def test_a_stranger_without_the_key_gets_nothing(here):
-    import http.client
-    from urllib.parse import urlsplit
-
-    address = urlsplit(Embedded(LLM).server().url).netloc
+    server = Embedded(LLM).server()
     for method, path in (("POST", "/v1/chat/completions"), ("GET", "/slots"), ("GET", "/metrics")):
-        connection = http.client.HTTPConnection(address)
-        connection.request(method, path, json.dumps({"messages": HELLO}) if method == "POST" else None)
-        assert connection.getresponse().status in {401, 403, 404, 501}
-        connection.close()
+        with contextlib.closing(http.client.HTTPConnection("localhost")) as connection:
+            connection.sock = connect(server.address, server.key, 60)
+            connection.request(method, path, json.dumps({"messages": HELLO}) if method == "POST" else None)
+            assert connection.getresponse().status in {401, 403, 404, 501}
 
 
 def test_a_server_that_was_killed_is_started_again(here):
@@ -174,7 +171,18 @@ def test_a_server_that_dies_in_the_middle_says_so_and_the_next_question_is_answe
     assert text_of(embedded.complete(messages=HELLO, max_tokens=5))
 
 
-@pytest.mark.parametrize("garbage", ["", "{}", '{"url": "http://127.0.0.1:9", "key": "x", "pid": 1}'])
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        "",
+        "{}",
+        '{"url": "http://127.0.0.1:9", "key": "x", "pid": 1}',
+        '{"address": 9, "key": "x", "pid": 1}',
+        '{"address": 99999999999, "key": "x", "pid": 1}',
+        '{"address": "/nowhere/llm.sock", "key": "x", "pid": 1}',
+        '{"address": "\\u0000", "key": "x", "pid": 1}',
+    ],
+)
 def test_a_stale_state_file_is_put_right(here, garbage):
     server_state("0.5b").write_text(garbage)
     assert Embedded(LLM).server().alive()

@@ -1,0 +1,107 @@
+"""Connections to the local model's server. Each is made sure of before anything is sent over it.
+
+Where the system tells which user is at the other end of a Unix socket, the server listens on one, in a folder that only
+its user may enter. Elsewhere it listens on a loopback port, which any user may take once it is free: there both ends
+prove that they know the key, and the key itself is never sent.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hmac
+import os
+import secrets
+import socket
+import struct
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from ..base import AgentError
+from .daemon import NONCE_BYTES, discard_socket, proof, receive_exactly
+
+Address = str | int
+"""The path of a Unix socket, or a port of the loopback interface."""
+
+HAS_PEER_USER: Final = sys.platform in {"linux", "darwin"}
+"""Whether Unix sockets tell who is at their other end."""
+
+_HANDSHAKE_SECONDS: Final = 5.0
+
+
+class Stranger(OSError):
+    """What listens there is not this user's server."""
+
+
+def connect(address: Address, key: str, timeout: float) -> socket.socket:
+    """A connection to the server at `address`, which was found to be this user's. `timeout` is in seconds.
+
+    Raises:
+        Stranger: Another user listens there, or somebody who does not know `key`.
+        OSError: Nobody listens there, or whoever does is silent.
+    """
+    with contextlib.ExitStack() as undo:
+        if isinstance(address, str):
+            connected = undo.enter_context(socket.socket(socket.AF_UNIX))
+            connected.settimeout(_HANDSHAKE_SECONDS)
+            connected.connect(address)
+            if peer_user(connected) != os.geteuid():
+                raise Stranger("another user listens on its socket")
+        else:
+            connected = undo.enter_context(socket.create_connection(("127.0.0.1", address), _HANDSHAKE_SECONDS))
+            _prove(connected, address, key)
+        connected.settimeout(timeout)
+        undo.pop_all()
+    return connected
+
+
+def peer_user(connected: socket.socket) -> int:
+    """The user id of the process that listens at the other end of a Unix socket."""
+    if sys.platform == "darwin":
+        # Python has no names for SOL_LOCAL and LOCAL_PEERCRED. A `struct xucred` begins with its version and the user.
+        version, user = struct.unpack_from("=II", connected.getsockopt(0, 1, 76))
+        if version != 0:
+            raise Stranger("the system does not say who listens on its socket")
+        return int(user)
+    _, user, _ = struct.unpack("=iII", connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
+    return int(user)
+
+
+def _prove(connected: socket.socket, port: int, key: str) -> None:
+    """Have the server prove that it knows `key`, then do so ourselves; see `daemon.Door`."""
+    ours = secrets.token_bytes(NONCE_BYTES)
+    connected.sendall(ours)
+    theirs = receive_exactly(connected, NONCE_BYTES)
+    expected = proof(key, "server", port, ours, theirs)
+    if not hmac.compare_digest(receive_exactly(connected, len(expected)), expected):
+        raise Stranger("another program listens on its port")
+    connected.sendall(proof(key, "client", port, ours, theirs))
+
+
+def new_socket(folder: Path) -> Path:
+    """Where a server may listen: a path in a new folder, which only this user may enter.
+
+    It is below `folder`, unless that is on a file system without sockets or its path is too long: 108 bytes is the most
+    that Linux takes, 104 macOS.
+
+    Raises:
+        AgentError: There is no place for it; the text says what to do.
+    """
+    for place in (str(folder), tempfile.gettempdir(), "/tmp"):  # noqa: S108 (the new folder there is private)
+        try:
+            path = Path(tempfile.mkdtemp(prefix="run-", dir=place)) / "llm.sock"
+        except OSError:
+            continue
+        try:
+            with socket.socket(socket.AF_UNIX) as probe:
+                probe.bind(str(path))
+            path.unlink()
+        except OSError:
+            discard_socket(path)
+        else:
+            return path
+    raise AgentError(
+        f"The local model's server needs a place for its socket, and neither {folder} nor the folder of temporary "
+        "files has one: set `TMPDIR` to a folder with a short path on a local disk."
+    )
