@@ -184,6 +184,7 @@ def test_a_server_that_dies_in_the_middle_says_so_and_the_next_question_is_answe
     ],
 )
 def test_a_stale_state_file_is_put_right(here, garbage):
+    psutil.Process(Embedded(LLM).server().pid).kill()
     server_state("0.5b").write_text(garbage)
     assert Embedded(LLM).server().alive()
 
