@@ -47,7 +47,7 @@ def test_an_exception_says_in_which_line_of_which_cell_it_was_raised(lab):
     chat.ask("Draw water")
     card = chat.card("Error")
     expect(card).to_contain_text("the well is dry")
-    where = card.get_by_text("Raised at Cell In[1], line 6, in raises")
+    where = card.get_by_text("Raised at Cell In[1], line 5, in raises")
     expect(where).to_be_visible()
     expect(card.get_by_text("Traceback (most recent call last)")).to_be_hidden()
     where.click()
