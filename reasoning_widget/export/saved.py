@@ -24,6 +24,9 @@ _NO_LIMIT: Final = 2**31
 _SHARE_OF_TALK: Final = 16
 """How many times longer a question or an answer may be than other texts, where all together are too long."""
 
+_IDS: Final = ("id", "run_id", "parent_id")
+"""The names of a step's ids: with others in their place, it would be nobody's step."""
+
 _Which = int | tuple[int, str]
 """A value of an event: of a message the place of its part; of a step that of its output, and the MIME type."""
 
@@ -128,6 +131,9 @@ class Saver:
         unfinished = step.get("status") != "done" or "cut" in step
         rest = {name: value for name, value in with_outputs(step).items() if name != "outputs"}
         kept: JSON = mask_json(rest, unfinished=unfinished)
+        kept.update(mask_json({name: rest[name] for name in _IDS if name in rest}))  # what breaks off is texts, not ids
+        if "call_id" in rest.get("tool", {}):
+            kept["tool"]["call_id"] = mask_json(rest["tool"]["call_id"])
         if outputs:
             printed = _masked_texts(outputs, unfinished=unfinished)
             kept["outputs"] = [self._output(kept, entry, bundle, printed) for entry, bundle in enumerate(outputs)]

@@ -337,3 +337,17 @@ async def test_a_secret_that_a_picture_parts_is_masked():
 
     for form in forms(saved(session)):
         assert "Tr0ub4dor" not in form
+
+
+@pytest.mark.parametrize("status", ["failed", "stopped"])
+async def test_a_step_that_broke_off_still_belongs_to_its_run_and_its_call(status):
+    session, runner = open_session()
+    ask(session, "Read it", "m1")
+    tool: ToolCall = {"name": "read", "arguments": "{}", "call_id": "call-0123456789ab"}
+    runner.run.emit({"type": "tool_use", "content": "", "tool": tool, "status": status})
+    runner.run.end()
+
+    (step,) = steps(saved(session))
+
+    call_id = "call-0123456789ab"
+    assert (step["status"], step["run_id"], step["tool"]["call_id"]) == (status, runner.run.spec.run_id, call_id)
