@@ -101,7 +101,7 @@ def test_what_is_saved_runs_nothing_and_fetches_nothing(notebook: Any) -> None:
     for bundle in chats(notebook):
         page = _Text(bundle["text/html"])
         assert page.tags.isdisjoint({"script", "iframe", "object", "embed", "link", "img", "form"})
-        assert page.attributes <= {"style", "open", "href", "class"}
+        assert page.attributes <= {"style", "open", "href", "class", "dir"}
 
 
 def test_a_chat_is_saved_with_all_that_was_asked_of_it(quickstart: Any) -> None:
