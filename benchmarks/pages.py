@@ -119,6 +119,7 @@ class WidgetPage(MeasuredPage):
         self.wait_until_ready()
         if self.chat.cards.count():
             self.chat.clear.click()
+            self.chat.region.get_by_role("button", name="Clear the conversation").click()
             expect(self.chat.cards).to_have_count(0)
 
     def prepare(self, order: Order) -> None:
