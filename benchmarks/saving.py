@@ -96,7 +96,7 @@ def _measured(rounds: int, measures: dict[str, Callable[[], list[float]]]) -> di
         return measure
 
     take_turns(rounds, {name: noted(name) for name in measures})
-    return delays
+    return {name: answers[1:] for name, answers in delays.items()}  # without what warmed up
 
 
 def _new_plain(window: BrowserContext, order: Order) -> list[float]:
