@@ -65,6 +65,23 @@ class Client:
         return [(step["type"], step["content"]) for step in self.state["steps"].values()]
 
 
+async def bare_connection(server, session_id):
+    """The streams of a socket for a session, for the very bytes; the server's answer is still to be read."""
+    host, port = server.origin.removeprefix("http://").split(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    lines = [
+        f"GET /ws/chat/{session_id} HTTP/1.1",
+        f"Host: {host}:{port}",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        "Sec-WebSocket-Version: 13",
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+        f"Authorization: token {server.token}",
+    ]
+    writer.write("\r\n".join([*lines, "", ""]).encode())
+    return reader, writer
+
+
 @asynccontextmanager
 async def connected(server, session_id, query="after=0&stream=tokens", **options):
     """A client of `server`, with its token unless `additional_headers` say something else."""

@@ -14,7 +14,7 @@ from websockets.exceptions import InvalidStatus
 
 from reasoning_widget.session.schema import MIGRATIONS, SCHEMA_VERSION
 from reasoning_widget.session.store import SessionStore
-from tests.server.client import connected, new_session
+from tests.server.client import bare_connection, connected, new_session
 from tests.server.conftest import reasoning_server
 from tests.server.rest import call
 
@@ -58,18 +58,7 @@ def write_store_of_version_1(path, ages):
 
 async def silent(server, session_id):
     """A peer that reads, but never answers: everything it was sent until it was dropped."""
-    host, port = server.origin.removeprefix("http://").split(":")
-    reader, writer = await asyncio.open_connection(host, int(port))
-    lines = [
-        f"GET /ws/chat/{session_id} HTTP/1.1",
-        f"Host: {host}:{port}",
-        "Upgrade: websocket",
-        "Connection: Upgrade",
-        "Sec-WebSocket-Version: 13",
-        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-        f"Authorization: token {server.token}",
-    ]
-    writer.write("\r\n".join([*lines, "", ""]).encode())
+    reader, writer = await bare_connection(server, session_id)
     received = await reader.read()
     writer.close()
     await writer.wait_closed()

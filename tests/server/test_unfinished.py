@@ -12,7 +12,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from reasoning_widget.server.unfinished import MAX_UNFINISHED
-from tests.server.client import connected, new_session
+from tests.server.client import bare_connection, connected, new_session
 from tests.server.rest import call
 from tests.server.test_security import cookies, guarded, sent, session_id
 
@@ -31,18 +31,7 @@ class Raw:
     @classmethod
     async def open(cls, server):
         self = cls()
-        host, port = server.origin.removeprefix("http://").split(":")
-        self.reader, self.writer = await asyncio.open_connection(host, int(port))
-        lines = [
-            f"GET /ws/chat/{new_session()} HTTP/1.1",
-            f"Host: {host}:{port}",
-            "Upgrade: websocket",
-            "Connection: Upgrade",
-            "Sec-WebSocket-Version: 13",
-            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
-            f"Authorization: token {server.token}",
-        ]
-        self.writer.write("\r\n".join([*lines, "", ""]).encode())
+        self.reader, self.writer = await bare_connection(server, new_session())
         assert b"101" in await self.reader.readline()
         self.gone = asyncio.ensure_future(self.reader.read())
         return self

@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from jupyter_client.manager import KernelManager
 
 from tests.scripted_model import call
 from tests.widget.test_kernel import Page, custom
@@ -33,22 +32,9 @@ def drawing_tool(tool):
 """
 
 
-@pytest.fixture(scope="module")
-def client():
-    manager = KernelManager(kernel_name="python3")
-    manager.start_kernel()
-    client = manager.client()
-    client.start_channels()
-    client.wait_for_ready(timeout=60)
-    yield client
-    client.stop_channels()
-    manager.shutdown_kernel(now=True)
-    client.context.term()
-
-
 @pytest.fixture
-def page(client):
-    page = Page(client)
+def page(kernel):
+    page = Page(kernel[1])
     page.do("%matplotlib inline\n" + TOOLS)
     return page
 

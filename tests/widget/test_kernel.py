@@ -6,7 +6,6 @@ from queue import Empty
 from typing import Any
 
 import pytest
-from jupyter_client.manager import KernelManager
 
 from reasoning_widget.export.log import SESSION_MIME
 from reasoning_widget.fold import new_transcript, receive
@@ -153,19 +152,6 @@ def stopped_in_ask(page):
     page.send(chat, {"type": "stop", "id": "s1", "payload": {}})
     page.done(request)
     return request
-
-
-@pytest.fixture(scope="module")
-def kernel():
-    manager = KernelManager(kernel_name="python3")
-    manager.start_kernel()
-    client = manager.client()
-    client.start_channels()
-    client.wait_for_ready(timeout=60)
-    yield manager, client
-    client.stop_channels()
-    manager.shutdown_kernel(now=True)
-    client.context.term()
 
 
 @pytest.fixture

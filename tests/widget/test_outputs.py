@@ -5,7 +5,6 @@ import ast
 import nbclient
 import nbformat
 import pytest
-from jupyter_client.manager import KernelManager
 
 from tests.widget.test_kernel import Page
 
@@ -40,18 +39,10 @@ def page(text):
 
 
 @pytest.fixture(scope="module")
-def client():
-    manager = KernelManager(kernel_name="python3")
-    manager.start_kernel()
-    client = manager.client()
-    client.start_channels()
-    client.wait_for_ready(timeout=60)
-    page = Page(client)
-    page.do(TOOLS)
-    yield client
-    client.stop_channels()
-    manager.shutdown_kernel(now=True)
-    client.context.term()
+def client(kernel):
+    _, client = kernel
+    Page(client).do(TOOLS)
+    return client
 
 
 @pytest.fixture
