@@ -74,6 +74,7 @@ class Member:
             query = f"after={self.state['last_seq']}&epoch={self.state['epoch']}"
         elif query is None:
             query = "after=0"
+        query += "&protocol=2"
         if self.growing:
             query += "&stream=tokens"
         url = self._server.socket_url(self._session_id, query)

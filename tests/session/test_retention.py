@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from reasoning_widget.fold import Place
 from reasoning_widget.session import lifetime
 from reasoning_widget.session.log import LogDamaged, StorageError
 from reasoning_widget.session.schema import MIGRATIONS
@@ -142,7 +143,7 @@ def test_nothing_of_what_was_deleted_stays_on_the_disk(store, path, clocks, how,
     put(store, "other", said("something else"))
     put(store, "one", *(said(f"{SECRET} {number} " + "x" * 2000, number) for number in range(size)))
     store.put_blob("one", "b" * 64, f"{SECRET} kept beside")
-    store.save_open_text("one", {("s", "content"): (1, 0, f"{SECRET} half said")})
+    store.save_open_text("one", {("s", Place("content")): (1, 0, f"{SECRET} half said")})
     before = path.stat().st_size + Path(f"{path}-wal").stat().st_size
     assert SECRET.encode() in on_disk(path)
     if how == "delete":
@@ -272,7 +273,7 @@ def test_damaged_events_are_told(store, path, damage):
 def test_damaged_rows_are_told(store, damage, read):
     put(store, "one", said("first"))
     store.put_blob("one", "b", "value")
-    store.save_open_text("one", {("s", "content"): (1, 0, "half")})
+    store.save_open_text("one", {("s", Place("content")): (1, 0, "half")})
     store._db.execute(damage)
     with pytest.raises(StorageError, match=r"damaged|cannot be read"):
         read(store)
