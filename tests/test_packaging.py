@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 import reasoning_widget
 
@@ -45,6 +46,13 @@ def imported_modules(source: Path) -> set[str]:
 def test_the_package_the_extension_and_the_installation_have_one_version(repository: Path) -> None:
     extension = json.loads((repository / "js" / "package.json").read_text())["version"]
     assert reasoning_widget.__version__ == extension == version("reasoning-widget")
+
+
+def test_a_citation_names_the_version(repository: Path, project: dict[str, Any]) -> None:
+    citation = yaml.safe_load((repository / "CITATION.cff").read_text())
+    assert citation["version"] == reasoning_widget.__version__
+    assert [author["name"] for author in citation["authors"]] == [author["name"] for author in project["authors"]]
+    assert (citation["title"], citation["license"]) == (project["name"], project["license"])
 
 
 def test_exactly_what_the_package_imports_is_declared(repository: Path, project: dict[str, Any]) -> None:
