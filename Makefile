@@ -97,6 +97,11 @@ browsers:
 	export DEBIAN_FRONTEND=noninteractive; \
 	$$root apt-get update && $$root apt-get install --yes --no-install-recommends $$missing
 
+.PHONY: docs
+docs: $(PACKAGE) ## the documentation site, in docs/_build/html; a dead link is an error
+	sphinx-build --quiet --fail-on-warning --keep-going --conf-dir docs . docs/_build/html
+	@echo "Open docs/_build/html/index.html"
+
 # Building it ------------------------------------------------------------------------------------------------------
 
 .PHONY: build
@@ -155,4 +160,4 @@ requirements: $(PY_PACKAGES) ## pin the newest development environment in tests/
 		--output-file tests/requirements.txt
 
 clean: ## remove what was built and set up
-	rm -rf .venv js/node_modules dist reasoning_widget/widget/static reasoning_widget/labextension
+	rm -rf .venv js/node_modules dist docs/_build reasoning_widget/widget/static reasoning_widget/labextension

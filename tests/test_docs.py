@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import importlib
+import inspect
 import json
 import re
+from collections.abc import Iterator
+from itertools import chain, pairwise
 from pathlib import Path
+from types import FunctionType
+from typing import TYPE_CHECKING, Any
 
 import nbformat
 import pytest
+import typer
 from markdown_it import MarkdownIt
 from nbclient import NotebookClient
 
+from reasoning_widget import cli
 from tests.scripted_model import ScriptedModel
 
+if TYPE_CHECKING:
+    from markdown_it.token import Token
+
 ROOT = Path(__file__).resolve().parent.parent
-DOCUMENTS = sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").glob("**/*.md"))
+DOCUMENTS = sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").glob("*.md"))
 
 
 def blocks(document: Path, *languages: str) -> list[str]:
@@ -63,3 +74,101 @@ def test_its_make_targets_exist(document: Path) -> None:
 def test_the_guide_for_contributors_tells_of_every_make_target() -> None:
     told = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     assert {target for target in make_targets() if f"make {target}" not in told} == set()
+
+
+# Links
+
+
+def tokens_of(document: Path) -> list[Token]:
+    """The tokens of a document and those within its lines."""
+    tokens = MarkdownIt().enable("table").parse(document.read_text(encoding="utf-8"))
+    return list(chain.from_iterable([token, *(token.children or [])] for token in tokens))
+
+
+def links(document: Path) -> Iterator[str]:
+    """Where a document's links and pictures lead, those in HTML included."""
+    for token in tokens_of(document):
+        if token.type in {"link_open", "image"}:
+            yield str(token.attrs.get("href") or token.attrs.get("src"))
+        elif token.type in {"html_block", "html_inline"}:
+            yield from re.findall(r'(?:href|src|srcset)="([^"]+)"', token.content)
+
+
+def anchors(document: Path) -> set[str]:
+    """The names of a document's headings in links, as GitHub and Sphinx make them."""
+    tokens = MarkdownIt().parse(document.read_text(encoding="utf-8"))
+    headings = [after.content for token, after in pairwise(tokens) if token.type == "heading_open"]
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_its_links_lead_somewhere(document: Path) -> None:
+    dead = []
+    for link in links(document):
+        if re.match(r"[a-z]+:", link):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (document.parent / path).resolve() if path else document
+        if not target.exists() or (anchor and anchor not in anchors(target)):
+            dead.append(link)
+    assert dead == []
+
+
+def test_the_readme_links_every_document() -> None:
+    linked = {(ROOT / link.partition("#")[0]).resolve() for link in links(ROOT / "README.md")}
+    documents = {*DOCUMENTS, *(ROOT / "notebooks").glob("*.ipynb"), ROOT / "CITATION.cff", ROOT / "LICENSE"}
+    assert {path.name for path in documents - linked} == {"README.md"}
+
+
+def test_the_site_shows_every_document() -> None:
+    text = "\n".join(blocks(ROOT / "docs" / "index.md", "{toctree}"))
+    listed = set(re.findall(r"^/?([\w./-]+)$", text, re.MULTILINE))
+    shown = {ROOT / f"{name}.md" if name.isupper() else ROOT / "docs" / f"{name}.md" for name in listed}
+    assert set(DOCUMENTS) - shown == {ROOT / "README.md", ROOT / "docs" / "index.md"}
+
+
+# The reference
+
+
+def public_names() -> Iterator[tuple[str, Any]]:
+    """Every name that a package lists as public, with what it is."""
+    for source in sorted((ROOT / "reasoning_widget").rglob("__init__.py")):
+        if "__all__ = [" in source.read_text(encoding="utf-8"):
+            package = importlib.import_module(".".join(source.parent.relative_to(ROOT).parts))
+            for name in package.__all__:
+                yield name, getattr(package, name)
+
+
+def test_the_reference_describes_every_public_name() -> None:
+    text = "\n".join(blocks(ROOT / "docs" / "api.md", "{eval-rst}"))
+    described = set(re.findall(r"^\.\. auto\w+:: ([\w.]+)", text, re.MULTILINE))
+    last = {name.rpartition(".")[2] for name in described}
+    names = dict(public_names())
+    assert len(names) > 15
+    assert set(names) - last == set()
+
+
+def members(thing: Any) -> dict[str, Any]:
+    """The public methods and properties that a class defines itself."""
+    kinds = (FunctionType, classmethod, property, staticmethod)
+    own = vars(thing).items() if inspect.isclass(thing) else ()
+    return {name: member for name, member in own if not name.startswith("_") and isinstance(member, kinds)}
+
+
+def test_every_public_name_has_a_docstring_of_its_own() -> None:
+    for name, thing in public_names():
+        assert vars(thing).get("__doc__") if inspect.isclass(thing) else thing.__doc__, name
+        assert [member for member, what in members(thing).items() if not what.__doc__] == [], name
+
+
+def test_the_page_on_the_command_line_names_every_command_and_option() -> None:
+    page = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
+    command = typer.main.get_command(cli.app)
+    groups = {"": command, "model ": command.commands["model"]}  # type: ignore[attr-defined]
+    for prefix, group in groups.items():
+        for name, each in group.commands.items():
+            if hasattr(each, "commands"):
+                continue
+            assert f"`reasoning-widget {prefix}{name}" in page
+            for option in chain.from_iterable(parameter.opts for parameter in each.params):
+                assert not option.startswith("--") or option in page, option
