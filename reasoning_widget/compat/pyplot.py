@@ -12,22 +12,19 @@ from __future__ import annotations
 import base64
 import contextlib
 import hashlib
-import importlib
-import importlib.abc
 import io
 import re
 import sys
 import threading
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
-from importlib.machinery import ModuleSpec
-from types import ModuleType
 from typing import Any, Final
 
 from ..agents.carried import carried
 from ..host import ipython_shell
 from ..protocol import MimeBundle
+from .imported import Seam
 
 _HELPERS: Final = "matplotlib._pylab_helpers"
 _BACKENDS: Final = "matplotlib.backend_bases"
@@ -263,61 +260,4 @@ def _take_shown(backends: Any) -> None:
     backends.FigureManagerBase.show = show
 
 
-_CHANGES: Final[dict[str, Callable[[Any], None]]] = {_HELPERS: _separate_figures, _BACKENDS: _take_shown}
-
-
-class _Seam(importlib.abc.MetaPathFinder):
-    """Changes the modules: now, or as soon as they are imported. They stay so: a thread may outlive its tool call."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._in_place = False
-
-    def put_in_place(self) -> None:
-        """Do it, once."""
-        with self._lock:
-            if self._in_place:
-                return
-            self._in_place = True
-            sys.meta_path.insert(0, self)  # first: nothing may slip through in between
-            for name, change in _CHANGES.items():
-                if name in sys.modules:
-                    change(importlib.import_module(name))  # which waits if another thread is about to import it
-
-    def find_spec(
-        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
-    ) -> ModuleSpec | None:
-        """What the other finders find; but for our modules, with a loader that changes them."""
-        if fullname not in _CHANGES:
-            return None
-        for finder in sys.meta_path:
-            find: Any = getattr(finder, "find_spec", None)
-            spec: ModuleSpec | None = None if finder is self or find is None else find(fullname, path, target)
-            if spec is not None:
-                if spec.loader is not None:
-                    spec.loader = _Changing(spec.loader, _CHANGES[fullname])
-                return spec
-        return None
-
-
-class _Changing(importlib.abc.Loader):
-    """A loader whose module is changed once it has run."""
-
-    def __init__(self, loader: Any, change: Callable[[Any], None]) -> None:
-        self._loader = loader
-        self._change = change
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._loader, name)
-
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        """See `Loader`."""
-        return self._loader.create_module(spec)  # type: ignore[no-any-return]
-
-    def exec_module(self, module: ModuleType) -> None:
-        """See `Loader`."""
-        self._loader.exec_module(module)
-        self._change(module)
-
-
-_seam = _Seam()
+_seam: Final = Seam({_HELPERS: _separate_figures, _BACKENDS: _take_shown})

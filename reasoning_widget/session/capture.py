@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import contextvars
+import functools
 import os
 import sys
 import threading
@@ -15,6 +16,7 @@ from typing import Any, Final, TextIO, cast
 from weakref import ref
 
 from ..agents.carried import carried
+from ..compat.display import Publish, displays_go_to
 from ..compat.pyplot import OpenFigures, own_figures
 from ..host import ipython_shell
 from ..outputs import PLAIN
@@ -376,6 +378,8 @@ def captured_output(on_outputs: Callable[[list[MimeBundle]], None]) -> Iterator[
     Args:
         on_outputs: Called with all there is, in order, each time it has changed.
     """
+    if _hooks() is None:
+        displays_go_to(_publish)
     capture = _Capture(on_outputs)
     token = _capture.set(capture)
     try:
@@ -413,28 +417,37 @@ def _displays(capture: _Capture) -> Iterator[None]:
     def take(message: dict[str, Any]) -> dict[str, Any] | None:
         if _capture.get() is not capture:
             return message  # another call in this thread, in turns with this one, has a hook of its own
-        content = message["content"]
-        display_id = content.get("transient", {}).get("display_id")
-        kind = message["header"]["msg_type"]
-        if kind == "display_data":
-            capture.display(content["data"], display_id)
-        elif kind == "clear_output":
-            capture.clear(wait=content["wait"])
-        elif kind == "update_display_data" and display_id in _shown_by:
-            _update(capture, content["data"], display_id)
-        else:
-            return message  # such as a display of the person's own
-        return None
+        return None if _shown(capture, message["header"]["msg_type"], message["content"]) else message
 
     with _hooked(take):
         yield
 
 
+def _publish() -> Publish | None:
+    """Where displays go that no kernel takes."""
+    capture = _capture.get()
+    return None if capture is None or _hooks() is not None else functools.partial(_shown, capture)
+
+
+def _shown(capture: _Capture, kind: str, content: dict[str, Any]) -> bool:
+    """Whether the message of a display is for the call, which then has it; else it may be the person's own."""
+    display_id = content.get("transient", {}).get("display_id")
+    if kind == "display_data":
+        capture.display(content["data"], display_id)
+    elif kind == "clear_output":
+        capture.clear(wait=content["wait"])
+    elif kind == "update_display_data" and display_id in _shown_by:
+        _update(capture, content["data"], display_id)
+    else:
+        return False
+    return True
+
+
 @contextlib.contextmanager
 def _hooked(take: Callable[[dict[str, Any]], dict[str, Any] | None]) -> Iterator[None]:
     """Within the block, what this thread displays goes through `take` first, where there is a kernel."""
-    publisher: Any = getattr(ipython_shell(), "display_pub", None)
-    if not hasattr(publisher, "register_hook"):
+    publisher = _hooks()
+    if publisher is None:
         yield
         return
     publisher.register_hook(take)
@@ -442,3 +455,9 @@ def _hooked(take: Callable[[dict[str, Any]], dict[str, Any] | None]) -> Iterator
         yield
     finally:
         publisher.unregister_hook(take)
+
+
+def _hooks() -> Any:
+    """The kernel's publisher, whose messages can be taken; None where there is no kernel."""
+    publisher: Any = getattr(ipython_shell(), "display_pub", None)
+    return publisher if hasattr(publisher, "register_hook") else None

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from reasoning_widget import BlockingAgent, current_run
 from reasoning_widget.protocol import MimeBundle
+from tests.parts import PNG
 
 
 async def echo(prompt):
@@ -166,6 +167,23 @@ async def works(prompt):
     yield {"type": "tool_use", "content": "", "tool": {"name": "t", "arguments": "{}"}}
     print("half")
     await asyncio.to_thread(print, "done")
+    yield {"type": "tool_result", "content": "ready", "tool": {"name": "t"}}
+    yield {"type": "final_answer", "content": "There."}
+
+
+async def displays(prompt):
+    """Displays something at work on a call, and changes it."""
+    from IPython.display import HTML, display
+
+    class Table:
+        def _repr_html_(self):
+            return "<table></table>"
+
+    yield {"type": "tool_use", "content": "", "tool": {"name": "t", "arguments": "{}"}}
+    handle = display(HTML("<i>half</i>"), display_id=True)
+    display({"image/png": PNG}, raw=True)
+    await asyncio.to_thread(display, Table())
+    handle.update(HTML("<b>done</b>"))
     yield {"type": "tool_result", "content": "ready", "tool": {"name": "t"}}
     yield {"type": "final_answer", "content": "There."}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import os
 import re
 import signal
@@ -407,3 +408,13 @@ async def test_what_tools_draw_is_shown_and_opens_no_window(importable, monkeypa
 
     assert [[set(output) for output in step.get("outputs", [])] for step in steps] == [[{"image/png"}]] * 2 + [[]]
     assert steps[-1]["content"] == "agg"
+
+
+async def test_what_tools_display_is_shown_as_in_a_kernel(runner):
+    _, steps = await asked(runner, "displays")
+
+    result = next(step for step in steps if step["type"] == "tool_result")
+    replaced, picture, table = result["outputs"]
+    assert replaced == {"text/html": "<b>done</b>"}
+    assert base64.b64decode(picture["image/png"]) == PNG
+    assert table == {"text/html": "<table></table>"}
