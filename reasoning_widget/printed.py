@@ -31,6 +31,12 @@ _CONTROL: Final = re.compile(
     r"|\x1b[ -/]{0,4}(?P<escape>[0-~])"
     r"|(?P<character>[\x00-\x08\x0a-\x1f\x7f-\x9f])"
 )
+_SEQUENCE: Final = re.compile(
+    r"(?:\x1b\[|\x9b)[0-?]{0,64}[ -/]{0,4}(?:[@-~]|\Z)"
+    r"|\x1b[\]PX^_][^\x07\x1b]{0,4096}(?:\x07|\x1b\\|\Z)"
+    r"|\x1b[ -/]{0,4}(?:[0-~]|\Z)"
+)
+"""An escape sequence, or what is left of it at the end of a text that was cut."""
 _UNFINISHED: Final = re.compile(r"\x1b(?:\[[0-?]{0,64}[ -/]{0,4}|[\]PX^_][^\x07\x1b]{0,4096}\x1b?|[ -/]{0,4})?\Z")
 SGR: Final = re.compile(r"\x1b\[([0-9;]*)m")
 _NEEDS_SCREEN: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -50,6 +56,11 @@ def without_colours(text: str) -> str:
     return SGR.sub("", text)
 
 
+def without_sequences(text: str) -> str:
+    """`text` without escape sequences, whatever they mean: what is printed of it where no terminal is."""
+    return _SEQUENCE.sub("", text) if "\x1b" in text or "\x9b" in text else text
+
+
 def coloured(text: str) -> Iterator[tuple[str, Mapping[str, str]]]:
     """The pieces of `text` between SGR sequences, each with what is in force there.
 
@@ -61,22 +72,6 @@ def coloured(text: str) -> Iterator[tuple[str, Mapping[str, str]]]:
             style = style.changed(part)
         elif part:
             yield part, style.look
-
-
-def css_colour(parameters: str) -> str:
-    """The colour that SGR parameters such as ``31`` or ``38;5;208`` name, in CSS."""
-    code, *colour = (int(each) for each in parameters.split(";"))
-    if not colour:
-        return _COLOURS[code % 10 + (8 if code >= 90 else 0)]
-    if len(colour) == 4:
-        return f"rgb({colour[1]} {colour[2]} {colour[3]})"
-    index = colour[1]
-    if index < len(_COLOURS):
-        return _COLOURS[index]
-    if index >= 232:
-        return "rgb({0} {0} {0})".format(8 + (index - 232) * 10)
-    levels = [(index - 16) // 36, (index - 16) // 6 % 6, (index - 16) % 6]
-    return "rgb({} {} {})".format(*(level and 55 + level * 40 for level in levels))
 
 
 def head_and_tail(text: str, max_bytes: int) -> str:
@@ -404,12 +399,6 @@ class _Style:
                 look.update({_ON[code]: str(code)} if code in _ON else {})
         return _Style(look) if look != self.look else self
 
-
-_COLOURS: Final = (
-    *("#24292f", "#c4101f", "#0f6a2b", "#7a5200", "#0b57b0", "#8a2bb0", "#0b6470", "#57606a"),
-    *("#57606a", "#d4202f", "#1a7f37", "#946600", "#1769c2", "#a03cc8", "#107b88", "#3b434b"),
-)
-"""The sixteen that have a number of their own."""
 
 _ON: Final = {
     **dict.fromkeys([*range(30, 38), *range(90, 98)], "fg"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from html import escape
 from typing import Final
 
@@ -10,8 +10,9 @@ from ..fold import Transcript
 from ..markdown.html import to_html as markdown
 from ..markdown.tex import is_costly
 from ..parts import sent_text
-from ..printed import coloured, css_colour
+from ..printed import coloured
 from ..protocol import JSON
+from .colours import css_of, css_of_block
 from .transcript import (
     LONGEST,
     NO_QUESTION,
@@ -133,35 +134,14 @@ def _piece(piece: Piece) -> str:
     if piece.kind == "picture":
         source = f"data:{piece.mime};base64,{piece.text}"
         return f'<p><img alt="Output of the tool" src="{source}" style="max-width:100%"></p>'
-    style = "white-space:pre-wrap;overflow-wrap:anywhere;background:none"
-    return f'<pre style="{style}">{_coloured(piece.text[:LONGEST])}</pre>'
+    spans = list(coloured(piece.text[:LONGEST]))
+    paper = css_of_block(look for _, look in spans) or "background:none"
+    words = "".join(_span(drawn_text(text), css_of(look)) for text, look in spans)
+    return f'<pre style="white-space:pre-wrap;overflow-wrap:anywhere;{paper}">{words}</pre>'
 
 
-def _coloured(text: str) -> str:
-    """Printed text with its colours, which are mixed with the page's own: they are readable on light and dark."""
-    return "".join(
-        f'<span style="{css}">{escape(drawn_text(words))}</span>' if (css := _css(look)) else escape(drawn_text(words))
-        for words, look in coloured(text)
-    )
-
-
-def _css(look: Mapping[str, str]) -> str:
-    rules = [_ANSI_CSS[name] for name in look if name in _ANSI_CSS]
-    if "fg" in look:
-        rules.append(f"color:color-mix(in srgb,{css_colour(look['fg'])} 55%,currentColor)")
-    if "bg" in look:
-        rules.append(f"background:color-mix(in srgb,{css_colour(look['bg'])} 30%,transparent)")
-    return ";".join(rules)
-
-
-_ANSI_CSS: Final = {
-    "bold": "font-weight:700",
-    "faint": "opacity:.8",
-    "italic": "font-style:italic",
-    "underline": "text-decoration:underline",
-    "inverse": "border:1px solid",
-    "struck": "text-decoration:line-through",
-}
+def _span(words: str, css: str) -> str:
+    return f'<span style="{css}">{escape(words)}</span>' if css else escape(words)
 
 
 def _notes(step: JSON) -> list[str]:

@@ -13,7 +13,6 @@ from ..markdown.links import SAFE_LINK
 from ..markdown.portable import to_portable
 from ..markdown.tex import TooCostly
 from ..parts import message_in_words, sent_text
-from ..printed import without_colours
 from ..protocol import JSON
 from .transcript import (
     LONGEST,
@@ -25,6 +24,7 @@ from .transcript import (
     in_order,
     is_prose,
     picture_note,
+    plain_text,
     request_note,
     run_note,
     sent_notes,
@@ -90,7 +90,7 @@ def to_plain(state: Transcript, message_id: str | None = None) -> str:
     for message, run, steps, *_ in exchanges(state, message_id):
         speaker = f"{message[SPEAKER]}: " if message and SPEAKER in message else ""
         parts.append(_plain_quote(speaker + message_in_words(message)) if message else f"({NO_QUESTION})")
-        parts.extend(step["content"] for step in steps if step["type"] in ("final_answer", "error"))
+        parts.extend(plain_text(step["content"]) for step in steps if step["type"] in ("final_answer", "error"))
         if ended := run_note(run):
             parts.append(ended)
     return "\n\n".join(parts)
@@ -135,7 +135,7 @@ def step_markdown(step: JSON, shown: Sequence[str] | None = None, ran: tuple[str
     addresses = iter(shown or ())
     for piece in pieces:
         if piece.kind == "code":
-            parts.append(_fenced(without_colours(piece.text)[:LONGEST], language))
+            parts.append(_fenced(plain_text(piece.text)[:LONGEST], language))
         elif piece.kind == "picture" and shown is not None:
             parts.append(f"![Output of the tool]({next(addresses)})")
         else:
@@ -156,7 +156,7 @@ def _aside(message: JSON) -> str:
 
 
 def _plain_quote(text: str) -> str:
-    return "\n".join(f"> {line}" for line in text.splitlines())
+    return "\n".join(f"> {line}" for line in plain_text(text).splitlines())
 
 
 def _quoted(text: str) -> str:

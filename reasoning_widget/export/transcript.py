@@ -13,6 +13,7 @@ from typing import Final, Literal, NamedTuple, cast
 from ..fold import Transcript, find_run
 from ..outputs import PICTURES, PLAIN, SVG, outputs_of, stands_for_others
 from ..parts import attachments_of, part_in_words
+from ..printed import without_sequences
 from ..protocol import JSON, PLAIN_STEP_TYPES, LoggedPart, MimeBundle
 
 TITLES = {
@@ -56,9 +57,14 @@ _SILENT: Final = ("script", "style", "template", "title")
 _NEW_LINE: Final = ("br", "p", "div", "tr", "li", "pre", "h1", "h2", "h3", "h4", "table")
 
 
+def plain_text(text: str) -> str:
+    """A text without control characters and escape sequences."""
+    return _CONTROL.sub("", without_sequences(text))
+
+
 def drawn_text(text: str) -> str:
-    """What of a text is drawn. Control characters have no place on a page."""
-    return _CONTROL.sub("", text[:LONGEST])
+    """What of a text is drawn. Control characters and escape sequences have no place on a page."""
+    return plain_text(text[:LONGEST])
 
 
 class Exchange(NamedTuple):

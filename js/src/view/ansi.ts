@@ -1,5 +1,6 @@
 /** Colours and styles of printed text: SGR sequences become spans. Nothing else of it is ever markup. */
 
+import { type Colour, css, furthest, mix, parsed, readable } from "./contrast.ts";
 import { stripAnsi } from "./format.ts";
 
 /** Text of one look. */
@@ -30,6 +31,33 @@ const ENDS: Record<number, string[]> = {
   27: ["inverse"],
   29: ["struck"],
 };
+
+/** A number of the sixteen, or a colour of its own. */
+type Chosen = number | Colour;
+
+/** The sixteen as text on a light card, on a dark one, and as ground or on a ground that was chosen, as of xterm. */
+const ON_LIGHT = palette(
+  "#24292f #c4101f #0f6a2b #7a5200 #0b57b0 #8a2bb0 #0b6470 #57606a",
+  "#57606a #d4202f #1a7f37 #946600 #1769c2 #a03cc8 #107b88 #3b434b",
+);
+const ON_DARK = palette(
+  "#8b949e #ff7b72 #4cc864 #d9a62e #6cb0ff #d09bff #4fd0dc #c9d1d9",
+  "#9aa4ae #ffa198 #6fdd84 #e8bf55 #8ec5ff #dcb4ff #7ce0ea #f0f3f6",
+);
+const ON_CHOSEN = palette(
+  "#000000 #cd0000 #00cd00 #cdcd00 #0000ee #cd00cd #00cdcd #e5e5e5",
+  "#7f7f7f #ff0000 #00ff00 #ffff00 #5c5cff #ff00ff #00ffff #ffffff",
+);
+
+/** What text stands on, where that is hardest to read: the darkest light card, and the brightest dark ground. */
+export const LIGHT = parsed("#f3e5f5");
+export const DARK = parsed("#272a2f");
+/** The text of either, which is the ground of inverse text. */
+const TEXT_ON_LIGHT = parsed("#1f2328");
+const TEXT_ON_DARK = parsed("#e3e6ea");
+
+/** How much of the ground there is in faint text that has a colour. */
+const FAINT = 0.3;
 
 /** The spans of `text`, in order, without any escape sequence. */
 export function spansOf(text: string): Span[] {
@@ -62,8 +90,8 @@ export function drawSpans(root: HTMLElement, text: string): void {
 
 class Style {
   private styles = new Set<string>();
-  private ink: string | number | null = null;
-  private ground: string | number | null = null;
+  private ink: Chosen | null = null;
+  private ground: Chosen | null = null;
 
   change(parameters: string): void {
     const codes = parameters.split(/[;:]/).map(Number);
@@ -91,47 +119,67 @@ class Style {
     else if (code === 49) this.ground = null;
   }
 
-  private set(ground: boolean, colour: string | number): void {
+  private set(ground: boolean, colour: Chosen): void {
     if (ground) this.ground = colour;
     else this.ink = colour;
   }
 
   look(): Pick<Span, "look" | "colours"> {
-    const names = [...this.styles].map((style) => `rw-ansi-${style}`);
-    const colours: Record<string, string> = {};
-    if (this.ink !== null) {
-      names.push("rw-ansi-ink");
-      colours["--rw-ansi-ink"] = css(this.ink);
+    const colours = this.colours();
+    const styles = new Set(this.styles);
+    if (colours.ink) styles.delete("faint");
+    if (colours.ground) styles.delete("inverse");
+    const names = [...styles, ...Object.keys(colours)].map((name) => `rw-ansi-${name}`);
+    const variables = Object.entries(colours).map(([name, colour]) => [`--rw-ansi-${name}`, colour]);
+    return { look: names.join(" "), colours: Object.fromEntries(variables) };
+  }
+
+  /** Those that are none of the page's own, in CSS. */
+  private colours(): { ink?: string; ground?: string } {
+    const inverse = this.styles.has("inverse");
+    const faint = this.styles.has("faint") ? FAINT : 0;
+    const [ink, ground] = inverse ? [this.ground, this.ink] : [this.ink, this.ground];
+    if (ground !== null) {
+      const below = of(ground, ON_CHOSEN);
+      const above = ink === null ? furthest(below) : of(ink, ON_CHOSEN);
+      return { ink: css(drawn(above, below, faint)), ground: css(below) };
     }
-    if (this.ground !== null) {
-      names.push("rw-ansi-ground");
-      colours["--rw-ansi-ground"] = css(this.ground);
-    }
-    return { look: names.join(" "), colours };
+    if (ink === null) return {};
+    const light = inverse ? drawn(of(ink, ON_CHOSEN), TEXT_ON_LIGHT, faint) : drawn(of(ink, ON_LIGHT), LIGHT, faint);
+    const dark = inverse ? drawn(of(ink, ON_CHOSEN), TEXT_ON_DARK, faint) : drawn(of(ink, ON_DARK), DARK, faint);
+    return { ink: `light-dark(${css(light)}, ${css(dark)})` };
   }
 }
 
-function css(colour: string | number): string {
-  return typeof colour === "number" ? `var(--rw-ansi-${colour})` : colour;
+function palette(...rows: string[]): Colour[] {
+  return rows.flatMap((row) => row.split(" ").map(parsed));
+}
+
+function of(chosen: Chosen, sixteen: Colour[]): Colour {
+  return typeof chosen === "number" ? (sixteen[chosen] as Colour) : chosen;
+}
+
+function drawn(ink: Colour, ground: Colour, faint: number): Colour {
+  return readable(mix(ink, ground, faint), ground);
 }
 
 /** A colour of 256 or of all, and how many numbers it takes. */
-function extended(codes: number[]): [string | number | null, number] {
+function extended(codes: number[]): [Chosen | null, number] {
   const [kind, first, ...rest] = codes;
   const isByte = (value: number | undefined): value is number => value !== undefined && value >= 0 && value < 256;
   if (kind === 5) return [isByte(first) ? indexed(first) : null, 2];
   if (kind !== 2) return [null, 1];
   const parts = [first, ...rest.slice(0, 2)];
-  return [parts.length === 3 && parts.every(isByte) ? `rgb(${parts.join(" ")})` : null, 4];
+  return [parts.length === 3 && parts.every(isByte) ? (parts as unknown as Colour) : null, 4];
 }
 
-function indexed(index: number): string | number {
+function indexed(index: number): Chosen {
   if (index < 16) return index;
-  if (index >= 232)
-    return `rgb(${Array(3)
-      .fill(8 + (index - 232) * 10)
-      .join(" ")})`;
+  if (index >= 232) {
+    const grey = 8 + (index - 232) * 10;
+    return [grey, grey, grey];
+  }
   const level = (part: number): number => (part === 0 ? 0 : 55 + part * 40);
   const cube = index - 16;
-  return `rgb(${[Math.floor(cube / 36), Math.floor(cube / 6) % 6, cube % 6].map(level).join(" ")})`;
+  return [level(Math.floor(cube / 36)), level(Math.floor(cube / 6) % 6), level(cube % 6)];
 }
