@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -45,3 +46,10 @@ def test_every_command_in_the_schema_is_one_of_ours(schema: dict[str, Any], repo
     named |= {item["command"] for item in schema["jupyter.lab.menus"]["context"] if "command" in item}
     named |= {item["command"] for item in schema["jupyter.lab.toolbars"]["Cell"]}
     assert [command for command in named if f'"{command}"' not in commands] == []
+
+
+def test_the_server_extension_that_the_page_tells_to_enable_is_ours(repository: Path) -> None:
+    sources = [path.read_text("utf-8") for path in (repository / "js" / "src").rglob("*.ts*")]
+    named = {name for text in sources for name in re.findall(r"jupyter server extension enable ([\w.]+\w)", text)}
+    config = json.loads((repository / "reasoning_widget" / "server" / "jupyter_server_config.json").read_text("utf-8"))
+    assert named == set(config["ServerApp"]["jpserver_extensions"])

@@ -127,7 +127,7 @@ function Note({ list, trans }: Pick<Props, "list" | "trans">): VNode {
   let text = "";
   if (error instanceof Refusal && error.status === 404) {
     text = trans.__(
-      "This server keeps no sessions. Enable its extension: jupyter server extension enable reasoning_widget",
+      "This server keeps no sessions. Enable its extension: jupyter server extension enable reasoning_widget.server",
     );
   } else if (error) text = trans.__("The sessions cannot be listed: %1", error.message);
   else if (!known) text = trans.__("Loading …");
