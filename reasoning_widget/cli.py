@@ -243,13 +243,8 @@ async def _watch(way: connect) -> None:
 
     async with way as chat:
         following = Following(chat)
-        with Drawing(everything=True) as drawing:
-            for run in chat.state["runs"]:
-                for step_id in run["steps"]:
-                    drawing.change(chat.state, "step", step_id)
-                drawing.change(chat.state, "run", run["run_id"])
-            for request_id in chat.state["requests"]:
-                drawing.change(chat.state, "request", request_id)
+        with Drawing(everything=True, reader=chat.author) as drawing:
+            drawing.catch_up(chat.state)
             while True:
                 await following.changed()
                 for kind, name in following.take():

@@ -464,6 +464,8 @@ class SessionData(TypedDict):
     """The run that is on."""
     time: float
     """The server's clock, in seconds since the epoch: running clocks are set by it."""
+    author: NotRequired[Author]
+    """As whom the reader speaks. Absent where the server does not tell people apart, and where it was said before."""
 
 
 class StepDeltaData(TypedDict):

@@ -15,11 +15,11 @@ from rich.panel import Panel
 from rich.segment import Segment
 from rich.text import Text
 
-from .export.transcript import TITLES
+from .export.transcript import TITLES, author_id, author_name, in_order, raised_at, request_note
 from .fold import Transcript, find_run, is_open
 from .markdown.terminal import DrawnMarkdown
 from .parts import message_in_words
-from .protocol import JSON
+from .protocol import JSON, Author
 
 _LOOKS: Final = {
     "thought": ("💭", "blue"),
@@ -48,12 +48,14 @@ class Drawing:
     Args:
         everything: Where no terminal watches, print everything. Else only whole answers are printed, and the rest goes
             to the standard error.
+        reader: As whom the person speaks who reads it; None where people are not told apart.
 
     Attributes:
         live: Whether steps are drawn while they grow.
     """
 
-    def __init__(self, *, everything: bool = False) -> None:
+    def __init__(self, *, everything: bool = False, reader: Author | None = None) -> None:
+        self._reader = reader
         self._console = Console()
         self.live = self._console.is_terminal
         self._everything = everything
@@ -61,6 +63,7 @@ class Drawing:
         self._done: set[str] = set()
         self._introduced: set[str] = set()
         self._ended: set[str] = set()
+        self._answered: set[str] = set()
         self._region = Live(console=self._console, transient=True)
 
     def __enter__(self) -> Self:
@@ -105,14 +108,28 @@ class Drawing:
         else:
             self._say(f"{_title(step)}: {_text(step)}")
 
+    def catch_up(self, state: Transcript) -> None:
+        """All that has happened in a session, in order."""
+        for run in state["runs"]:
+            self._introduce(state, run["run_id"])
+            steps = [state["steps"][step_id] for step_id in run["steps"]]
+            asked = [request for request in state["requests"].values() if request["run_id"] == run["run_id"]]
+            for kind, each in in_order(steps, asked):
+                if kind == "step":
+                    self.show(dict(each))
+                else:
+                    self._tell_of(each)
+            self.change(state, "run", run["run_id"])
+
     def change(self, state: Transcript, kind: str, name: str) -> None:
         """Something of a session has changed; see `Following`."""
         if kind == "step" and name in state["steps"]:
             step = state["steps"][name]
             self._introduce(state, step.get("run_id", ""))
             self.show(dict(step))
-        elif kind == "request" and state["requests"][name]["closed"] is None:
-            self._say(f"The agent asks: {clean(state['requests'][name]['prompt'])}")
+        elif kind == "request" and name not in self._answered:
+            self._introduce(state, state["requests"][name]["run_id"])
+            self._tell_of(state["requests"][name])
         elif kind == "run":
             self._introduce(state, name)
             run = find_run(state, name)
@@ -135,6 +152,14 @@ class Drawing:
         finally:
             self._region.start()
 
+    def _tell_of(self, request: JSON) -> None:
+        """What the agent asks the person, or what became of it."""
+        if request["closed"] is None:
+            self._say(f"The agent asks: {clean(request['prompt'])}")
+        else:
+            self._answered.add(request["request_id"])
+            self._say(clean(request_note(request)))
+
     def _introduce(self, state: Transcript, run_id: str) -> None:
         """Say what a run is about, before its first step."""
         run = find_run(state, run_id)
@@ -142,7 +167,14 @@ class Drawing:
             return
         self._introduced.add(run_id)
         asked = next((each for each in state["messages"] if each["id"] == run["message_id"]), None)
-        self._say(f"You → {clean(run['agent_name'])}: {clean(message_in_words(asked)) if asked else ''}", style="bold")
+        who, question = (self._speaker(asked), clean(message_in_words(asked))) if asked else ("You", "")
+        self._say(f"{who} → {clean(run['agent_name'])}: {question}", style="bold")
+
+    def _speaker(self, message: JSON) -> str:
+        """Who wrote a message: by name where it was somebody else than who reads it."""
+        own = self._reader is not None and author_id(message) == self._reader["id"]
+        name = None if own else author_name(message)
+        return label(name) if name is not None else "You"
 
     def _say(self, text: str, style: str = "dim") -> None:
         if self.live:
@@ -192,8 +224,8 @@ def _title(step: JSON) -> str:
 
 
 def _text(step: JSON) -> str:
-    if "raised" in step:
-        return clean(f"{step['content']} (Raised at {step['raised']['where']}.)")
+    if (where := raised_at(step)) is not None:
+        return clean(f"{step['content']} (Raised at {where}.)")
     if step["content"] or "tool" not in step:
         return clean(step["content"])
     return clean(f"{step['tool']['name']}({step['tool'].get('arguments', '')})")

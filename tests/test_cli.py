@@ -122,16 +122,51 @@ async def teller(prompt):
 """
 
 
-def test_every_step_is_printed_once_and_whole_in_whichever_way_an_agent_yields_it(tmp_path):
-    (tmp_path / "teller.py").write_text(_TELLER)
-    package = tmp_path / "teller-1.dist-info"
+def install(folder, source):
+    """A package with the agent `teller`, in that folder."""
+    (folder / "teller.py").write_text(source)
+    package = folder / "teller-1.dist-info"
     package.mkdir()
     (package / "METADATA").write_text("Metadata-Version: 2.1\nName: teller\nVersion: 1\n")
     (package / "entry_points.txt").write_text("[reasoning_widget.agents]\nteller = teller:teller\n")
+
+
+def test_every_step_is_printed_once_and_whole_in_whichever_way_an_agent_yields_it(tmp_path):
+    install(tmp_path, _TELLER)
     done = run("ask", "Go on.", "--agent", "teller", cwd=tmp_path, PYTHONPATH=str(tmp_path))
     assert done.stdout == "It is so.\n", done.stderr
     _, *lines = done.stderr.splitlines()
     assert lines == ["Thought: first", "Thought: second", "Thought: within", "Tool result: the result"]
+
+
+_BROKEN = """
+async def teller(prompt):
+    yield {"type": "thought", "content": "Let me see."}
+    weigh(prompt)
+
+def weigh(prompt):
+    raise ValueError(f"no scales for {prompt}, api_key=sk-abcdefghijklmnopqrstuvwx")
+"""
+
+
+@pytest.mark.parametrize("shown_in", ["a pipe", "a terminal"])
+def test_an_agent_that_raises_is_told_of_with_the_place_in_its_code(shown_in, tmp_path):
+    install(tmp_path, _BROKEN)
+    environment = {"PYTHONPATH": str(tmp_path), "COLUMNS": "200"}
+    if shown_in == "a pipe":
+        done = run("ask", "herons", "--agent", "teller", cwd=tmp_path, **environment)
+        status, said = done.returncode, done.stderr
+        assert done.stdout == ""
+    else:
+        with Terminal("ask", "herons", "--agent", "teller", cwd=tmp_path, **environment) as terminal:
+            status = terminal.end()
+        said = terminal.text
+    assert status == 1
+    assert "Let me see." in said
+    assert "ValueError: no scales for herons" in said
+    assert "(Raised at teller.py, line 7, in weigh.)" in said
+    assert "sk-abc" not in said
+    assert "Traceback" not in said
 
 
 def test_a_model_that_refuses_the_key_is_explained(scripted_model, tmp_path):

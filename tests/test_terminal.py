@@ -10,6 +10,7 @@ import typer
 from reasoning_widget import cli
 from reasoning_widget.fold import new_transcript
 from reasoning_widget.terminal import Drawing, label
+from tests.export.sessions import hand_made
 
 ATTACKS = [
     "\x1b]0;owned\x07",
@@ -74,3 +75,80 @@ def test_what_a_server_says_of_an_error_commands_no_terminal(capsys):
     with pytest.raises(typer.Exit):
         cli._fail("no such session \x1b]0;owned\x07\x9b31m")
     assert "\x1b]" not in capsys.readouterr().err
+
+
+# What is shown of a session
+
+ADA = {"id": "ada", "name": "Ada Lovelace", "initials": "AL"}
+BOB = {"id": "bob", "name": "Bob \x1b[31m\n", "initials": "B"}
+
+
+def watched(state, **options):
+    """What somebody sees who comes to a session in a pipe."""
+    with Drawing(everything=True, **options) as drawing:
+        drawing.catch_up(state)
+
+
+@pytest.mark.parametrize(
+    ("author", "reader", "shown"),
+    [
+        (None, None, "You"),
+        (ADA, ADA, "You"),
+        (ADA, {**BOB, "id": "eve"}, "Ada Lovelace"),
+        (BOB, ADA, "Bob [31m"),
+        (None, ADA, "You"),
+        ({"id": 7}, ADA, "You"),
+        (ADA, None, "Ada Lovelace"),
+    ],
+)
+def test_who_asked_is_named_where_it_was_somebody_else(author, reader, shown, capsys):
+    state = hand_made({"type": "final_answer", "content": "It is so."}, question="Is it?")
+    if author is not None:
+        state["messages"][0]["author"] = author
+    watched(state, reader=reader)
+    assert capsys.readouterr().out.splitlines() == [f"{shown} → a: Is it?", "Final answer: It is so."]
+
+
+def test_what_an_agent_asked_is_told_where_it_asked_and_with_its_answer(capsys):
+    state = hand_made(
+        {"type": "thought", "timestamp": 2.0, "content": "Hm."},
+        {"type": "final_answer", "timestamp": 4.0, "content": "Swept."},
+    )
+    request = {"run_id": "r", "kind": "approval", "step_id": None, "expires": None, "timestamp": 3.0}
+    closed = {"request_id": "q", "reason": "answered", "value": True}
+    state["requests"]["q"] = {**request, "request_id": "q", "prompt": "Sweep\x1b[2J?", "closed": closed}
+    state["requests"]["o"] = {**request, "request_id": "o", "prompt": "Really?", "closed": None, "timestamp": 5.0}
+    with Drawing(everything=True) as drawing:
+        drawing.catch_up(state)
+        drawing.change(state, "request", "q")
+        state["requests"]["o"]["closed"] = {"request_id": "o", "reason": "expired"}
+        drawing.change(state, "request", "o")
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "Thought: Hm.",
+        "The agent asked: Sweep[2J? → approved",
+        "Final answer: Swept.",
+        "The agent asks: Really?",
+        "The agent asked: Really? → expired",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("raised", "shown"),
+    [
+        ({"where": "agent.py, line 3, in work", "traceback": "Traceback …"}, " (Raised at agent.py, line 3, in work.)"),
+        ({"where": "agent.py\x1b[2J, line 3"}, " (Raised at agent.py[2J, line 3.)"),
+        ({"where": 3}, ""),
+        ("agent.py", ""),
+    ],
+)
+@pytest.mark.parametrize("terminal", [False, True])
+def test_an_error_says_where_it_was_raised(raised, shown, terminal, monkeypatch, capsys):
+    if terminal:
+        monkeypatch.setenv("FORCE_COLOR", "1")
+        monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "200")
+    watched(hand_made({"type": "error", "content": "It broke.", "raised": raised}))
+    said = SGR.sub("", capsys.readouterr().out)
+    assert f"It broke.{shown}" in said
+    assert ("Raised" in said) == bool(shown)
+    assert "Traceback" not in said

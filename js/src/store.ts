@@ -26,7 +26,7 @@ import {
   type Transcript,
 } from "./protocol/fold.ts";
 import { type ClientMessage, dataOf, type Frame } from "./protocol/frames.ts";
-import type { AgentInfo, ChatPayload, ErrorData, ModelData, ReasoningStep } from "./protocol/messages.ts";
+import type { AgentInfo, Author, ChatPayload, ErrorData, ModelData, ReasoningStep } from "./protocol/messages.ts";
 import type { Connected, Connection, Sender, Target } from "./transport/target.ts";
 import type { Extras } from "./view/extras.ts";
 import { trans } from "./words.ts";
@@ -70,6 +70,8 @@ export class Store implements Target {
   /** It is over: there is nobody to ask, only what was said to read. */
   readonly saved: boolean;
   agents: AgentInfo[] = [];
+  /** As whom the person speaks; null where people are not told apart. */
+  author: Author | null = null;
   model: ModelData | null = null;
   refusals: Refusal[] = [];
   /** Why files were not attached to the next message, in sentences. */
@@ -195,6 +197,7 @@ export class Store implements Target {
       this.transcript.session_id ??= session.session_id;
       chatConnected(session.session_id, this);
       this.agents = session.agents;
+      this.author = session.author ?? this.author;
       this.#defaultAgent = session.agent_name ?? session.agents[0]?.name ?? "";
       this.#setClock(session.time);
     }

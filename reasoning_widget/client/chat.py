@@ -14,7 +14,7 @@ from ..answer import run_of, steps_of
 from ..depth import is_deep
 from ..fold import Transcript, step_key
 from ..parts import Prompt, as_message
-from ..protocol import JSON, Frame, ProtocolError, too_deep
+from ..protocol import JSON, Author, Frame, ProtocolError, too_deep
 from .address import Address
 from .errors import Disconnected, NotAllowed
 from .following import Following, OnRequest, Question, watched_steps
@@ -33,6 +33,11 @@ class Chat:
     """A session of a server. Made by `connect`; belongs to the loop that it was opened on.
 
     A connection that breaks is made again, and nothing is lost; see `connect`.
+
+    Attributes:
+        session_id: Which session it is.
+        author: As whom we speak in it; None where the server does not tell people apart.
+        followers: Those who are told what changes.
     """
 
     def __init__(self, address: Address, session_id: str, link: Link) -> None:
@@ -49,6 +54,7 @@ class Chat:
         self._questions: WeakValueDictionary[str, Question] = WeakValueDictionary()
         self._agents: list[JSON] = []
         self._agent_name = DEFAULT_AGENT
+        self.author: Author | None = None
 
     def __repr__(self) -> str:
         runs, steps = len(self.state["runs"]), len(self.state["steps"])
@@ -322,6 +328,7 @@ class Chat:
         if frame["type"] == "session":
             self._agents = frame["data"]["agents"]
             self._agent_name = frame["data"].get("agent_name") or self._agent_name
+            self.author = frame["data"].get("author") or self.author
         epoch = self.state["epoch"]
         outcome = self._link.receive(frame, self._loop.time())
         if self.state["epoch"] != epoch:

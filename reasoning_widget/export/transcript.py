@@ -148,12 +148,11 @@ def in_order(steps: Sequence[JSON], requests: Sequence[JSON]) -> Iterator[tuple[
 
 def _place_of(request: JSON, steps: Sequence[JSON]) -> int:
     """Behind which step it was asked: the last that had begun, or the one that it is about; -1: before all of them."""
-    when = request.get("timestamp") or math.inf  # a file may not say
     about = request.get("step_id")
-    begun = (
-        n for n, step in enumerate(steps) if step.get("timestamp", 0) <= when or step.get("id") == about is not None
-    )
-    return max(begun, default=-1)
+    named = next((n for n, step in enumerate(steps) if step.get("id") == about is not None), -1)
+    when = request.get("timestamp") or (-math.inf if named >= 0 else math.inf)  # a file may not say
+    begun = (n for n, step in enumerate(steps) if step.get("timestamp", 0) <= when)
+    return max(named, max(begun, default=-1))
 
 
 def run_note(run: JSON | None) -> str | None:
@@ -310,14 +309,20 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
+def raised_at(step: JSON) -> str | None:
+    """Where in an agent's code a step's exception was raised; None where that is not known."""
+    raised = step.get("raised")
+    where = raised.get("where") if isinstance(raised, dict) else None
+    return where if isinstance(where, str) else None
+
+
 def step_notes(step: JSON) -> list[str]:
     """What is missing of a step, in sentences."""
     cut = step.get("cut")
     left_out = sum(count for count in cut.values() if isinstance(count, int)) if isinstance(cut, dict) else 0
     notes = [f"{left_out:,} more characters were cut"] if left_out else []
-    raised = step.get("raised")
-    if isinstance(raised, dict) and isinstance(raised.get("where"), str):
-        notes.append(f"Raised at {raised['where']}")
+    if (where := raised_at(step)) is not None:
+        notes.append(f"Raised at {where}")
     scaled = step.get("scaled")
     notes.extend(
         f"A picture was made smaller; it was {size[0]} by {size[1]} pixels"

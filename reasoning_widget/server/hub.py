@@ -17,7 +17,7 @@ from websockets.frames import Opcode
 
 from ..fold import is_open
 from ..outputs import in_version_1
-from ..protocol import PROTOCOL_VERSION, Frame, ProtocolError, encode
+from ..protocol import PROTOCOL_VERSION, Author, Frame, ProtocolError, encode
 from ..session.log import StorageError
 from ..session.session import EndReason, Session
 from ..session.watcher import Watcher
@@ -75,10 +75,13 @@ class Feed:
         """Whether nobody is served any more."""
         return not self._peers and not self._catching_up
 
-    def add(self, peer: Peer, epoch: str | None, after: int | None) -> None:
-        """Serve `peer` what happened behind event `after` of `epoch`, and what comes; see `Watcher`."""
+    def add(self, peer: Peer, epoch: str | None, after: int | None, author: Author | None = None) -> None:
+        """Serve `peer`, who speaks as `author`, what happened behind event `after` of `epoch`, and what comes.
+
+        See `Watcher`.
+        """
         self.remove(peer)
-        self._catch_up(peer, Watcher(self._session, epoch, after))
+        self._catch_up(peer, Watcher(self._session, epoch, after), author)
 
     def remove(self, peer: Peer) -> None:
         """Send `peer` nothing more. Harmless when repeated."""
@@ -123,13 +126,13 @@ class Feed:
                 peer.send(messages)
             self._count(messages, len(self._peers))
 
-    def _catch_up(self, peer: Peer, watcher: Watcher) -> None:
+    def _catch_up(self, peer: Peer, watcher: Watcher, author: Author | None = None) -> None:
         async def catch_up() -> None:
             try:
                 while True:
                     await peer.drained()
                     self._flush()  # so that the peer may join at the very moment at which it knows all
-                    messages = self._messages(watcher)
+                    messages = self._messages(watcher, author)
                     peer.send(messages)
                     self._count(messages, 1)
                     if watcher.up_to_date:
@@ -145,8 +148,9 @@ class Feed:
 
         self._catching_up[peer] = asyncio.get_running_loop().create_task(catch_up())
 
-    def _messages(self, watcher: Watcher) -> Messages:
-        return Messages(encode(self._known(frame)) for frame in watcher.take()["frames"] if self._is_for_us(frame))
+    def _messages(self, watcher: Watcher, author: Author | None = None) -> Messages:
+        frames = (self._known(frame) for frame in watcher.take()["frames"] if self._is_for_us(frame))
+        return Messages(encode(_addressed(frame, author)) for frame in frames)
 
     def _is_for_us(self, frame: Frame) -> bool:
         if frame["type"] == "reasoning_step":
@@ -170,6 +174,13 @@ class Feed:
     def _count(self, messages: Messages, peers: int) -> None:
         if messages and peers:
             self._on_sent(len(messages) * peers, sum(map(len, messages)) * peers)
+
+
+def _addressed(frame: Frame, author: Author | None) -> Frame:
+    """The frame, in which a reader is told as whom they speak."""
+    if frame["type"] != "session" or author is None:
+        return frame
+    return {**frame, "data": {**frame["data"], "author": author}}
 
 
 def _end_with(peer: Peer, error: StorageError) -> None:
@@ -198,14 +209,15 @@ class Hub:
         protocol: int = PROTOCOL_VERSION,
         epoch: str | None,
         after: int | None,
+        author: Author | None = None,
     ) -> None:
-        """Let `peer` see `session`, from now on or anew; see `Feed`."""
+        """Let `peer`, who speaks as `author`, see `session`, from now on or anew; see `Feed`."""
         key = (session, growing, protocol)
         feed = self._feeds.get(key)
         if feed is None:
             feed = Feed(session, growing=growing, protocol=protocol, on_sent=self._on_sent)
             self._feeds[key] = feed
-        feed.add(peer, epoch, after)
+        feed.add(peer, epoch, after, author)
 
     def leave(self, peer: Peer, session: Session, *, growing: bool, protocol: int = PROTOCOL_VERSION) -> None:
         """Let `peer` see no more of `session`."""

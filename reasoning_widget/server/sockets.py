@@ -176,7 +176,13 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
 
     def _follow(self, epoch: str | None, after: int | None) -> None:
         self.service.hub.follow(
-            self, self._session, growing=self._growing, protocol=self._protocol, epoch=epoch, after=after
+            self,
+            self._session,
+            growing=self._growing,
+            protocol=self._protocol,
+            epoch=epoch,
+            after=after,
+            author=self.author,
         )
 
     def on_close(self) -> None:

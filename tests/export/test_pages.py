@@ -5,6 +5,7 @@ import json
 import re
 from html.parser import HTMLParser
 from itertools import product
+from typing import Any
 
 import nbformat
 import pytest
@@ -342,3 +343,42 @@ def test_what_was_asked_meanwhile_is_there_too():
     for form in (to_html(state), to_markdown(state)):
         assert "The agent asked: Really? → approved" in form
         assert "Hurry" in form
+
+
+ASKED: dict[str, dict[str, Any]] = {
+    "before all": {"timestamp": 0.5, "step_id": None},
+    "after the thought": {"timestamp": 2.5, "step_id": None},
+    "about the call": {"timestamp": None, "step_id": "call"},
+    "after the result": {"timestamp": 4.5, "step_id": None},
+}
+
+
+@pytest.mark.parametrize(
+    "written",
+    [to_html, to_page, to_markdown, lambda state: nbformat.writes(to_notebook(state))],
+    ids=["html", "page", "markdown", "notebook"],
+)
+@pytest.mark.parametrize("closed", ["approved", "denied", "expired", None])
+def test_what_an_agent_asked_stands_where_it_asked(written, closed):
+    state = hand_made(
+        {"type": "thought", "timestamp": 2.0, "content": "Thinking."},
+        {"type": "tool_use", "timestamp": 3.0, "id": "call", "content": "", "tool": {"name": "sweep"}},
+        {"type": "tool_result", "timestamp": 4.0, "content": "Swept."},
+        {"type": "final_answer", "timestamp": 5.0, "content": "Finished."},
+    )
+    ends: dict[str, dict[str, Any]] = {
+        "approved": {"reason": "answered", "value": True},
+        "denied": {"reason": "answered", "value": False},
+        "expired": {"reason": "expired"},
+    }
+    for name, place in ASKED.items():
+        end = {"request_id": name, **ends[closed]} if closed else None
+        request = {"request_id": name, "run_id": "r", "kind": "approval", "prompt": f"Is it {name}?", "expires": None}
+        state["requests"][name] = request | place | {"closed": end}
+
+    form = written(state)
+
+    asked = [f"Is it {name}? → {closed or 'not answered yet'}" for name in ASKED]
+    order = [asked[0], "Thinking.", asked[1], "sweep", asked[2], "Swept.", asked[3], "Finished."]
+    places = [form.index(each) for each in order]
+    assert places == sorted(places)

@@ -22,6 +22,7 @@ from websockets.frames import Opcode
 from reasoning_widget.client.address import Address
 from reasoning_widget.server import api
 from reasoning_widget.widget.tickets import Tickets as PageTickets
+from tests.command import Terminal
 from tests.jupyter import Jupyter
 from tests.server.client import Client, connected, new_session
 from tests.server.people import PEOPLE, as_, shared_server
@@ -107,6 +108,7 @@ async def test_with_one_user_nothing_is_owned_and_nobody_named(server):
     session_id = await spoken_in(server, new_session())
     assert call(server, "GET", f"sessions/{session_id}").json["owner"] is None
     async with connected(server, session_id) as client:  # who comes with the token has another name each time
+        assert "author" not in (await client.until("session"))["data"]
         await client.until("run_finished")
         assert "author" not in client.state["messages"][0]
         await client.ask("again")
@@ -393,7 +395,8 @@ def rules(tmp_path_factory):
 def governed(tmp_path_factory, rules):
     """A server whose authorizer knows of sessions."""
     home, more = tmp_path_factory.mktemp("governed"), {"Asked": {"rules": str(rules)}}
-    with shared_server(home, more=more, sharing="authorizer", ping_interval=0.2) as server:
+    # Two intervals are longer than a busy machine keeps a client of this process, which calls and waits, from a pong.
+    with shared_server(home, more=more, sharing="authorizer", ping_interval=3) as server:
         yield server
 
 
@@ -428,6 +431,25 @@ async def test_others_may_what_the_authorizer_says_of_the_session(governed, rule
     assert call(governed, "DELETE", path, headers=as_("eve")).status == 204
     (entry, *_) = call(governed, "GET", "audit", headers=as_("ada")).json["entries"]
     assert (entry["who"], entry["action"], entry["owner"]) == ("eve", "deleted", "ada")
+
+
+async def test_who_reads_along_is_told_who_they_are_and_sees_who_wrote(governed, rules, tmp_path):
+    session_id = await spoken_by("ada", governed, SECRET)
+    rules.write_text(f"eve read {session_id}", encoding="utf-8")
+    for name, full_name in (("ada", "Ada Lovelace"), ("eve", "Eve van der Berg")):
+        async with connected(governed, session_id, additional_headers=as_(name)) as client:
+            for _ in range(2):
+                session = await client.until("session")
+                assert session["data"]["author"]["name"] == full_name
+                await client.send("attach", epoch=client.state["epoch"], after=0)
+
+    for name, shown in (("ada", "You"), ("eve", "Ada Lovelace")):
+        way = {"REASONING_WIDGET_SERVER": governed.origin, "REASONING_WIDGET_TOKEN": f"{name}-token"}
+        with Terminal("watch", session_id, cwd=tmp_path, **way) as terminal:
+            terminal.until("Final answer")
+            terminal.interrupt()
+            terminal.end()
+        assert f"{shown} → echo: {SECRET}" in terminal.text
 
 
 async def test_a_connection_ends_when_its_permission_does(governed, rules):

@@ -86,6 +86,7 @@ export interface EmptyPayload {}
 export interface SessionData {
   agent_name?: string;
   agents: AgentInfo[];
+  author?: Author;
   epoch: string;
   last_seq: number;
   protocol: number;
@@ -98,6 +99,15 @@ export interface SessionData {
  */
 export interface AgentInfo {
   description: string;
+  name: string;
+}
+/**
+ * Who said something, where a server tells people apart.
+ */
+export interface Author {
+  granted_by?: string;
+  id: string;
+  initials: string;
   name: string;
 }
 /**
@@ -126,15 +136,6 @@ export interface UserMessageData {
   id: string;
   parts?: (TextPart | AttachedImage | AttachedFile)[];
   timestamp: number;
-}
-/**
- * Who said something, where a server tells people apart.
- */
-export interface Author {
-  granted_by?: string;
-  id: string;
-  initials: string;
-  name: string;
 }
 /**
  * An image in a prompt, as it is logged.

@@ -3,10 +3,10 @@ import type { Message, Transcript } from "../protocol/fold.ts";
 import type { Author } from "../protocol/messages.ts";
 import "./author.css";
 
-/** Who wrote a message, where more than one person speaks in the conversation. */
-export function authorOf({ messages }: Transcript, { author }: Message): Author | undefined {
-  const several = messages.some((other) => other.author?.id !== messages[0]?.author?.id);
-  return several ? author : undefined;
+/** Who wrote a message, where more than one person speaks in the conversation, or somebody else than who reads it. */
+export function authorOf({ messages }: Transcript, { author }: Message, reader: Author | null): Author | undefined {
+  const others = messages.some((other) => other.author?.id !== messages[0]?.author?.id);
+  return others || (reader && author?.id !== reader.id) ? author : undefined;
 }
 
 export function AuthorName({ author }: { author: Author | undefined }): VNode | null {

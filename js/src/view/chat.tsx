@@ -223,10 +223,10 @@ function guessHeight(store: Store, runId: string | null): number {
 }
 
 function Question({ message }: { message: Message }): VNode {
-  const { extras, transcript } = useStore("chat");
+  const { author: reader, extras, transcript } = useStore("chat");
   const { Question: Text } = extras;
   const text = textOfMessage(message);
-  const author = authorOf(transcript, message);
+  const author = authorOf(transcript, message, reader);
   return (
     // biome-ignore lint/a11y/useSemanticElements: it is no set of fields
     <div

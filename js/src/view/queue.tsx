@@ -26,7 +26,7 @@ export function Queue({ messageId }: { messageId: string | null }): VNode | null
           badge={trans.__("Queued")}
           text={store.ownText(message)}
           attachments={attachmentsOfMessage(message)}
-          author={authorOf(store.transcript, message)}
+          author={authorOf(store.transcript, message, store.author)}
         >
           {!store.saved && (
             <>

@@ -45,7 +45,8 @@ export function RunView({ id }: { id: string }): VNode | null {
 function requestsByStep(store: Store, run: Run): Map<string | null, VNode[]> {
   const cards = new Map<string | null, VNode[]>();
   for (const request of store.requests(run.run_id)) {
-    const when = request.timestamp || Infinity; // a file may not say
+    const named = run.steps.some((id) => id === request.step_id);
+    const when = request.timestamp || (named ? -Infinity : Infinity); // a file may not say
     const begun =
       run.steps.findLast((id) => id === request.step_id || (store.step(id)?.timestamp ?? 0) <= when) ?? null;
     cards.set(begun, [...(cards.get(begun) ?? []), <RequestCard key={request.request_id} request={request} />]);

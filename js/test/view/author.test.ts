@@ -36,6 +36,14 @@ it("names nobody while one person speaks", async () => {
   expect(labels(page.element)).toEqual(["You", "You"]);
 });
 
+it("names who wrote where it was not the reader, and nobody to one who reads their own", async () => {
+  await page.hear({ type: "session", data: { ...SESSION.data, author: BOB } } as Frame);
+  await page.hear(...asked(1, "a", ADA));
+  expect(labels(page.element)).toEqual(["Ada Lovelace"]);
+  await page.hear({ type: "session", data: { ...SESSION.data, author: ADA } } as Frame, ...asked(4, "b", ADA));
+  expect(labels(page.element)).toEqual(["You", "You"]);
+});
+
 it("names all once another speaks, also what was asked before", async () => {
   await page.hear(...asked(1, "a", ADA));
   await page.hear(...asked(4, "b", BOB), { type: "user_message", seq: 7, data: { ...asked(7, "c", ADA)[0]?.data } });
