@@ -1,4 +1,4 @@
-"""Watch an AI agent think inside a notebook, step in, and keep the record."""
+"""Watch an AI agent think inside a notebook, step in, and keep the transcript."""
 
 from __future__ import annotations
 

@@ -15,15 +15,15 @@ _SHOWN = 60  # characters of the text in the representation
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of a question. `print` shows its text.
+    """The result of a prompt. `print` shows its text.
 
     Attributes:
         text: The final answer; empty if the run ended without one.
-        status: How the run ended; ``completed`` is the good one.
+        status: How the run ended: ``completed``, ``stopped``, ``failed``, ``interrupted`` or ``max_iterations``.
         steps: Every step, as plain data.
-        usage: Tokens, as far as the model's server counted them.
-        duration: Seconds from the run's start to its end.
-        error: What went wrong and what to do about it; None if nothing did.
+        usage: Tokens, as far as the model's server counts them.
+        duration: Seconds from the start of the run to its end.
+        error: What went wrong and what to do about it; None if nothing went wrong.
     """
 
     text: str

@@ -158,7 +158,8 @@ def members(thing: Any) -> dict[str, Any]:
 def test_every_public_name_has_a_docstring_of_its_own() -> None:
     for name, thing in public_names():
         assert vars(thing).get("__doc__") if inspect.isclass(thing) else thing.__doc__, name
-        assert [member for member, what in members(thing).items() if not what.__doc__] == [], name
+        own = {member: what.__doc__ or "" for member, what in members(thing).items()}
+        assert [member for member, text in own.items() if not text or text.startswith("See ")] == [], name
 
 
 def test_the_page_on_the_command_line_names_every_command_and_option() -> None:

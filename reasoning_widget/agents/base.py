@@ -29,15 +29,19 @@ _MERGE_SECONDS = 0.01
 
 
 class Stopped(Exception):
-    """The run was stopped while the agent or a tool was waiting or reporting."""
+    """Raised in an agent or a tool when its run was stopped. Let it pass."""
 
 
 class AgentError(Exception):
-    """An agent cannot go on, and the text says what the person can do about it. It is shown as it is."""
+    """Raise this when the agent cannot go on. Its text is shown as it is: say what the person can do about it."""
 
 
 class MaxIterationsReached(AgentError):
-    """The run used up its model calls without a final answer."""
+    """Raise this when the run has used up its model calls without a final answer.
+
+    Args:
+        max_iterations: The number of model calls that were allowed.
+    """
 
     def __init__(self, max_iterations: int) -> None:
         super().__init__(
@@ -84,15 +88,15 @@ def check_request(request: object) -> None:
 
 
 class RunContext:
-    """What the run offers to its agent and tools. This one belongs to no session: nobody watches.
+    """What a run offers to its agent and its tools. Get it with `current_run`.
 
-    Sessions put one of their own in its place; `current_run` returns whichever applies.
+    This class serves agents that run without a session, which nobody watches. A session uses a subclass.
 
     Attributes:
         run_id: The run's id.
         history: The earlier turns of the conversation.
-        parts: The parts of the prompt, with their contents as `data:` addresses, whether or not the agent takes parts;
-            empty if it is nothing but a text.
+        parts: The parts of the prompt, with their contents as `data:` URLs, whether or not the agent takes parts; empty
+            if the prompt is only a text.
     """
 
     def __init__(
@@ -107,15 +111,15 @@ class RunContext:
 
     @property
     def stopping(self) -> bool:
-        """Whether the run was asked to stop: return as soon as you can."""
+        """Whether the run was asked to stop. If so, return as soon as you can."""
         return self._stopping
 
     @contextlib.contextmanager
     def on_stop(self, callback: Callable[[], None]) -> Iterator[None]:
-        """Within the block, `callback` is called, from another thread, when the run is stopped.
+        """Call `callback`, from another thread, if the run is stopped within the block.
 
-        Use it to close what the agent waits for, such as a model's response. Called at once if the run is stopping
-        already.
+        Use it to close what the agent waits for, such as a model's response. The callback is called at once if the run
+        is already stopping.
         """
         with self._stop_lock:
             now = self._stopping
@@ -140,50 +144,50 @@ class RunContext:
                 callback()
 
     def ask(self, request: dict[str, Any]) -> Any:
-        """Ask the person for an approval or an answer: blocks in synchronous code, awaitable in asynchronous code.
+        """Ask the person for an approval or an answer. Blocks in synchronous code; await it in asynchronous code.
 
         Args:
-            request: `kind` (``"approval"`` or ``"question"``), `prompt`, and optionally `options` (the answers to
+            request: `kind` (``"approval"`` or ``"question"``), `prompt`, and optionally `options` (the replies to
                 choose from), `details` (a JSON object to show) and `timeout` in seconds.
 
         Returns:
-            The answer: a boolean for an approval, a text for a question; None when nobody answered in time.
+            The reply: a boolean for an approval, a text for a question; None if nobody replied in time.
 
         Raises:
-            Stopped: The run ended while waiting.
-            ValueError: `kind` is neither, or another field has the wrong type; the text says which. Nobody was asked.
-            RuntimeError: Nobody can answer, because the run belongs to no session.
+            Stopped: The run ended during the wait.
+            ValueError: The `kind` is unknown, or another field has the wrong type; the text says which. Nobody was
+                asked.
+            RuntimeError: Nobody can reply, because the run belongs to no session.
         """
         msg = "nobody can answer: this run belongs to no session"
         raise RuntimeError(msg)
 
     def steering(self) -> list[str]:
-        """The person's messages to hand to the model before its next call. Each is returned once."""
+        """The messages that the person sent to this run. Pass them to the model; each is returned once."""
         return []
 
     def keep(self, value: object, step_id: str | None = None) -> None:
-        """Keep a live object for the person, as `chat.results[…]`.
+        """Keep a Python object for the person, in `chat.results`.
 
         Args:
             value: The object.
-            step_id: The `id` under which the agent yields the step it belongs to; the tool result that was opened last
-                if absent.
+            step_id: The `id` of the step that it belongs to; if absent, the tool result that was opened last.
         """
 
     def capturing(self, on_outputs: Callable[[list[MimeBundle]], None]) -> AbstractContextManager[None]:
-        """Within the block, what this thread prints and displays belongs to the run.
+        """Capture what this thread prints and displays within the block.
 
         Args:
-            on_outputs: Called with all there is, each time it has changed: the `outputs` of a step.
+            on_outputs: Called with all outputs so far each time they change. Yield them as the `outputs` of a step.
         """
         return contextlib.nullcontext()
 
     def persons_figures(self) -> AbstractContextManager[None]:
-        """Within the block, pyplot has the figures that the person has open in the kernel.
+        """Give pyplot access to the person's open figures within the block.
 
-        Each tool call has pyplot figures of its own, so that `plt.gcf()` and the like never draw into the person's.
-        A tool that is meant to look at those, or to draw into them, asks for them with this. What it begins there is
-        the person's, too, and is published with the person's cell. On a server nobody has figures open.
+        Each tool call has its own pyplot figures, so that `plt.gcf()` never returns one of the person's. Use this in a
+        tool that should look at the person's figures or draw into them. A figure that is created in the block is the
+        person's, too, and is shown below the person's cell. On a server there are no figures of a person.
         """
         return contextlib.nullcontext()
 
@@ -192,9 +196,9 @@ _current: ContextVar[RunContext | None] = ContextVar("reasoning_widget_run", def
 
 
 def current_run() -> RunContext:
-    """The run this code works for; a context of no session where there is none.
+    """The run that this code works for; outside a run, a context without a session.
 
-    Pass it by closure where a thread pool loses context variables.
+    In a thread pool that loses context variables, pass the run in a closure.
     """
     return _current.get() or RunContext()
 
@@ -233,13 +237,13 @@ def handed(agent: BaseAgent, message: str | list[Part]) -> str | list[Part]:
 
 
 class BaseAgent(ABC):
-    """Anything that answers a prompt in steps. One object serves one run at a time.
+    """The base class of agents. Derive from it and yield steps. One object serves one run at a time.
 
     Attributes:
         name: Shown on the steps and in the list of agents.
-        description: One line for people who choose among agents.
-        takes_parts: Whether a prompt with attachments is handed over as its parts. Else it is a text that names them,
-            and the parts are in `current_run().parts`.
+        description: One line for people who choose an agent.
+        takes_parts: Whether the agent receives a prompt with attachments as a list of parts. Otherwise it receives a
+            text that names them, and the parts are in `current_run().parts`.
     """
 
     name: str = "agent"
@@ -250,26 +254,29 @@ class BaseAgent(ABC):
     def run_with_reasoning_stream(
         self, prompt: str, max_iterations: int = DEFAULT_MAX_ITERATIONS
     ) -> AsyncIterator[Step]:
-        """Work on `prompt` and yield each step, again under the same `id` each time it has grown.
+        """Work on `prompt` and yield steps. To let a step grow, yield it again with the same `id`.
 
         Args:
-            prompt: The question: a text; or, if the agent takes parts (`str | list[Part]`) and there are attachments,
-                the list of its parts. Earlier turns are in `current_run().history`.
-            max_iterations: How many model calls the run may make.
+            prompt: The prompt: a text; or the list of its parts, if the agent takes parts and there are attachments.
+                Earlier turns are in `current_run().history`.
+            max_iterations: The number of model calls that the run may make.
 
         Raises:
-            MaxIterationsReached: They were used up without a final answer.
+            MaxIterationsReached: The model calls were used up without a final answer.
             AgentError: The agent cannot go on; the text says what the person can do.
         """
 
     async def run(self, prompt: Prompt) -> str:
-        """The plain chat: the text of the stream's last `final_answer`; empty if there is none.
+        """Ask the agent without a chat.
 
         Args:
-            prompt: The question: a text, or parts, such as ``[{"text": "What is this?"}, {"image": "plot.png"}]``.
+            prompt: A text, or a list of parts such as ``[{"text": "What is this?"}, {"image": "plot.png"}]``.
+
+        Returns:
+            The text of the last `final_answer`; empty if there is none.
 
         Raises:
-            ValueError: A part is none, cannot be read, or is refused; the text says which and why.
+            ValueError: A part is invalid, cannot be read, or is refused; the text says which and why.
         """
         answer = ""
         with prompted(self, prompt) as given:
@@ -279,13 +286,13 @@ class BaseAgent(ABC):
         return answer
 
     def used_by(self, user: object) -> None:  # noqa: B027 (most agents have nothing to keep)
-        """`user`, such as a chat, may ask the agent from now on. What it starts is kept for as long as a user is there.
+        """Note that `user`, such as a chat, may ask the agent from now on.
 
-        Nothing, for an agent that starts nothing that would outlive a run.
+        An agent that starts something that outlives a run, such as a server, keeps it until its last user is gone.
         """
 
     def explain(self, error: BaseException) -> str:
-        """Say to the person what went wrong, and what to do about it. Keys never appear in it."""
+        """Explain an exception to the person: what went wrong and what to do about it. Keys are masked."""
         from .errors import redact  # noqa: PLC0415 (it is made of this module)
 
         if isinstance(error, AgentError):
@@ -294,27 +301,35 @@ class BaseAgent(ABC):
 
 
 class BlockingAgent(BaseAgent):
-    """An agent whose work blocks its thread: implement `run_blocking`, and the asynchronous stream is made of it."""
+    """The base class of agents whose work blocks its thread. Implement `run_blocking`."""
 
     @abstractmethod
     def run_blocking(self, prompt: str, max_iterations: int, emit: Callable[[Step], None]) -> None:
-        """Work on `prompt`, in a thread of the run's own, and hand each step to `emit`, from any thread.
+        """Work on `prompt` and pass each step to `emit`. The run calls this in a thread of its own.
 
-        `emit` raises `Stopped` once the run has ended: let it pass. For what it may raise itself, and what is a step,
-        see `run_with_reasoning_stream`.
+        `emit` can be called from any thread. It raises `Stopped` once the run has ended: let it pass.
+
+        Args:
+            prompt: The prompt, as for `BaseAgent.run_with_reasoning_stream`.
+            max_iterations: The number of model calls that the run may make.
+            emit: Takes a step; a step with the same `id` replaces the earlier one.
+
+        Raises:
+            MaxIterationsReached: The model calls were used up without a final answer.
+            AgentError: The agent cannot go on; the text says what the person can do.
         """
 
     async def run_with_reasoning_stream(
         self, prompt: Prompt, max_iterations: int = DEFAULT_MAX_ITERATIONS
     ) -> AsyncIterator[Step]:
-        """See `BaseAgent`. The work runs in a thread of its own, and stops when the iterator is closed.
+        """Run `run_blocking` in a thread of its own and yield its steps. Closing the iterator stops the run.
 
         Args:
-            prompt: The question: a text, or parts, as for `run`.
-            max_iterations: How many model calls the run may make.
+            prompt: A text, or a list of parts, as for `run`.
+            max_iterations: The number of model calls that the run may make.
 
         Raises:
-            ValueError: A part is none, cannot be read, or is refused; the text says which and why.
+            ValueError: A part is invalid, cannot be read, or is refused; the text says which and why.
         """
         loop = asyncio.get_running_loop()
         wake = asyncio.Event()

@@ -29,7 +29,7 @@ _TARGET = '"package.module:attribute"'
 
 
 class UnknownAgentError(ValueError):
-    """There is no agent of that name. The text lists those there are."""
+    """There is no agent with this name. The text lists the known agents."""
 
     def __init__(self, name: str, known: builtins.list[str]) -> None:
         listed = ", ".join(f'"{each}"' for each in known) or "none at all"
@@ -37,9 +37,10 @@ class UnknownAgentError(ValueError):
 
 
 class AgentManager(LoggingConfigurable):
-    """Agents by name.
+    """Agents by name: those registered here, those in the configuration, and those of installed packages.
 
-    Configured by the `config` or `parent` it is given; without, by the IPython or Jupyter program that it runs in.
+    The configuration is the `config` or `parent` that is passed, otherwise that of the running IPython or Jupyter
+    program.
     """
 
     agents = Dict(
@@ -65,18 +66,18 @@ class AgentManager(LoggingConfigurable):
         return other
 
     def register(self, name: str, factory: Callable[..., Any], description: str = "") -> None:
-        """Make an agent known. It takes the place of another of that name.
+        """Register an agent. It replaces an agent with the same name.
 
         Args:
-            name: How it is asked for.
-            factory: A function without parameters that makes the agent (or its class), called for each run; or one
-                that takes the prompt, and yields steps or returns the answer. A factory with a parameter `llm` is given
-                the model configuration set by `use_model`.
-            description: One line for people who choose among agents; default: the factory's own `description`, or the
-                first line of its documentation.
+            name: The name of the agent.
+            factory: The agent's class, or a function without parameters that returns the agent, called for each run;
+                or a function that takes the prompt, and yields steps or returns the answer. A factory with a parameter
+                `llm` receives the model configuration set by `use_model`.
+            description: One line for people who choose an agent; by default the factory's own `description`, or the
+                first line of its docstring.
 
         Raises:
-            TypeError: `factory` makes no agent and cannot be one; the error shows what is accepted.
+            TypeError: `factory` does not return an agent and cannot be one; the error shows what is accepted.
         """
         if not callable(factory):
             raise TypeError(
@@ -90,33 +91,30 @@ class AgentManager(LoggingConfigurable):
         self._registered[name] = (factory, description or describe(factory))
 
     def use_model(self, llm: JSON) -> None:
-        """Give agents that take an `llm` this Qwen-Agent model configuration."""
+        """Pass this Qwen-Agent model configuration to agents that take an `llm`."""
         self._llm = llm
 
     def close(self) -> None:
-        """Nobody asks through this manager any more: what agents have started for it, such as MCP servers, ends.
-
-        What others use, too, goes on.
-        """
+        """End what agents have started for this manager, such as MCP servers, unless others use it, too."""
         servers = sys.modules.get(f"{__package__}.qwen.mcp_servers")
         if servers is not None:
             servers.release(self)
 
     def check(self, name: str) -> None:
-        """Make sure there is an agent of that name, without making it.
+        """Check that there is an agent with this name, without making it.
 
         Raises:
-            UnknownAgentError: There is none.
+            UnknownAgentError: There is no such agent.
         """
         if name not in self._registered and name not in self._targets():
             raise UnknownAgentError(name, [info["name"] for info in self.list()])
 
     def get(self, name: str) -> BaseAgent:
-        """A new agent.
+        """Make the agent with this name.
 
         Raises:
-            UnknownAgentError: There is none of that name.
-            AgentError: It cannot be loaded, or what its factory makes is no agent.
+            UnknownAgentError: There is no such agent.
+            AgentError: It cannot be loaded, or its factory did not return an agent.
         """
         self.check(name)
         known = self._registered.get(name)
@@ -126,7 +124,10 @@ class AgentManager(LoggingConfigurable):
         return self._make(name, _load(name, target))
 
     def list(self) -> builtins.list[AgentInfo]:
-        """What may be asked, in the order of the sources. No agent's module is imported to know it."""
+        """List the known agents: first those registered, then those configured, then those of installed packages.
+
+        No agent's module is imported for this.
+        """
         known = {name: description for name, (_, description) in self._registered.items()}
         for name, target in self._targets().items():
             if name not in known:

@@ -53,15 +53,15 @@ class Models(Configurable):
 
 @dataclass(frozen=True, repr=False)
 class ModelChoice:
-    """The model that answers, and why it is this one.
+    """The model that answers, and why this one was chosen.
 
     Attributes:
-        llm: Its Qwen-Agent configuration. May hold a key: show `masked(llm)` instead.
-        name: What people call it.
+        llm: Its Qwen-Agent configuration. It can hold a key, so do not show it.
+        name: Its name.
         source: ``llm``, ``config``, ``environment``, ``dashscope``, ``openai``, ``server`` or ``embedded``.
-        reason: The choice in a sentence, for people.
-        local: It is the small model on this machine: do not expect too much of it.
-        state: Whether its weights are here; ``ready`` for all others.
+        reason: A sentence that explains the choice.
+        local: Whether it is the small embedded model.
+        state: ``missing`` if the weights of the embedded model are not downloaded, otherwise ``ready``.
     """
 
     llm: dict[str, Any]
@@ -93,7 +93,13 @@ class ModelChoice:
 
 @dataclass(frozen=True)
 class Considered:
-    """A place where a model was looked for."""
+    """A place where a model was looked for.
+
+    Attributes:
+        place: Which place it is.
+        found: What was found there.
+        chosen: Whether this is the model that answers.
+    """
 
     place: str
     found: str
@@ -102,7 +108,12 @@ class Considered:
 
 @dataclass(frozen=True, repr=False)
 class ModelReport:
-    """Which model was chosen and why, and what else was considered. Prints as a short text."""
+    """Which model was chosen and why, and what else was considered. It prints as a short text.
+
+    Attributes:
+        choice: The model that answers.
+        considered: Every place where a model was looked for, in order.
+    """
 
     choice: ModelChoice
     considered: tuple[Considered, ...]
@@ -135,13 +146,18 @@ def choose_model(
 
 
 def models(llm: dict[str, Any] | None = None, *, servers: Sequence[tuple[str, int]] = LOCAL_SERVERS) -> ModelReport:
-    """Look everywhere, and say which model answers and why.
+    """Find out which model answers, and why.
 
-    The order: an explicit `llm`; the traitlets configuration ``c.Models.llm``; ``REASONING_WIDGET_LLM`` (JSON);
-    ``DASHSCOPE_API_KEY``; ``OPENAI_API_KEY`` or ``OPENAI_BASE_URL``; a model server on this machine; the embedded one.
+    Models are looked for in this order: an explicit `llm`; the configuration ``c.Models.llm``;
+    ``REASONING_WIDGET_LLM`` (JSON); ``DASHSCOPE_API_KEY``; ``OPENAI_API_KEY`` or ``OPENAI_BASE_URL``; a model server on
+    this machine; the embedded model.
+
+    Args:
+        llm: A Qwen-Agent model configuration.
+        servers: The names and local ports of the model servers to look for on this machine.
 
     Raises:
-        AgentError: A configuration is not usable; the text says which and what to do.
+        AgentError: A configuration is not usable; the text says which one and what to do.
     """
     choice: ModelChoice | None = None
     considered = []

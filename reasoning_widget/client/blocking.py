@@ -1,4 +1,4 @@
-"""`BlockingChat`: the same for scripts, without ``await``. Its connection lives on a loop in a thread."""
+"""`BlockingChat`: a session of a server, without ``await``. Its connection uses an event loop in a thread."""
 
 from __future__ import annotations
 
@@ -51,9 +51,9 @@ def wait(coroutine: Coroutine[Any, Any, _T]) -> _T:
 
 
 class BlockingQuestion:
-    """A message that was asked. Read what comes of it with ``for``, or only its end with `answer`.
+    """A prompt that was sent. Read its steps with ``for``, or wait for its `answer`.
 
-    Leaving the loop early, or interrupting it with Ctrl-C, stops the run; see `Question`.
+    Leaving the loop early, or interrupting it with Ctrl-C, stops the run.
 
     Attributes:
         id: The id of the message.
@@ -78,14 +78,14 @@ class BlockingQuestion:
                     self._chat.answer(item["request_id"], value)
 
     def answer(self) -> Answer:
-        """Wait for the end; see `Question.answer`."""
+        """Wait until the run ends, and return the answer, as `Question.answer` does."""
         for _ in self:
             pass
         return on_loop(self._question.result)
 
 
 class BlockingChat:
-    """A session of a server: the methods of `Chat`, each of which waits until it is done. Made by `connect`."""
+    """A session of a server, for scripts: the methods of `Chat`, without ``await``. `connect` returns it."""
 
     def __init__(self, chat: Chat) -> None:
         self._chat = chat
@@ -104,7 +104,7 @@ class BlockingChat:
         tokens: bool = False,
         on_request: OnRequest | None = None,
     ) -> BlockingQuestion:
-        """Ask; see `Chat.ask`. `on_request` is called in the thread that reads the question."""
+        """Send a prompt, as `Chat.ask` does. `on_request` is called in the thread that reads the steps."""
         message = as_message(prompt)
 
         def put() -> Question:
@@ -120,32 +120,32 @@ class BlockingChat:
         return BlockingQuestion(self, on_loop(put))
 
     def watch(self, *, tokens: bool = False) -> Iterator[JSON]:
-        """The steps of all runs from this call on; see `Chat.watch`."""
+        """Yield each complete step of all runs from now on, as `Chat.watch` does."""
         return _each(on_loop(lambda: self._chat.watch(tokens=tokens)))
 
     def stop(self) -> None:
-        """Stop the run that is on; see `Chat.stop`."""
+        """Stop the active run, as `Chat.stop` does."""
         wait(self._chat.stop())
 
     def answer(self, request_id: str, value: Any) -> None:
-        """Answer a request of the agent; see `Chat.answer`."""
+        """Reply to a request of the agent, as `Chat.answer` does."""
         wait(self._chat.answer(request_id, value))
 
     def clear(self) -> None:
-        """Forget the conversation; see `Chat.clear`."""
+        """Delete the conversation and start a new one, as `Chat.clear` does."""
         wait(self._chat.clear())
 
     def value(self, sha256: str) -> Any:
-        """A value that is kept beside the log; see `Chat.value`."""
+        """Fetch a value that is stored beside the log, as `Chat.value` does."""
         return wait(self._chat.value(sha256))
 
     def reconnect(self) -> None:
-        """Try again now; see `Chat.reconnect`."""
+        """Connect again now, as `Chat.reconnect` does."""
         wait(self._chat.reconnect())
 
     @property
     def connection(self) -> Connection:
-        """How it stands with the connection."""
+        """The state of the connection."""
         return self._chat.connection
 
     @property
@@ -165,22 +165,22 @@ class BlockingChat:
 
     @property
     def requests(self) -> list[JSON]:
-        """What agents have asked and nobody has answered yet."""
+        """The open requests of agents."""
         return self._read(lambda chat: chat.requests)
 
     @property
     def agents(self) -> list[JSON]:
-        """The agents that may be asked."""
+        """The agents of the server: their `name` and `description`."""
         return self._read(lambda chat: chat.agents)
 
     @property
     def agent_name(self) -> str:
-        """Who is asked unless a question says otherwise."""
+        """The agent that is asked by default."""
         return self._read(lambda chat: chat.agent_name)
 
     @property
     def waiting(self) -> int:
-        """How many own messages the server has not acknowledged yet."""
+        """The number of our messages that the server has not acknowledged yet."""
         return self._read(lambda chat: chat.waiting)
 
     def _read(self, what: Callable[[Chat], _T]) -> _T:

@@ -30,14 +30,14 @@ _logger = logging.getLogger("reasoning_widget.client")
 
 
 class Chat:
-    """A session of a server. Made by `connect`; belongs to the loop that it was opened on.
+    """A session of a server, for asynchronous code. `connect` returns it.
 
-    A connection that breaks is made again, and nothing is lost; see `connect`.
+    Use it on the event loop on which it was opened. It reconnects by itself and loses nothing; see `connect`.
 
     Attributes:
-        session_id: Which session it is.
-        author: As whom we speak in it; None where the server does not tell people apart.
-        followers: Those who are told what changes.
+        session_id: The session's id.
+        author: The user we write as; None if the server does not tell people apart.
+        followers: Iterators that are notified of changes.
     """
 
     def __init__(self, address: Address, session_id: str, link: Link) -> None:
@@ -94,10 +94,10 @@ class Chat:
             await self._moved.wait()
 
     async def reconnect(self) -> None:
-        """Try again now, after the connection was given up or while the next try is awaited.
+        """Connect again now, without waiting for the next try, or after the last one.
 
         Raises:
-            Disconnected: It did not succeed; further tries follow, unless the server refuses.
+            Disconnected: It failed; further tries follow, unless the server refuses access.
         """
         self._link.connect()
         self._act()
@@ -115,27 +115,27 @@ class Chat:
         tokens: bool = False,
         on_request: OnRequest | None = None,
     ) -> Question:
-        """Ask. It goes out at once, or as soon as there is a connection again.
+        """Send a prompt, at once or as soon as the connection is back.
 
         Args:
-            prompt: The question: a text, or a list of parts, such as
+            prompt: A text, or a list of parts such as
                 ``[{"text": "What is this?"}, {"image": "plot.png"}, {"file": "table.csv"}]``. An image or a file is a
-                path, its bytes, or a `data:` address; a `name` beside it says what it is called.
-            agent: The name of the agent to ask; `agent_name` if absent.
-            reasoning: Whether the steps before the answer are shown.
-            max_iterations: How many model calls the run may make.
-            tokens: Also yield a step each time it has grown; its `status` is then ``streaming``.
-            on_request: Called when the agent asks for an approval or an answer; what it returns, or what that can be
-                awaited for, is the answer. With None, and without this, the run waits for somebody else to answer.
+                path, bytes, or a `data:` URL; `name` gives it a name.
+            agent: The name of the agent to ask; by default `agent_name`.
+            reasoning: Whether the steps before the answer are sent.
+            max_iterations: The number of model calls that the run may make.
+            tokens: Also yield a step each time it grows; its `status` is then ``streaming``.
+            on_request: Called with each request of the agent. It returns the reply, or an awaitable of it. If it
+                returns None, or if absent, the run waits for somebody else to reply.
 
         Returns:
-            What to read the steps or the answer from.
+            An object from which to read the steps or the answer.
 
         Raises:
-            UnknownAgentError: The server has no agent of that name; the text lists those there are. Nothing was asked.
-            ValueError: A part cannot be read or is refused; or the prompt is longer than any message may be, which is
-                a `ProtocolError`.
-            Disconnected: The chat was left, or the session was deleted.
+            UnknownAgentError: The server has no agent with this name; the text lists the known agents. Nothing was
+                asked.
+            ValueError: A part cannot be read or is refused; or the prompt is too long, which is a `ProtocolError`.
+            Disconnected: The chat was closed, or the session was deleted.
         """
         asked = agent or self.agent_name
         self._check_agent(asked)
@@ -159,51 +159,51 @@ class Chat:
             raise UnknownAgentError(name, known)
 
     def watch(self, *, tokens: bool = False) -> AsyncIterator[JSON]:
-        """The steps of all runs from this call on, whoever asked: each once it is complete.
+        """Yield each complete step of all runs from now on, whoever asked.
 
         Args:
-            tokens: Also yield a step each time it has grown.
+            tokens: Also yield a step each time it grows.
 
         Raises:
-            Disconnected: While reading: the connection was given up.
+            Disconnected: The connection was lost for good while reading.
         """
         return watched_steps(Following(self), self, tokens=tokens)
 
     async def stop(self) -> None:
-        """Stop the run that is on, and take back what is queued. Nothing happens if none is on.
+        """Stop the active run, if there is one, and withdraw queued prompts.
 
         Raises:
-            Disconnected: There is no connection now. A stop never waits for one.
+            Disconnected: There is no connection now. `stop` never waits for one.
         """
         run = next((run for run in reversed(self.state["runs"]) if run["status"] == "running"), None)
         if run is not None:
             await self._acknowledged("stop", {"run_id": run["run_id"]})
 
     async def answer(self, request_id: str, value: Any) -> None:
-        """Answer a request of the agent; the first answer wins.
+        """Reply to a request of the agent. The first reply counts.
 
         Args:
-            request_id: Of one in `requests`.
+            request_id: The `request_id` of one of the `requests`.
             value: A boolean for an approval, a text for a question.
 
         Raises:
             ProtocolError: There is no such request, or the value is nested too deeply.
-            Disconnected: The connection was given up before the answer was acknowledged.
+            Disconnected: The connection was lost for good before the reply was acknowledged.
         """
         if is_deep(value):
             raise too_deep()
         await self._acknowledged("answer", {"request_id": request_id, "value": value})
 
     async def clear(self) -> None:
-        """Stop, forget the conversation and begin a new one, for everybody.
+        """Stop the active run, delete the conversation and start a new one, for everybody.
 
         Raises:
-            Disconnected: The connection was given up before it was acknowledged.
+            Disconnected: The connection was lost for good before this was acknowledged.
         """
         await self._acknowledged("clear", {"epoch": self.state["epoch"]})
 
     async def cancel(self, question: Question) -> None:
-        """Stop a question's run, or take it back if it has none yet.
+        """Stop the run of a prompt, or withdraw the prompt if it is still queued.
 
         Raises:
             Disconnected: There is no connection now.
@@ -226,12 +226,12 @@ class Chat:
 
     @property
     def connection(self) -> Connection:
-        """How it stands with the connection."""
+        """The state of the connection."""
         return self._link.connection
 
     @property
     def state(self) -> Transcript:
-        """The fold of all that came, with long values in their places. It lives: read it, and change nothing in it."""
+        """The current transcript, with long values in their places. It changes as events arrive; do not modify it."""
         return self._link.state
 
     @property
@@ -246,39 +246,39 @@ class Chat:
 
     @property
     def messages(self) -> list[JSON]:
-        """Every prompt of the conversation, in order, as plain data. `value` fetches what is attached, in `parts`."""
+        """Every prompt of the conversation, in order, as plain data. `value` fetches attachments, listed in `parts`."""
         return copy.deepcopy(self.state["messages"])
 
     @property
     def requests(self) -> list[JSON]:
-        """What agents have asked and nobody has answered yet."""
+        """The open requests of agents."""
         return [copy.deepcopy(each) for each in self.state["requests"].values() if each["closed"] is None]
 
     @property
     def agents(self) -> list[JSON]:
-        """The agents that may be asked: their `name` and `description`."""
+        """The agents of the server: their `name` and `description`."""
         return copy.deepcopy(self._agents)
 
     @property
     def agent_name(self) -> str:
-        """Who is asked unless a question says otherwise: who was asked last, and at first the `researcher`."""
+        """The agent that is asked by default: the one that was asked last, at first the `researcher`."""
         runs = self.state["runs"]
         return str(runs[-1]["agent_name"]) if runs else self._agent_name
 
     @property
     def waiting(self) -> int:
-        """How many own messages the server has not acknowledged yet."""
+        """The number of our messages that the server has not acknowledged yet."""
         return sum(message["type"] != "blob" for message in self._link.pending.values())
 
     async def value(self, sha256: str) -> Any:
-        """A value that is kept beside the log: of an attachment of a prompt its content, in base64.
+        """Fetch a value that is stored beside the log, such as the content of an attachment, in base64.
 
         Args:
-            sha256: The `blob` of an attachment.
+            sha256: The `blob` of the attachment.
 
         Raises:
-            KeyError: There is none.
-            Disconnected: The connection was given up before it came.
+            KeyError: There is no such value.
+            Disconnected: The connection was lost for good before it arrived.
         """
         self._values.want(sha256)
         self._act()

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 
 class Disconnected(ConnectionError):
-    """There is no connection, and none is being made. The text says why."""
+    """There is no connection, and no attempt to reconnect. The text says why."""
 
 
 class NotAllowed(Disconnected, PermissionError):
-    """The server does not let us in: no token or ticket, a wrong one, or one that has ended."""
+    """The server refuses access: the token or ticket is missing, wrong or expired."""

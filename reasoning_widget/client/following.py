@@ -79,10 +79,10 @@ async def watched_steps(following: Following, chat: Chat, *, tokens: bool) -> As
 
 
 class Question:
-    """A message that was asked. Read what comes of it with ``async for``, or only its end with `answer`.
+    """A prompt that was sent. Read its steps with ``async for``, or wait for its `answer`.
 
-    Leaving the loop early, or cancelling the task that waits, stops the run. When the connection is given up,
-    `Disconnected` is raised; after `Chat.reconnect` the same question may be read on: it was asked once, and stays so.
+    Leaving the loop early, or cancelling the task that waits, stops the run. `Disconnected` is raised if the connection
+    is lost for good. After `Chat.reconnect`, continue to read the same object: the prompt is asked only once.
 
     Attributes:
         id: The id of the message.
@@ -103,7 +103,7 @@ class Question:
 
     @property
     def settled(self) -> bool:
-        """Whether nothing more will come of it."""
+        """Whether the run has ended, or will never start."""
         if self._error is not None or self._forgotten:
             return True
         state = self._chat.state
@@ -147,14 +147,14 @@ class Question:
             await items.aclose()
 
     async def answer(self) -> Answer:
-        """Wait for the end.
+        """Wait until the run ends.
 
         Returns:
-            What came of it, also when the run failed: see its `status` and `error`.
+            The answer. It is also returned if the run failed: check its `status` and `error`.
 
         Raises:
-            ProtocolError: The server did not accept the message; the text says why.
-            Disconnected: The connection was given up.
+            ProtocolError: The server did not accept the prompt; the text says why.
+            Disconnected: The connection was lost for good.
         """
         steps = self._steps()
         try:

@@ -13,26 +13,27 @@ from .link import PING_EVERY, RETRY_AFTER, Link
 
 
 class connect:  # noqa: N801 (used as a function, such as `open`)
-    """Take part in a session of a server: ``async with`` gives a `Chat`, ``with`` a `BlockingChat` for scripts.
+    """Connect to a session of a server: ``async with`` returns a `Chat`, ``with`` a `BlockingChat` for scripts.
 
-    Leaving it disconnects, and leaves the session and its runs as they are. When the connection breaks, it is made
-    again after each time in `retry_after` in turn; what was missed is fetched, and what was written meanwhile goes out,
-    once. After the last try it rests until `Chat.reconnect` or a new message. A session that was deleted, a ticket that
-    has ended and a server that does not let us in are not tried again.
+    Leaving the block disconnects; the session and its runs continue. If the connection breaks, the client reconnects
+    after the times in `retry_after`. It fetches what it missed, and sends what was asked in the meantime, once. After
+    the last try it waits for `Chat.reconnect` or a new prompt. It does not retry if the session was deleted, the ticket
+    has expired, or the server refuses access.
 
     Args:
         url: The server's base address, such as ``http://localhost:8888/``; ``ws://…`` is the same.
-        session_id: 1 to 128 characters of ``A-Z a-z 0-9 _ -``. A session begins with its first message.
+        session_id: 1 to 128 characters of ``A-Z a-z 0-9 _ -``. A session is created with its first message.
         token: The server's token.
         ticket: A ticket for this session, instead of the token.
-        retry_after: Seconds before each of the tries after a loss.
-        ping_every: Seconds between two heartbeats; a server that does not answer one within 10 s is lost.
-        history: Whether `steps` and `runs` hold what happened before, whole. Without, a long session is entered faster.
+        retry_after: Seconds to wait before each try to reconnect.
+        ping_every: Seconds between heartbeats; a server that does not respond within 10 s is considered lost.
+        history: Whether `steps` and `runs` include everything that happened before. Without it, entering a long session
+            is faster.
 
     Raises:
-        ValueError: The address or the session's id is none, or token and ticket are given.
-        Disconnected: When entered: there is no such server, or it does not answer.
-        NotAllowed: When entered: the server does not let us in.
+        ValueError: The address or the session id is invalid, or both token and ticket are given.
+        Disconnected: On entering: the server does not exist or does not respond.
+        NotAllowed: On entering: the server refuses access.
     """
 
     def __init__(

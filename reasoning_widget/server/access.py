@@ -38,15 +38,15 @@ _MAX_NAME: Final = 80
 
 
 class SessionResource(str):
-    """What an authorizer is asked about one session: ``reasoning-widget:session:<id>``.
+    """The resource that an authorizer is asked about for one session: ``reasoning-widget:session:<id>``.
 
     Args:
-        session_id: Which one.
-        owner: See below.
+        session_id: The session's id.
+        owner: The name of the user who owns it, or None.
 
     Attributes:
-        session_id: Which one.
-        owner: The name of the user to whom it belongs. None for sessions from before users were told apart.
+        session_id: The session's id.
+        owner: The name of the user who owns it. None for sessions from before users were told apart.
     """
 
     __slots__ = ("owner", "session_id")

@@ -89,31 +89,30 @@ class _Name(str):
 
 
 class ReasoningChat(Exports, anywidget.AnyWidget):
-    """A chat with an agent whose steps appear as they happen. Display it, or ask from code; both see the same session.
+    """A chat with an agent, whose steps appear as they happen. Display it, or ask from code; both share one session.
 
     Args:
         agent: The name of a registered agent, a `qwen_agent.Agent`, a `BaseAgent`, or a function that takes the prompt
             and yields steps or returns the answer.
-        llm: A Qwen-Agent model configuration for the agents that come with this package; the choice that
-            `reasoning_widget.models()` explains if absent.
-        agents: Where names are looked up; the registered ones if absent.
-        session_id: 1 to 128 characters of ``A-Z a-z 0-9 _ -``; made up if absent. On a server it names the session to
-            show, which begins with its first message.
-        resume: Keep the conversation in a file of its own in Jupyter's data directory, and go on with the one that is
-            there under this `session_id`. Without it a conversation ends with its kernel.
+        llm: A Qwen-Agent model configuration for the included agents; by default the model that
+            `reasoning_widget.models()` reports.
+        agents: The manager that knows agents by name; by default, the configured and installed agents.
+        session_id: 1 to 128 characters of ``A-Z a-z 0-9 _ -``; a random one if absent. With `server`, the session to
+            show, which is created with its first message.
+        resume: Whether to keep the conversation in a file in Jupyter's data directory, and to continue the one with
+            this `session_id`. Without it, a conversation ends with its kernel.
         save: Whether the notebook file keeps the transcript beside the live view.
-        server: The address of a Jupyter server: show a session of its instead, and ask its agents. The page talks to it
+        server: The address of a Jupyter server: show one of its sessions, and ask its agents. The page connects to it
             directly.
-        token: The server's token; what the environment variable `REASONING_WIDGET_TOKEN` says if absent. It stays in
-            the kernel.
+        token: The server's token; by default the environment variable `REASONING_WIDGET_TOKEN`. It stays in the kernel.
         ticket: A ticket for the session, instead of the token.
 
     Raises:
-        UnknownAgentError: There is no agent of that name; the error lists those there are.
-        TypeError: `agent` is nothing that can be asked, or another argument has the wrong type or is not known.
-        ValueError: The session id is malformed, or absent where there is one to resume; the server's address is none,
-            or neither token nor ticket is there; or `llm` names no model.
-        ConversationInUse: Another kernel has the conversation that is to be resumed.
+        UnknownAgentError: There is no agent with this name; the error lists the known agents.
+        TypeError: `agent` cannot be asked, or another argument is unknown or has the wrong type.
+        ValueError: The session id is malformed, or missing with `resume`; the server's address is invalid, or both
+            token and ticket are missing; or `llm` names no model.
+        ConversationInUse: Another kernel uses the conversation that should be resumed.
         StorageError: The file of the conversation cannot be read or written.
     """
 
@@ -219,7 +218,7 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
         return session, link
 
     def close(self) -> None:
-        """Stop the run that is on and release the session."""
+        """Stop the active run and release the session."""
         super().close()
         if hasattr(self, "_link"):
             with contextlib.suppress(RuntimeError):  # the interpreter ends, and the loop has
@@ -270,20 +269,20 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
     def ask(
         self, prompt: Prompt, *, agent: str | None = None, reasoning: bool = True, max_iterations: int | None = None
     ) -> Answer:
-        """Ask, show the cards of this run below the cell as they come, and wait for the end.
+        """Ask the agent, show the cards of this run below the cell, and wait until the run ends.
 
-        Interrupting the kernel stops the run; its log is finished all the same.
+        Interrupting the kernel stops the run.
 
         Args:
-            prompt: The question: a text, or a list of parts, such as
+            prompt: A text, or a list of parts such as
                 ``[{"text": "What is this?"}, {"image": "plot.png"}, {"file": "table.csv"}]``. An image or a file is a
-                path, its bytes, or a `data:` address; a `name` beside it says what it is called.
+                path, bytes, or a `data:` URL; `name` gives it a name.
             agent: The name of the agent to ask instead of the chat's own.
             reasoning: Whether the steps before the answer are shown.
-            max_iterations: How many model calls the run may make.
+            max_iterations: The number of model calls that the run may make.
 
         Returns:
-            What came of it, also when the run failed: see its `status` and `error`.
+            The answer. It is also returned if the run failed: check its `status` and `error`.
 
         Raises:
             ValueError: The prompt is empty or too long, or a part of it cannot be read or is refused.
@@ -314,14 +313,14 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
         max_iterations: int | None = None,
         tokens: bool = False,
     ) -> AsyncIterator[JSON]:
-        """Ask, show the cards, and yield each step once it is complete. Leaving the loop early stops the run.
+        """Ask the agent, show the cards, and yield each complete step. Leaving the loop early stops the run.
 
         Args:
-            prompt: The question: a text or a list of parts, as for `ask`.
+            prompt: A text or a list of parts, as for `ask`.
             agent: The name of the agent to ask instead of the chat's own.
             reasoning: Whether the steps before the answer are shown.
-            max_iterations: How many model calls the run may make.
-            tokens: Also yield a step each time it has grown; its `status` is then ``streaming``.
+            max_iterations: The number of model calls that the run may make.
+            tokens: Also yield a step each time it grows; its `status` is then ``streaming``.
 
         Raises:
             ValueError: The prompt is empty or too long, or a part of it cannot be read or is refused.
@@ -352,11 +351,11 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
             self._save(question.message_id, view)
 
     def stop(self) -> None:
-        """Stop the run that is on, and take back what is queued."""
+        """Stop the active run, and withdraw queued prompts."""
         on_loop(self._session.stop)
 
     def clear(self) -> None:
-        """Stop, forget the conversation and begin a new one."""
+        """Stop the active run, delete the conversation and start a new one."""
         on_loop(self._session.clear)
 
     @property
@@ -372,12 +371,12 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
 
     @property
     def results(self) -> dict[str, object]:
-        """The live objects that tools returned, by step id; until `clear`."""
+        """The Python objects that tools returned, by step id. `clear` removes them."""
         return self._session.results
 
     @property
     def llm(self) -> ModelChoice:
-        """Which model answers, and why; it never shows a key."""
+        """Which model answers, and why. It never shows a key."""
         return choose_model(self._model.llm)
 
     def _post(

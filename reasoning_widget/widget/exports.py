@@ -25,28 +25,28 @@ class Exports:
     _log: EventLog
 
     def to_markdown(self) -> str:
-        """The conversation as GitHub-flavoured Markdown, with the pictures that tools displayed in it."""
+        """Export the conversation as GitHub-flavoured Markdown, including pictures that tools displayed."""
         from ..export.markdown import to_markdown  # noqa: PLC0415 (exports are loaded when asked for)
 
         return to_markdown(self._masked(), pictures=True)
 
     def to_html(self) -> str:
-        """The conversation as one page that needs nothing else: no script, nothing fetched from anywhere."""
+        """Export the conversation as one self-contained HTML page, without scripts."""
         from ..export.html import to_page  # noqa: PLC0415
 
         return to_page(self._masked())
 
     def to_json(self) -> str:
-        """The conversation as JSON, with everything that `from_json` needs to have it back.
+        """Export the conversation as JSON, with everything that `from_json` needs to restore it.
 
-        Nothing is cut and nothing is masked: look before you publish it.
+        Nothing is shortened and nothing is masked: look before you publish it.
         """
         import msgspec  # noqa: PLC0415
 
         return msgspec.json.encode(on_loop(self._file)).decode()
 
     def to_frame(self) -> pd.DataFrame:
-        """The conversation as a data frame, one row a step. Nothing is masked.
+        """Export the conversation as a data frame with one row for each step. Nothing is masked.
 
         Raises:
             ImportError: pandas is not installed.
@@ -56,7 +56,9 @@ class Exports:
         return on_loop(lambda: to_frame(self._session.state))
 
     def to_notebook(self) -> NotebookNode:
-        """The conversation as a notebook: Python that tools ran as cells, all else as Markdown. Write it with nbformat.
+        """Export the conversation as a notebook: Python that tools ran as code cells, everything else as Markdown.
+
+        Write it to a file with nbformat.
 
         Raises:
             ImportError: nbformat is not installed.
@@ -67,17 +69,17 @@ class Exports:
 
     @classmethod
     def from_json(cls, source: str | bytes | Mapping[str, Any], agent: Any = None, **options: Any) -> Self:
-        """A chat that has the conversation of an exported session, and can go on with it.
+        """Make a chat that continues an exported conversation.
 
-        What cannot be read of an edited file is left out, with a warning that says so.
+        Parts of an edited file that cannot be read are left out, with a warning.
 
         Args:
-            source: What `to_json` returned, or the object in it.
-            agent: Who is asked next; the agent of the last run if absent, where there is one of that name.
-            options: As for `ReasoningChat`.
+            source: What `to_json` returned, as text or as an object.
+            agent: The agent to ask next; by default the agent of the last run, if there is one with that name.
+            options: The same options as for `ReasoningChat`.
 
         Raises:
-            SessionFileError: It is no exported session, it was cut off, or it is of a later version.
+            SessionFileError: `source` is not an exported session, is incomplete, or has a newer version.
         """
         import warnings  # noqa: PLC0415
 

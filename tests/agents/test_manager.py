@@ -112,7 +112,7 @@ def test_our_own_agents_are_described(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     monkeypatch.setattr(manager_module, "entry_points", lambda group: points)
 
-    assert AgentManager().list()[0]["description"].startswith("Anything that answers")
+    assert AgentManager().list()[0]["description"].startswith("The base class of agents.")
 
 
 def test_installed_packages_are_looked_through_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,16 +20,16 @@ from .library import import_qwen_agent, quiet
 class QwenAgent(BlockingAgent):
     """Any `qwen_agent.Agent`, with its steps shown as they happen.
 
-    Its thoughts, tool calls and answers are read off the methods of agents, models and tools while it runs; all objects
-    and classes are left as they were found. An agent that hands the conversation to another, such as `Router` or
-    `GroupChat`, is shown together with it: each step names its `agent`, and the last one's text is the answer. The
-    steps of an agent that works inside a tool carry the `parent_id` of that tool's result. It does not matter how these
-    agents are made, and whether they work in threads; other processes are out of reach.
+    Its thoughts, tool calls and answers are observed at the methods of agents, models and tools during a run.
+    Afterwards all objects and classes are as before. If an agent passes the conversation to another one, as `Router`
+    and `GroupChat` do, both are shown: each step names its `agent`, and the text of the last one is the answer. Steps
+    of an agent that works inside a tool have the `parent_id` of that tool's result. It does not matter how these agents
+    were made, or whether they work in threads. Other processes are not observed.
 
     Args:
-        agent: The agent; or a function without arguments that makes it, called when it is first asked.
-        name: Shown on its steps; default: the agent's own name, or that of its class.
-        description: One line for people who choose among agents; default: the agent's own.
+        agent: The agent; or a function without arguments that returns it, called when it is first needed.
+        name: Shown on its steps; by default the agent's own name, or that of its class.
+        description: One line for people who choose an agent; by default the agent's own.
     """
 
     takes_parts = True
@@ -46,7 +46,7 @@ class QwenAgent(BlockingAgent):
 
     @property
     def agent(self) -> Any:
-        """The Qwen-Agent agent. It is made when this is first read."""
+        """The Qwen-Agent agent. It is created when this is first read."""
         with self._lock:
             if self._made is None:
                 import_qwen_agent()
@@ -55,12 +55,12 @@ class QwenAgent(BlockingAgent):
 
     @property
     def model_name(self) -> str | None:
-        """The name of the model that answers; None if there is none, or the agent is not made yet."""
+        """The name of the model; None if there is none, or if the agent is not created yet."""
         llm = self._llm()
         return getattr(llm, "model", None) or None
 
     def run_blocking(self, prompt: str | list[Part], max_iterations: int, emit: Callable[[Step], None]) -> None:
-        """See `BlockingAgent.run_blocking`."""
+        """Ask the agent, with the earlier turns of the conversation, and emit a step for everything that it does."""
         import_qwen_agent()
         from qwen_agent.llm.schema import USER, Message  # noqa: PLC0415 (heavy)
 
@@ -74,13 +74,13 @@ class QwenAgent(BlockingAgent):
             Watch(agent, self.name, run, max_iterations, emit).work(messages)
 
     def used_by(self, user: object) -> None:
-        """See `BaseAgent.used_by`. The MCP servers of its tools end with their last user."""
+        """Keep the MCP servers of the agent's tools until their last user is gone."""
         self._users.add(user)
         if self._made is not None:
             mcp_servers.hold(self._made, user)
 
     def explain(self, error: BaseException) -> str:
-        """See `BaseAgent.explain`."""
+        """Explain an exception to the person, naming the model and its address. Keys are masked."""
         return explain(error, address=_address_of(self._llm()), model=self.model_name)
 
     def _llm(self) -> Any:

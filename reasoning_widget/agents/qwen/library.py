@@ -24,13 +24,14 @@ _lock = threading.Lock()
 
 
 def import_qwen_agent() -> Any:
-    """Import and return the package `qwen_agent`. Takes two seconds the first time.
+    """Import and return the package `qwen_agent`. This takes about two seconds the first time.
 
-    Signal handlers stay as they were, and files go to the user's cache unless ``QWEN_AGENT_DEFAULT_WORKSPACE`` says
-    otherwise. Where it was imported before, it is returned as it is. Its agents can be given the embedded model.
+    Unlike a plain import, this keeps the signal handlers, and puts the agents' files into the user's cache folder,
+    unless ``QWEN_AGENT_DEFAULT_WORKSPACE`` names another one. It also makes the embedded model available to Qwen-Agent.
+    If the package was imported before, it is returned as it is.
 
     Raises:
-        ImportError: It, or something it needs, is not installed.
+        ImportError: Qwen-Agent or one of its dependencies is not installed.
     """
     package = _imported()
     from ..local import chat  # noqa: F401, PLC0415 (registers the model; outside the lock, which it comes for itself)
