@@ -16,41 +16,6 @@ from urllib.parse import urlsplit
 from ..masking import mask
 from .base import AgentError
 
-_SECRETS = (
-    (re.compile(r"""(?i)\b(bearer|basic)\s+\\*["'`]?[\w.~+/=-]{6,}"""), r"\1 …"),
-    (
-        # A name with its value, however both are quoted: `api_key="…"`, {\\"api_key\\": \\"…\\"}, ('api-key', '…').
-        re.compile(
-            r"(?i)((?:api[-_ ]?key|token|secret|passw(?:or)?d|pwd|credential|authorization|signature)"
-            r"""(?:[-_]?key)?[\\"'`]*(?:\s+provided)?\s*(?:[:=]|["'],)\s*"""
-            r"""(?:(?:bearer|basic|token|key|apikey)\s+)?(?:\w+\()?(?:[bru]{0,2}\\*["'`])?)[^\s\\"'`,;&})]+"""
-        ),
-        r"\1…",
-    ),
-    (
-        # A sentence about a key: `Invalid API key abcdef123456`.
-        re.compile(
-            r"""(?i)((?:(?:api|access|secret)[-_ ]?key|\btoken|\bpassw(?:or)?d)\s+(?:is\s+)?\\*["'`]?)"""
-            r"(?=[\w.~+/*-]*\d)(?=[\w.~+/*-]*[a-z*])[\w.~+/*-]{8,}"
-        ),
-        r"\1…",
-    ),
-    (re.compile(r"(?i)([?&](?:key|sig|code|auth)=)[^\s\"'&]+"), r"\1…"),
-    (re.compile(r"(-----BEGIN [A-Z ]*PRIVATE KEY-----).*?(?=-----END|\Z)", re.DOTALL), r"\1…"),
-    (re.compile(r"\beyJ[\w-]{6,}(?:\.[\w-]+){1,2}"), "…"),
-    (
-        re.compile(
-            r"\b(?:(?:sk|pk|rk|csk|hf|fw|gsk|xai|gh[pousr]|glpat|xox[abeoprs]|pplx|nvapi|tvly|lsv2|r8|jina|pypi)[-_]"
-            r"|AIza|A[KS]IA)"
-            r"[\w*-]{6,}"
-        ),
-        "…",
-    ),
-    (re.compile(r"(?<=://)[^/\s@]+@"), ""),
-    (re.compile(r"\b(?=[\w-]*\d)(?=[\w-]*[A-Za-z])[A-Za-z0-9_-]{32,}\b"), "…"),
-)
-
-_MASKED = re.compile(r"\[masked: [^\]]{1,40}\]")
 _MAX_DETAIL = 400
 _MAX_PAGE = 20_000  # characters of a web page that are looked at
 _MARKUP = re.compile(r"<(?:!doctype|\?xml|html|head|body|h1|title|center|p|div)\b", re.IGNORECASE)
@@ -93,14 +58,8 @@ _BROKEN_OFF = {
 
 
 def redact(text: str) -> str:
-    """`text` without what looks like a key, a password, or the user in an address.
-
-    In errors more does than elsewhere: servers tell which key they refuse, in sentences and without a form.
-    """
-    text = _MASKED.sub("…", mask(text))
-    for pattern, instead in _SECRETS:
-        text = pattern.sub(instead, text)
-    return text
+    """What an error says, without what may be a key, a password, or the user in an address."""
+    return mask(text, in_error=True)
 
 
 def explain(error: BaseException, address: str | None = None, model: str | None = None) -> str:

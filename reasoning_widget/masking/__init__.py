@@ -4,7 +4,7 @@ There is one masker. It is given a whole text, before anything of it is cut: wha
 cut off. Hashes and UUIDs in prose are no secrets, and code that holds none stays as it is. No pattern knows every
 secret.
 
-The time it takes grows with the length of the text and with nothing else: `benchmarks.masking` measures it.
+The time it takes grows with the length of the text and with nothing else: `benchmarks.hostile` measures it.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any, Final
 from ..depth import TOO_DEEP
 from .forms import begun_at_end, find_forms
 from .found import Secret
+from .in_errors import find_in_errors
 from .named import find_named
 from .words import is_secret, names_secret, word_for
 
@@ -43,19 +44,20 @@ _PRIVATE: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "k"})
 """The members of a JSON Web Key that are not public."""
 
 
-def secrets_in(text: str, *, unfinished: bool = False) -> list[Secret]:
+def secrets_in(text: str, *, unfinished: bool = False, in_error: bool = False) -> list[Secret]:
     """The secrets in a text, in order; none overlaps another.
 
     Args:
         text: The whole text.
         unfinished: Whether it breaks off, because more is to come or was cut: there the beginning of a secret is one.
+        in_error: Whether it is what an error says: there a word may be one that is none elsewhere.
     """
-    if len(text) < _SHORT and not unfinished and not _MAY_HOLD_ONE.search(text):
+    if len(text) < _SHORT and not unfinished and not in_error and not _MAY_HOLD_ONE.search(text):
         return []
-    found = _secrets_in(text, unfinished=unfinished)
+    found = _secrets_in(text, unfinished=unfinished, in_error=in_error)
     if "\\" in text and (plain := _ESCAPES.sub(_unescaped, text)) != text:
         # What stands in JSON or in code: line breaks and quotes that are written as escapes part words as well.
-        for start, end, word in _secrets_in(plain, unfinished=unfinished):
+        for start, end, word in _secrets_in(plain, unfinished=unfinished, in_error=in_error):
             kept = plain[start:end]
             found.append(
                 Secret(start + len(kept) - len(kept.lstrip(_PAD)), end - len(kept) + len(kept.rstrip(_PAD)), word)
@@ -71,8 +73,10 @@ def secrets_in(text: str, *, unfinished: bool = False) -> list[Secret]:
     return merged
 
 
-def _secrets_in(text: str, *, unfinished: bool) -> list[Secret]:
+def _secrets_in(text: str, *, unfinished: bool, in_error: bool) -> list[Secret]:
     found = [*find_forms(text), *find_named(text, unfinished=unfinished)]
+    if in_error:
+        found.extend(find_in_errors(text))
     if unfinished:
         found.extend(begun_at_end(text, max(0, len(text) - _END)))
     return found
@@ -87,16 +91,17 @@ def _unescaped(found: re.Match[str]) -> str:
     return plain.rjust(len(found[0]), _PAD)
 
 
-def mask(text: str, *, unfinished: bool = False) -> str:
+def mask(text: str, *, unfinished: bool = False, in_error: bool = False) -> str:
     """`text`, in which ``[masked: <what it was>]`` stands in the place of each secret.
 
     Args:
         text: The whole text.
         unfinished: See `secrets_in`.
+        in_error: See `secrets_in`.
     """
     parts: list[str] = []
     end = 0
-    for secret in secrets_in(text, unfinished=unfinished):
+    for secret in secrets_in(text, unfinished=unfinished, in_error=in_error):
         parts += [text[end : secret.start], _mark(secret.word)]
         end = secret.end
     return "".join([*parts, text[end:]]) if parts else text

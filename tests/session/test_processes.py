@@ -288,7 +288,10 @@ async def test_a_process_that_cannot_be_understood_is_a_failed_run_too(runner, m
 
 async def test_an_error_of_the_agent_is_told_as_it_is_in_a_kernel(runner):
     run, (_, error) = await asked(runner, "raises", "no such table, api_key=hunter2")
-    assert (run["status"], error["content"]) == ("failed", "The agent raised ValueError: no such table, api_key=…")
+    assert (run["status"], error["content"]) == (
+        "failed",
+        "The agent raised ValueError: no such table, api_key=[masked: key]",
+    )
     assert re.fullmatch(r"tests/session/agents.py, line \d+, in raises", error["raised"]["where"])
     run, (error,) = await asked(runner, "nobody")
     assert 'There is no agent "nobody". Known are: "echo", "process", "Fast",' in error["content"]
