@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from tests.jupyter import Jupyter
 
@@ -26,10 +27,10 @@ class _JupyterLab(Jupyter):
         super()._end()
 
 
-def jupyter_lab(home: Path, environment: dict[str, str]) -> Jupyter:
+def jupyter_lab(home: Path, environment: dict[str, str], config: dict[str, Any] | None = None) -> Jupyter:
     """JupyterLab in an empty folder. The limits on what a kernel may send are Jupyter Server's own."""
     for name, settings in _SETTINGS.items():
         path = home / "settings" / f"{name}.jupyterlab-settings"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(settings), encoding="utf-8")
-    return _JupyterLab(home, environment, module="jupyterlab", arguments=["--expose-app-in-browser"])
+    return _JupyterLab(home, environment, module="jupyterlab", arguments=["--expose-app-in-browser"], config=config)

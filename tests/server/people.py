@@ -21,6 +21,9 @@ PEOPLE = {
 }
 
 
+COOKIE = "who"
+
+
 class Names(IdentityProvider):
     """Everybody has a token of their own; the server's is that of `root`."""
 
@@ -30,6 +33,18 @@ class Names(IdentityProvider):
         name = "root" if token == self.token else token.removesuffix("-token")
         handler._token_authenticated = name in PEOPLE
         return PEOPLE.get(name)
+
+
+class Cookies(Names):
+    """Who has a cookie is who it names, whatever token comes with it: a page has the server's, whoever opens it."""
+
+    def get_user(self, handler: Any) -> User | None:
+        """Who has which cookie, or presents which token."""
+        user = PEOPLE.get(handler.get_cookie(COOKIE) or "")
+        if user is None:
+            return super().get_user(handler)
+        handler._token_authenticated = True  # a cookie of this test's, which no other site could make use of
+        return user
 
 
 class Asked(Authorizer):
