@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Literal, NamedTuple, Self
 
 import typer
-from rich.console import Console, ConsoleOptions, Group, RenderResult
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.filesize import decimal
 from rich.live import Live
 from rich.panel import Panel
 from rich.segment import Segment
 from rich.text import Text
 
+from .export.log import is_reference
 from .export.transcript import TITLES, author_id, author_name, in_order, raised_at, request_note
 from .fold import Transcript, find_run, is_open
 from .markdown.terminal import DrawnMarkdown
+from .outputs import PICTURES, PLAIN, outputs_of, stands_for_others
 from .parts import message_in_words
-from .protocol import JSON, Author
+from .printed import coloured, without_sequences
+from .protocol import JSON, Author, MimeBundle, encode
 
 _LOOKS: Final = {
     "thought": ("💭", "blue"),
@@ -34,7 +38,7 @@ _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 def clean(text: str) -> str:
     """The text without what a terminal would obey: only line breaks and tabs are left."""
-    return _CONTROL.sub("", text.replace("\r\n", "\n"))
+    return _CONTROL.sub("", without_sequences(text).replace("\r\n", "\n"))
 
 
 def label(word: object) -> str:
@@ -106,7 +110,8 @@ class Drawing:
         elif step["type"] == "final_answer" and step.get("status") != "stopped" and not self._everything:
             _print(clean(step["content"]))
         else:
-            self._say(f"{_title(step)}: {_text(step)}")
+            shown = [clean(output.text) for output in _outputs(step)]
+            self._say(f"{_title(step)}: " + "\n".join(filter(None, [*shown, _text(step)])))
 
     def catch_up(self, state: Transcript) -> None:
         """All that has happened in a session, in order."""
@@ -211,6 +216,8 @@ def _card(step: JSON) -> Panel:
     icon, colour = _LOOKS.get(str(step["type"]), ("•", "white"))
     text = _text(step)
     body: Any = DrawnMarkdown(text) if step["type"] in {"thought", "final_answer"} else Text(text)
+    if outputs := _outputs(step):
+        body = Group(*map(_drawn, outputs), *([body] if text else []))
     took = step.get("duration")
     seconds = f" · {took:.1f} s" if isinstance(took, int | float) and took else ""
     # As it is: in a title that is no `Text`, brackets would be markup.
@@ -226,6 +233,58 @@ def _title(step: JSON) -> str:
 def _text(step: JSON) -> str:
     if (where := raised_at(step)) is not None:
         return clean(f"{step['content']} (Raised at {where}.)")
-    if step["content"] or "tool" not in step:
+    if step["content"] or "tool" not in step or outputs_of(step):
         return clean(step["content"])
     return clean(f"{step['tool']['name']}({step['tool'].get('arguments', '')})")
+
+
+# What tools showed ------------------------------------------------------------------------------------------------
+
+
+class _Output(NamedTuple):
+    kind: Literal["printed", "markdown", "name"]
+    text: str
+
+
+def _outputs(step: JSON) -> list[_Output]:
+    """What a tool showed, in order: texts, and the names and sizes of what no terminal shows."""
+    return [each for bundle in outputs_of(step) for each in _forms(bundle)]
+
+
+def _forms(bundle: MimeBundle) -> Iterator[_Output]:
+    texts = {mime: value for mime, value in bundle.items() if mime in _TEXTS and isinstance(value, str) and value}
+    if stands_for_others(bundle):
+        texts.pop(PLAIN, None)
+    chosen = next((mime for mime in _TEXTS if mime in texts), None)
+    if chosen is not None:
+        yield _Output("markdown" if chosen == _MARKDOWN else "printed", texts[chosen].strip("\n"))
+    stood_for = (*_TEXTS, _HTML) if chosen is not None else (PLAIN,)
+    for mime, value in bundle.items():
+        if value and mime not in stood_for:
+            yield _Output("name", f"[{label(mime)}, {decimal(_size(mime, value))}]")
+
+
+def _size(mime: str, value: Any) -> int:
+    """How many bytes a form of an output has."""
+    if is_reference(value):
+        size = value.get("size")
+        return size if isinstance(size, int) else 0
+    if isinstance(value, str):
+        return len(value) * 3 // 4 if mime in PICTURES else len(value.encode(errors="replace"))
+    return len(encode(value))
+
+
+def _drawn(output: _Output) -> RenderableType:
+    if output.kind == "markdown":
+        return DrawnMarkdown(clean(output.text))
+    if output.kind == "name":
+        return Text(output.text, style="dim")
+    # In its normal form: of what was printed the terminal gets colours and styles that we know, and no other sequence.
+    pieces = (f"\x1b[0;{';'.join(look.values())}m{clean(words)}" for words, look in coloured(output.text))
+    return Text.from_ansi("".join(pieces))
+
+
+_MARKDOWN: Final = "text/markdown"
+_HTML: Final = "text/html"
+_TEXTS: Final = (_MARKDOWN, PLAIN, "text/latex")
+"""What is shown of an output: the first of these that it has."""

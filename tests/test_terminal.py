@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import base64
 import re
 
 import pytest
 import typer
+from rich.console import Console
 
 from reasoning_widget import cli
 from reasoning_widget.fold import new_transcript
 from reasoning_widget.terminal import Drawing, label
 from tests.export.sessions import hand_made
+from tests.parts import PNG
 
 ATTACKS = [
     "\x1b]0;owned\x07",
@@ -95,7 +98,7 @@ def watched(state, **options):
         (None, None, "You"),
         (ADA, ADA, "You"),
         (ADA, {**BOB, "id": "eve"}, "Ada Lovelace"),
-        (BOB, ADA, "Bob [31m"),
+        (BOB, ADA, "Bob"),
         (None, ADA, "You"),
         ({"id": 7}, ADA, "You"),
         (ADA, None, "Ada Lovelace"),
@@ -125,7 +128,7 @@ def test_what_an_agent_asked_is_told_where_it_asked_and_with_its_answer(capsys):
         drawing.change(state, "request", "o")
     assert capsys.readouterr().out.splitlines()[1:] == [
         "Thought: Hm.",
-        "The agent asked: Sweep[2J? → approved",
+        "The agent asked: Sweep? → approved",
         "Final answer: Swept.",
         "The agent asks: Really?",
         "The agent asked: Really? → expired",
@@ -136,7 +139,7 @@ def test_what_an_agent_asked_is_told_where_it_asked_and_with_its_answer(capsys):
     ("raised", "shown"),
     [
         ({"where": "agent.py, line 3, in work", "traceback": "Traceback …"}, " (Raised at agent.py, line 3, in work.)"),
-        ({"where": "agent.py\x1b[2J, line 3"}, " (Raised at agent.py[2J, line 3.)"),
+        ({"where": "agent.py\x1b[2J, line 3"}, " (Raised at agent.py, line 3.)"),
         ({"where": 3}, ""),
         ("agent.py", ""),
     ],
@@ -152,3 +155,104 @@ def test_an_error_says_where_it_was_raised(raised, shown, terminal, monkeypatch,
     assert f"It broke.{shown}" in said
     assert ("Raised" in said) == bool(shown)
     assert "Traceback" not in said
+
+
+RICH = [
+    {"text/plain": "epoch 1\n\x1b[1;32mok\x1b[0m done\n"},
+    {"image/png": base64.b64encode(PNG * 100).decode(), "text/plain": "<Figure size 640x480 with 1 Axes>"},
+    {"text/markdown": "**bold** words"},
+    {"text/html": "<table></table>" * 100},
+    {"text/html": "<b>4</b>", "text/plain": "four"},
+    {"application/vnd.vegalite.v5+json": {"mark": "point"}},
+    {"image/png": {"blob": "sha256:0", "size": 2_500_000}},
+    {"text/latex": "$x^2$"},
+]
+
+
+def result(outputs, content="returned", status="done"):
+    """A step of a tool that showed something."""
+    tool = {"name": "t", "call_id": "c"}
+    step = {"id": "s", "run_id": "r", "type": "tool_result", "tool": tool, "status": status}
+    return {**step, "content": content, "outputs": outputs}
+
+
+@pytest.fixture
+def terminal(monkeypatch):
+    """A terminal of 256 colours."""
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "100")
+    assert Console().is_terminal
+
+
+@pytest.mark.parametrize("status", ["done", "streaming"])
+def test_a_terminal_shows_what_a_tool_showed(terminal, status, capsys):
+    with Drawing() as drawing:
+        drawing.show(result(RICH, status=status))
+
+    said = capsys.readouterr().out
+    assert "\x1b[1;32mok" in said
+    words = [" ".join(line.strip(" │").split()) for line in SGR.sub("", said).splitlines()]
+    expected = ["epoch 1", "ok done", "[image/png, 7.3 kB]", "bold words", "[text/html, 1.5 kB]", "four"]
+    expected += ["[application/vnd.vegalite.v5+json, 16 bytes]", "[image/png, 2.5 MB]", "returned"]
+    assert [line for line in words if line in expected][-len(expected) :] == expected
+    assert "Figure size" not in said
+    assert any("x^2" in line or "x²" in line for line in words)
+
+
+def test_a_pipe_gets_it_as_plain_text(capsys):
+    with Drawing(everything=True) as drawing:
+        drawing.show(result(RICH))
+
+    assert capsys.readouterr().out.splitlines() == [
+        "Tool result: epoch 1",
+        "ok done",
+        "[image/png, 7.3 kB]",
+        "**bold** words",
+        "[text/html, 1.5 kB]",
+        "four",
+        "[application/vnd.vegalite.v5+json, 16 bytes]",
+        "[image/png, 2.5 MB]",
+        "$x^2$",
+        "returned",
+    ]
+
+
+def test_what_was_printed_and_nothing_else_is_no_line_too_many(capsys):
+    with Drawing(everything=True) as drawing:
+        drawing.show(result([{"text/plain": "printed\n"}], content=""))
+
+    assert capsys.readouterr().out == "Tool result: printed\n"
+
+
+HOSTILE = [
+    "\x1b]0;owned\x07words",
+    "\x1b[2J\x1b[Hwords",
+    "\x9b31mwords\x9b2J",
+    "\x1bP+q544e\x1b\\words",
+    "\x1b]8;;http://evil.example\x1b\\words\x1b]8;;\x1b\\",
+    "\x1b[8mwords\x1b[5m",
+    "\x1b[999;;38;5mwords\x1b[38;2;1m",
+    "wo\x08\x00rds",
+    "words\x1b[3",
+    "[/red][link=http://evil.example]words",
+]
+
+
+@pytest.mark.parametrize("attack", HOSTILE, ids=ascii)
+@pytest.mark.parametrize("live", [False, True])
+def test_outputs_command_no_terminal(attack, live, request, capsys):
+    if live:
+        request.getfixturevalue("terminal")
+    outputs = [{"text/plain": attack}, {"text/latex": attack}, {attack: attack}]
+    if "http" not in attack:  # in Markdown it is a link, as anywhere
+        outputs.append({"text/markdown": attack})
+    with Drawing(everything=True) as drawing:
+        drawing.show(result(outputs, content=attack))
+
+    said = capsys.readouterr().out
+    assert "words" in said
+    assert not re.search(r"\x1b\[(?:\d*;)*[58](?:;\d*)*m", said), "nothing hides or blinks"
+    assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]|\x1b", SGR.sub("", said))
+    if attack.startswith("[/red]"):
+        assert "[/red][link=http://evil.example]words" in said, "it is shown as what it is"
