@@ -1,9 +1,9 @@
-"""How old a token is when it is in the page, from the agent's yield, at 50 tokens a second: the pace of a usual model.
+"""The age of a token when it appears in the page, counted from the agent's yield, at 50 tokens per second.
 
-Every token carries the time at which it was made, read from the clock of the machine that the browser reads, too; a
-MutationObserver notes when it is in the document. The first token of each answer counts like any other. The limits are
-absolute; beside them stands a plain WebSocket to a bare page, measured twice: A/A compares the medians of all its
-tokens, for a 99th percentile rests on few of them.
+Each token carries the time at which it was made, from the same clock that the browser uses. A MutationObserver records
+when it is in the document. The first token of each answer counts like any other. The limits are absolute. A plain
+WebSocket to a bare page is measured twice for comparison: A/A compares the medians of all its tokens, because a 99th
+percentile depends on only a few of them.
 """
 
 from __future__ import annotations

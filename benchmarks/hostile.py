@@ -1,7 +1,7 @@
-"""How the time to mask a text, and to read a file for the `researcher`, grows with what is made to take long.
+"""How the time to mask a text, or to read a file for the `researcher`, grows if the text is designed to take long.
 
-Each text is one piece over and over, chosen to make a pattern or a parser look at the rest again and again. A megabyte
-of it takes its turn with a quarter of that, twice: four times as long is linear. All is CPU time of one thread.
+Each text repeats one piece that is chosen to make a pattern or a parser scan the rest again and again. A megabyte is
+compared with a quarter of it, which is measured twice: a ratio of four is linear. All times are CPU time of one thread.
 """
 
 from __future__ import annotations

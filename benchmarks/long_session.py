@@ -1,7 +1,7 @@
-"""Whether a session's cost stays what it was as it grows: its 10,000th step against its 10th, opening it, catching up.
+"""Whether a long session costs more: its 10,000th step compared with its 10th, opening it, and catching up.
 
-Pure Python, with an agent that is played. Steps come in runs of 100 and are handed to a watcher one by one. Opening
-reads the log from a file and folds it; catching up makes the batches that a page asks for after a reload.
+This is pure Python with a scripted agent. Steps come in runs of 100, and a watcher receives them one by one. Opening
+reads the log from a file and folds it; catching up makes the batches that a page requests after a reload.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Whether the kernel's main thread stays free: how much slower a cell is while an answer streams at 50 tokens a second.
+"""How much slower a cell runs while an answer streams at 50 tokens per second; the main thread should stay free.
 
-The cell is `sum(range(10**7))`, timed within, in the notebook whose page shows the stream. The baseline is the same
-cell with no stream, measured twice.
+The cell is `sum(range(10**7))`, timed inside the cell, in the notebook whose page shows the stream. The baseline is the
+same cell without a stream, measured twice.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Whether drawing Markdown takes time that grows with its length and no faster, whatever somebody wrote.
+"""Whether the time to draw Markdown grows in proportion to its length, whatever the text is.
 
-An ordinary text, and each of many that are made to take long, are drawn as HTML in Python and as nodes in a page in
-Chromium, layout included, once as long as told and once a quarter as long. What is compared is the time of the ordinary
-text, and of all the others together; the slowest of those is told by itself. What a card would show as its source is
-among them: finding out that it must takes time, too.
+An ordinary text and many texts that are designed to take long are drawn as HTML in Python and as nodes in Chromium,
+including layout, once with the given length and once with a quarter of it. The times of the ordinary text are compared,
+and those of all other texts together; the slowest of these is also listed alone. Texts that a card would show as source
+are included, because finding this out takes time, too.
 """
 
 from __future__ import annotations

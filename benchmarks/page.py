@@ -1,9 +1,9 @@
-"""How long it takes until a Markdown answer is on the screen, from the click on Send to the last word's paint.
+"""The time until a Markdown answer is on the screen, from the click on Send to the paint of the last word.
 
-The agent yields as fast as it can. The baseline is a bare HTML page that gets the same tokens over a plain WebSocket
-and renders them with marked and the same version of DOMPurify: what comes within a frame is drawn together, finished
-blocks are frozen. It has no cards, no scrolling, no colours for code, and keeps nothing. But every token is a message
-of its own there, while the kernel merges what its agent yields within a frame: that is how the widget can be faster.
+The agent yields as fast as it can. The baseline is a bare HTML page that receives the same tokens over a plain
+WebSocket and renders them with marked and the same version of DOMPurify. It draws once per frame and does not redraw
+finished blocks. It has no cards, no scrolling and no highlighted code, and stores nothing. But it receives each token
+as a message of its own, while the kernel merges the tokens of a frame, so the widget can be faster.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What it costs to watch a Qwen-Agent agent: the time of a run, against the same agent bare.
+"""The cost of watching a Qwen-Agent agent: the time of a run, compared with the same agent without us.
 
-The scripted model speaks OpenAI's protocol over HTTP from a process of its own, as fast as it is read. Once only the
-agent is wrapped and its steps are read; once it runs in a session whose batches are encoded for a comm, which is all
-that a kernel does for a chat, except handing them to its socket.
+A scripted model in another process sends its answer over HTTP, with OpenAI's protocol, as fast as it is read. It is
+measured twice: with the adapted agent alone, whose steps are read, and in a session whose batches are encoded for a
+comm, which is everything that a kernel does for a chat except writing to its socket.
 """
 
 from __future__ import annotations

@@ -16,13 +16,13 @@ COMMAND = "make bench"
 
 _INTRODUCTION = f"""# Performance
 
-What is claimed about speed, and what was measured. This file is written by `{COMMAND}`; one benchmark alone is run by
-`python -m benchmarks NAME`, and what each does stands in `benchmarks/NAME.py` or `benchmarks/server/NAME.py`.
+This page lists the limits that we claim, and what was measured. `{COMMAND}` writes it. Run a single benchmark with
+`python -m benchmarks NAME`; its method is described in `benchmarks/NAME.py` or `benchmarks/server/NAME.py`.
 
-A time says little without the machine it was taken on, so each is judged beside a baseline of the same session: both
-take turns, in rounds, and medians are compared. The baseline takes two turns a round; *A/A* is how much it differs from
-itself. Where that is more than {MAX_NOISE}, the machine was too busy to tell: the result reads "not decidable here".
-Numbers in brackets are the quartiles. What is counted needs no baseline.
+A time means little without the machine, so each is compared with a baseline that is measured in the same session. Both
+take turns, in rounds, and their medians are compared. The baseline runs twice in each round; *A/A* is the ratio of the
+two. If it is above {MAX_NOISE}, the machine was too busy, and the result is "not decidable here". Numbers in brackets
+are quartiles. Counts need no baseline.
 """
 
 

@@ -1,9 +1,9 @@
-"""What a long saved transcript costs the page: a notebook whose one output holds 2,000 steps, opened without a kernel.
+"""The cost of a long saved transcript: a notebook with an output of 2,000 steps, opened without a kernel.
 
-Opening begins with JupyterLab's command and ends when the newest card is painted. When the earlier ones are drawn, too,
-a wheel scrolls from the end to the beginning; from the opening on the browser itself reports tasks above 50 ms. The
-memory is what the page's process holds for itself, above what it held before: JavaScript's objects, the document, and
-the layout of what has been seen. The baseline is the same notebook with a single question, opened twice.
+Opening starts with JupyterLab's command and ends when the newest card is painted. Once the earlier cards are drawn, a
+mouse wheel scrolls from the end to the beginning. The browser reports tasks above 50 ms from the opening on. Memory is
+the growth of the page's process: JavaScript objects, the document, and the layout of everything that was visible. The
+baseline is the same notebook with a single question, opened twice.
 """
 
 from __future__ import annotations

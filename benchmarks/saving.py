@@ -1,9 +1,9 @@
-"""What saving costs the stream: how old tokens are in the page where much is made, or has to be loaded, beside them.
+"""The effect of saving on the stream: the age of tokens in the page while a transcript is saved or code is loaded.
 
-A new kernel and page load and make everything for the first time; its first five tokens are told apart. In a
-conversation of 200 questions the whole of it is what the notebook keeps. Each answer goes on for ten seconds, so that
-what is saved is renewed meanwhile. The baseline is the plain page: a new one with a new server beside the new kernel,
-one that was used before beside the long conversation. A/A compares its medians, measured twice.
+A new kernel and page load and make everything for the first time; their first five tokens are listed separately. In a
+conversation of 200 questions, the whole conversation is saved. Each answer lasts ten seconds, so that the saved
+transcript is refreshed during the answer. The baseline is the plain page: a new page with a new server for the new
+kernel, and one that was used before for the long conversation. A/A compares its medians, measured twice.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""What a stream costs on the wire between kernel and page. Counted in the frames of JupyterLab's WebSocket, not timed.
+"""The traffic of a stream between kernel and page, counted in the frames of JupyterLab's WebSocket.
 
-One answer comes as fast as the agent can yield it, and one at 1,000 tokens a second for some seconds. The payload is
-the batch as compact JSON; Jupyter wraps each into an envelope of its own, which is told beside it. All of an answer's
-messages count, the question's and the last snapshot with the whole text among them; the optional modules, which a page
-is sent once, are told apart.
+One answer is yielded as fast as the agent can, and one at 1,000 tokens per second for some seconds. The payload is the
+batch as compact JSON; the size with Jupyter's envelope is given beside it. All messages of an answer count, including
+the prompt and the last snapshot with the whole text. Optional modules, which are sent once per page, are counted
+separately.
 """
 
 from __future__ import annotations

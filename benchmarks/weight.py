@@ -1,7 +1,7 @@
 """What the package weighs: the time its import takes, and the bytes that a kernel, and each chat, sends to the page.
 
-Each import is timed as a process of its own, and the time of the same process without it is taken off. `ReasoningChat`
-is loaded when it is first named; in a kernel that has IPython already, as all kernels have.
+Each import is timed in a process of its own, and the time of the same process without the import is subtracted.
+`ReasoningChat` is loaded when it is first used, here in a process that has already loaded IPython, as every kernel has.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What it costs the server to show a run to many: CPU time of its process for each message that is delivered.
+"""The cost of showing a run to many watchers: CPU time of the server's process for each delivered message.
 
-An agent in a worker process says 8,000 tokens at 4,000 a second; the watchers are in another process. The baseline are
-bare tornado WebSockets in the same server, to which a process says the very same messages at the same times over a
-pipe, one by one. Neither compresses.
+An agent in a worker process yields 8,000 tokens at 4,000 per second; the watchers are in another process. The baseline
+uses bare tornado WebSockets in the same server, which receive the same messages at the same times from a process over a
+pipe, one by one. Neither is compressed.
 """
 
 from __future__ import annotations

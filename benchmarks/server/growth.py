@@ -1,7 +1,7 @@
-"""Whether a session on the server costs what it did when it has grown long: CPU time of a step, and opening it.
+"""Whether a long session costs the server more: CPU time of a step, and the time to open it.
 
-Steps come from an agent in a worker process, are written to disk and sent to a watcher, one by one. Opening begins with
-the TCP connection and ends with the first frame; the session was in no memory but the disk's before.
+Steps come from an agent in a worker process, are written to disk and sent to a watcher, one by one. Opening starts with
+the TCP connection and ends with the first frame; before, the session was only on disk.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""What the server keeps in memory for a watcher of a session in which nothing happens.
+"""The server's memory for a watcher of an idle session.
 
-Counted by tracemalloc in the server's process, over 1,000 watchers that are connected and have read all there is. The
-baseline are bare tornado WebSockets in the same server. Neither compresses.
+It is counted by tracemalloc in the server's process, for 1,000 connected watchers that have read everything. The
+baseline uses bare tornado WebSockets in the same server. Neither is compressed.
 """
 
 from __future__ import annotations

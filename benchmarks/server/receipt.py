@@ -1,11 +1,11 @@
-"""How old a token is when a client of the server has received it, at 50 tokens a second: the pace of a usual model.
+"""The age of a token when a client of the server receives it, at the pace of a usual model: 50 tokens per second.
 
-The agent says its tokens in a worker process. Each carries the time at which it was made; the client, in another
-process of the same machine, notes when it has the message. The first token of each answer counts like any other. The
-limits are absolute; beside them stands a bare WebSocket in the same server, measured twice: a process speaks to it over
-a pipe. A/A compares the medians of all its tokens, for a 99th percentile, and first tokens alone, rest on few of them.
+The agent yields its tokens in a worker process. Each carries the time at which it was made; the client, in another
+process of the same machine, records when it has the message. The first token of each answer counts like any other. The
+limits are absolute. A bare WebSocket in the same server, which a process feeds over a pipe, is measured twice for
+comparison: A/A compares the medians of all its tokens, because 99th percentiles and first tokens depend on only a few.
 
-A run starts when a message comes in and a worker stands ready: it takes until the agent's first token is received.
+The start of a run is the time from the prompt's arrival, with a ready worker, until the agent's first token arrives.
 """
 
 from __future__ import annotations

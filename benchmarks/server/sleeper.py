@@ -1,9 +1,8 @@
-"""A watcher that stops reading: what the server keeps for it, and what the others notice.
+"""A watcher that stops reading: the memory that the server uses for it, and what the others notice.
 
-Ten watch a session in which the agent has thoughts of many megabytes, then says tokens at 50 a second, in a new session
-each time. One of the ten stops reading before the first thought, with little room in the system for what it has not
-read. It wakes when all is said, and must end up with the very transcript of the others. The baseline are the same ten,
-all awake, measured twice.
+Ten clients watch an agent that yields thoughts of many megabytes, then tokens at 50 per second, in a new session each
+time. One of the ten stops reading before the first thought, with small system buffers. It resumes after the run, and
+must end with the same transcript as the others. The baseline is the same ten clients, all reading, measured twice.
 """
 
 from __future__ import annotations
