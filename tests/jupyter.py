@@ -30,6 +30,10 @@ _FOLDERS = {
 }
 
 
+FOR_ONE_TEST = ("voila.server_extension",)
+"""Server extensions that are installed for a test of their own, and are left out of all other servers."""
+
+
 class Jupyter:
     """The server. Started when entered; ended, with its kernels, when left.
 
@@ -100,7 +104,7 @@ class Jupyter:
         self.root.mkdir(exist_ok=True)
         config = self._home / "config" / "jupyter_server_config.json"
         config.parent.mkdir(exist_ok=True)
-        config.write_text(json.dumps(self._config), encoding="utf-8")
+        config.write_text(json.dumps(_without_extensions(self._config)), encoding="utf-8")
         inherited = {name: value for name, value in os.environ.items() if not _OURS.match(name)}
         own = {name: str(self._home / folder) for name, folder in _FOLDERS.items()}
         command = [
@@ -208,3 +212,10 @@ class Jupyter:
         assert self.process.stderr is not None
         self.process.stderr.close()
         self._process = None
+
+
+def _without_extensions(config: dict[str, Any]) -> dict[str, Any]:
+    """A configuration in which no server extension takes part that is there for one test only."""
+    server = config.get("ServerApp", {})
+    extensions = {**dict.fromkeys(FOR_ONE_TEST, False), **server.get("jpserver_extensions", {})}
+    return {**config, "ServerApp": {**server, "jpserver_extensions": extensions}}

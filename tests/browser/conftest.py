@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.browser.jupyter import jupyter_lab
 from tests.browser.lab import Lab
@@ -52,6 +52,10 @@ def pytest_runtest_makereport(
     if report.failed:
         item.stash[_failed] = True
     return report
+
+
+def _file_name(request: pytest.FixtureRequest) -> str:
+    return re.sub(r"[^\w.-]+", "-", request.node.name)
 
 
 @pytest.fixture(scope="session")
@@ -127,7 +131,7 @@ def window(
     window.tracing.start_chunk()
     yield window
     if request.node.stash.get(_failed, False):
-        name = re.sub(r"[^\w.-]+", "-", request.node.name)
+        name = _file_name(request)
         for number, page in enumerate(window.pages):
             page.screenshot(path=ARTIFACTS / f"{name}-{number}.png")
         window.tracing.stop_chunk(path=ARTIFACTS / f"{name}.zip")
@@ -139,6 +143,20 @@ def window(
     if window_options is not None:
         window.close()
     jupyter.shut_down_kernels()
+
+
+@pytest.fixture
+def page(request: pytest.FixtureRequest, browser: Browser, window_options: dict[str, Any] | None) -> Iterator[Page]:
+    """A page for what another host shows. Nothing throws in it, and a failure leaves a picture of it in artifacts/."""
+    errors: list[str] = []
+    with contextlib.closing(browser.new_context(**{**WINDOW, **(window_options or {})})) as window:
+        window.set_default_timeout(PATIENCE_MS)
+        page = window.new_page()
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        yield page
+        if errors or request.node.stash.get(_failed, False):
+            page.screenshot(path=ARTIFACTS / f"{_file_name(request)}.png")
+    assert errors == []
 
 
 @pytest.fixture

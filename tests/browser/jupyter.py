@@ -17,6 +17,9 @@ _SETTINGS = {
     "@jupyterlab/docmanager-extension/plugin": {"autosave": False},
 }
 
+_FOR_ONE_TEST = ("@voila-dashboards/jupyterlab-preview",)
+"""JupyterLab's extensions that are installed for a test of their own."""
+
 
 class _JupyterLab(Jupyter):
     def _end(self) -> None:
@@ -29,6 +32,9 @@ class _JupyterLab(Jupyter):
 
 def jupyter_lab(home: Path, environment: dict[str, str], config: dict[str, Any] | None = None) -> Jupyter:
     """JupyterLab in an empty folder. The limits on what a kernel may send are Jupyter Server's own."""
+    page = home / "config" / "labconfig" / "page_config.json"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(json.dumps({"disabledExtensions": dict.fromkeys(_FOR_ONE_TEST, True)}), encoding="utf-8")
     for name, settings in _SETTINGS.items():
         path = home / "settings" / f"{name}.jupyterlab-settings"
         path.parent.mkdir(parents=True, exist_ok=True)

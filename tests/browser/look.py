@@ -15,10 +15,11 @@ _COLOURS = """
         return [red, green, blue, alpha / 255];
     };
     const over = ([r, g, b, alpha], below) => [r, g, b].map((value, i) => value * alpha + below[i] * (1 - alpha));
+    const parent = element => element.parentElement ?? element.getRootNode().host ?? null;
     const background = element => {
         if (element === null) return [255, 255, 255];
         const colour = parse(getComputedStyle(element).backgroundColor);
-        return colour[3] === 1 ? colour.slice(0, 3) : over(colour, background(element.parentElement));
+        return colour[3] === 1 ? colour.slice(0, 3) : over(colour, background(parent(element)));
     };
     const brightness = colour => {
         const [red, green, blue] = colour.map(value => {
@@ -34,7 +35,7 @@ _BRIGHTNESS = f"element => {{ {_COLOURS} return brightness(background(element));
 
 _CONTRASTS = f"""root => {{
     {_COLOURS}
-    const opacity = element => element ? getComputedStyle(element).opacity * opacity(element.parentElement) : 1;
+    const opacity = element => element ? getComputedStyle(element).opacity * opacity(parent(element)) : 1;
     const found = [];
     const measure = (element, text) => {{
         const below = background(element);

@@ -1,0 +1,153 @@
+"""marimo, the real one: the chat and what `ask` shows work there, and follow its theme."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.hosts import chats, serving
+from tests.browser.look import background, brightness, contrasts
+from tests.browser.test_look import LIGHT_COLOURS, READABLE
+from tests.scripted_model import ScriptedModel, gate, say, think
+
+NOTEBOOK = """
+import marimo
+
+app = marimo.App()
+
+
+@app.cell
+def _():
+    from reasoning_widget import ReasoningChat
+
+    chat = ReasoningChat(agent="assistant")
+    chat
+    return (chat,)
+
+
+@app.cell
+def _(chat):
+    answer = chat.ask("Are you well?")
+    return (answer,)
+
+
+@app.cell
+def _(answer, mo):
+    mo.md(f"It said: {answer.text}")
+    return
+
+
+@app.cell
+def _():
+    import marimo as mo
+
+    button = mo.ui.run_button(label="Tell")
+    button
+    return (button, mo)
+
+
+@app.cell
+def _(button, chat, mo):
+    if button.value:
+        told = chat.ask("Tell me a story")
+        mo.output.append(mo.md(f"It ended: {told.status}"))
+    return
+"""
+
+
+@contextlib.contextmanager
+def marimo(home: Path, environment: dict[str, str], how: Literal["edit", "run"], theme: str) -> Iterator[str]:
+    """The address of the notebook: as whoever edits it has it, or as an app."""
+    notebook = home / "notebook.py"
+    notebook.write_text(NOTEBOOK, "utf-8")
+    settings = home / "marimo" / "marimo.toml"
+    settings.parent.mkdir()
+    settings.write_text(f'[display]\ntheme = "{theme}"\n[runtime]\nauto_instantiate = true\n', "utf-8")
+    own = dict.fromkeys(("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CACHE_HOME"), str(home))
+    arguments = ("-y", how, "--headless", "--no-token", "--host=127.0.0.1", notebook)
+    with serving(home, {**environment, **own, "MARIMO_SKIP_UPDATE_CHECK": "1"}, "marimo", *arguments) as address:
+        yield address
+
+
+@pytest.fixture(autouse=True)
+def story(model: ScriptedModel) -> None:
+    model.script("story", [[think("A story."), say("Once upon "), gate("answering"), say("a time.")]])
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_a_notebook_shows_the_chat_and_what_ask_found_in_marimos_theme(
+    environment: dict[str, str], tmp_path: Path, page: Page, model: ScriptedModel, theme: str
+) -> None:
+    page.emulate_media(color_scheme="light" if theme == "dark" else "dark")  # the system's is the other one
+    with marimo(tmp_path, environment, "edit", theme) as address:
+        page.goto(address)
+        chat, asked = chats(page, 2)
+        for each in (chat, asked):
+            expect(each.card("Final answer")).to_contain_text("Very well.")
+            expect(each.card("Final answer")).to_have_attribute("data-status", "done")
+        expect(page.get_by_text("It said: Very well.")).to_be_visible()
+
+        chat.ask("Tell me a story")
+        answer = chat.card("Final answer", 1)
+        expect(answer).to_contain_text("Once upon")
+        expect(answer).to_have_attribute("data-status", "streaming")
+        model.open("answering")
+        expect(answer).to_have_attribute("data-status", "done")
+        expect(answer).to_contain_text("Once upon a time.")
+        chat.expect_ready()
+        expect(asked.questions).to_have_count(1)
+
+        for each in (chat, asked):
+            assert [text for text, ratio in contrasts(each.region) if ratio < READABLE] == []
+            card = each.card("Final answer")
+            assert background(card) == LIGHT_COLOURS["final_answer"] if theme == "light" else brightness(card) < 0.2
+
+
+def test_stop_ends_what_was_sent_and_interrupting_the_cell_what_it_asked(
+    environment: dict[str, str], tmp_path: Path, page: Page
+) -> None:
+    with marimo(tmp_path, environment, "edit", "light") as address:
+        page.goto(address)
+        chat, _ = chats(page, 2)
+        chat.ask("Tell me a story")
+        answer = chat.card("Final answer", 1)
+        expect(answer).to_contain_text("Once upon")
+        chat.stop.click()
+        expect(answer).to_have_attribute("data-status", "stopped")
+        chat.expect_ready()
+
+        page.get_by_role("button", name="Tell", exact=True).click()
+        chat, _, asked = chats(page, 3)
+        answer = asked.card("Final answer")
+        expect(answer).to_contain_text("Once upon")
+        asked.stop.click()
+        expect(asked.region).to_contain_text("The kernel is busy with a cell: it will get this when the cell ends.")
+        expect(answer).to_have_attribute("data-status", "streaming")
+        page.get_by_test_id("interrupt-button").click()
+        expect(answer).to_have_attribute("data-status", "stopped")
+        chat.ask("And now?")
+        expect(chat.card("Final answer", 3)).to_contain_text("Very well.")
+
+
+def test_an_app_shows_the_chat_and_what_ask_finds(
+    environment: dict[str, str], tmp_path: Path, page: Page, model: ScriptedModel
+) -> None:
+    with marimo(tmp_path, environment, "run", "light") as address:
+        page.goto(address)
+        chats(page, 2)
+        page.get_by_role("button", name="Tell", exact=True).click()
+        chat, _, asked = chats(page, 3)
+        expect(asked.card("Final answer")).to_contain_text("Once upon")
+        asked.stop.click()
+        expect(asked.region).to_contain_text("The kernel is busy with a cell: it will get this when the cell ends.")
+        expect(asked.card("Final answer")).to_have_attribute("data-status", "streaming")
+        model.open("answering")
+        expect(page.get_by_text("It ended: completed")).to_be_visible()
+        expect(asked.card("Final answer")).to_contain_text("Once upon a time.")
+        chat.ask("And now?")
+        expect(chat.card("Final answer", 2)).to_contain_text("Very well.")
