@@ -1,0 +1,62 @@
+"""The connection to the kernel breaks in the middle of a run, and is made again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import BrowserContext, expect
+
+from tests.browser.lab import Lab
+from tests.scripted_model import ScriptedModel
+
+RESEARCHER = 'from reasoning_widget import ReasoningChat\n\nReasoningChat(agent="researcher")'
+
+# The connections to kernels can be cut, and are refused until they are let through again.
+CUT_KERNELS = """
+    const open = new Set();
+    window.cut = () => {
+        window.refused = true;
+        for (const socket of open) socket.close();
+    };
+    window.WebSocket = class extends WebSocket {
+        constructor(url, protocols) {
+            const kernel = /\\/api\\/kernels\\//.test(url);
+            super(kernel && window.refused ? "ws://127.0.0.1:9/" : url, protocols);
+            if (kernel) open.add(this);
+        }
+    };
+"""
+
+
+@pytest.fixture
+def window_options() -> dict[str, Any]:
+    return {}  # a window of its own, for what is cut in it
+
+
+def test_a_run_says_that_the_connection_is_away_and_goes_on_once_it_is_back(
+    lab: Lab, window: BrowserContext, model: ScriptedModel, story: None
+) -> None:
+    window.on("page", lambda page: page.add_init_script(CUT_KERNELS))
+    notebook = lab.open(RESEARCHER)
+    chat = notebook.open_chat()
+    chat.ask("Tell me a story")
+    expect(chat.card("Thought")).to_contain_text("Which")
+    expect(chat.region).to_contain_text("Working")
+
+    notebook.page.evaluate("cut()")
+    expect(chat.region.get_by_role("status").filter(has_text="No connection since")).to_be_visible()
+    expect(chat.region).not_to_contain_text("Working")
+    model.open("thinking")
+    model.wait_for_request(2)
+    expect(chat.card("Final answer")).to_have_count(0)
+
+    notebook.page.evaluate("refused = false")
+    notebook.command("notebook:reconnect-to-kernel")
+    expect(chat.card("Final answer")).to_contain_text("Once upon")
+    expect(chat.region).to_contain_text("Working")
+    expect(chat.region).not_to_contain_text("No connection")
+    model.open("answering")
+    expect(chat.card("Final answer")).to_contain_text("Once upon a time.")
+    expect(chat.region).to_contain_text("Completed")
+    lab.errors.clear()  # what the browser says of connections that were refused
