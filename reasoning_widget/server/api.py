@@ -295,7 +295,8 @@ class TicketsHandler(_Handler):
     async def post(self) -> None:
         """Make one."""
         wanted = self.body(NewTicket)
-        await self.require("write", check_session_id(wanted.session_id))
+        # A personal ticket opens nothing to anybody: what it is used for, its user must be allowed to do each time.
+        await self.require("read" if wanted.personal else "write", check_session_id(wanted.session_id))
         grant = self._grant(wanted)
         token, ticket = self.service.tickets.mint(
             wanted.session_id, wanted.access, wanted.expires_in, self.username, grant

@@ -130,7 +130,7 @@ class ReasoningHandler(JupyterHandler):
             StorageError: Whose session it is cannot be read.
         """
         if self.ticket is not None:
-            return self._ticket_allows(self.ticket, action, session_id)
+            return self._ticket_allows(self.ticket, action, session_id) and await self._guest_may(self.ticket, action)
         if not self.current_user or not await self._may_at_all(action):
             return False
         if session_id is None:
@@ -156,6 +156,14 @@ class ReasoningHandler(JupyterHandler):
             return self.service.manager.owner(session_id) == ticket.owner
         except KeyError:
             return True
+
+    async def _guest_may(self, ticket: Ticket, action: Action) -> bool:
+        """Whether a user who came with a personal ticket into a session of somebody else may do so without it, too."""
+        access, author = self.service.access, ticket.author
+        if author is None or not ticket.personal or author["id"] == ticket.owner or not access.told_apart:
+            return True
+        user = User(author["id"], author["name"], author["name"], author["initials"])
+        return await access.may(self, user, action, ticket.session_id, ticket.owner)
 
     @property
     def token_authenticated(self) -> bool:

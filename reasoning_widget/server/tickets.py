@@ -76,6 +76,11 @@ class Ticket:
     author: Author | None = None
     from_elsewhere: bool = False
 
+    @property
+    def personal(self) -> bool:
+        """Whether its holder speaks as a user, and not under a name of its own."""
+        return self.author is not None and self.author["id"] != f"ticket:{self.id}"
+
 
 @dataclass(frozen=True)
 class Grant:

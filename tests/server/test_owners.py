@@ -452,6 +452,35 @@ async def test_who_reads_along_is_told_who_they_are_and_sees_who_wrote(governed,
         assert f"{shown} → echo: {SECRET}" in terminal.text
 
 
+async def test_a_guests_own_page_may_what_the_guest_may(governed, rules):
+    session_id = await spoken_by("ada", governed, SECRET)
+    pages = PageTickets(Address(governed.address, as_("eve")["Authorization"]), session_id, None)
+    assert (await pages.frame(fresh=True))["type"] == "no_ticket"
+
+    rules.write_text(f"eve read {session_id}", encoding="utf-8")
+    frame = await pages.frame(fresh=True)
+    ticket = bearer(frame["data"]["ticket"])
+    assert call(governed, "POST", "tickets", {"session_id": session_id}, as_("eve")).status == 403, "for others"
+    async with connected(governed, session_id, additional_headers=ticket) as page:
+        await page.until("run_finished")
+        assert page.frames[0]["data"]["author"]["name"] == "Eve van der Berg"
+        await page.ask("me too")
+        assert (await page.until("error"))["data"]["code"] == "forbidden"
+        rules.write_text(f"eve read {session_id}\neve execute {session_id}", encoding="utf-8")
+        await page.ask("me too")
+        await page.until("run_finished")
+        assert [message["author"]["id"] for message in page.state["messages"]] == ["ada", "eve"]
+        await page.send("clear", epoch=page.state["epoch"])
+        assert (await page.until("error"))["data"]["code"] == "forbidden"
+        assert call(governed, "DELETE", f"sessions/{session_id}", headers=ticket).status == 403
+
+        rules.write_text("", encoding="utf-8")
+        await page.ask("and me")
+        assert (await closed_with(page))[0] == 4403
+    assert call(governed, "GET", f"sessions/{session_id}", headers=ticket).status == 403
+    assert call(governed, "GET", f"sessions/{session_id}", headers=as_("ada")).json["messages"] == 2
+
+
 async def test_a_connection_ends_when_its_permission_does(governed, rules):
     session_id = await spoken_by("ada", governed)
     rules.write_text(f"eve read {session_id}", encoding="utf-8")
