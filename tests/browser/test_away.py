@@ -37,7 +37,7 @@ def window_options() -> dict[str, Any]:
 def test_a_run_says_that_the_connection_is_away_and_goes_on_once_it_is_back(
     lab: Lab, window: BrowserContext, model: ScriptedModel, story: None
 ) -> None:
-    window.on("page", lambda page: page.add_init_script(CUT_KERNELS))
+    window.add_init_script(CUT_KERNELS)
     notebook = lab.open(RESEARCHER)
     chat = notebook.open_chat()
     chat.ask("Tell me a story")
