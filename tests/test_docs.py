@@ -6,6 +6,7 @@ import importlib
 import inspect
 import json
 import re
+import shlex
 from collections.abc import Iterator
 from itertools import chain, pairwise
 from pathlib import Path
@@ -69,6 +70,17 @@ def test_its_make_targets_exist(document: Path) -> None:
     commands = "\n".join(blocks(document, "bash", "sh", "console"))
     named = set(re.findall(r"^(?:\$ )?make ([a-z-]+)", commands, re.MULTILINE))
     assert named - make_targets() == set()
+
+
+@pytest.mark.parametrize("document", documents_with("bash"), ids=lambda path: path.name)
+def test_its_commands_are_understood(document: Path) -> None:
+    lines = "\n".join(blocks(document, "bash")).splitlines()
+    for line in (line for line in lines if line.startswith("reasoning-widget ")):
+        _, *words = shlex.split(line, comments=True)
+        command: Any = typer.main.get_command(cli.app)
+        while hasattr(command, "commands"):
+            command = command.commands[words.pop(0)]
+        command.make_context(command.name, words)
 
 
 def test_the_guide_for_contributors_tells_of_every_make_target() -> None:

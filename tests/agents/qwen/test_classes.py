@@ -59,7 +59,7 @@ with warnings.catch_warnings():
 WAIT_S = 30
 PAGE = Path(__file__).parents[3] / "docs" / "agents.md"
 HEADER = "| Class | Runs | Steps | Nested | Stop | Follow-up |"
-NOT_TOLD = "as in Qwen-Agent: not told"
+NOT_TOLD = "as in Qwen-Agent: not included"
 
 ELSEWHERE = {
     # Their steps are seen where others use them.
@@ -190,7 +190,7 @@ def row(kind: type, poem: Path) -> str:
         asked = len(model.requests)
         second = chat.ask("the second question")
         chat.close()
-        follow_up = "told" if is_told(model, asked) else NOT_TOLD
+        follow_up = "included" if is_told(model, asked) else NOT_TOLD
         if follow_up == NOT_TOLD:
             assert not is_told_without_a_chat(agent, model, case.prompt(poem))
     own = {QwenAgent(agent).name}

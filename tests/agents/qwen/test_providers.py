@@ -291,7 +291,7 @@ def row(name: str, server: Server) -> str:
         server.where if server.thought is None or thoughts(server) else "wrong",
         server.how if calls(server) else "wrong",
         "counted" if tokens(server) else "wrong",
-        "told" if cut(server) else "wrong",
+        "reported" if cut(server) else "wrong",
     ]
     return f"| {' | '.join([name, *known])} |"
 
