@@ -29,6 +29,10 @@ _PAUSE: Final = 0.02
 """Seconds between two tellings. A tool that prints without a pause is not told of line by line."""
 _REPLACED_PER_SECOND: Final = 64 * 1024
 """Code points. What only grows is cheap to tell; what replaces text is told with all of it, so seldomer."""
+_SOON: Final = 10.0
+"""Seconds for which a tool may replace so much. From then on it is ever less, for each telling stays in the log."""
+_LONGEST_PAUSE: Final = 10.0
+"""Seconds between two tellings at most, unless one of them alone replaces more than is told in that time."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,8 @@ class _Capture:
         self._telling = threading.RLock()
         self._told: list[MimeBundle] = []
         self._next = 0.0
+        self._replaces_since: float | None = None
+        """When it was first told of something that took the place of something else."""
         self._timer: threading.Timer | None = None
         self._error: BaseException | None = None
         self.is_over = False
@@ -186,14 +192,30 @@ class _Capture:
                     self._outputs[-1] = _Output({PLAIN: self._screen.text()})
                 outputs = [output.bundle for output in self._outputs]
             before, self._told = self._told, outputs
-            self._next = time.monotonic() + _pause_after(before, outputs)
+            self._next = self._next_after(before, outputs)
             if outputs != before:
                 self._on_outputs(outputs)
 
+    def _next_after(self, before: list[MimeBundle], now: list[MimeBundle]) -> float:
+        """When to tell of something again."""
+        time_now = time.monotonic()
+        replaced = sum(_replaced(old, new) for old, new in zip(before, now, strict=False))
+        if replaced and self._replaces_since is None:
+            self._replaces_since = time_now
+        since = time_now if self._replaces_since is None else self._replaces_since
+        return time_now + pause_after(replaced, time_now - since)
 
-def _pause_after(before: list[MimeBundle], now: list[MimeBundle]) -> float:
-    replaced = sum(_replaced(old, new) for old, new in zip(before, now, strict=False))
-    return max(_PAUSE, replaced / _REPLACED_PER_SECOND)
+
+def pause_after(replaced: int, seconds: float) -> float:
+    """How long to wait after telling of something.
+
+    Args:
+        replaced: How much of it took the place of something else, in code points.
+        seconds: For how long that has gone on.
+    """
+    at_first = replaced / _REPLACED_PER_SECOND
+    later = at_first * max(1.0, seconds / _SOON)
+    return max(_PAUSE, at_first, min(later, _LONGEST_PAUSE))
 
 
 def _replaced(old: MimeBundle, new: MimeBundle) -> int:

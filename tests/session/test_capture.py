@@ -17,7 +17,7 @@ from rich.console import Console
 from tqdm import tqdm
 
 from reasoning_widget.protocol import MimeBundle
-from reasoning_widget.session.capture import captured_output
+from reasoning_widget.session.capture import captured_output, pause_after
 
 SAY = [sys.executable, "-c", "print('said')"]
 BOTH = [sys.executable, "-c", "import os; os.write(1, b'out '); os.write(2, b'err')"]
@@ -232,6 +232,21 @@ def test_bars_of_tqdm_are_one_line_each(told):
             pass
 
     assert [line.partition("|")[0] for line in printed(told).splitlines()] == ["first: 100%", "second: 100%"]
+
+
+@pytest.mark.parametrize(("size", "hour", "longest"), [(100, 3e6, 1.0), (2_000, 5e6, 11.0), (57_000, 23e6, 10.0)])
+def test_a_bar_that_is_redrawn_for_an_hour_fills_no_disk_and_stays_fresh(size, hour, longest):
+    """Each time that it is told, all of the output goes into the log."""
+    seconds, told = 0.0, 0
+    pauses = []
+    while seconds < 3600:
+        pauses.append(max(0.05, pause_after(size, seconds)))
+        seconds += pauses[-1]
+        told += size
+
+    assert told < hour
+    assert max(pauses) <= longest
+    assert pauses[:5] == pytest.approx([max(0.05, size / 65_536)] * 5), "at first it is as smooth as can be"
 
 
 def test_of_what_is_too_long_the_end_is_there(told):
