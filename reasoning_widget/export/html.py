@@ -118,7 +118,7 @@ def _step(step: JSON) -> str:
     hue = _HUES.get(step["type"], "#757575")
     opened = " open" if step["type"] in _ALWAYS_OPEN or step.get("status") == "failed" else ""
     style = f"border-left:3px solid {hue};background:{hue}1f;border-radius:4px;padding:4px 12px;margin:6px 0"
-    summary = f'<summary style="cursor:pointer"><b>{escape(drawn_text(step_title(step)))}</b></summary>'
+    summary = f'<summary style="cursor:pointer"><b>{_words(step_title(step))}</b></summary>'
     return f'<details{opened} style="{style}">{summary}{_body(step)}{"".join(map(_note, _notes(step)))}</details>'
 
 

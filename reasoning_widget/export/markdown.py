@@ -11,7 +11,7 @@ from ..fold import Transcript
 from ..markdown.dialect import NOTE
 from ..markdown.links import SAFE_LINK
 from ..markdown.portable import to_portable
-from ..markdown.tex import TooCostly
+from ..markdown.tex import TooCostly, is_costly
 from ..parts import message_in_words, sent_text
 from ..protocol import JSON
 from .transcript import (
@@ -167,6 +167,9 @@ def _quoted(text: str) -> str:
 def one_line(text: str) -> str:
     """A text that goes into a line, such as a heading, as harmless as all else."""
     line = " ".join(drawn_text(text).split())
+    if is_costly(line):  # escaped signs would be formulas to a page that looks for them in what was drawn
+        ticks = "`" * (max((len(run) for run in re.findall("`+", line)), default=0) + 1)
+        return f"{ticks} {line} {ticks}"
     # A formula that begins here would end, to nbconvert, within the code below.
     if all(map(_is_harmless, _markdown().parseInline(line))) and not _DISPLAYED.search(line):
         return line

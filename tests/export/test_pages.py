@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+from html import escape
 from html.parser import HTMLParser
 from itertools import product
 from typing import Any
@@ -14,7 +15,7 @@ from nbconvert import HTMLExporter
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 
 from reasoning_widget.export.html import to_html, to_page
-from reasoning_widget.export.markdown import to_markdown, to_plain
+from reasoning_widget.export.markdown import one_line, to_markdown, to_plain
 from reasoning_widget.export.notebook import to_notebook
 from reasoning_widget.export.reading import read_session
 from reasoning_widget.export.saved import folded
@@ -382,3 +383,12 @@ def test_what_an_agent_asked_stands_where_it_asked(written, closed):
     order = [asked[0], "Thinking.", asked[1], "sweep", asked[2], "Swept.", asked[3], "Finished."]
     places = [form.index(each) for each in order]
     assert places == sorted(places)
+
+
+@pytest.mark.parametrize("around", ["", "a `b` ", "``` ", "x` "])
+def test_a_name_with_a_costly_formula_is_code(around):
+    """Of escaped signs JupyterLab makes formulas: it looks for them in what was drawn."""
+    name = f"{around}$" + "\\frac{1}{" * 300 + "x" + "}" * 300 + "$"
+    drawn = MarkdownIt().renderInline(f"**{one_line(name)}**")
+
+    assert drawn == f"<strong><code>{escape(name)}</code></strong>"

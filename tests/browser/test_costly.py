@@ -1,0 +1,118 @@
+"""Exported files with mathematics that would freeze or end a tab, drawn by JupyterLab's own renderers."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Any
+
+import nbformat
+from playwright.sync_api import Locator, Page, expect
+
+from reasoning_widget.export.html import to_html
+from reasoning_widget.export.markdown import to_markdown
+from reasoning_widget.export.notebook import to_notebook
+from reasoning_widget.fold import Transcript, new_transcript, receive
+
+NESTED = "\\frac{1}{" * 300 + "x" + "}" * 300
+MACROS = ["x", *(f"\\b{letter}" for letter in "cdefghij")]
+"""Each stands for ten of the one before it."""
+COSTLY = (
+    NESTED,
+    "\\frac1" * 300 + "x",
+    "\\sqrt{" * 2000 + "x" + "}" * 2000,
+    "{" * 5000 + "x" + "}" * 5000,
+    "x" + "^{x" * 1000 + "}" * 1000,
+    "\\left(" * 1000 + "x" + "\\right)" * 1000,
+    "\\def\\a{\\frac{1}{\\a}}\\a",
+    "".join(f"\\def{name}{{{before * 10}}}" for before, name in pairwise(MACROS)) + MACROS[-1],
+    "\\begin{array}{c}" * 200 + "x" + "\\end{array}" * 200,
+)
+"""Formulas that no page should be asked to draw."""
+
+TEXT = "\n\n".join(f"In a line ${tex}$ and displayed:\n\n$${tex}$$\n\n\\({tex}\\)\n\n\\[{tex}\\]" for tex in COSTLY)
+FINE = "A small one is drawn: $\\frac{824}{2}$."
+END = "This is the end."
+
+
+def transcript() -> Transcript:
+    """A conversation in which everybody writes such formulas, wherever they can."""
+    state = new_transcript()
+    said = f"{TEXT}\n\n{END}"
+    tool = {"name": f"${NESTED}$", "arguments": f'{{"a": "${NESTED}$"}}', "call_id": "c"}
+    outputs: list[dict[str, Any]] = [{"text/latex": f"$${tex}$$"} for tex in COSTLY]
+    outputs += [{"text/markdown": TEXT}, {"text/plain": TEXT}, {"text/html": f"<p>$${NESTED}$$</p>"}]
+    steps: list[dict[str, Any]] = [
+        {"type": "thought", "content": said},
+        {"type": "tool_use", "content": "", "tool": tool},
+        {"type": "tool_result", "content": TEXT, "tool": tool, "outputs": outputs},
+        {"type": "error", "content": said},
+        {"type": "final_answer", "content": said},
+        {"type": "final_answer", "content": f"{FINE}\n\n{END}"},
+    ]
+    common = {"run_id": "r", "agent": f"${NESTED}$", "status": "done", "iteration": 1, "timestamp": 1.0}
+    run = {"run_id": "r", "message_id": "m", "agent_name": "a", "timestamp": 1.0, "enable_reasoning": True}
+    asked = {"id": "m", "content": said, "timestamp": 1.0, "run_id": "r", "steered": False, "withdrawn": None}
+    state["messages"].append(asked)
+    for index, step in enumerate(steps):
+        data = {**common, "index": index, "id": f"r.{index}", **step}
+        receive(state, {"type": "reasoning_step", "seq": index + 1, "data": data})
+    ids = [f"r.{index}" for index in range(len(steps))]
+    state["runs"].append({**run, "status": "completed", "usage": None, "duration": 1.0, "steps": ids})
+    return state
+
+
+def expect_drawn(page: Page, root: Locator, *, shows: str) -> None:
+    """The page is alive, has drawn it all to its end, and what can be drawn of the mathematics."""
+    expect(root.get_by_text(END).last).to_be_attached()
+    root.evaluate("root => root.querySelectorAll('details').forEach(each => { each.open = true; })")
+    expect(root.locator(shows).first).to_be_visible()
+    page.evaluate("() => new Promise(requestAnimationFrame)")
+    depth = """root => Math.max(0, ...[...root.querySelectorAll("mjx-container *, math *")].map(element => {
+        let depth = 0;
+        for (let above = element; above && above !== root; above = above.parentElement) depth++;
+        return depth;
+    }))"""
+    assert root.evaluate(depth) < 200, "nothing is drawn that is nested so deep"
+
+
+def test_an_exported_notebook_leaves_the_tab_alive(lab):
+    path = lab.folder / "exported.ipynb"
+    nbformat.write(to_notebook(transcript()), path)
+
+    notebook = lab.open_without_kernel(path)
+    expect_drawn(notebook.page, notebook.page.locator(".jp-Notebook"), shows="mjx-container")
+
+
+def test_what_a_notebook_shows_without_the_package_leaves_the_tab_alive(lab):
+    """As HTML and as Markdown: what it holds beside the session."""
+    state = transcript()
+    path = lab.write("None", "None")
+    notebook = nbformat.read(path, 4)
+    for cell, (mime, written) in zip(
+        notebook.cells, [("text/html", to_html(state)), ("text/markdown", to_markdown(state))], strict=True
+    ):
+        cell.outputs = [nbformat.v4.new_output("display_data", {mime: written})]
+    nbformat.write(notebook, path)
+
+    opened = lab.open_without_kernel(path)
+    expect_drawn(opened.page, opened.output(0), shows="pre")  # of a file that is not trusted, MathML is removed
+    expect_drawn(opened.page, opened.output(1), shows="mjx-container")
+
+
+def test_trusted_html_leaves_the_tab_alive(lab):
+    (lab.folder / "exported.html").write_text(to_html(transcript()), encoding="utf-8")
+    notebook = lab.open(
+        "from pathlib import Path\nfrom IPython.display import HTML\n\nHTML(Path('exported.html').read_text())"
+    )
+    notebook.run(0)
+    expect_drawn(notebook.page, notebook.output(0), shows="math")
+
+
+def test_an_exported_markdown_file_leaves_the_tab_alive(lab):
+    path = lab.folder / "exported.md"
+    path.write_text(to_markdown(transcript()), encoding="utf-8")
+
+    page = lab.empty()
+    arguments = {"path": f"{lab.folder.name}/{path.name}", "factory": "Markdown Preview"}
+    page.evaluate("given => window.jupyterapp.commands.execute('docmanager:open', given)", arguments)
+    expect_drawn(page, page.locator(".jp-MarkdownViewer"), shows="mjx-container")
