@@ -37,7 +37,7 @@ demo: $(PACKAGE) model ## open JupyterLab on the quickstart; ASK="…" answers h
 	@options="-y"; \
 	[ "$$(id -u)" != 0 ] || options="$$options --allow-root"; \
 	[ "$$(uname)" = Darwin ] || [ -n "$${DISPLAY:-}$${WAYLAND_DISPLAY:-}" ] || options="$$options --no-browser"; \
-	jupyter lab $$options --LabApp.default_url=/lab/tree/notebooks/quickstart.ipynb
+	jupyter lab $$options --YDocExtension.disable_rtc=True --LabApp.default_url=/lab/tree/notebooks/quickstart.ipynb
 else
 demo: $(PACKAGE) model
 	@reasoning-widget ask "$$ASK"

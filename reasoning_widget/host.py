@@ -26,14 +26,24 @@ def page_expected() -> bool:
     None is where a program executes the notebook, such as nbclient, papermill or `nbconvert --execute`: nobody could
     answer a question of `input` there, and the program says so. Voilà executes a notebook so, and then shows it.
     """
-    kernel = getattr(ipython_shell(), "kernel", None)
-    if kernel is None or any(name.startswith("VOILA_") for name in os.environ):
+    if not in_kernel() or any(name.startswith("VOILA_") for name in os.environ):
         return True
+    return bool(_request().get("content", {}).get("allow_stdin", True))
+
+
+def running_page() -> str | None:
+    """The page that had the running cell run: the id of its connection to the kernel; None where there is none."""
+    session = _request().get("header", {}).get("session")
+    return str(session) if session else None
+
+
+def _request() -> dict[str, Any]:
+    """The message that had the running cell run; empty where there is none."""
     try:
-        request = kernel.get_parent("shell")
+        request = getattr(ipython_shell(), "kernel", None).get_parent("shell")  # type: ignore[union-attr]
     except (AttributeError, LookupError):  # another kernel than ipykernel, or nothing was executed yet
-        return True
-    return bool(request.get("content", {}).get("allow_stdin", True))
+        return {}
+    return dict(request or {})
 
 
 def running_marimo() -> Any:

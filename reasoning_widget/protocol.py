@@ -316,6 +316,8 @@ class AttachPayload(TypedDict):
     after: int
     modules: NotRequired[list[str]]
     """On a comm: the optional modules (mathematics, highlighting) that this page has loaded already."""
+    page: NotRequired[str]
+    """On a comm: the page, where it shares the notebook with others: the id of its connection to the kernel."""
 
 
 class BlobPayload(TypedDict):
@@ -325,10 +327,23 @@ class BlobPayload(TypedDict):
 
 
 class SavePayload(TypedDict):
-    """On a comm: send what a notebook should keep of the session, answered by `saved`."""
+    """On a comm: send what a notebook should keep of the session.
+
+    It is answered by `saved`; not so where the page shares the notebook with others, and another one writes the output.
+    """
 
     message_id: str | None
     """The one message it is about; None: the whole session."""
+    page: NotRequired[str]
+    """The page that asks, as in `attach`."""
+    ran_by: NotRequired[str]
+    """The page that ran the cell of the output, as the saved session says."""
+
+
+class LeavePayload(TypedDict):
+    """On a comm: the page goes, and writes nothing any more."""
+
+    page: str
 
 
 class EmptyPayload(TypedDict):
@@ -344,6 +359,7 @@ CLIENT_MESSAGES: Final[dict[str, Any]] = {
     "attach": AttachPayload,
     "blob": BlobPayload,
     "save": SavePayload,
+    "leave": LeavePayload,
     "pull_model": EmptyPayload,
     "ping": EmptyPayload,
 }
@@ -540,9 +556,22 @@ class BlobPart(TypedDict):
 class SavedData(TypedDict):
     """On a comm: what a notebook should keep, its secrets masked."""
 
+    page: NotRequired[str]
+    """The one page that writes it; absent: each page has the notebook to itself."""
     message_id: str | None
     bundle: JSON
     """The values by their MIME type."""
+
+
+class PagesData(TypedDict):
+    """On a comm: the pages that share the notebook, in the order in which they came.
+
+    An output is written by the page that ran its cell, while that is one of them, and else by the first.
+    """
+
+    pages: list[str]
+    answer: bool
+    """Whether each is to send `attach`: one that does not in time has gone."""
 
 
 class BlobData(TypedDict):
@@ -574,6 +603,7 @@ SERVER_MESSAGES: Final[dict[str, Any]] = {
     "module": ModuleData,
     "blob": BlobData,
     "saved": SavedData,
+    "pages": PagesData,
 }
 """The type of the data of each message a server sends."""
 

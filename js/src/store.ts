@@ -85,6 +85,10 @@ export class Store implements Target {
   /** The latest words for users of screen readers, oldest first. */
   announcements: { key: number; text: string }[] = [];
 
+  /** This page, where it shares the notebook with others: the id of its connection to the kernel. */
+  page: string | null = null;
+  /** The pages that share it, in the order in which they came, as the kernel says. */
+  pages: string[] = [];
   /** What a notebook should keep of the session (null), or of one message: the last that came of each. */
   readonly forms = new Map<string | null, Record<string, unknown>>();
   /** The steps and questions that are looked for; null: all of them are shown. */
@@ -144,6 +148,7 @@ export class Store implements Target {
     this.#link = link;
     this.disconnected = false;
     this.away(false);
+    if (this.page !== null) link.enter(this.page);
     this.#emit("composer");
   }
 
@@ -211,10 +216,11 @@ export class Store implements Target {
       this.#dirty.add(`blob:${blob.blob}`);
     }
     const saved = dataOf(frame, "saved");
-    if (saved) {
+    if (saved && (saved.page === undefined || saved.page === this.page)) {
       this.forms.set(saved.message_id, saved.bundle);
       this.#dirty.add("forms");
     }
+    this.pages = dataOf(frame, "pages")?.pages ?? this.pages;
     const module = dataOf(frame, "module");
     if (module) {
       loadModule(module.name, module.source).catch((error) => {
@@ -529,9 +535,31 @@ export class Store implements Target {
     this.#link?.send("answer", { request_id: requestId, value });
   }
 
-  /** Ask for what a notebook should keep of the session, or of one message. */
-  save(messageId: string | null): void {
-    this.#link?.save(messageId);
+  /** The notebook is shared with others, and this is `page`; the kernel is told, also each time that it may have missed it. */
+  enter(page: string): void {
+    this.page = page;
+    this.#link?.enter(page);
+  }
+
+  /** The page goes, and writes nothing any more. */
+  leave(): void {
+    if (this.page !== null) this.#link?.leave(this.page);
+  }
+
+  /** Whether this page is the one that writes an output whose cell the page `ranBy` had run. */
+  writes(ranBy: string | undefined): boolean {
+    const { page, pages } = this;
+    if (page === null || page === ranBy) return true;
+    return page === (pages.includes(ranBy ?? "") ? ranBy : pages[0]);
+  }
+
+  /**
+   * Ask for what a notebook should keep of the session, or of one message. `ranBy` is the page that had the cell of the output
+   * run. Where another page writes that, the kernel sees whether it is still there.
+   */
+  save(messageId: string | null, ranBy?: string): void {
+    const shared = this.page === null ? {} : { page: this.page, ...(ranBy === undefined ? {} : { ran_by: ranBy }) };
+    this.#link?.save({ message_id: messageId, ...shared });
   }
 
   pullModel(): void {

@@ -191,6 +191,8 @@ function link(): Connected {
     send: () => "p",
     connect: () => {},
     disconnect: () => {},
+    enter: () => {},
+    leave: () => {},
     save: () => {},
   };
 }

@@ -47,6 +47,8 @@ class SessionFile(TypedDict):
     """False: the chat was made with ``save=False``, and there are no events. A page needs the rest to show it live."""
     model_id: NotRequired[str]
     """The widget model that shows it live, for as long as its kernel runs; only in a notebook."""
+    ran_by: NotRequired[str]
+    """The page that ran the cell of the output, by the id of its connection to the kernel; only in a notebook."""
     blobs: NotRequired[dict[str, Any]]
     """By SHA-256: the contents of attachments, as base64, and the MIME values that were too long for their steps, in
     which ``{"blob": <SHA-256>, "size": <bytes>}`` stands in their place. A reference without its value was left out to

@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from ..export.log import SESSION_MIME
-from ..host import running_marimo
+from ..host import running_marimo, running_page
 from .saving import Bundle
 
 if TYPE_CHECKING:
@@ -42,6 +42,7 @@ class SavedView:
         self._make_forms = make_forms
         self._shown: Bundle = {}
         self._handle: Any = None
+        self._ran_by: str | None = None
         self._one_at_a_time = threading.Lock()
 
     def show(self) -> None:
@@ -52,6 +53,7 @@ class SavedView:
             return
         from IPython.display import DisplayHandle  # noqa: PLC0415 (slow to import, and only there in a kernel)
 
+        self._ran_by = running_page()
         if self._wants_live():
             self._live()  # made here: widgets belong to the thread of the cells
         bundle = self._bundle()
@@ -78,13 +80,15 @@ class SavedView:
     def _bundle(self) -> Bundle | None:
         """The live view and what is saved beside it; None where that cannot be made.
 
-        JupyterLab keeps the live view out of the file where our extension is: it finds the model by what is saved.
+        JupyterLab keeps the live view out of the file where our extension is: it finds the model by what is saved, and
+        the page that writes the output where several people work in one notebook.
         """
         try:
             forms = self._make_forms()
             live = self._live_view()
             if live and SESSION_MIME in forms:
-                forms[SESSION_MIME] = {**forms[SESSION_MIME], "model_id": live[VIEW_MIME]["model_id"]}
+                shown = {"model_id": live[VIEW_MIME]["model_id"], "ran_by": self._ran_by}
+                forms[SESSION_MIME] = {**forms[SESSION_MIME], **{name: value for name, value in shown.items() if value}}
         except Exception:  # noqa: BLE001 (whatever it is, it is logged)
             _log.exception("reasoning-widget: what the notebook keeps of a chat could not be made")
             return None

@@ -19,6 +19,7 @@ from ..session.budget import Budget
 from ..session.session import Session
 from ..session.values import value_frames
 from ..session.watcher import Watcher
+from .pages import Pages
 
 STATIC: Final = Path(__file__).parent / "static"
 
@@ -63,6 +64,15 @@ def with_buffers(content: Any, buffers: Sequence[memoryview]) -> Any:
     return {**content, "payload": {**payload, "message": filled}}
 
 
+async def saved_for(wish: JSON, pages: Pages, forms: Callable[[str | None], Awaitable[JSON]]) -> Frame | None:
+    """What answers the payload of a `save`; None where another page writes the output."""
+    page, message_id = wish.get("page"), wish["message_id"]
+    if page is not None and not await pages.writes(page, wish.get("ran_by")):
+        return None
+    data: JSON = {"message_id": message_id, "bundle": await forms(message_id)}
+    return {"type": "saved", "data": data if page is None else {"page": page, **data}}
+
+
 class CommLink:
     """Connects `session` to a comm. Lives on the session's loop.
 
@@ -89,6 +99,7 @@ class CommLink:
         self._forms = forms
         self._loop = asyncio.get_running_loop()
         self._modules_sent: set[str] = set()
+        self._pages = Pages(lambda frame: self.announce([frame]))
         self._tasks: set[asyncio.Task[None]] = set()
         self._turn: asyncio.Handle | None = self._loop.call_soon(self._begin)
         self._live = Watcher(session, session.epoch, 0, self._wake)
@@ -104,7 +115,7 @@ class CommLink:
     def receive(self, raw: Any) -> None:
         """Take a message that a page sent."""
         kind = raw.get("type") if isinstance(raw, dict) else None
-        if kind not in ("attach", "blob", "save", "pull_model"):
+        if kind not in ("attach", "blob", "save", "leave", "pull_model"):
             self.announce(self._session.handle(raw))
             return
         try:
@@ -114,12 +125,16 @@ class CommLink:
             return
         payload = message["payload"]
         if kind == "attach":
+            if "page" in payload:
+                self._pages.here(payload["page"])
             self._modules_sent = set(payload.get("modules", []))
             self._start(self._catch_up(Watcher(self._session, payload["epoch"], payload["after"])))
         elif kind == "blob":
             self._start(self._send_blob(payload["blob"]))
         elif kind == "save":
-            self._start(self._save(payload["message_id"]))
+            self._start(self._save(payload))
+        elif kind == "leave":
+            self._pages.gone(payload["page"])
         else:
             self._on_pull()
         if "id" in message:
@@ -176,10 +191,11 @@ class CommLink:
         if frame is not None:
             self.announce([frame])
 
-    async def _save(self, message_id: str | None) -> None:
+    async def _save(self, wish: JSON) -> None:
         """Send what a notebook should keep; meanwhile the stream goes on."""
-        bundle = await self._forms(message_id)
-        self.announce([{"type": "saved", "data": {"message_id": message_id, "bundle": bundle}}])
+        saved = await saved_for(wish, self._pages, self._forms)
+        if saved is not None:
+            self.announce([saved])
 
     async def _send_blob(self, sha256: str) -> None:
         """Send a value, in parts if it is long: Jupyter Server drops a message that exceeds its limit by itself."""

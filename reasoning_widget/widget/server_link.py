@@ -9,7 +9,8 @@ from typing import Any
 
 from ..client.errors import Disconnected
 from ..protocol import JSON, Frame
-from .link import STATIC
+from .link import STATIC, saved_for
+from .pages import Pages
 from .tickets import Tickets
 
 _MODULES = ("math", "highlight")
@@ -36,6 +37,7 @@ class ServerLink:
         self._tickets = tickets
         self._send_message = send
         self._forms = forms
+        self._pages = Pages(self._send)
         self._tasks: set[asyncio.Task[None]] = set()
         self._tell(known=())
         self._bring(fresh=False)
@@ -48,14 +50,24 @@ class ServerLink:
     def receive(self, raw: Any) -> None:
         """Take a message that a page sent."""
         match raw:
-            case {"type": "attach", "payload": {"modules": [*known]}}:
-                self._tell(known)
+            case {"type": "attach", "payload": dict(payload)}:
+                self._attach(payload)
+            case {"type": "leave", "payload": {"page": str(page)}}:
+                self._pages.gone(page)
             case {"type": "ticket", "payload": {"fresh": bool(fresh)}}:
                 self._bring(fresh=fresh)
-            case {"type": "save", "payload": {"message_id": str() | None as message_id}}:
-                self._start(self._save(message_id))
+            case {"type": "save", "payload": {"message_id": str() | None} as wish}:
+                self._start(self._save(wish))
             case {"type": "module", "payload": {"name": str(name)}} if name in _MODULES:
                 self._send({"type": "module", "data": {"name": name, "source": _source(name)}})
+
+    def _attach(self, payload: JSON) -> None:
+        match payload:
+            case {"page": str(page)}:
+                self._pages.here(page)
+        match payload:
+            case {"modules": [*known]}:
+                self._tell(known)
 
     def _tell(self, known: Any) -> None:
         """Where the session is, and the code that goes there, if the page lacks it."""
@@ -70,10 +82,11 @@ class ServerLink:
 
         self._start(bring())
 
-    async def _save(self, message_id: str | None) -> None:
+    async def _save(self, wish: JSON) -> None:
         with contextlib.suppress(Disconnected):  # the page tells of it, and asks again
-            bundle = await self._forms(message_id)
-            self._send({"type": "saved", "data": {"message_id": message_id, "bundle": bundle}})
+            saved = await saved_for(wish, self._pages, self._forms)
+            if saved is not None:
+                self._send(saved)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)

@@ -17,8 +17,13 @@ _SETTINGS = {
     "@jupyterlab/docmanager-extension/plugin": {"autosave": False},
 }
 
-_FOR_ONE_TEST = ("@voila-dashboards/jupyterlab-preview",)
+_COLLABORATION = ("@jupyter/collaboration-extension", "@jupyter/docprovider-extension")
+_FOR_ONE_TEST = ("@voila-dashboards/jupyterlab-preview", *_COLLABORATION)
 """JupyterLab's extensions that are installed for a test of their own."""
+
+
+# The server saves a shared notebook, when something has changed.
+_SHARED = {"@jupyterlab/docmanager-extension/plugin": {"autosave": True}}
 
 
 class _JupyterLab(Jupyter):
@@ -30,12 +35,27 @@ class _JupyterLab(Jupyter):
         super()._end()
 
 
-def jupyter_lab(home: Path, environment: dict[str, str], config: dict[str, Any] | None = None) -> Jupyter:
-    """JupyterLab in an empty folder. The limits on what a kernel may send are Jupyter Server's own."""
+def jupyter_lab(
+    home: Path, environment: dict[str, str], config: dict[str, Any] | None = None, *, collaborative: bool = False
+) -> Jupyter:
+    """JupyterLab in an empty folder. The limits on what a kernel may send are Jupyter Server's own.
+
+    Args:
+        home: The folder.
+        environment: What it, and its kernels, find in their environment.
+        config: Its settings, by class.
+        collaborative: Whether jupyter-collaboration, which is installed for one test, takes part.
+    """
+    if collaborative:
+        config = {
+            "ServerApp": {"jpserver_extensions": {"jupyter_server_ydoc": True, "jupyter_server_fileid": True}},
+            "SQLiteYStore": {"db_path": str(home / "documents.db")},
+        }
+    disabled = {name: not collaborative or name not in _COLLABORATION for name in _FOR_ONE_TEST}
     page = home / "config" / "labconfig" / "page_config.json"
     page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text(json.dumps({"disabledExtensions": dict.fromkeys(_FOR_ONE_TEST, True)}), encoding="utf-8")
-    for name, settings in _SETTINGS.items():
+    page.write_text(json.dumps({"disabledExtensions": disabled}), encoding="utf-8")
+    for name, settings in {**_SETTINGS, **(_SHARED if collaborative else {})}.items():
         path = home / "settings" / f"{name}.jupyterlab-settings"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(settings), encoding="utf-8")

@@ -107,7 +107,8 @@ async def test_what_a_server_sends_is_as_it_says(server):
 
 @pytest.mark.parametrize("message", examples(), ids=lambda message: message["type"])
 def test_its_examples_are_messages(message):
-    check(message)
+    if message["type"] not in make_schemas.ONLY_ON_A_COMM:
+        check(message)
     if "data" in message:
         kind = SERVER_MESSAGES[message["type"]]
         msgspec.convert(message["data"], kind)

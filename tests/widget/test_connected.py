@@ -161,6 +161,18 @@ def test_its_pages_may_ask_for_what_is_saved_in_the_middle_of_a_run(open_chat):
     assert saved["bundle"]["application/vnd.reasoning-widget.session.v1+json"]["session_id"] == "to-be-saved"
 
 
+def test_its_kernel_says_which_of_the_pages_that_share_a_notebook_writes_it(open_chat):
+    page = Page(open_chat("shared"))
+    page.say("attach", epoch=None, after=0, page="a")
+    assert page.hear("pages") == {"pages": ["a"], "answer": False}
+    page.say("save", message_id=None, page="b", ran_by="a")
+    assert page.hear("pages") == {"pages": ["a", "b"], "answer": False}
+    assert page.hear("pages") == {"pages": ["a", "b"], "answer": True}
+    page.say("leave", page="a")
+    assert page.hear("pages") == {"pages": ["b"], "answer": False}
+    assert page.hear("saved")["page"] == "b"
+
+
 def test_a_wrong_token_says_what_to_do(open_chat):
     chat = open_chat(token="wrong")
     page = Page(chat)

@@ -335,6 +335,29 @@ def test_where_no_page_is_expected_the_live_view_comes_once_one_speaks(page):
     assert update["data"][VIEW]["model_id"] == update["data"][SESSION_MIME]["model_id"] == chat
 
 
+def test_the_page_that_ran_the_cell_is_the_one_that_is_sent_what_is_saved_of_it(page):
+    request = page.do("chat = ReasoningChat(story); chat")
+    chat = page.chat()
+    me = page.client.session.session
+    (shown,) = page.outputs(request, "display_data")
+    assert shown["data"][SESSION_MIME]["ran_by"] == me
+
+    for name in ("another", me):
+        page.send(chat, {"type": "attach", "payload": {"epoch": None, "after": 0, "page": name}})
+        page.until(custom("pages"))
+    pages = {"pages": ["another", me], "answer": False}
+    assert {"type": "pages", "data": pages} in page.batches(chat)[-1]["frames"]
+
+    page.send(chat, {"type": "save", "id": "s1", "payload": {"message_id": None, "page": "another", "ran_by": me}})
+    page.until(custom("pages"))
+    assert {"type": "pages", "data": {**pages, "answer": True}} in page.batches(chat)[-1]["frames"]
+    page.send(chat, {"type": "leave", "payload": {"page": me}})
+    page.until(custom("saved"))
+    (frame,) = page.batches(chat)[-1]["frames"]
+    assert frame["data"]["page"] == "another"
+    assert frame["data"]["bundle"][SESSION_MIME]["events"] == []
+
+
 def test_the_core_is_sent_once_to_a_page_and_again_to_one_that_asks(page):
     made = page.do("first, chat = ReasoningChat(story), ReasoningChat(story)")
     of_made = [m for m in page.messages if m["parent_header"]["msg_id"] == made and m["msg_type"] == "comm_open"]

@@ -21,6 +21,8 @@ export class KernelWatch implements IDisposable {
   readonly changed = new Signal<this, void>(this);
   /** The kernel has sent a display's new data, also where JupyterLab takes it no longer. */
   readonly displayed = new Signal<this, JSONObject>(this);
+  /** Whether other pages may show and write the same document, as with jupyter-collaboration. */
+  readonly shared: boolean;
   isDisposed = false;
   readonly #context: ISessionContext;
   readonly #kernels: Kernel.IManager;
@@ -29,7 +31,8 @@ export class KernelWatch implements IDisposable {
   #told = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(context: ISessionContext, kernels: Kernel.IManager) {
+  constructor(context: ISessionContext, kernels: Kernel.IManager, shared: boolean) {
+    this.shared = shared;
     this.#context = context;
     this.#kernels = kernels;
     context.kernelChanged.connect(this.#follow, this);
@@ -46,6 +49,11 @@ export class KernelWatch implements IDisposable {
     if (["dead", "terminating", "restarting", "autorestarting"].includes(kernel.status)) return "gone";
     if (kernel.hasComm(commId)) return "open";
     return this.#told ? "gone" : "unknown";
+  }
+
+  /** How the kernel knows this page from others that share the document; null where none does, or there is no kernel. */
+  get page(): string | null {
+    return this.shared ? (this.#kernel?.clientId ?? null) : null;
   }
 
   /** Whether the connection to the kernel broke, and is made again: nothing comes until then. */

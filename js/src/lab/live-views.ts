@@ -16,6 +16,22 @@ export function modelIdOf(data: Data): string | undefined {
   return namedIn(data[SESSION_MIME]) ?? namedIn(data[WIDGET_MIME]);
 }
 
+/** The page that ran the cell of a saved session; of use only where several share the notebook. */
+export function ranBy(data: Data): string | undefined {
+  const session = data[SESSION_MIME];
+  return isObject(session) && typeof session.ran_by === "string" ? session.ran_by : undefined;
+}
+
+/** The data of an output with what the kernel has sent of it since; which model and which page are its own stays. */
+export function renewed(data: Data, bundle: Data): Data {
+  const after = withModel({ ...data, ...bundle }, modelIdOf(data));
+  const session = after[SESSION_MIME];
+  if (!isObject(session) || ranBy(after) === ranBy(data)) return after;
+  const { ran_by: _, ...others } = session;
+  const page = ranBy(data);
+  return { ...after, [SESSION_MIME]: page === undefined ? others : { ...others, ran_by: page } };
+}
+
 /** The data, in which the saved session names a model, unless it does so already. */
 export function withModel(data: Data, modelId: string | undefined): Data {
   const session = data[SESSION_MIME];
@@ -30,8 +46,8 @@ export function withoutView(data: Data): Data {
   return others;
 }
 
-/** From now on, take the live view from each output of `notebook` that has our session. */
-export function keepOut(notebook: INotebookModel): void {
+/** From now on, take the live view from each output of `notebook` that has our session, and that this page writes. */
+export function keepOut(notebook: INotebookModel, writes: (data: Data) => boolean): void {
   const known = new WeakSet<ICellModel>();
   const look = (): void => {
     for (const cell of notebook.cells) {
@@ -39,21 +55,21 @@ export function keepOut(notebook: INotebookModel): void {
       known.add(cell);
       const { outputs } = cell as ICodeCellModel;
       // Once all others have heard of the change: the views of the outputs count on hearing of one at a time.
-      outputs.changed.connect(() => queueMicrotask(() => takeOut(outputs)));
-      takeOut(outputs);
+      outputs.changed.connect(() => queueMicrotask(() => takeOut(outputs, writes)));
+      takeOut(outputs, writes);
     }
   };
   notebook.cells.changed.connect(look);
   look();
 }
 
-function takeOut(outputs: IOutputAreaModel): void {
+function takeOut(outputs: IOutputAreaModel, writes: (data: Data) => boolean): void {
   if (outputs.isDisposed) return;
   for (let index = 0; index < outputs.length; index++) {
     const output = outputs.get(index);
     const before = output.data;
     const data = withoutView(before);
-    if (data !== before) output.setData({ data });
+    if (data !== before && writes(before)) output.setData({ data });
   }
 }
 

@@ -13,6 +13,7 @@ import { Transcripts } from "./transcripts.ts";
 import { loadTranslations } from "./translations.ts";
 import { serveFirstKernel } from "./widget-manager.ts";
 import { leaveOut } from "./widget-state.ts";
+import { leave, writesNotebook, writesOutput } from "./writer.ts";
 
 /** Before the widget view, which has -10. */
 const RANK = -100;
@@ -35,10 +36,15 @@ export const record: JupyterFrontEndPlugin<void> = {
     if (palette !== null) transcripts.addTo(palette);
     const serve = (panel: NotebookPanel): void => {
       const { rendermime } = panel.content;
-      const kernel = new KernelWatch(panel.sessionContext, app.serviceManager.kernels);
-      panel.disposed.connect(() => kernel.dispose());
-      leaveOut(panel.context.model);
-      keepOut(panel.context.model);
+      const { model } = panel.context;
+      const kernel = new KernelWatch(panel.sessionContext, app.serviceManager.kernels, model.collaborative ?? false);
+      panel.disposed.connect(() => {
+        leave(kernel);
+        kernel.dispose();
+      });
+      window.addEventListener("pagehide", () => leave(kernel));
+      leaveOut(model, () => writesNotebook(kernel));
+      keepOut(model, (data) => writesOutput(kernel, data));
       void serveFirstKernel(panel);
       rendermime.addFactory(
         {

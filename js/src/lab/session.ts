@@ -3,7 +3,7 @@
 //
 // What is saved is always the kernel's work, for there the secrets in it are masked. JupyterLab takes no updates of an output
 // from a kernel that restarts, nor after the page was loaded anew: so the page asks for them, hears them, and puts them in
-// their place.
+// their place. Where several people share the notebook, one of their pages does so: see writer.ts.
 
 import type { IRenderMime, IRenderMimeRegistry } from "@jupyterlab/rendermime";
 import { type JSONObject, UUID } from "@lumino/coreutils";
@@ -15,7 +15,8 @@ import type { SavedSession } from "../transport/saved.ts";
 import { trans } from "../words.ts";
 import type { KernelWatch } from "./kernel.ts";
 import { loadView } from "./lazy.ts";
-import { modelIdOf, WIDGET_MIME, withModel } from "./live-views.ts";
+import { modelIdOf, ranBy, renewed, WIDGET_MIME } from "./live-views.ts";
+import { writesOutput } from "./writer.ts";
 
 /** A widget of another version may never say that it has caught up: it is shown after so many ms. */
 const PATIENCE = 3000;
@@ -102,6 +103,7 @@ export class SessionRenderer extends Panel implements IRenderMime.IRenderer {
     if (views === null || model === null || session === null || this.isDisposed) return;
     const store = this.#live?.store;
     if (store && store.connection === null && !store.disconnected) store.away(this.#kernel.away);
+    this.#live?.enter();
     try {
       this.#show(views, model, session);
     } catch (error) {
@@ -123,7 +125,9 @@ export class SessionRenderer extends Panel implements IRenderMime.IRenderer {
 
   #show(views: Views, model: IRenderMime.IMimeModel, saved: SavedSession): void {
     const id = modelIdOf(this.#data) ?? "";
-    const state = model.trusted && id ? this.#kernel.state(id) : "gone";
+    // What another person ran came to this page untrusted. But it names a widget of this notebook's own kernel, in which
+    // whoever shares the notebook may run anything.
+    const state = (model.trusted || this.#kernel.shared) && id ? this.#kernel.state(id) : "gone";
     this.#wasOpen ||= state !== "gone";
     this.node.dataset.finished = String(!this.#wasOpen);
     if (state === "open") {
@@ -171,10 +175,11 @@ export class SessionRenderer extends Panel implements IRenderMime.IRenderer {
   #put(bundle: JSONObject, running: boolean): void {
     const [views, model, before] = [this.#views, this.#model, this.#session];
     if (views === null || model === null || before === null || this.isDisposed) return;
+    if (!writesOutput(this.#kernel, this.#data)) return;
     const after = views.readSession(bundle[SESSION_MIME]);
     if (after.sessionId !== before.sessionId || after.messageId !== before.messageId) return;
     if (after.epoch === before.epoch && lastOf(after) <= lastOf(before) && !running) return;
-    const data = withModel({ ...this.#data, ...bundle }, modelIdOf(this.#data));
+    const data = renewed(this.#data, bundle) as JSONObject;
     if (JSON.stringify(data) !== JSON.stringify(this.#data)) model.setData({ data });
   }
 
@@ -202,6 +207,8 @@ export class SessionRenderer extends Panel implements IRenderMime.IRenderer {
       isBehind: (store) => this.#isBehind(store),
       saveEvery: () => SAVE_EVERY * Math.max(1, written(this.#data["text/html"]).length / SMALL),
       keep: (store) => this.#keep(store),
+      ranBy: () => ranBy(this.#data),
+      page: () => (this.#kernel.away ? null : this.#kernel.page),
     });
     this.#live = live;
     live.setHidden(this.#saved !== null);
@@ -321,6 +328,10 @@ interface Keeper {
   saveEvery(): number;
   /** Put what the store was sent into its place. */
   keep(store: Store): void;
+  /** The page that ran the cell. */
+  ranBy(): string | undefined;
+  /** This page, where it shares the notebook with others and has a connection to the kernel. */
+  page(): string | null;
 }
 
 /** The widget's own view. */
@@ -335,6 +346,7 @@ class LiveView extends Panel {
   /** What is timed is a look while a run is on. */
   #duringRun = false;
   #asked = 0;
+  #entered: { store: Store; page: string | null } | null = null;
 
   constructor(renderer: IRenderMime.IRenderer, session: SavedSession, keeper: Keeper) {
     super();
@@ -350,6 +362,15 @@ class LiveView extends Panel {
   /** The widget's store, as far as it is known. */
   get store(): Store | undefined {
     return this.#store;
+  }
+
+  /** Tell the kernel that this page is there, once for each connection. */
+  enter(): void {
+    const page = this.#keeper.page();
+    const here = this.#entered?.store === this.#store && this.#entered?.page === page;
+    if (here || this.#store === undefined) return;
+    this.#entered = { store: this.#store, page };
+    if (page !== null) this.#store.enter(page);
   }
 
   /** Draw it; done when it shows all that is saved. */
@@ -387,6 +408,7 @@ class LiveView extends Panel {
     if (store === this.#store || store === undefined) return;
     for (const end of this.#ends) end();
     this.#store = store;
+    this.enter();
     this.#ends = [
       store.on("chat", () => this.#watch(store)),
       store.on("composer", () => this.#watch(store)),
@@ -407,7 +429,7 @@ class LiveView extends Panel {
         if (store.running() && !running) return this.#watch(store); // one has just begun: nothing stalls its first words
         const last = store.transcript.last_seq;
         if ((store.running() || this.#asked < last) && this.#keeper.isBehind(store)) {
-          store.save(this.#session.messageId);
+          store.save(this.#session.messageId, this.#keeper.ranBy());
         }
         this.#asked = last;
         if (store.running() || running) this.#watch(store);

@@ -13,9 +13,10 @@ interface WidgetState {
   state?: Record<string, { state?: { _anywidget_id?: unknown } }>;
 }
 
-/** Keep what is saved of widgets free of ours. */
-export function leaveOut(model: INotebookModel): void {
+/** Keep what is saved of widgets free of ours, as long as this page `writes` the notebook. */
+export function leaveOut(model: INotebookModel, writes: () => boolean): void {
   model.metadataChanged.connect(() => {
+    if (!writes()) return;
     const saved: unknown = model.getMetadata(WIDGETS);
     const others = withoutOurs(saved);
     if (others === saved) return;

@@ -5,6 +5,7 @@ import { onMissing } from "../modules.ts";
 import { dataOf, type Frame } from "../protocol/frames.ts";
 import type { Kernel } from "../transport/comm.ts";
 import { type Access, connect, Refused, type SocketTarget } from "../transport/socket.ts";
+import type { Notebook } from "../transport/target.ts";
 import { trans } from "../words.ts";
 
 /** For so long the kernel may take to bring a ticket, in ms: it asks the server, and may be busy itself. */
@@ -28,15 +29,24 @@ export function follow(kernel: Kernel, target: SocketTarget, frame: Frame): (fra
     asked.add(name);
   };
   const url = told(frame, "server")?.url ?? "";
-  const save = (messageId: string | null): void => kernel.post({ type: "save", payload: { message_id: messageId } });
-  const ends = [onMissing(ask), connect({ url, access: (fresh) => tickets.access(fresh), save }, target)];
+  let present: string | null = null;
+  const notebook: Notebook = {
+    enter(page) {
+      present = page;
+      kernel.post({ type: "attach", payload: { epoch: null, after: 0, page } });
+    },
+    leave: (page) => kernel.post({ type: "leave", payload: { page } }),
+    save: (wish) => kernel.post({ type: "save", payload: wish }),
+  };
+  const ends = [onMissing(ask), connect({ url, access: (fresh) => tickets.access(fresh), notebook }, target)];
   kernel.signal.addEventListener("abort", () => {
     for (const end of ends) end();
   });
   return (next) => {
     if (next === null) {
       tickets.kernelIsGone();
-    } else if (dataOf(next, "module") || dataOf(next, "saved")) {
+    } else if (dataOf(next, "module") || dataOf(next, "saved") || dataOf(next, "pages")) {
+      if (dataOf(next, "pages")?.answer && present !== null) notebook.enter(present);
       target.notice(next);
       target.settled();
     } else {

@@ -10,10 +10,12 @@ import type {
   ClearPayload,
   EmptyPayload,
   ErrorData,
+  LeavePayload,
   MessageSteeredData,
   MessageWithdrawnData,
   ModelData,
   ModuleData,
+  PagesData,
   PongData,
   ReasoningStep,
   RequestClosedData,
@@ -45,6 +47,7 @@ export interface ClientPayloads {
   attach: AttachPayload;
   blob: BlobPayload;
   save: SavePayload;
+  leave: LeavePayload;
   pull_model: EmptyPayload;
   ping: EmptyPayload;
 }
@@ -78,6 +81,7 @@ export interface ServerData {
   module: ModuleData;
   blob: BlobData;
   saved: SavedData;
+  pages: PagesData;
 }
 
 export type ServerType = keyof ServerData;

@@ -63,6 +63,7 @@ export interface AttachPayload {
   after: number;
   epoch: string | null;
   modules?: string[];
+  page?: string;
 }
 /**
  * Send the MIME value with this SHA-256.
@@ -71,10 +72,20 @@ export interface BlobPayload {
   blob: string;
 }
 /**
- * On a comm: send what a notebook should keep of the session, answered by `saved`.
+ * On a comm: send what a notebook should keep of the session.
+ *
+ * It is answered by `saved`; not so where the page shares the notebook with others, and another one writes the output.
  */
 export interface SavePayload {
   message_id: string | null;
+  page?: string;
+  ran_by?: string;
+}
+/**
+ * On a comm: the page goes, and writes nothing any more.
+ */
+export interface LeavePayload {
+  page: string;
 }
 /**
  * Nothing.
@@ -335,6 +346,16 @@ export interface SavedData {
     [k: string]: unknown;
   };
   message_id: string | null;
+  page?: string;
+}
+/**
+ * On a comm: the pages that share the notebook, in the order in which they came.
+ *
+ * An output is written by the page that ran its cell, while that is one of them, and else by the first.
+ */
+export interface PagesData {
+  answer: boolean;
+  pages: string[];
 }
 /**
  * A message from a client, validated.

@@ -12,6 +12,7 @@ import {
   dataOf,
   type Frame,
 } from "../protocol/frames.ts";
+import type { AttachPayload, SavePayload } from "../protocol/messages.ts";
 import type { Clock } from "./clock.ts";
 import { Outbox } from "./outbox.ts";
 import type { Sender, Target } from "./target.ts";
@@ -37,6 +38,8 @@ export class Link implements Sender {
   #pingTimer: () => void;
   #pingedAt = Number.NEGATIVE_INFINITY;
   readonly #values = new Values();
+  /** This page, where it shares the notebook with others. */
+  #page: string | null = null;
 
   constructor(post: (message: ClientMessage) => void, target: Target, clock: Clock) {
     this.#post = post;
@@ -58,8 +61,17 @@ export class Link implements Sender {
     return message.id;
   }
 
-  save(messageId: string | null): void {
-    this.send("save", { message_id: messageId });
+  save(wish: SavePayload): void {
+    this.send("save", wish);
+  }
+
+  enter(page: string): void {
+    this.#page = page;
+    this.#postAttach();
+  }
+
+  leave(page: string): void {
+    this.#post({ type: "leave", payload: { page } });
   }
 
   get late(): boolean {
@@ -104,8 +116,13 @@ export class Link implements Sender {
   }
 
   #attach(again: number): void {
-    const payload = { epoch: this.epoch, after: this.position, modules: this.#target.modules() };
     this.#attachTimer = this.#clock.after(again, () => this.#attach(Math.min(again * 2, ATTACH_AGAIN[1])));
+    this.#postAttach();
+  }
+
+  #postAttach(): void {
+    const payload: AttachPayload = { epoch: this.epoch, after: this.position, modules: this.#target.modules() };
+    if (this.#page !== null) payload.page = this.#page;
     this.#post({ type: "attach", payload });
   }
 
@@ -117,6 +134,7 @@ export class Link implements Sender {
       this.#watchLate();
       this.#target.waiting();
     }
+    if (dataOf(frame, "pages")?.answer && this.#page !== null) this.#postAttach();
     const pong = dataOf(frame, "pong");
     if (pong) {
       this.#sendAgain();

@@ -18,7 +18,7 @@ import type { ChatPayload } from "../protocol/messages.ts";
 import { trans } from "../words.ts";
 import type { Clock } from "./clock.ts";
 import { Outbox } from "./outbox.ts";
-import type { Connected, Connection, Target } from "./target.ts";
+import type { Connected, Connection, Notebook, Target } from "./target.ts";
 import { Values } from "./values.ts";
 
 /** After so many ms a connection that broke is tried again: once for each of these, then it rests. */
@@ -62,7 +62,9 @@ export class SocketLink implements Connected {
   /** The last event that came. */
   position = 0;
   connection: Connection = { state: "closed" };
-  save: (messageId: string | null) => void = () => {};
+  enter: Notebook["enter"] = () => {};
+  leave: Notebook["leave"] = () => {};
+  save: Notebook["save"] = () => {};
   readonly #wire: Wire;
   readonly #target: Target & { moved(connection: Connection): void };
   readonly #clock: Clock;

@@ -3,7 +3,7 @@
 import type { ClientMessage, Frame } from "../protocol/frames.ts";
 import { pageClock } from "./clock.ts";
 import { type Resume, SocketLink, type Wire } from "./socket-link.ts";
-import type { Connected, Connection, Target } from "./target.ts";
+import type { Connected, Connection, Notebook, Target } from "./target.ts";
 
 const PROTOCOL = "reasoning-widget.v1";
 /** The version of the messages that we know. */
@@ -33,8 +33,8 @@ export interface Server {
    * access was refused or has ended. May reject, with a sentence for the person: with `Refused` no more tries follow.
    */
   access(fresh: boolean): Access | Promise<Access>;
-  /** Ask for what a notebook should keep of the session, or of one message; absent where there is none. */
-  save?(messageId: string | null): void;
+  /** Absent where there is none. */
+  notebook?: Notebook;
 }
 
 /** A target that also wants to know how it stands with the connection: usually the store. */
@@ -48,7 +48,7 @@ export function connect(server: Server, target: SocketTarget): () => void {
   };
   document.addEventListener("visibilitychange", wake);
   window.addEventListener("online", wake);
-  if (server.save) link.save = server.save;
+  Object.assign(link, server.notebook);
   target.connected(link);
   link.connect();
   return () => {

@@ -2,6 +2,7 @@
 
 import type { Outcome } from "../protocol/fold.ts";
 import type { ClientPayloads, ClientType, Frame } from "../protocol/frames.ts";
+import type { SavePayload } from "../protocol/messages.ts";
 import type { Pending } from "./outbox.ts";
 
 /** What a transport serves: usually the store. */
@@ -22,8 +23,18 @@ export interface Target {
   modules(): string[];
 }
 
+/** What a page with a notebook says to the kernel, for no server writes one. */
+export interface Notebook {
+  /** The page shares the notebook with others, and is there. */
+  enter(page: string): void;
+  /** It goes. */
+  leave(page: string): void;
+  /** It wants what is to be kept of the session, or of one message. */
+  save(wish: SavePayload): void;
+}
+
 /** What the store sends through. */
-export interface Sender {
+export interface Sender extends Notebook {
   /** The own messages that are not acknowledged, oldest first. */
   readonly pending: ReadonlyMap<string, Pending>;
   /** The log that is followed; null until one is known. */
@@ -32,8 +43,6 @@ export interface Sender {
   readonly late: boolean;
   /** Send a message of the person's; it stays `pending` until it is acknowledged or refused. Returns its id. */
   send<T extends ClientType>(type: T, payload: ClientPayloads[T]): string;
-  /** Ask for what a notebook should keep of the session, or of one message: the kernel, for no server writes one. */
-  save(messageId: string | null): void;
 }
 
 /** How it stands with a connection that may break. */

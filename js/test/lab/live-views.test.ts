@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { modelIdOf, WIDGET_MIME, withModel, withoutView } from "../../src/lab/live-views.ts";
+import { modelIdOf, renewed, WIDGET_MIME, withModel, withoutView } from "../../src/lab/live-views.ts";
 import { SESSION_MIME } from "../../src/protocol/frames.ts";
 
 const view = { version_major: 2, version_minor: 0, model_id: "live" };
@@ -34,4 +34,17 @@ it("what the kernel sends to be saved goes on naming the model", () => {
   expect(withModel({ [SESSION_MIME]: session }, "live")).toEqual(named);
   expect(withModel(named, "other")).toBe(named);
   expect(withModel({ [SESSION_MIME]: session }, undefined)).toEqual({ [SESSION_MIME]: session });
+});
+
+it.each([
+  ["this page", { ran_by: "a" }, {}, { ran_by: "a" }],
+  ["another page, where the chat is shown twice", { ran_by: "a" }, { ran_by: "b" }, { ran_by: "a" }],
+  ["nobody that is known", {}, { ran_by: "b" }, {}],
+])("what the kernel sends leaves an output to %s", (_, before, sent, after) => {
+  const events = [{ type: "session_info" }];
+  const bundle = { [SESSION_MIME]: { ...session, events, ...sent }, "text/plain": "new" };
+  expect(renewed({ [SESSION_MIME]: { ...session, model_id: "live", ...before } }, bundle)).toEqual({
+    [SESSION_MIME]: { ...session, events, model_id: "live", ...after },
+    "text/plain": "new",
+  });
 });

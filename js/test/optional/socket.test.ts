@@ -90,6 +90,18 @@ describe("the way to the server", () => {
     expect(store.forms.get("m")).toEqual({ "text/plain": "so far" });
   });
 
+  it("leaves it to the kernel which page writes the notebook", async () => {
+    await enter();
+    const store = connectedChats().get("s") as Store;
+    store.enter("a");
+    await page.told({ type: "pages", data: { pages: ["a", "b"], answer: true } });
+    const entered = page.sent.filter(({ type }) => type === "attach").map(({ payload }) => payload);
+    expect(entered.slice(-2)).toEqual(Array(2).fill({ epoch: null, after: 0, page: "a" }));
+    expect(store.pages).toEqual(["a", "b"]);
+    store.leave();
+    expect(page.last("leave")?.payload).toEqual({ page: "a" });
+  });
+
   it("is given up with the kernel's words where there is none", async () => {
     await page.told(SERVER);
     await page.told({ type: "no_ticket", data: { reason: "The server refuses the token.", final: true } });

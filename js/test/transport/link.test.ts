@@ -170,3 +170,36 @@ describe("own messages", () => {
     expect(link.send("ping", {})).not.toBe(link.send("ping", {}));
   });
 });
+
+describe("a page that shares the notebook with others", () => {
+  const pages = (answer: boolean): Batch => batch(0, 0, { type: "pages", data: { pages: ["a", "b"], answer } });
+
+  it("says so, and again whenever it attaches", () => {
+    link.enter("a");
+    link.attach();
+    expect(posted.map(({ payload }) => payload)).toEqual([
+      { epoch: null, after: 0, modules: ["math"], page: "a" },
+      { epoch: null, after: 0, modules: ["math"], page: "a" },
+    ]);
+  });
+
+  it("answers when the kernel wants to know who is there, and not else", () => {
+    link.enter("a");
+    link.receive(pages(false));
+    expect(posted).toHaveLength(1);
+    link.receive(pages(true));
+    expect(posted).toHaveLength(2);
+    expect(posted[1]).toMatchObject({ type: "attach", payload: { page: "a" } });
+    expect(noticed).toEqual(["pages", "pages"]);
+  });
+
+  it("says that it goes", () => {
+    link.leave("a");
+    expect(posted).toEqual([{ type: "leave", payload: { page: "a" } }]);
+  });
+
+  it("that does not share it has nothing to answer", () => {
+    link.receive(pages(true));
+    expect(posted).toEqual([]);
+  });
+});
