@@ -20,6 +20,7 @@ nb_execution_mode = "off"  # `make notebooks` runs them; the site shows what is 
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented_params"
 default_role = "py:obj"  # docstrings write names in single backticks
 napoleon_numpy_docstring = False
 

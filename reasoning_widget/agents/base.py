@@ -151,7 +151,8 @@ class RunContext:
                 choose from), `details` (a JSON object to show) and `timeout` in seconds.
 
         Returns:
-            The reply: a boolean for an approval, a text for a question; None if nobody replied in time.
+            What the person replied, as a boolean for an approval and as a text for a question; None if nobody replied
+            in time.
 
         Raises:
             Stopped: The run ended during the wait.

@@ -170,7 +170,7 @@ class BlockingChat:
 
     @property
     def agents(self) -> list[JSON]:
-        """The agents of the server: their `name` and `description`."""
+        """The agents of the server, with their `name` and `description`."""
         return self._read(lambda chat: chat.agents)
 
     @property

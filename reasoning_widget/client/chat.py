@@ -256,12 +256,12 @@ class Chat:
 
     @property
     def agents(self) -> list[JSON]:
-        """The agents of the server: their `name` and `description`."""
+        """The agents of the server, with their `name` and `description`."""
         return copy.deepcopy(self._agents)
 
     @property
     def agent_name(self) -> str:
-        """The agent that is asked by default: the one that was asked last, at first the `researcher`."""
+        """The agent that is asked by default. It is the one that was asked last, at first the `researcher`."""
         runs = self.state["runs"]
         return str(runs[-1]["agent_name"]) if runs else self._agent_name
 

@@ -150,7 +150,7 @@ class Question:
         """Wait until the run ends.
 
         Returns:
-            The answer. It is also returned if the run failed: check its `status` and `error`.
+            The answer, even if the run failed; check its `status` and `error`.
 
         Raises:
             ProtocolError: The server did not accept the prompt; the text says why.

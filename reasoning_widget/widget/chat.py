@@ -282,7 +282,7 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
             max_iterations: The number of model calls that the run may make.
 
         Returns:
-            The answer. It is also returned if the run failed: check its `status` and `error`.
+            The answer, even if the run failed; check its `status` and `error`.
 
         Raises:
             ValueError: The prompt is empty or too long, or a part of it cannot be read or is refused.
