@@ -56,6 +56,40 @@ def test_every_text_can_be_read_in_every_theme(lab, theme):
     assert (brightness(chat.region) > 0.5) == (theme == LIGHT)
 
 
+PRINTS = """
+    from reasoning_widget import ReasoningChat
+
+    SIXTEEN = [*range(30, 38), *range(90, 98)]
+    OTHERS = [*(f"5;{n}" for n in range(16, 256, 5)), "2;255;255;255", "2;0;0;0", "2;250;180;60", "2;0;30;90"]
+    INKS = [*map(str, SIXTEEN), *(f"38;{each}" for each in OTHERS)]
+    GROUNDS = [*(str(each + 10) for each in SIXTEEN), *(f"48;{each}" for each in OTHERS)]
+    PAIRS = [f"{ink};{ground}" for ink in INKS[::7] for ground in GROUNDS[::7]]
+
+    async def prints(prompt):
+        yield {"type": "tool_use", "content": "", "tool": {"name": "t", "arguments": "{}", "call_id": "c"}}
+        for style in ("0", "1", "2", "7", "2;7"):
+            for colour in (INKS + GROUNDS + PAIRS)[:: 1 if style == "0" else 5]:
+                print(f"\\x1b[{style};{colour}m{style}:{colour}\\x1b[0m", end=" ")
+        yield {"type": "tool_result", "content": "", "tool": {"name": "t", "call_id": "c"}, "status": "failed"}
+
+    ReasoningChat(agent=prints)
+"""
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK, "JupyterLab Dark High Contrast"])
+def test_printed_colours_can_be_read_in_every_theme(lab, theme):
+    chat = lab.open(PRINTS, theme=theme).open_chat()
+    chat.ask("Print")
+    chat.expect_ready()
+    card = chat.card("Tool result")  # what failed is open
+    card.get_by_role("button", name="Show all").click()
+    expect(card.get_by_text("2;7:", exact=False).last).to_be_visible()
+
+    measured = [(text, round(ratio, 2)) for text, ratio in contrasts(card)]
+    assert len(measured) > 200
+    assert [each for each in measured if each[1] < READABLE] == []
+
+
 def test_the_colours_follow_the_theme_as_it_is_switched(lab):
     notebook = lab.open(ALL_FIVE, theme=LIGHT)
     chat = notebook.open_chat()
