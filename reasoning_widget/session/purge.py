@@ -18,7 +18,10 @@ _ROWS: Final = {
     "open_text": ("step_id", 64),
     "blob": ("sha256", 1),
 }
-_PAGES: Final = 64  # pages of the file, or of the index, at once
+_PAGES: Final = 64  # pages of the file at once
+_MERGED: Final = 32  # pages of the index that are written at once
+_FEW: Final = 256  # passages; after fewer it is not worth while to write the index anew
+_AUTOMERGE: Final = 4  # https://www.sqlite.org/fts5.html#the_automerge_configuration_option
 _SMALL_INDEX: Final = 1000  # pages; such an index is merged whenever something was deleted
 _MERGE_EVERY: Final = 3600.0  # seconds; a larger one no more often than this, because all of it is written anew
 
@@ -36,6 +39,9 @@ class Purge:
         self._index_has_more = False
         self._merging = False
         self._merged: float | None = None
+        self._merges_itself: bool | None = None  # None: whoever had the file before may have left it either way
+        self._removed = 0  # passages, since the index was written anew
+        self._half: int | None = None  # about half of the passages that were in it then
 
     def steps(self) -> Iterator[None]:
         """Do it, a few milliseconds at a time; it ends when nothing is left that can be done now."""
@@ -50,34 +56,76 @@ class Purge:
             pass
 
     def _rows(self) -> Iterator[None]:
+        """In the index, a passage that is removed stands twice until both are merged away.
+
+        One step of a merge writes so many pages, and reads whatever leaves nothing to be written. So it is not left to
+        itself, and the index is written anew each time that half of what was in it is gone.
+        """
         while row := self._db.execute("SELECT id FROM session WHERE name IS NULL LIMIT 1").fetchone():
+            self._let_merge_itself(False)
+            if self._merging:
+                yield from self._write_index()
             for table, (key, count) in _ROWS.items():
-                while self._remove(table, key, count, row[0]):
+                while removed := self._remove(table, key, count, row[0]):
                     yield
+                    if table == "passage":
+                        self._removed += removed
+                        self._merge(_MERGED)
+                        yield
+                        if self._is_half_gone():
+                            yield from self._write_index()
             self._db.execute("DELETE FROM session WHERE id = ?", row)
             self._wal_has_more = self._index_has_more = True
             yield
+        self._let_merge_itself(True)
 
-    def _remove(self, table: str, key: str, count: int, session_id: str) -> bool:
+    def _let_merge_itself(self, yes: bool) -> None:
+        """Whether the index merges what is written to it; it does unless something is being removed."""
+        if self._merges_itself is not yes:
+            if self._merges_itself is not None or not yes or self._is_left_to_us():
+                value = _AUTOMERGE if yes else 0
+                self._db.execute("INSERT INTO passage_index (passage_index, rank) VALUES ('automerge', ?)", (value,))
+            self._merges_itself = yes
+
+    def _is_left_to_us(self) -> bool:
+        return bool(self._db.execute("SELECT 1 FROM passage_index_config WHERE k = 'automerge' AND v = 0").fetchone())
+
+    def _is_half_gone(self) -> bool:
+        if self._removed < _FEW:
+            return False
+        if self._half is None:
+            (passages,) = self._db.execute("SELECT total(messages + steps) FROM session").fetchone()
+            self._half = int(passages) // 2
+        return self._removed >= self._half
+
+    def _remove(self, table: str, key: str, count: int, session_id: str) -> int:
         chosen = f"SELECT {key} FROM {table} WHERE session_id = ?1 LIMIT {count}"  # noqa: S608 (the names are our own)
         removed = self._db.execute(
             f"DELETE FROM {table} WHERE session_id = ?1 AND {key} IN ({chosen})",  # noqa: S608 (likewise)
             (session_id,),
         )
-        return removed.rowcount > 0
+        return removed.rowcount
 
     def _index(self) -> Iterator[None]:
         """What was deleted stays in the index until the part that has it is merged."""
         if not self._merging:
             if not self._index_has_more or not self._may_merge():
                 return
-            self._index_has_more, self._merging = False, True
-            self._merge(-_PAGES)
+            self._index_has_more = False
+        yield from self._write_index()
+        self._merged = time.monotonic()
+
+    def _write_index(self) -> Iterator[None]:
+        """Write all of the index anew, or go on with it."""
+        if not self._merging:
+            self._merging = True
+            self._merge(-_MERGED)
             yield
-        while self._merge(_PAGES):
+        while self._merge(_MERGED):
             yield
         self._merging = False
-        self._merged = time.monotonic()
+        self._removed = 0
+        self._half = None
 
     def _may_merge(self) -> bool:
         if self._merged is None or time.monotonic() - self._merged >= _MERGE_EVERY:

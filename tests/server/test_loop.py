@@ -154,6 +154,45 @@ async def test_a_long_session_is_deleted_in_slices(store):
     assert store._db.execute("SELECT count(*) FROM passage").fetchone() == (0,)
 
 
+async def test_nothing_of_a_deletion_takes_long_when_all_is_deleted(store):
+    for number in range(100):
+        fill(store, f"session-{number}", 50)
+    taken = []
+
+    def timed(step, *arguments):
+        began = time.thread_time()
+        result = step(*arguments)
+        taken.append(time.thread_time() - began)
+        return result
+
+    for number in range(100):
+        timed(store.delete, f"session-{number}")
+    while timed(store.purge, 0.004):
+        pass
+    assert max(taken) < sum(taken) / 20, "the rest is left for later"
+    assert store._db.execute("SELECT count(*) FROM passage").fetchone() == (0,)
+    # The index takes care of itself again, also where a process ended in the middle.
+    automerge = "SELECT v FROM passage_index_config WHERE k = 'automerge'"
+    assert store._db.execute(automerge).fetchone() == (4,)
+
+
+async def test_an_index_is_left_to_itself_again_after_a_deletion_that_was_cut_short(path):
+    automerge = "SELECT v FROM passage_index_config WHERE k = 'automerge'"
+    store = SessionStore(path, "a test")
+    fill(store, "one", 500)
+    with store._transaction():
+        store._take_name("one")
+    store.purge(0)
+    assert store._db.execute(automerge).fetchone() == (0,)
+    store.close()
+    store = SessionStore(path, "a test")
+    while store.purge(0.004):
+        pass
+    assert store._db.execute(automerge).fetchone() == (4,)
+    assert store._db.execute("SELECT count(*) FROM passage").fetchone() == (0,)
+    store.close()
+
+
 # Stop
 
 
