@@ -21,7 +21,7 @@ from benchmarks import (
     weight,
 )
 from benchmarks.measure import ROUNDS, Report
-from benchmarks.server import broadcast, growth, idle, receipt, sleeper
+from benchmarks.server import broadcast, growth, idle, receipt, served_session, sleeper
 
 BENCHMARKS: dict[str, Callable[[int], Report]] = {
     "page": page.run,
@@ -39,6 +39,7 @@ BENCHMARKS: dict[str, Callable[[int], Report]] = {
     "idle": idle.run,
     "receipt": receipt.run,
     "sleeper": sleeper.run,
+    "served_session": served_session.run,
     "growth": growth.run,
 }
 

@@ -22,7 +22,7 @@ from benchmarks import (
 )
 from benchmarks import markdown as drawing
 from benchmarks.measure import Claim, Report, noise, take_turns
-from benchmarks.server import broadcast, growth, idle, receipt, sleeper
+from benchmarks.server import broadcast, growth, idle, receipt, served_session, sleeper
 from benchmarks.server.place import Place, place
 from benchmarks.tokens import END, Order, markdown
 
@@ -139,7 +139,7 @@ def test_every_token_reaches_the_client(here: Place) -> None:
 
 
 def test_the_session_has_grown_before_its_late_steps_are_measured(here: Place) -> None:
-    found = growth.measure(here, rounds=1, steps=400, tokens=400)
+    found = served_session.measure(here, rounds=1, steps=400, tokens=400)
 
     assert len(claims(found)) == 4
     assert found.counts["events of the whole"] > 400
@@ -203,3 +203,12 @@ def test_what_is_made_to_take_long_takes_its_time_in_proportion() -> None:
     found = hostile.run(rounds=1, size=20_000)
 
     assert len(claims(found)) == 2 * (len(hostile.MASKED) + len(hostile.READ))
+
+
+def test_what_is_slow_is_measured_beside_a_quarter_of_it() -> None:
+    found = growth.run(rounds=1, amounts=growth.Amounts(steps=80, sessions=8, expired=80, queued=8))
+
+    assert len(claims(found)) == 25
+    assert found.counts["rows left of what has expired"] == 0
+    assert found.counts["messages withdrawn by Stop"] == 8
+    assert found.counts["bytes of the longest export"] > 80 * len(growth.THOUGHT)

@@ -8,15 +8,23 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import resource
+import sqlite3
 import sys
 import time
 import tracemalloc
 from collections import defaultdict
-from typing import Any, ClassVar
+from contextlib import closing
+from typing import Any, ClassVar, TypedDict
 
 from tornado.websocket import WebSocketHandler
 
 from benchmarks.server.speaker import LENGTH
+from reasoning_widget.server.housekeeping import tidy
+from reasoning_widget.session.store import SessionStore
+
+_TICK = 0.005  # seconds between two looks at the loop
+_AT_ONCE = 0.001  # seconds: what is older is too old
 
 
 class Room(WebSocketHandler):
@@ -60,9 +68,31 @@ async def _broadcast(speaker: asyncio.subprocess.Process) -> None:
 class Probe(WebSocketHandler):
     """Answers questions about the server's process."""
 
-    def on_message(self, message: str | bytes) -> None:
-        answers = {"cpu": time.process_time, "memory": _memory, "forget": self._forget, "watchers": self._count}
+    _lookout: Lookout | None = None
+
+    async def on_message(self, message: str | bytes) -> None:
+        question, _, about = str(message).partition(" ")
+        if question == "tidy":
+            self.write_message(json.dumps(await _tidy(about)))
+            return
+        answers = {
+            "cpu": time.process_time,
+            "memory": _memory,
+            "forget": self._forget,
+            "watchers": self._count,
+            "look out": self._look_out,
+            "seen": self._seen,
+        }
         self.write_message(json.dumps(answers[str(message)]()))
+
+    def _look_out(self) -> None:
+        """Begin to watch the loop and what is used."""
+        self._lookout = Lookout()
+
+    def _seen(self) -> Seen:
+        """What was seen since; it ends with that."""
+        assert self._lookout is not None
+        return self._lookout.end()
 
     def _forget(self) -> list[str]:
         """Let sessions leave memory that nobody watches; those that are left."""
@@ -73,6 +103,68 @@ class Probe(WebSocketHandler):
     def _count(self) -> int:
         """Connections that are open, but for those of probes."""
         return len(self.settings["reasoning"].sockets) + sum(map(len, Room.rooms.values()))
+
+
+class Seen(TypedDict):
+    """What a process did for a while."""
+
+    cpu: float
+    """Seconds of its own."""
+    others: float
+    """CPU seconds of the processes that it started, and that have ended."""
+    longest: float
+    """Seconds by which its loop woke up late at most."""
+    own: float
+    """CPU seconds that the thread of its loop took between two looks at most."""
+    peak: int
+    """The most bytes of memory that it ever had."""
+
+
+class Lookout:
+    """Watches this process and its loop, from now on."""
+
+    def __init__(self) -> None:
+        self._longest = self._own = 0.0
+        self._before = time.process_time(), _cpu_of_others()
+        self._task = asyncio.get_running_loop().create_task(self._watch())
+
+    async def _watch(self) -> None:
+        while True:
+            begun, used = time.perf_counter(), time.thread_time()
+            await asyncio.sleep(_TICK)
+            self._longest = max(self._longest, time.perf_counter() - begun - _TICK)
+            self._own = max(self._own, time.thread_time() - used)
+
+    def end(self) -> Seen:
+        """What was seen."""
+        self._task.cancel()
+        cpu, others = self._before
+        return {
+            "cpu": time.process_time() - cpu,
+            "others": _cpu_of_others() - others,
+            "longest": self._longest,
+            "own": self._own,
+            "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        }
+
+
+def _cpu_of_others() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+async def _tidy(path: str) -> dict[str, Any]:
+    """Delete all that is in a store, as the server deletes what is too old; what was seen, and which rows are left."""
+    store = SessionStore(path, "a benchmark")
+    lookout = Lookout()
+    await tidy(store, _AT_ONCE, lambda: (), lambda _: None)
+    seen = lookout.end()
+    store.close()
+    with closing(sqlite3.connect(path)) as db:
+        left = sum(
+            db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in ("session", "event", "passage")
+        )
+    return {**seen, "left": left}
 
 
 def _memory() -> int:

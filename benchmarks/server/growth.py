@@ -1,166 +1,279 @@
-"""Whether a long session costs the server more: CPU time of a step, and the time to open it.
+"""Whether what takes long on a server grows in proportion, and leaves its loop to everybody else meanwhile.
 
-Steps come from an agent in a worker process, are written to disk and sent to a watcher, one by one. Opening starts with
-the TCP connection and ends with the first frame; before, the session was only on disk.
+Exports in each format, a search for one letter, deleting what has expired, and Stop with many messages that wait. Each
+is done in one server, and in another that has four times as much of it: four times the CPU time is linear. Of an export
+that is the time of the process that writes it; of all else the time of the server. The letter occurs nowhere, so that
+all there is is looked through.
+
+Meanwhile the server's loop is to wake up every 5 ms. How late it is at most is how long a token of somebody else's
+answer would wait; where it is as late with nothing to do, the machine is too busy to tell. How much CPU time its thread
+takes at once does not depend on that. Each is the median of the rounds. What the server's memory grows by is the most
+that it ever has, above what it has before the first export.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
+import itertools
+import shutil
 import statistics
-import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from functools import partial
+from typing import Final, NamedTuple
 
-from benchmarks.measure import ROUNDS, Claim, Report, Samples, median_ratio, noise, spread, take_turns
+from benchmarks.measure import ROUNDS, Claim, Report, median_ratio, noise, spread, take_turns
 from benchmarks.server.agents import Steps
-from benchmarks.server.place import SPEAKER, THINKER, Place, place
-from benchmarks.server.watchers import RUN_FINISHED, SESSION, STEP, Watcher
-from benchmarks.tokens import Order
+from benchmarks.server.bare import Seen
+from benchmarks.server.place import THINKER, place
+from benchmarks.server.watchers import RUN_FINISHED, STEP, Watcher
+from reasoning_widget.protocol import JSON, MAX_QUEUED, Frame
+from reasoning_widget.session.store import SessionStore
 
-MAX_STEP_RATIO = 1.2
+FORMATS: Final = ("json", "markdown", "html", "notebook", "table")
 MAX_LINEAR = 5.0
 """Four times as much: linear is 4."""
-MAX_OPENING_MS = 300.0
-RATE = 4000
-_IN_A_RUN = 100
-_TIMED = 10
-_Work = Callable[[], Coroutine[None, None, float]]
+MAX_LATE_MS = 50.0
+MAX_MEMORY_MB = 64.0
+MAX_ROUNDS = 3
+"""Of what takes many seconds each time."""
+THOUGHT: Final = """\
+Where the **harbour** freezes, the ships wait for the *spring*, and nobody sails before `ice < 0.1`:
 
-_REST = 0.15  # seconds of silence in which the server is asked for its CPU time
+- the pilots say so, whom [everybody](https://example.org) asks,
+- and so do the charts of the year before.
+"""
+_LONG: Final = "long"
+_STEPS_OF_ONE: Final = 20  # steps of each of the sessions that are searched, and of those that expire
+_AT_ONCE: Final = 1000  # events that are written together
+_HOUR: Final = 3600.0
+_IDLE: Final = 1.0  # seconds
+_ACK: Final = b'{"type":"ack"'
+_WITHDRAWN: Final = b'{"type":"message_withdrawn"'
+
+_Work = Callable[["_Server"], Seen]
 
 
-def run(rounds: int = ROUNDS) -> Report:
-    with place() as here:
-        return measure(here, rounds)
+class Amounts(NamedTuple):
+    """How much there is of everything in the big server."""
+
+    steps: int = 16_000
+    """Of the session that is exported."""
+    sessions: int = 2000
+    """That are searched besides."""
+    expired: int = 20_000
+    """Steps that expire."""
+    queued: int = MAX_QUEUED
+
+    def quarter(self) -> Amounts:
+        """What there is in the small one."""
+        return Amounts(*(amount // 4 for amount in self))
 
 
-def measure(here: Place, rounds: int = ROUNDS, steps: int = 10_000, tokens: int = 8000) -> Report:
-    sessions = _Sessions(here, steps)
-    step = take_turns(rounds, sessions.turns("10th", sessions.tenth_step, f"{steps:,}th", sessions.late_step))
-    short, long = (sessions.answer(count) for count in (tokens // 4, tokens))
-    answer = take_turns(rounds, sessions.turns("short", short, "long", long))
-    opened = take_turns(rounds, sessions.turns("quarter", sessions.open_quarter, "whole", sessions.open_whole))
-    events = here.run(sessions.count_events())
-    linear = f"{steps:,} steps, against a quarter of them"
-    return Report(
-        title="A long session on the server",
-        about=__doc__,
-        claims=[
-            _ratio(f"The {steps:,}th step, against the 10th", step, MAX_STEP_RATIO, ("µs", 1e6)),
-            _ratio(f"An answer of {tokens:,} tokens, against a quarter of them", answer, MAX_LINEAR, ("ms", 1e3)),
-            _ratio(f"Opening {linear}", opened, MAX_LINEAR, ("ms", 1e3)),
-            _opening(steps, opened),
-        ],
-        counts=events,
+def run(rounds: int = ROUNDS, amounts: Amounts | None = None) -> Report:
+    amounts = amounts or Amounts()
+    with ExitStack() as stack:
+        small, big = (_Server(stack, each) for each in (amounts.quarter(), amounts))
+        few = min(rounds, MAX_ROUNDS)
+        exports = {
+            f"Exporting {amounts.steps:,} steps as {kind}": partial(_Server.export, kind=kind) for kind in FORMATS
+        }
+        claims = [claim for what, work in exports.items() for claim in _claims(what, work, few, small, big)]
+        searched = f"Searching {amounts.sessions:,} sessions for one letter"
+        claims += _claims(searched, _Server.search, rounds, small, big)
+        claims += _claims(f"Deleting {amounts.expired:,} steps that have expired", _Server.expire, few, small, big)
+        claims += _claims(f"Stop with {amounts.queued:,} messages that wait", _Server.stop, rounds, small, big)
+        memory = Claim(
+            "What the server's memory grows by in all of this",
+            big.grown / 1e6,
+            MAX_MEMORY_MB,
+            "MB",
+            f"the small one by {small.grown / 1e6:.3g} MB; the longest export has {big.longest_export / 1e6:.3g} MB",
+        )
+        return Report(
+            title="What takes long on the server",
+            about=str(__doc__),
+            claims=[*claims, memory],
+            counts={
+                "rows left of what has expired": small.left + big.left,
+                "messages withdrawn by Stop": big.withdrawn,
+                "bytes of the longest export": big.longest_export,
+            },
+        )
+
+
+def _claims(what: str, work: _Work, rounds: int, small: _Server, big: _Server) -> list[Claim]:
+    looks: list[Seen] = []
+
+    def measured(server: _Server) -> float:
+        seen = work(server)
+        if server is big:
+            looks.append(seen)
+        return seen["cpu"] + seen["others"]
+
+    candidates: dict[str, Callable[[], float]] = {
+        "quarter": lambda: measured(small),
+        "whole": lambda: measured(big),
+        "quarter again": lambda: measured(small),
+    }
+    quarter, whole, again = take_turns(rounds, candidates, warm_up=rounds > MAX_ROUNDS).values()
+    details = f"{spread(whole, 'ms', 1e3)}, a quarter {spread(quarter + again, 'ms', 1e3)}"
+    growth = Claim(
+        f"{what}, against a quarter of it",
+        median_ratio(whole, quarter + again),
+        MAX_LINEAR,
+        "times",
+        details,
+        noise(quarter, again),
     )
+    idle = big.watched(lambda: big.here.run(asyncio.sleep(_IDLE)))["longest"] * 1e3
+    late, own = ([seen[name] * 1e3 for seen in looks[-rounds:]] for name in ("longest", "own"))
+    return [
+        growth,
+        Claim(f"{what}: CPU time of the loop at once", statistics.median(own), MAX_LATE_MS, "ms", _most(own)),
+        Claim(
+            f"{what}: the loop is late by",
+            statistics.median(late),
+            MAX_LATE_MS,
+            "ms",
+            f"{_most(late)}; with nothing to do {idle:.3g} ms",
+            1 + idle / MAX_LATE_MS,
+        ),
+    ]
 
 
-def _opening(steps: int, samples: Samples) -> Claim:
-    quarter, whole, again = samples.values()
-    what = f"The first frame of a session of {steps:,} steps comes within"
-    median = statistics.median(whole) * 1e3
-    return Claim(what, median, MAX_OPENING_MS, "ms", spread(whole, "ms", 1e3), noise(quarter, again))
+def _most(values: list[float]) -> str:
+    return f"at most {max(values):.3g} ms"
 
 
-def _ratio(what: str, samples: Samples, limit: float, unit: tuple[str, float]) -> Claim:
-    """The second of three candidates, against the first, which the third repeats."""
-    baseline, measured, again = samples.values()
-    details = f"{spread(measured, *unit)}, baseline {spread(baseline + again, *unit)}"
-    return Claim(what, median_ratio(measured, baseline + again), limit, "times", details, noise(baseline, again))
+class _Server:
+    """A server with so much in it.
 
+    Attributes:
+        left: Rows that were left of what had expired.
+        withdrawn: Messages that the last Stop has withdrawn.
+        longest_export: Bytes.
+    """
 
-class _Sessions:
-    """A session of so many steps, one of a quarter of them, and new ones."""
+    def __init__(self, stack: ExitStack, amounts: Amounts) -> None:
+        self._amounts = amounts
+        self.left = 0
+        self.withdrawn = 0
+        self.longest_export = 0
+        self.here = stack.enter_context(place(self._fill))
+        self._old = self.here.folder / "old.db"
+        with closing(SessionStore(self._old, "a benchmark")) as store:
+            _write_many(store, amounts.expired // _STEPS_OF_ONE)
+        self._numbers = itertools.count()
+        self._after = 0
+        self._before = self.watched(lambda: None)["peak"]
 
-    def __init__(self, here: Place, steps: int) -> None:
-        self._here = here
-        self._whole, self._quarter = here.new_session(), here.new_session()
-        here.run(_grow(here, self._whole, steps))
-        here.run(_grow(here, self._quarter, steps // 4))
+    @property
+    def grown(self) -> int:
+        """Bytes of memory that it has had more than before."""
+        return self._after - self._before
 
-    def turns(self, baseline: str, first: _Work, other: str, second: _Work) -> dict[str, Callable[[], float]]:
-        """Candidates, the baseline twice."""
+    def watched(self, work: Callable[[], object]) -> Seen:
+        """What the server did during `work`."""
+        self.here.run(self.here.probe("look out"))
+        work()
+        seen: Seen = self.here.run(self.here.probe("seen"))
+        self._after = max(self._after, seen["peak"])
+        return seen
 
-        def measured(work: _Work) -> Callable[[], float]:
-            return lambda: float(self._here.run(work()))
+    def export(self, kind: str) -> Seen:
+        def export() -> None:
+            length = sum(map(len, self.here.fetch(f"sessions/{_LONG}/export?format={kind}")))
+            self.longest_export = max(self.longest_export, length)
 
-        return {baseline: measured(first), other: measured(second), f"{baseline} again": measured(first)}
+        return self.watched(export)
 
-    async def tenth_step(self) -> float:
-        return await self._cost_of_step(self._here.new_session())
+    def search(self) -> Seen:
+        def search() -> None:
+            assert b"".join(self.here.fetch("sessions?q=%D0%B6")) == b'{"sessions":[],"next_cursor":null}'
 
-    async def late_step(self) -> float:
-        return await self._cost_of_step(self._whole)
+        return self.watched(search)
 
-    async def _cost_of_step(self, address: str) -> float:
-        """The server's CPU seconds for one of the steps behind the first of a run."""
-        watcher = await Watcher.connect(address, self._here.token)
-        heard, ended = watcher.until(STEP), watcher.until(RUN_FINISHED)
-        watcher.ask(THINKER, Steps(1 + _TIMED, pause=0.03, rest=_REST).as_json())
-        await heard
-        await asyncio.sleep(_REST / 3)
-        before = await self._here.probe("cpu")
-        await watcher.until(STEP, _TIMED)
-        await asyncio.sleep(_REST / 3)
-        taken = await self._here.probe("cpu") - before
+    def expire(self) -> Seen:
+        path = self.here.folder / f"expires{next(self._numbers)}.db"
+        shutil.copy(self._old, path)
+        seen = self.here.run(self.here.probe(f"tidy {path}"))
+        self.left += seen["left"]
+        return Seen(cpu=seen["cpu"], others=0, longest=seen["longest"], own=seen["own"], peak=seen["peak"])
+
+    def stop(self) -> Seen:
+        return self.here.run(self._stop())
+
+    async def _stop(self) -> Seen:
+        withdrawn = 0
+
+        def count(message: bytes) -> None:
+            nonlocal withdrawn
+            withdrawn += message.startswith(_WITHDRAWN)
+
+        watcher = await Watcher.connect(self.here.new_session(), self.here.token, count)
+        runs = watcher.until(STEP)
+        watcher.ask(THINKER, Steps(1, rest=_HOUR).as_json())
+        await runs
+        queued = watcher.until(_ACK, self._amounts.queued)
+        for number in range(self._amounts.queued):
+            watcher.send({"type": "chat", "id": f"m{number}", "payload": {"message": "And?", "agent_name": THINKER}})
+        await queued
+        await self.here.probe("look out")
+        ended = watcher.until(RUN_FINISHED)
+        watcher.send({"type": "stop", "payload": {}})
         await ended
+        seen: Seen = await self.here.probe("seen")
         await watcher.close()
-        return float(taken) / _TIMED
+        self.withdrawn = withdrawn
+        return {**seen, "others": 0}  # the worker's, if it is replaced
 
-    def answer(self, tokens: int) -> _Work:
-        """What measures the server's CPU seconds for an answer in a new session."""
-
-        async def cost() -> float:
-            watcher = await Watcher.connect(self._here.new_session(), self._here.token)
-            before = await self._here.probe("cpu")
-            await _ask(watcher, SPEAKER, Order(tokens, rate=RATE).as_json())
-            taken = await self._here.probe("cpu") - before
-            await watcher.close()
-            return float(taken)
-
-        return cost
-
-    async def open_quarter(self) -> float:
-        return await self._time_to_open(self._quarter)
-
-    async def open_whole(self) -> float:
-        return await self._time_to_open(self._whole)
-
-    async def _time_to_open(self, address: str) -> float:
-        session_id = address.rpartition("/")[2].partition("?")[0]
-        still_there = [session_id]
-        while session_id in still_there:  # until the server has noticed that the last watcher is gone
-            still_there = await self._here.probe("forget")
-        begun = time.perf_counter()
-        watcher = await Watcher.connect(f"{address}&after=0", self._here.token)
-        if not watcher.messages:
-            await watcher.until(SESSION)
-        taken = time.perf_counter() - begun
-        await watcher.close()
-        return taken
-
-    async def count_events(self) -> dict[str, int]:
-        """How many events there are in each of the two."""
-        counts = {}
-        for name, address in (("whole", self._whole), ("quarter", self._quarter)):
-            opened: list[bytes] = []
-            watcher = await Watcher.connect(address, self._here.token, opened.append)
-            if not opened:
-                await watcher.until(SESSION)
-            counts[f"events of the {name}"] = json.loads(opened[0])["data"]["last_seq"]
-            await watcher.close()
-        return counts
+    def _fill(self, store: SessionStore) -> None:
+        _write(store, _LONG, self._amounts.steps)
+        _write_many(store, self._amounts.sessions)
 
 
-async def _grow(here: Place, address: str, steps: int) -> None:
-    watcher = await Watcher.connect(address, here.token)
-    for _ in range(steps // _IN_A_RUN):
-        await _ask(watcher, THINKER, Steps(_IN_A_RUN).as_json())
-    await watcher.close()
+def _write_many(store: SessionStore, sessions: int) -> None:
+    for number in range(sessions):
+        _write(store, f"session-{number}", _STEPS_OF_ONE)
 
 
-async def _ask(watcher: Watcher, agent: str, question: str) -> None:
-    ended = watcher.until(RUN_FINISHED)
-    watcher.ask(agent, question)
-    await ended
+def _write(store: SessionStore, session_id: str, steps: int) -> None:
+    """A session of one run: thoughts, tools with their results, and an answer."""
+    asked: JSON = {"id": "m", "content": "When does the harbour open?", "timestamp": 1.0, "follows": None}
+    started: JSON = {
+        "run_id": "r",
+        "message_id": "m",
+        "agent_name": "pilot",
+        "enable_reasoning": True,
+        "timestamp": 1.0,
+    }
+    finished: JSON = {"run_id": "r", "status": "completed", "usage": {}, "duration": 1.0}
+    events = [
+        ("user_message", asked),
+        ("run_started", started),
+        *(("reasoning_step", _step(number, steps)) for number in range(steps)),
+        ("run_finished", finished),
+    ]
+    store.begin(session_id, "epoch")
+    frames: list[Frame] = [{"type": kind, "seq": seq, "data": data} for seq, (kind, data) in enumerate(events, 1)]
+    for begin in range(0, len(frames), _AT_ONCE):
+        store.append(session_id, begin, frames[begin : begin + _AT_ONCE])
+
+
+def _step(number: int, steps: int) -> JSON:
+    kind = "final_answer" if number == steps - 1 else ("thought", "thought", "tool_use", "tool_result")[number % 4]
+    step: JSON = {
+        "run_id": "r",
+        "id": f"r.{number}",
+        "index": number,
+        "type": kind,
+        "content": f"{number}. {THOUGHT}",
+        "iteration": 1,
+        "timestamp": 1.0 + number,
+        "status": "done",
+        "agent": "pilot",
+    }
+    if kind == "tool_use":
+        step["tool"] = {"name": "charts", "arguments": f'{{"year": {1900 + number % 100}}}'}
+    return step

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ from ..session.session import Session
 from ..session.store import RETENTION, Page, SessionReader, SessionStore, Whose
 from .access import Access
 from .exports import Exports
+from .housekeeping import tidy
 from .hub import Hub
 from .metrics import Metrics
 from .quotas import Quotas
@@ -34,12 +34,9 @@ _HOUSEKEEPING = (0.1, 60.0)  # seconds between looks for sessions that are idle 
 _FOR_WORKERS = ("AgentManager", "Models")  # the configuration that is read where agents are made
 _AT_ONCE = 100  # sockets, before others have their turn
 _DAY = 24 * 3600.0
-_AT_A_TIME = 100  # sessions that expire before others have their turn
 _SEARCH_SECONDS = 10.0
 EXPORT_MEMORY = 4 * 1024**3
 """Bytes of addresses, of which a process uses about a half."""
-_SLICE = 0.004  # seconds for which what was deleted is taken off the disk, and the pause after it
-_PAUSE = 0.02
 
 
 class Service:
@@ -291,14 +288,10 @@ class Service:
             self._tidying = asyncio.get_running_loop().create_task(self._tidy(store, manager))
 
     async def _tidy(self, store: SessionStore, manager: SessionManager) -> None:
-        """Delete what is too old, and take what was deleted off the disk: a little at a time, in between all else."""
-        age = self.app.retention_days * _DAY
+        def log(session_id: str) -> None:
+            self._log_audit(RETENTION, "deleted", session_id, None)
+
         try:
-            while age > 0 and (expired := store.expire(time.time() - age, keep=set(manager.live), limit=_AT_A_TIME)):
-                for session_id in expired:
-                    self._log_audit(RETENTION, "deleted", session_id, None)
-                await asyncio.sleep(_PAUSE)
-            while store.purge(_SLICE):  # noqa: ASYNC110 (there is nothing to be told by)
-                await asyncio.sleep(_PAUSE)
+            await tidy(store, self.app.retention_days * _DAY, lambda: manager.live, log)
         except StorageError as error:
             self._report("old sessions could not be deleted", error)
