@@ -201,8 +201,15 @@ def _in_a_line(about: str, state: Transcript) -> str:
     asked = [message["content"] for message in state["messages"] if message["run_id"] is not None]
     if not asked or not state["runs"]:
         return about.strip("<>")
-    question = " ".join(asked[0].replace("<", "\u2039").split())
-    short = question if len(question) <= _SHORT else f"{question[: _SHORT - 1]}…"
     more = f" (and {len(asked) - 1} more)" if len(asked) > 1 else ""
-    agent = str(state["runs"][-1]["agent_name"]).replace("<", "\u2039")
-    return f"Chat with {agent}: {short}{more}"
+    return f"Chat with {_short(str(state['runs'][-1]['agent_name']))}: {_short(asked[0])}{more}"
+
+
+def _short(text: str) -> str:
+    """A text that is no markup in a page, and no formula that is too costly to draw."""
+    from ..export.transcript import plain_text  # noqa: PLC0415 (only needed once something is saved)
+    from ..markdown.tex import is_costly  # noqa: PLC0415
+
+    line = " ".join(plain_text(text).replace("<", "\u2039").split())
+    short = line if len(line) <= _SHORT else f"{line[: _SHORT - 1]}…"
+    return short.replace("\\", "\u29f5") if is_costly(short) else short

@@ -131,9 +131,12 @@ async def test_it_is_made_while_the_session_goes_on(opened, monkeypatch):
         (["One\n  two", "b", "c"], "Chat with researcher: One two (and 2 more)"),
         (["<script>x</script>"], "Chat with researcher: \u2039script>x\u2039/script>"),
         (["x" * 500], f"Chat with researcher: {'x' * 99}…"),
+        (["\x1b[1;31mred\x1b[0m \x1b]0;t\x07one"], "Chat with researcher: red one"),
+        (["$x_1$"], "Chat with researcher: $x_1$"),
+        (["$\\def\\a{\\a\\a}\\a$"], "Chat with researcher: $\u29f5def\u29f5a{\u29f5a\u29f5a}\u29f5a$"),
         (["my key is sk-proj-abcdefghijklmnopqrstuvwxyz0123456789"], None),
     ],
-    ids=["nothing", "one", "several", "markup", "long", "secret"],
+    ids=["nothing", "one", "several", "markup", "long", "colours", "formula", "costly", "secret"],
 )
 async def test_the_first_line_says_what_it_is_about_without_markup(opened, questions, line):
     session, runner, saving = opened
