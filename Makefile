@@ -5,9 +5,13 @@
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
+ifndef SIDE_BY_SIDE
 .NOTPARALLEL: # what is tested shares the machine
+endif
 
 PYTHON ?= python3
+# A process for each core; the tests of a file stay together. `make check IN_PARALLEL=` runs them in one process.
+IN_PARALLEL ?= --numprocesses=logical --dist=loadfile --no-loadscope-reorder
 BIN := $(CURDIR)/.venv/bin
 export PATH := $(BIN):$(PATH)
 
@@ -19,6 +23,7 @@ WIDGET := reasoning_widget/widget/static/widget.js
 LAB := reasoning_widget/labextension/package.json
 JS_PACKAGES := js/node_modules/.package-lock.json
 PY_PACKAGES := .venv/.packages-installed
+BUILT := $(WIDGET) $(LAB)
 # An editable installation, and in place of the copies of the lab extension and of the server's configuration that come
 # with it, links: for development.
 PACKAGE := .venv/.reasoning-widget-installed
@@ -33,13 +38,13 @@ help: ## list the targets
 
 .PHONY: demo
 ifeq ($(ASK),)
-demo: $(PACKAGE) model ## open JupyterLab on the quickstart; ASK="…" answers here instead
+demo: $(PACKAGE) $(BUILT) model ## open JupyterLab on the quickstart; ASK="…" answers here instead
 	@options="-y"; \
 	[ "$$(id -u)" != 0 ] || options="$$options --allow-root"; \
 	[ "$$(uname)" = Darwin ] || [ -n "$${DISPLAY:-}$${WAYLAND_DISPLAY:-}" ] || options="$$options --no-browser"; \
 	jupyter lab $$options --YDocExtension.disable_rtc=True --LabApp.default_url=/lab/tree/notebooks/quickstart.ipynb
 else
-demo: $(PACKAGE) model
+demo: $(PACKAGE) $(BUILT) model
 	@reasoning-widget ask "$$ASK"
 endif
 
@@ -47,38 +52,65 @@ endif
 model: $(PACKAGE)
 	@reasoning-widget model pull
 
+.PHONY: dev
+dev: $(PACKAGE) $(BUILT) ## JupyterLab, rebuilt and reloaded whenever a file in js/src is saved
+	@options=""; [ "$$(id -u)" != 0 ] || options="--allow-root"; \
+	node js/scripts/dev.mjs $$options
+
 # Checking it ------------------------------------------------------------------------------------------------------
+
+# Needs neither the JavaScript build nor the language model. What it consists of runs side by side; each part prints its
+# output when it ends, and a failure does not stop the others.
+.PHONY: check check-python check-js
+check: $(PACKAGE) $(JS_PACKAGES) ## lint, types and the quick tests: run it before a commit
+	@$(MAKE) --no-print-directory --keep-going --output-sync=target --jobs=3 SIDE_BY_SIDE=1 \
+		check-python check-js style-python style-js types-python types-js
+
+check-python: $(PACKAGE)
+	python -m pytest -q -m unit $(IN_PARALLEL)
+
+check-js: $(JS_PACKAGES)
+	cd js && npm test -- --project node
 
 .PHONY: test test-python test-js test-browser notebooks
 test: style types test-js test-python notebooks test-browser ## everything that must pass
 
-test-python: $(PACKAGE) model ## the tests of the Python side
-	python -m pytest -m "not browser"
+test-python: $(PACKAGE) $(BUILT) model ## the tests of the Python side
+	python -m pytest -m unit $(IN_PARALLEL)
+	python -m pytest -m "not unit and not browser"
 
 test-js: $(JS_PACKAGES) ## the tests of the TypeScript side
 	cd js && npm test
 
-test-browser: $(PACKAGE) model browsers ## a real JupyterLab in Chromium, Firefox and WebKit
+test-browser: $(PACKAGE) $(BUILT) model browsers ## a real JupyterLab in Chromium, Firefox and WebKit
 	python -m pytest -m browser tests/browser
 	@# In a process of their own: Playwright's synchronous face runs once in each.
 	python -m pytest -m browser tests/test_benchmarks.py
 
 # The output they hold is the embedded model's, so that one answers, whatever else is at hand.
-notebooks: $(PACKAGE) model ## run the notebooks and compare their saved output
+notebooks: $(PACKAGE) $(BUILT) model ## run the notebooks and compare their saved output
 	REASONING_WIDGET_LLM='{"model_type": "embedded", "model": "0.5b"}' \
 		python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=600 notebooks
 
-.PHONY: style types bench
-style: $(PACKAGE) $(JS_PACKAGES) ## lint and formatting, both languages
+.PHONY: style style-python style-js types types-python types-js bench
+style: style-python style-js ## lint and formatting, both languages
+
+style-python: $(PACKAGE)
 	ruff check
 	ruff format --check
+
+style-js: $(JS_PACKAGES)
 	cd js && npm run style
 
-types: $(PACKAGE) $(JS_PACKAGES) ## strict type checks, both languages
+types: types-python types-js ## strict type checks, both languages
+
+types-python: $(PACKAGE)
 	mypy
+
+types-js: $(JS_PACKAGES)
 	cd js && npm run types
 
-bench: $(PACKAGE) model browsers ## measure speed beside its baselines
+bench: $(PACKAGE) $(BUILT) model browsers ## measure speed beside its baselines
 	python -m benchmarks
 
 # Debian and Ubuntu are served; elsewhere the browsers are the developer's to install. Firefox and WebKit, with the screen
@@ -105,7 +137,7 @@ docs: $(PACKAGE) ## the documentation site, in docs/_build/html; a dead link is 
 # Building it ------------------------------------------------------------------------------------------------------
 
 .PHONY: build
-build: $(PACKAGE) $(WIDGET) $(LAB) ## wheel and sdist, in dist/
+build: $(PACKAGE) $(BUILT) ## wheel and sdist, in dist/
 	rm -rf dist
 	uv build --out-dir dist
 
@@ -140,7 +172,8 @@ $(PY_PACKAGES): tests/requirements.txt | python-version
 	uv pip install --quiet --python $(BIN)/python --requirement tests/requirements.txt
 	@touch $@
 
-$(PACKAGE): pyproject.toml $(PY_PACKAGES) | $(WIDGET) $(LAB)
+$(PACKAGE): pyproject.toml $(PY_PACKAGES)
+	mkdir -p $(dir $(WIDGET)) $(dir $(LAB))  # what is built goes there, now or later
 	rm -rf $(LAB_LINK) $(SERVER_LINK)  # else what it points to would be uninstalled with the package
 	SKIP_JUPYTER_BUILDER=1 uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	mkdir -p $(dir $(LAB_LINK)) $(dir $(SERVER_LINK))

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from benchmarks.measure import ROUNDS, Claim, Report, noise, spread, take_turns
-from reasoning_widget.widget.link import STATIC
+from reasoning_widget.widget.built import STATIC
 
 MAX_IMPORT_S = 0.3
 MAX_GZIPPED_KB = 100.0

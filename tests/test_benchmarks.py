@@ -26,6 +26,8 @@ from benchmarks.server import broadcast, growth, idle, receipt, served_session, 
 from benchmarks.server.place import Place, place
 from benchmarks.tokens import END, Order, markdown
 
+pytestmark = pytest.mark.slow
+
 
 def claims(found: Report) -> dict[str, Claim]:
     """By what they claim; each stands in the table, and its number is one."""

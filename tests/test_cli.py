@@ -10,6 +10,8 @@ from tests.command import Terminal, run
 from tests.parts import PNG
 from tests.scripted_model import BREAK, ScriptedModel, call, gate, say, think
 
+pytestmark = pytest.mark.slow
+
 KEY = "sk-scripted-secret"
 
 

@@ -67,6 +67,7 @@ def test_a_value_at_the_limit_is_whole(key):
     assert is_deep([value])
 
 
+@pytest.mark.slow
 def test_a_value_within_itself_and_one_that_repeats_without_end_are_cut():
     within: list[Any] = [1]
     within.append(within)

@@ -47,6 +47,7 @@ def documents_with(*languages: str) -> list[Path]:
 def test_its_python_runs_in_a_notebook(
     document: Path,
     scripted_model: ScriptedModel,
+    kernel_name: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     request: pytest.FixtureRequest,
@@ -62,7 +63,9 @@ def test_its_python_runs_in_a_notebook(
     (tmp_path / "notes.txt").write_text("The harbour of the town freezes in January.\n")
     cells = [nbformat.v4.new_code_cell(block) for block in blocks(document, "python")]
     notebook = nbformat.v4.new_notebook(cells=cells)
-    NotebookClient(notebook, timeout=None, kernel_name="python3", resources={"metadata": {"path": tmp_path}}).execute()
+    NotebookClient(
+        notebook, timeout=None, kernel_name=kernel_name, resources={"metadata": {"path": tmp_path}}
+    ).execute()
 
 
 @pytest.mark.parametrize("document", documents_with("bash", "sh", "console"), ids=lambda path: path.name)

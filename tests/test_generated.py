@@ -7,6 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 
 def test_typescript_types_are_those_of_the_python_protocol(repository: Path) -> None:
     check = subprocess.run(

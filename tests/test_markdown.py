@@ -1,4 +1,4 @@
-"""The dialect of Markdown in exports and in the terminal; `js/test/view/markdown.test.ts` holds cards to the same."""
+"""The dialect of Markdown in exports and in the terminal; `markdown.dom.test.ts` holds cards to the same."""
 
 from html import unescape
 from io import StringIO

@@ -18,6 +18,8 @@ from nbconvert import HTMLExporter
 from reasoning_widget.export.log import SESSION_MIME
 from tests.fixtures.run_notebooks import FOLDER, NOTEBOOKS, execute
 
+pytestmark = pytest.mark.slow
+
 VIEW = "application/vnd.jupyter.widget-view+json"
 TITLES = ("Thought", "Tool use", "Tool result", "Final answer", "Error")
 EMBEDDED = '{"model_type": "embedded"}'

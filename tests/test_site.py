@@ -7,6 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+pytestmark = pytest.mark.slow
+
 
 def test_the_site_has_no_dead_link_and_fetches_nothing_from_elsewhere(repository: Path, tmp_path: Path) -> None:
     site = tmp_path / "site"

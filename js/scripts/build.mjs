@@ -1,9 +1,9 @@
 // Build what a widget sends to the page, into reasoning_widget/widget/static/, or the folder that is named.
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { minify } from "terser";
+import { bundles, statics } from "./bundles.mjs";
 
 /** The packages whose code is in what is built. */
 const BUNDLED = [
@@ -29,26 +29,11 @@ async function licence(name) {
   return `${name} ${version}\n\n${await readFile(new URL(file, folder), "utf8")}`;
 }
 
-const root = fileURLToPath(new URL("..", import.meta.url));
-const target = process.argv[2] ?? join(root, "../reasoning_widget/widget/static");
+const target = process.argv[2] ?? statics;
 
 const { outputFiles } = await build({
-  absWorkingDir: root,
-  entryPoints: {
-    loader: "src/loader.ts",
-    widget: "src/widget.ts",
-    run: "src/run.ts",
-    math: "src/optional/math.ts",
-    socket: "src/optional/socket.ts",
-    highlight: "src/optional/highlight.ts",
-  },
+  ...bundles,
   outdir: target,
-  bundle: true,
-  format: "esm",
-  target: "es2022",
-  jsx: "automatic",
-  jsxImportSource: "preact",
-  charset: "utf8",
   minify: true,
   legalComments: "none",
   define: { "process.env.NODE_ENV": '"production"' },

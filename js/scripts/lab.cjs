@@ -1,6 +1,17 @@
 // How the lab extension is built, beside what jupyter-builder does by itself: from TypeScript, for Preact.
 
+const { BannerPlugin } = require("@rspack/core");
+
+const bell = process.env.REASONING_WIDGET_BELL;
+
+/** While developing, a page saves its documents and reloads when `dev.mjs` rings. */
+const listening = `globalThis.EventSource && (new EventSource("http://127.0.0.1:${bell}").onmessage = async () => {
+  await globalThis.jupyterapp?.commands.execute("docmanager:save-all");
+  location.reload();
+});`;
+
 module.exports = {
+  plugins: bell ? [new BannerPlugin({ banner: listening, raw: true, test: /remoteEntry/ })] : [],
   // Parts of a package have no licence file; the package's own is found.
   ignoreWarnings: [/could not find any license file for/],
   module: {

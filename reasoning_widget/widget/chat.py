@@ -27,12 +27,13 @@ from ..session.session import Session
 from ..session.thread import on_loop, session_loop
 from ..session.watcher import Watcher
 from .arguments import check_agents, check_llm, check_names
+from .built import built_module
 from .core import SmallLayout, core_reference, core_source, core_version
 from .display import SavedView
 from .ending import refresh_at_the_end
 from .exports import Exports
 from .kept import open_log
-from .link import STATIC, CommLink, keep_messages_off_the_cell, with_buffers
+from .link import CommLink, keep_messages_off_the_cell, with_buffers
 from .model import ModelStatus
 from .run_view import RunView
 from .saving import Saving, maker
@@ -116,7 +117,7 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
         StorageError: The file of the conversation cannot be read or written.
     """
 
-    _esm = STATIC / "loader.js"
+    _esm = built_module("loader.js")
     _core = traitlets.Unicode(help="The hidden widget that brings what draws the chat.").tag(sync=True)
     _core_version = traitlets.Unicode(help="Which version of it this chat goes with.").tag(sync=True)
 

@@ -7,13 +7,14 @@ for does not. Each chat carries only a small loader, and names the core that it 
 from __future__ import annotations
 
 import hashlib
+import os
 from functools import cache
 from typing import Any, Final
 
 import ipywidgets
 import traitlets
 
-from .link import STATIC
+from .built import read_built
 
 _PARTS: Final = {"source": "widget.js", "style": "widget.css"}
 _hidden: Core | None = None
@@ -24,6 +25,14 @@ class Core(ipywidgets.Widget):  # type: ignore[misc] # it is published without t
 
     source = traitlets.Unicode(help="The script, an ES module.").tag(sync=True)
     style = traitlets.Unicode(help="The style sheet of the views.").tag(sync=True)
+
+    def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:
+        """Return the state for a page. With `make dev`, a page that was reloaded gets what was built last."""
+        state: dict[str, Any] = super().get_state(key, drop_defaults)
+        if "REASONING_WIDGET_DEV" in os.environ:
+            core_source.cache_clear()
+            state |= {part: text for part, text in core_source().items() if part in state}
+        return state
 
 
 class SmallLayout(ipywidgets.Layout):  # type: ignore[misc]
@@ -37,8 +46,12 @@ class SmallLayout(ipywidgets.Layout):  # type: ignore[misc]
 
 @cache
 def core_source() -> dict[str, str]:
-    """The script and the style sheet."""
-    return {part: (STATIC / file).read_text("utf-8") for part, file in _PARTS.items()}
+    """Read the script and the style sheet.
+
+    Raises:
+        FileNotFoundError: See `read_built`.
+    """
+    return {part: read_built(file) for part, file in _PARTS.items()}
 
 
 @cache

@@ -10,7 +10,6 @@ import asyncio
 import re
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 from ..fold import channel_text
@@ -19,9 +18,8 @@ from ..session.budget import Budget
 from ..session.session import Session
 from ..session.values import value_frames
 from ..session.watcher import Watcher
+from .built import read_built
 from .pages import Pages
-
-STATIC: Final = Path(__file__).parent / "static"
 
 _NEEDED_BY: Final = {
     "math": re.compile(r"\$[^\s$]|\$\$|\\\(|\\\["),
@@ -224,10 +222,7 @@ class CommLink:
         texts = [self._markdown(frame) for frame in frames]
         needed = [name for name in missing if any(_NEEDED_BY[name].search(text) for text in texts)]
         self._modules_sent.update(needed)
-        return [
-            {"type": "module", "data": {"name": name, "source": (STATIC / f"{name}.js").read_text("utf-8")}}
-            for name in needed
-        ]
+        return [{"type": "module", "data": {"name": name, "source": read_built(f"{name}.js")}} for name in needed]
 
     def _markdown(self, frame: Frame) -> str:
         """The text of the step a frame is about, whole: what needs a module may be split between two deltas."""

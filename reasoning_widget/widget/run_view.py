@@ -5,8 +5,8 @@ from __future__ import annotations
 import anywidget
 import traitlets
 
+from .built import built_module
 from .core import SmallLayout
-from .link import STATIC
 
 
 class RunView(anywidget.AnyWidget):
@@ -17,7 +17,7 @@ class RunView(anywidget.AnyWidget):
         message_id: The id of the message.
     """
 
-    _esm = STATIC / "run.js"
+    _esm = built_module("run.js")
     chat = traitlets.Unicode(help="The model id of the chat.").tag(sync=True)
     message_id = traitlets.Unicode(help="The id of the message.").tag(sync=True)
 

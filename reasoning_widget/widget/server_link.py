@@ -9,7 +9,8 @@ from typing import Any
 
 from ..client.errors import Disconnected
 from ..protocol import JSON, Frame
-from .link import STATIC, saved_for
+from .built import read_built
+from .link import saved_for
 from .pages import Pages
 from .tickets import Tickets
 
@@ -59,7 +60,7 @@ class ServerLink:
             case {"type": "save", "payload": {"message_id": str() | None} as wish}:
                 self._start(self._save(wish))
             case {"type": "module", "payload": {"name": str(name)}} if name in _MODULES:
-                self._send({"type": "module", "data": {"name": name, "source": _source(name)}})
+                self._send({"type": "module", "data": {"name": name, "source": read_built(f"{name}.js")}})
 
     def _attach(self, payload: JSON) -> None:
         match payload:
@@ -73,7 +74,7 @@ class ServerLink:
         """Where the session is, and the code that goes there, if the page lacks it."""
         data: JSON = {"url": self._url}
         if "socket" not in known:
-            data["source"] = _source("socket")
+            data["source"] = read_built("socket.js")
         self._send({"type": "server", "data": data})
 
     def _bring(self, *, fresh: bool) -> None:
@@ -95,7 +96,3 @@ class ServerLink:
 
     def _send(self, frame: Frame) -> None:
         self._send_message(dict(frame))
-
-
-def _source(module: str) -> str:
-    return (STATIC / f"{module}.js").read_text("utf-8")

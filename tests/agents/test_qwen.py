@@ -704,6 +704,7 @@ def test_nothing_heavy_is_imported_before_an_agent_is_used(tmp_path: Path) -> No
     assert python(code, tmp_path).stdout == "[]\n"
 
 
+@pytest.mark.slow
 def test_a_notebook_keeps_its_signal_handlers_and_its_folder(model: ScriptedModel, tmp_path: Path) -> None:
     model.script("hello", ["Good day."])
     code = f"""

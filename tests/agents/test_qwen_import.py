@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("first", ["", "import warnings; warnings.simplefilter('ignore'); import qwen_agent.agents\n"])
 def test_an_agent_of_ones_own_can_be_given_the_embedded_model(first, tmp_path):

@@ -38,10 +38,9 @@ expect.set_options(timeout=PATIENCE_MS)
 _failed = pytest.StashKey[bool]()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if Path(__file__).parent in item.path.parents:
-            item.add_marker(pytest.mark.browser)
+@pytest.fixture(autouse=True)
+def in_a_browser() -> None:
+    """All tests of this folder are of the tier `browser`."""
 
 
 @pytest.hookimpl(wrapper=True)

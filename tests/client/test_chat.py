@@ -18,7 +18,6 @@ from reasoning_widget.client.link import Link
 from reasoning_widget.protocol import MAX_FILE_BYTES, ProtocolError
 from tests.parts import PNG
 from tests.server.client import connected, new_session
-from tests.server.conftest import bare_server
 from tests.server.proxy import Proxy
 
 
@@ -328,9 +327,9 @@ async def test_when_it_rests_who_waits_is_told_and_may_go_on_after_reconnecting(
         assert (answer.status, len(chat.runs)) == ("completed", 1)
 
 
-async def test_a_server_that_is_silent_is_left_and_found_again(tmp_path, monkeypatch):
+async def test_a_server_that_is_silent_is_left_and_found_again(tmp_path, monkeypatch, start_bare_server):
     monkeypatch.setattr(opening, "Link", partial(Link, answer_within=0.5))
-    with bare_server(tmp_path) as server:
+    with start_bare_server(tmp_path) as server:
         async with at(server, ping_every=0.1, retry_after=[0.5] * 100) as chat:
             await chat.ask("hello", agent="echo").answer()
             os.kill(server.pid, signal.SIGSTOP)
@@ -344,8 +343,8 @@ async def test_a_server_that_is_silent_is_left_and_found_again(tmp_path, monkeyp
             assert [run["status"] for run in chat.runs] == ["completed", "completed"]
 
 
-async def test_a_server_that_was_killed_is_found_again_and_what_it_left_open_is_closed(tmp_path):
-    with bare_server(tmp_path) as server:
+async def test_a_server_that_was_killed_is_found_again_and_what_it_left_open_is_closed(tmp_path, start_bare_server):
+    with start_bare_server(tmp_path) as server:
         async with at(server, retry_after=[0.2] * 200) as chat:
             talking = asyncio.create_task(chat.ask("/there/is/no/such/file", agent="talk").answer())
             await until(lambda: len(chat.steps) == 4)

@@ -86,11 +86,11 @@ def test_without_the_library_the_error_says_what_to_install(module, export):
     assert f"pip install {module}" in ran.stdout
 
 
-def test_a_notebook_runs_what_the_agent_ran():
+def test_a_notebook_runs_what_the_agent_ran(kernel_name):
     notebook = to_notebook(hand_made(*STORY))
     nbformat.validate(notebook)
 
-    NotebookClient(notebook, kernel_name="python3").execute()
+    NotebookClient(notebook, kernel_name=kernel_name).execute()
 
     (cell,) = [cell for cell in notebook.cells if cell.cell_type == "code"]
     assert cell.outputs[0].text == "42\n"

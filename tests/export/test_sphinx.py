@@ -19,6 +19,8 @@ from reasoning_widget.export.myst import Transcripts
 from reasoning_widget.export.saved import folded
 from tests.widget.test_executed import AGENT, executed
 
+pytestmark = pytest.mark.slow
+
 VIEW = "application/vnd.jupyter.widget-view+json"
 ANSWER = "The answer is <em>forty-two</em>."
 

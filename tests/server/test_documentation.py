@@ -16,7 +16,7 @@ from reasoning_widget.server.tickets import Tickets
 from tests.jupyter import Jupyter
 from tests.scripted_model import say
 from tests.server.client import HANGS, connected
-from tests.server.conftest import REPOSITORY, reasoning_server
+from tests.server.conftest import REPOSITORY
 from tests.server.people import as_, shared_server
 from tests.server.rest import call
 
@@ -40,7 +40,7 @@ def test_every_setting_is_told_with_its_default():
         assert name == "store_path" or told[name].strip("`") == text
 
 
-async def test_its_agents_authorizer_and_tickets_work(tmp_path):
+async def test_its_agents_authorizer_and_tickets_work(tmp_path, start_server):
     for name in ("my_agents.py", "my_authorizer.py"):
         (tmp_path / name).write_text("\n".join(blocks(f"python {name}")), encoding="utf-8")
     settings = tmp_path / "config" / "jupyter_server_config.py"
@@ -65,7 +65,7 @@ async def test_its_agents_authorizer_and_tickets_work(tmp_path):
         assert (tmp_path / "data" / "reasoning-widget" / "sessions.db").exists(), "in Jupyter's data folder"
 
 
-async def test_its_authorizer_of_a_classroom_works(tmp_path):
+async def test_its_authorizer_of_a_classroom_works(tmp_path, start_server):
     (tmp_path / "classroom.py").write_text("\n".join(blocks("python classroom.py")), encoding="utf-8")
     path = tmp_path / "config" / "jupyter_server_config.py"
     path.parent.mkdir()
@@ -88,9 +88,9 @@ async def test_its_authorizer_of_a_classroom_works(tmp_path):
                 await client.until(answer)
 
 
-async def test_the_model_that_is_set_answers_in_a_process_that_stood_ready(tmp_path, scripted_model):
+async def test_the_model_that_is_set_answers_in_a_process_that_stood_ready(tmp_path, scripted_model, start_server):
     scripted_model.script("heron", [[say("It is grey.")]])
-    with reasoning_server(tmp_path, llm=scripted_model.llm(), spare_workers=1) as server:
+    with start_server(tmp_path, llm=scripted_model.llm(), spare_workers=1) as server:
 
         async def ready():
             async with asyncio.timeout(HANGS):

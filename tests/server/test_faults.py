@@ -12,7 +12,6 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from tests.server.client import new_session
-from tests.server.conftest import bare_server
 from tests.server.disk import small_disk
 from tests.server.laws import checked, exported, steps_of
 from tests.server.proxy import Proxy
@@ -96,14 +95,14 @@ def text_lost_since(survivor, kept, now):
 
 
 @pytest.mark.parametrize("seed", [[0, 1]])
-async def test_a_killed_server_has_all_that_was_acknowledged_and_goes_on(tmp_path, seed):
+async def test_a_killed_server_has_all_that_was_acknowledged_and_goes_on(tmp_path, seed, start_bare_server):
     """Two servers, so that one starts while the other talks."""
 
     async def live(number):
         moments = random.Random(number)
         home = tmp_path / f"server{number}"
         home.mkdir()
-        server = bare_server(home)
+        server = start_bare_server(home)
         survivor = Survivor("s", server.token)
         try:
             await asyncio.to_thread(server.start)
@@ -150,8 +149,11 @@ async def kill_in_a_run(server, survivor, life, frames):
 # The disk
 
 
-async def test_a_full_disk_ends_nothing_but_the_run_and_is_told(tmp_path):
-    with small_disk(tmp_path / "disk") as disk, bare_server(tmp_path, store_path=str(disk.folder / "s.db")) as server:
+async def test_a_full_disk_ends_nothing_but_the_run_and_is_told(tmp_path, start_bare_server):
+    with (
+        small_disk(tmp_path / "disk") as disk,
+        start_bare_server(tmp_path, store_path=str(disk.folder / "s.db")) as server,
+    ):
         survivor = Survivor("s", server.token)
         survivor.ask("m1", "hello", "echo")
         assert await survivor.follow(server.origin, lambda: nothing_runs(survivor, "m1"))

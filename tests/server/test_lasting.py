@@ -15,7 +15,6 @@ from websockets.exceptions import InvalidStatus
 from reasoning_widget.session.schema import MIGRATIONS, SCHEMA_VERSION
 from reasoning_widget.session.store import SessionStore
 from tests.server.client import bare_connection, connected, new_session
-from tests.server.conftest import reasoning_server
 from tests.server.rest import call
 
 PING = b"\x89\x00"
@@ -27,7 +26,7 @@ MISTAKES = {
 
 
 @pytest.fixture(scope="module")
-def narrow(tmp_path_factory):
+def narrow(tmp_path_factory, start_server):
     """One run at a time, a quick heartbeat, sessions of ten days at most and soon out of memory, mistakes in its
     configuration, and a store that was written by the first version.
     """
@@ -35,7 +34,7 @@ def narrow(tmp_path_factory):
     write_store_of_version_1(home / "data" / "reasoning-widget" / "sessions.db", {"long-ago": 11, "yesterday": 1})
     more = {"AgentManager": {"agents": MISTAKES}}
     limits: dict[str, Any] = {"max_runs": 1, "ping_interval": 0.2, "retention_days": 10, "idle_after": 0.2}
-    with reasoning_server(home, more=more, **limits) as server:
+    with start_server(home, more=more, **limits) as server:
         yield server
 
 
@@ -165,11 +164,11 @@ async def test_a_mistake_in_the_configuration_is_told_by_who_is_asked(narrow, ag
     assert message in content
 
 
-async def test_a_store_that_cannot_be_opened_is_told_by_all_who_need_it_and_left_as_it_is(tmp_path):
+async def test_a_store_that_cannot_be_opened_is_told_by_all_who_need_it_and_left_as_it_is(tmp_path, start_server):
     path = tmp_path / "sessions.db"
     damaged = b"This is no database at all."
     path.write_bytes(damaged)
-    with reasoning_server(tmp_path, store_path=str(path)) as server:
+    with start_server(tmp_path, store_path=str(path)) as server:
 
         async def told(message):
             requests = [

@@ -61,6 +61,7 @@ async def busy_while(work):
 # Exports
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", exports.FORMATS)
 async def test_a_long_export_is_made_elsewhere_and_is_the_same(store, path, kind):
     fill(store, "one", 300)
@@ -75,12 +76,14 @@ async def test_a_long_export_is_made_elsewhere_and_is_the_same(store, path, kind
     assert b"299" in content
 
 
+@pytest.mark.slow
 async def test_an_export_that_takes_too_long_is_ended_in_words(store, path):
     fill(store, "one", 10_000)
     with pytest.raises(web.HTTPError, match="took more than 1 s, or too much memory: try another format"):
         await Exports().make(Job("html", str(path), "one", size=10**7, seconds=1))
 
 
+@pytest.mark.slow
 async def test_an_export_that_takes_too_much_memory_is_ended_in_words(store, path):
     step = {"run_id": "r", "iteration": 1, "timestamp": 1.0, "status": "done", "type": "tool_result", "id": "s"}
     output = {"image/png": {"blob": "b", "size": 60_000_000}}

@@ -8,8 +8,6 @@ import urllib.request
 
 from websockets.asyncio.client import connect
 
-from tests.server.conftest import reasoning_server
-
 
 def get(server, path, data=None):
     headers = {"Authorization": f"token {server.token}"}
@@ -17,9 +15,9 @@ def get(server, path, data=None):
         return json.loads(response.read())
 
 
-async def test_a_kernels_messages_do_not_wait_for_those_before_to_arrive(tmp_path):
+async def test_a_kernels_messages_do_not_wait_for_those_before_to_arrive(tmp_path, start_server):
     extensions = {"ServerApp": {"jpserver_extensions": {"tests.server.probe": True}}}
-    with reasoning_server(tmp_path, more=extensions) as server:
+    with start_server(tmp_path, more=extensions) as server:
         kernel = await asyncio.to_thread(get, server, "api/kernels", b"{}")
         address = f"{server.address}api/kernels/{kernel['id']}/channels?session_id=s".replace("http", "ws", 1)
         async with connect(address, additional_headers={"Authorization": f"token {server.token}"}) as socket:

@@ -35,7 +35,7 @@ SECRET = "xylophone"
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory):
+def shared(tmp_path_factory, start_server):
     more = {"Tickets": {"secret": KEY}}
     with shared_server(tmp_path_factory.mktemp("shared"), more=more) as server:
         yield server
@@ -392,7 +392,7 @@ def rules(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def governed(tmp_path_factory, rules):
+def governed(tmp_path_factory, rules, start_server):
     """A server whose authorizer knows of sessions."""
     home, more = tmp_path_factory.mktemp("governed"), {"Asked": {"rules": str(rules)}}
     # Two intervals are longer than a busy machine keeps a client of this process, which calls and waits, from a pong.
@@ -519,7 +519,7 @@ def test_the_authorizer_lets_some_see_what_is_of_all(governed, rules):
 # Stores from before
 
 
-async def test_a_store_without_owners_is_opened_and_belongs_to_whom_it_is_said_to(tmp_path):
+async def test_a_store_without_owners_is_opened_and_belongs_to_whom_it_is_said_to(tmp_path, start_server):
     home = tmp_path / "home"
     home.mkdir()
     with shared_server(home, sharing="everyone") as server:

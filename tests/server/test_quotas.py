@@ -11,7 +11,6 @@ from reasoning_widget import connect
 from reasoning_widget.client import Disconnected
 from reasoning_widget.protocol import ProtocolError
 from tests.server.client import Client, connected, new_session
-from tests.server.conftest import reasoning_server
 from tests.server.people import as_, shared_server
 from tests.server.rest import bearer, call, spoken_in
 
@@ -19,7 +18,7 @@ BYTES = 20_000
 
 
 @pytest.fixture(scope="module")
-def limited(tmp_path_factory):
+def limited(tmp_path_factory, start_server):
     limits = {"sessions": 4, "queued": 2, "connections": 3, "bytes": BYTES}
     options: dict[str, Any] = {f"max_{what}_per_user": most for what, most in limits.items()}
     with shared_server(tmp_path_factory.mktemp("limited"), **options) as server:
@@ -143,8 +142,10 @@ async def test_connections(limited, of):
             await client.until("pong")
 
 
-async def test_where_users_are_not_told_apart_they_are_one_and_our_client_says_why_it_is_not_let_in(tmp_path):
-    with reasoning_server(tmp_path, max_connections_per_user=1, max_sessions_per_user=1) as server:
+async def test_where_users_are_not_told_apart_they_are_one_and_our_client_says_why_it_is_not_let_in(
+    tmp_path, start_server
+):
+    with start_server(tmp_path, max_connections_per_user=1, max_sessions_per_user=1) as server:
         session_id = await spoken_in(server, new_session())
         async with connected(server, session_id):
             with pytest.raises(Disconnected, match="a user may have 1 connection at once, and no more: close another"):

@@ -25,7 +25,6 @@ from reasoning_widget.client import NotAllowed
 from reasoning_widget.client.address import Address
 from reasoning_widget.server import api
 from tests.server.client import connected, new_session
-from tests.server.conftest import reasoning_server
 from tests.server.rest import API, bearer, call, mint, spoken_in
 
 SECRET = "a secret of this test's server, long enough"
@@ -36,13 +35,13 @@ ELSEWHERE = {"Origin": "https://elsewhere.example"}
 
 
 @pytest.fixture(scope="module")
-def guarded(tmp_path_factory):
+def guarded(tmp_path_factory, start_server):
     """Below a path, with an authorizer, a ticket secret, another issuer, and all that is logged."""
     config = {
         "ServerApp": {"authorizer_class": "tests.server.authorizers.AsAsked", "log_level": "DEBUG"},
         "Tickets": {"secret": SECRET, "issuers": {ISSUER: PUBLIC_PEM}},
     }
-    with reasoning_server(tmp_path_factory.mktemp("guarded"), more=config, base_url="/far/away/") as server:
+    with start_server(tmp_path_factory.mktemp("guarded"), more=config, base_url="/far/away/") as server:
         yield server
 
 

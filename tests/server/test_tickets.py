@@ -16,7 +16,6 @@ from reasoning_widget.server.tickets import InvalidTicket, Tickets
 from reasoning_widget.session.log import StorageError
 from reasoning_widget.session.store import SessionStore
 from tests.server.client import new_session
-from tests.server.conftest import bare_server
 from tests.server.rest import bearer, call
 
 PROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"
@@ -92,10 +91,10 @@ def test_no_release_of_pyjwt_is_allowed_that_takes_an_empty_key():
     assert allowed == [False, False, True]
 
 
-async def test_with_an_empty_key_file_strangers_stay_out_and_people_go_on(tmp_path):
+async def test_with_an_empty_key_file_strangers_stay_out_and_people_go_on(tmp_path, start_bare_server):
     path = tmp_path / "sessions.db"
     Path(f"{path}.key").touch()
-    with bare_server(tmp_path, store_path=str(path)) as server:
+    with start_bare_server(tmp_path, store_path=str(path)) as server:
         session_id = new_session()
         for secret in (b"", b"x"):
             answer = call(server, "GET", f"sessions/{session_id}", headers=bearer(forged(secret, session_id)))

@@ -28,7 +28,7 @@ from tests.session.manual import NoAgents, ask
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.slow]
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -5,9 +5,9 @@ from jupyter_client.manager import KernelManager
 
 
 @pytest.fixture(scope="module")
-def kernel():
+def kernel(kernel_name):
     """A kernel's manager and a client that is connected to it."""
-    manager = KernelManager(kernel_name="python3")
+    manager = KernelManager(kernel_name=kernel_name)
     manager.start_kernel()
     client = manager.client()
     client.start_channels()

@@ -191,6 +191,7 @@ def test_closing_a_chat_stops_its_run(open_chat):
     assert ended.wait(10)
 
 
+@pytest.mark.usefixtures("built")
 def test_a_program_that_has_a_chat_ends():
     program = (
         "from reasoning_widget import ReasoningChat\n"

@@ -19,6 +19,8 @@ from nbconvert.preprocessors import ExecutePreprocessor
 from reasoning_widget.export.log import SESSION_MIME
 from reasoning_widget.widget.display import VIEW_MIME
 
+pytestmark = pytest.mark.usefixtures("kernel_name")
+
 AGENT = """
 from reasoning_widget import ReasoningChat
 async def echo(prompt):

@@ -129,6 +129,7 @@ def test_a_transcript_that_cannot_be_made_keeps_nobody_from_asking(open_chat, mo
     assert "out of luck" in caplog.text
 
 
+@pytest.mark.usefixtures("built")
 def test_a_conversation_is_there_again_after_the_kernel(open_chat):
     program = (
         "from reasoning_widget import ReasoningChat\n"
@@ -145,6 +146,7 @@ def test_a_conversation_is_there_again_after_the_kernel(open_chat):
     assert len(chat.runs) == 2
 
 
+@pytest.mark.usefixtures("built")
 def test_a_run_that_the_end_of_the_kernel_cut_off_is_closed(open_chat):
     program = (
         "import asyncio, os, signal\n"
@@ -215,6 +217,7 @@ def test_an_exported_session_replaces_no_conversation(open_chat):
         ReasoningChat.from_json(chat.to_json(), agent=painter, resume=True)
 
 
+@pytest.mark.usefixtures("built")
 def test_a_program_that_ends_in_the_middle_of_a_run_closes_it(open_chat):
     program = (
         "import threading, asyncio\n"

@@ -157,13 +157,13 @@ def test_what_a_generator_shows_belongs_to_its_open_call(page, agent, outputs):
     assert page.outputs(request, "clear_output") == []
 
 
-def test_a_tool_that_clears_its_output_leaves_the_transcript_in_a_notebook_that_is_executed():
+def test_a_tool_that_clears_its_output_leaves_the_transcript_in_a_notebook_that_is_executed(kernel_name):
     tool = 'clear_output(wait=True); print("50 %"); clear_output(wait=True); print("100 %")'
     code = f"{TOOLS}{GENERATORS}\nReasoningChat(Shows(lambda: ({tool.replace('; ', ', ')}))).ask('go')"
     again = "ReasoningChat(generates).ask('go')"
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in (code, again)])
 
-    nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    nbclient.NotebookClient(notebook, timeout=120, kernel_name=kernel_name).execute()
 
     first, second = (str(cell.outputs) for cell in notebook.cells)
     assert "100 %" in first

@@ -13,9 +13,9 @@ from tests.widget.test_kernel import AGENT, Page
 
 
 @contextlib.contextmanager
-def kernel() -> Iterator[tuple[KernelManager, Page]]:
+def kernel(name: str) -> Iterator[tuple[KernelManager, Page]]:
     """A kernel that the test shuts down, and a page that hears it."""
-    manager = KernelManager(kernel_name="python3")
+    manager = KernelManager(kernel_name=name)
     manager.start_kernel()
     client = manager.client()
     client.start_channels()
@@ -28,8 +28,8 @@ def kernel() -> Iterator[tuple[KernelManager, Page]]:
         manager.cleanup_resources()
 
 
-def test_what_is_saved_is_refreshed_when_the_kernel_shuts_down():
-    with kernel() as (manager, page):
+def test_what_is_saved_is_refreshed_when_the_kernel_shuts_down(kernel_name):
+    with kernel(kernel_name) as (manager, page):
         page.do(AGENT)
         page.open_subshell()
         shown = page.outputs(page.do("chat"), "display_data")[0]
@@ -44,14 +44,14 @@ def test_what_is_saved_is_refreshed_when_the_kernel_shuts_down():
     assert "The run ended: interrupted." in update["data"]["text/html"]
 
 
-def test_so_is_that_of_a_session_on_a_server_which_goes_on(server, tmp_path):
+def test_so_is_that_of_a_session_on_a_server_which_goes_on(server, kernel_name, tmp_path):
     session_id, end = new_session(), tmp_path / "end"
     way = {"server": server.origin, "session_id": session_id, "token": server.token}
 
     def said() -> str:
         return str(server.fetch("GET", f"reasoning-widget/api/sessions/{session_id}/export"))
 
-    with kernel() as (manager, page), ThreadPoolExecutor() as pool:
+    with kernel(kernel_name) as (manager, page), ThreadPoolExecutor() as pool:
         page.do(f"from reasoning_widget import ReasoningChat\nchat = ReasoningChat(**{way})")
         page.do("chat")
         asking = pool.submit(ReasoningChat(**way).ask, str(end), agent="talk")

@@ -25,6 +25,8 @@ from reasoning_widget.agents.local.embedded import Embedded
 from reasoning_widget.agents.local.paths import server_state
 from reasoning_widget.agents.local.server import Server, ServerGone
 
+pytestmark = pytest.mark.slow
+
 HELLO = [{"role": "user", "content": "Say hello."}]
 ANSWER = b'data: {"choices": [{"delta": {"content": "embedded"}}]}\n\ndata: [DONE]\n\n'
 

@@ -23,6 +23,8 @@ from reasoning_widget.agents.local.embedded import Embedded
 from reasoning_widget.agents.local.paths import server_state
 from reasoning_widget.agents.presets import assistant, researcher
 
+pytestmark = pytest.mark.slow
+
 LLM = {"model_type": "embedded", "model": "0.5b"}
 HELLO = [{"role": "user", "content": "Say hello."}]
 

@@ -12,6 +12,8 @@ from reasoning_widget.agents.local import weights
 from reasoning_widget.agents.local.catalogue import MODELS, Archives, EmbeddedModel
 from reasoning_widget.agents.local.sources import Cancelled, Hub, Registry, Source, SourceError
 
+pytestmark = pytest.mark.slow
+
 DATA = bytes(range(256)) * 4000 + b"the end"
 PIECE = 300_000
 

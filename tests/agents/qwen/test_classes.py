@@ -25,6 +25,8 @@ from reasoning_widget.parts import as_message
 from tests.agents.qwen.tools import Tool
 from tests.scripted_model import HANG, ScriptedModel, Turn, call
 
+pytestmark = pytest.mark.slow
+
 import_qwen_agent()
 
 import qwen_agent  # noqa: E402

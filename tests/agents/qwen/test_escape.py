@@ -23,6 +23,8 @@ from reasoning_widget.agents.qwen import QwenAgent, hooks, import_qwen_agent
 from tests.agents.qwen.tools import WAIT_S, Tool, in_thread
 from tests.scripted_model import HANG, ScriptedModel, call, gate, say
 
+pytestmark = pytest.mark.slow
+
 import_qwen_agent()
 
 from qwen_agent import Agent  # noqa: E402

@@ -36,6 +36,8 @@ import_qwen_agent()
 from qwen_agent.agents import Assistant  # noqa: E402
 from qwen_agent.tools.mcp_manager import MCPClient, MCPManager  # noqa: E402
 
+pytestmark = pytest.mark.slow
+
 SERVER = str(Path(__file__).with_name("mcp_server.py"))
 ROOT = Path(__file__).resolve().parents[3]
 WAIT_S = 60

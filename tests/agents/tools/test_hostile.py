@@ -165,6 +165,7 @@ PAGES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PAGES)
 def test_hostile_pages_are_read_in_one_pass(root, name):
     path = root / "p.html"
@@ -198,6 +199,7 @@ def test_pages_are_read_as_their_text(root, page, text):
     assert len(lines) == max(1, len(page.splitlines()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     ["x" * MIB, "x\n" * (MIB // 2), "\n" * MIB, "a,b," * (MIB // 4), "#\n" * (MIB // 2), "aB" * (MIB // 2), '"' * MIB],

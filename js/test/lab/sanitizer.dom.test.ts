@@ -1,4 +1,3 @@
-// @vitest-environment jsdom
 import { Sanitizer } from "@jupyterlab/apputils/lib/sanitizer";
 import { expect, it } from "vitest";
 

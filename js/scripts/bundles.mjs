@@ -1,0 +1,25 @@
+// What a widget sends to the page, and where that is built: shared by `build.mjs` and `dev.mjs`.
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export const root = fileURLToPath(new URL("..", import.meta.url));
+export const statics = join(root, "../reasoning_widget/widget/static");
+
+/** Options of esbuild that hold however it is built. */
+export const bundles = {
+  absWorkingDir: root,
+  entryPoints: {
+    loader: "src/loader.ts",
+    widget: "src/widget.ts",
+    run: "src/run.ts",
+    math: "src/optional/math.ts",
+    socket: "src/optional/socket.ts",
+    highlight: "src/optional/highlight.ts",
+  },
+  bundle: true,
+  format: "esm",
+  target: "es2022",
+  jsx: "automatic",
+  jsxImportSource: "preact",
+  charset: "utf8",
+};

@@ -1,0 +1,59 @@
+// JupyterLab for development: whenever a file in `src` is saved, the widget and the lab extension are built again and the
+// open pages are reloaded. Started by `make dev`; the arguments are JupyterLab's.
+import { spawn } from "node:child_process";
+import { utimesSync, watch } from "node:fs";
+import { createServer } from "node:http";
+import { join } from "node:path";
+import { context } from "esbuild";
+import { bundles, root, statics } from "./bundles.mjs";
+
+const labExtension = join(root, "../reasoning_widget/labextension");
+/** How long nothing must be written before a build counts as complete, in ms. */
+const QUIET = 500;
+
+// Pages hold a connection to this server open; a message tells them to reload. `lab.cjs` builds in what listens.
+const pages = new Set();
+const bell = createServer((_request, response) => {
+  response.writeHead(200, { "Content-Type": "text/event-stream", "Access-Control-Allow-Origin": "*" });
+  response.flushHeaders();
+  pages.add(response);
+  response.on("close", () => pages.delete(response));
+});
+await new Promise((resolve) => bell.listen(0, "127.0.0.1", resolve));
+
+const environment = { ...process.env, REASONING_WIDGET_DEV: "1", REASONING_WIDGET_BELL: String(bell.address().port) };
+const children = [];
+function run(command, args, cwd) {
+  const child = spawn(command, args, { cwd, env: environment, stdio: "inherit" });
+  child.on("exit", (code) => end(code ?? 1));
+  children.push(child);
+}
+let ended = false;
+function end(code) {
+  if (ended) return;
+  ended = true;
+  for (const child of children) child.kill();
+  process.exitCode = code;
+  bell.close();
+  // What is built here is for development: `make` builds it again before anything else uses it.
+  for (const file of [join(statics, "widget.js"), join(labExtension, "package.json")]) utimesSync(file, 0, 0);
+  for (const page of pages) page.end();
+  void widget.dispose();
+}
+for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => end(0));
+
+const widget = await context({ ...bundles, outdir: statics, sourcemap: "inline", logLevel: "info" });
+await widget.watch();
+run("jupyter-builder", ["watch", "."], root);
+
+let timer;
+const written = () => {
+  clearTimeout(timer);
+  timer = setTimeout(() => {
+    console.log(`Built. ${pages.size} page(s) reload.`);
+    for (const page of pages) page.write("data: reload\n\n");
+  }, QUIET);
+};
+for (const folder of [statics, join(labExtension, "static")]) watch(folder, written);
+
+run("jupyter", ["lab", "--expose-app-in-browser", ...process.argv.slice(2)], join(root, ".."));

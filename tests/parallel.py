@@ -1,0 +1,32 @@
+"""What pytest-xdist needs to run these tests in several processes."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Generator
+from typing import Any, Final
+
+import pytest
+
+_FIRST: Final = ("slow", "browser", "server", "kernel", "unit")
+
+
+@pytest.hookimpl(trylast=True)  # the tiers are known
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put files that take long first, so that no process is left with one when the others are done."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return
+    ranks: dict[object, int] = {}
+    for item in items:
+        rank = min(_FIRST.index(mark.name) for mark in item.iter_markers() if mark.name in _FIRST)
+        ranks[item.path] = min(rank, ranks.get(item.path, rank))
+    items.sort(key=lambda item: ranks[item.path])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable() -> Generator[None, dict[str, Any] | None, dict[str, Any] | None]:
+    """Replace lone surrogates, which some tests log: no report with one travels between processes."""
+    data = yield
+    text = json.dumps(data, ensure_ascii=False)
+    return data if text.isascii() else json.loads(text.encode("utf-8", "replace"))
