@@ -108,6 +108,20 @@ def test_a_notebook_shows_the_chat_and_what_ask_found_in_marimos_theme(
             assert background(card) == LIGHT_COLOURS["final_answer"] if theme == "light" else brightness(card) < 0.2
 
 
+def test_what_is_written_in_stays_in_sight_below_a_long_answer(
+    environment: dict[str, str], tmp_path: Path, page: Page, model: ScriptedModel
+) -> None:
+    model.script("recite", ["\n\n".join(f"Verse {number}." for number in range(1, 61))])
+    with marimo(tmp_path, environment, "edit", "light") as address:
+        page.goto(address)
+        chat, _ = chats(page, 2)
+        chat.ask("Please recite")
+        expect(chat.card("Final answer", 1)).to_have_attribute("data-status", "done")
+        last = chat.region.get_by_text("Verse 60.", exact=True)
+        for part in (last, chat.message, chat.send):
+            expect(part).to_be_in_viewport(ratio=1)  # marimo scrolls an output that is high
+
+
 def test_stop_ends_what_was_sent_and_interrupting_the_cell_what_it_asked(
     environment: dict[str, str], tmp_path: Path, page: Page
 ) -> None:

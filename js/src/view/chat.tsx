@@ -17,6 +17,7 @@ import { lastOf, useGrowing } from "./growing.ts";
 import { Icon } from "./icons.tsx";
 import { Queue } from "./queue.tsx";
 import { Refusals } from "./refusals.tsx";
+import { keepWithinRoom } from "./room.ts";
 import { RunView } from "./run.tsx";
 import { followTheme } from "./theme.ts";
 import { Timeline } from "./timeline.tsx";
@@ -134,7 +135,12 @@ function Conversation(): VNode {
     if (!scroller.current || !content.current) return;
     const made = followEnd(scroller.current, content.current, store.reader, setAway);
     follower.current = made;
-    return () => made.close();
+    const chat = scroller.current.closest<HTMLElement>(".rw-chat");
+    const release = chat === null || store.saved ? undefined : keepWithinRoom(chat);
+    return () => {
+      made.close();
+      release?.();
+    };
   }, [store]);
   useEffect(() => store.on("sent", () => follower.current?.follow()), [store]);
   return (
