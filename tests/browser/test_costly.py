@@ -19,13 +19,13 @@ MACROS = ["x", *(f"\\b{letter}" for letter in "cdefghij")]
 COSTLY = (
     NESTED,
     "\\frac1" * 300 + "x",
-    "\\sqrt{" * 2000 + "x" + "}" * 2000,
-    "{" * 5000 + "x" + "}" * 5000,
-    "x" + "^{x" * 1000 + "}" * 1000,
-    "\\left(" * 1000 + "x" + "\\right)" * 1000,
+    "\\sqrt{" * 600 + "x" + "}" * 600,
+    "{" * 2000 + "x" + "}" * 2000,
+    "x" + "^{x" * 500 + "}" * 500,
+    "\\left(" * 400 + "x" + "\\right)" * 400,
     "\\def\\a{\\frac{1}{\\a}}\\a",
     "".join(f"\\def{name}{{{before * 10}}}" for before, name in pairwise(MACROS)) + MACROS[-1],
-    "\\begin{array}{c}" * 200 + "x" + "\\end{array}" * 200,
+    "\\begin{array}{c}" * 100 + "x" + "\\end{array}" * 100,
 )
 """Formulas that no page should be asked to draw."""
 
