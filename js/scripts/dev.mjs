@@ -24,7 +24,9 @@ await new Promise((resolve) => bell.listen(0, "127.0.0.1", resolve));
 const environment = { ...process.env, REASONING_WIDGET_DEV: "1", REASONING_WIDGET_BELL: String(bell.address().port) };
 const children = [];
 function run(command, args, cwd) {
-  const child = spawn(command, args, { cwd, env: environment, stdio: "inherit" });
+  // Each in a process group of its own: they have children, which must end with them.
+  const stdio = ["ignore", "inherit", "inherit"];
+  const child = spawn(command, args, { cwd, env: environment, stdio, detached: true });
   child.on("exit", (code) => end(code ?? 1));
   children.push(child);
 }
@@ -32,7 +34,7 @@ let ended = false;
 function end(code) {
   if (ended) return;
   ended = true;
-  for (const child of children) child.kill();
+  for (const child of children) if (child.exitCode === null) process.kill(-child.pid, "SIGTERM");
   process.exitCode = code;
   bell.close();
   // What is built here is for development: `make` builds it again before anything else uses it.
