@@ -22,25 +22,26 @@ const bell = createServer((_request, response) => {
 await new Promise((resolve) => bell.listen(0, "127.0.0.1", resolve));
 
 const environment = { ...process.env, REASONING_WIDGET_DEV: "1", REASONING_WIDGET_BELL: String(bell.address().port) };
-const children = [];
+const children = new Set();
 function run(command, args, cwd) {
   // Each in a process group of its own: they have children, which must end with them.
   const stdio = ["ignore", "inherit", "inherit"];
   const child = spawn(command, args, { cwd, env: environment, stdio, detached: true });
-  child.on("exit", (code) => end(code ?? 1));
-  children.push(child);
+  children.add(child);
+  child.on("exit", (code) => {
+    children.delete(child);
+    end(code ?? 1);
+    if (children.size === 0) process.exit();
+  });
 }
 let ended = false;
 function end(code) {
   if (ended) return;
   ended = true;
-  for (const child of children) if (child.exitCode === null) process.kill(-child.pid, "SIGTERM");
+  for (const child of children) process.kill(-child.pid, "SIGTERM");
   process.exitCode = code;
-  bell.close();
   // What is built here is for development: `make` builds it again before anything else uses it.
   for (const file of [join(statics, "widget.js"), join(labExtension, "package.json")]) utimesSync(file, 0, 0);
-  for (const page of pages) page.end();
-  void widget.dispose();
 }
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => end(0));
 
