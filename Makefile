@@ -76,8 +76,8 @@ check-js: $(JS_PACKAGES)
 test: style types test-js test-python notebooks test-browser ## everything that must pass
 
 test-python: $(PACKAGE) $(BUILT) model ## the tests of the Python side
-	python -m pytest -m unit $(IN_PARALLEL)
-	python -m pytest -m "not unit and not browser"
+	python -m pytest -m "unit or model" $(IN_PARALLEL)
+	python -m pytest -m "not unit and not model and not browser"
 
 test-js: $(JS_PACKAGES) ## the tests of the TypeScript side
 	cd js && npm test

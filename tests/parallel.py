@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import pytest
 
-_FIRST: Final = ("slow", "browser", "server", "kernel", "unit")
+_FIRST: Final = ("slow", "browser", "server", "kernel", "model", "unit")
 
 
 @pytest.hookimpl(trylast=True)  # the tiers are known

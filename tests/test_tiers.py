@@ -17,6 +17,8 @@ from tests.tiers import fixture_missing, tiers_of
         (["server", "start_server"], [], {"server"}),
         (["kernel_name", "start_server"], [], {"kernel", "server"}),
         (["in_a_browser", "browser"], [], {"browser"}),
+        (["scripted_model"], [], {"model"}),
+        (["scripted_model", "kernel_name"], [], {"kernel"}),
         (["built"], [], {"slow"}),
         ([], ["slow", "parametrize"], {"slow"}),
     ],

@@ -13,6 +13,7 @@ import pytest
 
 TIERS: Final = {
     "unit": "needs nothing but Python and is quick: what `make check` runs",
+    "model": "asks the scripted model, and needs nothing else",
     "server": "starts a Jupyter server",
     "kernel": "starts a kernel",
     "browser": "drives a real JupyterLab in a browser (make test-browser)",
@@ -25,6 +26,7 @@ _BY_FIXTURE: Final = {
     "built": "slow",
     "weights": "slow",
 }
+_MODELS: Final = {"model", "scripted_model", "ask"}
 _PROGRAMS: Final = {"jupyter_server": "start_server", "jupyterlab": "start_server", "ipykernel_launcher": "kernel_name"}
 
 _unit_test: str | None = None
@@ -33,7 +35,7 @@ _unit_test: str | None = None
 def tiers_of(fixtures: Collection[str], marks: Collection[str]) -> set[str]:
     """The tiers of a test with these fixtures and marks."""
     found = {tier for fixture, tier in _BY_FIXTURE.items() if fixture in fixtures} | {*marks} & {*TIERS}
-    return found or {"unit"}
+    return found or ({"model"} if _MODELS & {*fixtures} else {"unit"})
 
 
 def fixture_missing(command: object) -> str | None:
