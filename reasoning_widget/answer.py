@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import Any
+from typing import cast
 
-from .fold import Transcript, find_run
+from .fold import Transcript, TranscriptRun, TranscriptStep, find_run
 from .masking import mask, shortened
-from .protocol import JSON, RunStatus, Usage
+from .protocol import ReasoningStep, RunStatus, Usage
 
 _SHOWN = 60  # characters of the text in the representation
 
@@ -28,7 +28,7 @@ class Answer:
 
     text: str
     status: RunStatus
-    steps: list[dict[str, Any]]
+    steps: list[ReasoningStep]
     usage: Usage
     duration: float
     error: str | None = None
@@ -39,10 +39,10 @@ class Answer:
     def _repr_markdown_(self) -> str:
         """What a notebook shows of it, and keeps: formatted, harmless, and with keys and tokens masked."""
         from .export.markdown import text_markdown  # noqa: PLC0415 (only needed once something is shown)
-        from .export.transcript import run_note  # noqa: PLC0415
+        from .export.transcript import status_note  # noqa: PLC0415
 
         parts = [text_markdown(mask(each)) for each in (self.text, self.error) if each]
-        note = run_note({"status": self.status})
+        note = status_note(self.status)
         return "\n\n".join([*parts, *([f"*{note}*"] if note else [])]) or "*There is no answer.*"
 
     def __repr__(self) -> str:
@@ -60,7 +60,8 @@ def answer_to(state: Transcript, message_id: str) -> Answer:
     steps = steps_of(state, run)
     text = next((step["content"] for step in steps if step["type"] == "final_answer"), "")
     errors = [step["content"] for step in steps if step["type"] == "error"]
-    return Answer(text, run["status"], steps, run["usage"], run["duration"], errors[-1] if errors else None)
+    status = "interrupted" if run["status"] == "running" else run["status"]
+    return Answer(text, status, steps, run["usage"] or {}, run["duration"] or 0.0, errors[-1] if errors else None)
 
 
 def is_settled(state: Transcript, message_id: str) -> bool:
@@ -72,16 +73,17 @@ def is_settled(state: Transcript, message_id: str) -> bool:
     return run is not None and run["status"] != "running"
 
 
-def run_of(state: Transcript, message_id: str) -> JSON | None:
+def run_of(state: Transcript, message_id: str) -> TranscriptRun | None:
     """The run that works on a message; None if there is none yet."""
     return next((run for run in reversed(state["runs"]) if run["message_id"] == message_id), None)
 
 
-def steps_of(state: Transcript, run: JSON) -> list[JSON]:
+def steps_of(state: Transcript, run: TranscriptRun) -> list[ReasoningStep]:
     """The steps of a run, in order, as plain data of their own."""
     return [plain_step(state["steps"][step_id]) for step_id in run["steps"]]
 
 
-def plain_step(step: JSON) -> JSON:
+def plain_step(step: TranscriptStep) -> ReasoningStep:
     """A step as it was yielded, without what only the fold needs."""
-    return {name: copy.deepcopy(value) for name, value in step.items() if name != "seq"}
+    plain = {name: copy.deepcopy(value) for name, value in step.items() if name != "seq"}
+    return cast("ReasoningStep", plain)

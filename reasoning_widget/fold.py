@@ -7,33 +7,88 @@ golden traces in ``tests/fixtures/traces/``.
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple, TypedDict
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Literal, NamedTuple, NotRequired, TypedDict, cast
 
 from .outputs import outputs_of, with_outputs
-from .protocol import JSON, TERMINAL_STEP_STATUSES, Channel, Frame
+from .protocol import (
+    JSON,
+    TERMINAL_STEP_STATUSES,
+    Channel,
+    Frame,
+    MessageSteeredData,
+    MessageWithdrawnData,
+    ReasoningStep,
+    RequestClosedData,
+    RequestData,
+    RunFinishedData,
+    RunStartedData,
+    RunStatus,
+    SessionData,
+    SessionInfoData,
+    StepDeltaData,
+    ToolCall,
+    Usage,
+    UserMessageData,
+    WithdrawalReason,
+)
 
 Outcome = Literal["applied", "ignored", "gap"]
 """What a frame did: changed the transcript; was known already; or cannot be placed, because something before it was
 lost, and the client must ask for what it missed."""
 
 
+class TranscriptMessage(UserMessageData):
+    """A prompt, and what became of it."""
+
+    run_id: str | None
+    """The run that works on it; None while it is queued."""
+    steered: bool
+    """Whether it was handed to the run of another message."""
+    withdrawn: WithdrawalReason | None
+    """Why it will never run."""
+
+
+class TranscriptRun(RunStartedData):
+    """A run, and how it ended."""
+
+    status: Literal["running"] | RunStatus
+    usage: Usage | None
+    """Tokens spent; None until it ends."""
+    duration: float | None
+    """Seconds; None until it ends."""
+    steps: list[str]
+    """The keys of its steps in `Transcript.steps`, in the order in which they opened."""
+
+
+class TranscriptStep(ReasoningStep):
+    """The newest snapshot of a step, with the text appended since."""
+
+    seq: int
+    """The `seq` of that snapshot."""
+
+
+class TranscriptRequest(RequestData):
+    """What an agent asked the person."""
+
+    closed: RequestClosedData | None
+    """How that ended; None while it waits."""
+
+
 class Transcript(TypedDict):
-    """The state of a session. Plain JSON; the fields of its items are those of the events, and a few more."""
+    """The state of a session, as plain JSON."""
 
     session_id: str | None
     epoch: str | None
     title: str | None
     last_seq: int
-    messages: list[JSON]
-    """`UserMessageData`, with `run_id` once it runs, `steered` if within another's run, and `withdrawn`, the reason it
-    never will."""
-    runs: list[JSON]
-    """`RunStartedData`, with `status` (`running` until it ends), `usage`, `duration`, and `steps`: the ids in order."""
-    steps: dict[str, JSON]
-    """The newest snapshot of each step and the text appended since; `seq` is that snapshot's."""
-    requests: dict[str, JSON]
-    """`RequestData`, with `closed`: None, or `RequestClosedData`."""
-    other: list[JSON]
+    messages: list[TranscriptMessage]
+    runs: list[TranscriptRun]
+    steps: dict[str, TranscriptStep]
+    """By `step_key`."""
+    requests: dict[str, TranscriptRequest]
+    """By id."""
+    other: list[Frame]
     """Events of a type this version does not know."""
 
 
@@ -59,9 +114,9 @@ def receive(state: Transcript, frame: Frame) -> Outcome:
     """
     kind, data = frame["type"], frame["data"]
     if kind == "session":
-        return _open(state, data)
+        return _open(state, cast("SessionData", data))
     if kind == "step_delta":
-        return _append(state, data)
+        return _append(state, cast("StepDeltaData", data))
     seq = frame.get("seq")
     if seq is None or seq <= state["last_seq"]:
         return "ignored"
@@ -70,8 +125,12 @@ def receive(state: Transcript, frame: Frame) -> Outcome:
     if fold is not None:
         fold(state, data, seq)
     else:
-        state["other"].append(dict(frame))
+        state["other"].append(frame.copy())
     return "applied"
+
+
+_SINGLE: Final[tuple[Channel, ...]] = ("content", "arguments")
+"""The channels that are one text; `output` has one for each entry."""
 
 
 class Place(NamedTuple):
@@ -82,16 +141,16 @@ class Place(NamedTuple):
     """Of the channel `output`: which of the step's outputs, from 0."""
 
 
-def texts_of(step: JSON) -> dict[Place, str]:
+def texts_of(step: Mapping[str, Any]) -> dict[Place, str]:
     """The texts of a step that may grow."""
-    texts = {Place(channel): channel_text(step, channel) for channel in ("content", "arguments")}
+    texts = {Place(channel): channel_text(step, channel) for channel in _SINGLE}
     for entry, bundle in enumerate(outputs_of(step)):
         if isinstance(bundle.get("text/plain"), str):
             texts[Place("output", entry)] = bundle["text/plain"]
     return texts
 
 
-def channel_text(step: JSON, channel: Channel, entry: int = 0) -> str:
+def channel_text(step: Mapping[str, Any], channel: Channel, entry: int = 0) -> str:
     """One text of a step; empty where there is none yet. See `Place`."""
     text: object = None
     if channel == "content":
@@ -103,7 +162,7 @@ def channel_text(step: JSON, channel: Channel, entry: int = 0) -> str:
     return text if isinstance(text, str) else ""
 
 
-def set_channel_text(step: JSON, channel: Channel, text: str, entry: int = 0) -> None:
+def set_channel_text(step: JSON | ReasoningStep, channel: Channel, text: str, entry: int = 0) -> None:
     """Give a step another text. The output behind the last begins with it. See `Place`.
 
     The step may be a copy that shares with the log what is nested in it: that is replaced, never changed.
@@ -111,7 +170,7 @@ def set_channel_text(step: JSON, channel: Channel, text: str, entry: int = 0) ->
     if channel == "content":
         step["content"] = text
     elif channel == "arguments":
-        step["tool"] = {**(step.get("tool") or {}), "arguments": text}
+        step["tool"] = cast("ToolCall", {**(step.get("tool") or {}), "arguments": text})
     else:
         outputs = outputs_of(step)
         before = outputs[entry] if entry < len(outputs) else {}
@@ -119,22 +178,22 @@ def set_channel_text(step: JSON, channel: Channel, text: str, entry: int = 0) ->
         step.pop("output", None)
 
 
-def is_open(step: JSON) -> bool:
+def is_open(step: Mapping[str, Any]) -> bool:
     """Whether the step may still change."""
     return step.get("status") not in TERMINAL_STEP_STATUSES
 
 
-def step_key(step: JSON, seq: int) -> str:
+def step_key(step: Mapping[str, Any], seq: int) -> str:
     """Where a step is found. One without an id is complete as it stands: its place in the log names it."""
     return step.get("id") or f"seq-{seq}"
 
 
-def find_run(state: Transcript, run_id: str) -> JSON | None:
+def find_run(state: Transcript, run_id: str) -> TranscriptRun | None:
     """The run of that id, looked for from the newest back."""
     return next((run for run in reversed(state["runs"]) if run["run_id"] == run_id), None)
 
 
-def _open(state: Transcript, data: JSON) -> Outcome:
+def _open(state: Transcript, data: SessionData) -> Outcome:
     changed = data["epoch"] != state["epoch"]
     if changed:
         # The other log's title and items are gone with it.
@@ -148,7 +207,7 @@ def _open(state: Transcript, data: JSON) -> Outcome:
     return "applied" if changed else "ignored"
 
 
-def _append(state: Transcript, data: JSON) -> Outcome:
+def _append(state: Transcript, data: StepDeltaData) -> Outcome:
     step = state["steps"].get(data["step_id"])
     if step is None or data["base"] > step["seq"]:
         return "gap"
@@ -168,24 +227,23 @@ def _append(state: Transcript, data: JSON) -> Outcome:
     return "applied"
 
 
-def _session_info(state: Transcript, data: JSON, seq: int) -> None:
+def _session_info(state: Transcript, data: SessionInfoData, seq: int) -> None:
     state["title"] = data["title"]
 
 
-def _user_message(state: Transcript, data: JSON, seq: int) -> None:
+def _user_message(state: Transcript, data: UserMessageData, seq: int) -> None:
     state["messages"].append({**data, "run_id": None, "steered": False, "withdrawn": None})
 
 
-def _message_withdrawn(state: Transcript, data: JSON, seq: int) -> None:
-    _set_message(state, data["message_id"], "withdrawn", data["reason"])
+def _message_withdrawn(state: Transcript, data: MessageWithdrawnData, seq: int) -> None:
+    _change_message(state, data["message_id"], {"withdrawn": data["reason"]})
 
 
-def _message_steered(state: Transcript, data: JSON, seq: int) -> None:
-    _set_message(state, data["message_id"], "run_id", data["run_id"])
-    _set_message(state, data["message_id"], "steered", True)
+def _message_steered(state: Transcript, data: MessageSteeredData, seq: int) -> None:
+    _change_message(state, data["message_id"], {"run_id": data["run_id"], "steered": True})
 
 
-def _run_started(state: Transcript, data: JSON, seq: int) -> None:
+def _run_started(state: Transcript, data: RunStartedData, seq: int) -> None:
     run = find_run(state, data["run_id"])
     if run is None:
         run = {**data, "status": "running", "usage": None, "duration": None, "steps": []}
@@ -193,7 +251,7 @@ def _run_started(state: Transcript, data: JSON, seq: int) -> None:
         # `session` told of it before the runs that came earlier were read: its place is here.
         state["runs"].remove(run)
     state["runs"].append(run)
-    _set_message(state, data["message_id"], "run_id", data["run_id"])
+    _change_message(state, data["message_id"], {"run_id": data["run_id"]})
 
 
 class _Newest:
@@ -202,7 +260,15 @@ class _Newest:
     at = 0
 
 
-def _set_message(state: Transcript, message_id: str, field: str, value: Any) -> None:
+class _MessageChange(TypedDict):
+    """Fields of a `TranscriptMessage` that change."""
+
+    run_id: NotRequired[str]
+    steered: NotRequired[bool]
+    withdrawn: NotRequired[WithdrawalReason]
+
+
+def _change_message(state: Transcript, message_id: str, change: _MessageChange) -> None:
     messages = state["messages"]
     near = (at for at in (_Newest.at, _Newest.at + 1) if at < len(messages) and messages[at]["id"] == message_id)
     all_of_them = (at for at in reversed(range(len(messages))) if messages[at]["id"] == message_id)
@@ -211,10 +277,10 @@ def _set_message(state: Transcript, message_id: str, field: str, value: Any) -> 
         at = next(all_of_them, None)
     if at is not None:
         _Newest.at = at
-        messages[at][field] = value
+        messages[at].update(cast("TranscriptMessage", change))
 
 
-def _reasoning_step(state: Transcript, data: JSON, seq: int) -> None:
+def _reasoning_step(state: Transcript, data: ReasoningStep, seq: int) -> None:
     step_id = step_key(data, seq)
     known = state["steps"].get(step_id)
     if known is None:
@@ -223,7 +289,7 @@ def _reasoning_step(state: Transcript, data: JSON, seq: int) -> None:
             _place(state, run["steps"], step_id, data.get("index"))
     elif not is_open(known):
         return
-    state["steps"][step_id] = {**with_outputs(data), "seq": seq}
+    state["steps"][step_id] = cast("TranscriptStep", {**with_outputs(data), "seq": seq})
 
 
 def _place(state: Transcript, step_ids: list[str], step_id: str, index: int | None) -> None:
@@ -235,23 +301,23 @@ def _place(state: Transcript, step_ids: list[str], step_id: str, index: int | No
     step_ids.insert(at, step_id)
 
 
-def _request(state: Transcript, data: JSON, seq: int) -> None:
+def _request(state: Transcript, data: RequestData, seq: int) -> None:
     state["requests"][data["request_id"]] = {**data, "closed": None}
 
 
-def _request_closed(state: Transcript, data: JSON, seq: int) -> None:
+def _request_closed(state: Transcript, data: RequestClosedData, seq: int) -> None:
     request = state["requests"].get(data["request_id"])
     if request is not None and request["closed"] is None:
-        request["closed"] = dict(data)
+        request["closed"] = data.copy()
 
 
-def _run_finished(state: Transcript, data: JSON, seq: int) -> None:
+def _run_finished(state: Transcript, data: RunFinishedData, seq: int) -> None:
     run = find_run(state, data["run_id"])
     if run is not None and run["status"] == "running":
-        run.update(data)
+        run.update(cast("TranscriptRun", data))
 
 
-_EVENTS = {
+_EVENTS: Final[dict[str, Callable[[Transcript, Any, int], None]]] = {
     "session_info": _session_info,
     "user_message": _user_message,
     "message_withdrawn": _message_withdrawn,

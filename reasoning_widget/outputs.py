@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 
 from .protocol import JSON, MAX_FRAME_BYTES, MimeBundle, encode
@@ -36,7 +37,7 @@ def stands_for_others(bundle: MimeBundle) -> bool:
     return len(bundle) > 1 and isinstance(text, str) and _REPRESENTATION.fullmatch(text) is not None
 
 
-def outputs_of(step: JSON) -> list[MimeBundle]:
+def outputs_of(step: Mapping[str, Any]) -> list[MimeBundle]:
     """What a step shows, in order, whichever version it is of. Only to be read."""
     if "outputs" in step:
         given = step["outputs"]
@@ -47,7 +48,7 @@ def outputs_of(step: JSON) -> list[MimeBundle]:
     return [bundle for bundle in given if isinstance(bundle, dict)] if isinstance(given, list | tuple) else []
 
 
-def with_outputs(step: JSON) -> JSON:
+def with_outputs(step: Mapping[str, Any]) -> JSON:
     """A copy of a step that has `outputs`, if it shows anything, and no `output`."""
     copy = dict(step)
     output = copy.pop("output", None)

@@ -12,7 +12,8 @@ Client to server: ``{"type", "id"?, "payload"}``. Server to client: ``{"type", "
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Final, Literal, NotRequired, TypedDict, final
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal, NamedTuple, NotRequired, TypedDict, final
 
 import msgspec
 
@@ -57,7 +58,9 @@ MAX_OUTPUTS: Final = 100
 StepType = Literal["thought", "tool_use", "tool_result", "final_answer", "error"]
 StepStatus = Literal["streaming", "done", "failed", "stopped"]
 RunStatus = Literal["completed", "stopped", "failed", "interrupted", "max_iterations"]
+WithdrawalReason = Literal["withdrawn", "stopped", "interrupted"]
 Channel = Literal["content", "arguments", "output"]
+ModuleName = Literal["math", "highlight"]
 
 STEP_TYPES: Final[tuple[StepType, ...]] = ("thought", "tool_use", "tool_result", "final_answer", "error")
 PLAIN_STEP_TYPES: Final[tuple[StepType, ...]] = ("final_answer", "error")
@@ -271,7 +274,7 @@ _AnyLoggedPart = Annotated[Any, _any_of(TextPart, AttachedImage, AttachedFile)]
 
 
 class ChatPayload(TypedDict):
-    """Ask. While a run is on, the message queues."""
+    """Send a prompt. While a run is on, it is queued."""
 
     message: str | list[_AnyPart]
     """A text, or parts with at most `MAX_ATTACHMENTS` images and files among them."""
@@ -285,7 +288,7 @@ class ChatPayload(TypedDict):
 
 
 class WithdrawPayload(TypedDict):
-    """Take a queued message back."""
+    """Withdraw a queued message."""
 
     message_id: str
 
@@ -310,12 +313,12 @@ class ClearPayload(TypedDict):
 
 
 class AttachPayload(TypedDict):
-    """Send what happened behind the event `after` of the log `epoch`: something was missed."""
+    """Send what happened after the event `after` of the log `epoch`."""
 
     epoch: str | None
     after: int
     modules: NotRequired[list[str]]
-    """On a comm: the optional modules (mathematics, highlighting) that this page has loaded already."""
+    """On a comm: the optional modules that this page has loaded already."""
     page: NotRequired[str]
     """On a comm: the page, where it shares the notebook with others: the id of its connection to the kernel."""
 
@@ -327,7 +330,7 @@ class BlobPayload(TypedDict):
 
 
 class SavePayload(TypedDict):
-    """On a comm: send what a notebook should keep of the session.
+    """Send what a notebook should keep of the session.
 
     It is answered by `saved`; not so where the page shares the notebook with others, and another one writes the output.
     """
@@ -341,29 +344,30 @@ class SavePayload(TypedDict):
 
 
 class LeavePayload(TypedDict):
-    """On a comm: the page goes, and writes nothing any more."""
+    """The page closes, and no longer writes."""
 
     page: str
 
 
-class EmptyPayload(TypedDict):
-    """Nothing."""
+class TicketPayload(TypedDict):
+    """Send a ticket for the session on the server."""
+
+    fresh: bool
+    """Whether the server has refused the last one."""
 
 
-CLIENT_MESSAGES: Final[dict[str, Any]] = {
-    "chat": ChatPayload,
-    "withdraw": WithdrawPayload,
-    "stop": StopPayload,
-    "answer": AnswerPayload,
-    "clear": ClearPayload,
-    "attach": AttachPayload,
-    "blob": BlobPayload,
-    "save": SavePayload,
-    "leave": LeavePayload,
-    "pull_model": EmptyPayload,
-    "ping": EmptyPayload,
-}
-"""The type of the payload of each message a client may send."""
+class ModulePayload(TypedDict):
+    """Send an optional JavaScript module."""
+
+    name: ModuleName
+
+
+class PullModelPayload(TypedDict):
+    """Download the weights of the model."""
+
+
+class PingPayload(TypedDict):
+    """Ask for `pong`."""
 
 
 class ClientMessage(TypedDict):
@@ -396,7 +400,7 @@ class Author(TypedDict):
 
 
 class UserMessageData(TypedDict):
-    """A question was accepted."""
+    """A prompt was accepted."""
 
     id: str
     content: str
@@ -413,7 +417,7 @@ class MessageWithdrawnData(TypedDict):
     """A queued message will not run."""
 
     message_id: str
-    reason: Literal["withdrawn", "stopped", "interrupted"]
+    reason: WithdrawalReason
 
 
 class MessageSteeredData(TypedDict):
@@ -434,7 +438,7 @@ class RunStartedData(TypedDict):
 
 
 class RequestData(TypedDict):
-    """The agent asks the person."""
+    """The agent asks the person something."""
 
     request_id: str
     run_id: str
@@ -448,7 +452,7 @@ class RequestData(TypedDict):
 
 
 class RequestClosedData(TypedDict):
-    """A request was answered, or will not be any more."""
+    """A request was answered, or no longer waits."""
 
     request_id: str
     reason: Literal["answered", "expired", "stopped", "interrupted"]
@@ -539,10 +543,36 @@ class ModelData(TypedDict):
 
 
 class ModuleData(TypedDict):
-    """On a comm: the source of an optional JavaScript module that the text now needs."""
+    """The source of an optional JavaScript module that the text now needs."""
 
-    name: Literal["math", "highlight"]
+    name: ModuleName
     source: str
+
+
+class ServerAddressData(TypedDict):
+    """Where the session is, for a page that connects to it itself."""
+
+    url: str
+    """The address of the session's WebSocket."""
+    source: NotRequired[str]
+    """The JavaScript module that connects to it; absent if the page has it."""
+
+
+class TicketData(TypedDict):
+    """A ticket, with which a page connects to the session on the server."""
+
+    ticket: str
+    expires_in: float | None
+    """Seconds; None if it does not expire."""
+
+
+class NoTicketData(TypedDict):
+    """There is no ticket."""
+
+    reason: str
+    """Why, and what to do."""
+    final: bool
+    """Whether there will be none later, either."""
 
 
 class BlobPart(TypedDict):
@@ -554,7 +584,7 @@ class BlobPart(TypedDict):
 
 
 class SavedData(TypedDict):
-    """On a comm: what a notebook should keep, its secrets masked."""
+    """What a notebook should keep, its secrets masked."""
 
     page: NotRequired[str]
     """The one page that writes it; absent: each page has the notebook to itself."""
@@ -564,7 +594,7 @@ class SavedData(TypedDict):
 
 
 class PagesData(TypedDict):
-    """On a comm: the pages that share the notebook, in the order in which they came.
+    """The pages that share the notebook, in the order in which they came.
 
     An output is written by the page that ran its cell, while that is one of them, and else by the first.
     """
@@ -582,30 +612,6 @@ class BlobData(TypedDict):
     part: NotRequired[BlobPart]
     text: NotRequired[str]
     """What stands in this part; the texts of all parts, joined, are the value's JSON."""
-
-
-SERVER_MESSAGES: Final[dict[str, Any]] = {
-    "session": SessionData,
-    "session_info": SessionInfoData,
-    "user_message": UserMessageData,
-    "message_withdrawn": MessageWithdrawnData,
-    "message_steered": MessageSteeredData,
-    "run_started": RunStartedData,
-    "reasoning_step": ReasoningStep,
-    "step_delta": StepDeltaData,
-    "request": RequestData,
-    "request_closed": RequestClosedData,
-    "run_finished": RunFinishedData,
-    "ack": AckData,
-    "error": ErrorData,
-    "pong": PongData,
-    "model": ModelData,
-    "module": ModuleData,
-    "blob": BlobData,
-    "saved": SavedData,
-    "pages": PagesData,
-}
-"""The type of the data of each message a server sends."""
 
 
 class Frame(TypedDict):
@@ -627,6 +633,73 @@ class Batch(TypedDict):
     after: int
     upto: int
     frames: list[Frame]
+
+
+# The table of messages --------------------------------------------------------------------------------------------
+
+Transport = Literal["program", "socket", "comm", "relay"]
+"""How a client is connected: a program in the session's process; the server's WebSocket; a widget's comm to a session
+in its kernel; the comm of a widget whose session is on a server, which brings its page to that WebSocket."""
+
+_EVERY_SESSION: Final = frozenset[Transport]({"program", "socket", "comm"})
+_VIEW: Final = frozenset[Transport]({"socket", "comm"})
+_COMM: Final = frozenset[Transport]({"comm"})
+_RELAY: Final = frozenset[Transport]({"relay"})
+
+
+class MessageType(NamedTuple):
+    """What is fixed of one type of message."""
+
+    content: type
+    """The type of its `payload`, or of its `data` if a server sends it."""
+    transports: frozenset[Transport]
+    """Where it may travel."""
+    is_event: bool = False
+    """Whether it is logged, and so has a `seq`."""
+
+
+CLIENT_MESSAGES: Final[dict[str, MessageType]] = {
+    "chat": MessageType(ChatPayload, _EVERY_SESSION),
+    "withdraw": MessageType(WithdrawPayload, _EVERY_SESSION),
+    "stop": MessageType(StopPayload, _EVERY_SESSION),
+    "answer": MessageType(AnswerPayload, _EVERY_SESSION),
+    "clear": MessageType(ClearPayload, _EVERY_SESSION),
+    "attach": MessageType(AttachPayload, _VIEW | _RELAY),
+    "blob": MessageType(BlobPayload, _VIEW),
+    "save": MessageType(SavePayload, _COMM | _RELAY),
+    "leave": MessageType(LeavePayload, _COMM | _RELAY),
+    "pull_model": MessageType(PullModelPayload, _COMM),
+    "ticket": MessageType(TicketPayload, _RELAY),
+    "module": MessageType(ModulePayload, _RELAY),
+    "ping": MessageType(PingPayload, _EVERY_SESSION),
+}
+"""Each message that a client may send."""
+
+SERVER_MESSAGES: Final[dict[str, MessageType]] = {
+    "session": MessageType(SessionData, _VIEW),
+    "session_info": MessageType(SessionInfoData, _VIEW, is_event=True),
+    "user_message": MessageType(UserMessageData, _VIEW, is_event=True),
+    "message_withdrawn": MessageType(MessageWithdrawnData, _VIEW, is_event=True),
+    "message_steered": MessageType(MessageSteeredData, _VIEW, is_event=True),
+    "run_started": MessageType(RunStartedData, _VIEW, is_event=True),
+    "reasoning_step": MessageType(ReasoningStep, _VIEW, is_event=True),
+    "step_delta": MessageType(StepDeltaData, _VIEW),
+    "request": MessageType(RequestData, _VIEW, is_event=True),
+    "request_closed": MessageType(RequestClosedData, _VIEW, is_event=True),
+    "run_finished": MessageType(RunFinishedData, _VIEW, is_event=True),
+    "ack": MessageType(AckData, _EVERY_SESSION | _RELAY),
+    "error": MessageType(ErrorData, _EVERY_SESSION | _RELAY),
+    "pong": MessageType(PongData, _EVERY_SESSION),
+    "blob": MessageType(BlobData, _VIEW),
+    "model": MessageType(ModelData, _COMM),
+    "module": MessageType(ModuleData, _COMM | _RELAY),
+    "saved": MessageType(SavedData, _COMM | _RELAY),
+    "pages": MessageType(PagesData, _COMM | _RELAY),
+    "server": MessageType(ServerAddressData, _RELAY),
+    "ticket": MessageType(TicketData, _RELAY),
+    "no_ticket": MessageType(NoTicketData, _RELAY),
+}
+"""Each message that a server sends, or a kernel in its place."""
 
 
 # Validation -------------------------------------------------------------------------------------------------------
@@ -675,11 +748,16 @@ def check_session_id(session_id: Any) -> str:
     return str(session_id)
 
 
-def parse_client_message(raw: object) -> ClientMessage:
+def parse_client_message(raw: object, transport: Transport = "program") -> ClientMessage:
     """Validate a decoded message from a client.
 
+    Args:
+        raw: The message.
+        transport: How the client is connected.
+
     Raises:
-        ProtocolError: It is not an object, its type is unknown, or a field has the wrong type; the text says which.
+        ProtocolError: It is not an object, its type is unknown on this transport, or a field has the wrong type; the
+            text says which.
     """
     if not isinstance(raw, dict):
         raise ProtocolError("bad_message", "a message must be a JSON object with `type` and `payload`")
@@ -687,13 +765,13 @@ def parse_client_message(raw: object) -> ClientMessage:
     if message_id is not None and not (isinstance(message_id, str) and 0 < len(message_id) <= _MAX_CLIENT_ID):
         raise ProtocolError("bad_message", f"`id` must be a string of 1 to {_MAX_CLIENT_ID} characters")
     kind = raw.get("type")
-    schema = CLIENT_MESSAGES.get(kind) if isinstance(kind, str) else None
-    if not isinstance(kind, str) or schema is None:
-        known = ", ".join(CLIENT_MESSAGES)
+    declared = CLIENT_MESSAGES.get(kind) if isinstance(kind, str) else None
+    if not isinstance(kind, str) or declared is None or transport not in declared.transports:
+        known = ", ".join(name for name, each in CLIENT_MESSAGES.items() if transport in each.transports)
         raise ProtocolError("unknown_type", f"unknown message type {str(kind)[:80]!r}; known are {known}", message_id)
     payload = raw.get("payload", {})
     try:
-        msgspec.convert(payload, schema)
+        msgspec.convert(payload, declared.content)
     except msgspec.ValidationError as error:
         raise ProtocolError("bad_message", f"{kind}: {error}".replace("`$", "`payload"), message_id) from None
     # What parts have besides their texts is dropped; all else may be kept.
@@ -727,13 +805,36 @@ def encode(message: object) -> bytes:
 
 
 def json_schema() -> JSON:
-    """The JSON Schema of every message, each under its name in ``$defs``."""
+    """The JSON Schema of the messages: their types in ``$defs``, the tables, and the limits that clients need."""
     parts = [TextPart, ImagePart, FilePart, AttachedImage, AttachedFile]
-    types = [*CLIENT_MESSAGES.values(), *SERVER_MESSAGES.values(), *parts, ClientMessage, Frame, Batch, Step]
+    messages = [each.content for each in (*CLIENT_MESSAGES.values(), *SERVER_MESSAGES.values())]
+    types = [*messages, *parts, ClientMessage, Frame, Batch, Step]
     unique = list({t.__name__: t for t in types}.values())
     _, definitions = msgspec.json.schema_components(unique, ref_template="#/$defs/{name}")
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "ReasoningWidgetProtocol",
         "$defs": definitions,
+        "clientMessages": _in_schema(CLIENT_MESSAGES),
+        "serverMessages": _in_schema(SERVER_MESSAGES),
+        "limits": {
+            "MAX_MESSAGE_BYTES": MAX_MESSAGE_BYTES,
+            "MAX_CLIENT_FRAME_BYTES": MAX_CLIENT_FRAME_BYTES,
+            "MAX_CHAT_BYTES": MAX_CHAT_BYTES,
+            "MAX_ATTACHMENTS": MAX_ATTACHMENTS,
+            "MAX_IMAGE_BYTES": MAX_IMAGE_BYTES,
+            "MAX_FILE_BYTES": MAX_FILE_BYTES,
+            "IMAGE_TYPES": IMAGE_TYPES,
+        },
+    }
+
+
+def _in_schema(table: Mapping[str, MessageType]) -> JSON:
+    return {
+        name: {
+            "content": each.content.__name__,
+            "transports": sorted(each.transports),
+            "isEvent": each.is_event,
+        }
+        for name, each in table.items()
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Final, Literal, NamedTuple, Self
 
@@ -18,12 +18,12 @@ from rich.text import Text
 
 from .export.log import is_reference
 from .export.transcript import TITLES, author_id, author_name, in_order, raised_at, request_note
-from .fold import Transcript, find_run, is_open
+from .fold import Transcript, TranscriptMessage, TranscriptRequest, find_run, is_open
 from .markdown.terminal import DrawnMarkdown
 from .outputs import PICTURES, PLAIN, outputs_of, stands_for_others
 from .parts import message_in_words
 from .printed import coloured, without_sequences
-from .protocol import JSON, Author, MimeBundle, encode
+from .protocol import Author, MimeBundle, encode
 
 _LOOKS: Final = {
     "thought": ("💭", "blue"),
@@ -63,7 +63,7 @@ class Drawing:
         self._console = Console()
         self.live = self._console.is_terminal
         self._everything = everything
-        self._open: dict[str, JSON] = {}
+        self._open: dict[str, Mapping[str, Any]] = {}
         self._done: set[str] = set()
         self._introduced: set[str] = set()
         self._ended: set[str] = set()
@@ -85,19 +85,19 @@ class Drawing:
         if self.live:
             self._region.stop()
 
-    def show(self, step: JSON) -> None:
+    def show(self, step: Mapping[str, Any]) -> None:
         """A step of a session, each time it has changed."""
         if is_open(step):
             self.grow(step)
         else:
             self.done(step)
 
-    def grow(self, step: JSON) -> None:
+    def grow(self, step: Mapping[str, Any]) -> None:
         """A step is not complete yet."""
         self._open[step.get("id", "")] = step
         self._draw_open()
 
-    def done(self, step: JSON) -> None:
+    def done(self, step: Mapping[str, Any]) -> None:
         """A step is complete. Harmless when repeated."""
         self._open.pop(step.get("id", ""), None)
         if step.get("id") in self._done:
@@ -119,11 +119,11 @@ class Drawing:
             self._introduce(state, run["run_id"])
             steps = [state["steps"][step_id] for step_id in run["steps"]]
             asked = [request for request in state["requests"].values() if request["run_id"] == run["run_id"]]
-            for kind, each in in_order(steps, asked):
-                if kind == "step":
-                    self.show(dict(each))
-                else:
-                    self._tell_of(each)
+            for step, request in in_order(steps, asked):
+                if step is not None:
+                    self.show(step)
+                elif request is not None:
+                    self._tell_of(request)
             self.change(state, "run", run["run_id"])
 
     def change(self, state: Transcript, kind: str, name: str) -> None:
@@ -131,7 +131,7 @@ class Drawing:
         if kind == "step" and name in state["steps"]:
             step = state["steps"][name]
             self._introduce(state, step.get("run_id", ""))
-            self.show(dict(step))
+            self.show(step)
         elif kind == "request" and name not in self._answered:
             self._introduce(state, state["requests"][name]["run_id"])
             self._tell_of(state["requests"][name])
@@ -142,7 +142,7 @@ class Drawing:
                 self._ended.add(name)
                 self._say(f"The run ended: {label(run['status'])}.")
 
-    def request(self, request: JSON) -> Any:
+    def request(self, request: TranscriptRequest) -> Any:
         """Let the person answer a request of the agent; None if nobody is there who could."""
         prompt = clean(request["prompt"])
         if not (self.live and sys.stdin.isatty()):
@@ -157,7 +157,7 @@ class Drawing:
         finally:
             self._region.start()
 
-    def _tell_of(self, request: JSON) -> None:
+    def _tell_of(self, request: TranscriptRequest) -> None:
         """What the agent asks the person, or what became of it."""
         if request["closed"] is None:
             self._say(f"The agent asks: {clean(request['prompt'])}")
@@ -175,7 +175,7 @@ class Drawing:
         who, question = (self._speaker(asked), clean(message_in_words(asked))) if asked else ("You", "")
         self._say(f"{who} → {clean(run['agent_name'])}: {question}", style="bold")
 
-    def _speaker(self, message: JSON) -> str:
+    def _speaker(self, message: TranscriptMessage) -> str:
         """Who wrote a message: by name where it was somebody else than who reads it."""
         own = self._reader is not None and author_id(message) == self._reader["id"]
         name = None if own else author_name(message)
@@ -212,7 +212,7 @@ def _print(text: str) -> None:
     sys.stdout.flush()
 
 
-def _card(step: JSON) -> Panel:
+def _card(step: Mapping[str, Any]) -> Panel:
     icon, colour = _LOOKS.get(str(step["type"]), ("•", "white"))
     text = _text(step)
     body: Any = DrawnMarkdown(text) if step["type"] in {"thought", "final_answer"} else Text(text)
@@ -224,13 +224,13 @@ def _card(step: JSON) -> Panel:
     return Panel(body, title=Text(f"{icon} {_title(step)}{seconds}"), title_align="left", border_style=colour)
 
 
-def _title(step: JSON) -> str:
+def _title(step: Mapping[str, Any]) -> str:
     title = TITLES.get(str(step["type"])) or label(step["type"])
     ended = step.get("status")
     return f"{title} ({ended})" if ended in ("failed", "stopped") and step["type"] != "error" else title
 
 
-def _text(step: JSON) -> str:
+def _text(step: Mapping[str, Any]) -> str:
     if (where := raised_at(step)) is not None:
         return clean(f"{step['content']} (Raised at {where}.)")
     if step["content"] or "tool" not in step or outputs_of(step):
@@ -246,7 +246,7 @@ class _Output(NamedTuple):
     text: str
 
 
-def _outputs(step: JSON) -> list[_Output]:
+def _outputs(step: Mapping[str, Any]) -> list[_Output]:
     """What a tool showed, in order: texts, and the names and sizes of what no terminal shows."""
     return [each for bundle in outputs_of(step) for each in _forms(bundle)]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from typing import Any
 
 import pytest
 import typer
@@ -117,10 +118,10 @@ def test_what_an_agent_asked_is_told_where_it_asked_and_with_its_answer(capsys):
         {"type": "thought", "timestamp": 2.0, "content": "Hm."},
         {"type": "final_answer", "timestamp": 4.0, "content": "Swept."},
     )
-    request = {"run_id": "r", "kind": "approval", "step_id": None, "expires": None, "timestamp": 3.0}
+    request: Any = {"run_id": "r", "kind": "approval", "step_id": None, "expires": None, "timestamp": 3.0}
     closed = {"request_id": "q", "reason": "answered", "value": True}
-    state["requests"]["q"] = {**request, "request_id": "q", "prompt": "Sweep\x1b[2J?", "closed": closed}
-    state["requests"]["o"] = {**request, "request_id": "o", "prompt": "Really?", "closed": None, "timestamp": 5.0}
+    state["requests"]["q"] = request | {"request_id": "q", "prompt": "Sweep\x1b[2J?", "closed": closed}
+    state["requests"]["o"] = request | {"request_id": "o", "prompt": "Really?", "closed": None, "timestamp": 5.0}
     with Drawing(everything=True) as drawing:
         drawing.catch_up(state)
         drawing.change(state, "request", "q")

@@ -37,18 +37,39 @@ function prepared(node) {
   return copy;
 }
 
+/** What the tables of messages and the limits are in TypeScript. */
+function tables(schema) {
+  const contents = (table) => Object.entries(table).map(([type, { content }]) => `  ${type}: ${content};`);
+  const events = Object.keys(schema.serverMessages).filter((type) => schema.serverMessages[type].isEvent);
+  return [
+    "/** The payload of each message that a client may send. */",
+    `export interface ClientPayloads {\n${contents(schema.clientMessages).join("\n")}\n}\n`,
+    "/** The data of each message that a server sends, or a kernel in its place. */",
+    `export interface ServerData {\n${contents(schema.serverMessages).join("\n")}\n}\n`,
+    "/** The messages that are logged, and so have a `seq`. */",
+    `export const EVENT_TYPES = [\n${events.map((type) => `  "${type}",`).join("\n")}\n] as const;\n`,
+    ...Object.entries(schema.limits).map(([name, value]) =>
+      typeof value === "number"
+        ? `export const ${name} = ${value};`
+        : `export const ${name}: readonly string[] = [${value.map((each) => JSON.stringify(each)).join(", ")}];`,
+    ),
+  ].join("\n");
+}
+
 async function generate() {
-  const root = { $defs: prepared(readSchema().$defs), title: "Unused", type: "object", additionalProperties: false };
+  const schema = readSchema();
+  const root = { $defs: prepared(schema.$defs), title: "Unused", type: "object", additionalProperties: false };
   const source = await compile(root, "Unused", {
     bannerComment: BANNER,
     format: true,
     style: { printWidth: 120 },
     unreachableDefinitions: true,
   });
-  return source
+  const types = source
     .replace(/export interface Unused \{\}\n/, "")
     .replace(/ *\* This interface was referenced by [^\n]*\n *\* via the `definition` [^\n]*\n/g, "")
     .replace(/\n \*\n \*\/\n/g, "\n */\n");
+  return `${types.trimEnd()}\n\n${tables(schema)}\n`;
 }
 
 const source = await generate();

@@ -1,23 +1,20 @@
 // Images and files that go with a message: how they are read and checked before they are sent, and found again in what was.
 
 import type { Message } from "./protocol/fold.ts";
-import type { ChatPayload } from "./protocol/messages.ts";
+import {
+  type ChatPayload,
+  IMAGE_TYPES,
+  MAX_ATTACHMENTS,
+  MAX_CHAT_BYTES,
+  MAX_FILE_BYTES,
+  MAX_IMAGE_BYTES,
+  MAX_MESSAGE_BYTES,
+} from "./protocol/messages.ts";
 import { formatNumber } from "./view/format.ts";
 import { trans } from "./words.ts";
 
-/** The types of images that agents can be shown. */
-export const IMAGE_TYPES: readonly string[] = ["image/png", "image/jpeg", "image/gif", "image/webp"];
-
-// The limits of reasoning_widget/protocol.py: a test holds these to them.
-export const MAX_IMAGE_BYTES = 5 * 1024 * 1024;
-export const MAX_FILE_BYTES = 8 * 1024 * 1024;
-export const MAX_ATTACHMENTS = 10;
-/** Of a message with all that is attached, as it is sent. */
-export const MAX_CHAT_BYTES = 12 * 1024 * 1024;
-/** So much of that is left to the text. */
-const MAX_TEXT_BYTES = 256 * 1024;
-/** Of what is attached to a message: in base64, as it is sent, it is a third longer. */
-const MAX_TOGETHER_BYTES = Math.floor(((MAX_CHAT_BYTES - MAX_TEXT_BYTES) * 3) / 4) - 2 * MAX_ATTACHMENTS;
+/** The attachments of a message, together: in base64, as they are sent, they are a third longer. */
+const MAX_TOGETHER_BYTES = Math.floor(((MAX_CHAT_BYTES - MAX_MESSAGE_BYTES) * 3) / 4) - 2 * MAX_ATTACHMENTS;
 
 /** An image or a file that goes, or went, with a message. */
 export interface Attachment {

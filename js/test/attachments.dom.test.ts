@@ -1,19 +1,5 @@
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import {
-  type Attachment,
-  contentOf,
-  IMAGE_TYPES,
-  joinedBy,
-  MAX_ATTACHMENTS,
-  MAX_CHAT_BYTES,
-  MAX_FILE_BYTES,
-  MAX_IMAGE_BYTES,
-  pastedFiles,
-  readFiles,
-  textOf,
-} from "../src/attachments.ts";
+import { type Attachment, contentOf, joinedBy, pastedFiles, readFiles, textOf } from "../src/attachments.ts";
 
 const PNG = "\x89PNG\r\n\x1a\n";
 const MIB = 1024 * 1024;
@@ -32,18 +18,6 @@ const known = (count: number, bytes = 1): Attachment[] =>
     bytes,
     data: "eA==",
   }));
-
-it("has the limits of the protocol", () => {
-  const protocol = readFileSync(join(import.meta.dirname, "../../reasoning_widget/protocol.py"), "utf8");
-  const limits = { MAX_ATTACHMENTS, MAX_CHAT_BYTES, MAX_FILE_BYTES, MAX_IMAGE_BYTES };
-  for (const [name, limit] of Object.entries(limits)) {
-    const [, product = ""] = new RegExp(`^${name}: Final = ([\\d *]+)`, "m").exec(protocol) ?? [];
-    const value = product.split("*").reduce((known, factor) => known * Number(factor), 1);
-    expect([name, value]).toEqual([name, limit]);
-  }
-  const [, types = ""] = /^IMAGE_TYPES: Final = \(([^)]+)\)/m.exec(protocol) ?? [];
-  expect(JSON.parse(`[${types}]`)).toEqual(IMAGE_TYPES);
-});
 
 describe("a file that is attached", () => {
   it.each([

@@ -60,7 +60,8 @@ class Turn(TypedDict):
     ones are only named, in text parts."""
     answer: str
     """The final answer; empty if the run ended without one."""
-    steps: list[dict[str, Any]]
+    steps: Sequence[Mapping[str, Any]]
+    """Its steps; see `ReasoningStep`."""
 
 
 class _Request(TypedDict):

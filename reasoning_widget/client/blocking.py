@@ -8,8 +8,9 @@ from threading import Event
 from typing import Any, TypeVar
 
 from ..answer import Answer
+from ..fold import TranscriptMessage, TranscriptRequest, TranscriptRun
 from ..parts import Prompt, as_message
-from ..protocol import JSON
+from ..protocol import JSON, ReasoningStep
 from ..session.thread import on_loop, session_loop
 from .chat import Chat
 from .following import OnRequest, Question
@@ -67,15 +68,15 @@ class BlockingQuestion:
     def __repr__(self) -> str:
         return repr(self._question)
 
-    def __iter__(self) -> Iterator[JSON]:
+    def __iter__(self) -> Iterator[ReasoningStep]:
         items = self._question.items()
-        for kind, item in _each(items):
-            if kind == "step":
-                yield item
-            elif self._question.on_request is not None:
-                value = self._question.on_request(item)
+        for step, request in _each(items):
+            if step is not None:
+                yield step
+            elif request is not None and self._question.on_request is not None:
+                value = self._question.on_request(request)
                 if value is not None:
-                    self._chat.answer(item["request_id"], value)
+                    self._chat.answer(request["request_id"], value)
 
     def answer(self) -> Answer:
         """Wait until the run ends, and return the answer, as `Question.answer` does."""
@@ -119,7 +120,7 @@ class BlockingChat:
 
         return BlockingQuestion(self, on_loop(put))
 
-    def watch(self, *, tokens: bool = False) -> Iterator[JSON]:
+    def watch(self, *, tokens: bool = False) -> Iterator[ReasoningStep]:
         """Yield each complete step of all runs from now on, as `Chat.watch` does."""
         return _each(on_loop(lambda: self._chat.watch(tokens=tokens)))
 
@@ -149,22 +150,22 @@ class BlockingChat:
         return self._chat.connection
 
     @property
-    def steps(self) -> list[JSON]:
+    def steps(self) -> list[ReasoningStep]:
         """Every step of the conversation, in order, as plain data."""
         return self._read(lambda chat: chat.steps)
 
     @property
-    def runs(self) -> list[JSON]:
+    def runs(self) -> list[TranscriptRun]:
         """Every run of the conversation, in order, as plain data; `steps` are the ids of its steps."""
         return self._read(lambda chat: chat.runs)
 
     @property
-    def messages(self) -> list[JSON]:
+    def messages(self) -> list[TranscriptMessage]:
         """Every prompt of the conversation, in order, as plain data."""
         return self._read(lambda chat: chat.messages)
 
     @property
-    def requests(self) -> list[JSON]:
+    def requests(self) -> list[TranscriptRequest]:
         """The open requests of agents."""
         return self._read(lambda chat: chat.requests)
 

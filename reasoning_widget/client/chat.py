@@ -12,9 +12,9 @@ from weakref import WeakSet, WeakValueDictionary
 
 from ..answer import run_of, steps_of
 from ..depth import is_deep
-from ..fold import Transcript, step_key
+from ..fold import Transcript, TranscriptMessage, TranscriptRequest, TranscriptRun, step_key
 from ..parts import Prompt, as_message
-from ..protocol import JSON, Author, Frame, ProtocolError, too_deep
+from ..protocol import JSON, Author, Frame, ProtocolError, ReasoningStep, too_deep
 from .address import Address
 from .errors import Disconnected, NotAllowed
 from .following import Following, OnRequest, Question, watched_steps
@@ -158,7 +158,7 @@ class Chat:
 
             raise UnknownAgentError(name, known)
 
-    def watch(self, *, tokens: bool = False) -> AsyncIterator[JSON]:
+    def watch(self, *, tokens: bool = False) -> AsyncIterator[ReasoningStep]:
         """Yield each complete step of all runs from now on, whoever asked.
 
         Args:
@@ -235,22 +235,22 @@ class Chat:
         return self._link.state
 
     @property
-    def steps(self) -> list[JSON]:
+    def steps(self) -> list[ReasoningStep]:
         """Every step of the conversation, in order, as plain data."""
         return [step for run in self.state["runs"] for step in steps_of(self.state, run)]
 
     @property
-    def runs(self) -> list[JSON]:
+    def runs(self) -> list[TranscriptRun]:
         """Every run of the conversation, in order, as plain data; `steps` are the ids of its steps."""
         return copy.deepcopy(self.state["runs"])
 
     @property
-    def messages(self) -> list[JSON]:
+    def messages(self) -> list[TranscriptMessage]:
         """Every prompt of the conversation, in order, as plain data. `value` fetches attachments, listed in `parts`."""
         return copy.deepcopy(self.state["messages"])
 
     @property
-    def requests(self) -> list[JSON]:
+    def requests(self) -> list[TranscriptRequest]:
         """The open requests of agents."""
         return [copy.deepcopy(each) for each in self.state["requests"].values() if each["closed"] is None]
 

@@ -8,8 +8,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..answer import Answer, answer_to, is_settled, plain_step, run_of
-from ..fold import is_open
-from ..protocol import JSON, ProtocolError
+from ..fold import TranscriptRequest, is_open
+from ..protocol import ProtocolError, ReasoningStep
 from .errors import Disconnected
 
 if TYPE_CHECKING:
@@ -19,7 +19,10 @@ Kind = Literal["message", "run", "step", "request"]
 Change = tuple[Kind, str]
 """What has changed, and its id."""
 
-OnRequest = Callable[[JSON], Any]
+Item = tuple[ReasoningStep, None] | tuple[None, TranscriptRequest]
+"""A step of a run, or what its agent asks the person."""
+
+OnRequest = Callable[[TranscriptRequest], Any]
 """Given a request of the agent, returns the answer (or an awaitable of it); None to leave it to somebody else."""
 
 _CANCEL_WITHIN = 3.0  # seconds a reader that leaves waits for its run to be closed
@@ -68,7 +71,7 @@ class Following:
             self._chat.check()
 
 
-async def watched_steps(following: Following, chat: Chat, *, tokens: bool) -> AsyncIterator[JSON]:
+async def watched_steps(following: Following, chat: Chat, *, tokens: bool) -> AsyncIterator[ReasoningStep]:
     """The steps of all runs, as they change."""
     while True:
         await following.changed()
@@ -128,21 +131,21 @@ class Question:
         self._error = error
         self._following.wake()
 
-    def __aiter__(self) -> AsyncIterator[JSON]:
+    def __aiter__(self) -> AsyncIterator[ReasoningStep]:
         return self._steps()
 
-    async def _steps(self) -> AsyncIterator[JSON]:
+    async def _steps(self) -> AsyncIterator[ReasoningStep]:
         items = self.items()
         try:
-            async for kind, item in items:
-                if kind == "step":
-                    yield item
-                elif self.on_request is not None:
-                    value = self.on_request(item)
+            async for step, request in items:
+                if step is not None:
+                    yield step
+                elif request is not None and self.on_request is not None:
+                    value = self.on_request(request)
                     if inspect.isawaitable(value):
                         value = await value
                     if value is not None:
-                        await self._chat.answer(item["request_id"], value)
+                        await self._chat.answer(request["request_id"], value)
         finally:
             await items.aclose()
 
@@ -170,7 +173,7 @@ class Question:
             return Answer("", "stopped", [], {}, 0.0, "The conversation was cleared before the answer was there.")
         return answer_to(self._chat.state, self.id)
 
-    async def items(self) -> AsyncGenerator[tuple[Kind, JSON]]:
+    async def items(self) -> AsyncGenerator[Item]:
         """The steps and the requests of this question's run, as they come."""
         left = True
         try:
@@ -191,19 +194,21 @@ class Question:
             if left:
                 await self._cancel()
 
-    def _taken(self) -> list[tuple[Kind, JSON]]:
+    def _taken(self) -> list[Item]:
         state = self._chat.state
         changes = self._following.take()
         run = run_of(state, self.id)
-        items: list[tuple[Kind, JSON]] = []
+        items: list[Item] = []
         for kind, name in changes if run is not None else []:
-            thing: JSON = state["steps"].get(name, {}) if kind == "step" else state["requests"].get(name, {})
-            if run is None or thing.get("run_id") != run["run_id"]:
+            step = state["steps"].get(name) if kind == "step" else None
+            request = state["requests"].get(name) if kind == "request" else None
+            concerned = step or request
+            if run is None or concerned is None or concerned.get("run_id") != run["run_id"]:
                 continue
-            if kind == "step" and (self._tokens or not is_open(thing)):
-                items.append((kind, plain_step(thing)))
-            elif kind == "request" and thing["closed"] is None:
-                items.append((kind, dict(thing)))
+            if step is not None and (self._tokens or not is_open(step)):
+                items.append((plain_step(step), None))
+            elif request is not None and request["closed"] is None:
+                items.append((None, request.copy()))
         return items
 
     async def _cancel(self) -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from ..fold import Transcript
+from ..fold import Transcript, TranscriptRun
 from ..parts import message_in_words
-from ..protocol import JSON
 from .transcript import author_name
 
 if TYPE_CHECKING:
@@ -71,9 +70,9 @@ def _rows(state: Transcript) -> Iterator[dict[str, Any]]:
     return (_row(state, run, step_id) for run in state["runs"] for step_id in run["steps"])
 
 
-def _row(state: Transcript, run: JSON, step_id: str) -> dict[str, Any]:
+def _row(state: Transcript, run: TranscriptRun, step_id: str) -> dict[str, Any]:
     step = state["steps"][step_id]
-    tool = step.get("tool") or {}
+    tool: Mapping[str, Any] = step.get("tool") or {}
     usage = step.get("usage") or {}
     message = next((message for message in state["messages"] if message["id"] == run["message_id"]), None)
     return {

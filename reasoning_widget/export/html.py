@@ -11,12 +11,12 @@ from ..markdown.html import to_html as markdown
 from ..markdown.tex import is_costly
 from ..parts import sent_text
 from ..printed import coloured
-from ..protocol import JSON
+from ..protocol import ReasoningStep
 from .colours import css_of, css_of_block
 from .transcript import (
     LONGEST,
     NO_QUESTION,
-    SPEAKER,
+    ExportedMessage,
     Piece,
     drawn_text,
     exchanges,
@@ -72,8 +72,11 @@ def to_html(state: Transcript, message_id: str | None = None, notes: Sequence[st
     for message, run, steps, asides, requests in exchanges(state, message_id):
         parts.append(_question(message) if message else _note(NO_QUESTION))
         parts.extend(_question(aside) for aside in asides)
-        for kind, each in in_order(steps, requests):
-            parts.append(_step(each) if kind == "step" else _note(request_note(each)))
+        for step, request in in_order(steps, requests):
+            if step is not None:
+                parts.append(_step(step))
+            elif request is not None:
+                parts.append(_note(request_note(request)))
         if ended := run_note(run):
             parts.append(_note(ended))
     return f'<div class="{_NO_MATHJAX}" style="font-size:14px;line-height:1.5">{_PRINTED}{"".join(parts)}</div>'
@@ -90,11 +93,11 @@ def to_page(state: Transcript, notes: Sequence[str] = ()) -> str:
     return f'<!doctype html><html lang="en"><head>{head}</head><body>{body}</body></html>'
 
 
-def _question(message: JSON) -> str:
+def _question(message: ExportedMessage) -> str:
     asked = _words(sent_text(message)).replace("\n", "<br>")
-    speaker = (
-        f'<p style="margin:12px 0 -6px"><small>{_words(message[SPEAKER])}</small></p>' if SPEAKER in message else ""
-    )
+    speaker = ""
+    if "speaker" in message:
+        speaker = f'<p style="margin:12px 0 -6px"><small>{_words(message["speaker"])}</small></p>'
     text = f'<p style="white-space:pre-wrap;margin:12px 0 6px"><strong>{asked}</strong></p>' if asked else ""
     pictures = (
         f'<p><img alt="{escape(drawn_text(picture.name))}" src="data:{picture.mime};base64,{picture.encoded}" '
@@ -114,7 +117,7 @@ def _words(text: str) -> str:
     return f'<code style="font:inherit">{escape(shown)}</code>' if is_costly(shown) else escape(shown)
 
 
-def _step(step: JSON) -> str:
+def _step(step: ReasoningStep) -> str:
     hue = _HUES.get(step["type"], "#757575")
     opened = " open" if step["type"] in _ALWAYS_OPEN or step.get("status") == "failed" else ""
     style = f"border-left:3px solid {hue};background:{hue}1f;border-radius:4px;padding:4px 12px;margin:6px 0"
@@ -122,7 +125,7 @@ def _step(step: JSON) -> str:
     return f'<details{opened} style="{style}">{summary}{_body(step)}{"".join(map(_note, _notes(step)))}</details>'
 
 
-def _body(step: JSON) -> str:
+def _body(step: ReasoningStep) -> str:
     if is_prose(step):
         return markdown(drawn_text(step["content"]))
     return "".join(map(_piece, step_pieces(step) or [Piece("code", "")]))
@@ -144,7 +147,7 @@ def _span(words: str, css: str) -> str:
     return f'<span style="{css}">{escape(words)}</span>' if css else escape(words)
 
 
-def _notes(step: JSON) -> list[str]:
+def _notes(step: ReasoningStep) -> list[str]:
     codes = [piece.text for piece in step_pieces(step) if piece.kind == "code"]
     longer = sum(max(0, len(text) - LONGEST) for text in ([step["content"]] if is_prose(step) else codes))
     return [*([f"{longer:,} more characters are not shown"] if longer > 0 else []), *step_notes(step)]

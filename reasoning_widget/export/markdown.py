@@ -5,19 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from ..fold import Transcript
+from ..fold import Transcript, TranscriptRun
 from ..markdown.dialect import NOTE
 from ..markdown.links import SAFE_LINK
 from ..markdown.portable import to_portable
 from ..markdown.tex import TooCostly, is_costly
 from ..parts import message_in_words, sent_text
-from ..protocol import JSON
+from ..protocol import ReasoningStep
 from .transcript import (
     LONGEST,
     NO_QUESTION,
-    SPEAKER,
+    ExportedMessage,
     Piece,
     drawn_text,
     exchanges,
@@ -67,20 +67,20 @@ def to_markdown(
     """
     parts = [f"*{note}*" for note in notes]
     for message, run, steps, asides, requests in exchanges(state, message_id):
-        shown = [f"data:{each.mime};base64,{each.encoded}" for each in sent_pictures(message or {}) if pictures]
+        shown = [f"data:{each.mime};base64,{each.encoded}" for each in sent_pictures(message) if pictures]
         parts.append(question_markdown(message, run, shown))
         parts.extend(_aside(aside) for aside in asides)
-        for kind, each in in_order(steps, requests):
-            if kind == "step":
-                parts.append(step_markdown(each, _addresses(each) if pictures else None))
-            else:
-                parts.append(f"*{one_line(request_note(each))}*")
+        for step, request in in_order(steps, requests):
+            if step is not None:
+                parts.append(step_markdown(step, _addresses(step) if pictures else None))
+            elif request is not None:
+                parts.append(f"*{one_line(request_note(request))}*")
         if ended := run_note(run):
             parts.append(f"*{ended}*")
     return "\n\n".join(parts) + "\n" if parts else ""
 
 
-def _addresses(step: JSON) -> list[str]:
+def _addresses(step: ReasoningStep) -> list[str]:
     return [f"data:{piece.mime};base64,{piece.text}" for piece in step_pieces(step) if piece.kind == "picture"]
 
 
@@ -88,7 +88,7 @@ def to_plain(state: Transcript, message_id: str | None = None) -> str:
     """The questions and their answers, as text."""
     parts: list[str] = []
     for message, run, steps, *_ in exchanges(state, message_id):
-        speaker = f"{message[SPEAKER]}: " if message and SPEAKER in message else ""
+        speaker = f"{message['speaker']}: " if message and "speaker" in message else ""
         parts.append(_plain_quote(speaker + message_in_words(message)) if message else f"({NO_QUESTION})")
         parts.extend(plain_text(step["content"]) for step in steps if step["type"] in ("final_answer", "error"))
         if ended := run_note(run):
@@ -96,7 +96,7 @@ def to_plain(state: Transcript, message_id: str | None = None) -> str:
     return "\n\n".join(parts)
 
 
-def question_markdown(message: JSON | None, run: JSON | None, shown: Sequence[str] = ()) -> str:
+def question_markdown(message: ExportedMessage | None, run: TranscriptRun | None, shown: Sequence[str] = ()) -> str:
     """What was asked, and whom.
 
     Args:
@@ -105,7 +105,8 @@ def question_markdown(message: JSON | None, run: JSON | None, shown: Sequence[st
         shown: Where its `sent_pictures` are, in their order; without, they are named.
     """
     agent = f" → {one_line(str(run['agent_name']))}" if run else ""
-    parts = [f"**{one_line((message or {}).get(SPEAKER, 'You'))}{agent}**"]
+    speaker = message.get("speaker", "You") if message is not None else "You"
+    parts = [f"**{one_line(speaker)}{agent}**"]
     if message is None:
         return f"{parts[0]}\n\n*{NO_QUESTION}*"
     if text := sent_text(message):
@@ -116,7 +117,7 @@ def question_markdown(message: JSON | None, run: JSON | None, shown: Sequence[st
     return "\n\n".join(parts)
 
 
-def step_markdown(step: JSON, shown: Sequence[str] | None = None, ran: tuple[str, str] | None = None) -> str:
+def step_markdown(step: ReasoningStep, shown: Sequence[str] | None = None, ran: tuple[str, str] | None = None) -> str:
     """One step.
 
     Args:
@@ -150,8 +151,8 @@ def text_markdown(text: str) -> str:
     return _harmless(drawn_text(text))
 
 
-def _aside(message: JSON) -> str:
-    speaker = f"**{one_line(message[SPEAKER])}**\n\n" if SPEAKER in message else ""
+def _aside(message: ExportedMessage) -> str:
+    speaker = f"**{one_line(message['speaker'])}**\n\n" if "speaker" in message else ""
     return speaker + _quoted(message["content"])
 
 
@@ -194,7 +195,7 @@ def _harmless(text: str) -> str:
 
 
 def _judged(text: str) -> str:
-    known: JSON = {}
+    known: dict[str, Any] = {}
     tokens = _markdown().parse(text, known)
     defined = [*known.get("references", {}).values(), *known.get("duplicate_refs", [])]
     links = [reference["href"] for reference in defined]

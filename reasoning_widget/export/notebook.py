@@ -5,13 +5,14 @@ from __future__ import annotations
 import ast
 import json
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..fold import Transcript
-from ..protocol import JSON
+from ..protocol import ReasoningStep
 from ..session.text import clean_text
 from .markdown import one_line, question_markdown, step_markdown
-from .transcript import Piece, exchanges, in_order, request_note, run_note, sent_pictures, step_pieces
+from .transcript import exchanges, in_order, request_note, run_note, sent_pictures, step_pieces
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -59,34 +60,33 @@ def to_notebook(state: Transcript) -> NotebookNode:
     v4: Any = nbformat.v4  # published with types for a part of it only
     cells: list[Any] = []
 
-    def add(kind: str, source: str, **origin: str) -> None:
+    def add(kind: str, source: str, pictures: dict[str, dict[str, str]] | None = None, **origin: str) -> None:
         make: Any = v4.new_code_cell if kind == "code" else v4.new_markdown_cell
         metadata = {METADATA: {"session_id": state["session_id"], **origin}}
         cells.append(make(source=source, metadata=metadata, id=f"cell-{len(cells) + 1}"))
+        if pictures:
+            cells[-1].attachments = pictures
 
     if state["title"]:
         add("markdown", f"# {one_line(state['title'])}")
     for message, run, steps, asides, requests in exchanges(state):
         for asked in (message, *asides):
             origin = {"message_id": asked["id"]} if asked else {}
-            sent = {f"image-{n}": each for n, each in enumerate(sent_pictures(asked or {}), 1)}
-            add("markdown", question_markdown(asked, run, [f"attachment:{name}" for name in sent]), **origin)
-            if sent:
-                cells[-1].attachments = {name: {each.mime: each.encoded} for name, each in sent.items()}
-        for kind, step in in_order(steps, requests):
-            if kind == "request":
-                add("markdown", f"*{one_line(request_note(step))}*", request_id=step["request_id"])
+            sent = {f"image-{n}": {each.mime: each.encoded} for n, each in enumerate(sent_pictures(asked), 1)}
+            add("markdown", question_markdown(asked, run, [f"attachment:{name}" for name in sent]), sent, **origin)
+        for step, request in in_order(steps, requests):
+            if request is not None:
+                add("markdown", f"*{one_line(request_note(request))}*", request_id=request["request_id"])
+            if step is None:
                 continue
             code = code_of(step)
             origin = {"step_id": str(step.get("id")), "run_id": str(step.get("run_id")), "type": str(step["type"])}
             if code is not None and code.language == "python":
-                add("code", code.text, **origin)
+                add("code", code.text, None, **origin)
                 continue
             pictures = {} if code else _pictures(step)
             shown = [f"attachment:{name}" for name in pictures]
-            add("markdown", step_markdown(step, shown, code), **origin)
-            if pictures:
-                cells[-1].attachments = {name: {each.mime: each.text} for name, each in pictures.items()}
+            add("markdown", step_markdown(step, shown, code), pictures, **origin)
         if run is not None and (ended := run_note(run)):
             add("markdown", f"*{ended}*", run_id=run["run_id"])
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
@@ -95,13 +95,13 @@ def to_notebook(state: Transcript) -> NotebookNode:
     return made
 
 
-def _pictures(step: JSON) -> dict[str, Piece]:
-    """The pictures of a step, by the names that they have as attachments."""
-    named: dict[str, Piece] = {}
+def _pictures(step: ReasoningStep) -> dict[str, dict[str, str]]:
+    """The pictures of a step as attachments: base64 by their MIME type, by their names."""
+    named: dict[str, dict[str, str]] = {}
     for piece in step_pieces(step):
         if piece.kind == "picture":
             ending = piece.mime.removeprefix("image/").removesuffix("+xml")
-            named[f"output-{len(named) + 1}.{ending}" if named else f"output.{ending}"] = piece
+            named[f"output-{len(named) + 1}.{ending}" if named else f"output.{ending}"] = {piece.mime: piece.text}
     return named
 
 
@@ -113,9 +113,9 @@ class Code(NamedTuple):
     """In lower case; empty if nothing says which."""
 
 
-def code_of(step: JSON) -> Code | None:
+def code_of(step: ReasoningStep) -> Code | None:
     """The code that a call of a tool runs; None if it runs none, or none that is known to be code."""
-    tool = step.get("tool") or {}
+    tool: Mapping[str, Any] = step.get("tool") or {}
     name = re.split(r"__|[./:]", str(tool.get("name", "")).lower().replace("-", "_"))[-1]
     if step["type"] != "tool_use" or name not in _LANGUAGES:
         return None

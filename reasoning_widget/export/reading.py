@@ -26,7 +26,6 @@ from ..protocol import (
 from ..session.text import clean_json
 from .log import FORMAT, VERSION, SessionFile, cut_text, session_file
 
-_NO_EVENTS: Final = ("session", "step_delta", "ack", "error", "pong", "model", "module", "blob")
 _LONGEST: Final = MAX_MESSAGE_BYTES // 4
 """Code points of a channel: as many as fit into a frame whatever they are."""
 
@@ -129,9 +128,12 @@ def _event(value: Any, runs: set[str]) -> tuple[str, JSON, bool] | None:
     if not isinstance(value, dict) or not isinstance(value.get("data"), dict):
         return None
     kind = value.get("type")
-    if not isinstance(kind, str) or kind in _NO_EVENTS:
+    if not isinstance(kind, str):
         return None
-    if kind not in SERVER_MESSAGES and is_deep(value, _DEEPEST):
+    declared = SERVER_MESSAGES.get(kind)
+    if declared is not None and not declared.is_event:
+        return None
+    if declared is None and is_deep(value, _DEEPEST):
         return None  # of one that is known, what is too deep is left out
     data: JSON = clean_json(value["data"], _DEEPEST)
     if kind == "user_message":
@@ -139,9 +141,9 @@ def _event(value: Any, runs: set[str]) -> tuple[str, JSON, bool] | None:
     if kind == "reasoning_step":
         data = with_outputs({**data, **{name: value for name, value in _DEFAULTS.items() if name not in data}})
     try:
-        if kind in SERVER_MESSAGES:
+        if declared is not None:
             known = data.get("type") in STEP_TYPES or kind != "reasoning_step"
-            msgspec.convert(data if known else {**data, "type": "thought"}, SERVER_MESSAGES[kind])
+            msgspec.convert(data if known else {**data, "type": "thought"}, declared.content)
         if not isinstance(data.get("type", ""), str) or (kind == "reasoning_step" and data.get("run_id") not in runs):
             return None
         shortened = _shortened(kind, data)

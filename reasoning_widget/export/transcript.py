@@ -6,15 +6,15 @@ import base64
 import json
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html.parser import HTMLParser
-from typing import Final, Literal, NamedTuple, cast
+from typing import Any, Final, Literal, NamedTuple, NotRequired, cast
 
-from ..fold import Transcript, find_run
+from ..fold import Transcript, TranscriptMessage, TranscriptRequest, TranscriptRun, find_run
 from ..outputs import PICTURES, PLAIN, SVG, outputs_of, stands_for_others
 from ..parts import attachments_of, part_in_words
 from ..printed import without_sequences
-from ..protocol import JSON, PLAIN_STEP_TYPES, LoggedPart, MimeBundle
+from ..protocol import JSON, PLAIN_STEP_TYPES, LoggedPart, MimeBundle, ReasoningStep, RunStatus
 
 TITLES = {
     "thought": "Thought",
@@ -28,9 +28,6 @@ NO_QUESTION: Final = "What was asked is missing."
 
 LONGEST: Final = 256 * 1024
 """Code points of a text that are shown. No session of ours holds a longer one."""
-
-SPEAKER: Final = "speaker"
-"""Who wrote a message, for people, where more than one person speaks; only in what is exported."""
 
 CONTENT: Final = "content"
 """Where an image of a prompt has its content, as base64, in what is exported; elsewhere it is only referred to."""
@@ -67,16 +64,23 @@ def drawn_text(text: str) -> str:
     return plain_text(text[:LONGEST])
 
 
-class Exchange(NamedTuple):
-    """A question and what came of it."""
+class ExportedMessage(TranscriptMessage):
+    """A prompt as it is exported."""
 
-    message: JSON | None
+    speaker: NotRequired[str]
+    """The name of its author, where the prompts have several."""
+
+
+class Exchange(NamedTuple):
+    """A prompt and what came of it."""
+
+    message: ExportedMessage | None
     """None: a file has the run without it."""
-    run: JSON | None
-    steps: list[JSON]
-    asides: list[JSON]
+    run: TranscriptRun | None
+    steps: Sequence[ReasoningStep]
+    asides: list[ExportedMessage]
     """The messages that were handed to the run while it was on."""
-    requests: list[JSON]
+    requests: list[TranscriptRequest]
     """What the agent asked the person, and how that ended."""
 
 
@@ -89,38 +93,38 @@ def exchanges(state: Transcript, message_id: str | None = None) -> Iterator[Exch
     for asked, run in _questions(state):
         if message_id not in (None, asked["id"] if asked else run and run["message_id"]):
             continue
-        message = _spoken(asked) if several and asked is not None else asked
+        message = _exported(asked, several=several) if asked is not None else None
         if run is None:
             yield Exchange(message, None, [], [], [])
             continue
         steps = [state["steps"][step_id] for step_id in run["steps"]]
         if not run["enable_reasoning"]:
             steps = [step for step in steps if step["type"] in PLAIN_STEP_TYPES]
-        asides = [other for other in state["messages"] if other["steered"] and other["run_id"] == run["run_id"]]
-        asides = [_spoken(aside) for aside in asides] if several else asides
+        steered = [other for other in state["messages"] if other["steered"] and other["run_id"] == run["run_id"]]
+        asides = [_exported(other, several=several) for other in steered]
         requests = [request for request in state["requests"].values() if request["run_id"] == run["run_id"]]
         yield Exchange(message, run, steps, asides, requests)
 
 
-def author_id(message: JSON) -> str | None:
+def author_id(message: TranscriptMessage) -> str | None:
     """Who wrote a message; None where that is not known."""
     author = message.get("author")
     return str(author["id"]) if isinstance(author, dict) and "id" in author else None
 
 
-def author_name(message: JSON) -> str | None:
+def author_name(message: TranscriptMessage) -> str | None:
     """The same, as people read it."""
     author = message.get("author")
     name = author.get("name") if isinstance(author, dict) else None
     return name if isinstance(name, str) and name.strip() else None
 
 
-def _spoken(message: JSON) -> JSON:
-    name = author_name(message)
-    return message if name is None else {**message, SPEAKER: name}
+def _exported(message: TranscriptMessage, *, several: bool) -> ExportedMessage:
+    name = author_name(message) if several else None
+    return cast("ExportedMessage", message if name is None else {**message, "speaker": name})
 
 
-def _questions(state: Transcript) -> Iterator[tuple[JSON | None, JSON | None]]:
+def _questions(state: Transcript) -> Iterator[tuple[TranscriptMessage | None, TranscriptRun | None]]:
     """The messages with their runs. A run whose message is missing stands where it began."""
     asked = {message["run_id"] for message in state["messages"] if not message["steered"]}
     lost = [run for run in state["runs"] if run["run_id"] not in asked]
@@ -135,18 +139,20 @@ def _questions(state: Transcript) -> Iterator[tuple[JSON | None, JSON | None]]:
         yield None, run
 
 
-def in_order(steps: Sequence[JSON], requests: Sequence[JSON]) -> Iterator[tuple[Literal["step", "request"], JSON]]:
+def in_order(
+    steps: Sequence[ReasoningStep], requests: Sequence[TranscriptRequest]
+) -> Iterator[tuple[ReasoningStep, None] | tuple[None, TranscriptRequest]]:
     """The steps of a run and what the agent asked the person, each where it came."""
     places = [_place_of(request, steps) for request in requests]
     for place in range(-1, len(steps)):
         if place >= 0:
-            yield "step", steps[place]
+            yield steps[place], None
         for request, behind in zip(requests, places, strict=True):
             if behind == place:
-                yield "request", request
+                yield None, request
 
 
-def _place_of(request: JSON, steps: Sequence[JSON]) -> int:
+def _place_of(request: TranscriptRequest, steps: Sequence[ReasoningStep]) -> int:
     """Behind which step it was asked: the last that had begun, or the one that it is about; -1: before all of them."""
     about = request.get("step_id")
     named = next((n for n, step in enumerate(steps) if step.get("id") == about is not None), -1)
@@ -155,16 +161,21 @@ def _place_of(request: JSON, steps: Sequence[JSON]) -> int:
     return max(named, max(begun, default=-1))
 
 
-def run_note(run: JSON | None) -> str | None:
-    """How a run ended that did not simply end, in a sentence."""
-    if run is None or run["status"] == "completed":
+def run_note(run: TranscriptRun | None) -> str | None:
+    """How a run ended, in a sentence; None if it was completed."""
+    return status_note(run["status"]) if run is not None else None
+
+
+def status_note(status: RunStatus | Literal["running"]) -> str | None:
+    """How a run ended with that status, in a sentence; None if it was completed."""
+    if status == "completed":
         return None
-    if run["status"] == "running":
+    if status == "running":
         return "The run was still on when this was saved."
-    return f"The run ended: {str(run['status']).replace('_', ' ')}."
+    return f"The run ended: {status.replace('_', ' ')}."
 
 
-def request_note(request: JSON) -> str:
+def request_note(request: TranscriptRequest) -> str:
     """What the agent asked the person, and what became of it, in a sentence."""
     asked = f"The agent asked: {request['prompt']}"
     closed = request["closed"]
@@ -178,7 +189,7 @@ def request_note(request: JSON) -> str:
     return f"{asked} → {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
 
 
-def step_title(step: JSON) -> str:
+def step_title(step: ReasoningStep) -> str:
     """A step's heading: what it is, the tool, and how long it took."""
     title = TITLES.get(step["type"], str(step["type"]).replace("_", " "))
     if "tool" in step:
@@ -204,12 +215,12 @@ class Piece(NamedTuple):
     """The type of a picture."""
 
 
-def is_prose(step: JSON) -> bool:
+def is_prose(step: ReasoningStep) -> bool:
     """Whether a step is a text to read, rather than what a tool was given, showed or returned."""
     return step["type"] not in ("tool_use", "tool_result")
 
 
-def step_pieces(step: JSON) -> list[Piece]:
+def step_pieces(step: ReasoningStep) -> list[Piece]:
     """What a tool was given; or what it showed, in order, and what it returned. Nothing for prose.
 
     Of pictures nothing else is ever passed on. A drawing (SVG) is safe as a picture: within one, no browser runs
@@ -223,8 +234,9 @@ def step_pieces(step: JSON) -> list[Piece]:
     return [*pieces, Piece("code", step["content"].strip())] if step["content"].strip() else pieces
 
 
-def _arguments(step: JSON) -> str:
-    arguments = str((step.get("tool") or {}).get("arguments", ""))
+def _arguments(step: ReasoningStep) -> str:
+    tool: Mapping[str, Any] = step.get("tool") or {}
+    arguments = str(tool.get("arguments", ""))
     try:
         return json.dumps(json.loads(arguments), ensure_ascii=False, indent=2)
     except (ValueError, RecursionError):
@@ -272,15 +284,15 @@ class SentPicture(NamedTuple):
     """Base64."""
 
 
-def sent_pictures(message: JSON) -> Iterator[SentPicture]:
+def sent_pictures(message: TranscriptMessage | None) -> Iterator[SentPicture]:
     """The images in a prompt whose contents are here."""
-    for attachment in attachments_of(message):
+    for attachment in attachments_of(message or {}):
         text = _text(cast("JSON", attachment).get(CONTENT))
         if attachment["mime"] in PICTURES and text and _BASE64.fullmatch(text):
             yield SentPicture(attachment["name"], attachment["mime"], text)
 
 
-def sent_notes(message: JSON, *, pictures: bool = True) -> list[str]:
+def sent_notes(message: TranscriptMessage, *, pictures: bool = True) -> list[str]:
     """What was attached to a prompt that an export does not show, in words.
 
     Args:
@@ -309,14 +321,14 @@ def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
 
 
-def raised_at(step: JSON) -> str | None:
+def raised_at(step: Mapping[str, Any]) -> str | None:
     """Where in an agent's code a step's exception was raised; None where that is not known."""
     raised = step.get("raised")
     where = raised.get("where") if isinstance(raised, dict) else None
     return where if isinstance(where, str) else None
 
 
-def step_notes(step: JSON) -> list[str]:
+def step_notes(step: Mapping[str, Any]) -> list[str]:
     """What is missing of a step, in sentences."""
     cut = step.get("cut")
     left_out = sum(count for count in cut.values() if isinstance(count, int)) if isinstance(cut, dict) else 0

@@ -154,8 +154,8 @@ class Feed:
 
     def _is_for_us(self, frame: Frame) -> bool:
         if frame["type"] == "reasoning_step":
-            step = frame["data"]
-            return (self._growing or not is_open(step)) and self._session.is_shown(step, growing=self._growing)
+            logged = frame["data"]
+            return (self._growing or not is_open(logged)) and self._session.is_shown(logged, growing=self._growing)
         if frame["type"] == "step_delta":
             step = self._session.state["steps"][frame["data"]["step_id"]]
             # Version 1 knows no output by which several grow: the step, once it is whole, has all of it.

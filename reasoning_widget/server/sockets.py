@@ -15,22 +15,21 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler, WebSocketP
 
 from ..depth import shallow
 from ..protocol import (
-    JSON,
     MAX_CHAT_BYTES,
     MAX_CLIENT_FRAME_BYTES,
     PROTOCOL_VERSION,
+    ClientMessage,
     Frame,
     ProtocolError,
     check_session_id,
     encode,
     has_attachments,
-    parse_client_message,
     too_deep,
 )
 from ..session.budget import Budget
+from ..session.dispatch import dispatch, refusal
 from ..session.log import StorageError
 from ..session.session import EndReason, Session
-from ..session.values import value_frames
 from .access import Action
 from .auth import ReasoningHandler
 from .hub import Messages
@@ -219,65 +218,41 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
             if too_fast:
                 raise ProtocolError("too_fast", "too many messages: wait a second before you send more")  # noqa: TRY301
             self._messages.spend(max(1, len(message) // MAX_CLIENT_FRAME_BYTES), now)
-            return await self._handled(raw)
-        except ProtocolError as error:
-            if error.id is None and isinstance(raw, dict) and isinstance(raw.get("id"), str):
-                error.id = raw["id"]
-            return [error.frame()]
-
-    async def _handled(self, raw: Any) -> list[Frame]:
-        kind = raw.get("type") if isinstance(raw, dict) else None
-        await self._check_allowed("read" if kind in _READING else "write" if kind == "clear" else "execute")
-        if kind == "chat":
-            self._make_room(raw)
-            self.service.claim(self._session, self.account)
-        if kind not in ("attach", "blob"):
-            return self._handled_by_session(kind, raw)
-        message = parse_client_message(raw)
-        payload = message["payload"]
-        if kind == "attach":
-            replies: list[Frame] = []
-            self._follow(payload["epoch"], payload["after"])
-        else:
-            replies = self._blob(payload["blob"])
-        return [*replies, {"type": "ack", "data": {"id": message["id"]}}] if "id" in message else replies
+            kind = raw.get("type") if isinstance(raw, dict) else None
+            await self._check_allowed("read" if kind in _READING else "write" if kind == "clear" else "execute")
+        except (ProtocolError, StorageError) as error:
+            return [refusal(error, raw)]
+        return dispatch(raw, "socket", self._receive)
 
     async def _check_allowed(self, action: Action) -> None:
         """Raises `ProtocolError` where whoever is there may not do this, or not any more."""
         session_id = self._session.session_id
-        try:
-            allowed = await self.may(action, session_id)
-            if not allowed and not await self.may("read", session_id):
-                self.not_let_in()
-        except StorageError as error:
-            raise ProtocolError("storage_failed", str(error)) from error
+        allowed = await self.may(action, session_id)
+        if not allowed and not await self.may("read", session_id):
+            self.not_let_in()
         if not allowed:
             raise ProtocolError("forbidden", "you may watch this session, but not take part in it")
 
-    def _make_room(self, raw: JSON) -> None:
-        """Raises `ProtocolError` where there is no room for a prompt that is not there yet."""
-        if self._session.has_message(raw.get("id")):
-            return  # it is sent again, and only to be acknowledged
-        try:
-            self.service.quotas.check_message(self._session, self.account, len(encode(raw)))
-        except StorageError as error:
-            raise ProtocolError("storage_failed", str(error)) from error
-
-    def _handled_by_session(self, kind: object, raw: Any) -> list[Frame]:
+    def _receive(self, message: ClientMessage) -> list[Frame]:
+        kind, payload = message["type"], message["payload"]
+        if kind == "attach":
+            self._follow(payload["epoch"], payload["after"])
+            return []
+        if kind == "blob":
+            return self._session.blob_frames(payload["blob"])
+        if kind == "chat":
+            self._make_room(message)
+            self.service.claim(self._session, self.account)
         epoch = self._session.epoch
-        replies = self._session.handle(raw, self.username, self.author)
+        replies = self._session.receive(message, self.username, self.author)
         if kind == "clear" and self._session.epoch != epoch:
             self.service.audit(self.actor, "cleared", self._session.session_id, self._session.owner)
         return replies
 
-    def _blob(self, sha256: str) -> list[Frame]:
-        """The value in one frame, or its JSON in several if one would be too long."""
-        try:
-            return value_frames(sha256, self._session.blob(sha256))
-        except KeyError:
-            raise ProtocolError("unknown_blob", f"there is no value with the SHA-256 {sha256[:64]!r}") from None
-        except StorageError as error:
-            raise ProtocolError("storage_failed", str(error)) from error
+    def _make_room(self, message: ClientMessage) -> None:
+        """Raises `ProtocolError` where there is no room for a prompt that is not there yet."""
+        if not self._session.has_message(message["id"]):  # else it is sent again, and only to be acknowledged
+            self.service.quotas.check_message(self._session, self.account, len(encode(message)))
 
     @property
     def session(self) -> Session:

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ..fold import Place, Transcript, channel_text, find_run, is_open, new_transcript, receive, texts_of
-from ..protocol import JSON, PLAIN_STEP_TYPES, Frame, Usage
+from ..protocol import JSON, PLAIN_STEP_TYPES, Frame, ReasoningStep, Usage
 from .log import EventLog, LogDamaged, OpenText
 from .steps import Grown
 
@@ -122,7 +122,7 @@ class Record:
                     yield frame
             after = events[-1]["seq"]
 
-    def is_shown(self, step: JSON, *, growing: bool) -> bool:
+    def is_shown(self, step: Mapping[str, Any], *, growing: bool) -> bool:
         """Whether a step is for clients that leave the choice to us: of a run without reasoning only the outcome is.
 
         Args:
@@ -133,10 +133,12 @@ class Record:
             return True
         return step["id"] in self._followed if growing else step["type"] in PLAIN_STEP_TYPES
 
-    def usage(self, run_id: str, closing: Sequence[JSON] = ()) -> Usage:
+    def usage(self, run_id: str, closing: Sequence[ReasoningStep] = ()) -> Usage:
         """The tokens of all the run's model calls, those of steps among them that are about to be logged."""
         run = find_run(self.state, run_id)
-        steps = {step_id: self.state["steps"][step_id] for step_id in (run["steps"] if run else [])}
+        steps: dict[str, ReasoningStep] = {
+            step_id: self.state["steps"][step_id] for step_id in (run["steps"] if run else [])
+        }
         steps.update((step["id"], step) for step in closing)
         usages = [step.get("usage") or {} for step in steps.values()]
         total: Usage = {}
@@ -200,9 +202,10 @@ class Record:
         _receive_open_text(self.state, self._log, self._session_id)
         events: list[tuple[str, JSON]] = []
         for step_id in self.open_steps:
-            step = {name: value for name, value in self.state["steps"][step_id].items() if name != "seq"}
+            step = self.state["steps"][step_id]
             kind = "thought" if self._is_superseded(step) else step["type"]
-            events.append(("reasoning_step", {**step, "type": kind, "status": "stopped"}))
+            logged = {name: value for name, value in step.items() if name != "seq"}
+            events.append(("reasoning_step", {**logged, "type": kind, "status": "stopped"}))
         for request_id, request in self.state["requests"].items():
             if request["closed"] is None:
                 events.append(("request_closed", {"request_id": request_id, "reason": "interrupted"}))
@@ -219,7 +222,7 @@ class Record:
         )
         self.append(*events)
 
-    def _is_superseded(self, step: JSON) -> bool:
+    def _is_superseded(self, step: ReasoningStep) -> bool:
         """Whether an open answer was not the final one, because its run went on to another step (see `RunSteps`)."""
         run = find_run(self.state, step["run_id"])
         if step["type"] != "final_answer" or run is None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, cast
 
 from ..agents.base import (
     DEFAULT_MAX_ITERATIONS,
@@ -25,7 +25,7 @@ from ..agents.base import (
 )
 from ..agents.errors import redact
 from ..answer import is_settled
-from ..fold import Transcript, find_run
+from ..fold import Transcript, TranscriptMessage, TranscriptRun, find_run
 from ..masking import shortened
 from ..parts import Accepted, accepted, message_in_words, restored
 from ..protocol import (
@@ -39,17 +39,20 @@ from ..protocol import (
     Frame,
     ProtocolError,
     Raised,
+    ReasoningStep,
+    RunStartedData,
     RunStatus,
     Step,
     StepStatus,
     check_session_id,
-    parse_client_message,
 )
+from .dispatch import dispatch
 from .log import EventLog, StorageError
 from .record import LoggedStep, Record
 from .runner import RunHandle, RunHost, Runner, RunSpec
 from .steps import RunSteps
 from .text import clean_json, clean_text
+from .values import value_frames
 from .watcher import Watcher
 
 STOP_GRACE = 0.9
@@ -183,7 +186,8 @@ class Session:
         waiting = [*self._queue, *self._steering]
         if account is None:
             return len(waiting)
-        authors = ((self._message(message_id) or {}).get("author") for message_id in waiting)
+        messages = (self._message(message_id) for message_id in waiting)
+        authors = (message.get("author") for message in messages if message is not None)
         return sum(1 for author in authors if author and author.get("granted_by", author["id"]) == account)
 
     @property
@@ -199,24 +203,24 @@ class Session:
     # What clients send
 
     def handle(self, raw: object, by: str | None = None, author: Author | None = None) -> list[Frame]:
-        """Take a decoded client message and return what to answer its sender: `ack`, `error`, `pong` or nothing.
+        """Take a program's message and return what it is told: `ack`, `error`, `pong` or nothing. See `receive`."""
+        return dispatch(raw, "program", lambda message: self.receive(message, by, author))
+
+    def receive(self, message: ClientMessage, by: str | None = None, author: Author | None = None) -> list[Frame]:
+        """Carry out a client's message, and return what to tell its sender besides `ack`.
 
         Args:
-            raw: The message.
+            message: One that a session takes on every transport.
             by: Who sent it; kept with the answer to a request.
             author: The same, as it is kept with a prompt; None where people are not told apart.
+
+        Raises:
+            ProtocolError: It cannot be accepted.
         """
         try:
-            message = parse_client_message(raw)
-            reply = self._dispatch(message, by, author)
-        except (ProtocolError, StorageError) as raised:
-            error = raised if isinstance(raised, ProtocolError) else self._fail(raised)
-            if error.id is None and isinstance(raw, dict) and isinstance(raw.get("id"), str):
-                error.id = raw["id"]
-            return [error.frame()]
-        if reply is not None:
-            return [reply]
-        return [{"type": "ack", "data": {"id": message["id"]}}] if "id" in message else []
+            return self._carry_out(message, by, author)
+        except StorageError as error:
+            raise self._fail(error) from error
 
     def stop(self, run_id: str | None = None) -> None:
         """Stop the run: the named one, or whichever is on. What is queued is withdrawn."""
@@ -336,14 +340,13 @@ class Session:
     def session_frame(self) -> Frame:
         """The `session` frame as of now."""
         run = find_run(self.state, self._run.run_id) if self._run else None
-        started = ("run_id", "message_id", "agent_name", "enable_reasoning", "timestamp")
         data: JSON = {
             "session_id": self.session_id,
             "protocol": PROTOCOL_VERSION,
             "epoch": self.epoch,
             "last_seq": self.state["last_seq"],
             "agents": self.agents.list(),
-            "run": {name: run[name] for name in started} if run else None,
+            "run": _as_started(run) if run else None,
             "time": self._clock(),
         }
         if self.agent_name is not None:
@@ -354,13 +357,25 @@ class Session:
         """See `Record.events_after`."""
         return self._record.events_after(after)
 
-    def is_shown(self, step: JSON, *, growing: bool) -> bool:
+    def is_shown(self, step: Mapping[str, Any], *, growing: bool) -> bool:
         """See `Record.is_shown`."""
         return self._record.is_shown(step, growing=growing)
 
     def blob(self, sha256: str) -> Any:
         """See `Record.blob`."""
         return self._record.blob(sha256)
+
+    def blob_frames(self, sha256: str) -> list[Frame]:
+        """The `blob` frames for a client that asks for a value.
+
+        Raises:
+            ProtocolError: There is none with this SHA-256.
+            StorageError: It cannot be read.
+        """
+        try:
+            return value_frames(sha256, self.blob(sha256))
+        except KeyError:
+            raise ProtocolError("unknown_blob", f"there is no value with the SHA-256 {sha256[:64]!r}") from None
 
     async def wait_for(self, condition: Callable[[], bool]) -> None:
         """Wait until `condition`, which reads the state, holds."""
@@ -378,29 +393,23 @@ class Session:
 
     # Client messages
 
-    def _dispatch(self, message: ClientMessage, by: str | None, author: Author | None) -> Frame | None:
+    def _carry_out(self, message: ClientMessage, by: str | None, author: Author | None) -> list[Frame]:
         kind, payload = message["type"], message["payload"]
         if self.ended is not None:
             raise ProtocolError("session_ended", f"the session is over: {self.ended}")
         if kind == "chat":
-            message_id = message.get("id") or f"m-{secrets.token_hex(6)}"
-            self._chat(message_id, payload, author)
-            return {"type": "ack", "data": {"id": message_id}}
-        if kind == "ping":
-            data = {"last_seq": self.state["last_seq"], "time": self._clock()}
-            return {"type": "pong", "data": data}
-        if kind == "stop":
+            self._chat(message["id"], payload, author)
+        elif kind == "ping":
+            return [{"type": "pong", "data": {"last_seq": self.state["last_seq"], "time": self._clock()}}]
+        elif kind == "stop":
             self.stop(payload.get("run_id"))
         elif kind == "withdraw":
             self._withdraw(payload["message_id"])
         elif kind == "answer":
             self._answer(payload["request_id"], payload["value"], by)
-        elif kind == "clear":
-            if payload["epoch"] == self.epoch:
-                self.clear()
-        else:
-            raise ProtocolError("unknown_type", f"`{kind}` is not a message for a session over this transport")
-        return None
+        elif kind == "clear" and payload["epoch"] == self.epoch:
+            self.clear()
+        return []
 
     def _chat(self, message_id: str, payload: JSON, author: Author | None) -> None:
         try:
@@ -467,7 +476,7 @@ class Session:
         self._queue.clear()
         self._append(*events)
 
-    def _message(self, message_id: str) -> JSON | None:
+    def _message(self, message_id: str) -> TranscriptMessage | None:
         return next((m for m in reversed(self.state["messages"]) if m["id"] == message_id), None)
 
     # Runs
@@ -519,7 +528,7 @@ class Session:
         )
         run.handle = self._runner.start(spec, host)
 
-    def _history(self, message: JSON) -> list[Turn]:
+    def _history(self, message: TranscriptMessage) -> list[Turn]:
         """The earlier turns on the path from `message` to the root of the conversation."""
         turns: list[Turn] = []
         blobs = _Blobs(self.blob, _MAX_EARLIER)
@@ -539,9 +548,9 @@ class Session:
         turns.reverse()
         return turns
 
-    def _turn(self, message: JSON, blobs: _Blobs) -> Turn:
-        run = find_run(self.state, message["run_id"])
-        steps = [dict(self.state["steps"][step_id]) for step_id in run["steps"]] if run else []
+    def _turn(self, message: TranscriptMessage, blobs: _Blobs) -> Turn:
+        run = find_run(self.state, message["run_id"]) if message["run_id"] is not None else None
+        steps: list[ReasoningStep] = [self.state["steps"][step_id].copy() for step_id in run["steps"]] if run else []
         answers = (s["content"] for s in steps if s["type"] == "final_answer")
         turn: Turn = {"prompt": message_in_words(message), "answer": next(answers, ""), "steps": steps}
         if "parts" in message:
@@ -601,7 +610,7 @@ class Session:
         data = {
             "run_id": run.run_id,
             "status": status,
-            "usage": self._record.usage(run.run_id, snapshots),
+            "usage": self._record.usage(run.run_id, cast("list[ReasoningStep]", snapshots)),
             "duration": max(0.0, self._clock() - run.started),
         }
         self._run = None
@@ -715,6 +724,16 @@ def _cleaned(message: str | list[JSON]) -> str | list[Any]:
     if isinstance(message, str):
         return clean_text(message)
     return [{name: clean_text(value) for name, value in part.items() if isinstance(value, str)} for part in message]
+
+
+def _as_started(run: TranscriptRun) -> RunStartedData:
+    return {
+        "run_id": run["run_id"],
+        "message_id": run["message_id"],
+        "agent_name": run["agent_name"],
+        "enable_reasoning": run["enable_reasoning"],
+        "timestamp": run["timestamp"],
+    }
 
 
 def _logged(said: Accepted) -> JSON:

@@ -19,9 +19,10 @@ from ..agents.manager import AgentManager, as_agent
 from ..agents.models import ModelChoice, choose_model
 from ..answer import Answer, answer_to, run_of, steps_of
 from ..compat.pyplot import spare_open_figures
+from ..fold import TranscriptRun
 from ..host import can_show, page_expected
 from ..parts import Prompt, as_message
-from ..protocol import JSON, TERMINAL_STEP_STATUSES, Frame
+from ..protocol import JSON, TERMINAL_STEP_STATUSES, Frame, ReasoningStep
 from ..session.runner import ThreadRunner
 from ..session.session import Session
 from ..session.thread import on_loop, session_loop
@@ -313,7 +314,7 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
         reasoning: bool = True,
         max_iterations: int | None = None,
         tokens: bool = False,
-    ) -> AsyncIterator[JSON]:
+    ) -> AsyncIterator[ReasoningStep]:
         """Ask the agent, show the cards, and yield each complete step. Leaving the loop early stops the run.
 
         Args:
@@ -331,9 +332,9 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
         if view is not None:
             view.show()
         here = asyncio.get_running_loop()
-        arrived: asyncio.Queue[JSON | None] = asyncio.Queue()
+        arrived: asyncio.Queue[ReasoningStep | None] = asyncio.Queue()
 
-        def hand_over(step: JSON | None) -> None:
+        def hand_over(step: ReasoningStep | None) -> None:
             with contextlib.suppress(RuntimeError):  # the caller's loop has ended
                 here.call_soon_threadsafe(arrived.put_nowait, step)
 
@@ -360,13 +361,13 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
         on_loop(self._session.clear)
 
     @property
-    def steps(self) -> list[JSON]:
+    def steps(self) -> list[ReasoningStep]:
         """Every step of the conversation, in order, as plain data."""
         state = self._session.state
         return on_loop(lambda: [step for run in state["runs"] for step in steps_of(state, run)])
 
     @property
-    def runs(self) -> list[JSON]:
+    def runs(self) -> list[TranscriptRun]:
         """Every run of the conversation, in order, as plain data; `steps` are the ids of its steps."""
         return on_loop(lambda: copy.deepcopy(self._session.state["runs"]))
 
@@ -425,7 +426,9 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
         else:
             self._session.handle({"type": "withdraw", "payload": {"message_id": message_id}})
 
-    async def _follow(self, question: _Question, hand_over: Callable[[JSON | None], None], *, tokens: bool) -> None:
+    async def _follow(
+        self, question: _Question, hand_over: Callable[[ReasoningStep | None], None], *, tokens: bool
+    ) -> None:
         """Hand over the steps of one question's run as they change, and None when nothing more will come."""
         session = self._session
         watcher = Watcher(session, question.epoch, question.seq)
@@ -441,7 +444,7 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
             watcher.close()
             hand_over(None)
 
-    def _changed_steps(self, frames: list[Frame], message_id: str) -> list[JSON]:
+    def _changed_steps(self, frames: list[Frame], message_id: str) -> list[ReasoningStep]:
         """The steps of a message's run that `frames` are about, each once, as they are now."""
         run = run_of(self._session.state, message_id)
         changed = {frame["data"].get("id") or frame["data"].get("step_id") for frame in frames}

@@ -19,9 +19,10 @@ from ..client import Chat, Disconnected, Question, connect
 from ..client.address import Address
 from ..client.blocking import wait
 from ..client.following import Following
+from ..fold import TranscriptRun
 from ..host import can_show
 from ..parts import Prompt, as_message
-from ..protocol import JSON, ProtocolError, check_session_id
+from ..protocol import JSON, ProtocolError, ReasoningStep, check_session_id
 from ..session.thread import on_loop, session_loop
 from .arguments import check_names, check_server
 from .chat import AFTER_LAST_TOKEN, ARGUMENTS, ReasoningChat, stay_awake
@@ -137,7 +138,7 @@ class ConnectedChat(ReasoningChat):
         reasoning: bool = True,
         max_iterations: int | None = None,
         tokens: bool = False,
-    ) -> AsyncIterator[JSON]:
+    ) -> AsyncIterator[ReasoningStep]:
         """See `ReasoningChat.stream`."""
         message = as_message(prompt)
         question = await _on_its_loop(
@@ -150,8 +151,8 @@ class ConnectedChat(ReasoningChat):
         awake = asyncio.get_running_loop().create_task(stay_awake())
         try:
             while (item := await _on_its_loop(_next(steps))) is not None:
-                kind, step = item
-                if kind == "step":
+                step, _ = item
+                if step is not None:
                     yield step
         finally:
             awake.cancel()
@@ -180,13 +181,13 @@ class ConnectedChat(ReasoningChat):
     # What there is to read
 
     @property
-    def steps(self) -> list[JSON]:
+    def steps(self) -> list[ReasoningStep]:
         """Every step of the conversation, in order, as plain data."""
         wait(self._session.read())
         return super().steps
 
     @property
-    def runs(self) -> list[JSON]:
+    def runs(self) -> list[TranscriptRun]:
         """Every run of the conversation, in order, as plain data; `steps` are the ids of its steps."""
         wait(self._session.read())
         return super().runs

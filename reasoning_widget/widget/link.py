@@ -13,10 +13,10 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Final
 
 from ..fold import channel_text
-from ..protocol import JSON, Batch, Frame, ProtocolError, encode, parse_client_message
+from ..protocol import JSON, Batch, ClientMessage, Frame, encode
 from ..session.budget import Budget
+from ..session.dispatch import dispatch
 from ..session.session import Session
-from ..session.values import value_frames
 from ..session.watcher import Watcher
 from .built import read_built
 from .pages import Pages
@@ -112,31 +112,26 @@ class CommLink:
 
     def receive(self, raw: Any) -> None:
         """Take a message that a page sent."""
-        kind = raw.get("type") if isinstance(raw, dict) else None
-        if kind not in ("attach", "blob", "save", "leave", "pull_model"):
-            self.announce(self._session.handle(raw))
-            return
-        try:
-            message = parse_client_message(raw)
-        except ProtocolError as error:
-            self.announce([error.frame()])
-            return
-        payload = message["payload"]
+        self.announce(dispatch(raw, "comm", self._receive))
+
+    def _receive(self, message: ClientMessage) -> list[Frame]:
+        kind, payload = message["type"], message["payload"]
         if kind == "attach":
             if "page" in payload:
                 self._pages.here(payload["page"])
             self._modules_sent = set(payload.get("modules", []))
             self._start(self._catch_up(Watcher(self._session, payload["epoch"], payload["after"])))
         elif kind == "blob":
-            self._start(self._send_blob(payload["blob"]))
+            self._start(self._send_slowly(self._session.blob_frames(payload["blob"])))
         elif kind == "save":
             self._start(self._save(payload))
         elif kind == "leave":
             self._pages.gone(payload["page"])
-        else:
+        elif kind == "pull_model":
             self._on_pull()
-        if "id" in message:
-            self.announce([{"type": "ack", "data": {"id": message["id"]}}])
+        else:
+            return self._session.receive(message)
+        return []
 
     def announce(self, frames: list[Frame]) -> None:
         """Send frames that are no events."""
@@ -195,14 +190,8 @@ class CommLink:
         if saved is not None:
             self.announce([saved])
 
-    async def _send_blob(self, sha256: str) -> None:
-        """Send a value, in parts if it is long: Jupyter Server drops a message that exceeds its limit by itself."""
-        try:
-            frames = value_frames(sha256, self._session.blob(sha256))
-        except KeyError:
-            error = ProtocolError("unknown_blob", f"there is no value with the SHA-256 {sha256[:64]!r}")
-            self.announce([error.frame()])
-            return
+    async def _send_slowly(self, frames: list[Frame]) -> None:
+        """Send the parts of a value: Jupyter Server drops a message that exceeds its limit by itself."""
         for frame in frames:
             await asyncio.sleep(_budget.wait(self._loop.time()))
             self.announce([frame])

@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ..fold import Transcript, new_transcript, receive, step_key
+from ..fold import Transcript, TranscriptStep, new_transcript, receive, step_key
 from ..host import traitlets_config
-from ..protocol import JSON, Frame
+from ..protocol import Frame
 from ..session.session import Session
 from ..session.thread import on_loop
 
@@ -38,7 +38,7 @@ class _News(NamedTuple):
     """All of it: what was known before no longer counts."""
     epoch: str
     events: list[Frame]
-    open_steps: dict[str, JSON]
+    open_steps: dict[str, TranscriptStep]
     """The steps that are open, as they are now."""
 
 
@@ -106,10 +106,10 @@ class Saving:
         if not self._wanted:
             return
         session = self._session
-        open_steps: dict[str, JSON] = {}
+        open_steps: dict[str, TranscriptStep] = {}
         whole = session.epoch != self._epoch or not isinstance(session, Session)  # that of a server was read anew
         if isinstance(session, Session):
-            open_steps = {step_id: dict(session.state["steps"][step_id]) for step_id in session.open_steps}
+            open_steps = {step_id: session.state["steps"][step_id].copy() for step_id in session.open_steps}
         events = list(session.events_after(0 if whole else self._position))
         if events or open_steps or whole:
             self._news.append(_News(whole, session.epoch, events, open_steps))

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Collection, Coroutine
 from typing import Any
 
 from ..client.errors import Disconnected
-from ..protocol import JSON, Frame
+from ..protocol import JSON, ClientMessage, Frame
+from ..session.dispatch import dispatch
 from .built import read_built
 from .link import saved_for
 from .pages import Pages
 from .tickets import Tickets
-
-_MODULES = ("math", "highlight")
 
 
 class ServerLink:
@@ -50,27 +49,28 @@ class ServerLink:
 
     def receive(self, raw: Any) -> None:
         """Take a message that a page sent."""
-        match raw:
-            case {"type": "attach", "payload": dict(payload)}:
-                self._attach(payload)
-            case {"type": "leave", "payload": {"page": str(page)}}:
-                self._pages.gone(page)
-            case {"type": "ticket", "payload": {"fresh": bool(fresh)}}:
-                self._bring(fresh=fresh)
-            case {"type": "save", "payload": {"message_id": str() | None} as wish}:
-                self._start(self._save(wish))
-            case {"type": "module", "payload": {"name": str(name)}} if name in _MODULES:
-                self._send({"type": "module", "data": {"name": name, "source": read_built(f"{name}.js")}})
+        for frame in dispatch(raw, "relay", self._receive):
+            self._send(frame)
 
-    def _attach(self, payload: JSON) -> None:
-        match payload:
-            case {"page": str(page)}:
-                self._pages.here(page)
-        match payload:
-            case {"modules": [*known]}:
-                self._tell(known)
+    def _receive(self, message: ClientMessage) -> list[Frame]:
+        kind, payload = message["type"], message["payload"]
+        if kind == "attach":
+            if "page" in payload:
+                self._pages.here(payload["page"])
+            if "modules" in payload:
+                self._tell(payload["modules"])
+        elif kind == "leave":
+            self._pages.gone(payload["page"])
+        elif kind == "ticket":
+            self._bring(fresh=payload["fresh"])
+        elif kind == "save":
+            self._start(self._save(payload))
+        elif kind == "module":
+            name = payload["name"]
+            return [{"type": "module", "data": {"name": name, "source": read_built(f"{name}.js")}}]
+        return []
 
-    def _tell(self, known: Any) -> None:
+    def _tell(self, known: Collection[str]) -> None:
         """Where the session is, and the code that goes there, if the page lacks it."""
         data: JSON = {"url": self._url}
         if "socket" not in known:

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import contextlib
 import json
+import socket
 import subprocess
 import sys
 import threading
@@ -652,16 +653,22 @@ def test_an_answer_that_breaks_off_is_explained_and_what_came_is_shown(model: Sc
 
 
 def test_a_server_that_is_not_there_is_explained() -> None:
-    with ScriptedModel() as gone:
-        llm = gone.llm()
-    llm["model_server"] = llm["model_server"].replace("http://", "http://user:hidden@")
-    agent = QwenAgent(FnCallAgent(llm=llm))
+    with socket.socket() as deaf:  # it has the port, and does not listen: nobody else can answer there
+        deaf.bind(("127.0.0.1", 0))
+        host = f"127.0.0.1:{deaf.getsockname()[1]}"
+        llm = {
+            "model": "scripted",
+            "model_type": "oai",
+            "model_server": f"http://user:hidden@{host}/v1",
+            "api_key": "EMPTY",
+        }
+        agent = QwenAgent(FnCallAgent(llm=llm))
 
-    with pytest.raises(Exception) as caught:  # noqa: PT011
-        record(agent, "hello")
+        with pytest.raises(Exception) as caught:  # noqa: PT011
+            record(agent, "hello")
 
     text = agent.explain(caught.value)
-    assert gone.url.removesuffix("/v1") in text
+    assert f"http://{host}" in text
     assert "running" in text
     assert "hidden" not in text
 

@@ -50,14 +50,14 @@ def transcript() -> Transcript:
         {"type": "final_answer", "content": f"{FINE}\n\n{END}"},
     ]
     common = {"run_id": "r", "agent": f"${NESTED}$", "status": "done", "iteration": 1, "timestamp": 1.0}
-    run = {"run_id": "r", "message_id": "m", "agent_name": "a", "timestamp": 1.0, "enable_reasoning": True}
-    asked = {"id": "m", "content": said, "timestamp": 1.0, "run_id": "r", "steered": False, "withdrawn": None}
+    run: Any = {"run_id": "r", "message_id": "m", "agent_name": "a", "timestamp": 1.0, "enable_reasoning": True}
+    asked: Any = {"id": "m", "content": said, "timestamp": 1.0, "run_id": "r", "steered": False, "withdrawn": None}
     state["messages"].append(asked)
     for index, step in enumerate(steps):
         data = {**common, "index": index, "id": f"r.{index}", **step}
         receive(state, {"type": "reasoning_step", "seq": index + 1, "data": data})
     ids = [f"r.{index}" for index in range(len(steps))]
-    state["runs"].append({**run, "status": "completed", "usage": None, "duration": 1.0, "steps": ids})
+    state["runs"].append(run | {"status": "completed", "usage": None, "duration": 1.0, "steps": ids})
     return state
 
 

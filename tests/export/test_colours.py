@@ -1,6 +1,7 @@
 """Colours of printed text in the exports."""
 
 import re
+from typing import Any
 
 import pytest
 
@@ -35,8 +36,8 @@ def printed(text: str, content: str = "", kind: str = "tool_result") -> Transcri
         "outputs": [{"text/plain": text}],
     }
     receive(state, {"type": "reasoning_step", "seq": 1, "data": step})
-    run = {"run_id": "r", "message_id": "m", "agent_name": "a", "timestamp": 1.0, "enable_reasoning": True}
-    state["runs"].append({**run, "status": "completed", "usage": None, "duration": 1.0, "steps": ["r.0"]})
+    run: Any = {"run_id": "r", "message_id": "m", "agent_name": "a", "timestamp": 1.0, "enable_reasoning": True}
+    state["runs"].append(run | {"status": "completed", "usage": None, "duration": 1.0, "steps": ["r.0"]})
     return state
 
 
@@ -118,7 +119,7 @@ ESCAPES = [
 def test_no_export_has_an_escape_code(text, write, kind):
     """Neither of what a tool printed or returned, nor of what an agent said."""
     state = printed(text, content=text, kind=kind)
-    asked = {"id": "m", "content": text, "timestamp": 1.0, "run_id": "r", "steered": False, "withdrawn": None}
+    asked: Any = {"id": "m", "content": text, "timestamp": 1.0, "run_id": "r", "steered": False, "withdrawn": None}
     state["messages"].append(asked)
     written = write(state)
 

@@ -4,6 +4,7 @@ import csv
 import json
 import subprocess
 import sys
+from typing import Any
 
 import nbformat
 import pandas as pd
@@ -106,7 +107,8 @@ def test_a_notebook_runs_what_the_agent_ran(kernel_name):
 
 
 def ran(name, arguments, **more):
-    return code_of({"type": "tool_use", "content": "", "tool": {"name": name, "arguments": arguments}, **more})
+    step: Any = {"type": "tool_use", "content": "", "tool": {"name": name, "arguments": arguments}, **more}
+    return code_of(step)
 
 
 @pytest.mark.parametrize(

@@ -89,8 +89,8 @@ def hostile(payload):
         question=payload,
         title=payload,
     )
-    asked = {"request_id": "q", "run_id": "r", "step_id": None, "kind": "text", "prompt": payload, "expires": None}
-    state["requests"]["q"] = {**asked, "closed": {"request_id": "q", "reason": "answered", "value": payload}}
+    asked: Any = {"request_id": "q", "run_id": "r", "step_id": None, "kind": "text", "prompt": payload, "expires": None}
+    state["requests"]["q"] = asked | {"closed": {"request_id": "q", "reason": "answered", "value": payload}}
     return state
 
 
@@ -330,7 +330,7 @@ def test_a_run_whose_question_is_missing_is_shown_where_it_was():
 
 def test_what_was_asked_meanwhile_is_there_too():
     state = hand_made({"type": "tool_result", "id": "s", "content": "ok"}, {"type": "final_answer", "content": "Done"})
-    request = {
+    request: Any = {
         "request_id": "q",
         "run_id": "r",
         "step_id": "s",
@@ -338,8 +338,9 @@ def test_what_was_asked_meanwhile_is_there_too():
         "prompt": "Really?",
         "expires": None,
     }
-    state["requests"]["q"] = {**request, "closed": {"request_id": "q", "reason": "answered", "value": True}}
-    state["messages"].append({"id": "n", "content": "Hurry", "run_id": "r", "steered": True, "withdrawn": None})
+    state["requests"]["q"] = request | {"closed": {"request_id": "q", "reason": "answered", "value": True}}
+    hurry: Any = {"id": "n", "content": "Hurry", "run_id": "r", "steered": True, "withdrawn": None}
+    state["messages"].append(hurry)
 
     for form in (to_html(state), to_markdown(state)):
         assert "The agent asked: Really? → approved" in form
@@ -374,7 +375,13 @@ def test_what_an_agent_asked_stands_where_it_asked(written, closed):
     }
     for name, place in ASKED.items():
         end = {"request_id": name, **ends[closed]} if closed else None
-        request = {"request_id": name, "run_id": "r", "kind": "approval", "prompt": f"Is it {name}?", "expires": None}
+        request: Any = {
+            "request_id": name,
+            "run_id": "r",
+            "kind": "approval",
+            "prompt": f"Is it {name}?",
+            "expires": None,
+        }
         state["requests"][name] = request | place | {"closed": end}
 
     form = written(state)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
 
 import msgspec
 
 from reasoning_widget.export.log import SessionFile
-from reasoning_widget.fold import Transcript, is_open, new_transcript, receive
+from reasoning_widget.fold import Transcript, TranscriptRun, TranscriptStep, is_open, new_transcript, receive
 from reasoning_widget.protocol import SERVER_MESSAGES, Frame
 from tests.jupyter import Jupyter
 
@@ -24,7 +23,7 @@ def checked(file: SessionFile, *transcripts: Transcript) -> Transcript:
     events = file["events"]
     assert [event["seq"] for event in events] == list(range(1, len(events) + 1)), "a seq has a gap or was used twice"
     for event in events:
-        msgspec.convert(event["data"], SERVER_MESSAGES[event["type"]])
+        msgspec.convert(event["data"], SERVER_MESSAGES[event["type"]].content)
     _check_order(events)
     folded = folded_log(file)
     _check_closed(folded)
@@ -82,6 +81,6 @@ def _check_closed(state: Transcript) -> None:
         assert len(answers) <= 1, "a run has two answers"
 
 
-def steps_of(state: Transcript, run: dict[str, Any]) -> list[dict[str, Any]]:
+def steps_of(state: Transcript, run: TranscriptRun) -> list[TranscriptStep]:
     """The steps of a run, in order."""
     return [state["steps"][step_id] for step_id in run["steps"]]

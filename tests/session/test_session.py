@@ -255,7 +255,9 @@ async def test_the_first_answer_to_a_request_wins():
         session.handle({"type": "answer", "payload": {"request_id": request_id, "value": value}})
 
     assert answer.result() is True
-    assert session.state["requests"][request_id]["closed"]["value"] is True
+    closed = session.state["requests"][request_id]["closed"]
+    assert closed is not None
+    assert closed["value"] is True
 
 
 @pytest.mark.parametrize(
@@ -314,7 +316,9 @@ async def test_a_request_ends_with_its_run():
 
     with pytest.raises(Stopped):
         answer.result()
-    assert next(iter(session.state["requests"].values()))["closed"]["reason"] == "stopped"
+    closed = next(iter(session.state["requests"].values()))["closed"]
+    assert closed is not None
+    assert closed["reason"] == "stopped"
 
 
 async def test_a_request_expires():

@@ -11,15 +11,6 @@ import { trans } from "../words.ts";
 /** For so long the kernel may take to bring a ticket, in ms: it asks the server, and may be busy itself. */
 export const TICKET_WITHIN = 30_000;
 
-/** What a kernel says of a session on a server. */
-export interface KernelData {
-  /** Where it is: `ws://host:8888/ws/chat/<session_id>`. */
-  server: { url: string };
-  ticket: { ticket: string; expires_in: number | null };
-  /** With `final`, another try would change nothing. */
-  no_ticket: { reason: string; final: boolean };
-}
-
 /** Follow the session that `kernel` told of in its first message, `frame`. */
 export function follow(kernel: Kernel, target: SocketTarget, frame: Frame): (frame: Frame | null) => void {
   const tickets = new Tickets(kernel);
@@ -28,7 +19,7 @@ export function follow(kernel: Kernel, target: SocketTarget, frame: Frame): (fra
     if (!asked.has(name)) kernel.post({ type: "module", payload: { name } });
     asked.add(name);
   };
-  const url = told(frame, "server")?.url ?? "";
+  const url = dataOf(frame, "server")?.url ?? "";
   let present: string | null = null;
   const notebook: Notebook = {
     enter(page) {
@@ -80,13 +71,13 @@ class Tickets {
   }
 
   take(frame: Frame): void {
-    const given = told(frame, "ticket");
+    const given = dataOf(frame, "ticket");
     if (given) {
       const expiresIn = given.expires_in ?? Number.POSITIVE_INFINITY;
       this.#last = { ticket: given.ticket, ends: performance.now() + expiresIn * 1000 };
       this.#answer({ ticket: given.ticket, expiresIn });
     }
-    const none = told(frame, "no_ticket");
+    const none = dataOf(frame, "no_ticket");
     if (none) this.#answer(none.final ? new Refused(none.reason) : new Error(none.reason));
   }
 
@@ -114,8 +105,4 @@ class Tickets {
     this.#waiting = [];
     for (const resolve of waiting) resolve(answer);
   }
-}
-
-function told<T extends keyof KernelData>(frame: Frame, type: T): KernelData[T] | null {
-  return frame.type === type ? (frame.data as unknown as KernelData[T]) : null;
 }

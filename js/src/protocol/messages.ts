@@ -1,7 +1,7 @@
 // Generated from reasoning_widget/protocol.py by `npm run generate`: do not edit.
 
 /**
- * Ask. While a run is on, the message queues.
+ * Send a prompt. While a run is on, it is queued.
  */
 export interface ChatPayload {
   agent_name: string;
@@ -32,7 +32,7 @@ export interface FilePart {
   name: string;
 }
 /**
- * Take a queued message back.
+ * Withdraw a queued message.
  */
 export interface WithdrawPayload {
   message_id: string;
@@ -57,7 +57,7 @@ export interface ClearPayload {
   epoch: string;
 }
 /**
- * Send what happened behind the event `after` of the log `epoch`: something was missed.
+ * Send what happened after the event `after` of the log `epoch`.
  */
 export interface AttachPayload {
   after: number;
@@ -72,7 +72,7 @@ export interface BlobPayload {
   blob: string;
 }
 /**
- * On a comm: send what a notebook should keep of the session.
+ * Send what a notebook should keep of the session.
  *
  * It is answered by `saved`; not so where the page shares the notebook with others, and another one writes the output.
  */
@@ -82,15 +82,31 @@ export interface SavePayload {
   ran_by?: string;
 }
 /**
- * On a comm: the page goes, and writes nothing any more.
+ * The page closes, and no longer writes.
  */
 export interface LeavePayload {
   page: string;
 }
 /**
- * Nothing.
+ * Download the weights of the model.
  */
-export interface EmptyPayload {}
+export interface PullModelPayload {}
+/**
+ * Send a ticket for the session on the server.
+ */
+export interface TicketPayload {
+  fresh: boolean;
+}
+/**
+ * Send an optional JavaScript module.
+ */
+export interface ModulePayload {
+  name: "highlight" | "math";
+}
+/**
+ * Ask for `pong`.
+ */
+export interface PingPayload {}
 /**
  * The first frame: where the log stands.
  */
@@ -138,7 +154,7 @@ export interface SessionInfoData {
   title: string;
 }
 /**
- * A question was accepted.
+ * A prompt was accepted.
  */
 export interface UserMessageData {
   author?: Author;
@@ -248,7 +264,7 @@ export interface StepDeltaData {
   text: string;
 }
 /**
- * The agent asks the person.
+ * The agent asks the person something.
  */
 export interface RequestData {
   details?: {
@@ -264,7 +280,7 @@ export interface RequestData {
   timestamp: number;
 }
 /**
- * A request was answered, or will not be any more.
+ * A request was answered, or no longer waits.
  */
 export interface RequestClosedData {
   by?: string;
@@ -303,26 +319,6 @@ export interface PongData {
   time: number;
 }
 /**
- * Which model answers, and whether it is there.
- */
-export interface ModelData {
-  local: boolean;
-  message?: string;
-  name: string;
-  reason: string;
-  received?: number;
-  source: string;
-  state: "downloading" | "failed" | "missing" | "ready";
-  total?: number;
-}
-/**
- * On a comm: the source of an optional JavaScript module that the text now needs.
- */
-export interface ModuleData {
-  name: "highlight" | "math";
-  source: string;
-}
-/**
  * A MIME value that was too long for its step: its `value`, or, where a frame cannot hold it, its JSON in parts.
  */
 export interface BlobData {
@@ -339,7 +335,27 @@ export interface BlobPart {
   index: number;
 }
 /**
- * On a comm: what a notebook should keep, its secrets masked.
+ * Which model answers, and whether it is there.
+ */
+export interface ModelData {
+  local: boolean;
+  message?: string;
+  name: string;
+  reason: string;
+  received?: number;
+  source: string;
+  state: "downloading" | "failed" | "missing" | "ready";
+  total?: number;
+}
+/**
+ * The source of an optional JavaScript module that the text now needs.
+ */
+export interface ModuleData {
+  name: "highlight" | "math";
+  source: string;
+}
+/**
+ * What a notebook should keep, its secrets masked.
  */
 export interface SavedData {
   bundle: {
@@ -349,13 +365,34 @@ export interface SavedData {
   page?: string;
 }
 /**
- * On a comm: the pages that share the notebook, in the order in which they came.
+ * The pages that share the notebook, in the order in which they came.
  *
  * An output is written by the page that ran its cell, while that is one of them, and else by the first.
  */
 export interface PagesData {
   answer: boolean;
   pages: string[];
+}
+/**
+ * Where the session is, for a page that connects to it itself.
+ */
+export interface ServerAddressData {
+  source?: string;
+  url: string;
+}
+/**
+ * A ticket, with which a page connects to the session on the server.
+ */
+export interface TicketData {
+  expires_in: number | null;
+  ticket: string;
+}
+/**
+ * There is no ticket.
+ */
+export interface NoTicketData {
+  final: boolean;
+  reason: string;
 }
 /**
  * A message from a client, validated.
@@ -422,3 +459,67 @@ export interface Step {
   type: "error" | "final_answer" | "thought" | "tool_result" | "tool_use";
   usage?: Usage;
 }
+
+/** The payload of each message that a client may send. */
+export interface ClientPayloads {
+  chat: ChatPayload;
+  withdraw: WithdrawPayload;
+  stop: StopPayload;
+  answer: AnswerPayload;
+  clear: ClearPayload;
+  attach: AttachPayload;
+  blob: BlobPayload;
+  save: SavePayload;
+  leave: LeavePayload;
+  pull_model: PullModelPayload;
+  ticket: TicketPayload;
+  module: ModulePayload;
+  ping: PingPayload;
+}
+
+/** The data of each message that a server sends, or a kernel in its place. */
+export interface ServerData {
+  session: SessionData;
+  session_info: SessionInfoData;
+  user_message: UserMessageData;
+  message_withdrawn: MessageWithdrawnData;
+  message_steered: MessageSteeredData;
+  run_started: RunStartedData;
+  reasoning_step: ReasoningStep;
+  step_delta: StepDeltaData;
+  request: RequestData;
+  request_closed: RequestClosedData;
+  run_finished: RunFinishedData;
+  ack: AckData;
+  error: ErrorData;
+  pong: PongData;
+  blob: BlobData;
+  model: ModelData;
+  module: ModuleData;
+  saved: SavedData;
+  pages: PagesData;
+  server: ServerAddressData;
+  ticket: TicketData;
+  no_ticket: NoTicketData;
+}
+
+/** The messages that are logged, and so have a `seq`. */
+export const EVENT_TYPES = [
+  "session_info",
+  "user_message",
+  "message_withdrawn",
+  "message_steered",
+  "run_started",
+  "reasoning_step",
+  "request",
+  "request_closed",
+  "run_finished",
+] as const;
+
+export const MAX_MESSAGE_BYTES = 262144;
+export const MAX_CLIENT_FRAME_BYTES = 1048576;
+export const MAX_CHAT_BYTES = 12582912;
+export const MAX_ATTACHMENTS = 10;
+export const MAX_IMAGE_BYTES = 5242880;
+export const MAX_FILE_BYTES = 8388608;
+export const IMAGE_TYPES: readonly string[] = ["image/png", "image/jpeg", "image/gif", "image/webp"];

@@ -5,7 +5,6 @@
 // event that came, and a new connection resumes there. Own messages wait until they are acknowledged: what was written
 // or sent without an answer goes out on return, under the same ids, and the session takes each id once.
 
-import { MAX_CHAT_BYTES } from "../attachments.ts";
 import {
   type ClientMessage,
   type ClientPayloads,
@@ -14,7 +13,7 @@ import {
   type Frame,
   type ServerData,
 } from "../protocol/frames.ts";
-import type { ChatPayload } from "../protocol/messages.ts";
+import { type ChatPayload, MAX_CHAT_BYTES, MAX_CLIENT_FRAME_BYTES } from "../protocol/messages.ts";
 import { trans } from "../words.ts";
 import type { Clock } from "./clock.ts";
 import { Outbox } from "./outbox.ts";
@@ -29,8 +28,6 @@ export const PING_EVERY = 30_000;
 export const ANSWER_WITHIN = 10_000;
 /** While it catches up, a page shows what came so often, in ms, rather than after each of thousands of frames. */
 export const SHOW_EVERY = 100;
-/** The server takes no longer message, in bytes, but for one with attachments. */
-export const MAX_MESSAGE_BYTES = 1024 * 1024;
 
 /** The close code that says that the session was deleted. */
 export const DELETED = 4410;
@@ -293,7 +290,7 @@ export class SocketLink implements Connected {
 }
 
 function longest({ payload }: ClientMessage): number {
-  return Array.isArray((payload as Partial<ChatPayload>).message) ? MAX_CHAT_BYTES : MAX_MESSAGE_BYTES;
+  return Array.isArray((payload as Partial<ChatPayload>).message) ? MAX_CHAT_BYTES : MAX_CLIENT_FRAME_BYTES;
 }
 
 function size(message: ClientMessage): number {

@@ -1,6 +1,7 @@
 import type { ComponentChildren, TargetedMouseEvent, VNode } from "preact";
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
-import { type Attachment, IMAGE_TYPES } from "../attachments.ts";
+import type { Attachment } from "../attachments.ts";
+import { IMAGE_TYPES } from "../protocol/messages.ts";
 import { trans } from "../words.ts";
 import { Button } from "./button.tsx";
 import { useStore } from "./context.ts";

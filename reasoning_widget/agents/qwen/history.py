@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -16,7 +16,7 @@ _NO_RESULT = "(no result: the call was stopped)"
 _CALL_ID_LENGTH = 9
 """Letters and digits: what the strictest servers take as the id of a call."""
 
-_Steps = list[dict[str, Any]]
+_Steps = Sequence[Mapping[str, Any]]
 
 
 def earlier_messages(history: list[Turn], agent: Any, name: str) -> list[Any]:
@@ -91,7 +91,7 @@ def _spoken(steps: _Steps, answer: str, agent: Any, name: str | None) -> list[An
 class _Call(NamedTuple):
     """A tool call with its result."""
 
-    step: dict[str, Any]
+    step: Mapping[str, Any]
     """Its `tool_use`."""
     call_id: str
     name: str

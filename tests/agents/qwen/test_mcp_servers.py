@@ -22,6 +22,7 @@ import pytest
 
 from reasoning_widget import AgentManager, ReasoningChat
 from reasoning_widget.agents.qwen import import_qwen_agent, mcp_servers
+from reasoning_widget.protocol import ReasoningStep
 from reasoning_widget.session.processes import ProcessRunner
 from reasoning_widget.session.session import Session
 from reasoning_widget.session.sqlite import SQLiteLog
@@ -70,7 +71,7 @@ def assistant(model: ScriptedModel, **servers: dict[str, Any]) -> Any:
     return Assistant(llm=model.llm(), function_list=[{"mcpServers": servers or {"lab": stdio()}}])
 
 
-def result_of(chat: ReasoningChat, prompt: str) -> dict[str, Any]:
+def result_of(chat: ReasoningChat, prompt: str) -> ReasoningStep:
     """The step of the tool's result."""
     answer = chat.ask(prompt)
     assert answer.status == "completed", answer.error

@@ -11,6 +11,7 @@ import pytest
 from reasoning_widget import ReasoningChat
 from reasoning_widget.agents.base import AgentError, RunContext, entered
 from reasoning_widget.agents.qwen import QwenAgent, import_qwen_agent
+from reasoning_widget.fold import TranscriptRequest
 from reasoning_widget.session.thread import on_loop, session_loop
 from tests.scripted_model import ScriptedModel
 
@@ -41,7 +42,7 @@ class Person:
 
     def __init__(self, agent: Any) -> None:
         self.chat = ReasoningChat(agent, save=False)
-        self.asked: list[dict[str, Any]] = []
+        self.asked: list[TranscriptRequest] = []
 
     def ask(self, prompt: str, *replies: str) -> Any:
         answers: list[Any] = []
@@ -54,12 +55,12 @@ class Person:
         asking.join(WAIT_S)
         return answers[0]
 
-    def wait_for_request(self) -> dict[str, Any]:
+    def wait_for_request(self) -> TranscriptRequest:
         import asyncio
 
         session = self.chat._session
 
-        def open_one() -> dict[str, Any] | None:
+        def open_one() -> TranscriptRequest | None:
             return next((each for each in session.state["requests"].values() if each["closed"] is None), None)
 
         waiting = asyncio.run_coroutine_threadsafe(session.wait_for(lambda: open_one() is not None), session_loop())

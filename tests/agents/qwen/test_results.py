@@ -17,6 +17,7 @@ from reasoning_widget import ReasoningChat
 from reasoning_widget.agents.qwen import import_qwen_agent
 from reasoning_widget.agents.qwen import results as results_module
 from reasoning_widget.export.log import SESSION_MIME
+from reasoning_widget.protocol import ReasoningStep
 from tests.agents.qwen.tools import Tool
 from tests.scripted_model import ScriptedModel, call
 
@@ -47,7 +48,7 @@ def returned(model: ScriptedModel) -> Iterator[Callable[..., Any]]:
     """A chat in which a tool has returned something, the step of that result, and what the model was told."""
     chats: list[ReasoningChat] = []
 
-    def run(function: Callable[[], Any], **llm: Any) -> tuple[ReasoningChat, dict[str, Any], str]:
+    def run(function: Callable[[], Any], **llm: Any) -> tuple[ReasoningChat, ReasoningStep, str]:
         model.script("show", [[call("show", {})], "Shown."])
         chat = ReasoningChat(FnCallAgent(llm=model.llm(**llm), function_list=[Tool("show", function)]))
         chats.append(chat)
