@@ -89,7 +89,7 @@ class Page:
     def chat(self):
         """The comm id of the newest chat."""
         request = self.do("print(chat.model_id)")
-        return self.outputs(request, "stream")[0]["text"].strip()
+        return self.printed(request)
 
     def batches(self, comm_id):
         contents = [m["content"] for m in self.messages if m["msg_type"] == "comm_msg"]
@@ -176,7 +176,7 @@ def test_the_cards_of_ask_arrive_and_the_answer_prints_well(page):
 
     state = fold(page.batches(chat))
     assert [step["content"] for step in state["steps"].values()] == ["let me see", "once upon a time "]
-    assert page.outputs(request, "stream")[-1]["text"] == "once upon a time \n"
+    assert page.printed(request) == "once upon a time"
 
 
 def test_what_is_saved_is_refreshed_before_ask_returns(page):
@@ -214,7 +214,7 @@ def test_a_displayed_chat_is_refreshed_when_a_page_asks(page):
 def test_stop_arrives_while_the_cell_is_blocked(page):
     request = stopped_in_ask(page)
 
-    assert page.outputs(request, "stream")[-1]["text"] == "stopped\n"
+    assert page.printed(request) == "stopped"
 
 
 def test_a_message_sent_while_the_cell_is_blocked_queues(page):
@@ -242,7 +242,7 @@ def test_interrupting_the_kernel_stops_the_run_and_finishes_its_log(kernel, page
     after = page.do("print(chat.runs[-1]['status'], [s['status'] for s in chat.steps])")
 
     assert page.outputs(request, "error")[0]["ename"] == "KeyboardInterrupt"
-    assert page.outputs(after, "stream")[0]["text"] == "stopped ['done', 'stopped']\n"
+    assert page.printed(after) == "stopped ['done', 'stopped']"
     assert "once upon" in page.outputs(request, "update_display_data")[-1]["data"]["text/html"]
 
 
@@ -254,8 +254,8 @@ def test_interrupting_a_cell_that_streams_stops_the_run(kernel, page):
     page.done(request)
     after = page.do("print(chat.runs[-1]['status'])")
 
-    assert page.outputs(request, "stream")[0]["text"] == "let me see\n"
-    assert page.outputs(after, "stream")[0]["text"] == "stopped\n"
+    assert page.printed(request) == "let me see"
+    assert page.printed(after) == "stopped"
 
 
 def test_a_page_that_comes_late_gets_everything(page):
@@ -380,7 +380,7 @@ def test_bad_messages_from_a_page_get_an_error_and_do_no_harm(page):
         page.until(custom("error"))
 
     request = page.do('print(chat.ask("go").status)')
-    assert page.outputs(request, "stream")[-1]["text"] == "completed\n"
+    assert page.printed(request) == "completed"
 
 
 def test_modules_are_pushed_when_the_text_first_needs_them(page):
@@ -410,7 +410,7 @@ answer = chat.ask("go")
         code + "import json; print(json.dumps([answer.steps[0]['outputs'], list(chat.results.values())]))"
     )
 
-    outputs, results = json.loads(page.outputs(request, "stream")[-1]["text"])
+    outputs, results = json.loads(page.printed(request))
     assert outputs == [{"text/html": "<b>bold</b>"}, {"text/plain": "printed\n"}]
     assert results == [{"kept": 1}]
 
