@@ -15,6 +15,9 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.chat import CHAT_WITH, Chat
 from tests.browser.conftest import PATIENCE_MS
+from tests.browser.look import background, brightness, contrasts
+from tests.browser.test_look import LIGHT_COLOURS, READABLE
+from tests.scripted_model import ScriptedModel, gate, say, think
 
 
 @contextlib.contextmanager
@@ -63,3 +66,32 @@ def chats(page: Page, count: int) -> list[Chat]:
     regions = page.get_by_role("region", name=CHAT_WITH)
     expect(regions).to_have_count(count, timeout=3 * PATIENCE_MS)  # the host starts a kernel first, and runs the cells
     return [Chat(region) for region in regions.all()]
+
+
+def script_story(model: ScriptedModel) -> None:
+    """Let the model tell a story that waits in the middle, at the gate `answering`."""
+    model.script("story", [[think("A story."), say("Once upon "), gate("answering"), say("a time.")]])
+
+
+def expect_chat_and_asked(page: Page, model: ScriptedModel, theme: str) -> None:
+    """A chat and the cards of one `ask` are there; what is sent streams; both are readable in the theme."""
+    chat, asked = chats(page, 2)
+    for each in (chat, asked):
+        expect(each.card("Final answer")).to_contain_text("Very well.")
+        expect(each.card("Final answer")).to_have_attribute("data-status", "done")
+    expect(page.get_by_text("It said: Very well.")).to_be_visible()
+
+    chat.ask("Tell me a story")
+    answer = chat.card("Final answer", 1)
+    expect(answer).to_contain_text("Once upon")
+    expect(answer).to_have_attribute("data-status", "streaming")
+    model.open("answering")
+    expect(answer).to_have_attribute("data-status", "done")
+    expect(answer).to_contain_text("Once upon a time.")
+    chat.expect_ready()
+    expect(asked.questions).to_have_count(1)
+
+    for each in (chat, asked):
+        assert [text for text, ratio in contrasts(each.region) if ratio < READABLE] == []
+        card = each.card("Final answer")
+        assert background(card) == LIGHT_COLOURS["final_answer"] if theme == "light" else brightness(card) < 0.2

@@ -10,10 +10,8 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.hosts import chats, serving
-from tests.browser.look import background, brightness, contrasts
-from tests.browser.test_look import LIGHT_COLOURS, READABLE
-from tests.scripted_model import ScriptedModel, gate, say, think
+from tests.browser.hosts import chats, expect_chat_and_asked, script_story, serving
+from tests.scripted_model import ScriptedModel
 
 NOTEBOOK = """
 import marimo
@@ -76,7 +74,7 @@ def marimo(home: Path, environment: dict[str, str], how: Literal["edit", "run"],
 
 @pytest.fixture(autouse=True)
 def story(model: ScriptedModel) -> None:
-    model.script("story", [[think("A story."), say("Once upon "), gate("answering"), say("a time.")]])
+    script_story(model)
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
@@ -86,26 +84,7 @@ def test_a_notebook_shows_the_chat_and_what_ask_found_in_marimos_theme(
     page.emulate_media(color_scheme="light" if theme == "dark" else "dark")  # the system's is the other one
     with marimo(tmp_path, environment, "edit", theme) as address:
         page.goto(address)
-        chat, asked = chats(page, 2)
-        for each in (chat, asked):
-            expect(each.card("Final answer")).to_contain_text("Very well.")
-            expect(each.card("Final answer")).to_have_attribute("data-status", "done")
-        expect(page.get_by_text("It said: Very well.")).to_be_visible()
-
-        chat.ask("Tell me a story")
-        answer = chat.card("Final answer", 1)
-        expect(answer).to_contain_text("Once upon")
-        expect(answer).to_have_attribute("data-status", "streaming")
-        model.open("answering")
-        expect(answer).to_have_attribute("data-status", "done")
-        expect(answer).to_contain_text("Once upon a time.")
-        chat.expect_ready()
-        expect(asked.questions).to_have_count(1)
-
-        for each in (chat, asked):
-            assert [text for text, ratio in contrasts(each.region) if ratio < READABLE] == []
-            card = each.card("Final answer")
-            assert background(card) == LIGHT_COLOURS["final_answer"] if theme == "light" else brightness(card) < 0.2
+        expect_chat_and_asked(page, model, theme)
 
 
 def test_what_is_written_in_stays_in_sight_below_a_long_answer(

@@ -10,10 +10,8 @@ import nbformat
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.hosts import chats, serving
-from tests.browser.look import background, brightness, contrasts
-from tests.browser.test_look import LIGHT_COLOURS, READABLE
-from tests.scripted_model import ScriptedModel, gate, say, think
+from tests.browser.hosts import chats, expect_chat_and_asked, script_story, serving
+from tests.scripted_model import ScriptedModel
 
 LAB_EXTENSION = Path(__file__).parents[2] / "reasoning_widget" / "labextension"
 
@@ -56,7 +54,7 @@ def voila(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture(autouse=True)
 def story(model: ScriptedModel) -> None:
-    model.script("story", [[think("A story."), say("Once upon "), gate("answering"), say("a time.")]])
+    script_story(model)
 
 
 @pytest.fixture
@@ -71,26 +69,7 @@ def test_a_page_has_the_live_chat_and_what_ask_found_in_voilas_theme(
     voila: str, page: Page, model: ScriptedModel, theme: str
 ) -> None:
     page.goto(f"{voila}/?theme={theme}")
-    chat, asked = chats(page, 2)
-    for each in (chat, asked):
-        expect(each.card("Final answer")).to_contain_text("Very well.")
-        expect(each.card("Final answer")).to_have_attribute("data-status", "done")
-    expect(page.get_by_text("It said: Very well.")).to_be_visible()
-
-    chat.ask("Tell me a story")
-    answer = chat.card("Final answer", 1)
-    expect(answer).to_contain_text("Once upon")
-    expect(answer).to_have_attribute("data-status", "streaming")
-    model.open("answering")
-    expect(answer).to_have_attribute("data-status", "done")
-    expect(answer).to_contain_text("Once upon a time.")
-    chat.expect_ready()
-    expect(asked.questions).to_have_count(1)
-
-    for each in (chat, asked):
-        assert [text for text, ratio in contrasts(each.region) if ratio < READABLE] == []
-        card = each.card("Final answer")
-        assert background(card) == LIGHT_COLOURS["final_answer"] if theme == "light" else brightness(card) < 0.2
+    expect_chat_and_asked(page, model, theme)
 
 
 def test_stop_ends_what_was_sent_but_not_what_a_button_waits_for(voila: str, page: Page, model: ScriptedModel) -> None:
