@@ -110,7 +110,8 @@ def wait(page: Page, look: Callable[[], object], expected: object) -> None:
         page.evaluate("() => new Promise(requestAnimationFrame)")
 
 
-def test_one_question_is_one_output_whoever_looks(people: tuple[Lab, Lab], model: ScriptedModel) -> None:
+def in_one_notebook(people: tuple[Lab, Lab], model: ScriptedModel) -> tuple[Path, Notebook, Notebook]:
+    """The file of a notebook with a chat, as both people have opened it; the model waits in its first answer."""
     model.script("Hello", [[say("I am"), gate("end"), say(" here.")]])
     model.script("Again", ["And again."])
     lab_a, lab_b = people
@@ -118,6 +119,11 @@ def test_one_question_is_one_output_whoever_looks(people: tuple[Lab, Lab], model
     a, b = lab_a.open_file(path), lab_b.open_file(path)
     a.ready()
     b.ready()
+    return path, a, b
+
+
+def test_one_question_is_one_output_whoever_looks(people: tuple[Lab, Lab], model: ScriptedModel) -> None:
+    path, a, b = in_one_notebook(people, model)
 
     chat_a = a.open_chat()
     chat_a.ask("Hello")
@@ -143,13 +149,7 @@ def test_one_question_is_one_output_whoever_looks(people: tuple[Lab, Lab], model
 def test_who_is_left_writes_when_the_page_that_ran_the_cell_goes(
     people: tuple[Lab, Lab], model: ScriptedModel, how: str
 ) -> None:
-    model.script("Hello", [[say("I am"), gate("end"), say(" here.")]])
-    model.script("Again", ["And again."])
-    lab_a, lab_b = people
-    path = lab_a.write(CHAT)
-    a, b = lab_a.open_file(path), lab_b.open_file(path)
-    a.ready()
-    b.ready()
+    path, a, b = in_one_notebook(people, model)
     chat_a = a.open_chat()
     chat_b = b.chat(0)
     chat_b.ask("Hello")
