@@ -44,7 +44,7 @@ def command(page: Page, label: str) -> Locator:
     """A command in the palette, which opens."""
     field = page.locator(".lm-CommandPalette-input:visible")
     if field.count() == 0:
-        page.evaluate("() => window.jupyterapp.commands.execute('apputils:activate-command-palette')")
+        page.evaluate("() => void window.jupyterapp.commands.execute('apputils:activate-command-palette')")
     field.fill(label)
     return page.locator(".lm-CommandPalette-item").filter(has=page.get_by_text(label, exact=True)).first
 

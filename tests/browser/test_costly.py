@@ -114,7 +114,7 @@ def test_an_exported_markdown_file_leaves_the_tab_alive(lab):
 
     page = lab.empty()
     arguments = {"path": f"{lab.folder.name}/{path.name}", "factory": "Markdown Preview"}
-    page.evaluate("given => window.jupyterapp.commands.execute('docmanager:open', given)", arguments)
+    page.evaluate("given => void window.jupyterapp.commands.execute('docmanager:open', given)", arguments)
     preview = page.locator(".jp-MarkdownViewer")
     expect(preview.get_by_text(END).last).to_be_attached()
     # JupyterLab may leave formulas as they are in a preview that it draws before it is attached: have it drawn again.

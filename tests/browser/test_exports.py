@@ -41,7 +41,7 @@ NO_HOST = "--host-resolver-rules=MAP * ~NOTFOUND"
 def widget_state_is_saved(page: Page) -> Iterator[None]:
     """Choose "Save Widget State Automatically" from JupyterLab's settings; the server keeps it, so take it back."""
     for on in (True, False):
-        page.evaluate("name => window.jupyterapp.commands.execute(name)", SAVE_STATE)
+        page.evaluate("async name => { await window.jupyterapp.commands.execute(name) }", SAVE_STATE)
         page.wait_for_function(IS_ON, arg=on)
         if on:
             yield
