@@ -6,7 +6,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .agents.base import AgentError, BaseAgent, BlockingAgent, MaxIterationsReached, Stopped, current_run
+    from .agents.base import BaseAgent, BlockingAgent, current_run
+    from .agents.exceptions import AgentError, MaxIterationsReached, Stopped
     from .agents.manager import AgentManager
     from .agents.models import models
     from .agents.qwen import QwenAgent

@@ -22,7 +22,8 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Table
 from rich.text import Text
 
-from .agents.base import AgentError, MaxIterationsReached, prompted
+from .agents.base import prompted
+from .agents.exceptions import AgentError, MaxIterationsReached
 from .protocol import JSON, Part, ProtocolError, Step
 from .terminal import Drawing, clean, label
 

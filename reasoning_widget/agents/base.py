@@ -20,34 +20,13 @@ import msgspec
 from ..parts import Prompt, as_message, in_words
 from ..protocol import STEP_TYPES, MimeBundle, Part, Step
 from .carried import carried
+from .exceptions import AgentError, Stopped
 
 DEFAULT_MAX_ITERATIONS = 20
 """How many model calls a run may make unless its message says otherwise."""
 
 _MERGE_SECONDS = 0.01
 """A step is yielded at once, then no sooner again: waking a thread for every token would cost more than the token."""
-
-
-class Stopped(Exception):
-    """Raised in an agent or a tool when its run was stopped. Let it pass."""
-
-
-class AgentError(Exception):
-    """Raise this when the agent cannot go on. Its text is shown as it is: say what the person can do about it."""
-
-
-class MaxIterationsReached(AgentError):
-    """Raise this when the run has used up its model calls without a final answer.
-
-    Args:
-        max_iterations: The number of model calls that were allowed.
-    """
-
-    def __init__(self, max_iterations: int) -> None:
-        super().__init__(
-            f"Stopped after {max_iterations} model calls without a final answer. "
-            "Ask it to continue, or allow more with `max_iterations`."
-        )
 
 
 class Turn(TypedDict):
@@ -295,7 +274,7 @@ class BaseAgent(ABC):
 
     def explain(self, error: BaseException) -> str:
         """Explain an exception to the person: what went wrong and what to do about it. Keys are masked."""
-        from .errors import redact  # noqa: PLC0415 (it is made of this module)
+        from .errors import redact  # noqa: PLC0415 (it loads the rules of the masker)
 
         if isinstance(error, AgentError):
             return redact(str(error))

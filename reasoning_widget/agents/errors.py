@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..masking import mask
-from .base import AgentError
+from .exceptions import AgentError
 
 _MAX_DETAIL = 400
 _MAX_PAGE = 20_000  # characters of a web page that are looked at

@@ -8,7 +8,8 @@ from collections.abc import AsyncIterator, Callable, Generator
 from typing import Any, Final, Literal
 
 from ..protocol import Step
-from .base import DEFAULT_MAX_ITERATIONS, AgentError, BaseAgent, BlockingAgent, check_step, current_run
+from .base import DEFAULT_MAX_ITERATIONS, BaseAgent, BlockingAgent, check_step, current_run
+from .exceptions import AgentError
 
 ACCEPTED: Final = """\
 An agent is one of these:

@@ -19,8 +19,9 @@ from traitlets import Dict, Unicode
 from traitlets.config import Application, LoggingConfigurable
 
 from ..protocol import JSON, AgentInfo
-from .base import AgentError, BaseAgent
+from .base import BaseAgent
 from .errors import redact
+from .exceptions import AgentError
 from .functions import ACCEPTED, describe, function_agent, is_factory, kind_of, takes_model
 
 ENTRY_POINT_GROUP = "reasoning_widget.agents"

@@ -21,7 +21,7 @@ from traitlets.config import Configurable
 
 from ..host import traitlets_config
 from ..protocol import ModelData
-from .base import AgentError
+from .exceptions import AgentError
 from .local import server, weights
 from .local.catalogue import MODELS
 

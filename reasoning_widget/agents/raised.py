@@ -13,8 +13,8 @@ from typing import Final
 
 from ..host import ipython_shell
 from ..protocol import Raised
-from .base import AgentError, MaxIterationsReached, Stopped
 from .errors import is_understood, redact
+from .exceptions import AgentError, MaxIterationsReached, Stopped
 
 _EXPECTED: Final = (AgentError, MaxIterationsReached, Stopped)
 _LONGEST: Final = 16 * 1024

@@ -5,15 +5,13 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, Protocol
+from weakref import WeakSet
 
 from ..answer import Answer, answer_to, is_settled, plain_step, run_of
-from ..fold import TranscriptRequest, is_open
+from ..fold import Transcript, TranscriptRequest, is_open
 from ..protocol import ProtocolError, ReasoningStep
 from .errors import Disconnected
-
-if TYPE_CHECKING:
-    from .chat import Chat
 
 Kind = Literal["message", "run", "step", "request"]
 Change = tuple[Kind, str]
@@ -28,10 +26,38 @@ OnRequest = Callable[[TranscriptRequest], Any]
 _CANCEL_WITHIN = 3.0  # seconds a reader that leaves waits for its run to be closed
 
 
+class Followed(Protocol):
+    """What is read: a session of a server."""
+
+    @property
+    def state(self) -> Transcript:
+        """Its transcript. Only to be read."""
+
+    @property
+    def followers(self) -> WeakSet[Following]:
+        """Those that are notified of changes."""
+
+    def is_whole(self, step_id: str) -> bool:
+        """Whether all values of a step are here."""
+
+    def check(self) -> None:
+        """Make sure that something may still come.
+
+        Raises:
+            Disconnected: The connection was given up.
+        """
+
+    async def answer(self, request_id: str, value: Any) -> None:
+        """Reply to a request of the agent."""
+
+    async def cancel(self, question: Question) -> None:
+        """Stop the run of a prompt, or withdraw the prompt if it is still queued."""
+
+
 class Following:
     """Collects what changes. A slow reader finds each thing once, as it is when it reads: nothing piles up."""
 
-    def __init__(self, chat: Chat) -> None:
+    def __init__(self, chat: Followed) -> None:
         self._chat = chat
         self._changes: dict[Change, None] = {}
         self._event = asyncio.Event()
@@ -71,7 +97,7 @@ class Following:
             self._chat.check()
 
 
-async def watched_steps(following: Following, chat: Chat, *, tokens: bool) -> AsyncIterator[ReasoningStep]:
+async def watched_steps(following: Following, chat: Followed, *, tokens: bool) -> AsyncIterator[ReasoningStep]:
     """The steps of all runs, as they change."""
     while True:
         await following.changed()
@@ -91,7 +117,7 @@ class Question:
         id: The id of the message.
     """
 
-    def __init__(self, chat: Chat, message_id: str, *, tokens: bool, on_request: OnRequest | None) -> None:
+    def __init__(self, chat: Followed, message_id: str, *, tokens: bool, on_request: OnRequest | None) -> None:
         self.id = message_id
         self._error: ProtocolError | None = None
         self._chat = chat

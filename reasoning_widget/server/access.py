@@ -19,7 +19,7 @@ from ..session.text import clean_text
 if TYPE_CHECKING:
     from jupyter_server.base.handlers import JupyterHandler
 
-    from .extension import ReasoningApp
+    from .settings import ReasoningSettings
 
 Action = Literal["read", "execute", "write"]
 """To watch and export; to take part; to rename, clear, delete and grant tickets."""
@@ -73,7 +73,7 @@ class Access:
         open: Whether every user may do with each session what they may do at all.
     """
 
-    def __init__(self, app: ReasoningApp) -> None:
+    def __init__(self, app: ReasoningSettings) -> None:
         identified = tells_apart(app.server.identity_provider)
         self.told_apart = identified or app.sharing in ("owner", "authorizer")
         self.open = app.sharing == "everyone" or not self.told_apart

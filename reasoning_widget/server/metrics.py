@@ -2,27 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterator, Sized
+from typing import Final, Protocol
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
-if TYPE_CHECKING:
-    from .service import Service
-
 _PREFIX: Final = "reasoning_widget"
+
+
+class _Runs(Protocol):
+    @property
+    def running(self) -> int: ...
+    @property
+    def waiting(self) -> int: ...
+    @property
+    def workers(self) -> int: ...
+
+
+class Measured(Protocol):
+    """What the numbers are about: a server's sessions, connections and runs."""
+
+    @property
+    def live(self) -> Sized:
+        """The sessions in memory."""
+
+    @property
+    def sockets(self) -> Sized:
+        """The open connections."""
+
+    @property
+    def runner(self) -> _Runs:
+        """What executes the runs."""
 
 
 class Metrics(Collector):
     """The numbers of one server, in a registry of their own.
 
     Args:
-        service: Whose numbers they are.
+        service: What they are about.
     """
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Measured) -> None:
         self._registry = CollectorRegistry()
         self._messages = self._bytes = 0
         self._registry.register(self)

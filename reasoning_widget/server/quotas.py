@@ -2,15 +2,40 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping
+from typing import Protocol
 
 from ..protocol import ProtocolError
 from ..session.session import Session
-
-if TYPE_CHECKING:
-    from .service import Service
+from ..session.store import SessionStore
+from .settings import ReasoningSettings
 
 _UNITS = (("GB", 10**9), ("MB", 10**6), ("kB", 10**3))
+
+
+class _Counted(Protocol):
+    @property
+    def account(self) -> str | None: ...
+
+
+class Limited(Protocol):
+    """What the quotas limit: the sessions and connections of a server."""
+
+    @property
+    def app(self) -> ReasoningSettings:
+        """The limits."""
+
+    @property
+    def sockets(self) -> Iterable[_Counted]:
+        """The open connections."""
+
+    @property
+    def live(self) -> Mapping[str, Session]:
+        """The sessions in memory."""
+
+    @property
+    def store(self) -> SessionStore:
+        """Where all sessions are kept. Raises `StorageError` if it cannot be opened."""
 
 
 class Quotas:
@@ -20,7 +45,7 @@ class Quotas:
         service: Whose users they are.
     """
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Limited) -> None:
         self._service = service
         self._app = service.app
 

@@ -6,7 +6,7 @@ import asyncio
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from tornado.ioloop import PeriodicCallback
 
@@ -17,18 +17,15 @@ from ..session.manager import SessionManager
 from ..session.processes import ProcessRunner
 from ..session.session import Session
 from ..session.store import RETENTION, Page, SessionReader, SessionStore, Whose
-from .access import Access
+from .access import Access, Action
 from .exports import Exports
 from .housekeeping import tidy
 from .hub import Hub
 from .metrics import Metrics
 from .quotas import Quotas
-from .tickets import Tickets
+from .settings import ReasoningSettings
+from .tickets import Ticket, Tickets
 from .unfinished import Unfinished
-
-if TYPE_CHECKING:
-    from .extension import ReasoningApp
-    from .sockets import ChatSocket
 
 _HOUSEKEEPING = (0.1, 60.0)  # seconds between looks for sessions that are idle or too old: `idle_after`, within these
 _FOR_WORKERS = ("AgentManager", "Models")  # the configuration that is read where agents are made
@@ -37,6 +34,40 @@ _DAY = 24 * 3600.0
 _SEARCH_SECONDS = 10.0
 EXPORT_MEMORY = 4 * 1024**3
 """Bytes of addresses, of which a process uses about a half."""
+
+
+class Connection(Protocol):
+    """An open WebSocket of one client of one session."""
+
+    @property
+    def account(self) -> str | None:
+        """The user on whom it counts; see `Access.account`."""
+
+    @property
+    def session(self) -> Session:
+        """The session."""
+
+    @property
+    def ticket(self) -> Ticket | None:
+        """The ticket with which it was opened, if any."""
+
+    def came_with(self, cookie: str, username: str) -> bool:
+        """Whether a browser opened it that had logged in with this cookie, or as that user."""
+
+    def beat(self) -> None:
+        """Check that the peer is there; called at each interval."""
+
+    async def may(self, action: Action, session_id: str) -> bool:
+        """Whether its user may do this with a session."""
+
+    def not_let_in(self) -> None:
+        """Close it: its user may not see the session."""
+
+    def logged_out(self) -> None:
+        """Close it: its user has logged out."""
+
+    def ticket_ended(self) -> None:
+        """Close it: its ticket has expired or was revoked."""
 
 
 class Service:
@@ -49,13 +80,13 @@ class Service:
         sockets: The connections that are open.
     """
 
-    def __init__(self, app: ReasoningApp) -> None:
+    def __init__(self, app: ReasoningSettings) -> None:
         self.app = app
         self.access = Access(app)
         self.quotas = Quotas(self)
         self.metrics = Metrics(self)
         self.hub = Hub(self.metrics.count_sent)
-        self.sockets: set[ChatSocket] = set()
+        self.sockets: set[Connection] = set()
         self.agents = AgentManager(config=app.config)
         self.agents.agents = {**self.agents.agents, **app.agents}
         self.runner = ProcessRunner(

@@ -15,8 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
-from ..agents.base import AgentError, MaxIterationsReached, Stopped
 from ..agents.errors import redact
+from ..agents.exceptions import AgentError, MaxIterationsReached, Stopped
 from ..protocol import JSON, Raised
 from .pipe import ALIVE_INTERVAL, MessageReader, StepReceiver, packed
 from .runner import RunHandle, RunHost, Runner, RunSpec

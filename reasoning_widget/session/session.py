@@ -16,14 +16,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal, Protocol, cast
 
-from ..agents.base import (
-    DEFAULT_MAX_ITERATIONS,
-    MaxIterationsReached,
-    Stopped,
-    Turn,
-    check_request,
-)
+from ..agents.base import DEFAULT_MAX_ITERATIONS, Turn, check_request
 from ..agents.errors import redact
+from ..agents.exceptions import MaxIterationsReached, Stopped
 from ..answer import is_settled
 from ..fold import Transcript, TranscriptMessage, TranscriptRun, find_run
 from ..masking import shortened

@@ -7,17 +7,42 @@ session's state. It slows neither the agent nor anyone else.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping
+from typing import Protocol
 
-from ..fold import Place, is_open, texts_of
+from ..fold import Place, Transcript, is_open, texts_of
 from ..protocol import Batch, Frame, encode
-from .record import delta_frame
-
-if TYPE_CHECKING:
-    from .session import Session
+from .record import LoggedStep, delta_frame
 
 MAX_BATCH_BYTES = 256 * 1024
+
+
+class Watched(Protocol):
+    """What a watcher reads: a session."""
+
+    @property
+    def epoch(self) -> str:
+        """The id of its log."""
+
+    @property
+    def state(self) -> Transcript:
+        """Its transcript, with the text that open steps have grown by."""
+
+    @property
+    def open_steps(self) -> Mapping[str, LoggedStep]:
+        """The last logged snapshots of its open steps, by step id."""
+
+    def session_frame(self) -> Frame:
+        """The `session` frame as of now."""
+
+    def events_after(self, after: int) -> Iterator[Frame]:
+        """The events behind `after`, without snapshots that later ones supersede."""
+
+    def add_watcher(self, watcher: Watcher) -> None:
+        """Notify a watcher of news."""
+
+    def remove_watcher(self, watcher: Watcher) -> None:
+        """Notify it no longer."""
 
 
 class Watcher:
@@ -32,7 +57,7 @@ class Watcher:
 
     def __init__(
         self,
-        session: Session,
+        session: Watched,
         epoch: str | None = None,
         after: int | None = 0,
         on_news: Callable[[], None] = lambda: None,

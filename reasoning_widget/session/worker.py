@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 from traitlets.config import Application, Config
 
-from ..agents.base import MaxIterationsReached, Stopped
+from ..agents.exceptions import MaxIterationsReached, Stopped
 from ..agents.manager import AgentManager
 from ..protocol import JSON, Raised, Step
 from .pipe import ALIVE_INTERVAL, HEADER_BYTES, StepSender, body_length, in_lots, packed, unpacked

@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable
 from typing import cast
 
-from ..agents.base import AgentError
 from ..agents.errors import redact
+from ..agents.exceptions import AgentError
 from ..agents.models import ModelChoice, choose_model
 from ..agents.presets import warm_up
 from ..protocol import JSON, Frame

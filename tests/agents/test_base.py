@@ -8,17 +8,15 @@ from typing import Any
 import pytest
 
 from reasoning_widget.agents.base import (
-    AgentError,
     BaseAgent,
     BlockingAgent,
-    MaxIterationsReached,
     RunContext,
     StepBuffer,
-    Stopped,
     check_step,
     current_run,
     entered,
 )
+from reasoning_widget.agents.exceptions import AgentError, MaxIterationsReached, Stopped
 from reasoning_widget.protocol import Part, Step
 from tests.parts import PNG, address
 

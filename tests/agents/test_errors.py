@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from reasoning_widget.agents.base import AgentError
 from reasoning_widget.agents.errors import explain, redact
+from reasoning_widget.agents.exceptions import AgentError
 
 SECRETS = [
     ("Incorrect API key provided: sk-proj-abcDEF123456.", "abcDEF123456"),

@@ -14,7 +14,8 @@ import pytest
 from traitlets.config import Application, Config
 
 from reasoning_widget.agents import manager as manager_module
-from reasoning_widget.agents.base import AgentError, BaseAgent, RunContext, entered
+from reasoning_widget.agents.base import BaseAgent, RunContext, entered
+from reasoning_widget.agents.exceptions import AgentError
 from reasoning_widget.agents.manager import AgentManager, UnknownAgentError, as_agent
 from reasoning_widget.protocol import Step
 

@@ -10,7 +10,7 @@ import pytest
 from traitlets.config import Config
 
 from reasoning_widget.agents import models as models_module
-from reasoning_widget.agents.base import AgentError
+from reasoning_widget.agents.exceptions import AgentError
 from reasoning_widget.agents.local import catalogue, weights
 from reasoning_widget.agents.models import ModelChoice, Models, choose_model, masked, models, require
 

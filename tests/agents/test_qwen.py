@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 
-from reasoning_widget.agents.base import AgentError, MaxIterationsReached, RunContext, Stopped, entered
+from reasoning_widget.agents.base import RunContext, entered
+from reasoning_widget.agents.exceptions import AgentError, MaxIterationsReached, Stopped
 from reasoning_widget.agents.qwen import QwenAgent, import_qwen_agent
 from reasoning_widget.protocol import MimeBundle
 from tests.agents.qwen.tools import WAIT_S, Tool, in_thread

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from reasoning_widget.agents.base import AgentError, MaxIterationsReached
+from reasoning_widget.agents.exceptions import AgentError, MaxIterationsReached
 from reasoning_widget.agents.raised import raised
 from reasoning_widget.protocol import Raised
 

@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from reasoning_widget.agents.base import AgentError, BaseAgent, BlockingAgent, current_run
+from reasoning_widget.agents.base import BaseAgent, BlockingAgent, current_run
+from reasoning_widget.agents.exceptions import AgentError
 from reasoning_widget.session.runner import ThreadRunner
 from reasoning_widget.session.session import Session
 from reasoning_widget.session.sqlite import SQLiteLog

@@ -2,7 +2,7 @@ from concurrent.futures import Future
 
 import pytest
 
-from reasoning_widget.agents.base import MaxIterationsReached, Stopped
+from reasoning_widget.agents.exceptions import MaxIterationsReached, Stopped
 from reasoning_widget.answer import answer_to
 from reasoning_widget.protocol import MAX_FRAME_BYTES, MAX_MESSAGE_BYTES, ToolCall, Usage, encode
 from reasoning_widget.session.session import Session

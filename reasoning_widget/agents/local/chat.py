@@ -7,15 +7,16 @@ import json
 from collections.abc import Generator, Iterator, Sequence
 from typing import Any, Final
 
-from ..qwen.library import import_qwen_agent
+from ..qwen.library import import_package
 
-import_qwen_agent()
+import_package()
 
 from qwen_agent.llm.base import BaseChatModel, register_llm  # noqa: E402 (what they import must find it imported)
 from qwen_agent.llm.schema import ASSISTANT, FUNCTION, SYSTEM, USER, FunctionCall, Message  # noqa: E402
 
-from ..base import AgentError, current_run  # noqa: E402
 from ..base import Turn as Earlier  # noqa: E402
+from ..base import current_run  # noqa: E402
+from ..exceptions import AgentError  # noqa: E402
 from .citations import citation, with_source, without_source  # noqa: E402
 from .embedded import Chunk, Embedded  # noqa: E402
 from .routing import MAX_QUESTION_CHARS, Turn, answer_messages, failure  # noqa: E402

@@ -18,7 +18,7 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from ..base import AgentError
+from ..exceptions import AgentError
 from .daemon import NONCE_BYTES, discard_socket, proof, receive_exactly
 
 Address = str | int

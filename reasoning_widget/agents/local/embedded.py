@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..base import AgentError, Stopped, current_run
+from ..base import current_run
+from ..exceptions import AgentError, Stopped
 from . import weights
 from .routing import Recipe, Turn, offered, parse_choice, routing_messages, schema, widen
 from .server import Server, ServerGone, idle_seconds, running_server

@@ -19,7 +19,8 @@ from typing import Any, Final
 
 import filelock
 
-from ..base import AgentError, Stopped, current_run
+from ..base import current_run
+from ..exceptions import AgentError, Stopped
 from .connection import HAS_PEER_USER, Address, connect, new_socket
 from .daemon import discard_socket
 from .paths import cache_folder, server_state

@@ -12,8 +12,8 @@ from typing import Final
 
 import filelock
 
-from ..base import AgentError
 from ..errors import redact
+from ..exceptions import AgentError
 from .catalogue import MODELS, EmbeddedModel
 from .paths import models_folder
 from .sources import Cancelled, Hub, Registry, Source, SourceError

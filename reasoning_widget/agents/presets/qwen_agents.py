@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
-from ..qwen.library import import_qwen_agent
+from ..qwen.prepared import import_qwen_agent
 
 import_qwen_agent()
 

@@ -1,6 +1,6 @@
 """Qwen-Agent: any of its agents, watched."""
 
 from .agent import QwenAgent
-from .library import import_qwen_agent
+from .prepared import import_qwen_agent
 
 __all__ = ["QwenAgent", "import_qwen_agent"]

@@ -14,7 +14,8 @@ from . import dashscope, hooks, mcp_servers
 from .attachments import content_for
 from .connections import client_options
 from .history import earlier_messages
-from .library import import_qwen_agent, quiet
+from .library import quiet
+from .prepared import import_qwen_agent
 
 
 class QwenAgent(BlockingAgent):

@@ -12,8 +12,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from ..base import AgentError
 from ..errors import broke_off, detail_of, shown_address, shown_text
+from ..exceptions import AgentError
 from .chunks import ChunkReader, Delta
 
 _DONE = "[DONE]"

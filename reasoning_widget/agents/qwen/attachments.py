@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from ...parts import content_of, plain_name
 from ...protocol import FilePart, Part
-from ..base import AgentError
+from ..exceptions import AgentError
 from ..local.paths import cache_folder
 
 _KEPT: Final = 7 * 24 * 3600.0

@@ -17,7 +17,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from ...protocol import Usage
-from ..base import AgentError, Stopped
+from ..exceptions import AgentError, Stopped
 from .answers import read_answer, read_chunks
 from .chunks import ChunkReader, Delta, EndReason, openai_chunk, openai_completion
 from .dashscope import read_responses, session_with

@@ -12,8 +12,8 @@ from http import HTTPStatus
 from typing import Any
 
 from ...protocol import JSON
-from ..base import AgentError
 from ..errors import broke_off
+from ..exceptions import AgentError
 from .chunks import CallFragment, ChunkReader, Delta
 
 

@@ -23,26 +23,12 @@ _DEBUG = "QWEN_AGENT_DEBUG"
 _lock = threading.Lock()
 
 
-def import_qwen_agent() -> Any:
-    """Import and return the package `qwen_agent`. This takes about two seconds the first time.
-
-    Unlike a plain import, this keeps the signal handlers, and puts the agents' files into the user's cache folder,
-    unless ``QWEN_AGENT_DEFAULT_WORKSPACE`` names another one. It also makes the embedded model available to Qwen-Agent.
-    If the package was imported before, it is returned as it is.
+def import_package() -> Any:
+    """Import and return the package `qwen_agent`, without what its import does to a notebook.
 
     Raises:
         ImportError: Qwen-Agent or one of its dependencies is not installed.
     """
-    package = _imported()
-    from ..local import chat  # noqa: F401, PLC0415 (registers the model; outside the lock, which it comes for itself)
-    from .mcp_servers import mend  # noqa: PLC0415 (it needs this module)
-
-    mend()
-
-    return package
-
-
-def _imported() -> Any:
     if "qwen_agent.agents" in sys.modules:
         import qwen_agent.agents  # noqa: PLC0415 (waits where another thread is in the middle of it)
 

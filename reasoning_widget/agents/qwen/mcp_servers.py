@@ -23,9 +23,10 @@ from contextvars import Context, ContextVar
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from ..base import AgentError, current_run
+from ..base import current_run
 from ..carried import carried
 from ..errors import redact
+from ..exceptions import AgentError
 from .results import ShownText, picture_of
 
 _MODULE: Final = "qwen_agent.tools.mcp_manager"

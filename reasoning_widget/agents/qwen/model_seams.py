@@ -12,7 +12,7 @@ from contextvars import ContextVar
 from functools import partial
 from typing import Any, NamedTuple
 
-from ..base import AgentError
+from ..exceptions import AgentError
 from .connections import ModelConnections, answer_ended
 from .hooks import Handler
 from .strict import in_words, paired

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from ..base import AgentError, RunContext
+from ..base import RunContext
+from ..exceptions import AgentError
 
 _TRIES: Final = 3
 """How often somebody is asked who names an agent that is not there."""

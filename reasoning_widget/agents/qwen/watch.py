@@ -17,9 +17,10 @@ from typing import Any, NamedTuple
 
 from ...compat.pyplot import looks_of
 from ...protocol import MimeBundle, Step, ToolCall, Usage
-from ..base import AgentError, MaxIterationsReached, RunContext, Stopped, run_carried
+from ..base import RunContext, run_carried
 from ..carried import Ends
 from ..errors import redact
+from ..exceptions import AgentError, MaxIterationsReached, Stopped
 from . import hooks, people
 from .candidates import Candidates
 from .chunks import EndReason

@@ -6,14 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ..qwen.library import import_qwen_agent
+from ..qwen.prepared import import_qwen_agent
 
 import_qwen_agent()
 
 from qwen_agent.tools.base import BaseTool  # noqa: E402 (what it imports must find it imported)
 
 from ...masking import mask  # noqa: E402
-from ..base import AgentError  # noqa: E402
+from ..exceptions import AgentError  # noqa: E402
 from .calculator import CalculationError, calculate  # noqa: E402
 from .files import FileRefused, entries, read_blocks, resolve, shown, text_files, withheld  # noqa: E402
 from .functions import CALCULATE, READ_FILE, SEARCH_FILES  # noqa: E402

@@ -16,7 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from reasoning_widget.agents.base import AgentError
+from reasoning_widget.agents.exceptions import AgentError
 from reasoning_widget.agents.local import connection, server, weights
 from reasoning_widget.agents.local.catalogue import SMALL
 from reasoning_widget.agents.local.connection import Stranger, connect, new_socket, peer_user

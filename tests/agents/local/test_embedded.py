@@ -15,7 +15,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from reasoning_widget.agents.base import AgentError, RunContext, Stopped, Turn, entered
+from reasoning_widget.agents.base import RunContext, Turn, entered
+from reasoning_widget.agents.exceptions import AgentError, Stopped
 from reasoning_widget.agents.local import weights
 from reasoning_widget.agents.local.catalogue import SMALL
 from reasoning_widget.agents.local.connection import connect

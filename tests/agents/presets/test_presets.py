@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from reasoning_widget.agents.base import AgentError
+from reasoning_widget.agents.exceptions import AgentError
 from reasoning_widget.agents.manager import AgentManager
 from reasoning_widget.agents.models import choose_model
 from reasoning_widget.agents.presets import assistant, researcher, warm_up

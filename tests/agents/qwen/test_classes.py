@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from reasoning_widget import ReasoningChat
-from reasoning_widget.agents.base import RunContext, Stopped, entered
+from reasoning_widget.agents.base import RunContext, entered
+from reasoning_widget.agents.exceptions import Stopped
 from reasoning_widget.agents.qwen import QwenAgent, import_qwen_agent
 from reasoning_widget.parts import as_message
 from tests.agents.qwen.tools import Tool

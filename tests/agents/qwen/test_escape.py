@@ -18,7 +18,8 @@ from typing import Any
 
 import pytest
 
-from reasoning_widget.agents.base import MaxIterationsReached, RunContext, Stopped, current_run, entered
+from reasoning_widget.agents.base import RunContext, current_run, entered
+from reasoning_widget.agents.exceptions import MaxIterationsReached, Stopped
 from reasoning_widget.agents.qwen import QwenAgent, hooks, import_qwen_agent
 from tests.agents.qwen.tools import WAIT_S, Tool, in_thread
 from tests.scripted_model import HANG, ScriptedModel, call, gate, say

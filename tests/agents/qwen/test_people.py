@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from reasoning_widget import ReasoningChat
-from reasoning_widget.agents.base import AgentError, RunContext, entered
+from reasoning_widget.agents.base import RunContext, entered
+from reasoning_widget.agents.exceptions import AgentError
 from reasoning_widget.agents.qwen import QwenAgent, import_qwen_agent
 from reasoning_widget.fold import TranscriptRequest
 from reasoning_widget.session.thread import on_loop, session_loop
