@@ -2,53 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Iterator
-from threading import Event
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
 from typing import Any, TypeVar
 
 from ..answer import Answer
 from ..fold import TranscriptMessage, TranscriptRequest, TranscriptRun
 from ..parts import Prompt, as_message
 from ..protocol import JSON, ReasoningStep
-from ..session.thread import on_loop, session_loop
+from ..session.thread import on_loop, wait
 from .chat import Chat
 from .following import OnRequest, Question
 from .link import Connection
 
 _T = TypeVar("_T")
-_SLICE = 0.1  # seconds; how long a blocked thread waits before it can see an interrupt
-_CLEAN_UP_WITHIN = 10.0  # seconds
-
-
-def wait(coroutine: Coroutine[Any, Any, _T]) -> _T:
-    """Run a coroutine on the loop and wait for its result, in slices, between which Python can raise an interrupt.
-
-    Interrupted, it is cancelled, and given a moment to clean up; a second interrupt leaves at once.
-    """
-    loop = session_loop()
-    done = Event()
-    begun: list[asyncio.Task[_T]] = []
-
-    def begin() -> None:
-        begun.append(loop.create_task(coroutine))
-        begun[0].add_done_callback(lambda _: done.set())
-
-    def give_up() -> None:
-        if begun:
-            begun[0].cancel()
-        else:
-            done.set()
-
-    try:
-        loop.call_soon_threadsafe(begin)
-        while not done.wait(_SLICE):
-            pass
-    except BaseException:
-        loop.call_soon_threadsafe(give_up)  # the loop keeps the order: what was begun is there by then
-        done.wait(_CLEAN_UP_WITHIN)
-        raise
-    return begun[0].result()
 
 
 class BlockingQuestion:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from types import TracebackType
 
 from ..protocol import check_session_id
+from ..session.thread import wait
 from .address import Address
-from .blocking import BlockingChat, wait
+from .blocking import BlockingChat
 from .chat import Chat
 from .link import PING_EVERY, RETRY_AFTER, Link
 

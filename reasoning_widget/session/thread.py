@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import atexit
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
 _T = TypeVar("_T")
+_SLICE = 0.1  # seconds; how long a blocked thread waits before it can see an interrupt
+_CLEAN_UP_WITHIN = 10.0  # seconds
 _lock = threading.Lock()
 _loop: asyncio.AbstractEventLoop | None = None
 
@@ -60,3 +62,38 @@ def on_loop(function: Callable[..., _T], *args: Any) -> _T:
 
     loop.call_soon_threadsafe(call)
     return done.result()
+
+
+def wait(coroutine: Coroutine[Any, Any, _T]) -> _T:
+    """Run a coroutine on the loop and wait for its result, in slices, between which Python can raise an interrupt.
+
+    Interrupted, it is cancelled, and given a moment to clean up; a second interrupt leaves at once.
+    """
+    loop = session_loop()
+    done = threading.Event()
+    begun: list[asyncio.Task[_T]] = []
+
+    def begin() -> None:
+        begun.append(loop.create_task(coroutine))
+        begun[0].add_done_callback(lambda _: done.set())
+
+    def give_up() -> None:
+        if begun:
+            begun[0].cancel()
+        else:
+            done.set()
+
+    try:
+        loop.call_soon_threadsafe(begin)
+        while not done.wait(_SLICE):
+            pass
+    except BaseException:
+        loop.call_soon_threadsafe(give_up)  # the loop keeps the order: what was begun is there by then
+        done.wait(_CLEAN_UP_WITHIN)
+        raise
+    return begun[0].result()
+
+
+async def from_loop(coroutine: Coroutine[Any, Any, _T]) -> _T:
+    """Run a coroutine on the loop and await its result on another one. Cancelled, it is cancelled there."""
+    return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(coroutine, session_loop()))

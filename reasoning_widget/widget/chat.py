@@ -6,64 +6,68 @@ import asyncio
 import contextlib
 import copy
 import inspect
-import math
+import os
 import secrets
-import time
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, cast, overload
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self, overload
 
 import anywidget
 import traitlets
 
-from ..agents.manager import AgentManager, as_agent
-from ..agents.models import ModelChoice, choose_model
-from ..answer import Answer, answer_to, run_of, steps_of
+from ..agents.manager import AgentManager
+from ..agents.models import ModelChoice
+from ..answer import Answer, steps_of
+from ..client import Disconnected
 from ..compat.pyplot import spare_open_figures
-from ..fold import TranscriptRun
+from ..conversation.base import Conversation
+from ..conversation.kept import open_log
+from ..conversation.local import LocalConversation
+from ..conversation.remote import RemoteConversation
+from ..fold import Transcript, TranscriptRun
 from ..host import can_show, page_expected
-from ..parts import Prompt, as_message
-from ..protocol import JSON, TERMINAL_STEP_STATUSES, Frame, ReasoningStep
-from ..session.runner import ThreadRunner
-from ..session.session import Session
-from ..session.thread import on_loop, session_loop
-from ..session.watcher import Watcher
-from .arguments import check_agents, check_llm, check_names
+from ..parts import Prompt
+from ..protocol import JSON, Frame, ReasoningStep, check_session_id
+from ..session.log import EventLog
+from ..session.thread import from_loop, on_loop, session_loop, wait
+from .arguments import check_agents, check_llm, check_names, check_server
 from .built import built_module
 from .core import SmallLayout, core_reference, core_source, core_version
 from .display import SavedView
 from .ending import refresh_at_the_end
 from .exports import Exports
-from .kept import open_log
 from .link import CommLink, keep_messages_off_the_cell, with_buffers
 from .model import ModelStatus
 from .run_view import RunView
 from .saving import Saving, maker
+from .server_link import ServerLink
+from .tickets import Tickets
 
 if TYPE_CHECKING:
     from ..export.log import SessionFile
 
-_SLICE = 0.1  # seconds; how long a blocked cell waits before it can see an interrupt
-AFTER_LAST_TOKEN = 0.05  # seconds; what is saved is made once the end of the answer is on its way to the pages
-_STOP_TIMEOUT = 3.0  # seconds an interrupted `ask` waits for its run to be closed
+_SLICE = 0.1  # seconds; how long an awaiting cell waits before it can see an interrupt
+
+TOKEN_VARIABLE: Final = "REASONING_WIDGET_TOKEN"  # noqa: S105 (its name)
+"""The environment variable with the token of the server."""
+
+_RESEARCHER: Final = "researcher"
+"""Who is asked if no agent is named."""
 
 
-async def stay_awake() -> None:
+class PageLink(Protocol):
+    """The kernel's end of a comm."""
+
+    def receive(self, raw: Any) -> None:
+        """Take a message that a page sent."""
+
+    def close(self) -> None:
+        """Send nothing more."""
+
+
+async def _stay_awake() -> None:
     """Keep the loop turning: ipykernel's interrupt of an awaiting cell is only seen when the loop does."""
     while True:  # noqa: ASYNC110 (nothing is waited for: the loop is kept turning)
         await asyncio.sleep(_SLICE)
-
-
-def _new_id() -> str:
-    return f"m-{secrets.token_hex(6)}"
-
-
-class _Question(NamedTuple):
-    """A message that was accepted."""
-
-    message_id: str
-    epoch: str
-    seq: int
-    """The last event before it."""
 
 
 class _Name(str):
@@ -122,15 +126,6 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
     _core = traitlets.Unicode(help="The hidden widget that brings what draws the chat.").tag(sync=True)
     _core_version = traitlets.Unicode(help="Which version of it this chat goes with.").tag(sync=True)
 
-    def __new__(cls, *args: Any, **options: Any) -> Self:
-        """One of the kernel's own sessions, or one of a server."""
-        kind = cls
-        if options.get("server") is not None:
-            from .connected import ConnectedChat  # noqa: PLC0415 (it is made of this class)
-
-            kind = cast("type[Self]", ConnectedChat)  # whose `__init__` is then called
-        return cast("Self", super().__new__(kind, *args, **options))
-
     @overload
     def __init__(
         self,
@@ -151,73 +146,79 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
 
     def __init__(  # noqa: PLR0913 (each has a name of its own)
         self,
-        agent: Any = "researcher",
+        agent: Any = _RESEARCHER,
         *,
         llm: JSON | None = None,
         agents: AgentManager | None = None,
         session_id: str | None = None,
         resume: bool = False,
         save: bool = True,
-        server: str | None = None,  # with one it is a `ConnectedChat`
+        server: str | None = None,
         token: str | None = None,
         ticket: str | None = None,
         _file: SessionFile | None = None,
         **others: Any,
     ) -> None:
         check_names(others, ARGUMENTS)
-        if token is not None or ticket is not None:
-            raise TypeError("`token` and `ticket` go with `server`, the address of a Jupyter server: name it, too")
-        check_agents(agents)
-        check_llm(llm)
-        self._agents = copy.copy(agents) if agents is not None else AgentManager()
-        if llm is not None:
-            self._agents.use_model(llm)
-        self._agent_name = self._register(agent)
+        if server is None:
+            if token is not None or ticket is not None:
+                raise TypeError("`token` and `ticket` go with `server`, the address of a Jupyter server: name it, too")
+            check_agents(agents)
+            check_llm(llm)
+            local = LocalConversation(agent, llm, agents)
+            log = on_loop(lambda: open_log(session_id, self, resume=resume, file=_file))
+            self._begin(local, lambda: self._link_to_session(local, session_id, log, llm), save=save)
+            if isinstance(agent, str):  # an agent object brings its own model
+                self._model.look()
+        else:
+            own = {"agent": agent, "llm": llm, "agents": agents, "resume": resume or None, "_file": _file}
+            given = {name: value for name, value in own.items() if value is not None and value is not _RESEARCHER}
+            check_server(server, session_id, given)
+            remote = _remote(server, check_session_id(session_id or ""), token, ticket)
+            self._begin(remote, lambda: self._link_to_server(remote, ticket), save=save)
+
+    def _begin(self, conversation: Conversation, link: Callable[[], PageLink], *, save: bool) -> None:
+        """Make the widget known to the pages, connected to the conversation.
+
+        Args:
+            conversation: The conversation.
+            link: Connects its comm. Called on the loop.
+            save: Whether the notebook file keeps the transcript.
+        """
+        self._conversation = conversation
         self._views: list[SavedView] = []
-        self._asked: set[str] = set()  # the messages that `ask` and `stream` wait for
-        self._log = on_loop(lambda: open_log(session_id, self, resume=resume, file=_file))
-        self._open_widget()
-        self._model = ModelStatus(llm, self._announce)
-        self._session, self._link = on_loop(self._open, session_id or secrets.token_hex(8))
-        self._saving = Saving(self._session, wanted=save)
+        self._page_expected = page_expected()
+        core = core_reference() if self._page_expected else ""  # whoever comes all the same asks for it
+        anywidget.AnyWidget.__init__(self, _core=core, _core_version=core_version(), layout=SmallLayout())
+        keep_messages_off_the_cell(self.comm)
+        self._link = on_loop(link)
+        self._saving = Saving(conversation.source, wanted=save, whole=conversation.read_whole)
+        self._keeping = on_loop(lambda: asyncio.get_running_loop().create_task(self._keep_saved()))
         refresh_at_the_end(self)
         self.on_msg(self._receive)
-        if isinstance(agent, str):  # an agent object brings its own model
-            self._model.look()
+
+    def _link_to_session(
+        self, conversation: LocalConversation, session_id: str | None, log: EventLog, llm: JSON | None
+    ) -> PageLink:
+        loop = session_loop()
+
+        def announce(frame: Frame) -> None:
+            loop.call_soon_threadsafe(link.announce, [frame])
+
+        conversation.open(session_id or secrets.token_hex(8), log)
+        self._model = ModelStatus(llm, announce)
+        link = CommLink(conversation.source, self._send_custom, self._model.frame, self._model.pull, self._forms_aside)
+        return link
+
+    def _link_to_server(self, conversation: RemoteConversation, ticket: str | None) -> PageLink:
+        address, session_id = conversation.address, conversation.source.session_id
+        url = address.socket(session_id).partition("?")[0]
+        return ServerLink(url, Tickets(address, session_id, ticket), self._send_custom, self._forms_aside)
 
     def __dir__(self) -> Iterable[str]:
         """Its own names, and then those that every widget has."""
         own = {name for kind in (ReasoningChat, Exports) for name in vars(kind) if not name.startswith("_")}
         return [_Name(name, first=name in own) for name in super().__dir__()]
-
-    def _open_widget(self) -> None:
-        """Make the widget known to the pages."""
-        self._page_expected = page_expected()
-        core = core_reference() if self._page_expected else ""  # whoever comes all the same asks for it
-        anywidget.AnyWidget.__init__(self, _core=core, _core_version=core_version(), layout=SmallLayout())
-
-    def _register(self, agent: Any) -> str:
-        if isinstance(agent, str):
-            self._agents.check(agent)
-            return agent
-        wrapped = as_agent(agent)
-        wrapped.used_by(self._agents)
-        self._agents.register(wrapped.name, lambda: wrapped, wrapped.description)
-        return wrapped.name
-
-    def _open(self, session_id: str) -> tuple[Session, CommLink]:
-        """On the loop: begin the session and connect it to the comm."""
-        session = Session(
-            session_id,
-            log=self._log,
-            agents=self._agents,
-            runner=ThreadRunner(self._agents),
-            agent_name=self._agent_name,
-        )
-        keep_messages_off_the_cell(self.comm)
-        link = CommLink(session, self._send_custom, self._model.frame, self._model.pull, self._forms_aside)
-        self._refreshing = asyncio.get_running_loop().create_task(self._refresh_after_runs(session))
-        return session, link
 
     def close(self) -> None:
         """Stop the active run and release the session."""
@@ -225,25 +226,23 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
         if hasattr(self, "_link"):
             with contextlib.suppress(RuntimeError):  # the interpreter ends, and the loop has
                 on_loop(self._close_on_loop)
-            self._close_agents()
-
-    def _close_agents(self) -> None:
-        """Let go of what the agents hold, such as MCP servers."""
-        self._agents.close()
+            self._conversation.release_agents()
 
     def _close_on_loop(self) -> None:
-        self._refreshing.cancel()
+        self._keeping.cancel()
         self._link.close()
-        self._session.close()
-        self._log.close()
+        self._conversation.close()
 
     def end(self) -> None:
         """On the loop: close what is open and refresh what is saved, because the kernel ends."""
-        if self._session.ended is None:
-            self._session.interrupt()
-            self._refresh()
-            self._close_on_loop()
-        self._agents.close()
+        if self._keeping.done() or self.comm is None:
+            return
+        self._keeping.cancel()
+        with contextlib.suppress(Disconnected):
+            self._conversation.end()
+        self._refresh()
+        self._close_on_loop()
+        self._conversation.release_agents()
 
     # The comm
 
@@ -262,9 +261,6 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
             loop.call_soon_threadsafe(self._send_custom, {"type": "core", "data": core_source()})
         else:
             loop.call_soon_threadsafe(self._link.receive, with_buffers(content, buffers))
-
-    def _announce(self, frame: Frame) -> None:
-        session_loop().call_soon_threadsafe(self._link.announce, [frame])
 
     # Asking
 
@@ -290,21 +286,18 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
             ValueError: The prompt is empty or too long, or a part of it cannot be read or is refused.
             KeyboardInterrupt: The kernel was interrupted; the run has been stopped.
         """
-        message_id = _new_id()
+        pending = self._conversation.prepare(prompt, agent=agent, reasoning=reasoning, max_iterations=max_iterations)
         view: SavedView | None = None
         try:
-            question = self._post(message_id, prompt, agent, reasoning, max_iterations)
-            if can_show():
-                view = self._run_view(message_id)
-                view.show()
-            self._wait(question)
-            return on_loop(answer_to, self._session.state, question.message_id)
+            wait(pending.post())
+            view = self._show_run(pending.message_id)
+            return wait(pending.answer())
         except KeyboardInterrupt:
-            on_loop(self._cancel, message_id)
-            self._wait(_Question(message_id, self._session.epoch, 0), _STOP_TIMEOUT)
+            wait(pending.cancel())
             raise
         finally:
-            self._save(message_id, view)
+            wait(pending.close())
+            self._save(view)
 
     async def stream(
         self,
@@ -327,128 +320,57 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
         Raises:
             ValueError: The prompt is empty or too long, or a part of it cannot be read or is refused.
         """
-        question = self._post(_new_id(), prompt, agent, reasoning, max_iterations)
-        view = self._run_view(question.message_id) if can_show() else None
-        if view is not None:
-            view.show()
-        here = asyncio.get_running_loop()
-        arrived: asyncio.Queue[ReasoningStep | None] = asyncio.Queue()
-
-        def hand_over(step: ReasoningStep | None) -> None:
-            with contextlib.suppress(RuntimeError):  # the caller's loop has ended
-                here.call_soon_threadsafe(arrived.put_nowait, step)
-
-        following = asyncio.run_coroutine_threadsafe(self._follow(question, hand_over, tokens=tokens), session_loop())
-        awake = here.create_task(stay_awake())
+        pending = self._conversation.prepare(
+            prompt, agent=agent, reasoning=reasoning, max_iterations=max_iterations, tokens=tokens
+        )
+        await from_loop(pending.post())
+        view = self._show_run(pending.message_id)
+        steps = pending.steps()
+        awake = asyncio.get_running_loop().create_task(_stay_awake())
         try:
-            while (step := await arrived.get()) is not None:
+            while (step := await from_loop(_next(steps))) is not None:
                 yield step
         finally:
             awake.cancel()
-            if not following.done():
-                session_loop().call_soon_threadsafe(self._cancel, question.message_id)
-                settled = asyncio.wrap_future(following)
-                with contextlib.suppress(TimeoutError, asyncio.CancelledError):
-                    await asyncio.wait_for(asyncio.shield(settled), _STOP_TIMEOUT)
-            self._save(question.message_id, view)
+            await from_loop(steps.aclose())
+            await from_loop(pending.close())
+            self._save(view)
 
     def stop(self) -> None:
         """Stop the active run, and withdraw queued prompts."""
-        on_loop(self._session.stop)
+        wait(self._conversation.stop())
 
     def clear(self) -> None:
         """Stop the active run, delete the conversation and start a new one."""
-        on_loop(self._session.clear)
+        wait(self._conversation.clear())
 
     @property
     def steps(self) -> list[ReasoningStep]:
         """Every step of the conversation, in order, as plain data."""
-        state = self._session.state
-        return on_loop(lambda: [step for run in state["runs"] for step in steps_of(state, run)])
+        return self._read(lambda: [step for run in self._state["runs"] for step in steps_of(self._state, run)])
 
     @property
     def runs(self) -> list[TranscriptRun]:
         """Every run of the conversation, in order, as plain data; `steps` are the ids of its steps."""
-        return on_loop(lambda: copy.deepcopy(self._session.state["runs"]))
+        return self._read(lambda: copy.deepcopy(self._state["runs"]))
 
     @property
     def results(self) -> dict[str, object]:
         """The Python objects that tools returned, by step id. `clear` removes them."""
-        return self._session.results
+        return self._conversation.results
 
     @property
     def llm(self) -> ModelChoice:
-        """Which model answers, and why. It never shows a key."""
-        return choose_model(self._model.llm)
+        """Which model answers, and why. It never shows a key.
 
-    def _post(
-        self, message_id: str, prompt: Prompt, agent: str | None, reasoning: bool, max_iterations: int | None
-    ) -> _Question:
-        if agent is not None:
-            self._agents.check(agent)
-        message = as_message(prompt)
-        payload: JSON = {"message": message, "agent_name": agent or self._agent_name, "enable_reasoning": reasoning}
-        if max_iterations is not None:
-            payload["max_iterations"] = max_iterations
+        Raises:
+            RuntimeError: The session is on a server, which chooses the model.
+        """
+        return self._conversation.model()
 
-        def put() -> _Question:
-            session = self._session
-            question = _Question(message_id, session.epoch, session.state["last_seq"])
-            for reply in session.handle({"type": "chat", "id": message_id, "payload": payload}):
-                if reply["type"] == "error":
-                    raise ValueError(reply["data"]["message"])
-            self._asked.add(message_id)
-            return question
-
-        return on_loop(put)
-
-    def _wait(self, question: _Question, timeout: float = math.inf) -> None:
-        """Wait until the question is settled, in slices, between which Python can raise a pending interrupt."""
-        session = self._session
-        settled = asyncio.run_coroutine_threadsafe(
-            session.wait_for(lambda: session.message_is_settled(question.message_id, question.epoch)), session_loop()
-        )
-        deadline = time.monotonic() + timeout
-        try:
-            while not settled.done() and time.monotonic() < deadline:
-                with contextlib.suppress(TimeoutError):
-                    settled.result(_SLICE)
-        finally:
-            settled.cancel()
-
-    # On the loop
-
-    def _cancel(self, message_id: str) -> None:
-        """Stop the message's run, or take it back if it has none yet."""
-        run = run_of(self._session.state, message_id)
-        if run is not None:
-            self._session.stop(run["run_id"])
-        else:
-            self._session.handle({"type": "withdraw", "payload": {"message_id": message_id}})
-
-    async def _follow(
-        self, question: _Question, hand_over: Callable[[ReasoningStep | None], None], *, tokens: bool
-    ) -> None:
-        """Hand over the steps of one question's run as they change, and None when nothing more will come."""
-        session = self._session
-        watcher = Watcher(session, question.epoch, question.seq)
-        try:
-            settled = False
-            while not settled:
-                await watcher.changed()
-                settled = session.message_is_settled(question.message_id, question.epoch)
-                for step in self._changed_steps(watcher.take()["frames"], question.message_id):
-                    if tokens or step["status"] in TERMINAL_STEP_STATUSES:
-                        hand_over(step)
-        finally:
-            watcher.close()
-            hand_over(None)
-
-    def _changed_steps(self, frames: list[Frame], message_id: str) -> list[ReasoningStep]:
-        """The steps of a message's run that `frames` are about, each once, as they are now."""
-        run = run_of(self._session.state, message_id)
-        changed = {frame["data"].get("id") or frame["data"].get("step_id") for frame in frames}
-        return [step for step in steps_of(self._session.state, run) if step["id"] in changed] if run is not None else []
+    @property
+    def _state(self) -> Transcript:
+        return self._conversation.source.state
 
     # What is shown and saved
 
@@ -457,11 +379,15 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
         self._views.append(view)
         view.show()
 
-    def _run_view(self, message_id: str) -> SavedView:
-        """The view of one question, not shown yet."""
-        return SavedView(
+    def _show_run(self, message_id: str) -> SavedView | None:
+        """Show the cards of one run below the cell, where there is a page."""
+        if not can_show():
+            return None
+        view = SavedView(
             lambda: RunView(self.model_id, message_id), lambda: self._page_expected, lambda: self._forms(message_id)
         )
+        view.show()
+        return view
 
     def _refresh(self) -> None:
         """Have what is saved be as it is now. It takes a while."""
@@ -477,38 +403,43 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
 
     async def _forms_aside(self, message_id: str | None) -> JSON:
         """On the loop, which goes on meanwhile."""
+        await self._conversation.refresh()
         return await asyncio.get_running_loop().run_in_executor(maker(), self._forms, message_id)
 
-    def _save(self, message_id: str, view: SavedView | None) -> None:
+    def _save(self, view: SavedView | None) -> None:
         """Refresh what is saved, on behalf of the cell that asked.
 
         Programs that execute a notebook, such as nbclient, take updates only from the cell that runs.
         """
-        on_loop(self._asked.discard, message_id)
         for each in (*self._views, *([view] if view else [])):
             each.refresh()
 
-    async def _refresh_after_runs(self, session: Session) -> None:
-        """Refresh what is saved when a run ends that was asked from a page."""
-
-        def finished() -> tuple[str, frozenset[str]]:
-            ended = (run["message_id"] for run in session.state["runs"] if run["status"] != "running")
-            return session.epoch, frozenset(ended) - self._asked
-
-        while True:
-            seen = finished()
-            await session.wait_for(lambda seen=seen: finished() != seen)  # type: ignore[misc]
-            await asyncio.sleep(AFTER_LAST_TOKEN)
+    async def _keep_saved(self) -> None:
+        """Refresh what is saved whenever the conversation has changed."""
+        async for _ in self._conversation.changes():
             await asyncio.get_running_loop().run_in_executor(maker(), self._refresh)
 
     def __repr__(self) -> str:
-        runs = self._session.state["runs"]
-        steps = self._session.state["steps"]
-        return f"<ReasoningChat with {self._agent_name}: {len(runs)} runs, {len(steps)} steps>"
+        runs, steps = self._state["runs"], self._state["steps"]
+        return f"<ReasoningChat with {self._conversation.name}: {len(runs)} runs, {len(steps)} steps>"
+
+
+async def _next(steps: AsyncIterator[ReasoningStep]) -> ReasoningStep | None:
+    """The next one; None at the end, for a StopAsyncIteration does not cross threads."""
+    return await anext(steps, None)
+
+
+def _remote(server: str, session_id: str, token: str | None, ticket: str | None) -> RemoteConversation:
+    if token is None and ticket is None and "token=" not in server:
+        token = os.environ.get(TOKEN_VARIABLE)
+    conversation = RemoteConversation(server, session_id, token=token, ticket=ticket)
+    if conversation.address.authorization is None:
+        raise ValueError(f"pass `token=`, the server's token, or set {TOKEN_VARIABLE}; or pass `ticket=`")
+    return conversation
 
 
 def _shown_signature() -> inspect.Signature:
-    """What `ReasoningChat` takes, for `help` and `ReasoningChat?`, which would ask `__new__`."""
+    """What `ReasoningChat` takes, for `help` and `ReasoningChat?`, which would ask the `__new__` of ipywidgets."""
     known = inspect.signature(ReasoningChat.__init__)
     shown = [
         each.replace(annotation=each.empty)  # as texts they would be shown in quotes
@@ -519,6 +450,6 @@ def _shown_signature() -> inspect.Signature:
 
 
 _signature = _shown_signature()
-ReasoningChat.__new__.__signature__ = _signature  # type: ignore[attr-defined] # functions have it
-ARGUMENTS: Final = tuple(_signature.parameters)[1:]
+ReasoningChat.__signature__ = _signature
+ARGUMENTS: Final = tuple(_signature.parameters)
 """The names of what `ReasoningChat` may be given."""

@@ -5,18 +5,23 @@ from __future__ import annotations
 import atexit
 import contextlib
 import weakref
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from ..session.thread import on_loop, session_loop
 
-if TYPE_CHECKING:
-    from .chat import ReasoningChat
 
-_open: Final[weakref.WeakSet[ReasoningChat]] = weakref.WeakSet()
+class Ending(Protocol):
+    """What ends with the kernel: a chat."""
+
+    def end(self) -> None:
+        """Close what is open, and refresh what is saved. Called on the loop of the sessions."""
+
+
+_open: Final[weakref.WeakSet[Ending]] = weakref.WeakSet()
 _registered = False
 
 
-def refresh_at_the_end(chat: ReasoningChat) -> None:
+def refresh_at_the_end(chat: Ending) -> None:
     """Have `chat` end in order with the process, before the loop of its session does."""
     global _registered  # noqa: PLW0603 (one hook a process)
     session_loop()  # its own end is registered first, so that it comes last

@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Self
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from ..session.log import EventLog
-from ..session.session import Session
-from ..session.thread import on_loop
+from ..conversation.base import Conversation
+from ..session.thread import wait
 from .arguments import check_agents
 
 if TYPE_CHECKING:
     import pandas as pd
     from nbformat import NotebookNode
 
-    from ..export.log import SessionFile
     from ..fold import Transcript
+
+
+_T = TypeVar("_T")
 
 
 class Exports:
     """What `ReasoningChat` can be written as. In what is made for people, keys and tokens are masked."""
 
-    _session: Session
-    _log: EventLog
+    _conversation: Conversation
 
     def to_markdown(self) -> str:
         """Export the conversation as GitHub-flavoured Markdown, including pictures that tools displayed."""
@@ -43,7 +43,7 @@ class Exports:
         """
         import msgspec  # noqa: PLC0415
 
-        return msgspec.json.encode(on_loop(self._file)).decode()
+        return msgspec.json.encode(self._read(self._conversation.file)).decode()
 
     def to_frame(self) -> pd.DataFrame:
         """Export the conversation as a data frame with one row for each step. Nothing is masked.
@@ -53,7 +53,7 @@ class Exports:
         """
         from ..export.frame import to_frame  # noqa: PLC0415
 
-        return on_loop(lambda: to_frame(self._session.state))
+        return self._read(lambda: to_frame(self._conversation.source.state))
 
     def to_notebook(self) -> NotebookNode:
         """Export the conversation as a notebook: Python that tools ran as code cells, everything else as Markdown.
@@ -99,14 +99,22 @@ class Exports:
         chat: Self = made(agent, **options, _file=file)
         return chat
 
-    def _file(self) -> SessionFile:
-        from ..export.log import complete_file  # noqa: PLC0415
+    def _read(self, what: Callable[[], _T]) -> _T:
+        """Read something of the conversation as it is now.
 
-        return complete_file(self._session.state, self._log)
+        Raises:
+            Disconnected: It cannot be read.
+        """
+
+        async def read() -> _T:
+            await self._conversation.refresh()
+            return what()
+
+        return wait(read())
 
     def _masked(self) -> Transcript:
         """The transcript, masked."""
         from ..export.saved import masked  # noqa: PLC0415
 
-        session = self._session
-        return on_loop(lambda: masked(session.state, session.events_after(0), session.blob))
+        source = self._conversation.source
+        return self._read(lambda: masked(source.state, source.events_after(0), source.blob))

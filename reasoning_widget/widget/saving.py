@@ -8,16 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from ..conversation.base import Source
 from ..fold import Transcript, TranscriptStep, new_transcript, receive, step_key
 from ..host import traitlets_config
 from ..protocol import Frame
-from ..session.session import Session
 from ..session.thread import on_loop
 
 if TYPE_CHECKING:
     from ..export.saved import Saver
     from ..export.transcript import Exchange
-    from .reading import ServerSession
 
 Bundle = dict[str, Any]
 
@@ -88,10 +87,12 @@ class Saving:
     Args:
         session: The session.
         wanted: Whether anything is to be kept.
+        whole: Whether the session is read anew each time, so that what was known before no longer counts.
     """
 
-    def __init__(self, session: Session | ServerSession, *, wanted: bool) -> None:
+    def __init__(self, session: Source, *, wanted: bool, whole: bool = False) -> None:
         self._session = session
+        self._whole = whole
         self._wanted = wanted
         self._saver: Saver | None = None
         self._epoch: str | None = None
@@ -106,10 +107,8 @@ class Saving:
         if not self._wanted:
             return
         session = self._session
-        open_steps: dict[str, TranscriptStep] = {}
-        whole = session.epoch != self._epoch or not isinstance(session, Session)  # that of a server was read anew
-        if isinstance(session, Session):
-            open_steps = {step_id: session.state["steps"][step_id].copy() for step_id in session.open_steps}
+        whole = self._whole or session.epoch != self._epoch
+        open_steps = {step_id: session.state["steps"][step_id].copy() for step_id in session.open_steps}
         events = list(session.events_after(0 if whole else self._position))
         if events or open_steps or whole:
             self._news.append(_News(whole, session.epoch, events, open_steps))

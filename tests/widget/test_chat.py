@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from reasoning_widget import ReasoningChat, current_run
+from reasoning_widget.session.thread import wait as wait_on_loop
 
 
 async def echo(prompt):
@@ -183,9 +184,7 @@ def test_closing_a_chat_stops_its_run(open_chat):
             ended.set()
 
     chat = open_chat(wait)
-    asking = threading.Thread(target=chat._post, args=("m1", "hi", None, True, None))
-    asking.start()
-    asking.join()
+    wait_on_loop(chat._conversation.prepare("hi", agent=None, reasoning=True, max_iterations=None).post())
     chat.close()
 
     assert ended.wait(10)

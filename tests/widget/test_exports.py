@@ -9,10 +9,10 @@ import sys
 import pytest
 
 from reasoning_widget import ReasoningChat
+from reasoning_widget.conversation.kept import ConversationInUse, log_path
 from reasoning_widget.export.log import SESSION_MIME
 from reasoning_widget.export.reading import SessionFileError
 from reasoning_widget.session.thread import on_loop
-from reasoning_widget.widget.kept import ConversationInUse, log_path
 from tests.export.sessions import KEY, png
 
 
@@ -124,7 +124,7 @@ def test_a_transcript_that_cannot_be_made_keeps_nobody_from_asking(open_chat, mo
         while not tried.empty():
             tried.get()
         message = {"type": "chat", "payload": {"message": "go", "agent_name": "painter"}}
-        on_loop(lambda message=message: chat._session.handle(message))
+        on_loop(lambda message=message: chat._conversation.source.handle(message))
         assert tried.get(timeout=10) is None
     assert "out of luck" in caplog.text
 

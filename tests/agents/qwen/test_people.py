@@ -13,6 +13,7 @@ from reasoning_widget.agents.base import RunContext, entered
 from reasoning_widget.agents.exceptions import AgentError
 from reasoning_widget.agents.qwen import QwenAgent, import_qwen_agent
 from reasoning_widget.fold import TranscriptRequest
+from reasoning_widget.session.session import Session
 from reasoning_widget.session.thread import on_loop, session_loop
 from tests.scripted_model import ScriptedModel
 
@@ -45,6 +46,12 @@ class Person:
         self.chat = ReasoningChat(agent, save=False)
         self.asked: list[TranscriptRequest] = []
 
+    @property
+    def session(self) -> Session:
+        source: Any = self.chat._conversation.source
+        assert isinstance(source, Session)
+        return source
+
     def ask(self, prompt: str, *replies: str) -> Any:
         answers: list[Any] = []
         asking = threading.Thread(target=lambda: answers.append(self.chat.ask(prompt)))
@@ -52,14 +59,14 @@ class Person:
         for reply in replies:
             request = self.wait_for_request()
             payload = {"request_id": request["request_id"], "value": reply}
-            on_loop(self.chat._session.handle, {"type": "answer", "payload": payload})
+            on_loop(self.session.handle, {"type": "answer", "payload": payload})
         asking.join(WAIT_S)
         return answers[0]
 
     def wait_for_request(self) -> TranscriptRequest:
         import asyncio
 
-        session = self.chat._session
+        session = self.session
 
         def open_one() -> TranscriptRequest | None:
             return next((each for each in session.state["requests"].values() if each["closed"] is None), None)

@@ -1,11 +1,11 @@
-"""Where a chat keeps its log: in memory, or in a file that outlives the kernel."""
+"""Where a conversation keeps its log: in memory, or in a file that outlives the kernel."""
 
 from __future__ import annotations
 
 import os
 import weakref
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from ..protocol import Frame, check_session_id
 from ..session.log import EventLog, StorageError
@@ -14,10 +14,17 @@ from ..session.store import SessionStore, StoreLocked
 
 if TYPE_CHECKING:
     from ..export.log import SessionFile
-    from .chat import ReasoningChat
 
-_chats: Final[weakref.WeakValueDictionary[str, ReasoningChat]] = weakref.WeakValueDictionary()
-"""By session id: the chats of this process that keep their log in a file."""
+
+class Holder(Protocol):
+    """Whose log it is, such as a chat."""
+
+    def close(self) -> None:
+        """Release the log."""
+
+
+_holders: Final[weakref.WeakValueDictionary[str, Holder]] = weakref.WeakValueDictionary()
+"""By session id: those of this process that keep their log in a file."""
 
 
 class ConversationInUse(StorageError):
@@ -35,14 +42,14 @@ def log_path(session_id: str) -> Path:
     return Path(jupyter_data_dir()) / "reasoning-widget" / "chats" / f"{check_session_id(session_id)}.db"
 
 
-def open_log(session_id: str | None, chat: ReasoningChat, *, resume: bool, file: SessionFile | None = None) -> EventLog:
-    """The log of a chat. Must be called on the sessions' loop, where it is closed.
+def open_log(session_id: str | None, holder: Holder, *, resume: bool, file: SessionFile | None = None) -> EventLog:
+    """The log of a conversation. Must be called on the sessions' loop, where it is closed.
 
-    A chat of this kernel that has the same conversation is closed: its cell was run again.
+    A holder of the same conversation in this kernel is closed: its cell was run again.
 
     Args:
         session_id: The conversation's id.
-        chat: Whose log it is.
+        holder: Whose log it is.
         resume: Whether to keep it in a file, and to go on with what is there.
         file: An exported session to begin with.
 
@@ -56,7 +63,7 @@ def open_log(session_id: str | None, chat: ReasoningChat, *, resume: bool, file:
         raise ValueError("`resume=True` needs the `session_id` of the conversation")
     if session_id is not None:
         check_session_id(session_id)
-    log = _kept_log(session_id, chat) if resume and session_id is not None else SQLiteLog()
+    log = _kept_log(session_id, holder) if resume and session_id is not None else SQLiteLog()
     if file is not None:
         try:
             _fill(log, session_id or file["session_id"], file)
@@ -66,8 +73,8 @@ def open_log(session_id: str | None, chat: ReasoningChat, *, resume: bool, file:
     return log
 
 
-def _kept_log(session_id: str, chat: ReasoningChat) -> SessionStore:
-    earlier = _chats.pop(session_id, None)
+def _kept_log(session_id: str, holder: Holder) -> SessionStore:
+    earlier = _holders.pop(session_id, None)
     if earlier is not None:
         earlier.close()
     path = log_path(session_id)
@@ -75,11 +82,11 @@ def _kept_log(session_id: str, chat: ReasoningChat) -> SessionStore:
         log = SessionStore(path, f"the kernel with process id {os.getpid()}")
     except StoreLocked:
         owner = Path(f"{path}.owner")
-        holder = owner.read_text("utf-8").strip() if owner.exists() else "another kernel"
+        other = owner.read_text("utf-8").strip() if owner.exists() else "another kernel"
         raise ConversationInUse(
-            f"the conversation {session_id!r} is open in {holder}: shut that one down, or choose another `session_id`"
+            f"the conversation {session_id!r} is open in {other}: shut that one down, or choose another `session_id`"
         ) from None
-    _chats[session_id] = chat
+    _holders[session_id] = holder
     return log
 
 

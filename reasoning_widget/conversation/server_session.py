@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, cast
 
 import httpx
@@ -14,6 +14,7 @@ from ..client.errors import Disconnected, NotAllowed
 from ..export.log import SessionFile, session_file
 from ..fold import Transcript, new_transcript, receive
 from ..protocol import Frame
+from ..session.record import LoggedStep
 
 _TIMEOUT: Final = 30.0  # seconds; a long session takes a while
 _TIMEOUT_AT_THE_END: Final = 2.0  # seconds; a kernel that does not end soon is killed
@@ -31,8 +32,8 @@ class ServerSession:
         self.session_id = session_id
         self.file: SessionFile
         self.state: Transcript
+        self.open_steps: Mapping[str, LoggedStep] = {}  # what was read has their text
         self._take(session_file(session_id, "", []))
-        self.results: dict[str, object] = {}  # what tools returned stays on the server
         self._address = address
 
     @property
