@@ -94,6 +94,20 @@ class _Name(str):
         return self.first
 
 
+class _Signature:
+    """What `help` and `ReasoningChat?` show: the arguments of `__init__`, not those of the `__new__` of ipywidgets."""
+
+    def __get__(self, _chat: object, kind: type[ReasoningChat]) -> inspect.Signature:
+        known = inspect.signature(kind.__init__)
+        _self, *parameters = known.parameters.values()
+        shown = [
+            each.replace(annotation=each.empty)  # as texts they would be shown in quotes
+            for each in parameters
+            if each.kind != each.VAR_KEYWORD and not each.name.startswith("_")
+        ]
+        return known.replace(parameters=shown, return_annotation=known.empty)
+
+
 class ReasoningChat(Exports, anywidget.AnyWidget):
     """A chat with an agent, whose steps appear as they happen. Display it, or ask from code; both share one session.
 
@@ -122,6 +136,7 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
         StorageError: The file of the conversation cannot be read or written.
     """
 
+    __signature__ = _Signature()
     _esm = built_module("loader.js")
     _core = traitlets.Unicode(help="The hidden widget that brings what draws the chat.").tag(sync=True)
     _core_version = traitlets.Unicode(help="Which version of it this chat goes with.").tag(sync=True)
@@ -438,18 +453,5 @@ def _remote(server: str, session_id: str, token: str | None, ticket: str | None)
     return conversation
 
 
-def _shown_signature() -> inspect.Signature:
-    """What `ReasoningChat` takes, for `help` and `ReasoningChat?`, which would ask the `__new__` of ipywidgets."""
-    known = inspect.signature(ReasoningChat.__init__)
-    shown = [
-        each.replace(annotation=each.empty)  # as texts they would be shown in quotes
-        for each in known.parameters.values()
-        if each.kind != each.VAR_KEYWORD and each.name != "_file"
-    ]
-    return known.replace(parameters=shown, return_annotation=known.empty)
-
-
-_signature = _shown_signature()
-ReasoningChat.__signature__ = _signature
-ARGUMENTS: Final = tuple(_signature.parameters)
+ARGUMENTS: Final = tuple(ReasoningChat.__signature__.parameters)
 """The names of what `ReasoningChat` may be given."""

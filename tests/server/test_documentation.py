@@ -11,7 +11,7 @@ import time
 
 import jwt
 
-from reasoning_widget.server.extension import ReasoningApp
+from reasoning_widget.server.settings import ReasoningSettings
 from reasoning_widget.server.tickets import Tickets
 from tests.jupyter import Jupyter
 from tests.scripted_model import say
@@ -31,7 +31,7 @@ def blocks(info):
 
 def test_every_setting_is_told_with_its_default():
     told = dict(re.findall(r"^\| `(\w+)` \| ([^|]*) \|", PAGE, re.MULTILINE))
-    traits = {**ReasoningApp.class_own_traits(config=True), **Tickets.class_own_traits(config=True)}
+    traits = {**ReasoningSettings.class_own_traits(config=True), **Tickets.class_own_traits(config=True)}
     assert set(told) == set(traits)
     for name, trait in traits.items():
         assert trait.help
