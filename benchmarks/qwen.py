@@ -94,7 +94,7 @@ def _model(answer: list[str]) -> Iterator[str]:
 
 
 def _assistant(llm: dict[str, str]) -> Any:
-    from qwen_agent.agents import Assistant  # noqa: PLC0415 (imported the way that leaves signal handlers alone)
+    from qwen_agent.agents import Assistant  # imported the way that leaves signal handlers alone
 
     return Assistant(llm=dict(llm))
 

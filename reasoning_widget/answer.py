@@ -38,8 +38,8 @@ class Answer:
 
     def _repr_markdown_(self) -> str:
         """What a notebook shows of it, and keeps: formatted, harmless, and with keys and tokens masked."""
-        from .export.markdown import text_markdown  # noqa: PLC0415 (only needed once something is shown)
-        from .export.transcript import status_note  # noqa: PLC0415
+        from .export.markdown import text_markdown
+        from .export.transcript import status_note
 
         parts = [text_markdown(mask(each)) for each in (self.text, self.error) if each]
         note = status_note(self.status)

@@ -62,7 +62,7 @@ def main() -> None:
 @model_app.command()
 def pull(size: _Size = "0.5b") -> None:
     """Download the weights of the embedded model, unless they are here. Goes on where it broke off."""
-    from .agents.local import weights  # noqa: PLC0415
+    from .agents.local import weights
 
     with _errors_in_words():
         title = weights.model(size).title
@@ -74,8 +74,8 @@ def pull(size: _Size = "0.5b") -> None:
 @model_app.command("list")
 def list_models() -> None:
     """List the embedded models, and which of them are here."""
-    from .agents.local import weights  # noqa: PLC0415
-    from .agents.local.catalogue import MODELS  # noqa: PLC0415
+    from .agents.local import weights
+    from .agents.local.catalogue import MODELS
 
     for model in MODELS.values():
         here = "here" if weights.is_here(model) else f"{weights.received(model) / model.bytes:.0%} downloaded"
@@ -85,7 +85,7 @@ def list_models() -> None:
 @model_app.command()
 def path(size: _Size = "0.5b") -> None:
     """Print where the weights are. Fails if they are not here."""
-    from .agents.local import weights  # noqa: PLC0415
+    from .agents.local import weights
 
     with _errors_in_words():
         typer.echo(weights.checked_path(weights.model(size)))
@@ -94,7 +94,7 @@ def path(size: _Size = "0.5b") -> None:
 @model_app.command()
 def which() -> None:
     """Say which model answers and why, and what else was looked for."""
-    from .agents.models import models  # noqa: PLC0415
+    from .agents.models import models
 
     with _errors_in_words():
         typer.echo(models())
@@ -151,7 +151,7 @@ def _prompt(question: str, images: list[Path], files: list[Path]) -> str | list[
     Raises:
         ValueError: An attachment cannot be read or is refused.
     """
-    from .parts import accepted, as_message, names_of  # noqa: PLC0415
+    from .parts import accepted, as_message, names_of
 
     text: list[dict[str, object]] = [{"text": question}] if question.strip() else []
     attached: list[dict[str, object]] = [{"image": path} for path in images]
@@ -164,8 +164,8 @@ def _prompt(question: str, images: list[Path], files: list[Path]) -> str | list[
 
 
 def _ask_here(prompt: str | list[Part], agent: str, max_iterations: int) -> None:
-    from .agents.manager import AgentManager, UnknownAgentError  # noqa: PLC0415
-    from .agents.models import choose_model  # noqa: PLC0415
+    from .agents.manager import AgentManager, UnknownAgentError
+    from .agents.models import choose_model
 
     typer.echo(choose_model().reason, err=True)
     try:
@@ -178,7 +178,7 @@ def _ask_here(prompt: str | list[Part], agent: str, max_iterations: int) -> None
     except (AgentError, MaxIterationsReached):
         raise
     except Exception as error:  # noqa: BLE001 (agents raise what they like; the person is told)
-        from .agents.raised import raised  # noqa: PLC0415
+        from .agents.raised import raised
 
         place = raised(error)
         _fail(chosen.explain(error) + (f" (Raised at {place['where']}.)" if place else ""))
@@ -203,7 +203,7 @@ async def _show(steps: AsyncIterator[Step]) -> None:
 
 
 def _ask_server(way: connect, prompt: str | list[Part], agent: str | None, max_iterations: int) -> None:
-    from .agents.manager import UnknownAgentError  # noqa: PLC0415
+    from .agents.manager import UnknownAgentError
 
     with way as chat:
         with Drawing() as drawing:
@@ -231,7 +231,7 @@ def _ask_server(way: connect, prompt: str | list[Part], agent: str | None, max_i
 @app.command()
 def watch(session: _Session, server: _Server = None) -> None:
     """Read along in a session of a server: what was said, and what comes, until you press Ctrl-C."""
-    from .client.rest import session as known_session  # noqa: PLC0415
+    from .client.rest import session as known_session
 
     with _errors_in_words():
         way = _way(_named(server), session)
@@ -240,7 +240,7 @@ def watch(session: _Session, server: _Server = None) -> None:
 
 
 async def _watch(way: connect) -> None:
-    from .client.following import Following  # noqa: PLC0415
+    from .client.following import Following
 
     async with way as chat:
         following = Following(chat)
@@ -262,7 +262,7 @@ def list_sessions(
 
     Piped, a line each: id, time, questions, status, title; between them tabs.
     """
-    from .client.rest import sessions  # noqa: PLC0415
+    from .client.rest import sessions
 
     with _errors_in_words():
         found = list(sessions(_address(_named(server)), " ".join(words or []), limit))
@@ -293,7 +293,7 @@ def export(
     server: _Server = None,
 ) -> None:
     """Print a session of a server as a file."""
-    from .client.rest import export  # noqa: PLC0415
+    from .client.rest import export
 
     with _errors_in_words():
         content = export(_address(_named(server)), session, kind)
@@ -316,13 +316,13 @@ def _secrets() -> tuple[str | None, str | None]:
 
 
 def _address(server: str) -> Address:
-    from .client.address import Address  # noqa: PLC0415
+    from .client.address import Address
 
     return Address.of(server, *_secrets())
 
 
 def _way(server: str, session: str | None) -> connect:
-    from .client import connect  # noqa: PLC0415
+    from .client import connect
 
     token, ticket = _secrets()
     return connect(server, session or f"cli-{secrets.token_hex(4)}", token=token, ticket=ticket)
@@ -331,7 +331,7 @@ def _way(server: str, session: str | None) -> connect:
 @contextlib.contextmanager
 def _errors_in_words() -> Iterator[None]:
     """Show what can be helped as a sentence and not as a traceback, and exit with a code that says what it was."""
-    from .client.errors import Disconnected, NotAllowed  # noqa: PLC0415
+    from .client.errors import Disconnected, NotAllowed
 
     try:
         yield

@@ -434,7 +434,7 @@ def _colour(codes: Iterator[str]) -> str:
 
 def _cells(text: str) -> tuple[str, list[str]]:
     """The marks that `text` begins with, and its cells: further marks go with the character before them."""
-    from rich.cells import get_character_cell_size  # noqa: PLC0415 (rarely needed)
+    from rich.cells import get_character_cell_size
 
     before = ""
     cells: list[str] = []

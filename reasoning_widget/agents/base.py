@@ -274,7 +274,7 @@ class BaseAgent(ABC):
 
     def explain(self, error: BaseException) -> str:
         """Explain an exception to the person: what went wrong and what to do about it. Keys are masked."""
-        from .errors import redact  # noqa: PLC0415 (it loads the rules of the masker)
+        from .errors import redact  # it loads the rules of the masker
 
         if isinstance(error, AgentError):
             return redact(str(error))

@@ -165,7 +165,7 @@ def as_agent(value: Any) -> BaseAgent:
     if isinstance(value, BaseAgent):
         return value
     if _is_qwen(value):
-        from .qwen import QwenAgent  # noqa: PLC0415 (only for those who use it)
+        from .qwen import QwenAgent  # only for those who use it
 
         return QwenAgent(value)
     try:

@@ -154,7 +154,7 @@ class Chat:
         """Refuse an agent that there is not, before a session begins with a question that nobody can answer."""
         known = [info["name"] for info in self._agents]
         if known and name not in known:
-            from ..agents.manager import UnknownAgentError  # noqa: PLC0415 (only needed here)
+            from ..agents.manager import UnknownAgentError
 
             raise UnknownAgentError(name, known)
 

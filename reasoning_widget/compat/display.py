@@ -80,7 +80,7 @@ def _display(
             _publish(publish, bundle, transient=named, update=update)
     if not name:
         return None
-    from IPython.display import DisplayHandle  # noqa: PLC0415 (only where something is displayed)
+    from IPython.display import DisplayHandle  # only where something is displayed
 
     return DisplayHandle(name)  # type: ignore[no-untyped-call]
 
@@ -112,7 +112,7 @@ def _forms_of(thing: Any, include: Any, exclude: Any) -> MimeBundle:
 
 @functools.cache
 def _formatter() -> Any:
-    from IPython.core.formatters import DisplayFormatter  # noqa: PLC0415 (only where something is displayed)
+    from IPython.core.formatters import DisplayFormatter  # only where something is displayed
 
     formatter = DisplayFormatter()
     # In a kernel, matplotlib's backend registers this.

@@ -37,7 +37,7 @@ def log_path(session_id: str) -> Path:
     Raises:
         ValueError: The id is malformed.
     """
-    from jupyter_core.paths import jupyter_data_dir  # noqa: PLC0415 (only needed where something is kept)
+    from jupyter_core.paths import jupyter_data_dir  # only needed where something is kept
 
     return Path(jupyter_data_dir()) / "reasoning-widget" / "chats" / f"{check_session_id(session_id)}.db"
 

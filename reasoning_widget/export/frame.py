@@ -31,7 +31,7 @@ def to_frame(state: Transcript) -> pd.DataFrame:
         ImportError: pandas is not installed.
     """
     try:
-        import pandas as pd  # noqa: PLC0415 (optional)
+        import pandas as pd
     except ImportError:
         raise ImportError("`to_frame` needs pandas: install it with `pip install pandas`") from None
     rows = list(_rows(state))

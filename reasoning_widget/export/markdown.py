@@ -262,7 +262,7 @@ def _as_text(found: re.Match[str]) -> str:
 
 @cache
 def _markdown() -> MarkdownIt:
-    from markdown_it import MarkdownIt  # noqa: PLC0415 (only needed once something is shown)
+    from markdown_it import MarkdownIt
 
     markdown = MarkdownIt("commonmark", {"html": True, "maxNesting": _NESTING}).enable("table")
     markdown.validateLink = lambda url: True  # type: ignore[method-assign]  # noqa: ARG005 (its signature)

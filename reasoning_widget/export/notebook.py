@@ -54,7 +54,7 @@ def to_notebook(state: Transcript) -> NotebookNode:
         ImportError: nbformat is not installed.
     """
     try:
-        import nbformat  # noqa: PLC0415 (optional)
+        import nbformat
     except ImportError:
         raise ImportError("`to_notebook` needs nbformat: install it with `pip install nbformat`") from None
     v4: Any = nbformat.v4  # published with types for a part of it only

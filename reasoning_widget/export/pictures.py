@@ -50,7 +50,7 @@ def smaller(encoded: str, mime: str, side: int, longest: int) -> Picture | None:
     except (binascii.Error, ValueError):
         return None
     try:
-        from PIL import Image  # noqa: PLC0415 (optional, and slow to import)
+        from PIL import Image  # optional, and slow to import
     except ImportError:
         return Picture(mime, encoded, None) if len(encoded) <= longest else None
     try:

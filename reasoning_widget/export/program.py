@@ -42,19 +42,19 @@ def export(job: Job, source: bytes = b"") -> tuple[str, bytes]:
 def _written(kind: Kind, state: Transcript) -> bytes:
     # Each takes its time to be imported, and only one is needed.
     if kind == "html":
-        from .html import to_page  # noqa: PLC0415
+        from .html import to_page
 
         text = to_page(state)
     elif kind == "markdown":
-        from .markdown import to_markdown  # noqa: PLC0415
+        from .markdown import to_markdown
 
         text = to_markdown(state, pictures=True)
     elif kind == "notebook":
-        from .notebook import to_notebook  # noqa: PLC0415
+        from .notebook import to_notebook
 
         return msgspec.json.encode(to_notebook(state))
     else:
-        from .frame import to_csv  # noqa: PLC0415
+        from .frame import to_csv
 
         text = to_csv(state)
     return text.encode()
@@ -92,7 +92,7 @@ def _limit(job: Job) -> None:
         signal.alarm(job.seconds)
     if job.memory:
         with suppress(ImportError, ValueError, OSError):  # where the system knows no limits
-            import resource  # noqa: PLC0415 (not everywhere)
+            import resource
 
             resource.setrlimit(resource.RLIMIT_AS, (job.memory, job.memory))
 

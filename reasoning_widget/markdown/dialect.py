@@ -219,7 +219,7 @@ def _struck(state: StateInline, silent: bool) -> bool:
 
 
 def _delimiters(state: StateInline, silent: bool, signs: str, size: int) -> bool:
-    from markdown_it.rules_inline.state_inline import Delimiter  # noqa: PLC0415
+    from markdown_it.rules_inline.state_inline import Delimiter
 
     marker = state.src[state.pos]
     if silent or marker not in signs:

@@ -80,7 +80,7 @@ def mathml(tex: str, *, display: bool) -> str | None:
     """
     if is_costly(tex):
         raise TooCostly
-    from math_core import LatexError  # noqa: PLC0415 (only needed once there is a formula)
+    from math_core import LatexError
 
     try:
         drawn = _converter().convert_with_local_state(tex, displaystyle=display)
@@ -104,6 +104,6 @@ def _depth(drawn: str) -> int:
 
 @cache
 def _converter() -> LatexToMathML:
-    from math_core import LatexToMathML  # noqa: PLC0415
+    from math_core import LatexToMathML
 
     return LatexToMathML(annotation=True, fancy_error=False, max_expansions=0)

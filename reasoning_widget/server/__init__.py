@@ -13,12 +13,12 @@ __all__ = ["SessionResource"]
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from .access import SessionResource  # noqa: PLC0415 (only a Jupyter Server needs it)
+    from .access import SessionResource  # only a Jupyter Server needs it
 
     return SessionResource
 
 
 def _jupyter_server_extension_points() -> list[dict[str, Any]]:
-    from .extension import ReasoningApp  # noqa: PLC0415 (only a Jupyter Server needs it)
+    from .extension import ReasoningApp  # only a Jupyter Server needs it
 
     return [{"module": "reasoning_widget.server", "app": ReasoningApp}]

@@ -81,7 +81,7 @@ class Exports:
 
 def _short(job: Job, source: bytes) -> tuple[str, IO[bytes]]:
     """A short export, made here: a process takes longer to begin."""
-    from ..export.program import export  # noqa: PLC0415 (all that it imports is only needed here)
+    from ..export.program import export  # all that it imports is only needed here
 
     session_id, content = export(job, source)
     return session_id, BytesIO(content)

@@ -51,7 +51,7 @@ def _take_streams() -> tuple[BinaryIO, BinaryIO]:
 def _die_with_parent() -> None:
     """Where the system can see to it: an agent may keep Python itself from running."""
     if sys.platform == "linux":
-        import ctypes  # noqa: PLC0415 (only here)
+        import ctypes
 
         with suppress(OSError, AttributeError):
             ctypes.CDLL(None).prctl(_LINUX_SET_PARENT_DEATH_SIGNAL, signal.SIGKILL)
@@ -115,7 +115,7 @@ class _Worker:
         """Do what takes long, before anybody waits for it: import the usual framework, look for installed agents."""
         self._agents.list()
         with suppress(ImportError):
-            from ..agents.presets import qwen_agents  # noqa: F401, PLC0415
+            from ..agents.presets import qwen_agents  # noqa: F401
 
     async def _show_life(self) -> None:
         """Let the server know that this process goes on, for as long as a run does."""

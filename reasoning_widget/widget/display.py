@@ -51,7 +51,7 @@ class SavedView:
         if marimo is not None:  # whose files hold no outputs: there is nothing to save
             marimo.output.append(self._live())
             return
-        from IPython.display import DisplayHandle  # noqa: PLC0415 (slow to import, and only there in a kernel)
+        from IPython.display import DisplayHandle  # slow to import, and only there in a kernel
 
         self._ran_by = running_page()
         if self._wants_live():

@@ -26,13 +26,13 @@ class Exports:
 
     def to_markdown(self) -> str:
         """Export the conversation as GitHub-flavoured Markdown, including pictures that tools displayed."""
-        from ..export.markdown import to_markdown  # noqa: PLC0415 (exports are loaded when asked for)
+        from ..export.markdown import to_markdown  # exports are loaded when asked for
 
         return to_markdown(self._masked(), pictures=True)
 
     def to_html(self) -> str:
         """Export the conversation as one self-contained HTML page, without scripts."""
-        from ..export.html import to_page  # noqa: PLC0415
+        from ..export.html import to_page
 
         return to_page(self._masked())
 
@@ -41,7 +41,7 @@ class Exports:
 
         Nothing is shortened and nothing is masked: look before you publish it.
         """
-        import msgspec  # noqa: PLC0415
+        import msgspec
 
         return msgspec.json.encode(self._read(self._conversation.file)).decode()
 
@@ -51,7 +51,7 @@ class Exports:
         Raises:
             ImportError: pandas is not installed.
         """
-        from ..export.frame import to_frame  # noqa: PLC0415
+        from ..export.frame import to_frame
 
         return self._read(lambda: to_frame(self._conversation.source.state))
 
@@ -63,7 +63,7 @@ class Exports:
         Raises:
             ImportError: nbformat is not installed.
         """
-        from ..export.notebook import to_notebook  # noqa: PLC0415
+        from ..export.notebook import to_notebook
 
         return to_notebook(self._masked())
 
@@ -81,10 +81,10 @@ class Exports:
         Raises:
             SessionFileError: `source` is not an exported session, is incomplete, or has a newer version.
         """
-        import warnings  # noqa: PLC0415
+        import warnings
 
-        from ..agents.manager import AgentManager  # noqa: PLC0415
-        from ..export.reading import read_session  # noqa: PLC0415
+        from ..agents.manager import AgentManager
+        from ..export.reading import read_session
 
         file, notes = read_session(source)
         for note in notes:
@@ -114,7 +114,7 @@ class Exports:
 
     def _masked(self) -> Transcript:
         """The transcript, masked."""
-        from ..export.saved import masked  # noqa: PLC0415
+        from ..export.saved import masked
 
         source = self._conversation.source
         return self._read(lambda: masked(source.state, source.events_after(0), source.blob))

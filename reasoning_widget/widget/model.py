@@ -57,7 +57,7 @@ class ModelStatus:
         return choice
 
     def _pull(self) -> None:
-        from ..agents.local.weights import pull  # noqa: PLC0415 (only needed once)
+        from ..agents.local.weights import pull
 
         try:
             choice = self._look()

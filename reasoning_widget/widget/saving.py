@@ -121,7 +121,7 @@ class Saving:
             about: What the chat is, in a line.
             message_id: The one message.
         """
-        from ..export.log import SESSION_MIME, session_file  # noqa: PLC0415 (only needed once something is shown)
+        from ..export.log import SESSION_MIME, session_file
 
         if not self._wanted:
             nothing = session_file(self._session.session_id, self._session.epoch, [], message_id=message_id)
@@ -131,9 +131,9 @@ class Saving:
             return self._make(about, message_id)
 
     def _make(self, about: str, message_id: str | None) -> Bundle:
-        from ..export import saved  # noqa: PLC0415
-        from ..export.log import SESSION_MIME  # noqa: PLC0415
-        from ..export.transcript import exchanges  # noqa: PLC0415
+        from ..export import saved
+        from ..export.log import SESSION_MIME
+        from ..export.transcript import exchanges
 
         while self._news:
             self._copy.take(self._news.popleft())
@@ -169,8 +169,8 @@ def _name(exchange: Exchange) -> str:
 
 
 def _made(kept: Transcript, exchange: Exchange) -> _Part:
-    from ..export.html import to_html  # noqa: PLC0415
-    from ..export.markdown import to_markdown, to_plain  # noqa: PLC0415
+    from ..export.html import to_html
+    from ..export.markdown import to_markdown, to_plain
 
     alone: Transcript = {
         **kept,
@@ -186,7 +186,7 @@ def _made(kept: Transcript, exchange: Exchange) -> _Part:
 @cache
 def _frame() -> tuple[str, str]:
     """What stands before and behind the exchanges in a page."""
-    from ..export.html import to_html  # noqa: PLC0415
+    from ..export.html import to_html
 
     foot = "</div>"
     return to_html(new_transcript()).removesuffix(foot), foot
@@ -206,8 +206,8 @@ def _in_a_line(about: str, state: Transcript) -> str:
 
 def _short(text: str) -> str:
     """A text that is no markup in a page, and no formula that is too costly to draw."""
-    from ..export.transcript import plain_text  # noqa: PLC0415 (only needed once something is saved)
-    from ..markdown.tex import is_costly  # noqa: PLC0415
+    from ..export.transcript import plain_text
+    from ..markdown.tex import is_costly
 
     line = " ".join(plain_text(text).replace("<", "\u2039").split())
     short = line if len(line) <= _SHORT else f"{line[: _SHORT - 1]}…"

@@ -65,7 +65,7 @@ def start(model: str, key: str, host: str) -> Any:
 
     The library's defaults would let any web page use it, without a key.
     """
-    import xllamacpp  # noqa: PLC0415 (only this process needs it)
+    import xllamacpp  # only this process needs it
 
     parameters = xllamacpp.CommonParams()
     parameters.model.path = model

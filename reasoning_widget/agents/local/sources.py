@@ -57,9 +57,9 @@ class Hub:
 
     def fetch(self, model: EmbeddedModel, partial: Path, progress: Progress, cancel: threading.Event) -> None:
         """See `Source.fetch`. What is there is kept, whenever it breaks off."""
-        import huggingface_hub as hub  # noqa: PLC0415 (loads for a quarter of a second)
-        from huggingface_hub.file_download import http_get  # noqa: PLC0415
-        from huggingface_hub.utils._headers import build_hf_headers  # noqa: PLC0415
+        import huggingface_hub as hub  # loads for a quarter of a second
+        from huggingface_hub.file_download import http_get
+        from huggingface_hub.utils._headers import build_hf_headers
 
         try:
             url = hub.hf_hub_url(model.repository, model.file, endpoint=self._endpoint)
@@ -86,7 +86,7 @@ class Hub:
 
 def _silent() -> type[Any]:
     """The hub's progress bar, kept from drawing: ours is drawn by whoever asked."""
-    from huggingface_hub.utils.tqdm import tqdm  # noqa: PLC0415
+    from huggingface_hub.utils.tqdm import tqdm
 
     class Silent(tqdm):
         def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -27,7 +27,7 @@ def researcher(llm: dict[str, Any] | None = None, root: str | Path = ".") -> Bas
     """
     choice = choose_model(llm)
     require(choice)
-    from .qwen_agents import make_researcher  # noqa: PLC0415 (loads Qwen-Agent)
+    from .qwen_agents import make_researcher  # loads Qwen-Agent
 
     return make_researcher(choice.llm, Path(root), embedded=choice.llm.get("model_type") == EMBEDDED)
 
@@ -43,7 +43,7 @@ def assistant(llm: dict[str, Any] | None = None) -> BaseAgent:
     """
     choice = choose_model(llm)
     require(choice)
-    from .qwen_agents import make_assistant  # noqa: PLC0415 (loads Qwen-Agent)
+    from .qwen_agents import make_assistant  # loads Qwen-Agent
 
     return make_assistant(choice.llm)
 

@@ -63,9 +63,9 @@ class QwenAgent(BlockingAgent):
     def run_blocking(self, prompt: str | list[Part], max_iterations: int, emit: Callable[[Step], None]) -> None:
         """Ask the agent, with the earlier turns of the conversation, and emit a step for everything that it does."""
         import_qwen_agent()
-        from qwen_agent.llm.schema import USER, Message  # noqa: PLC0415 (heavy)
+        from qwen_agent.llm.schema import USER, Message
 
-        from .watch import Watch  # noqa: PLC0415 (needed only now)
+        from .watch import Watch
 
         quiet(hooks.in_use)
         agent, run = self.agent, current_run()

@@ -145,7 +145,7 @@ class _Body:
         return delta
 
     def _fail(self, body: object) -> None:
-        import openai  # noqa: PLC0415 (heavy)
+        import openai
 
         raise openai.APIError(detail_of(body), request=self._response.request, body=body)
 

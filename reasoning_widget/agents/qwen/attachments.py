@@ -39,7 +39,7 @@ def content_for(agent: Any, prompt: str | list[Part]) -> str | list[Any]:
     """
     if isinstance(prompt, str):
         return prompt
-    from qwen_agent.llm.schema import ContentItem  # noqa: PLC0415 (heavy)
+    from qwen_agent.llm.schema import ContentItem
 
     as_it_is = _only_looks(agent)
     items: list[Any] = []
@@ -88,8 +88,8 @@ def _only_looks(agent: Any) -> bool:
 
 def _all_in(value: Any, seen: set[int]) -> Iterator[Any]:
     """The agents in `value` and those that they are made of; without those that only look things up in files."""
-    from qwen_agent import Agent  # noqa: PLC0415 (heavy)
-    from qwen_agent.memory import Memory  # noqa: PLC0415 (heavy)
+    from qwen_agent import Agent
+    from qwen_agent.memory import Memory
 
     if id(value) in seen:
         return

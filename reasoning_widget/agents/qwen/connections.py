@@ -237,7 +237,7 @@ class ModelConnections:
         return lambda *args, **kwargs: complete(*args, **_as_openai_takes_them(signature, kwargs)).__enter__()
 
     def _client(self, options: dict[str, Any]) -> Any:
-        import openai  # noqa: PLC0415 (heavy)
+        import openai
 
         http = openai.DefaultHttpxClient(event_hooks={"request": [self._trace]})
         make = openai.AzureOpenAI if "azure_endpoint" in options else openai.OpenAI
@@ -263,7 +263,7 @@ class ModelConnections:
 
 
 def _is_openai(llm: Any) -> bool:
-    from qwen_agent.llm.oai import TextChatAtOAI  # noqa: PLC0415 (heavy)
+    from qwen_agent.llm.oai import TextChatAtOAI
 
     return isinstance(llm, TextChatAtOAI)
 

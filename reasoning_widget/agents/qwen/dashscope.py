@@ -19,15 +19,15 @@ from .chunks import CallFragment, ChunkReader, Delta
 
 def address() -> str:
     """Where DashScope is asked: the whole process asks it at one address."""
-    import dashscope  # noqa: PLC0415 (heavy)
+    import dashscope
 
     return str(dashscope.base_http_api_url)
 
 
 def session_with(on_socket: Callable[[socket.socket], None]) -> Any:
     """A `requests.Session` that hands over each socket once it is connected."""
-    import requests  # noqa: PLC0415 (only for DashScope, whose client has imported it)
-    from urllib3 import HTTPConnectionPool, HTTPSConnectionPool  # noqa: PLC0415
+    import requests  # only for DashScope, whose client has imported it
+    from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 
     def telling(pool: Any) -> Any:
         class Connection(pool.ConnectionCls):  # type: ignore[misc]

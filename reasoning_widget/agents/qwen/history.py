@@ -32,8 +32,8 @@ def earlier_messages(history: list[Turn], agent: Any, name: str) -> list[Any]:
         which servers refuse, and the steps of nested agents and of others that were asked in the same conversation.
         Agents that share a conversation are told who said what.
     """
-    from qwen_agent import MultiAgentHub  # noqa: PLC0415 (heavy)
-    from qwen_agent.llm.schema import USER, Message  # noqa: PLC0415 (heavy)
+    from qwen_agent import MultiAgentHub
+    from qwen_agent.llm.schema import USER, Message
 
     members: dict[str, Any] | None = None
     if isinstance(agent, MultiAgentHub):
@@ -70,8 +70,8 @@ def _together(turn: Turn, members: dict[str, Any]) -> list[Any]:
 
 def _spoken(steps: _Steps, answer: str, agent: Any, name: str | None) -> list[Any]:
     """What one agent did and said."""
-    from qwen_agent.agents import ReActChat  # noqa: PLC0415 (heavy)
-    from qwen_agent.llm.schema import ASSISTANT, FUNCTION, FunctionCall, Message  # noqa: PLC0415 (heavy)
+    from qwen_agent.agents import ReActChat
+    from qwen_agent.llm.schema import ASSISTANT, FUNCTION, FunctionCall, Message
 
     calls = list(_calls(steps))
     if calls and isinstance(agent, ReActChat):

@@ -30,12 +30,12 @@ def import_package() -> Any:
         ImportError: Qwen-Agent or one of its dependencies is not installed.
     """
     if "qwen_agent.agents" in sys.modules:
-        import qwen_agent.agents  # noqa: PLC0415 (waits where another thread is in the middle of it)
+        import qwen_agent.agents  # waits where another thread is in the middle of it
 
         return qwen_agent
     with _lock, _signal_handlers_kept(), _workspace_in_cache(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about its own dependencies, in the middle of the person's output
-        import qwen_agent.agents  # noqa: PLC0415 (heavy)
+        import qwen_agent.agents
 
         return qwen_agent
 

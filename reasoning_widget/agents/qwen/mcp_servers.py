@@ -178,8 +178,8 @@ def _manager() -> Any:
 
 def _mcp_tools(agent: Any) -> Iterator[Any]:
     """The tools of MCP servers that can be found in `agent`: its own, and those of agents and tools in it."""
-    from qwen_agent import Agent  # noqa: PLC0415 (heavy)
-    from qwen_agent.tools.base import BaseTool  # noqa: PLC0415 (heavy)
+    from qwen_agent import Agent
+    from qwen_agent.tools.base import BaseTool
 
     manager = _manager()
     seen: set[int] = set()
@@ -256,7 +256,7 @@ async def _connect(client: Any, mcp_server_name: str, mcp_server: dict[str, Any]
 
 def _keep_http_quiet() -> None:
     """Qwen-Agent opens HTTP by a name of which `mcp` warns: the person who reads that can do nothing about it."""
-    from mcp.client import streamable_http  # noqa: PLC0415 (slow, and rarely needed)
+    from mcp.client import streamable_http
 
     original = streamable_http.streamablehttp_client
     if getattr(original, _QUIET, False):
@@ -381,7 +381,7 @@ async def _session_of(client: Any) -> Any:
     try:
         await client.session.send_ping()
     except Exception:  # noqa: BLE001 (whatever it is, the way out is the same)
-        from qwen_agent.tools.mcp_manager import MCPManager  # noqa: PLC0415 (heavy)
+        from qwen_agent.tools.mcp_manager import MCPManager
 
         client = MCPManager().clients[client.client_id] = await client.reconnect()
     return client.session

@@ -68,7 +68,7 @@ def _after_result(complete: Callable[..., Any], original: Callable[..., Any], *a
 
     A model that repeats the word, as the format wants it, would have said nothing.
     """
-    from qwen_agent.llm.fncall_prompts.qwen_fncall_prompt import FN_EXIT  # noqa: PLC0415 (heavy)
+    from qwen_agent.llm.fncall_prompts.qwen_fncall_prompt import FN_EXIT
 
     if not str(kwargs["messages"][-1].get("content")).endswith(FN_EXIT):
         return complete(original, *args, **kwargs)
@@ -129,7 +129,7 @@ def _raw_chat(original: Callable[..., Any], *args: Any, **kwargs: Any) -> Iterat
 
 def _read_text_calls(original: Callable[..., list[Any]], messages: list[Any], *args: Any, **kwargs: Any) -> list[Any]:
     """Stand in for Qwen-Agent's reading of calls in a text, which knows one format and cuts texts about it."""
-    from qwen_agent.llm.fncall_prompts.nous_fncall_prompt import SPECIAL_CODE_MODE  # noqa: PLC0415 (heavy)
+    from qwen_agent.llm.fncall_prompts.nous_fncall_prompt import SPECIAL_CODE_MODE
 
     if SPECIAL_CODE_MODE:  # a format of its own
         return original(messages, *args, **kwargs)
@@ -138,7 +138,7 @@ def _read_text_calls(original: Callable[..., list[Any]], messages: list[Any], *a
 
 def _split(messages: list[Any], schemas: dict[str, Any], prefix: str) -> list[Any]:
     """The messages of one answer, each thought, text and call a message of its own."""
-    from qwen_agent.llm.schema import ASSISTANT, ContentItem, FunctionCall, Message  # noqa: PLC0415 (heavy)
+    from qwen_agent.llm.schema import ASSISTANT, ContentItem, FunctionCall, Message
 
     ended = answer_ended.get()
     native = {message.function_call.name for message in messages if message.function_call}

@@ -17,7 +17,7 @@ _TRIES: Final = 3
 
 def is_person(agent: Any) -> bool:
     """Whether `agent` stands for a person."""
-    from qwen_agent.agents import UserAgent  # noqa: PLC0415 (heavy)
+    from qwen_agent.agents import UserAgent
 
     # Whoever has overridden it answers for the person in another way.
     return isinstance(agent, UserAgent) and type(agent)._run is UserAgent._run  # noqa: SLF001 (its only method)

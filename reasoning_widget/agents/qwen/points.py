@@ -18,10 +18,10 @@ TOOL = frozenset({"_call_tool", "call"})
 
 def patches() -> list[Patch]:
     """Patches of all that agents, models and tools do."""
-    from qwen_agent import Agent  # noqa: PLC0415 (heavy)
-    from qwen_agent.agents import GroupChat  # noqa: PLC0415 (heavy)
-    from qwen_agent.llm.base import BaseChatModel  # noqa: PLC0415 (heavy)
-    from qwen_agent.tools.base import BaseTool  # noqa: PLC0415 (heavy)
+    from qwen_agent import Agent
+    from qwen_agent.agents import GroupChat
+    from qwen_agent.llm.base import BaseChatModel
+    from qwen_agent.tools.base import BaseTool
 
     agent = {name: _always(name) for name in ("run", "_call_llm", "_call_tool")}
     return [

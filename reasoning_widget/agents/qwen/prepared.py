@@ -18,8 +18,8 @@ def import_qwen_agent() -> Any:
         ImportError: Qwen-Agent or one of its dependencies is not installed.
     """
     package = import_package()
-    from ..local import chat  # noqa: F401, PLC0415 (registers the model with the package)
-    from .mcp_servers import mend  # noqa: PLC0415 (it changes the package)
+    from ..local import chat  # noqa: F401 (registers the model with the package)
+    from .mcp_servers import mend  # it changes the package
 
     mend()
     return package

@@ -213,7 +213,7 @@ def _bundle_of(value: Any) -> MimeBundle:
     if shell is not None:
         formatter = shell.display_formatter
     else:
-        from IPython.core.formatters import DisplayFormatter  # noqa: PLC0415 (slow, and rarely needed)
+        from IPython.core.formatters import DisplayFormatter
 
         formatter = DisplayFormatter()
     found, _ = formatter.format(value)
@@ -225,7 +225,7 @@ def _bundle_of(value: Any) -> MimeBundle:
 
 
 def _shell() -> Any:
-    from ...host import ipython_shell  # noqa: PLC0415 (a name of its own for tests)
+    from ...host import ipython_shell  # a name of its own for tests
 
     return ipython_shell()
 
@@ -261,7 +261,7 @@ def _shortened(text: str) -> str:
 
 
 def _is_content(value: Any) -> bool:
-    from qwen_agent.llm.schema import ContentItem  # noqa: PLC0415 (heavy)
+    from qwen_agent.llm.schema import ContentItem
 
     return isinstance(value, list) and bool(value) and all(isinstance(item, ContentItem) for item in value)
 

@@ -34,7 +34,7 @@ def paired(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def in_words(messages: list[Any]) -> list[Any]:
     """Messages of Qwen-Agent in which calls and results are told in words, for a request that offers no tools."""
-    from qwen_agent.llm.schema import FUNCTION, USER, ContentItem, Message  # noqa: PLC0415 (heavy)
+    from qwen_agent.llm.schema import FUNCTION, USER, ContentItem, Message
 
     made: list[Any] = []
     for message in messages:
@@ -60,7 +60,7 @@ def in_words(messages: list[Any]) -> list[Any]:
 
 def _with_text(message: Any) -> Any:
     """The message with its content as a text, if it is nothing but text."""
-    from qwen_agent.llm.schema import Message  # noqa: PLC0415 (heavy)
+    from qwen_agent.llm.schema import Message
 
     if isinstance(message.content, str) or any(item.text is None for item in message.content):
         return message

@@ -248,7 +248,7 @@ def _call_of(value: dict[str, Any]) -> TextCall:
 
 def _loads(text: str) -> Any:
     """The value of JSON as models write it; None if it is none. JSON5 also takes single quotes and trailing commas."""
-    import json5  # noqa: PLC0415 (only for models that call tools in text)
+    import json5  # only for models that call tools in text
 
     try:
         return _ESCAPES.decode(text)

@@ -330,7 +330,7 @@ class Watch:
 
     def _hear_person(self, call: Call) -> Iterator[list[Any]]:
         """It is a person's turn to speak."""
-        from qwen_agent.llm.schema import USER, Message  # noqa: PLC0415 (heavy)
+        from qwen_agent.llm.schema import USER, Message
 
         worker = self._worker(call)
         text = self._wait_for_person(lambda: people.words_of(self._run, call.target.name))
@@ -527,7 +527,7 @@ class Watch:
             mine = [(at, text) for known, at, text in self._steering if known is asking.worker.task]
         if not mine:
             return args, kwargs
-        from qwen_agent.llm.schema import USER, Message  # noqa: PLC0415 (heavy)
+        from qwen_agent.llm.schema import USER, Message
 
         messages = list(messages)
         for at, text in reversed(mine):
@@ -740,7 +740,7 @@ def _in_deltas(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> boo
 
 
 def _writes_react(agent: Any) -> bool:
-    from qwen_agent.agents import ReActChat  # noqa: PLC0415 (heavy)
+    from qwen_agent.agents import ReActChat
 
     return isinstance(agent, ReActChat)
 
@@ -779,7 +779,7 @@ def _why_failed(error: BaseException, arguments: Any, *, cut: bool) -> str:
 
 
 def _is_json(text: str) -> bool:
-    from qwen_agent.utils.utils import json_loads  # noqa: PLC0415 (heavy, and what its tools read their arguments with)
+    from qwen_agent.utils.utils import json_loads  # heavy, and what its tools read their arguments with
 
     try:
         json_loads(text)

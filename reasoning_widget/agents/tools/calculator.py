@@ -24,7 +24,7 @@ def calculate(expression: str) -> str:
     Raises:
         CalculationError: It is none, is too large, or divides by zero.
     """
-    import simpleeval  # noqa: PLC0415
+    import simpleeval
 
     if len(expression) > _MAX_CHARS:
         raise CalculationError(f"The expression is longer than {_MAX_CHARS} characters.")

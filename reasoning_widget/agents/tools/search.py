@@ -88,7 +88,7 @@ class Index:
         corpus = [terms(f"{passage.path} {passage.text}") for passage in self._passages]
         self._vocabulary = {word for document in corpus for word in document}
         if self._vocabulary:
-            import bm25s  # noqa: PLC0415 (loads numpy)
+            import bm25s  # loads numpy
 
             self._ranking = bm25s.BM25()
             self._ranking.index(corpus, show_progress=False)
@@ -130,7 +130,7 @@ _local = threading.local()
 def _stemmer() -> Any:
     """One for each thread: it keeps the word it works on in itself."""
     if not hasattr(_local, "stemmer"):
-        import snowballstemmer  # noqa: PLC0415
+        import snowballstemmer
 
         _local.stemmer = snowballstemmer.stemmer("english")
     return _local.stemmer
