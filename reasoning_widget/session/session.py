@@ -7,26 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Final, Literal, Protocol, cast
 
-from ..agents.base import DEFAULT_MAX_ITERATIONS, Turn, check_request
 from ..agents.errors import redact
-from ..agents.exceptions import MaxIterationsReached, Stopped
+from ..agents.exceptions import Stopped
 from ..answer import is_settled
-from ..fold import Transcript, TranscriptMessage, TranscriptRun, find_run
-from ..masking import shortened
-from ..parts import Accepted, accepted, message_in_words, restored
+from ..fold import Transcript, TranscriptMessage
+from ..parts import message_in_words, restored
 from ..protocol import (
     JSON,
     MAX_QUEUED,
-    PLAIN_STEP_TYPES,
     PROTOCOL_VERSION,
     AgentInfo,
     Author,
@@ -35,52 +29,37 @@ from ..protocol import (
     ProtocolError,
     Raised,
     ReasoningStep,
-    RunStartedData,
     RunStatus,
     Step,
-    StepStatus,
     check_session_id,
 )
+from .active_run import ActiveRun
 from .dispatch import dispatch
+from .history import earlier_turns, find_message
 from .log import EventLog, StorageError
+from .prompt import Prompt, read_prompt, title_of
+from .queue import PromptQueue
 from .record import LoggedStep, Record
-from .runner import RunHandle, RunHost, Runner, RunSpec
-from .steps import RunSteps
-from .text import clean_json, clean_text
+from .requests import Requests
+from .runner import RunHost, Runner, RunSpec
+from .text import clean_text
 from .values import value_frames
 from .watcher import Watcher
 
 STOP_GRACE = 0.9
-"""Seconds a stopped run has to end before it is closed without it: the person sees it stop within one."""
+"""Seconds that a stopped run has to end before the session closes it: the person sees it stop within one second."""
 
-_OPEN_TEXT_INTERVAL = 1.0  # seconds; at most this much of an unfinished step is lost with the process
-_TITLE_LENGTH = 80
-_MAX_EARLIER = 12 * 1024 * 1024  # code points of base64; older attachments than these an agent knows by their names
+_OPEN_TEXT_INTERVAL: Final = 1.0  # seconds; at most this much of an unfinished step is lost with the process
 
 EndReason = Literal["closed", "deleted", "failed"]
 """Why a session is over: it left memory, it was deleted, or its log could not be written."""
 
 
 class Agents(Protocol):
-    """What a session knows of its agents."""
+    """The agents that a session lists for its clients."""
 
     def list(self) -> list[AgentInfo]:
-        """Who may be asked."""
-
-
-@dataclass
-class _Run:
-    """The run that is on."""
-
-    run_id: str
-    message_id: str
-    agent_name: str
-    started: float
-    steps: RunSteps
-    handle: RunHandle | None = None
-    stopping: bool = False
-    timer: asyncio.TimerHandle | None = None
-    requests: dict[str, Future[Any]] = field(default_factory=dict)
+        """The agents that can be asked."""
 
 
 class Session:
@@ -127,11 +106,10 @@ class Session:
         self._on_failure = on_failure
         self._loop = asyncio.get_running_loop()
         self._watchers: set[Watcher] = set()
-        self._payloads: dict[str, JSON] = {}
-        self._queue: deque[str] = deque()
-        self._steering: list[str] = []
-        self._steering_lock = threading.Lock()
-        self._run: _Run | None = None
+        self._prompts: dict[str, Prompt] = {}
+        self._queue = PromptQueue()
+        self._requests = Requests(self._append, self._call_later, clock)
+        self._run: ActiveRun | None = None
         self._waits_for_room = False
         self._open_text_timer: asyncio.TimerHandle | None = None
         self._claimed = False
@@ -178,10 +156,9 @@ class Session:
 
     def waiting_of(self, account: str | None) -> int:
         """How many messages of a user wait for their runs to begin, or for the run that is on; of all users if None."""
-        waiting = [*self._queue, *self._steering]
         if account is None:
-            return len(waiting)
-        messages = (self._message(message_id) for message_id in waiting)
+            return len(self._queue)
+        messages = (self._message(message_id) for message_id in self._queue)
         authors = (message.get("author") for message in messages if message is not None)
         return sum(1 for author in authors if author and author.get("granted_by", author["id"]) == account)
 
@@ -193,7 +170,7 @@ class Session:
     @property
     def busy(self) -> bool:
         """Whether a run is on, or a message waits for one."""
-        return self._run is not None or bool(self._queue)
+        return self._run is not None or len(self._queue) > 0
 
     # What clients send
 
@@ -222,12 +199,11 @@ class Session:
         run = self._run
         if run is None or run.stopping or run_id not in (None, run.run_id):
             return
-        if run.handle is not None:
-            run.handle.stop()  # hands over what the agent has said until now
+        run.stop()  # hands over what the agent has yielded until now
         run.stopping = True
         self._withdraw_queue("stopped")
-        self._close_requests(run, "stopped")
-        run.timer = self._loop.call_later(STOP_GRACE, self._guard, self._abandon, run)
+        self._requests.close("stopped")
+        run.close_at(self._call_later(STOP_GRACE, lambda: self._finish(run, "stopped", abandoned=True)))
 
     def interrupt(self) -> None:
         """Close the run that is on at once, and what is queued: the process ends.
@@ -239,17 +215,14 @@ class Session:
         if run is None:
             self._withdraw_queue("interrupted")
             return
-        if run.handle is not None:
-            run.handle.stop()
+        run.stop()
         self._finish(run, "interrupted")
 
     def clear(self) -> None:
         """Stop, delete the log and begin a new epoch."""
         self._drop_run()
-        self._queue.clear()
-        with self._steering_lock:
-            self._steering.clear()
-        self._payloads.clear()
+        self._queue.remove_all()
+        self._prompts.clear()
         self.results.clear()
         self._record.begin_epoch()
         self._notify()
@@ -261,11 +234,11 @@ class Session:
             ValueError: The title is empty.
             StorageError: The log cannot be written; the session is over.
         """
-        title = " ".join(clean_text(title).split())
+        title = title_of(clean_text(title))
         if not title:
             raise ValueError("the title is empty: write a few words")
         try:
-            self._append(("session_info", {"title": _shortened(title)}))
+            self._append(("session_info", {"title": title}))
         except StorageError as error:
             self._fail(error)
             raise
@@ -276,7 +249,7 @@ class Session:
             return
         self.ended = reason
         self._drop_run()
-        self._queue.clear()
+        self._queue.remove_all()
         if self._open_text_timer is not None:
             self._open_text_timer.cancel()
         self._notify()
@@ -298,16 +271,16 @@ class Session:
         except StorageError as error:
             self._fail(error)
 
+    def _call_later(self, seconds: float, action: Callable[[], None]) -> asyncio.TimerHandle:
+        return self._loop.call_later(seconds, self._guard, action)
+
     def _drop_run(self) -> None:
-        """Stop the run that is on, and log nothing more of it."""
+        """Stop the active run, and log nothing more of it."""
         run, self._run = self._run, None
-        if run is None:
-            return
-        self._close_requests(run, "stopped", log=False)
-        if run.timer is not None:
-            run.timer.cancel()
-        if run.handle is not None:
-            run.handle.stop()
+        self._requests.drop()
+        if run is not None:
+            run.cancel_deadline()
+            run.stop()
 
     def save_open_text(self) -> None:
         """Make the text of open steps safe now, rather than within a second.
@@ -334,14 +307,13 @@ class Session:
 
     def session_frame(self) -> Frame:
         """The `session` frame as of now."""
-        run = find_run(self.state, self._run.run_id) if self._run else None
         data: JSON = {
             "session_id": self.session_id,
             "protocol": PROTOCOL_VERSION,
             "epoch": self.epoch,
             "last_seq": self.state["last_seq"],
             "agents": self.agents.list(),
-            "run": _as_started(run) if run else None,
+            "run": self._run.started_data if self._run else None,
             "time": self._clock(),
         }
         if self.agent_name is not None:
@@ -401,165 +373,109 @@ class Session:
         elif kind == "withdraw":
             self._withdraw(payload["message_id"])
         elif kind == "answer":
-            self._answer(payload["request_id"], payload["value"], by)
+            self._reply(payload["request_id"], payload["value"], by)
         elif kind == "clear" and payload["epoch"] == self.epoch:
             self.clear()
         return []
 
     def _chat(self, message_id: str, payload: JSON, author: Author | None) -> None:
-        try:
-            said = accepted(_cleaned(payload["message"]))
-        except ProtocolError as error:
-            error.id = message_id
-            raise
-        # What was attached is in the log: nothing that is kept here is long.
-        payload = {**payload, "message": _logged(said)}
-        if self._is_repeated(message_id, payload):
+        prompt, blobs = read_prompt(message_id, payload)
+        if self._is_repeated(message_id, prompt):
             return
-        if payload.get("max_iterations", 1) < 1:
-            raise ProtocolError("bad_message", "`max_iterations` must be at least 1", message_id)
-        follows = payload.get("follows")
+        follows = prompt.follows
         if follows is not None and self._message(follows) is None and follows not in self.state["steps"]:
             raise ProtocolError("unknown_follows", f"`follows`: there is no message or step {follows!r}", message_id)
-        if len(self._queue) + len(self._steering) >= MAX_QUEUED:
+        if len(self._queue) >= MAX_QUEUED:
             raise ProtocolError(
                 "queue_full", f"{MAX_QUEUED} messages wait already: let some be answered first", message_id
             )
         newest = next((m["id"] for m in reversed(self.state["messages"]) if not m["withdrawn"]), None)
-        self._payloads[message_id] = payload
         events: list[tuple[str, JSON]] = []
         if self.state["title"] is None:
-            title = " ".join(said.content.split())
-            events.append(("session_info", {"title": _shortened(title)}))
-        data = {"id": message_id, **payload["message"], "timestamp": self._clock(), "follows": follows or newest}
-        if author is not None:
-            data["author"] = author
-        events.append(("user_message", data))
-        self._append(*events, blobs=said.blobs)
-        if payload.get("steer") and self._run is not None and said.parts is None:
-            with self._steering_lock:
-                self._steering.append(message_id)
+            events.append(("session_info", {"title": title_of(prompt.content)}))
+        events.append(("user_message", prompt.message_data(message_id, self._clock(), follows or newest, author)))
+        self._append(*events, blobs=blobs)
+        self._prompts[message_id] = prompt
+        if prompt.steer and self._run is not None and prompt.parts is None:
+            self._queue.add_steering(message_id)
         else:
-            self._queue.append(message_id)
+            self._queue.add(message_id)
             self._start_next()
 
-    def _is_repeated(self, message_id: str, payload: JSON) -> bool:
+    def _is_repeated(self, message_id: str, prompt: Prompt) -> bool:
         message = self._message(message_id)
         if message is None:
             return False
-        # After a restart the payload is known by what the log has of it.
-        known = self._payloads.get(message_id)
-        logged = {name: message[name] for name in ("content", "parts") if name in message}
-        if (known == payload) if known is not None else (payload["message"] == logged):
+        # After a restart, a prompt is known only by what the log has of it.
+        known = self._prompts.get(message_id)
+        if (known == prompt) if known is not None else prompt.is_logged_as(message):
             return True
         raise ProtocolError("id_conflict", f"another message has the id {message_id!r} already", message_id)
 
     def _withdraw(self, message_id: str) -> None:
-        with self._steering_lock:
-            if message_id in self._steering:
-                self._steering.remove(message_id)
-                self._queue.append(message_id)
-        if message_id in self._queue:
-            self._queue.remove(message_id)
+        if self._queue.remove(message_id):
             self._append(("message_withdrawn", {"message_id": message_id, "reason": "withdrawn"}))
         elif self._message(message_id) is None:
             raise ProtocolError("unknown_message", f"there is no message {message_id!r}")
 
     def _withdraw_queue(self, reason: str) -> None:
-        self._requeue_steering()
-        events = [("message_withdrawn", {"message_id": message_id, "reason": reason}) for message_id in self._queue]
-        self._queue.clear()
-        self._append(*events)
+        withdrawn = self._queue.remove_all()
+        self._append(*(("message_withdrawn", {"message_id": each, "reason": reason}) for each in withdrawn))
 
     def _message(self, message_id: str) -> TranscriptMessage | None:
-        return next((m for m in reversed(self.state["messages"]) if m["id"] == message_id), None)
+        return find_message(self.state, message_id)
+
+    def _reply(self, request_id: str, value: Any, by: str | None) -> None:
+        if request_id not in self.state["requests"]:
+            raise ProtocolError("unknown_request", f"there is no request {request_id!r}")
+        self._requests.answer(request_id, value, by)
 
     # Runs
 
     def _start_next(self) -> None:
-        if self._run is None and self._queue and not self._waits_for_room:
+        if self._run is None and self._queue.has_next and not self._waits_for_room:
             self._waits_for_room = True
             self._runner.when_free(self._begin_next)
 
     def _begin_next(self) -> bool:
         """There is room for a run: begin the next one, if it is still wanted."""
         self._waits_for_room = False
-        if self.ended is None and self._run is None and self._queue:
+        if self.ended is None and self._run is None and self._queue.has_next:
             self._guard(self._begin_run)
         return self._run is not None
 
     def _begin_run(self) -> None:
-        message_id = self._queue.popleft()
-        message = self._message(message_id)
-        payload = self._payloads.get(message_id)
-        if message is None or payload is None:
+        message_id = self._queue.next()
+        message, prompt = self._message(message_id), self._prompts.get(message_id)
+        if message is None or prompt is None:
             return
-        agent_name = clean_text(payload["agent_name"])
         run_id = secrets.token_hex(6)
-        steps = RunSteps(run_id, agent_name, self._clock, self._record.put_blob)
-        run = self._run = _Run(run_id, message_id, agent_name, self._clock(), steps)
-        data = {
-            "run_id": run_id,
-            "message_id": message_id,
-            "agent_name": agent_name,
-            "enable_reasoning": payload.get("enable_reasoning", True),
-            "timestamp": run.started,
-        }
-        self._append(("run_started", data))
+        run = self._run = ActiveRun(run_id, message_id, prompt, clock=self._clock, put_blob=self._record.put_blob)
+        self._append(("run_started", run.started_data))
         spec = RunSpec(
             run_id=run_id,
-            agent_name=agent_name,
+            agent_name=prompt.agent_name,
             prompt=message_in_words(message),
             parts=restored(message.get("parts", ()), self.blob),
-            max_iterations=payload.get("max_iterations", DEFAULT_MAX_ITERATIONS),
-            history=self._history(message),
+            max_iterations=prompt.max_iterations,
+            history=earlier_turns(self.state, message, self.blob),
         )
         host = RunHost(
             on_steps=lambda steps: self._guard(self._on_steps, run, steps),
             on_end=lambda error, explanation, raised=None: self._guard(self._on_end, run, error, explanation, raised),
-            on_request=lambda request, answer: self._on_request(run, request, answer),
+            on_request=lambda request, reply: self._on_request(run, request, reply),
             on_keep=lambda value, step_id: self._on_keep(run, value, step_id),
             steering=lambda: self._take_steering(run),
         )
         run.handle = self._runner.start(spec, host)
 
-    def _history(self, message: TranscriptMessage) -> list[Turn]:
-        """The earlier turns on the path from `message` to the root of the conversation."""
-        turns: list[Turn] = []
-        blobs = _Blobs(self.blob, _MAX_EARLIER)
-        follows = message["follows"]
-        while follows is not None:
-            step = self.state["steps"].get(follows)
-            if step is not None:
-                run = find_run(self.state, step["run_id"])
-                earlier = self._message(run["message_id"]) if run else None
-            else:
-                earlier = self._message(follows)
-            if earlier is None:
-                break
-            if earlier["run_id"] is not None and not earlier["steered"]:
-                turns.append(self._turn(earlier, blobs))
-            follows = earlier["follows"]
-        turns.reverse()
-        return turns
-
-    def _turn(self, message: TranscriptMessage, blobs: _Blobs) -> Turn:
-        run = find_run(self.state, message["run_id"]) if message["run_id"] is not None else None
-        steps: list[ReasoningStep] = [self.state["steps"][step_id].copy() for step_id in run["steps"]] if run else []
-        answers = (s["content"] for s in steps if s["type"] == "final_answer")
-        turn: Turn = {"prompt": message_in_words(message), "answer": next(answers, ""), "steps": steps}
-        if "parts" in message:
-            turn["parts"] = restored(message["parts"], blobs.get)
-        return turn
-
-    def _on_steps(self, run: _Run, steps: list[Step]) -> None:
+    def _on_steps(self, run: ActiveRun, steps: list[Step]) -> None:
         if run is not self._run or run.stopping:
             return
         try:
             changes = run.steps.take(steps)
-        except Exception as error:  # noqa: BLE001 (whatever an agent yields ends its run, and is told)
-            if run.handle is not None:
-                run.handle.stop()
+        except Exception as error:  # noqa: BLE001 (whatever a step does when it is read, only its run ends)
+            run.stop()
             self._finish(run, "failed", error=f"A step of the agent was not understood: {redact(repr(error))}.")
             return
         self._append(*(("reasoning_step", snapshot) for snapshot in changes.snapshots), notify=False)
@@ -567,133 +483,59 @@ class Session:
             self._record.grow(grown)
         self._notify()
         if changes.grown and self._open_text_timer is None:
-            self._open_text_timer = self._loop.call_later(_OPEN_TEXT_INTERVAL, self._guard, self._save_open_text)
+            self._open_text_timer = self._call_later(_OPEN_TEXT_INTERVAL, self._save_open_text)
 
-    def _on_end(self, run: _Run, error: BaseException | None, explanation: str, raised: Raised | None) -> None:
-        if run.stopping or isinstance(error, Stopped | asyncio.CancelledError):
-            self._finish(run, "stopped")
-        elif error is None:
-            self._finish(run, "failed" if self._ended_in_error(run) else "completed")
-        else:
-            status: RunStatus = "max_iterations" if isinstance(error, MaxIterationsReached) else "failed"
-            self._finish(run, status, error=explanation, raised=raised)
-
-    def _ended_in_error(self, run: _Run) -> bool:
-        """Whether the agent has said what went wrong, and no answer after it."""
-        known = find_run(self.state, run.run_id)
-        steps = [self.state["steps"][step_id] for step_id in known["steps"]] if known else []
-        said = [step["type"] for step in steps if "parent_id" not in step and step["type"] in PLAIN_STEP_TYPES]
-        return said[-1:] == ["error"]
+    def _on_end(self, run: ActiveRun, error: BaseException | None, explanation: str, raised: Raised | None) -> None:
+        self._finish(run, run.status_after(error, self.state), error=explanation, raised=raised)
 
     def _finish(
-        self, run: _Run, status: RunStatus, *, error: str = "", raised: Raised | None = None, abandoned: bool = False
+        self,
+        run: ActiveRun,
+        status: RunStatus,
+        *,
+        error: str = "",
+        raised: Raised | None = None,
+        abandoned: bool = False,
     ) -> None:
         if run is not self._run:
             return
-        if run.timer is not None:
-            run.timer.cancel()
-        self._close_requests(run, "stopped")
-        ends: dict[str, StepStatus] = {
-            "completed": "done",
-            "stopped": "stopped",
-            "interrupted": "stopped",
-            "max_iterations": "done",
-        }
-        snapshots = run.steps.close(ends.get(status, "failed"), abandoned=abandoned)
-        if error:
-            snapshots.append(run.steps.error(error, raised))
-        data = {
-            "run_id": run.run_id,
-            "status": status,
-            "usage": self._record.usage(run.run_id, cast("list[ReasoningStep]", snapshots)),
-            "duration": max(0.0, self._clock() - run.started),
-        }
+        run.cancel_deadline()
+        self._requests.close("stopped")
+        snapshots = run.closing_steps(status, error=error, raised=raised, abandoned=abandoned)
+        usage = self._record.usage(run.run_id, cast("list[ReasoningStep]", snapshots))
         self._run = None
-        self._append(*(("reasoning_step", snapshot) for snapshot in snapshots), ("run_finished", data))
+        self._append(
+            *(("reasoning_step", snapshot) for snapshot in snapshots),
+            ("run_finished", run.finished_data(status, usage)),
+        )
         if status in ("stopped", "interrupted"):
             self._withdraw_queue(status)
-        self._requeue_steering()
+        self._queue.requeue_steering()
         self._start_next()
 
-    def _abandon(self, run: _Run) -> None:
-        self._finish(run, "stopped", abandoned=True)
-
-    def _on_keep(self, run: _Run, value: object, step_id: str | None) -> None:
+    def _on_keep(self, run: ActiveRun, value: object, step_id: str | None) -> None:
         known = run.steps.newest_open("tool_result") if step_id is None else run.steps.wire_id(step_id)
         if run is self._run and known is not None:
             self.results[known] = value
 
-    # Steering
+    def _on_request(self, run: ActiveRun, request: JSON, reply: Future[Any]) -> None:
+        if run is not self._run or run.stopping:
+            reply.set_exception(Stopped())
+        else:
+            step_id = run.steps.newest_open("tool_result")
+            self._guard(self._requests.open, request, reply, run.run_id, step_id)
 
-    def _take_steering(self, run: _Run) -> list[str]:
+    def _take_steering(self, run: ActiveRun) -> list[str]:
         """Called in the run's thread."""
-        with self._steering_lock:
-            taken, self._steering = self._steering, []
+        taken = self._queue.take_steering()
         self._loop.call_soon_threadsafe(self._guard, self._log_steering, run, taken)
         messages = (self._message(message_id) for message_id in taken)
         return [message["content"] for message in messages if message is not None]
 
-    def _log_steering(self, run: _Run, message_ids: list[str]) -> None:
+    def _log_steering(self, run: ActiveRun, message_ids: list[str]) -> None:
         events = [("message_steered", {"message_id": m, "run_id": run.run_id}) for m in message_ids]
         if run is self._run:
             self._append(*events)
-
-    def _requeue_steering(self) -> None:
-        """What no model call took in time is asked like any other message."""
-        with self._steering_lock:
-            taken, self._steering = self._steering, []
-        self._queue.extend(taken)
-
-    # Requests
-
-    def _on_request(self, run: _Run, request: JSON, answer: Future[Any]) -> None:
-        if run is not self._run or run.stopping:
-            answer.set_exception(Stopped())
-            return
-        try:
-            check_request(request)
-        except ValueError as error:
-            answer.set_exception(error)
-            return
-        request_id = secrets.token_hex(6)
-        timeout = request.get("timeout")
-        data: JSON = {
-            "request_id": request_id,
-            "run_id": run.run_id,
-            "step_id": run.steps.newest_open("tool_result"),
-            "kind": request["kind"],
-            "prompt": clean_text(str(request.get("prompt", ""))),
-            "timestamp": self._clock(),
-            "expires": self._clock() + timeout if timeout is not None else None,
-        }
-        data.update({name: clean_json(request[name]) for name in ("options", "details") if request.get(name)})
-        run.requests[request_id] = answer
-        self._guard(self._append, ("request", data))
-        if timeout is not None:
-            self._loop.call_later(timeout, self._guard, self._expire, run, request_id)
-
-    def _answer(self, request_id: str, value: Any, by: str | None) -> None:
-        if request_id not in self.state["requests"]:
-            raise ProtocolError("unknown_request", f"there is no request {request_id!r}")
-        answer = self._run.requests.pop(request_id, None) if self._run else None
-        if answer is not None:
-            value = clean_json(value)
-            data = {"request_id": request_id, "reason": "answered", "value": value}
-            self._append(("request_closed", data if by is None else {**data, "by": by}))
-            answer.set_result(value)
-
-    def _expire(self, run: _Run, request_id: str) -> None:
-        answer = run.requests.pop(request_id, None)
-        if answer is not None:
-            self._append(("request_closed", {"request_id": request_id, "reason": "expired"}))
-            answer.set_result(None)
-
-    def _close_requests(self, run: _Run, reason: str, *, log: bool = True) -> None:
-        requests, run.requests = run.requests, {}
-        if log:
-            self._append(*(("request_closed", {"request_id": r, "reason": reason}) for r in requests))
-        for answer in requests.values():
-            answer.set_exception(Stopped())
 
     # The log
 
@@ -712,49 +554,3 @@ class Session:
     def _save_open_text(self) -> None:
         self._open_text_timer = None
         self._record.save_open_text()
-
-
-def _cleaned(message: str | list[JSON]) -> str | list[Any]:
-    """A prompt without what no UTF-8 can hold, and without what parts have besides texts."""
-    if isinstance(message, str):
-        return clean_text(message)
-    return [{name: clean_text(value) for name, value in part.items() if isinstance(value, str)} for part in message]
-
-
-def _as_started(run: TranscriptRun) -> RunStartedData:
-    return {
-        "run_id": run["run_id"],
-        "message_id": run["message_id"],
-        "agent_name": run["agent_name"],
-        "enable_reasoning": run["enable_reasoning"],
-        "timestamp": run["timestamp"],
-    }
-
-
-def _logged(said: Accepted) -> JSON:
-    """What an event says of a prompt."""
-    return {"content": said.content} if said.parts is None else {"content": said.content, "parts": said.parts}
-
-
-class _Blobs:
-    """The contents of attachments, until they are together longer than `room` code points of base64."""
-
-    def __init__(self, blob: Callable[[str], Any], room: int) -> None:
-        self._blob = blob
-        self._room = room
-
-    def get(self, sha256: str) -> Any:
-        """One of them.
-
-        Raises:
-            KeyError: It is not there, or there is no room any more.
-        """
-        content = self._blob(sha256) if self._room > 0 else None  # what is not handed over is not read
-        self._room -= len(content or "")
-        if content is None or self._room < 0:
-            raise KeyError(sha256)
-        return content
-
-
-def _shortened(title: str) -> str:
-    return shortened(title, _TITLE_LENGTH)

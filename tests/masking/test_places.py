@@ -8,7 +8,7 @@ import pytest
 from reasoning_widget.agents.errors import explain, redact, shown_text
 from reasoning_widget.answer import Answer
 from reasoning_widget.masking import shortened
-from reasoning_widget.session.session import _shortened as title_of
+from reasoning_widget.session.prompt import title_of
 from reasoning_widget.session.steps import RunSteps
 from tests.masking.formats import KEYS, PASSWORD
 from tests.masking.test_formats import pieces_left

@@ -1,0 +1,92 @@
+"""A prompt as a client sends it, and what the log holds of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+from ..agents.base import DEFAULT_MAX_ITERATIONS
+from ..fold import TranscriptMessage
+from ..masking import shortened
+from ..parts import accepted
+from ..protocol import JSON, Author, ProtocolError
+from .text import clean_text
+
+_TITLE_LENGTH: Final = 80  # code points
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A prompt that was checked, and how it is to be answered.
+
+    Two prompts with the same id are the same message, sent twice, if they are equal.
+    """
+
+    content: str
+    """Its text; of a prompt without a text, the names of its attachments."""
+    parts: list[JSON] | None
+    """Its parts as they are logged; None if it is only a text."""
+    agent_name: str
+    enable_reasoning: bool
+    max_iterations: int
+    follows: str | None
+    """The message or step that it refers to, if the client names one."""
+    steer: bool
+    """Whether the active run may take it, instead of a run of its own."""
+
+    def message_data(self, message_id: str, timestamp: float, follows: str | None, author: Author | None) -> JSON:
+        """The data of its `user_message` event.
+
+        Args:
+            message_id: Its id.
+            timestamp: When it was accepted, in seconds since the epoch.
+            follows: The message or step after which it comes; None for the first.
+            author: Who wrote it; None if users are not distinguished.
+        """
+        data = {"id": message_id, **self._written, "timestamp": timestamp, "follows": follows}
+        return data if author is None else {**data, "author": author}
+
+    @property
+    def _written(self) -> JSON:
+        return {"content": self.content} if self.parts is None else {"content": self.content, "parts": self.parts}
+
+    def is_logged_as(self, message: TranscriptMessage) -> bool:
+        """Whether `message` holds the same text and attachments."""
+        return self._written == {name: value for name, value in message.items() if name in ("content", "parts")}
+
+
+def read_prompt(message_id: str, payload: JSON) -> tuple[Prompt, dict[str, Any]]:
+    """The prompt in the payload of a `chat` message, and the contents of its attachments by their SHA-256.
+
+    Raises:
+        ProtocolError: The prompt cannot be accepted.
+    """
+    try:
+        said = accepted(_cleaned(payload["message"]))
+    except ProtocolError as error:
+        error.id = message_id
+        raise
+    prompt = Prompt(
+        content=said.content,
+        parts=cast("list[JSON] | None", said.parts),
+        agent_name=clean_text(payload["agent_name"]),
+        enable_reasoning=payload.get("enable_reasoning", True),
+        max_iterations=payload.get("max_iterations", DEFAULT_MAX_ITERATIONS),
+        follows=payload.get("follows"),
+        steer=payload.get("steer", False),
+    )
+    if prompt.max_iterations < 1:
+        raise ProtocolError("bad_message", "`max_iterations` must be at least 1", message_id)
+    return prompt, said.blobs
+
+
+def title_of(text: str) -> str:
+    """A session's title: `text` on one line, shortened if it is long; a secret in it is masked where it is cut."""
+    return shortened(" ".join(text.split()), _TITLE_LENGTH)
+
+
+def _cleaned(message: str | list[JSON]) -> str | list[Any]:
+    """`message` without characters that UTF-8 cannot encode; of its parts, only the fields that are texts."""
+    if isinstance(message, str):
+        return clean_text(message)
+    return [{name: clean_text(value) for name, value in part.items() if isinstance(value, str)} for part in message]

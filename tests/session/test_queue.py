@@ -1,0 +1,52 @@
+"""The prompts of a session that wait."""
+
+import pytest
+
+from reasoning_widget.session.queue import PromptQueue
+
+
+@pytest.fixture
+def queue():
+    queue = PromptQueue()
+    for message_id in ("a", "b"):
+        queue.add(message_id)
+    queue.add_steering("s")
+    return queue
+
+
+def test_prompts_are_asked_in_order(queue):
+    assert [queue.next(), queue.next()] == ["a", "b"]
+    assert not queue.has_next
+
+
+def test_prompts_that_steer_wait_too_but_begin_no_run(queue):
+    queue.next()
+    queue.next()
+
+    assert list(queue) == ["s"]
+    assert len(queue) == 1
+    with pytest.raises(IndexError):
+        queue.next()
+
+
+def test_a_prompt_that_steers_is_taken_once(queue):
+    assert queue.take_steering() == ["s"]
+    assert queue.take_steering() == []
+
+
+def test_prompts_that_no_model_call_took_come_last(queue):
+    queue.requeue_steering()
+
+    assert [queue.next() for _ in range(3)] == ["a", "b", "s"]
+
+
+@pytest.mark.parametrize("message_id", ["a", "b", "s"])
+def test_any_prompt_that_waits_can_be_removed_once(queue, message_id):
+    assert queue.remove(message_id)
+    assert message_id not in list(queue)
+    assert not queue.remove(message_id)
+
+
+def test_all_are_removed_in_the_order_in_which_they_would_have_been_asked(queue):
+    assert queue.remove_all() == ["a", "b", "s"]
+    assert len(queue) == 0
