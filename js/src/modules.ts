@@ -2,7 +2,7 @@
 // their source when one is first needed. The lab extension brings them along, and loads them when they are first asked
 // for. They are kept once a page.
 
-import { pageWide } from "./page.ts";
+import { pageWide } from "./page-wide.ts";
 
 /** Mathematics. */
 export interface MathModule {
@@ -26,10 +26,10 @@ export interface RichModule {
   render(element: HTMLElement, type: string, value: unknown): () => void;
 }
 
-interface Modules {
+/** The optional modules, by name. A folder above this one adds its own, see `transport/comm.ts`. */
+export interface Modules {
   math: MathModule;
   highlight: HighlightModule;
-  socket: typeof import("./optional/socket.ts");
   rich: RichModule;
 }
 

@@ -1,7 +1,7 @@
 // The anywidget module of `RunView`: one question of a chat, drawn by the chat's own module out of its store.
 
+import { trans } from "./translation.ts";
 import type { ChatExports } from "./widget.ts";
-import { trans } from "./words.ts";
 
 interface Props {
   model: { get(name: "chat" | "message_id"): string };

@@ -1,6 +1,6 @@
 // The core of `ReasoningChat`, which loader.ts fetches: the store lives with the model, views come and go.
 
-import { Store } from "./store.ts";
+import { Store } from "./store/store.ts";
 import { type CommModel, connect } from "./transport/comm.ts";
 import { drawChat } from "./view/chat.tsx";
 

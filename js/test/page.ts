@@ -1,8 +1,8 @@
 // A page with a chat in it, and a kernel that says what a test lets it say.
 
-import { newReader, readerOf } from "../src/page.ts";
 import type { ClientMessage, Frame } from "../src/protocol/frames.ts";
 import type { ReasoningStep } from "../src/protocol/messages.ts";
+import { newReader, readerOf } from "../src/store/reader.ts";
 import widget from "../src/widget.ts";
 
 type Listener = (content: unknown) => void;

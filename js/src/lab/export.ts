@@ -2,7 +2,7 @@
 
 import type { ServerConnection } from "@jupyterlab/services";
 import { dataOf } from "../protocol/frames.ts";
-import { fileOf, type SavedSession } from "../transport/saved.ts";
+import { fileOf, type SavedSession } from "../store/snapshot.ts";
 import { download } from "./download.ts";
 import { ENDINGS, type ExportFormat } from "./formats.ts";
 import { SessionsApi } from "./sidebar/api.ts";

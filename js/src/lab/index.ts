@@ -4,8 +4,8 @@
 import type { JupyterFrontEndPlugin } from "@jupyterlab/application";
 import { agents } from "./agents.ts";
 import { insertChat } from "./insert.ts";
-import { record } from "./record.ts";
 import { richOutputs } from "./rich.ts";
+import { record } from "./transcript/plugin.ts";
 
 const plugins: JupyterFrontEndPlugin<unknown>[] = [agents, insertChat, record, richOutputs];
 

@@ -7,8 +7,8 @@ import type { ReadonlyPartialJSONObject, ReadonlyPartialJSONValue } from "@lumin
 import { MessageLoop } from "@lumino/messaging";
 import { Widget } from "@lumino/widgets";
 import { provideModule, type RichModule } from "../modules.ts";
+import { trans } from "../translation.ts";
 import { isCostlyTex } from "../view/markdown/tex.ts";
-import { trans } from "../words.ts";
 import { asksElsewhere, reaches, tamed } from "./elsewhere.ts";
 
 export const richOutputs: JupyterFrontEndPlugin<void> = {

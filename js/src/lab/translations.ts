@@ -1,11 +1,11 @@
 // JupyterLab's translations of what the extension says, and of what the chats in its page say.
 
 import { type ITranslator, nullTranslator, type TranslationBundle } from "@jupyterlab/translation";
-import { provideWords } from "../words.ts";
+import { provideTranslation } from "../translation.ts";
 
 /** The translations, from now on also for the views, those of widgets included. */
 export function loadTranslations(translator: ITranslator | null): TranslationBundle {
   const trans = (translator ?? nullTranslator).load("reasoning-widget");
-  provideWords(trans);
+  provideTranslation(trans);
   return trans;
 }

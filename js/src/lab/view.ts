@@ -4,8 +4,8 @@
 import { provideLoaders } from "../modules.ts";
 import "./transcript.css";
 
-export { Store } from "../store.ts";
-export { readSession, savedStore, sessionOf } from "../transport/saved.ts";
+export { readSession, savedStore, sessionOf } from "../store/snapshot.ts";
+export { Store } from "../store/store.ts";
 export { drawChat } from "../view/chat.tsx";
 export { drawSaved } from "../view/saved.tsx";
 export { exportSession } from "./export.ts";

@@ -3,10 +3,10 @@
 
 import { onMissing } from "../modules.ts";
 import { dataOf, type Frame } from "../protocol/frames.ts";
+import { trans } from "../translation.ts";
 import type { Kernel } from "../transport/comm.ts";
 import { type Access, connect, Refused, type SocketTarget } from "../transport/socket.ts";
 import type { Notebook } from "../transport/target.ts";
-import { trans } from "../words.ts";
 
 /** For so long the kernel may take to bring a ticket, in ms: it asks the server, and may be busy itself. */
 export const TICKET_WITHIN = 30_000;

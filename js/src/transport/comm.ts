@@ -22,6 +22,18 @@ export interface Kernel {
   signal: AbortSignal;
 }
 
+/** The optional module "socket". */
+export interface SocketModule {
+  /** Follow the session that the kernel's `server` frame names. Call the result with further frames, and with null once the kernel is gone. */
+  follow(kernel: Kernel, target: SocketTarget, frame: Frame): (frame: Frame | null) => void;
+}
+
+declare module "../modules.ts" {
+  interface Modules {
+    socket: SocketModule;
+  }
+}
+
 type CommTarget = SocketTarget & { connected(link: Link): void; lost(): void };
 
 /**

@@ -14,7 +14,7 @@ import {
   type ServerData,
 } from "../protocol/frames.ts";
 import { type ChatPayload, MAX_CHAT_BYTES, MAX_CLIENT_FRAME_BYTES } from "../protocol/messages.ts";
-import { trans } from "../words.ts";
+import { trans } from "../translation.ts";
 import type { Clock } from "./clock.ts";
 import { Outbox } from "./outbox.ts";
 import type { Connected, Connection, Notebook, Target } from "./target.ts";

@@ -1,7 +1,7 @@
 import type { VNode } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
-import type { Store } from "../store.ts";
-import { trans } from "../words.ts";
+import type { Store } from "../store/store.ts";
+import { trans } from "../translation.ts";
 import { useStore } from "./context.ts";
 
 /** The announcers of each chat's views, in the order in which they came. */

@@ -1,7 +1,7 @@
 /** Colours and styles of printed text: SGR sequences become spans. Nothing else of it is ever markup. */
 
+import { stripAnsi } from "../format.ts";
 import { type Colour, css, furthest, mix, parsed, readable } from "./contrast.ts";
-import { stripAnsi } from "./format.ts";
 
 /** Text of one look. */
 export interface Span {

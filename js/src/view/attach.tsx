@@ -2,7 +2,7 @@
 
 import type { RefObject, VNode } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
-import { trans } from "../words.ts";
+import { trans } from "../translation.ts";
 import { Button } from "./button.tsx";
 import { useStore } from "./context.ts";
 import { Icon } from "./icons.tsx";

@@ -1,11 +1,11 @@
 import type { ComponentChildren, TargetedMouseEvent, VNode } from "preact";
 import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
-import type { Attachment } from "../attachments.ts";
+import { formatBytes } from "../format.ts";
 import { IMAGE_TYPES } from "../protocol/messages.ts";
-import { trans } from "../words.ts";
+import type { Attachment } from "../store/attachments.ts";
+import { trans } from "../translation.ts";
 import { Button } from "./button.tsx";
 import { useStore } from "./context.ts";
-import { formatBytes } from "./format.ts";
 import { Icon } from "./icons.tsx";
 import "./attachments.css";
 

@@ -1,14 +1,14 @@
 import { Component, type VNode } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
+import { formatDuration, preview, previewMarkdown } from "../format.ts";
 import { channelText, isOpen, outputText, type Step } from "../protocol/fold.ts";
 import type { Raised } from "../protocol/messages.ts";
-import { type Store, statusWord, stepWord } from "../store.ts";
-import { trans } from "../words.ts";
+import { type Store, statusWord, stepWord } from "../store/store.ts";
+import { trans } from "../translation.ts";
 import { RunningClock } from "./clock.tsx";
 import { useStore } from "./context.ts";
 import { CopyButton, textOf } from "./copy.tsx";
 import { followEnd } from "./follow.ts";
-import { formatDuration, preview, previewMarkdown } from "./format.ts";
 import { StepIcon } from "./icons.tsx";
 import { MarkdownBody } from "./markdown.tsx";
 import { CutNote, PlainText } from "./text.tsx";

@@ -1,9 +1,9 @@
 import { render, type VNode } from "preact";
 import { useEffect, useErrorBoundary, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
-import { attachmentsOfMessage, textOfMessage } from "../attachments.ts";
 import { findRun, type Message, type Step } from "../protocol/fold.ts";
-import type { Store } from "../store.ts";
-import { trans } from "../words.ts";
+import { attachmentsOfMessage, textOfMessage } from "../store/attachments.ts";
+import type { Store } from "../store/store.ts";
+import { trans } from "../translation.ts";
 import { Announcer } from "./announcer.tsx";
 import { Sent } from "./attachments.tsx";
 import { AuthorName, authorOf } from "./author.tsx";
@@ -15,6 +15,7 @@ import { keepFocus } from "./focus.ts";
 import { type Follower, followEnd } from "./follow.ts";
 import { lastOf, useGrowing } from "./growing.ts";
 import { Icon } from "./icons.tsx";
+import { LateNote } from "./late-note.tsx";
 import { Queue } from "./queue.tsx";
 import { Refusals } from "./refusals.tsx";
 import { keepWithinRoom } from "./room.ts";
@@ -280,16 +281,5 @@ function StopRun({ runId }: { runId: string }): VNode {
       </Button>
       {store.late && <LateNote />}
     </div>
-  );
-}
-
-/** Says why nothing happens while a cell keeps the kernel from hearing the page. */
-export function LateNote(): VNode {
-  return (
-    <span class="rw-late" role="status">
-      {trans.__(
-        "The kernel is busy with a cell: it will get this when the cell ends. To stop now, interrupt the kernel.",
-      )}
-    </span>
   );
 }

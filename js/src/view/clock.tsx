@@ -1,6 +1,6 @@
 import type { VNode } from "preact";
+import { formatClock } from "../format.ts";
 import { useStore } from "./context.ts";
-import { formatClock } from "./format.ts";
 
 /**
  * The time since `start`, in seconds of the server's clock, running.

@@ -1,15 +1,15 @@
 import type { VNode } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
-import { pastedFiles } from "../attachments.ts";
-import { trans } from "../words.ts";
+import { pastedFiles } from "../store/attachments.ts";
+import { trans } from "../translation.ts";
 import { AttachButton, DropTarget } from "./attach.tsx";
 import { Attachments } from "./attachments.tsx";
 import { Button } from "./button.tsx";
-import { LateNote } from "./chat.tsx";
 import { keyAction } from "./composer-keys.ts";
 import { ConnectionLine } from "./connection.tsx";
 import { useStore } from "./context.ts";
 import { Icon } from "./icons.tsx";
+import { LateNote } from "./late-note.tsx";
 import { ModelLine } from "./model.tsx";
 import "./composer.css";
 

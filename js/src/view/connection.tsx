@@ -1,7 +1,7 @@
 import type { VNode } from "preact";
-import type { Store } from "../store.ts";
+import type { Store } from "../store/store.ts";
+import { trans } from "../translation.ts";
 import type { Connection } from "../transport/target.ts";
-import { trans } from "../words.ts";
 import { Button } from "./button.tsx";
 import { useStore } from "./context.ts";
 import { withCode } from "./text.tsx";

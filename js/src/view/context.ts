@@ -2,7 +2,7 @@
 
 import { createContext } from "preact";
 import { useContext, useLayoutEffect, useReducer } from "preact/hooks";
-import type { Store, Topic } from "../store.ts";
+import type { Store, Topic } from "../store/store.ts";
 
 export const StoreContext = createContext<Store | null>(null);
 

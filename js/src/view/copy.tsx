@@ -2,7 +2,7 @@ import type { VNode } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import type { Step } from "../protocol/fold.ts";
 import { channelText, outputText } from "../protocol/fold.ts";
-import { trans } from "../words.ts";
+import { trans } from "../translation.ts";
 import { Button } from "./button.tsx";
 import "./copy.css";
 

@@ -1,9 +1,9 @@
 // Finding words in a transcript that is read: only the cards and questions that have them are shown, open, and the words
 // are marked. Nothing in the page is changed for the marks, and what the reader had folded is as before afterwards.
 
-import { attachmentsOfMessage, textOfMessage } from "../attachments.ts";
 import { channelText, outputText, type Step } from "../protocol/fold.ts";
-import type { Store } from "../store.ts";
+import { attachmentsOfMessage, textOfMessage } from "../store/attachments.ts";
+import type { Store } from "../store/store.ts";
 
 const MARK = "rw-found";
 /** So many places are marked. */

@@ -1,18 +1,8 @@
 // JupyterLab draws a view anew whenever what is saved of it changes. Whoever is typing goes on where they were.
 
-import type { Store } from "../store.ts";
+import type { Store } from "../store/store.ts";
 
 const CONTROLS = "a[href], button, select, summary, textarea, [tabindex]";
-
-/** Where the focus is in a view. */
-export interface Place {
-  /** The output that the view is drawn in: it stays when the view is replaced. */
-  home: Element | null;
-  /** The card it is in. */
-  step: string | null;
-  /** Which control of the card or of the view, from the end: what is new stands before the composer. */
-  fromEnd: number;
-}
 
 /** The card of a step, where it is drawn. */
 export function cardOf(root: Element, id: string): HTMLElement | undefined {

@@ -1,15 +1,9 @@
 // Scrolling that goes along with what is added at the end, until the reader scrolls back, and again from the end on.
 
+import type { ScrollPlace } from "../store/reader.ts";
+
 /** So near the end, in CSS pixels, counts as at it. */
 const NEAR = 24;
-
-/** Where the reader is. */
-export interface Place {
-  /** Scrolled so far; null: at the end, going along with it. */
-  scrollTop: number | null;
-  /** The first of the content that is seen, and where: of a long transcript the height of what is above is not known. */
-  first?: [index: number, below: number];
-}
 
 export interface Follower {
   /** Go to the end, and along with it. */
@@ -25,7 +19,7 @@ export interface Follower {
 export function followEnd(
   scroller: HTMLElement,
   content: HTMLElement,
-  place: Place = { scrollTop: null },
+  place: ScrollPlace = { scrollTop: null },
   moved: (away: boolean) => void = () => {},
 ): Follower {
   let following = place.scrollTop === null;

@@ -1,8 +1,8 @@
 import type { VNode } from "preact";
 import { useState } from "preact/hooks";
-import { trans } from "../words.ts";
+import { formatNumber } from "../format.ts";
+import { trans } from "../translation.ts";
 import { Button } from "./button.tsx";
-import { formatNumber } from "./format.ts";
 import { PlainText } from "./text.tsx";
 import "./json.css";
 

@@ -1,9 +1,9 @@
 import type { VNode } from "preact";
+import { formatBytes } from "../format.ts";
 import type { ModelData } from "../protocol/messages.ts";
-import { trans } from "../words.ts";
+import { trans } from "../translation.ts";
 import { Button } from "./button.tsx";
 import { useStore } from "./context.ts";
-import { formatBytes } from "./format.ts";
 import { withCode } from "./text.tsx";
 import "./model.css";
 

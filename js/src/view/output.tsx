@@ -1,12 +1,12 @@
 import type { VNode } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { formatBytes } from "../format.ts";
 import { type RichModule, richModule } from "../modules.ts";
 import { type MimeBundle, PLAIN, standsForOthers } from "../protocol/outputs.ts";
-import type { BlobReference } from "../store.ts";
-import { trans } from "../words.ts";
+import type { BlobReference } from "../store/store.ts";
+import { trans } from "../translation.ts";
 import { Button } from "./button.tsx";
 import { useStore } from "./context.ts";
-import { formatBytes } from "./format.ts";
 import { costlyNote } from "./markdown/blocks.ts";
 import { sanitizeHtml } from "./markdown/sanitize.ts";
 import { drawMarkdown } from "./markdown/stream.ts";

@@ -1,7 +1,7 @@
 import type { ComponentChildren, VNode } from "preact";
-import { type Attachment, attachmentsOfMessage } from "../attachments.ts";
 import type { Author } from "../protocol/messages.ts";
-import { trans } from "../words.ts";
+import { type Attachment, attachmentsOfMessage } from "../store/attachments.ts";
+import { trans } from "../translation.ts";
 import { Sent } from "./attachments.tsx";
 import { AuthorName, authorOf } from "./author.tsx";
 import { Button } from "./button.tsx";

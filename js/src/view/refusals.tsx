@@ -1,5 +1,5 @@
 import type { VNode } from "preact";
-import { trans } from "../words.ts";
+import { trans } from "../translation.ts";
 import { Button } from "./button.tsx";
 import { useStore } from "./context.ts";
 import { Icon } from "./icons.tsx";

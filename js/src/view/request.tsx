@@ -1,8 +1,8 @@
 import type { VNode } from "preact";
 import { useState } from "preact/hooks";
 import type { Request } from "../protocol/fold.ts";
-import { requestWord } from "../store.ts";
-import { trans } from "../words.ts";
+import { requestWord } from "../store/store.ts";
+import { trans } from "../translation.ts";
 import { Button } from "./button.tsx";
 import { useStore } from "./context.ts";
 import { Icon } from "./icons.tsx";

@@ -1,13 +1,13 @@
 import { Fragment, type VNode } from "preact";
+import { formatDuration, formatNumber, stepsInWords } from "../format.ts";
 import type { Run, Step } from "../protocol/fold.ts";
 import type { Usage } from "../protocol/messages.ts";
-import type { Store } from "../store.ts";
-import { QUIET_AFTER } from "../store.ts";
-import { trans } from "../words.ts";
+import type { Store } from "../store/store.ts";
+import { QUIET_AFTER } from "../store/store.ts";
+import { trans } from "../translation.ts";
 import { Card } from "./card.tsx";
 import { RunningClock } from "./clock.tsx";
 import { useStore } from "./context.ts";
-import { formatDuration, formatNumber, stepsInWords } from "./format.ts";
 import { lastOf, useGrowing } from "./growing.ts";
 import { RequestCard } from "./request.tsx";
 import "./run.css";

@@ -1,12 +1,12 @@
 import { render, type VNode } from "preact";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
-import type { Store } from "../store.ts";
-import type { SavedSession } from "../transport/saved.ts";
-import { trans } from "../words.ts";
+import { formatNumber } from "../format.ts";
+import type { SavedSession } from "../store/snapshot.ts";
+import type { Store } from "../store/store.ts";
+import { trans } from "../translation.ts";
 import { Button } from "./button.tsx";
 import { drawChat } from "./chat.tsx";
 import { mark, matching, places } from "./find.ts";
-import { formatNumber } from "./format.ts";
 import { Icon } from "./icons.tsx";
 import "./saved.css";
 

@@ -1,11 +1,11 @@
 import type { ComponentChildren, VNode } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { formatNumber, stripAnsi } from "../format.ts";
 import { type Channel, channelText } from "../protocol/fold.ts";
-import { trans } from "../words.ts";
+import { trans } from "../translation.ts";
 import { drawSpans, type Span, spansOf } from "./ansi.ts";
 import { Button } from "./button.tsx";
 import { useStore } from "./context.ts";
-import { formatNumber, stripAnsi } from "./format.ts";
 import "./text.css";
 
 /** Of a longer text only this much is shown at first, in UTF-16 units. */

@@ -1,12 +1,12 @@
 import type { TargetedMouseEvent, VNode } from "preact";
 import { useMemo, useState } from "preact/hooks";
+import { formatDuration, stepsInWords } from "../format.ts";
 import { isOpen, type Run, type Step } from "../protocol/fold.ts";
 import type { Usage } from "../protocol/messages.ts";
-import type { Store } from "../store.ts";
-import { trans } from "../words.ts";
+import type { Store } from "../store/store.ts";
+import { trans } from "../translation.ts";
 import { useStore } from "./context.ts";
 import { cardOf } from "./focus.ts";
-import { formatDuration, stepsInWords } from "./format.ts";
 import { isShown, Tokens, tokensInWords } from "./run.tsx";
 import "./timeline.css";
 

@@ -1,7 +1,7 @@
 import type { VNode } from "preact";
 import { channelText, isOpen, type Step } from "../protocol/fold.ts";
 import { isPrinted, outputsOf } from "../protocol/outputs.ts";
-import { trans } from "../words.ts";
+import { trans } from "../translation.ts";
 import { JsonOrText } from "./json.tsx";
 import { Output } from "./output.tsx";
 import { CutNote, LiveText } from "./text.tsx";

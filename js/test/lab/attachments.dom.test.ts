@@ -9,7 +9,7 @@ import {
   takeApart,
   withOneMore,
 } from "../../src/lab/sidebar/attachments.ts";
-import { trans } from "../../src/words.ts";
+import { trans } from "../../src/translation.ts";
 
 const CELL: Attachment = {
   file: "energy.ipynb",

@@ -3,8 +3,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { optionalModule, provideModule } from "../../src/modules.ts";
 import * as socketModule from "../../src/optional/socket.ts";
-import { connectedChats } from "../../src/page.ts";
-import type { Store } from "../../src/store.ts";
+import { connectedChats } from "../../src/store/chats.ts";
+import type { Store } from "../../src/store/store.ts";
 import { FakeSocket } from "../fake-socket.ts";
 import { asked, finished, Page, SESSION, started, step } from "../page.ts";
 

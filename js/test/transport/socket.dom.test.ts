@@ -1,7 +1,7 @@
 // What a page says to the server when it connects, and what becomes of it when it may not.
 
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { Store } from "../../src/store.ts";
+import { Store } from "../../src/store/store.ts";
 import { type Access, connect, Refused } from "../../src/transport/socket.ts";
 import { FakeSocket } from "../fake-socket.ts";
 import { SESSION } from "../page.ts";

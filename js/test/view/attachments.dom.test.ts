@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { Frame } from "../../src/protocol/frames.ts";
-import { readSession, type SavedSession, savedStore } from "../../src/transport/saved.ts";
+import { readSession, type SavedSession, savedStore } from "../../src/store/snapshot.ts";
 import { matching } from "../../src/view/find.ts";
 import { drawSaved } from "../../src/view/saved.tsx";
 import { Page, SESSION, started } from "../page.ts";

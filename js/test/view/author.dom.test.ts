@@ -1,7 +1,7 @@
 import { render } from "preact";
 import { afterEach, beforeEach, expect, it } from "vitest";
 import type { Frame } from "../../src/protocol/frames.ts";
-import { readSession, type SavedSession, savedStore } from "../../src/transport/saved.ts";
+import { readSession, type SavedSession, savedStore } from "../../src/store/snapshot.ts";
 import { drawSaved } from "../../src/view/saved.tsx";
 import { Page, SESSION } from "../page.ts";
 

@@ -1,5 +1,5 @@
 import { expect, it, vi } from "vitest";
-import { Store } from "../../src/store.ts";
+import { Store } from "../../src/store/store.ts";
 import { drawChat } from "../../src/view/chat.tsx";
 import "../page.ts";
 

@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from "vitest";
-import { readSession, savedStore } from "../../src/transport/saved.ts";
+import { readSession, savedStore } from "../../src/store/snapshot.ts";
 import { drawChat } from "../../src/view/chat.tsx";
 import { drawSaved } from "../../src/view/saved.tsx";
 import "../page.ts";

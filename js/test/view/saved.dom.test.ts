@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { readSession, savedStore } from "../../src/transport/saved.ts";
+import { readSession, savedStore } from "../../src/store/snapshot.ts";
 import { drawSaved } from "../../src/view/saved.tsx";
 import "../page.ts";
 

@@ -1,5 +1,5 @@
 import type { VNode } from "preact";
-import { trans } from "../../words.ts";
+import { trans } from "../../translation.ts";
 import type { Attachment } from "./attachments.ts";
 import { nameOf, takeApart } from "./attachments.ts";
 import type { Conversation } from "./conversations.ts";

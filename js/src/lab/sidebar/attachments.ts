@@ -3,8 +3,8 @@
 
 import type { ICellModel, ICodeCellModel } from "@jupyterlab/cells";
 import { PathExt } from "@jupyterlab/coreutils";
-import { stripAnsi } from "../../view/format.ts";
-import type { Words } from "../../words.ts";
+import { stripAnsi } from "../../format.ts";
+import type { Translation } from "../../translation.ts";
 
 /** Longer sources and outputs are cut to so many UTF-16 units: the beginning and the end stay. */
 export const MAX_SOURCE = 20_000;
@@ -45,7 +45,7 @@ const ATTACHED =
   /^Cell (?:\[(\d+)\] )?of (.+):\n(`{3,})([^\n]*)\n([\s\S]*?)\n\3(?:\nIts output:\n(`{3,})text\n([\s\S]*?)\n\6)?(?=\n\n|$)/;
 
 /** What a cell is called on the page. */
-export function nameOf({ file, number }: Attachment, trans: Words): string {
+export function nameOf({ file, number }: Attachment, trans: Translation): string {
   return number ? trans.__("Cell [%1] of %2", number, file) : trans.__("Cell of %1", file);
 }
 

@@ -1,7 +1,7 @@
 // The sessions that this page follows: one store and one socket each, however many views show it.
 
 import { Signal } from "@lumino/signaling";
-import { Store } from "../../store.ts";
+import { Store } from "../../store/store.ts";
 import { connect, type Server } from "../../transport/socket.ts";
 import { type Attachment, compose, takeApart, withOneMore } from "./attachments.ts";
 

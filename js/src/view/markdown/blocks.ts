@@ -3,7 +3,7 @@
 
 import type { Token } from "markdown-it";
 import { optionalModule } from "../../modules.ts";
-import { trans } from "../../words.ts";
+import { trans } from "../../translation.ts";
 import { type Formula, findAtoms, type Tag } from "./atoms.ts";
 import { dialect, WEB_LINK } from "./dialect.ts";
 import { sanitizeHtml, sanitizeMath } from "./sanitize.ts";

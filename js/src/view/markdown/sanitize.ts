@@ -2,7 +2,7 @@
 // loads, styles, or takes a name in the page does.
 
 import DOMPurify, { type Config } from "dompurify";
-import { trans } from "../../words.ts";
+import { trans } from "../../translation.ts";
 
 const TAGS = (
   "a abbr b blockquote br caption code col colgroup dd del details dfn div dl dt em figcaption figure h1 h2 h3 h4 h5 h6 " +

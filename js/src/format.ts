@@ -1,6 +1,6 @@
 // Numbers and texts for people.
 
-import { trans } from "../words.ts";
+import { trans } from "./translation.ts";
 
 const NUMBER = new Intl.NumberFormat("en");
 

@@ -1,20 +1,20 @@
 import { Gettext, nullTranslator } from "@jupyterlab/translation";
 import { afterEach, describe, expect, it } from "vitest";
+import { formatBytes, formatDuration, stepsInWords } from "../src/format.ts";
 import type { Frame } from "../src/protocol/frames.ts";
-import { Store } from "../src/store.ts";
-import { readSession, savedStore } from "../src/transport/saved.ts";
+import { readSession, savedStore } from "../src/store/snapshot.ts";
+import { Store } from "../src/store/store.ts";
+import { provideTranslation, trans } from "../src/translation.ts";
 import type { Connected, Connection } from "../src/transport/target.ts";
 import { drawChat } from "../src/view/chat.tsx";
-import { formatBytes, formatDuration, stepsInWords } from "../src/view/format.ts";
 import { drawSaved } from "../src/view/saved.tsx";
-import { provideWords, trans } from "../src/words.ts";
 import "./page.ts";
 
 const english = nullTranslator.load("");
 const inEnglish = trans.__;
 
 afterEach(() => {
-  provideWords(english);
+  provideTranslation(english);
   document.body.replaceChildren();
 });
 
@@ -44,7 +44,7 @@ describe("with translations", () => {
     const words = { "%2 step": ["%2 krok", "%2 kroki", "%2 kroków"], "%1 byte": ["%1 bajt", "%1 bajty", "%1 bajtów"] };
     const header = { language: "pl", pluralForms };
     polish.loadJSON({ "": header, ...words } as unknown as Parameters<Gettext["loadJSON"]>[0], "reasoning_widget");
-    provideWords(polish);
+    provideTranslation(polish);
     expect([1, 2, 5, 1234].map(stepsInWords)).toEqual(["1 krok", "2 kroki", "5 kroków", "1,234 kroki"]);
     expect([1, 3, 11].map(formatBytes)).toEqual(["1 bajt", "3 bajty", "11 bajtów"]);
     expect(formatDuration(125)).toBe("2 min 5 s"); // has no translation
@@ -145,7 +145,7 @@ describe("with translations", () => {
 
 /** Translations that say the same between marks. */
 function provideMarked(): void {
-  provideWords({
+  provideTranslation({
     __: (text, ...values) => `«${english.__(text, ...values)}»`,
     _n: (one, many, n, ...values) => `«${english._n(one, many, n, ...values)}»`,
   });

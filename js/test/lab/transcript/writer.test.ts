@@ -1,11 +1,11 @@
 import type { ReadonlyPartialJSONObject } from "@lumino/coreutils";
 import { beforeEach, describe, expect, it } from "vitest";
-import type { KernelWatch } from "../../src/lab/kernel.ts";
-import { leave, writesNotebook, writesOutput } from "../../src/lab/writer.ts";
-import { connectedChats } from "../../src/page.ts";
-import { SESSION_MIME } from "../../src/protocol/frames.ts";
-import { Store } from "../../src/store.ts";
-import type { Sender } from "../../src/transport/target.ts";
+import type { KernelWatch } from "../../../src/lab/transcript/kernel.ts";
+import { leave, writesNotebook, writesOutput } from "../../../src/lab/transcript/writer.ts";
+import { SESSION_MIME } from "../../../src/protocol/frames.ts";
+import { connectedChats } from "../../../src/store/chats.ts";
+import { Store } from "../../../src/store/store.ts";
+import type { Sender } from "../../../src/transport/target.ts";
 
 const session = { session_id: "s", protocol: 2, epoch: "e", last_seq: 0, agents: [], run: null, time: 1 };
 const output = (ranBy?: string): ReadonlyPartialJSONObject => ({ [SESSION_MIME]: { session_id: "s", ran_by: ranBy } });

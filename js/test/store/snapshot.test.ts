@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { newTranscript, receive } from "../../src/protocol/fold.ts";
 import type { Frame } from "../../src/protocol/frames.ts";
-import { readSession, savedStore, sessionOf } from "../../src/transport/saved.ts";
+import { readSession, savedStore, sessionOf } from "../../src/store/snapshot.ts";
 
 const FORMAT = "reasoning-widget.session";
 const file = (events: unknown[], more: object = {}) => ({

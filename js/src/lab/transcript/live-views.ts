@@ -5,7 +5,7 @@ import type { ICellModel, ICodeCellModel } from "@jupyterlab/cells";
 import type { INotebookModel } from "@jupyterlab/notebook";
 import type { IOutputAreaModel } from "@jupyterlab/outputarea";
 import type { ReadonlyPartialJSONObject } from "@lumino/coreutils";
-import { SESSION_MIME } from "../protocol/frames.ts";
+import { SESSION_MIME } from "../../protocol/frames.ts";
 
 export const WIDGET_MIME = "application/vnd.jupyter.widget-view+json";
 

@@ -1,6 +1,7 @@
 // Images and files that go with a message: how they are read and checked before they are sent, and found again in what was.
 
-import type { Message } from "./protocol/fold.ts";
+import { formatNumber } from "../format.ts";
+import type { Message } from "../protocol/fold.ts";
 import {
   type ChatPayload,
   IMAGE_TYPES,
@@ -9,9 +10,8 @@ import {
   MAX_FILE_BYTES,
   MAX_IMAGE_BYTES,
   MAX_MESSAGE_BYTES,
-} from "./protocol/messages.ts";
-import { formatNumber } from "./view/format.ts";
-import { trans } from "./words.ts";
+} from "../protocol/messages.ts";
+import { trans } from "../translation.ts";
 
 /** The attachments of a message, together: in base64, as they are sent, they are a third longer. */
 const MAX_TOGETHER_BYTES = Math.floor(((MAX_CHAT_BYTES - MAX_MESSAGE_BYTES) * 3) / 4) - 2 * MAX_ATTACHMENTS;

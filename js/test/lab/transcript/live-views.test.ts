@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
-import { modelIdOf, renewed, WIDGET_MIME, withModel, withoutView } from "../../src/lab/live-views.ts";
-import { SESSION_MIME } from "../../src/protocol/frames.ts";
+import { modelIdOf, renewed, WIDGET_MIME, withModel, withoutView } from "../../../src/lab/transcript/live-views.ts";
+import { SESSION_MIME } from "../../../src/protocol/frames.ts";
 
 const view = { version_major: 2, version_minor: 0, model_id: "live" };
 const session = { format: "reasoning-widget.session", events: [] };

@@ -4,15 +4,15 @@ import type { JupyterFrontEnd, JupyterFrontEndPlugin } from "@jupyterlab/applica
 import { ICommandPalette } from "@jupyterlab/apputils";
 import { INotebookTracker, type NotebookPanel } from "@jupyterlab/notebook";
 import { ITranslator } from "@jupyterlab/translation";
-import { SESSION_MIME } from "../protocol/frames.ts";
-import { leaveOutTranscripts } from "./headings.ts";
+import { SESSION_MIME } from "../../protocol/frames.ts";
+import { leaveOutTranscripts } from "../headings.ts";
+import { loadTranslations } from "../translations.ts";
+import { serveFirstKernel } from "../widget-manager.ts";
+import { leaveOut } from "../widget-state.ts";
 import { KernelWatch } from "./kernel.ts";
 import { keepOut } from "./live-views.ts";
-import { SessionRenderer } from "./session.ts";
+import { SessionRenderer } from "./renderer.ts";
 import { Transcripts } from "./transcripts.ts";
-import { loadTranslations } from "./translations.ts";
-import { serveFirstKernel } from "./widget-manager.ts";
-import { leaveOut } from "./widget-state.ts";
 import { leave, writesNotebook, writesOutput } from "./writer.ts";
 
 /** Before the widget view, which has -10. */

@@ -1,18 +1,7 @@
 // One store for each chat: the transcript, and what the person has done to its views. It lives as long as the widget's
 // model; views come and go, and all of them show the same.
 
-import {
-  type Attachment,
-  attachmentsOfMessage,
-  contentOf,
-  joinedBy,
-  readFiles,
-  textOf,
-  textOfMessage,
-} from "./attachments.ts";
-import { loadModule, moduleNames } from "./modules.ts";
-import { chatConnected, connectedChats, newReader, type Reader, readerOf } from "./page.ts";
-import { Painter } from "./painter.ts";
+import { loadModule, moduleNames } from "../modules.ts";
 import {
   findRun,
   type Message,
@@ -24,12 +13,24 @@ import {
   type Step,
   stepKey,
   type Transcript,
-} from "./protocol/fold.ts";
-import { type ClientMessage, dataOf, type Frame } from "./protocol/frames.ts";
-import type { AgentInfo, Author, ChatPayload, ErrorData, ModelData, ReasoningStep } from "./protocol/messages.ts";
-import type { Connected, Connection, Sender, Target } from "./transport/target.ts";
-import type { Extras } from "./view/extras.ts";
-import { trans } from "./words.ts";
+} from "../protocol/fold.ts";
+import { type ClientMessage, dataOf, type Frame } from "../protocol/frames.ts";
+import type { AgentInfo, Author, ChatPayload, ErrorData, ModelData, ReasoningStep } from "../protocol/messages.ts";
+import { trans } from "../translation.ts";
+import type { Connected, Connection, Sender, Target } from "../transport/target.ts";
+import {
+  type Attachment,
+  attachmentsOfMessage,
+  contentOf,
+  joinedBy,
+  readFiles,
+  textOf,
+  textOfMessage,
+} from "./attachments.ts";
+import { chatConnected, connectedChats } from "./chats.ts";
+import type { Extras } from "./extras.ts";
+import { Painter } from "./painter.ts";
+import { newReader, type Reader, readerOf } from "./reader.ts";
 
 /**
  * What a view may listen to: `chat` (which messages, runs, requests and notices there are), `composer` (what the

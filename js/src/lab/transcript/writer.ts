@@ -2,8 +2,8 @@
 // them replace at the same time is there twice afterwards. So one page writes, and the kernel says which; the others fold.
 
 import type { ReadonlyPartialJSONObject } from "@lumino/coreutils";
-import { connectedChats } from "../page.ts";
-import { SESSION_MIME } from "../protocol/frames.ts";
+import { SESSION_MIME } from "../../protocol/frames.ts";
+import { connectedChats } from "../../store/chats.ts";
 import type { KernelWatch } from "./kernel.ts";
 import { ranBy } from "./live-views.ts";
 

@@ -8,13 +8,12 @@
 import type { IRenderMime, IRenderMimeRegistry } from "@jupyterlab/rendermime";
 import { type JSONObject, UUID } from "@lumino/coreutils";
 import { Panel, Widget } from "@lumino/widgets";
-import { connectedChats, onChat } from "../page.ts";
-import { SESSION_MIME } from "../protocol/frames.ts";
-import type { Store } from "../store.ts";
-import type { SavedSession } from "../transport/saved.ts";
-import { trans } from "../words.ts";
+import { SESSION_MIME } from "../../protocol/frames.ts";
+import { type ConnectedChat, connectedChats, onChat } from "../../store/chats.ts";
+import type { SavedSession } from "../../store/snapshot.ts";
+import { trans } from "../../translation.ts";
+import { loadView } from "../lazy.ts";
 import type { KernelWatch } from "./kernel.ts";
-import { loadView } from "./lazy.ts";
 import { modelIdOf, ranBy, renewed, WIDGET_MIME } from "./live-views.ts";
 import { writesOutput } from "./writer.ts";
 
@@ -28,7 +27,7 @@ const SMALL = 50_000;
 /** After a run the kernel's own update is waited for this long, in ms. */
 const SAVE_AFTER = 1000;
 
-type Views = typeof import("./view.ts");
+type Views = typeof import("../view.ts");
 
 export class SessionRenderer extends Panel implements IRenderMime.IRenderer {
   readonly #kernel: KernelWatch;
@@ -161,7 +160,7 @@ export class SessionRenderer extends Panel implements IRenderMime.IRenderer {
   }
 
   /** Put what the kernel says should be kept into the output, if it says more. */
-  #keep(store: Store): void {
+  #keep(store: ConnectedChat): void {
     const session = this.#session;
     const bundle = session && store.forms.get(session.messageId);
     if (bundle) this.#put(bundle as JSONObject, store.running());
@@ -184,7 +183,7 @@ export class SessionRenderer extends Panel implements IRenderMime.IRenderer {
   }
 
   /** Whether what is saved lags behind what the store knows. */
-  #isBehind(store: Store): boolean {
+  #isBehind(store: ConnectedChat): boolean {
     const session = this.#session;
     if (session === null) return false;
     const { messageId } = session;
@@ -288,7 +287,7 @@ class FailedView extends Widget {
     const [html = "", plain = ""] = TEXTS.map((type) => written(data[type]));
     text.className = "jp-RenderedHTMLCommon";
     // JupyterLab's own renderer would fetch the pictures that whoever edited the file put into it.
-    const formatted = html ? import("../view/markdown/sanitize.ts") : Promise.reject();
+    const formatted = html ? import("../../view/markdown/sanitize.ts") : Promise.reject();
     formatted.then(
       ({ sanitizeHtml }) => text.append(sanitizeHtml(html)),
       () => {
@@ -323,11 +322,11 @@ function lastOf(session: SavedSession): number {
 
 interface Keeper {
   /** Whether what is saved lags behind what the store knows. */
-  isBehind(store: Store): boolean;
+  isBehind(store: ConnectedChat): boolean;
   /** How often it is renewed while a run is on, in ms. */
   saveEvery(): number;
   /** Put what the store was sent into its place. */
-  keep(store: Store): void;
+  keep(store: ConnectedChat): void;
   /** The page that ran the cell. */
   ranBy(): string | undefined;
   /** This page, where it shares the notebook with others and has a connection to the kernel. */
@@ -339,14 +338,14 @@ class LiveView extends Panel {
   readonly #renderer: IRenderMime.IRenderer;
   readonly #session: SavedSession;
   readonly #keeper: Keeper;
-  #store: Store | undefined;
+  #store: ConnectedChat | undefined;
   #stopListening: () => void;
   #ends: (() => void)[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** What is timed is a look while a run is on. */
   #duringRun = false;
   #asked = 0;
-  #entered: { store: Store; page: string | null } | null = null;
+  #entered: { store: ConnectedChat; page: string | null } | null = null;
 
   constructor(renderer: IRenderMime.IRenderer, session: SavedSession, keeper: Keeper) {
     super();
@@ -360,7 +359,7 @@ class LiveView extends Panel {
   }
 
   /** The widget's store, as far as it is known. */
-  get store(): Store | undefined {
+  get store(): ConnectedChat | undefined {
     return this.#store;
   }
 
@@ -418,7 +417,7 @@ class LiveView extends Panel {
   }
 
   /** Ask for what should be saved: soon after a run has ended, and now and then while one is on. */
-  #watch(store: Store): void {
+  #watch(store: ConnectedChat): void {
     const running = store.running();
     if (this.#timer !== undefined && (running || !this.#duringRun)) return;
     clearTimeout(this.#timer);

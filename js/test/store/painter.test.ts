@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { Painter } from "../src/painter.ts";
-import { FakeClock } from "./fake-clock.ts";
+import { Painter } from "../../src/store/painter.ts";
+import { FakeClock } from "../fake-clock.ts";
 
 let clock: FakeClock;
 let painter: Painter;

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { previewMarkdown } from "../../src/view/format.ts";
+import { previewMarkdown } from "../src/format.ts";
 
 test.each([
   [

@@ -4,10 +4,10 @@ import type { JupyterFrontEnd } from "@jupyterlab/application";
 import { type ICommandPalette, showErrorMessage } from "@jupyterlab/apputils";
 import type { INotebookTracker } from "@jupyterlab/notebook";
 import type { TranslationBundle } from "@jupyterlab/translation";
-import { EXPORT_TRANSCRIPT } from "./commands.ts";
-import { exportArguments, FORMATS, formatName, formatOf, formatsMenu } from "./formats.ts";
-import { loadView } from "./lazy.ts";
-import type { SessionRenderer } from "./session.ts";
+import { EXPORT_TRANSCRIPT } from "../commands.ts";
+import { exportArguments, FORMATS, formatName, formatOf, formatsMenu } from "../formats.ts";
+import { loadView } from "../lazy.ts";
+import type { SessionRenderer } from "./renderer.ts";
 
 export class Transcripts {
   readonly #shown = new Set<SessionRenderer>();

@@ -4,7 +4,7 @@
 // Nothing waits for an animation frame: the kernel merges what comes faster than frames do. Tokens that come a little
 // slower than frames would, once one of them had to wait for its frame, all have to.
 
-import { type Clock, pageClock } from "./transport/clock.ts";
+import { type Clock, pageClock } from "../transport/clock.ts";
 
 /** What comes within so many ms of a draw came together, and is drawn together. */
 const TOGETHER = 4;

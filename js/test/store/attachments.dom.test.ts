@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type Attachment, contentOf, joinedBy, pastedFiles, readFiles, textOf } from "../src/attachments.ts";
+import { type Attachment, contentOf, joinedBy, pastedFiles, readFiles, textOf } from "../../src/store/attachments.ts";
 
 const PNG = "\x89PNG\r\n\x1a\n";
 const MIB = 1024 * 1024;

@@ -4,8 +4,9 @@
 import { type Step, stepKey, type Transcript } from "../protocol/fold.ts";
 import { dataOf, EVENT_TYPES, type EventType, type Frame } from "../protocol/frames.ts";
 import { outputsOf, PLAIN, withOutputs } from "../protocol/outputs.ts";
-import { Store } from "../store.ts";
-import { trans } from "../words.ts";
+import { trans } from "../translation.ts";
+import type { ConnectedChat } from "./chats.ts";
+import { Store } from "./store.ts";
 
 const FORMAT = "reasoning-widget.session";
 const VERSION = 2;
@@ -124,7 +125,10 @@ function withWhatIsThere(event: Frame, blobs: Record<string, unknown>): Frame {
 }
 
 /** What a store knows, as it would be saved: the newest snapshot of each step, with the text that grew since. */
-export function sessionOf(store: Store, messageId: string | null): SavedSession {
+export function sessionOf(
+  store: Pick<ConnectedChat, "transcript" | "log" | "blobs">,
+  messageId: string | null,
+): SavedSession {
   const { transcript } = store;
   const events: Frame[] = [];
   for (const frame of store.log) {
