@@ -14,9 +14,9 @@ from ..agents.manager import AgentManager
 from ..export.job import Job, Kind
 from ..session.log import StorageError
 from ..session.manager import SessionManager
-from ..session.processes import ProcessRunner
 from ..session.session import Session
 from ..session.store import RETENTION, Page, SessionReader, SessionStore, Whose
+from ..session.worker_pool import WorkerPool
 from .access import Access, Action
 from .exports import Exports
 from .housekeeping import tidy
@@ -89,7 +89,7 @@ class Service:
         self.sockets: set[Connection] = set()
         self.agents = AgentManager(config=app.config)
         self.agents.agents = {**self.agents.agents, **app.agents}
-        self.runner = ProcessRunner(
+        self.runner = WorkerPool(
             agents=dict(self.agents.agents),
             config={name: dict(app.config[name]) for name in _FOR_WORKERS if name in app.config},
             llm=app.llm or None,

@@ -1,6 +1,6 @@
-"""What a server and its worker processes say to each other, and how.
+"""The messages between a server and its worker processes.
 
-A message is a JSON object behind its length, four bytes in network order. Steps travel as what has grown of them: an
+A message is a JSON object, preceded by its length in four bytes in network order. Of steps only what is new is sent: an
 answer of n tokens costs n tokens, not n².
 """
 
@@ -23,53 +23,53 @@ _LENGTH: Final = struct.Struct("!I")
 HEADER_BYTES: Final = _LENGTH.size
 
 ALIVE_INTERVAL: Final = 5.0
-"""Seconds between two signs of life of a process whose run is on."""
+"""Seconds between two heartbeats of a worker during a run."""
 
-_LOT_BYTES: Final = 16 * 1024
-"""As much of an agent that says a lot at once is taken in at one go: others wait meanwhile."""
+_BATCH_BYTES: Final = 16 * 1024
+"""The most that is read of one run before others have their turn."""
 
 
 def packed(message: JSON) -> bytes:
-    """`message` as it goes over the pipe."""
+    """Encode `message`, with its length."""
     body = msgspec.json.encode(message)
     return _LENGTH.pack(len(body)) + body
 
 
 def body_length(header: bytes) -> int:
-    """How many bytes follow a header."""
+    """The number of bytes that follow a header."""
     (length,) = _LENGTH.unpack(header)
     return int(length)
 
 
 def unpacked(body: bytes) -> JSON:
-    """The message of a body."""
+    """Decode the body of a message."""
     message: JSON = msgspec.json.decode(body)
     return message
 
 
-def in_lots(messages: Iterable[JSON]) -> Iterator[list[msgspec.Raw]]:
-    """These messages, encoded: as many at a time as make `_LOT_BYTES`, or one that is longer."""
-    lot: list[msgspec.Raw] = []
+def batches(messages: Iterable[JSON]) -> Iterator[list[msgspec.Raw]]:
+    """Encode messages, in batches of at most `_BATCH_BYTES`, or of one message that is longer."""
+    batch: list[msgspec.Raw] = []
     size = 0
     for message in messages:
         encoded = msgspec.json.encode(message)
-        if lot and size + len(encoded) > _LOT_BYTES:
-            yield lot
-            lot, size = [], 0
-        lot.append(msgspec.Raw(encoded))
+        if batch and size + len(encoded) > _BATCH_BYTES:
+            yield batch
+            batch, size = [], 0
+        batch.append(msgspec.Raw(encoded))
         size += len(encoded)
-    if lot:
-        yield lot
+    if batch:
+        yield batch
 
 
 class MessageReader:
-    """Takes apart what comes over a pipe."""
+    """Splits the bytes of a pipe into messages."""
 
     def __init__(self) -> None:
         self._unread = bytearray()
 
     def feed(self, data: bytes) -> list[JSON]:
-        """The messages that are complete with these bytes."""
+        """Add bytes, and return the messages that they complete."""
         unread: bytes | bytearray = data
         if self._unread:
             self._unread += data
@@ -88,13 +88,13 @@ class MessageReader:
 
 
 class StepSender:
-    """Makes messages of the newest snapshots of a run's steps."""
+    """Encodes snapshots of a run's steps as what has changed in them."""
 
     def __init__(self) -> None:
         self._sent: dict[str, JSON] = {}
 
     def message(self, step: Step) -> JSON:
-        """What the other side must be told to know `step`."""
+        """The message from which the other side restores `step`."""
         whole: JSON = with_outputs(clean_json(step, MAX_DEPTH + AROUND))
         step_id = whole.get("id")
         if step_id is None:
@@ -115,7 +115,7 @@ class StepSender:
 
 
 class StepReceiver:
-    """Makes the snapshots of these messages."""
+    """Restores the snapshots from the messages of a `StepSender`."""
 
     def __init__(self) -> None:
         self._known: dict[str, JSON] = {}

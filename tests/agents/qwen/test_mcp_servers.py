@@ -23,9 +23,9 @@ import pytest
 from reasoning_widget import AgentManager, ReasoningChat
 from reasoning_widget.agents.qwen import import_qwen_agent, mcp_servers
 from reasoning_widget.protocol import ReasoningStep
-from reasoning_widget.session.processes import ProcessRunner
 from reasoning_widget.session.session import Session
 from reasoning_widget.session.sqlite import SQLiteLog
+from reasoning_widget.session.worker_pool import WorkerPool
 from tests.agents.qwen.mcp_server import PIXEL
 from tests.agents.qwen.tools import Tool
 from tests.scripted_model import ScriptedModel, call
@@ -340,7 +340,7 @@ def test_stop_ends_a_call_that_takes_long(model: ScriptedModel, tmp_path: Path) 
 async def test_servers_end_with_a_servers_worker(model: ScriptedModel, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("SCRIPTED_LLM", json.dumps(model.llm()))
-    runner = ProcessRunner(agents={"mine": f"{__name__}:made_of_environment"}, spare=0)
+    runner = WorkerPool(agents={"mine": f"{__name__}:made_of_environment"}, spare=0)
     session = Session("demo", log=SQLiteLog(), agents=NoAgents(), runner=runner)
     post(session, "use pid", "m1", agent_name="mine")
     await session.wait_for(lambda: session.message_is_settled("m1", session.epoch))

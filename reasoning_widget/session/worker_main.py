@@ -1,7 +1,7 @@
 """The program of a worker process: runs agents for a server, one run after the other.
 
-What the server says comes in on standard input, what the runs say goes out on standard output; what tools print goes to
-standard error. When the server is gone, the worker ends, with all that its agents have started.
+Messages of the server come in on standard input, and messages of the runs go out on standard output; what tools print
+goes to standard error. When the server exits, so does the worker, with all processes that its agents started.
 """
 
 from __future__ import annotations
@@ -21,25 +21,25 @@ from traitlets.config import Application, Config
 from ..agents.exceptions import MaxIterationsReached, Stopped
 from ..agents.manager import AgentManager
 from ..protocol import JSON, Raised, Step
-from .pipe import ALIVE_INTERVAL, HEADER_BYTES, StepSender, body_length, in_lots, packed, unpacked
+from .pipe import ALIVE_INTERVAL, HEADER_BYTES, StepSender, batches, body_length, packed, unpacked
 from .runner import RunHandle, RunHost, RunSpec, ThreadRunner
 from .text import clean_json
 
-_THREAD_GRACE = 1.0  # seconds a run's threads have to end; a worker in which one goes on is not used again
+_THREAD_GRACE = 1.0  # seconds that a run's threads have to end; if one does not, the worker is not used again
 _LINUX_SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG, <linux/prctl.h>
 
 
 def main() -> None:
-    """Serve the process that started this one, until it is gone."""
+    """Serve the process that started this one, until it exits."""
     _die_with_parent()
     _open_no_windows()
-    commands, replies = _take_streams()
+    commands, replies = _detach_streams()
     sys.path.append(os.getcwd())  # noqa: PTH109 (after all else: a file there hides no module)
     asyncio.run(_serve(commands, replies))
 
 
-def _take_streams() -> tuple[BinaryIO, BinaryIO]:
-    """Standard input and output, for us alone: what an agent starts does not inherit them."""
+def _detach_streams() -> tuple[BinaryIO, BinaryIO]:
+    """Keep standard input and output for this module: processes that an agent starts do not inherit them."""
     commands, replies = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb", buffering=0)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
@@ -49,7 +49,7 @@ def _take_streams() -> tuple[BinaryIO, BinaryIO]:
 
 
 def _die_with_parent() -> None:
-    """Where the system can see to it: an agent may keep Python itself from running."""
+    """Have the system end this process with its parent, where it can: an agent may keep Python from noticing."""
     if sys.platform == "linux":
         import ctypes
 
@@ -58,7 +58,7 @@ def _die_with_parent() -> None:
 
 
 def _open_no_windows() -> None:
-    """Have matplotlib draw for files: nobody sits at the server, and no cell is there to show it."""
+    """Have matplotlib draw for files: a server has no screen, and no cell that shows a figure."""
     if os.environ.get("MPLBACKEND", "").lower() not in {"agg", "cairo", "pdf", "pgf", "ps", "svg"}:
         os.environ["MPLBACKEND"] = "agg"
 
@@ -70,7 +70,7 @@ async def _serve(commands: BinaryIO, replies: BinaryIO) -> None:
 
     def read() -> None:
         while body := _read(commands):
-            loop.call_soon_threadsafe(worker.obey, unpacked(body))
+            loop.call_soon_threadsafe(worker.carry_out, unpacked(body))
         _end()
 
     threading.Thread(target=read, name="reasoning-commands", daemon=True).start()
@@ -78,7 +78,7 @@ async def _serve(commands: BinaryIO, replies: BinaryIO) -> None:
 
 
 def _read(commands: BinaryIO) -> bytes:
-    """The next message; nothing once the server is gone."""
+    """The next message; empty if the server has exited."""
     header = commands.read(HEADER_BYTES)
     if len(header) < HEADER_BYTES:
         return b""
@@ -86,7 +86,7 @@ def _read(commands: BinaryIO) -> bytes:
 
 
 def _end() -> None:
-    """End this process and all that it has started."""
+    """End this process and all processes that it started."""
     if hasattr(os, "killpg") and os.getpgrp() == os.getpid():
         os.killpg(0, signal.SIGKILL)
     os._exit(1)
@@ -109,24 +109,24 @@ class _Worker:
         self._questions: dict[int, Future[Any]] = {}
         self._asked = 0
         self._warming: threading.Thread | None = None
-        self._life: asyncio.Task[None] | None = None
+        self._heartbeat: asyncio.Task[None] | None = None
 
     def _warm_up(self) -> None:
-        """Do what takes long, before anybody waits for it: import the usual framework, look for installed agents."""
+        """Do what takes long before a run needs it: import the usual framework, look for installed agents."""
         self._agents.list()
         with suppress(ImportError):
             from ..agents.presets import qwen_agents  # noqa: F401
 
-    async def _show_life(self) -> None:
-        """Let the server know that this process goes on, for as long as a run does."""
+    async def _send_heartbeats(self) -> None:
+        """During runs, let the server know that this process is alive."""
         while True:
             await asyncio.sleep(ALIVE_INTERVAL)
             if self._run is not None:
                 self._send({"type": "alive"})
 
     async def work(self) -> None:
-        """Take runs for as long as each leaves nothing behind."""
-        self._life = asyncio.create_task(self._show_life())
+        """Take runs, until one leaves threads behind."""
+        self._heartbeat = asyncio.create_task(self._send_heartbeats())
         threads = threading.active_count()
         while await self._is_clean(threads):
             self._send({"type": "ready"})
@@ -147,11 +147,11 @@ class _Worker:
     def _is_warming(self) -> bool:
         return self._warming is not None and self._warming.is_alive()
 
-    def obey(self, command: JSON) -> None:
-        """Do what the server says."""
+    def carry_out(self, command: JSON) -> None:
+        """Carry out a command of the server."""
         kind = command["type"]
         if kind == "run":
-            self._send({"type": "begun"})  # first: who hears nothing asks another process
+            self._send({"type": "begun"})  # first: without it, the server gives the run to another worker
             self._start(RunSpec(**command["spec"]))
         elif kind == "stop" and self._run is not None:
             self._run.stop()
@@ -169,8 +169,8 @@ class _Worker:
         steps = StepSender()
 
         def on_steps(grown: list[Step]) -> None:
-            for lot in in_lots(map(steps.message, grown)):
-                self._send({"type": "steps", "steps": lot})
+            for batch in batches(map(steps.message, grown)):
+                self._send({"type": "steps", "steps": batch})
 
         host = RunHost(
             on_steps=on_steps,
@@ -190,7 +190,7 @@ class _Worker:
         self._ended.set()
 
     def _take_steering(self) -> list[str]:
-        """In the run's thread."""
+        """Called in the run's thread."""
         answer: Future[Any] = Future()
         self._loop.call_soon_threadsafe(self._ask, "steering", {}, answer)
         messages: list[str] = answer.result()

@@ -17,10 +17,10 @@ import pytest
 import pytest_asyncio
 
 from reasoning_widget.protocol import MAX_FILE_BYTES
-from reasoning_widget.session import pipe, processes
-from reasoning_widget.session.processes import ProcessRunner
+from reasoning_widget.session import pipe, worker_process
 from reasoning_widget.session.session import Session
 from reasoning_widget.session.sqlite import SQLiteLog
+from reasoning_widget.session.worker_pool import WorkerPool
 from tests.parts import PNG, address
 from tests.session.agents import NAMES
 from tests.session.manual import NoAgents, ask
@@ -40,7 +40,7 @@ def importable():
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def runner(importable):
-    runner = ProcessRunner(agents=NAMES, spare=0)
+    runner = WorkerPool(agents=NAMES, spare=0)
     yield runner
     await runner.close()
     assert runner.workers == 0
@@ -238,7 +238,7 @@ async def test_a_process_that_stands_still_before_a_run_is_replaced_and_the_ques
     still = int(answer["content"])
     await until(lambda: runner._ready)
     os.kill(still, signal.SIGSTOP)
-    monkeypatch.setattr(processes, "_PATIENCE", 0.5)
+    monkeypatch.setattr(worker_process, "_RESPONSE_TIMEOUT", 0.5)
     run, (answer,) = await asked(runner, "process")
     assert run["status"] == "completed"
     assert int(answer["content"]) != still
@@ -246,20 +246,20 @@ async def test_a_process_that_stands_still_before_a_run_is_replaced_and_the_ques
 
 
 async def test_a_process_that_stands_still_in_a_run_is_ended_and_told(runner, monkeypatch, tmp_path):
-    monkeypatch.setattr(processes, "ALIVE_INTERVAL", 0.05)
+    monkeypatch.setattr(worker_process, "ALIVE_INTERVAL", 0.05)
     session = await working(runner, "leaves_a_child", str(tmp_path / "pid"))
     worker = next(run._worker for run in runner._runs if run._worker is not None)
     os.kill(worker._transport.get_pid(), signal.SIGSTOP)
     run, steps = await settled(session)
     assert (run["status"], steps[-1]["type"]) == ("failed", "error")
-    assert "stood still" in steps[-1]["content"]
+    assert "unresponsive" in steps[-1]["content"]
     monkeypatch.undo()
     run, _ = await asked(runner, "echo")
     assert run["status"] == "completed"
 
 
 async def test_where_no_process_can_be_started_the_run_fails_with_the_reason(tmp_path):
-    runner = ProcessRunner(agents=NAMES, spare=0, max_runs=1, folder=tmp_path / "gone")
+    runner = WorkerPool(agents=NAMES, spare=0, max_runs=1, folder=tmp_path / "gone")
     try:
         for _ in range(2):  # the first one keeps no room
             run, (error,) = await asked(runner, "echo")
@@ -341,7 +341,7 @@ async def test_steps_arrive_as_they_would_from_a_thread(runner):
 
 
 async def test_no_more_runs_than_allowed_go_on_at_once_and_the_others_wait_in_turn(tmp_path):
-    runner = ProcessRunner(agents=NAMES, spare=0, max_runs=1)
+    runner = WorkerPool(agents=NAMES, spare=0, max_runs=1)
     try:
         first = await working(runner, "sleeps", str(tmp_path / "busy"))
         others = [open_with(runner) for _ in range(2)]
@@ -360,7 +360,7 @@ async def test_no_more_runs_than_allowed_go_on_at_once_and_the_others_wait_in_tu
 
 
 async def test_one_stands_ready_and_warm_and_is_replaced_when_it_is_taken(tmp_path):
-    runner = ProcessRunner(agents=NAMES, spare=1)
+    runner = WorkerPool(agents=NAMES, spare=1)
     try:
         runner.keep_spares()
         await until(lambda: len(runner._ready) == 1)
@@ -381,10 +381,10 @@ async def test_a_worker_ends_when_its_server_is_killed(agent, tmp_path):
     script = f"""
 import asyncio, sys
 sys.path.insert(0, {str(REPOSITORY)!r})
-from tests.session.test_processes import *
+from tests.session.test_worker_pool import *
 
 async def main():
-    runner = ProcessRunner(agents=NAMES, spare=0)
+    runner = WorkerPool(agents=NAMES, spare=0)
     busy = Path({str(tmp_path / "busy")!r})
     session = await working(runner, {agent!r}, str(busy))
     await until(busy.exists)
@@ -403,7 +403,7 @@ asyncio.run(main())
 
 async def test_what_tools_draw_is_shown_and_opens_no_window(importable, monkeypatch):
     monkeypatch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")  # of a server started from a notebook
-    runner = ProcessRunner(agents=NAMES, spare=0)
+    runner = WorkerPool(agents=NAMES, spare=0)
     try:
         _, steps = await asked(runner, "Draws")
     finally:
