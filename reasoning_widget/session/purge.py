@@ -99,9 +99,9 @@ class Purge:
         return self._removed >= self._half
 
     def _remove(self, table: str, key: str, count: int, session_id: str) -> int:
-        chosen = f"SELECT {key} FROM {table} WHERE session_id = ?1 LIMIT {count}"  # noqa: S608 (the names are our own)
+        chosen = f"SELECT {key} FROM {table} WHERE session_id = ?1 LIMIT {count}"
         removed = self._db.execute(
-            f"DELETE FROM {table} WHERE session_id = ?1 AND {key} IN ({chosen})",  # noqa: S608 (likewise)
+            f"DELETE FROM {table} WHERE session_id = ?1 AND {key} IN ({chosen})",
             (session_id,),
         )
         return removed.rowcount
@@ -130,8 +130,8 @@ class Purge:
     def _may_merge(self) -> bool:
         if self._merged is None or time.monotonic() - self._merged >= _MERGE_EVERY:
             return True
-        some = f"SELECT 1 FROM passage_index_data LIMIT {_SMALL_INDEX}"  # noqa: S608 (the number is our own)
-        (pages,) = self._db.execute(f"SELECT count(*) FROM ({some})").fetchone()  # noqa: S608 (likewise)
+        some = f"SELECT 1 FROM passage_index_data LIMIT {_SMALL_INDEX}"
+        (pages,) = self._db.execute(f"SELECT count(*) FROM ({some})").fetchone()
         return int(pages) < _SMALL_INDEX
 
     def _merge(self, pages: int) -> bool:

@@ -1,6 +1,6 @@
 """A session: the one writer of its event log.
 
-It belongs to one asyncio loop. Everything here must be called on that loop; everyone else posts to it.
+It belongs to one asyncio loop. All methods must be called on that loop; other threads post to it.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ STOP_GRACE = 0.9
 _OPEN_TEXT_INTERVAL: Final = 1.0  # seconds; at most this much of an unfinished step is lost with the process
 
 EndReason = Literal["closed", "deleted", "failed"]
-"""Why a session is over: it left memory, it was deleted, or its log could not be written."""
+"""Why a session has ended: it was unloaded, it was deleted, or its log could not be written."""
 
 
 class Agents(Protocol):
@@ -67,17 +67,17 @@ class Session:
 
     Args:
         session_id: 1 to 128 characters of ``A-Z a-z 0-9 _ -``.
-        log: Where its events are kept; what is there already is folded, and runs it left open are closed.
-        agents: Who may be asked.
-        runner: Where runs execute.
-        agent_name: The agent that is asked unless the person chooses another.
+        log: Stores its events. Events that are there already are folded, and runs that they left open are closed.
+        agents: The agents that can be asked.
+        runner: Executes the runs.
+        agent_name: The agent that is asked if the person chooses no other.
         clock: The time, in seconds since the epoch.
-        on_failure: Called when the log could not be written. The session is then over: what is in the log counts, and
-            another one takes up from there.
+        on_failure: Called when the log cannot be written. The session has then ended; another one can continue from the
+            log.
 
     Attributes:
         results: The live objects that tools returned, by step id.
-        ended: Why the session is over; None while it is not.
+        ended: Why the session has ended; None if it has not.
 
     Raises:
         ValueError: The session id is malformed.
@@ -116,46 +116,46 @@ class Session:
 
     @property
     def state(self) -> Transcript:
-        """The transcript as it stands, open steps included. Only to be read."""
+        """The current transcript, with open steps. Do not change it."""
         return self._record.state
 
     @property
     def epoch(self) -> str:
-        """The id of the log; another one after each `clear`."""
+        """The id of the log; `clear` replaces it."""
         return self._record.epoch
 
     @property
     def open_steps(self) -> dict[str, LoggedStep]:
-        """The last logged snapshots of the steps that are open, by step id."""
+        """The last logged snapshots of the open steps, by step id."""
         return self._record.open_steps
 
     @property
     def exists(self) -> bool:
-        """Whether anything was ever said in it: the log begins with the first message."""
+        """Whether it has a log, which begins with the first message."""
         return self._record.exists
 
     @property
     def owner(self) -> str | None:
-        """The user to whom it belongs; None where users are not told apart."""
+        """The user to whom it belongs; None if users are not distinguished."""
         return self._record.owner
 
     @property
     def owned(self) -> bool:
-        """Whether it has begun, or somebody has begun to speak in it: from then on it has its owner."""
+        """Whether its owner is settled: it has a log, or was claimed."""
         return self._claimed or self.exists
 
     def claim(self, owner: str | None) -> None:
-        """Let it belong to `owner`, unless it is owned."""
+        """Make `owner` its owner, unless it is owned."""
         if not self.owned:
             self._record.owner = owner
             self._claimed = True
 
     def has_message(self, message_id: object) -> bool:
-        """Whether a message of that id was accepted."""
+        """Whether a message with that id was accepted."""
         return isinstance(message_id, str) and self._message(message_id) is not None
 
     def waiting_of(self, account: str | None) -> int:
-        """How many messages of a user wait for their runs to begin, or for the run that is on; of all users if None."""
+        """The number of messages of a user that wait for a run, or for the active run; of all users if None."""
         if account is None:
             return len(self._queue)
         messages = (self._message(message_id) for message_id in self._queue)
@@ -164,27 +164,27 @@ class Session:
 
     @property
     def idle(self) -> bool:
-        """Whether nobody watches and nothing runs or waits."""
+        """Whether it has no watchers, no active run and no queued messages."""
         return not self._watchers and not self.busy
 
     @property
     def busy(self) -> bool:
-        """Whether a run is on, or a message waits for one."""
+        """Whether it has an active run or queued messages."""
         return self._run is not None or len(self._queue) > 0
 
     # What clients send
 
     def handle(self, raw: object, by: str | None = None, author: Author | None = None) -> list[Frame]:
-        """Take a program's message and return what it is told: `ack`, `error`, `pong` or nothing. See `receive`."""
+        """Carry out a message of a program, and return the frames for its sender: `ack`, `error`, `pong` or none."""
         return dispatch(raw, "program", lambda message: self.receive(message, by, author))
 
     def receive(self, message: ClientMessage, by: str | None = None, author: Author | None = None) -> list[Frame]:
-        """Carry out a client's message, and return what to tell its sender besides `ack`.
+        """Carry out a client's message, and return the frames for its sender besides `ack`.
 
         Args:
-            message: One that a session takes on every transport.
-            by: Who sent it; kept with the answer to a request.
-            author: The same, as it is kept with a prompt; None where people are not told apart.
+            message: A message that sessions accept on every transport.
+            by: The sender; logged with the reply to a request.
+            author: The sender, as logged with a prompt; None if people are not distinguished.
 
         Raises:
             ProtocolError: It cannot be accepted.
@@ -195,18 +195,18 @@ class Session:
             raise self._fail(error) from error
 
     def stop(self, run_id: str | None = None) -> None:
-        """Stop the run: the named one, or whichever is on. What is queued is withdrawn."""
+        """Stop the active run (only if it is `run_id`, if given), and withdraw the queued messages."""
         run = self._run
         if run is None or run.stopping or run_id not in (None, run.run_id):
             return
-        run.stop()  # hands over what the agent has yielded until now
+        run.stop()  # hands over the steps that the agent has yielded
         run.stopping = True
         self._withdraw_queue("stopped")
         self._requests.close("stopped")
         run.close_at(self._call_later(STOP_GRACE, lambda: self._finish(run, "stopped", abandoned=True)))
 
     def interrupt(self) -> None:
-        """Close the run that is on at once, and what is queued: the process ends.
+        """Close the active run at once, and withdraw the queued messages, because the process ends.
 
         Raises:
             StorageError: The log cannot be written.
@@ -219,7 +219,7 @@ class Session:
         self._finish(run, "interrupted")
 
     def clear(self) -> None:
-        """Stop, delete the log and begin a new epoch."""
+        """Stop the active run, delete the log and begin a new epoch."""
         self._drop_run()
         self._queue.remove_all()
         self._prompts.clear()
@@ -232,7 +232,7 @@ class Session:
 
         Raises:
             ValueError: The title is empty.
-            StorageError: The log cannot be written; the session is over.
+            StorageError: The log cannot be written; the session has ended.
         """
         title = title_of(clean_text(title))
         if not title:
@@ -244,7 +244,7 @@ class Session:
             raise
 
     def close(self, reason: EndReason = "closed") -> None:
-        """Stop what runs, logging nothing more, and let go of the watchers. The log is its owner's to close."""
+        """Stop the active run, log nothing more, and end the watchers. The log stays open."""
         if self.ended is not None:
             return
         self.ended = reason
@@ -255,7 +255,7 @@ class Session:
         self._notify()
 
     def _fail(self, error: StorageError) -> ProtocolError:
-        """The log could not be written: end, so that nothing is shown that is not safe."""
+        """End, because the log cannot be written: nothing may be shown that is not stored."""
         if self.ended is None:
             self.close("failed")
             if self._on_failure is not None:
@@ -263,7 +263,7 @@ class Session:
         return ProtocolError("storage_failed", str(error))
 
     def _guard(self, action: Callable[..., None], *args: Any) -> None:
-        """Do what a run or a timer calls for, while the session lasts and its log can be written."""
+        """Call `action` for a run or a timer, unless the session has ended; end it if the log cannot be written."""
         if self.ended is not None:
             return
         try:
@@ -283,10 +283,10 @@ class Session:
             run.stop()
 
     def save_open_text(self) -> None:
-        """Make the text of open steps safe now, rather than within a second.
+        """Store the text of open steps now, instead of within a second.
 
         Raises:
-            StorageError: The log cannot be written; the session is over.
+            StorageError: The log cannot be written; the session has ended.
         """
         if self._record.open_steps and self.ended is None:
             try:
@@ -298,15 +298,15 @@ class Session:
     # What watchers read
 
     def add_watcher(self, watcher: Watcher) -> None:
-        """Called by the watcher."""
+        """Notify `watcher` of changes. Called by the watcher."""
         self._watchers.add(watcher)
 
     def remove_watcher(self, watcher: Watcher) -> None:
-        """Called by the watcher."""
+        """Notify `watcher` no longer. Called by the watcher."""
         self._watchers.discard(watcher)
 
     def session_frame(self) -> Frame:
-        """The `session` frame as of now."""
+        """The current `session` frame."""
         data: JSON = {
             "session_id": self.session_id,
             "protocol": PROTOCOL_VERSION,
@@ -321,15 +321,19 @@ class Session:
         return {"type": "session", "data": data}
 
     def events_after(self, after: int) -> Iterator[Frame]:
-        """See `Record.events_after`."""
+        """The events after `after`, without snapshots that later ones supersede."""
         return self._record.events_after(after)
 
     def is_shown(self, step: Mapping[str, Any], *, growing: bool) -> bool:
-        """See `Record.is_shown`."""
+        """Whether a step is shown if the person switched reasoning off. See `Record.is_shown` for the arguments."""
         return self._record.is_shown(step, growing=growing)
 
     def blob(self, sha256: str) -> Any:
-        """See `Record.blob`."""
+        """The value with that SHA-256, which was too long for its event.
+
+        Raises:
+            KeyError: There is none.
+        """
         return self._record.blob(sha256)
 
     def blob_frames(self, sha256: str) -> list[Frame]:
@@ -355,7 +359,7 @@ class Session:
             watcher.close()
 
     def message_is_settled(self, message_id: str, epoch: str) -> bool:
-        """Whether nothing more will come of a message: its run ended, it was withdrawn, or its log is gone."""
+        """Whether a message is settled: its run ended, it was withdrawn, or its log was deleted."""
         return epoch != self.epoch or is_settled(self.state, message_id)
 
     # Client messages
@@ -438,7 +442,7 @@ class Session:
             self._runner.when_free(self._begin_next)
 
     def _begin_next(self) -> bool:
-        """There is room for a run: begin the next one, if it is still wanted."""
+        """Begin the next run, now that the runner has room; False if none is wanted any more."""
         self._waits_for_room = False
         if self.ended is None and self._run is None and self._queue.has_next:
             self._guard(self._begin_run)
@@ -473,7 +477,7 @@ class Session:
         if run is not self._run or run.stopping:
             return
         try:
-            changes = run.steps.take(steps)
+            changes = run.steps.add(steps)
         except Exception as error:  # noqa: BLE001 (whatever a step does when it is read, only its run ends)
             run.stop()
             self._finish(run, "failed", error=f"A step of the agent was not understood: {redact(repr(error))}.")
@@ -542,7 +546,7 @@ class Session:
     def _append(
         self, *events: tuple[str, JSON], blobs: Mapping[str, Any] = MappingProxyType({}), notify: bool = True
     ) -> None:
-        """Log events, fold them, and let the watchers know: what is shown is safe."""
+        """Log events, fold them, and then notify the watchers: what they show is stored."""
         self._record.append(*events, blobs=blobs)
         if events and notify:
             self._notify()

@@ -188,7 +188,7 @@ class SQLiteLog(EventLog):
 
     def read(self, session_id: str, after: int = 0, limit: int | None = None) -> list[Frame]:
         """See `EventLog`."""
-        query = f"SELECT seq, frame FROM event WHERE session_id = {ID_OF} AND seq > ? ORDER BY seq LIMIT ?"  # noqa: S608
+        query = f"SELECT seq, frame FROM event WHERE session_id = {ID_OF} AND seq > ? ORDER BY seq LIMIT ?"
         position = self.position(session_id)
         with self._in_words():
             rows = self._db.execute(query, (session_id, after, -1 if limit is None else limit)).fetchall()
@@ -213,7 +213,7 @@ class SQLiteLog(EventLog):
 
     def open_text(self, session_id: str) -> OpenText:
         """See `EventLog`."""
-        query = f"SELECT step_id, channel, base, offset, text FROM open_text WHERE session_id = {ID_OF}"  # noqa: S608
+        query = f"SELECT step_id, channel, base, offset, text FROM open_text WHERE session_id = {ID_OF}"
         with self._in_words():
             rows = self._db.execute(query, (session_id,)).fetchall()
         named = [(step_id, *_split(name), *rest) for step_id, name, *rest in rows]
@@ -236,7 +236,7 @@ class SQLiteLog(EventLog):
 
     def get_blob(self, session_id: str, sha256: str) -> Any:
         """See `EventLog`."""
-        query = f"SELECT value FROM blob WHERE session_id = {ID_OF} AND sha256 = ?"  # noqa: S608 (it is our own)
+        query = f"SELECT value FROM blob WHERE session_id = {ID_OF} AND sha256 = ?"
         with self._in_words():
             row = self._db.execute(query, (session_id, sha256)).fetchone()
         if row is None:

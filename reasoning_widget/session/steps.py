@@ -1,4 +1,4 @@
-"""From the steps an agent yields to the steps a session logs: ids, times, limits, and the rules of a step's life.
+"""Converts the steps that an agent yields to the steps that are logged: ids, times, limits, and rules of change.
 
 Pure logic: no clock but the one given, no log, no loop.
 """
@@ -60,7 +60,7 @@ class Changes(NamedTuple):
 
 @dataclass(eq=False)
 class _Call:
-    """A tool call whose result has not come."""
+    """A tool call that has no result yet."""
 
     step_id: str
     tool: JSON
@@ -72,27 +72,27 @@ class _Call:
 
 
 @dataclass
-class _Life:
-    """A step that is open."""
+class _OpenStep:
+    """An open step."""
 
     step: JSON
     opened_at: float
     explicit: bool
-    """The agent says itself when the step closes."""
+    """Whether the agent itself closes the step."""
     said: StepStatus | None = None
-    """How the agent has closed it, but it is an answer: only the run's end shows that it was the final one."""
+    """The status with which the agent closed an answer; only the end of the run shows that it was the final one."""
     superseded: bool = False
-    """Something came after this answer: it will close as a thought."""
+    """Whether something came after this answer, so that it is closed as a thought."""
     fits: dict[Channel, int] = field(default_factory=dict)
     """Where the channels that grew too long were cut."""
     is_call: bool = False
-    """A call of which the agent does not say when it ends: it ends with its result."""
+    """Whether it is a tool call that ends with its result, because the agent does not close it."""
     taken: Step | None = None
     """Its last snapshot."""
     shown: list[MimeBundle] | None = None
-    """Its outputs, as they were given last."""
+    """Its outputs in the last snapshot."""
     length: int | None = None
-    """Of its content, in bytes of JSON, where it was counted."""
+    """Length of its content in bytes of JSON; None if it was not counted."""
 
 
 class RunSteps:
@@ -100,9 +100,9 @@ class RunSteps:
 
     Args:
         run_id: The run's id; the ids of its steps begin with it.
-        agent_name: Whose steps they are where they do not say.
+        agent_name: The agent of steps that name none.
         clock: The time, in seconds since the epoch.
-        put_blob: Keeps a MIME value that is too long for its step, by its SHA-256.
+        put_blob: Stores a MIME value that is too long for its step, by its SHA-256.
     """
 
     def __init__(
@@ -113,13 +113,13 @@ class RunSteps:
         self._clock = clock
         self._put_blob = put_blob
         self._ids: dict[str, str] = {}
-        self._open: dict[str, _Life] = {}
+        self._open: dict[str, _OpenStep] = {}
         self._calls: list[_Call] = []
         self._count = 0
         self._iteration = 1
 
-    def take(self, steps: list[Step]) -> Changes:
-        """Take the newest snapshots of steps that grew."""
+    def add(self, steps: list[Step]) -> Changes:
+        """Add the newest snapshots of steps that have changed."""
         changes = Changes([], [])
         for step in steps:
             step_id = self._ids.get(step.get("id", ""))
@@ -137,32 +137,32 @@ class RunSteps:
 
     def newest_open(self, step_type: str) -> str | None:
         """The id of the open step of that type that began last."""
-        matching = [step_id for step_id, life in self._open.items() if life.step["type"] == step_type]
+        matching = [step_id for step_id, opened in self._open.items() if opened.step["type"] == step_type]
         return matching[-1] if matching else None
 
     def close(self, status: StepStatus, *, abandoned: bool = False) -> list[JSON]:
-        """Close what is open, because the run ends, and return the snapshots.
+        """Close the open steps, because the run ends, and return their snapshots.
 
         Args:
-            status: How the steps end that the agent has not closed itself.
-            abandoned: What a tool does is out of reach: it may go on.
+            status: The status of steps that the agent has not closed itself.
+            abandoned: Whether tools may still be running.
         """
         snapshots = []
-        for life in list(self._open.values()):
-            if abandoned and life.step["type"] == "tool_result":
+        for opened in list(self._open.values()):
+            if abandoned and opened.step["type"] == "tool_result":
                 note = "Stopped. The tool may still be running."
-                life.step["content"] = f"{life.step['content']}\n\n{note}".strip()
-            snapshots.append(self._closed(life, life.said or status))
+                opened.step["content"] = f"{opened.step['content']}\n\n{note}".strip()
+            snapshots.append(self._closed(opened, opened.said or status))
         return snapshots
 
     def error(self, content: str, raised: Raised | None = None) -> JSON:
-        """A step that says what went wrong, and where."""
+        """An `error` step that says what went wrong, and where."""
         step: Step = {"type": "error", "content": content, "status": "failed"}
         if raised is not None:
             step["raised"] = raised
-        return self.take([step]).snapshots[-1]
+        return self.add([step]).snapshots[-1]
 
-    # A step's life
+    # A step from its beginning to its end
 
     def _begin(self, step: Step, changes: Changes) -> None:
         now = self._clock()
@@ -172,9 +172,9 @@ class RunSteps:
             self._ids[step["id"]] = wire_id
         parent = self._ids.get(step.get("parent_id", ""))
         self._supersede(step, parent, changes)
-        life = _Life(step={}, opened_at=now, explicit="status" in step)
-        life.is_call = step["type"] == "tool_use" and "status" not in step and "duration" not in step
-        life.step = {
+        opened = _OpenStep(step={}, opened_at=now, explicit="status" in step)
+        opened.is_call = step["type"] == "tool_use" and "status" not in step and "duration" not in step
+        opened.step = {
             "id": wire_id,
             "run_id": self._run_id,
             "index": index,
@@ -184,45 +184,45 @@ class RunSteps:
             "status": "streaming",
         }
         if parent is not None:
-            life.step["parent_id"] = parent
-        self._open[wire_id] = life
-        self._update(life, step)
+            opened.step["parent_id"] = parent
+        self._open[wire_id] = opened
+        self._update(opened, step)
         if step["type"] == "tool_use":
-            self._calls.append(_Call(wire_id, life.step["tool"], parent, now))
+            self._calls.append(_Call(wire_id, opened.step["tool"], parent, now))
         elif step["type"] == "tool_result":
-            self._begin_result(life, step, parent)
-        if self._ends(life, step):
+            self._begin_result(opened, step, parent)
+        if self._ends(opened, step):
             self._end_call(wire_id, changes)
-            changes.snapshots.append(self._closed(life, step.get("status", "done")))
+            changes.snapshots.append(self._closed(opened, step.get("status", "done")))
         else:
-            changes.snapshots.append(self._snapshot(life))
+            changes.snapshots.append(self._snapshot(opened))
 
-    def _grow(self, life: _Life, step: Step, changes: Changes) -> None:
-        if self._take_growth(life, step):
-            changes.grown.append(Grown(life.step["id"], Place("content"), step["content"]))
+    def _grow(self, opened: _OpenStep, step: Step, changes: Changes) -> None:
+        if self._take_growth(opened, step):
+            changes.grown.append(Grown(opened.step["id"], Place("content"), step["content"]))
             return
-        before, shown, type_before = texts_of(life.step), outputs_of(life.step), life.step["type"]
-        self._update(life, step)
-        if self._ends(life, step):
-            self._end_call(life.step["id"], changes)
-            changes.snapshots.append(self._closed(life, step["status"]))
+        before, shown, type_before = texts_of(opened.step), outputs_of(opened.step), opened.step["type"]
+        self._update(opened, step)
+        if self._ends(opened, step):
+            self._end_call(opened.step["id"], changes)
+            changes.snapshots.append(self._closed(opened, step["status"]))
             return
-        after = texts_of(life.step)
-        only_grew = only_more_text(shown, outputs_of(life.step)) and all(
+        after = texts_of(opened.step)
+        only_grew = only_more_text(shown, outputs_of(opened.step)) and all(
             place in after and after[place].startswith(text) for place, text in before.items()
         )
-        if life.step["type"] != type_before or not only_grew:
-            changes.snapshots.append(self._snapshot(life))
+        if opened.step["type"] != type_before or not only_grew:
+            changes.snapshots.append(self._snapshot(opened))
             return
         changes.grown.extend(
-            Grown(life.step["id"], place, text)
+            Grown(opened.step["id"], place, text)
             for place, text in after.items()
             if len(text) > len(before.get(place, ""))
         )
 
-    def _take_growth(self, life: _Life, step: Step) -> bool:
+    def _take_growth(self, opened: _OpenStep, step: Step) -> bool:
         """The short way for what nearly every snapshot of an agent brings: more of a plain text, and nothing else."""
-        content, before, last = step["content"], life.step["content"], life.taken
+        content, before, last = step["content"], opened.step["content"], opened.taken
         if (
             last is None
             or not _FLAT.issuperset(step)
@@ -235,43 +235,43 @@ class RunSteps:
             added = json_length(content[len(before) :])
         except UnicodeError:
             return False
-        if life.length is None:
-            life.length = json_length(before)
-        if life.length + added + len('""') > _MAX_CHANNEL_BYTES["content"]:
+        if opened.length is None:
+            opened.length = json_length(before)
+        if opened.length + added + len('""') > _MAX_CHANNEL_BYTES["content"]:
             return False
-        life.length += added
-        life.taken = step
-        life.step["content"] = content
+        opened.length += added
+        opened.taken = step
+        opened.step["content"] = content
         return True
 
     def _supersede(self, step: Step, parent: str | None, changes: Changes) -> None:
         """A new step begins: close the steps that end with it, and know the answers that were not final."""
-        for wire_id, life in list(self._open.items()):
-            is_answer = _is_answer(life.step)
+        for wire_id, opened in list(self._open.items()):
+            is_answer = _is_answer(opened.step)
             if is_answer and parent is None and step["type"] != "error":
-                life.superseded = True
-                if life.said or not life.explicit:
-                    changes.snapshots.append(self._closed(life, life.said or "done"))
-            elif not life.explicit and not is_answer and wire_id != parent and self._is_over(life, step, parent):
+                opened.superseded = True
+                if opened.said or not opened.explicit:
+                    changes.snapshots.append(self._closed(opened, opened.said or "done"))
+            elif not opened.explicit and not is_answer and wire_id != parent and self._is_over(opened, step, parent):
                 self._end_call(wire_id, changes)
-                changes.snapshots.append(self._closed(life, "done"))
+                changes.snapshots.append(self._closed(opened, "done"))
 
-    def _is_over(self, life: _Life, step: Step, parent: str | None) -> bool:
+    def _is_over(self, opened: _OpenStep, step: Step, parent: str | None) -> bool:
         """Whether a step that the agent does not close itself has ended, now that another one begins."""
-        if not life.is_call:
+        if not opened.is_call:
             return True
-        later = step.get("iteration", 0) > life.step["iteration"] and step["type"] != "tool_result"
+        later = step.get("iteration", 0) > opened.step["iteration"] and step["type"] != "tool_result"
         return later or (parent is None and step["type"] in ("final_answer", "error"))
 
-    def _begin_result(self, life: _Life, step: Step, parent: str | None) -> None:
+    def _begin_result(self, opened: _OpenStep, step: Step, parent: str | None) -> None:
         """A result begins: it has taken from its call to here, unless the agent says otherwise."""
-        call = call_of(life.step["tool"], parent, [call for call in self._calls if call.result is None])
+        call = call_of(opened.step["tool"], parent, [call for call in self._calls if call.result is None])
         if call is None:
             return
-        call.result = life.step["id"]
+        call.result = opened.step["id"]
         came_whole = "id" not in step or step["id"].startswith(OURS) or step.get("status") in TERMINAL_STEP_STATUSES
         if came_whole and "timestamp" not in step and "duration" not in step:
-            life.opened_at = life.step["timestamp"] = call.since
+            opened.opened_at = opened.step["timestamp"] = call.since
 
     def _end_call(self, step_id: str, changes: Changes) -> None:
         """A step ends. If it is a result, so does its call."""
@@ -281,65 +281,65 @@ class RunSteps:
             if call.step_id in self._open:
                 changes.snapshots.append(self._closed(self._open[call.step_id], "done"))
 
-    def _ends(self, life: _Life, step: Step) -> bool:
+    def _ends(self, opened: _OpenStep, step: Step) -> bool:
         """Whether this snapshot closes its step. An answer is held open until it is known to be the final one."""
-        said = step.get("status", "streaming" if "id" in step or life.is_call else "done")
+        said = step.get("status", "streaming" if "id" in step or opened.is_call else "done")
         if said not in TERMINAL_STEP_STATUSES:
             return False
-        if _is_answer(life.step) and not life.superseded:
-            life.said = said
-            life.step.setdefault("duration", self._clock() - life.opened_at)
+        if _is_answer(opened.step) and not opened.superseded:
+            opened.said = said
+            opened.step.setdefault("duration", self._clock() - opened.opened_at)
             return False
         return True
 
-    def _closed(self, life: _Life, status: StepStatus) -> JSON:
-        del self._open[life.step["id"]]
-        if life.shown is not None:
-            life.step["outputs"] = self._finished(life, life.shown)
-        if life.superseded and _is_answer(life.step):
-            life.step["type"] = "thought"
-        life.step["status"] = status
-        if status == "failed" and life.step["type"] in _TELL_OF_ERRORS:
-            life.step["content"] = redact(life.step["content"])
-        life.step.setdefault("duration", max(0.0, self._clock() - life.opened_at))
+    def _closed(self, opened: _OpenStep, status: StepStatus) -> JSON:
+        del self._open[opened.step["id"]]
+        if opened.shown is not None:
+            opened.step["outputs"] = self._finished(opened, opened.shown)
+        if opened.superseded and _is_answer(opened.step):
+            opened.step["type"] = "thought"
+        opened.step["status"] = status
+        if status == "failed" and opened.step["type"] in _TELL_OF_ERRORS:
+            opened.step["content"] = redact(opened.step["content"])
+        opened.step.setdefault("duration", max(0.0, self._clock() - opened.opened_at))
         for call in self._calls:
-            if call.step_id == life.step["id"] and not life.is_call:
+            if call.step_id == opened.step["id"] and not opened.is_call:
                 call.since = self._clock()  # the tool begins when its call is whole
-        if life.step["type"] == "tool_use" and not life.step["content"]:
-            life.step["content"] = _call_in_words(life.step.get("tool") or {})
-        return self._snapshot(life)
+        if opened.step["type"] == "tool_use" and not opened.step["content"]:
+            opened.step["content"] = _call_in_words(opened.step.get("tool") or {})
+        return self._snapshot(opened)
 
     # A step's fields
 
-    def _update(self, life: _Life, step: Step) -> None:
-        wire = life.step
-        life.taken, life.length = step, None
+    def _update(self, opened: _OpenStep, step: Step) -> None:
+        wire = opened.step
+        opened.taken, opened.length = step, None
         wire["type"] = step["type"]
         if step["type"] == "final_answer" and "parent_id" in wire:
             wire["type"] = "thought"  # a nested agent's answer is not the run's
         self._iteration = step.get("iteration", self._iteration)
         wire["iteration"] = self._iteration
-        wire["content"] = self._fitted(life, "content", clean_text(step["content"]))
+        wire["content"] = self._fitted(opened, "content", clean_text(step["content"]))
         if "tool" in step:
-            wire["tool"] = self._tool(life, cast("JSON", step["tool"]))
+            wire["tool"] = self._tool(opened, cast("JSON", step["tool"]))
         elif step["type"] in ("tool_use", "tool_result"):
             wire.setdefault("tool", {"name": "tool"})
         if "outputs" in step or "output" in step:
-            life.shown = outputs_of(cast("JSON", step))
-            wire["outputs"] = self._outputs(life, life.shown)
+            opened.shown = outputs_of(cast("JSON", step))
+            wire["outputs"] = self._outputs(opened, opened.shown)
         for name in _COPIED:
             if name in step:
                 wire[name] = clean_json(cast("JSON", step)[name])
 
-    def _tool(self, life: _Life, tool: JSON) -> JSON:
+    def _tool(self, opened: _OpenStep, tool: JSON) -> JSON:
         clean: JSON = clean_json(tool)
         arguments = tool.get("arguments")
         if arguments is not None:
             text = arguments if isinstance(arguments, str) else json.dumps(clean["arguments"], ensure_ascii=False)
-            clean["arguments"] = self._fitted(life, "arguments", clean_text(text))
+            clean["arguments"] = self._fitted(opened, "arguments", clean_text(text))
         return clean
 
-    def _outputs(self, life: _Life, outputs: list[MimeBundle]) -> list[MimeBundle]:
+    def _outputs(self, opened: _OpenStep, outputs: list[MimeBundle]) -> list[MimeBundle]:
         """The outputs, of which all texts together are not too long. What was cut once stays cut at the same place."""
         clean: list[MimeBundle] = [clean_json(bundle) for bundle in _not_too_many(outputs)]
         room, left_out = _MAX_CHANNEL_BYTES["output"], 0
@@ -350,10 +350,10 @@ class RunSteps:
                 left_out += len(text) - fits
                 bundle[PLAIN] = text[:fits]
                 room -= json_length(bundle[PLAIN])
-        self._note_cut(life, "output", left_out)
+        self._note_cut(opened, "output", left_out)
         return clean
 
-    def _finished(self, life: _Life, outputs: list[MimeBundle]) -> list[MimeBundle]:
+    def _finished(self, opened: _OpenStep, outputs: list[MimeBundle]) -> list[MimeBundle]:
         """The outputs of a step that closes: texts as a terminal shows them, and of too long ones the head and tail."""
         finished: list[MimeBundle] = [clean_json(bundle) for bundle in _not_too_many(outputs)]
         whole = {at: text for at, bundle in enumerate(finished) if isinstance(text := _joined(bundle), str)}
@@ -364,30 +364,30 @@ class RunSteps:
         for at, text in shown.items():
             finished[at][PLAIN] = head_and_tail(text, longest) if lengths[at] > longest else text
             left_out += len(whole[at]) - len(finished[at][PLAIN]) if lengths[at] > longest else 0
-        self._note_cut(life, "output", left_out)
+        self._note_cut(opened, "output", left_out)
         return finished
 
-    def _fitted(self, life: _Life, channel: Channel, text: str) -> str:
+    def _fitted(self, opened: _OpenStep, channel: Channel, text: str) -> str:
         """`text`, cut where it grew too long; once cut, a channel stays cut at the same place."""
-        fits = life.fits.get(channel)
+        fits = opened.fits.get(channel)
         if fits is None:
             fits = fitting_length(text, _MAX_CHANNEL_BYTES[channel])
             if fits < len(text):
-                life.fits[channel] = fits
-        self._note_cut(life, channel, len(text) - fits)
+                opened.fits[channel] = fits
+        self._note_cut(opened, channel, len(text) - fits)
         return text[:fits]
 
-    def _note_cut(self, life: _Life, channel: Channel, left_out: int) -> None:
-        cut = {**life.step.get("cut", {}), channel: left_out}
+    def _note_cut(self, opened: _OpenStep, channel: Channel, left_out: int) -> None:
+        cut = {**opened.step.get("cut", {}), channel: left_out}
         if left_out <= 0:
             del cut[channel]
         if cut:
-            life.step["cut"] = cut
+            opened.step["cut"] = cut
         else:
-            life.step.pop("cut", None)
+            opened.step.pop("cut", None)
 
-    def _snapshot(self, life: _Life) -> JSON:
-        snapshot = dict(life.step)
+    def _snapshot(self, opened: _OpenStep) -> JSON:
+        snapshot = dict(opened.step)
         if "outputs" in snapshot:
             snapshot["outputs"] = store_long_values(snapshot["outputs"], self._put_blob)
         return snapshot

@@ -342,12 +342,12 @@ _EXPIRED: Final = """
 INSERT INTO audit (time, who, action, session_id, owner, detail)
 SELECT :time, :who, 'deleted', name, owner, '' FROM session WHERE name = :name
 """
-_SELECT: Final = f"SELECT {_LISTED} FROM session"  # noqa: S608 (the names are our own)
+_SELECT: Final = f"SELECT {_LISTED} FROM session"
 _PAGE: Final = _SELECT + " WHERE {} ORDER BY updated DESC, name DESC LIMIT ?"
 _SAID: Final = "id IN (SELECT session_id FROM passage WHERE id IN ({}))"
 _SAYS: Final = "EXISTS ({} AND session_id = session.id)"
 """For what no index has: session by session, the newest first, until there are enough."""
-_FIRST: Final = f"SELECT text FROM passage WHERE session_id = {ID_OF} AND id IN ({{}}) ORDER BY id LIMIT 1"  # noqa: S608 (it is our own)
+_FIRST: Final = f"SELECT text FROM passage WHERE session_id = {ID_OF} AND id IN ({{}}) ORDER BY id LIMIT 1"
 
 
 def _locked(path: Path, owner: str) -> FileLock:

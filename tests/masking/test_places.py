@@ -20,7 +20,7 @@ def words_of(arguments: str) -> str:
     """What is logged of a call in words."""
     run = RunSteps("run", "agent", lambda: 0.0, lambda _sha256, _value: None)
     step: Any = {"type": "tool_use", "content": "", "tool": {"name": "login", "arguments": arguments}}
-    (call,) = run.take([step]).snapshots
+    (call,) = run.add([step]).snapshots
     return str(call["content"])
 
 

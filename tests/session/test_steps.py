@@ -28,7 +28,7 @@ def logged(snapshots):
     run = RunSteps("run", "agent", lambda: 0.0, lambda _sha256, _value: None)
     shown = ""
     for snapshot in snapshots:
-        changes = run.take([cast("Step", {"type": "final_answer", "id": "answer", **snapshot})])
+        changes = run.add([cast("Step", {"type": "final_answer", "id": "answer", **snapshot})])
         for logged_step in changes.snapshots:
             shown = logged_step["content"]
         for grown in changes.grown:
