@@ -1,4 +1,4 @@
-"""What a tool prints and displays belongs to its step, not to whichever cell ran last."""
+"""Assigns what a tool prints and displays to its step, instead of the cell that ran last."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ from .children import Pipe, watched
 from .text import clean_text
 
 _PAUSE: Final = 0.02
-"""Seconds between two tellings. A tool that prints without a pause is not told of line by line."""
+"""Seconds between two updates. A tool that prints without a pause is not updated line by line."""
 _REPLACED_PER_SECOND: Final = 64 * 1024
-"""Code points. What only grows is cheap to tell; what replaces text is told with all of it, so seldomer."""
+"""Code points. Appending is cheap; an update that replaces text contains all of it, and is sent less often."""
 _SOON: Final = 10.0
-"""Seconds for which a tool may replace so much. From then on it is ever less, for each telling stays in the log."""
+"""Seconds for which a tool may replace that much; after that ever less, because each update stays in the log."""
 _LONGEST_PAUSE: Final = 10.0
-"""Seconds between two tellings at most, unless one of them alone replaces more than is told in that time."""
+"""Most seconds between two updates, unless one alone replaces more than is allowed in that time."""
 
 
 @dataclass(frozen=True)
 class _Output:
-    """Something that a tool shows. It is replaced, never changed."""
+    """An output of a tool. It is replaced, never changed."""
 
     bundle: MimeBundle
     display_id: str | None = None
-    """By which it can be replaced."""
+    """The id with which it can be replaced."""
 
 
 class _Capture:

@@ -1,4 +1,4 @@
-"""Where a session's events are kept: the interface."""
+"""The interface of event logs."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from ..protocol import Frame
 
 
 class StorageError(RuntimeError):
-    """The log cannot be read or written. The text says why, and what to do about it."""
+    """The log cannot be read or written; the text says why and what to do."""
 
 
 class LogConflict(StorageError):
-    """Someone else wrote to the log: its last event is not the one the writer knows."""
+    """Another writer has appended to the log: its last event is not the expected one."""
 
 
 class LogDamaged(StorageError):
-    """What is kept of a session is not as it was written. Other sessions are not affected."""
+    """The stored events of a session are not as they were written. Other sessions are not affected."""
 
 
 class LogPosition(NamedTuple):
-    """Where a log stands."""
+    """Where a log ends."""
 
     epoch: str
     last_seq: int
@@ -43,11 +43,11 @@ class EventLog(ABC):
 
     @abstractmethod
     def position(self, session_id: str) -> LogPosition | None:
-        """Where the session's log stands; None if there is none."""
+        """Where the session's log ends; None if there is none."""
 
     @abstractmethod
     def owner(self, session_id: str) -> str | None:
-        """The user to whom the session belongs; None where users are not told apart.
+        """The user to whom the session belongs; None if users are not distinguished.
 
         Raises:
             KeyError: There is no such session.
@@ -55,11 +55,11 @@ class EventLog(ABC):
 
     @abstractmethod
     def begin(self, session_id: str, epoch: str, owner: str | None = None) -> None:
-        """Delete what there is of the session, blobs included, and begin an empty log of `owner` under `epoch`."""
+        """Delete the session, if there is one, with its blobs, and begin an empty log of `owner` under `epoch`."""
 
     @abstractmethod
     def delete(self, session_id: str) -> None:
-        """Delete what there is of the session. It is gone for every caller at once; its space may come back later."""
+        """Delete the session. It is gone for all callers at once; its space may be freed later."""
 
     @abstractmethod
     def append(
@@ -71,8 +71,8 @@ class EventLog(ABC):
     ) -> None:
         """Append `events`, all or none; their `seq` continue from `expected_last_seq`.
 
-        With them `blobs` are kept, values by their SHA-256. The open text of steps that they close is forgotten: they
-        have all of it.
+        `blobs`, values by their SHA-256, are stored with them. The open text of steps that they close is deleted: the
+        events contain it.
 
         Raises:
             LogConflict: The log does not end at `expected_last_seq`.
@@ -80,7 +80,7 @@ class EventLog(ABC):
 
     @abstractmethod
     def read(self, session_id: str, after: int = 0, limit: int | None = None) -> list[Frame]:
-        """The events behind `after`, in order; of many the first `limit`.
+        """The events after `after`, in order, at most `limit`.
 
         Raises:
             LogDamaged: One of them is missing, or is not what was appended.
@@ -88,19 +88,19 @@ class EventLog(ABC):
 
     @abstractmethod
     def save_open_text(self, session_id: str, texts: OpenText) -> None:
-        """Replace the text of open steps that no event holds yet. It is no event itself."""
+        """Replace the stored text of open steps that no event contains yet. This is not an event."""
 
     @abstractmethod
     def open_text(self, session_id: str) -> OpenText:
-        """What `save_open_text` was last given, of steps that are still open."""
+        """The text last given to `save_open_text`, of steps that are still open."""
 
     @abstractmethod
     def put_blob(self, session_id: str, sha256: str, value: Any) -> None:
-        """Keep a value that is too long for its event."""
+        """Store a value that is too long for its event."""
 
     @abstractmethod
     def get_blob(self, session_id: str, sha256: str) -> Any:
-        """The value.
+        """The value with that SHA-256.
 
         Raises:
             KeyError: The session has no such blob.
@@ -108,4 +108,4 @@ class EventLog(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Release what is held."""
+        """Release the resources of the log."""

@@ -71,7 +71,7 @@ class SessionManager:
         """The session, if anything was ever said in it.
 
         Raises:
-            StorageError: See `open`.
+            StorageError: The log cannot be read, or cannot be closed where an earlier process left it open.
         """
         return self.open(session_id) if self.exists(session_id) else None
 

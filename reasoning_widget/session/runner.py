@@ -1,4 +1,4 @@
-"""Where a run executes: here, in a thread of its own. A kernel has nowhere else; a server has worker processes."""
+"""Where runs execute. In a kernel, each has a thread of its own; a server has worker processes (`worker_pool`)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Server drops a kernel's messages above 1,000 a second. With a run's other messag
 
 @dataclass(frozen=True)
 class RunSpec:
-    """What there is to do. It may have to cross to another process: plain data."""
+    """What a run has to do, as plain data that can be sent to another process."""
 
     run_id: str
     agent_name: str
@@ -46,30 +46,30 @@ class RunSpec:
     max_iterations: int
     history: list[Turn]
     parts: list[Part] = field(default_factory=list)
-    """The parts of the prompt; empty if it is nothing but a text."""
+    """The parts of the prompt; empty if it is only a text."""
 
 
 class OnEnd(Protocol):
-    """Told that a run ended."""
+    """Called when a run has ended."""
 
     def __call__(self, error: BaseException | None, explanation: str, raised: Raised | None = None) -> None:
-        """It ended, with nothing, or with an exception, its explanation for people, and where it came from."""
+        """Pass the exception that ended the run, if any, its explanation for people, and where it was raised."""
 
 
 @dataclass(frozen=True)
 class RunHost:
-    """What a run may ask of its session. Every call is made on the session's loop, but for `steering`."""
+    """A session's callbacks for a run. All but `steering` are called on the session's loop."""
 
     on_steps: Callable[[list[Step]], None]
-    """Steps that grew, newest snapshots."""
+    """Takes the newest snapshots of steps that have changed."""
     on_end: OnEnd
-    """The run ended. Called once."""
+    """Called once, when the run has ended."""
     on_request: Callable[[dict[str, Any], Future[Any]], None]
-    """The agent asks the person; the future takes the answer."""
+    """The agent asks the person; the future takes the reply."""
     on_keep: Callable[[object, str | None], None]
-    """A live object for the person, and the agent's id of the step it belongs to, if it says."""
+    """Takes a live object for the person, and the agent's id of the step it belongs to, if known."""
     steering: Callable[[], list[str]]
-    """The messages to hand over before the next model call; called in the run's thread."""
+    """Returns the messages for the next model call; called in the run's thread."""
 
 
 class RunHandle(ABC):
@@ -77,43 +77,47 @@ class RunHandle(ABC):
 
     @abstractmethod
     def stop(self) -> None:
-        """Take no more steps and ask the run to end. `on_end` is called if it does."""
+        """Take no more steps, and ask the run to end. `on_end` is called if it does."""
 
 
 class AgentFactory(Protocol):
-    """Where a runner finds the agents."""
+    """Makes agents for a runner."""
 
     def get(self, name: str) -> BaseAgent:
-        """A new agent of that name; raises an error that lists the known names."""
+        """Make the agent of that name.
+
+        Raises:
+            AgentError: There is none; the text lists the known names.
+        """
 
 
 class Runner(ABC):
     """Executes runs."""
 
     def when_free(self, begin: Callable[[], bool]) -> None:
-        """Call `begin` when there is room for another run: at once here, in its turn where room is bounded.
+        """Call `begin` when another run can start: at once, unless the runner limits the number of runs.
 
-        `begin` starts a run and returns True, or returns False if there is none to start any more.
+        `begin` starts a run and returns True, or returns False if there is none left to start.
         """
         begin()
 
     @abstractmethod
     def start(self, spec: RunSpec, host: RunHost) -> RunHandle:
-        """Begin; must be called on the session's loop, and returns at once."""
+        """Start a run, and return at once. Must be called on the session's loop."""
 
 
 class ThreadRunner(Runner):
-    """Runs each run in a daemon thread. Nothing can be killed: a stopped run that does not end is abandoned.
+    """Executes each run in a daemon thread. Threads cannot be killed: a stopped run that does not end is abandoned.
 
     Args:
-        agents: Who may be asked. An agent is made in its run's own thread: importing a framework may take seconds.
+        agents: The agents. An agent is made in its run's own thread: importing a framework may take seconds.
     """
 
     def __init__(self, agents: AgentFactory) -> None:
         self._agents = agents
 
     def start(self, spec: RunSpec, host: RunHost) -> RunHandle:
-        """See `Runner`."""
+        """Start a thread for the run."""
         run = _ThreadRun(spec, host, self._agents, asyncio.get_running_loop())
         threading.Thread(target=run.main, name=f"reasoning-{spec.run_id}", daemon=True).start()
         return run
@@ -216,7 +220,7 @@ class _ThreadRun(RunHandle):
 
 
 def _explain(agent: BaseAgent | None, error: BaseException) -> str:
-    """What the agent says of its error; a plain sentence if there is no agent, or it cannot say. It shows no key."""
+    """The agent's explanation of its error, or else the error's own text; without keys."""
     if agent is not None:
         with suppress(Exception):
             return redact(agent.explain(error))
@@ -235,7 +239,7 @@ class _ThreadContext(RunContext):
         self._flush = flush
 
     def ask(self, request: dict[str, Any]) -> Any:
-        """See `RunContext`."""
+        """Ask the person: the reply, or an awaitable of it in a coroutine."""
         check_request(request)
         answer: Future[Any] = Future()
 
@@ -251,11 +255,11 @@ class _ThreadContext(RunContext):
         return asyncio.wrap_future(answer)
 
     def steering(self) -> list[str]:
-        """See `RunContext`."""
+        """Return the messages for the next model call."""
         return self._host.steering()
 
     def keep(self, value: object, step_id: str | None = None) -> None:
-        """See `RunContext`."""
+        """Give the person a live object."""
 
         def send() -> None:
             self._flush()  # the step it belongs to may not have been seen yet
@@ -264,9 +268,9 @@ class _ThreadContext(RunContext):
         self._post(send)
 
     def capturing(self, on_outputs: Callable[[list[MimeBundle]], None]) -> AbstractContextManager[None]:
-        """See `RunContext`."""
+        """Capture what a tool prints and displays."""
         return captured_output(on_outputs)
 
     def persons_figures(self) -> AbstractContextManager[None]:
-        """See `RunContext`."""
+        """Leave the person's own matplotlib figures alone."""
         return persons_figures()

@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from .catalogue import catalogued, passages_of
+from .listing import listed_changes, passages_of
 
 _LOG = """
 CREATE TABLE session (id TEXT PRIMARY KEY, epoch TEXT NOT NULL, last_seq INTEGER NOT NULL) WITHOUT ROWID;
@@ -98,7 +98,7 @@ def _add_catalogue(db: sqlite3.Connection) -> None:
         try:
             event = msgspec.json.decode(frame)
             at = float(event["data"].get("timestamp", 0.0))
-            change, texts = catalogued([event]), passages_of(event)
+            change, texts = listed_changes([event]), passages_of(event)
         except (msgspec.MsgspecError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
             continue  # it is damaged: that is told when it is read
         db.execute(

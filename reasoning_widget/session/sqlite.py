@@ -15,8 +15,8 @@ import msgspec
 
 from ..fold import Place, is_open
 from ..protocol import JSON, Channel, Frame
-from .catalogue import catalogued, passages_of
 from .lifetime import Lifetime
+from .listing import listed_changes, passages_of
 from .log import EventLog, LogConflict, LogDamaged, LogPosition, OpenText, StorageError
 from .purge import Purge
 from .schema import MIGRATIONS, SCHEMA_VERSION
@@ -84,13 +84,13 @@ class SQLiteLog(EventLog):
                 self._db.execute("VACUUM")
 
     def position(self, session_id: str) -> LogPosition | None:
-        """See `EventLog`."""
+        """Return where the session's log ends; None if there is none."""
         with self._in_words():
             row = self._db.execute("SELECT epoch, last_seq FROM session WHERE name = ?", (session_id,)).fetchone()
         return self._as(LogPosition, row, session_id) if row else None
 
     def owner(self, session_id: str) -> str | None:
-        """See `EventLog`."""
+        """Return the user to whom the session belongs."""
         with self._in_words():
             row = self._db.execute("SELECT owner FROM session WHERE name = ?", (session_id,)).fetchone()
         if row is None:
@@ -99,7 +99,7 @@ class SQLiteLog(EventLog):
         return owner
 
     def begin(self, session_id: str, epoch: str, owner: str | None = None) -> None:
-        """See `EventLog`."""
+        """Delete the session, if there is one, and begin an empty log."""
         now = time.time()
         with self._transaction():
             self._take_name(session_id)
@@ -122,7 +122,7 @@ class SQLiteLog(EventLog):
         self.purge(AT_ONCE)
 
     def delete(self, session_id: str) -> None:
-        """See `EventLog`."""
+        """Delete the session; its space is freed later."""
         with self._transaction():
             self._take_name(session_id)
         self.purge(AT_ONCE)
@@ -151,7 +151,7 @@ class SQLiteLog(EventLog):
         events: list[Frame],
         blobs: Mapping[str, Any] = MappingProxyType({}),
     ) -> None:
-        """See `EventLog`."""
+        """Append `events` in one transaction, with their blobs and the session's row in the list."""
         values = [(sha256, msgspec.json.encode(value)) for sha256, value in blobs.items()]
         rows = [(event["seq"], msgspec.json.encode(event)) for event in events]
         with self._transaction():
@@ -171,7 +171,7 @@ class SQLiteLog(EventLog):
                     "last_seq": expected_last_seq + len(rows),
                     "now": time.time(),
                     "size": sum(len(frame) for _, frame in rows),
-                    **catalogued(events),
+                    **listed_changes(events),
                 },
             ).fetchone()
             if updated is None:
@@ -187,7 +187,7 @@ class SQLiteLog(EventLog):
                 self._db.executemany("INSERT INTO passage (session_id, text) VALUES (?, ?)", passages)
 
     def read(self, session_id: str, after: int = 0, limit: int | None = None) -> list[Frame]:
-        """See `EventLog`."""
+        """Return the events after `after`, checking that none is missing."""
         query = f"SELECT seq, frame FROM event WHERE session_id = {ID_OF} AND seq > ? ORDER BY seq LIMIT ?"
         position = self.position(session_id)
         with self._in_words():
@@ -201,7 +201,7 @@ class SQLiteLog(EventLog):
         return frames
 
     def save_open_text(self, session_id: str, texts: OpenText) -> None:
-        """See `EventLog`."""
+        """Replace the stored text of open steps."""
         rows = [(step_id, _name(place), *value) for (step_id, place), value in texts.items()]
         if not rows and self.position(session_id) is None:
             return  # a session that was cleared has nothing to keep
@@ -212,7 +212,7 @@ class SQLiteLog(EventLog):
             self._db.executemany("INSERT INTO open_text VALUES (?, ?, ?, ?, ?, ?)", ((row_id, *row) for row in rows))
 
     def open_text(self, session_id: str) -> OpenText:
-        """See `EventLog`."""
+        """Return the stored text of open steps."""
         query = f"SELECT step_id, channel, base, offset, text FROM open_text WHERE session_id = {ID_OF}"
         with self._in_words():
             rows = self._db.execute(query, (session_id,)).fetchall()
@@ -224,7 +224,7 @@ class SQLiteLog(EventLog):
         }
 
     def put_blob(self, session_id: str, sha256: str, value: Any) -> None:
-        """See `EventLog`."""
+        """Store a value that is too long for its event."""
         encoded = msgspec.json.encode(value)
         with self._transaction():
             self._put_blobs(self._row_id(session_id), [(sha256, encoded)])
@@ -235,7 +235,7 @@ class SQLiteLog(EventLog):
                 self._db.execute("UPDATE session SET size = size + ? WHERE id = ?", (len(value), row_id))
 
     def get_blob(self, session_id: str, sha256: str) -> Any:
-        """See `EventLog`."""
+        """Return the value with that SHA-256."""
         query = f"SELECT value FROM blob WHERE session_id = {ID_OF} AND sha256 = ?"
         with self._in_words():
             row = self._db.execute(query, (session_id, sha256)).fetchone()
@@ -244,7 +244,7 @@ class SQLiteLog(EventLog):
         return self._decoded(row[0], Any, session_id)
 
     def close(self) -> None:
-        """See `EventLog`."""
+        """Close the database."""
         if self._path != IN_MEMORY:
             with suppress(sqlite3.Error):  # what is not saved of it makes sessions live longer, never shorter
                 self._lifetime.save(now=True)

@@ -1,4 +1,4 @@
-"""The one background loop that all the sessions of a kernel live on: never the kernel's own."""
+"""The background event loop of all sessions of a kernel, separate from the kernel's own loop."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _loop: asyncio.AbstractEventLoop | None = None
 
 
 def session_loop() -> asyncio.AbstractEventLoop:
-    """The loop, running in a daemon thread; started when first asked for."""
+    """Return the loop, which runs in a daemon thread; the first call starts it."""
     global _loop  # noqa: PLW0603 (one a process, by design)
     with _lock:
         if _loop is None:
@@ -29,7 +29,7 @@ def session_loop() -> asyncio.AbstractEventLoop:
 
 
 def _end(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
-    """Before the interpreter ends: from then on no thread but the main one runs, and who waits for it waits forever."""
+    """End the loop before the interpreter does: after that, waiting for another thread never ends."""
 
     async def end() -> None:
         tasks = asyncio.all_tasks(loop) - {asyncio.current_task(loop)}

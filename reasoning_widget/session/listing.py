@@ -1,4 +1,4 @@
-"""What events mean for a list of sessions, and for a search in them."""
+"""What events change in the list of sessions, and which of their texts a search finds."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from ..parts import attachments_of
 from ..protocol import Frame
 
 
-def catalogued(events: list[Frame]) -> dict[str, Any]:
-    """What `events` change in the catalogue of sessions."""
+def listed_changes(events: list[Frame]) -> dict[str, Any]:
+    """The changes that `events` make to a session's row in the list: counts to add, new values (None: as before)."""
     change: dict[str, Any] = {"messages": 0, "runs": 0, "steps": 0, "pending": 0}
     change.update(title=None, agent_name=None, status=None)
     for event in events:
@@ -34,7 +34,7 @@ def catalogued(events: list[Frame]) -> dict[str, Any]:
 
 
 def passages_of(event: Frame) -> list[str]:
-    """The texts of an event that a search looks into: questions with what is attached, and what closed steps say."""
+    """The texts of an event that a search finds: prompts, names of attachments, and the texts of closed steps."""
     data = event["data"]
     if event["type"] == "session_info":
         texts = [data["title"]]
