@@ -60,7 +60,7 @@ describe("with translations", () => {
     const announced = new Set<string>();
     for (const event of EVENTS) {
       store.fold(event);
-      for (const { text } of store.announcements) announced.add(text);
+      for (const { text } of store.announcements.list) announced.add(text);
     }
     store.notice({ type: "error", data: { code: "x", message: "Όχι." } });
     store.notice({ type: "blob", data: { blob: "b1", value: "AAA=" } });
@@ -68,7 +68,11 @@ describe("with translations", () => {
     store.moved({ state: "waiting", seconds: 4, reason: "Σιωπή." });
     store.settled();
     for (const id of Object.keys(store.transcript.steps)) store.toggle(id, true);
-    await store.attach([new File(["α"], "β.γ"), new File(["α"], "δ.ε", { type: "image/ζ" }), new File([], "η")]);
+    await store.composer.attach([
+      new File(["α"], "β.γ"),
+      new File(["α"], "δ.ε", { type: "image/ζ" }),
+      new File([], "η"),
+    ]);
     const said = draw((element) => drawChat(element, store));
     said.push(...announced);
     expect(said).toEqual(

@@ -14,7 +14,7 @@ const announcers = new WeakMap<Store, Set<Element>>();
 export function Announcer(): VNode {
   const store = useStore("announcement");
   const self = useRef<HTMLDivElement>(null);
-  const latest = store.announcements.at(-1)?.key ?? 0;
+  const latest = store.announcements.list.at(-1)?.key ?? 0;
   const told = useRef(latest);
   useLayoutEffect(() => {
     const element = self.current as Element;
@@ -32,7 +32,7 @@ export function Announcer(): VNode {
       aria-relevant="additions"
       aria-label={trans.__("Steps")}
     >
-      {store.announcements.map(({ key, text }) => key > told.current && <div key={key}>{text}</div>)}
+      {store.announcements.list.map(({ key, text }) => key > told.current && <div key={key}>{text}</div>)}
     </div>
   );
 }

@@ -20,7 +20,7 @@ export function AttachButton(): VNode {
         multiple
         hidden
         onChange={({ currentTarget: input }) => {
-          void store.attach([...(input.files ?? [])]);
+          void store.composer.attach([...(input.files ?? [])]);
           input.value = ""; // so that the same file can be chosen again
           input.closest(".rw-composer-box")?.querySelector("textarea")?.focus();
         }}
@@ -65,7 +65,7 @@ export function DropTarget({ box }: { box: RefObject<HTMLElement | null> }): VNo
     on("dragleave", ({ relatedTarget }) => chat.contains(relatedTarget as Node | null) || setOver(false));
     on("drop", ({ dataTransfer }) => {
       setOver(false);
-      void store.attach([...(dataTransfer?.files ?? [])]);
+      void store.composer.attach([...(dataTransfer?.files ?? [])]);
       chat.querySelector("textarea")?.focus();
     });
     return () => end.abort();

@@ -17,15 +17,15 @@ export function Attachments(): VNode {
   const { attachments } = store.reader;
   return (
     <>
-      {store.unfit.length > 0 && (
+      {store.composer.refusedFiles.length > 0 && (
         <div class="rw-unfit" role="alert">
           <Icon name="error" />
           <div class="rw-unfit-words">
-            {store.unfit.map((words, index) => (
+            {store.composer.refusedFiles.map((words, index) => (
               <div key={index}>{words}</div>
             ))}
           </div>
-          <Button kind="quiet" label={trans.__("Dismiss")} onPress={() => store.forgetUnfit()}>
+          <Button kind="quiet" label={trans.__("Dismiss")} onPress={() => store.composer.forgetRefusedFiles()}>
             <Icon name="close" />
           </Button>
         </div>
@@ -41,7 +41,7 @@ export function Attachments(): VNode {
                 aria-label={trans.__("Remove %1", attachment.name)}
                 onClick={(event) => {
                   keepFocusNear(event);
-                  store.detach(attachment);
+                  store.composer.detach(attachment);
                 }}
               >
                 <Icon name="close" />
@@ -81,7 +81,9 @@ export function Sent({ attachments }: { attachments: readonly Attachment[] }): V
 function SentTile({ attachment }: { attachment: Attachment }): VNode {
   const store = useStore();
   const place = useRef<HTMLDivElement>(null);
-  const [seen, setSeen] = useState(() => store.isHere(attachment) || typeof IntersectionObserver === "undefined");
+  const [seen, setSeen] = useState(
+    () => store.saved || store.values.has(attachment) || typeof IntersectionObserver === "undefined",
+  );
   useLayoutEffect(() => {
     if (seen || place.current === null) return;
     const sight = new IntersectionObserver((entries) => entries.some((entry) => entry.isIntersecting) && setSeen(true));
@@ -162,7 +164,7 @@ function Pictured(props: { attachment: Attachment; children: (picture: VNode) =>
   const { mime, name, blob } = attachment;
   const store = useStore(`blob:${blob}`);
   const [broken, setBroken] = useState(false);
-  const content = store.contentOf(attachment);
+  const content = store.values.contentOf(attachment);
   // Once for each image, and not for each key that is pressed: it may have millions of characters.
   const source = useMemo(
     () => (IMAGE_TYPES.includes(mime) && BASE64.test(content ?? "") ? `data:${mime};base64,${content}` : null),

@@ -3,7 +3,8 @@ import { useLayoutEffect, useRef } from "preact/hooks";
 import { formatDuration, preview, previewMarkdown } from "../format.ts";
 import { channelText, isOpen, outputText, type Step } from "../protocol/fold.ts";
 import type { Raised } from "../protocol/messages.ts";
-import { type Store, statusWord, stepWord } from "../store/store.ts";
+import { statusLabel, stepLabel } from "../store/labels.ts";
+import type { Store } from "../store/store.ts";
 import { trans } from "../translation.ts";
 import { RunningClock } from "./clock.tsx";
 import { useStore } from "./context.ts";
@@ -44,12 +45,12 @@ function StepCard({ id }: { id: string }): VNode | null {
       <div class="rw-card-head">
         <button type="button" class="rw-fold" aria-expanded={open} aria-label={name} onClick={toggle}>
           <StepIcon type={step.type} open={open} />
-          <span class="rw-word">{stepWord(step.type)}</span>
+          <span class="rw-word">{stepLabel(step.type)}</span>
         </button>
         {step.tool && <code class="rw-tool-name">{step.tool.name}</code>}
         <span class="rw-preview">{open ? "" : summary(step)}</span>
         {((step.status === "failed" && step.type !== "error") || step.status === "stopped") && (
-          <span class="rw-badge">{statusWord(step.status)}</span>
+          <span class="rw-badge">{statusLabel(step.status)}</span>
         )}
         {isOpen(step) ? (
           <RunningClock start={step.timestamp} />
@@ -135,6 +136,6 @@ function copyLabel(type: string, number: number): string {
     case "error":
       return trans.__("Copy error, step %1", number);
     default:
-      return trans.__("Copy %1, step %2", stepWord(type), number);
+      return trans.__("Copy %1, step %2", stepLabel(type), number);
   }
 }

@@ -92,7 +92,7 @@ function Chat({ messageId, failed }: ChatProps): VNode {
   const [error] = useErrorBoundary(failed);
   const store = useStore("composer", "chat");
   const run = messageId === null ? null : store.transcript.runs.findLast((other) => other.message_id === messageId);
-  const agent = run?.agent_name ?? (store.agent || store.transcript.runs.at(-1)?.agent_name);
+  const agent = run?.agent_name ?? (store.composer.agent || store.transcript.runs.at(-1)?.agent_name);
   const running = run?.status === "running" ? run.run_id : null;
   const { epoch } = store.transcript; // where the reader was is known by it
   // The same nodes as long as they say the same: a key pressed in the composer must not draw the conversation again.
@@ -177,7 +177,7 @@ function Turns({ messageId }: { messageId: string | null }): VNode {
   const shown = useGrowing(started.length, AT_ONCE, 1);
   const known = new Set(messages.map((message) => message.id));
   const orphans = runs.filter(({ message_id: id }) => !known.has(id) && (messageId ?? id) === id);
-  const empty = messageId === null && runs.length === 0 && messages.length === 0 && store.unsent.length === 0;
+  const empty = messageId === null && runs.length === 0 && messages.length === 0 && store.composer.unsent.length === 0;
   return (
     <>
       {empty && <Welcome />}
@@ -252,10 +252,10 @@ function Question({ message }: { message: Message }): VNode {
 
 function Welcome(): VNode {
   const store = useStore("composer");
-  const agent = store.agents.find((other) => other.name === store.agent);
+  const agent = store.agents.find((other) => other.name === store.composer.agent);
   return (
     <div class="rw-welcome">
-      <div class="rw-welcome-name">{store.agent}</div>
+      <div class="rw-welcome-name">{store.composer.agent}</div>
       <div>{agent?.description}</div>
     </div>
   );

@@ -9,7 +9,7 @@ import { useStore } from "./context.ts";
  */
 export function RunningClock({ start }: { start: number }): VNode {
   const store = useStore("clock");
-  const seconds = store.now() - start;
+  const seconds = store.clock.now() - start;
   return (
     <span class="rw-clock" aria-live="off">
       <span class={Math.floor(seconds) % 2 === 0 ? "rw-pulse" : "rw-pulse rw-pulse-low"} />

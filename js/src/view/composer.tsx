@@ -38,7 +38,11 @@ export function Composer(): VNode {
               <Icon name="stop" />
               {trans.__("Stop")}
             </Button>
-            <Button kind="strong" unavailable={!store.sendable} onPress={() => store.ask(store.reader.draft)}>
+            <Button
+              kind="strong"
+              unavailable={!store.composer.sendable}
+              onPress={() => store.composer.send(store.reader.draft)}
+            >
               <Icon name="send" />
               {trans.__("Send")}
             </Button>
@@ -116,16 +120,16 @@ function MessageField(): VNode {
   }, [store.reader.draft]);
 
   const browse = (steps: number): void => {
-    const sent = store.transcript.messages.map((message) => store.ownText(message));
+    const sent = store.transcript.messages.map((message) => store.composer.ownText(message));
     const { back, draft } = browsing.current ?? { back: 0, draft: store.reader.draft };
     const next = Math.max(0, Math.min(sent.length, back + steps));
     if (next === back) return;
     browsing.current = next === 0 ? null : { back: next, draft };
-    store.write(next === 0 ? draft : (sent.at(-next) ?? ""));
+    store.composer.write(next === 0 ? draft : (sent.at(-next) ?? ""));
   };
   const leave = (area: HTMLTextAreaElement): void => {
     if (browsing.current) {
-      store.write(browsing.current.draft);
+      store.composer.write(browsing.current.draft);
       browsing.current = null;
       return;
     }
@@ -136,9 +140,9 @@ function MessageField(): VNode {
     const action = keyAction(event, event.currentTarget);
     if (action === null) return;
     if (action !== "break") event.preventDefault();
-    if (action === "send" && store.sendable) {
+    if (action === "send" && store.composer.sendable) {
       browsing.current = null;
-      store.ask(store.reader.draft);
+      store.composer.send(store.reader.draft);
     } else if (action === "older") browse(1);
     else if (action === "newer") browse(-1);
     else if (action === "leave") leave(event.currentTarget);
@@ -149,7 +153,7 @@ function MessageField(): VNode {
     const files = pasted ? pastedFiles([...pasted.files], pasted.getData("text/plain")) : [];
     if (files.length === 0) return;
     event.preventDefault();
-    void store.attach(files);
+    void store.composer.attach(files);
   };
 
   return (
@@ -158,12 +162,12 @@ function MessageField(): VNode {
       class="rw-message"
       dir="auto"
       aria-label={trans.__("Message")}
-      placeholder={store.agent ? trans.__("Ask %1 …", store.agent) : trans.__("Ask …")}
+      placeholder={store.composer.agent ? trans.__("Ask %1 …", store.composer.agent) : trans.__("Ask …")}
       rows={1}
       value={store.reader.draft}
       onInput={(event) => {
         browsing.current = null;
-        store.write(event.currentTarget.value);
+        store.composer.write(event.currentTarget.value);
       }}
       onKeyDown={press}
       onPaste={paste}
@@ -177,12 +181,12 @@ function AgentChoice(): VNode {
     <select
       class="rw-agent"
       aria-label={trans.__("Agent")}
-      title={store.agents.find((agent) => agent.name === store.agent)?.description}
-      value={store.agent}
-      onChange={(event) => store.chooseAgent(event.currentTarget.value)}
+      title={store.agents.find((agent) => agent.name === store.composer.agent)?.description}
+      value={store.composer.agent}
+      onChange={(event) => store.composer.chooseAgent(event.currentTarget.value)}
     >
       {store.agents.map((agent) => (
-        <option key={agent.name} value={agent.name} selected={agent.name === store.agent}>
+        <option key={agent.name} value={agent.name} selected={agent.name === store.composer.agent}>
           {agent.name}
         </option>
       ))}
@@ -197,9 +201,9 @@ function ReasoningSwitch(): VNode {
       type="button"
       role="switch"
       class="rw-switch"
-      aria-checked={store.reasoning}
+      aria-checked={store.composer.reasoning}
       title={trans.__("Show the steps of the next answers")}
-      onClick={() => store.showReasoning(!store.reasoning)}
+      onClick={() => store.composer.showReasoning(!store.composer.reasoning)}
     >
       <span class="rw-switch-track" />
       {trans.__("Reasoning")}

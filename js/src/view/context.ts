@@ -2,7 +2,8 @@
 
 import { createContext } from "preact";
 import { useContext, useLayoutEffect, useReducer } from "preact/hooks";
-import type { Store, Topic } from "../store/store.ts";
+import type { Store } from "../store/store.ts";
+import type { Topic } from "../store/topics.ts";
 
 export const StoreContext = createContext<Store | null>(null);
 

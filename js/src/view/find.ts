@@ -17,7 +17,7 @@ export function matching(store: Store, words: string): Set<string> | null {
   const found = new Set<string>();
   for (const message of messages) {
     // An image that is shown has no name to be seen.
-    const named = attachmentsOfMessage(message).filter((each) => each.kind === "file" || !store.contentOf(each));
+    const named = attachmentsOfMessage(message).filter((each) => each.kind === "file" || !store.values.contentOf(each));
     const texts = [textOfMessage(message), ...named.map(({ name }) => name)];
     if (texts.join("\n").toLowerCase().includes(wanted)) found.add(message.id);
   }

@@ -3,7 +3,7 @@ import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { formatBytes } from "../format.ts";
 import { type RichModule, richModule } from "../modules.ts";
 import { type MimeBundle, PLAIN, standsForOthers } from "../protocol/outputs.ts";
-import type { BlobReference } from "../store/store.ts";
+import type { BlobReference } from "../store/values.ts";
 import { trans } from "../translation.ts";
 import { Button } from "./button.tsx";
 import { useStore } from "./context.ts";
@@ -46,7 +46,7 @@ type Reference = BlobReference & { size: number };
 
 function Blob({ type, reference }: { type: string; reference: Reference }): VNode {
   const store = useStore(`blob:${reference.blob}`);
-  const value = store.blob(reference);
+  const value = store.values.get(reference);
   if (value === undefined) {
     const size = formatBytes(reference.size);
     return (

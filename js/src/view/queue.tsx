@@ -15,7 +15,7 @@ export function Queue({ messageId }: { messageId: string | null }): VNode | null
     (message) =>
       message.run_id === null && message.withdrawn === null && (messageId === null || message.id === messageId),
   );
-  const unsent = messageId === null ? store.unsent : [];
+  const unsent = messageId === null ? store.composer.unsent : [];
   if (waiting.length === 0 && unsent.length === 0) return null;
   return (
     <div class="rw-queue">
@@ -24,7 +24,7 @@ export function Queue({ messageId }: { messageId: string | null }): VNode | null
           key={message.id}
           id={message.id}
           badge={trans.__("Queued")}
-          text={store.ownText(message)}
+          text={store.composer.ownText(message)}
           attachments={attachmentsOfMessage(message)}
           author={authorOf(store.transcript, message, store.author)}
         >
@@ -33,14 +33,14 @@ export function Queue({ messageId }: { messageId: string | null }): VNode | null
               <Button
                 kind="quiet"
                 label={trans.__("Edit queued message")}
-                onPress={() => store.withdraw(message.id, true)}
+                onPress={() => store.composer.withdraw(message.id, true)}
               >
                 {trans.__("Edit")}
               </Button>
               <Button
                 kind="quiet"
                 label={trans.__("Withdraw queued message")}
-                onPress={() => store.withdraw(message.id, false)}
+                onPress={() => store.composer.withdraw(message.id, false)}
               >
                 {trans.__("Withdraw")}
               </Button>
@@ -49,7 +49,13 @@ export function Queue({ messageId }: { messageId: string | null }): VNode | null
         </Waiting>
       ))}
       {unsent.map(({ id, text, attachments }) => (
-        <Waiting key={id} id={id} badge={trans.__("Waiting")} text={store.ownWords(text)} attachments={attachments} />
+        <Waiting
+          key={id}
+          id={id}
+          badge={trans.__("Waiting")}
+          text={store.composer.ownWords(text)}
+          attachments={attachments}
+        />
       ))}
     </div>
   );

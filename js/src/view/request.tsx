@@ -1,7 +1,7 @@
 import type { VNode } from "preact";
 import { useState } from "preact/hooks";
 import type { Request } from "../protocol/fold.ts";
-import { requestWord } from "../store/store.ts";
+import { requestLabel } from "../store/labels.ts";
 import { trans } from "../translation.ts";
 import { Button } from "./button.tsx";
 import { useStore } from "./context.ts";
@@ -14,7 +14,7 @@ import "./request.css";
 export function RequestCard({ request }: { request: Request }): VNode {
   const approval = request.kind === "approval";
   return (
-    <section class="rw-card rw-request" aria-label={requestWord(request.kind)} data-request-id={request.request_id}>
+    <section class="rw-card rw-request" aria-label={requestLabel(request.kind)} data-request-id={request.request_id}>
       <div class="rw-request-head">
         <Icon name="request" />
         <span class="rw-word">{approval ? trans.__("Approval") : trans.__("Question")}</span>

@@ -1,22 +1,33 @@
-// The height that a host gives to an output: marimo shows so much of it, and scrolls the rest, as JupyterLab does on demand.
+// The height limit of outputs: marimo limits every output and scrolls the rest, JupyterLab does so on demand.
 
-/** A chat is at least so high, in CSS pixels: of less there would be nothing but what is written in. */
-const LEAST = 300;
+/** The minimum height of a chat in CSS pixels, below which little more than the composer would be visible. */
+const MIN_HEIGHT = 300;
+/** The ancestors' styles are read at most this often while a chat grows, in ms: reading all of them is expensive. */
+const SEARCH_EVERY = 1000;
 
 /**
- * Keep `chat` within what its host shows of an output, so that the conversation scrolls and the message's field stays in
- * sight. The result ends that.
+ * Limit the height of `chat` to what its host shows of an output, so that the conversation scrolls and the composer stays
+ * visible, until the returned function is called.
  */
 export function keepWithinRoom(chat: HTMLElement): () => void {
   let frame = 0;
+  let box: HTMLElement | null = null;
+  let width = Number.NaN;
+  let searchedAt = 0;
   const observer = new ResizeObserver(() => {
-    const box = limitedAncestor(chat);
-    const rest = box === null ? 0 : box.scrollHeight - chat.offsetHeight; // what else is in it, and its padding
-    const room = box === null ? "" : `${Math.max(LEAST, heightLimit(box) - rest)}px`;
+    // A scrollbar that appears or disappears changes the width, and so does a chat that was hidden.
+    const stale = chat.offsetWidth !== width || performance.now() - searchedAt >= SEARCH_EVERY;
+    if (stale || (box !== null && Number.isNaN(heightLimit(box)))) {
+      box = limitedAncestor(chat);
+      width = chat.offsetWidth;
+      searchedAt = performance.now();
+    }
+    const rest = box === null ? 0 : box.scrollHeight - chat.offsetHeight; // its other content, and its padding
+    const room = box === null ? "" : `${Math.max(MIN_HEIGHT, heightLimit(box) - rest)}px`;
     if (chat.style.maxHeight === room) return;
     cancelAnimationFrame(frame);
     frame = requestAnimationFrame(() => {
-      chat.style.maxHeight = room; // here and now it would be a loop of the observer's
+      chat.style.maxHeight = room; // done here at once, it would be a loop of the observer
     });
   });
   observer.observe(chat);
@@ -26,7 +37,7 @@ export function keepWithinRoom(chat: HTMLElement): () => void {
   };
 }
 
-/** The nearest element around `inner`, also around its shadow tree, that scrolls what is higher than its limit. */
+/** The nearest ancestor, also outside the shadow tree, that limits its height and scrolls. */
 function limitedAncestor(inner: HTMLElement): HTMLElement | null {
   for (let node = parent(inner); node !== null; node = parent(node)) {
     if (Number.isFinite(heightLimit(node)) && /auto|scroll/.test(getComputedStyle(node).overflowY)) return node;
@@ -38,7 +49,7 @@ function parent({ parentElement, parentNode }: HTMLElement): HTMLElement | null 
   return parentElement ?? (parentNode instanceof ShadowRoot ? (parentNode.host as HTMLElement) : null);
 }
 
-/** The most that an element may be high, in CSS pixels; NaN where there is no such limit, or one in per cent. */
+/** The maximum height of an element in CSS pixels; NaN if it has none, or one in per cent. */
 function heightLimit(element: HTMLElement): number {
   const { maxHeight } = getComputedStyle(element);
   return maxHeight.endsWith("px") ? Number.parseFloat(maxHeight) : Number.NaN;

@@ -2,8 +2,8 @@ import { Fragment, type VNode } from "preact";
 import { formatDuration, formatNumber, stepsInWords } from "../format.ts";
 import type { Run, Step } from "../protocol/fold.ts";
 import type { Usage } from "../protocol/messages.ts";
+import { QUIET_AFTER } from "../store/session-clock.ts";
 import type { Store } from "../store/store.ts";
-import { QUIET_AFTER } from "../store/store.ts";
 import { trans } from "../translation.ts";
 import { Card } from "./card.tsx";
 import { RunningClock } from "./clock.tsx";
@@ -74,7 +74,7 @@ function statusInWords(status: Run["status"]): string {
 }
 
 function RunFooter({ run }: { run: Run }): VNode {
-  const store = useStore(...run.steps.slice(-1).map((id) => `step:${id}`));
+  const store = useStore(...run.steps.slice(-1).map((id) => `step:${id}` as const));
   const steps = run.steps.map((id) => store.step(id)).filter((step) => step !== undefined);
   const running = run.status === "running";
   const away = running && store.awaySince !== null;

@@ -35,20 +35,20 @@ const top = (bar: Bar): number => (isTool(bar) ? 13.5 : 1.5) + bar.lane * height
 export function Timeline({ messageId }: { messageId: string | null }): VNode | null {
   const store = useStore("chat", "clock");
   const runs = store.transcript.runs.filter((run) => messageId === null || run.message_id === messageId);
-  useStore(...runs.slice(-1).map((run) => `run:${run.run_id}`));
+  useStore(...runs.slice(-1).map((run) => `run:${run.run_id}` as const));
   const bars: Bar[] = [];
   let total = 0;
   let end = 0; // of the axis: no step goes beyond it, whatever is said of its run
   for (const run of runs) {
     const start = end;
-    const duration = seconds(run.duration ?? store.now() - run.timestamp);
+    const duration = seconds(run.duration ?? store.clock.now() - run.timestamp);
     total += duration;
     end += duration;
     const calls = new Map<string | undefined, Bar>();
     for (const id of run.steps) {
       const step = store.step(id);
       if (!step || !isShown(store, run, id)) continue;
-      const length = seconds(isOpen(step) ? store.now() - step.timestamp : (step.duration ?? 0));
+      const length = seconds(isOpen(step) ? store.clock.now() - step.timestamp : (step.duration ?? 0));
       const begin = start + seconds(step.timestamp - run.timestamp);
       const bar: Bar = { id, type: step.type, begin, length, lane: 0, lanes: [] };
       bars.push(bar);

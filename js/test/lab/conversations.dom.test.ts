@@ -62,9 +62,9 @@ it("a run goes on being followed when nobody sees it, and no longer once it has 
 it("a question that waits for the connection is sent, though nobody sees its session meanwhile", async () => {
   const { store } = await opened();
   store.disconnect();
-  store.ask("Why?");
+  store.composer.send("Why?");
   conversations.release("s");
-  expect(conversations.get("s")?.store.unsent).toHaveLength(1);
+  expect(conversations.get("s")?.store.composer.unsent).toHaveLength(1);
   store.connect();
   await settled();
   FakeSocket.last.hear(SESSION);
@@ -86,10 +86,10 @@ it("a question that waits for its turn keeps its session followed until it was a
 it("what was begun in a new session is there when another new one is wanted", async () => {
   const { store } = await opened();
   expect(conversations.begun).toBeUndefined();
-  store.write("How do");
+  store.composer.write("How do");
   conversations.release("s");
   expect(conversations.begun?.store.reader.draft).toBe("How do");
-  store.write("");
+  store.composer.write("");
 });
 
 it("a new session in which nothing was begun is forgotten", async () => {
@@ -133,7 +133,7 @@ const CELL: Attachment = {
 /** Ask about the cell; the id and the text that were sent. */
 function askAbout(conversation: Conversation): { id: string; message: string } {
   conversation.attach(CELL);
-  conversation.store.ask("Why?");
+  conversation.store.composer.send("Why?");
   const sent = FakeSocket.last.sent.find(({ type }) => type === "chat");
   return { id: sent?.id ?? "", message: (sent?.payload as { message: string } | undefined)?.message ?? "" };
 }
@@ -158,7 +158,7 @@ it("a question about a cell that is refused comes back with the cell beside it",
   FakeSocket.last.hear({ type: "error", data: { code: "unknown_agent", message: "No such agent.", id } });
   expect(conversation.store.reader.draft).toBe("Why?");
   expect(conversation.attachments).toEqual([CELL]);
-  conversation.store.write("");
+  conversation.store.composer.write("");
 });
 
 it("a question about a cell that is edited in another page comes back with the cell as it was sent", async () => {
@@ -166,18 +166,18 @@ it("a question about a cell that is edited in another page comes back with the c
   const { message } = askAbout(asking);
   const editing = await opened("s2");
   FakeSocket.last.hear(asked(1, "m", message));
-  editing.store.withdraw("m", true);
+  editing.store.composer.withdraw("m", true);
   FakeSocket.last.hear({ type: "message_withdrawn", seq: 2, data: { message_id: "m", reason: "withdrawn" } });
   expect(editing.store.reader.draft).toBe("Why?");
   const { place, ...cell } = CELL;
   expect(editing.attachments).toEqual([cell]);
-  editing.store.write("");
+  editing.store.composer.write("");
 });
 
 it("a question about a cell is recalled in the person's own words", async () => {
   const conversation = await opened();
   const { message } = askAbout(conversation);
   expect(message).toContain("1 / 0");
-  expect(conversation.store.ownWords(message)).toBe("Why?");
+  expect(conversation.store.composer.ownWords(message)).toBe("Why?");
   expect(conversation.attachments).toEqual([]);
 });

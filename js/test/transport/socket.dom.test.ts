@@ -98,11 +98,11 @@ it("keeps messages while it is away, gives one that is too long back, and sends 
   await enter(() => ({}));
   FakeSocket.last.hear(SESSION);
   store.disconnect();
-  store.ask("one");
+  store.composer.send("one");
   store.stop("r");
   expect([store.waitingMessages, store.stopping("r")]).toEqual([1, false]);
   const long = "x".repeat(1024 * 1024);
-  store.ask(long);
+  store.composer.send(long);
   expect([store.waitingMessages, store.reader.draft === long, store.refusals.length]).toEqual([1, true, 1]);
   store.connect();
   await vi.advanceTimersByTimeAsync(0);

@@ -48,7 +48,7 @@ export class Conversation {
     defaults: Defaults,
   ) {
     const { store } = this;
-    store.reasoning = defaults.reasoning;
+    store.composer.reasoning = defaults.reasoning;
     store.extras = {
       compose: (text) => {
         this.#sending = this.attachments;
@@ -116,9 +116,9 @@ export class Conversation {
     const { store } = this;
     if (store.agents.length === 0) return;
     const wanted = store.transcript.runs.at(-1)?.agent_name ?? agent;
-    const choose = !this.#chosen && wanted !== store.agent && store.agents.some(({ name }) => name === wanted);
+    const choose = !this.#chosen && wanted !== store.composer.agent && store.agents.some(({ name }) => name === wanted);
     this.#chosen = true;
-    if (choose) store.chooseAgent(wanted);
+    if (choose) store.composer.chooseAgent(wanted);
   }
 
   #look(): void {
@@ -132,7 +132,8 @@ export class Conversation {
       agent: run?.agent_name ?? null,
       steps: run?.steps.length ?? 0,
       waiting:
-        store.unsent.length > 0 || messages.some(({ run_id, withdrawn }) => run_id === null && withdrawn === null),
+        store.composer.unsent.length > 0 ||
+        messages.some(({ run_id, withdrawn }) => run_id === null && withdrawn === null),
     };
     if (JSON.stringify(progress) === JSON.stringify(this.progress)) return;
     this.progress = progress;

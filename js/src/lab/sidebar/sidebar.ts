@@ -123,7 +123,7 @@ export class Sidebar {
     const view = this.#chat ?? this.#openInPanel(UUID.uuid4());
     const { store } = view.conversation;
     view.conversation.attach(attachment);
-    if (question && !store.reader.draft.trim()) store.write(question);
+    if (question && !store.reader.draft.trim()) store.composer.write(question);
     view.activate();
   }
 
