@@ -4,6 +4,7 @@
 // The core travels as the state of a hidden model that all chats of a kernel share: so it comes with the chat, while a cell
 // holds the kernel too. Where the page cannot get at that model, the kernel is asked for the core in a message.
 
+import { referredModel, type Model as WidgetModel } from "./compat/hidden-model.ts";
 import type { ChatExports, Core } from "./widget.ts";
 
 interface Source {
@@ -11,12 +12,10 @@ interface Source {
   style: string;
 }
 
-interface Model {
-  get(name: string): unknown;
+interface Model extends WidgetModel {
   send(content: unknown): void;
   on(event: string, listener: (content: Heard) => void): void;
   off(event: string, listener: (content: Heard) => void): void;
-  widget_manager?: { get_model(id: string): Promise<{ get(name: string): unknown }> };
 }
 
 type Heard = { type?: string; data?: unknown } | null;
@@ -78,8 +77,7 @@ export default () => {
           answer = resolve;
           const ask = (): void => model.send({ type: "core", payload: {} });
           const late = setTimeout(ask, PATIENCE);
-          Promise.resolve()
-            .then(() => model.widget_manager?.get_model(String(model.get("_core")).slice(10))) // IPY_MODEL_…
+          referredModel(model, "_core")
             .then((hidden) => {
               const [source, style] = [hidden?.get("source"), hidden?.get("style")] as [string, string];
               if (!source) throw hidden;

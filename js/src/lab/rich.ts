@@ -4,8 +4,7 @@
 import type { JupyterFrontEnd, JupyterFrontEndPlugin } from "@jupyterlab/application";
 import { IRenderMimeRegistry } from "@jupyterlab/rendermime";
 import type { ReadonlyPartialJSONObject, ReadonlyPartialJSONValue } from "@lumino/coreutils";
-import { MessageLoop } from "@lumino/messaging";
-import { Widget } from "@lumino/widgets";
+import { attachAnywhere, detachAnywhere } from "../compat/lumino.ts";
 import { provideModule, type RichModule } from "../modules.ts";
 import { trans } from "../translation.ts";
 import { isCostlyTex } from "../view/markdown/tex.ts";
@@ -27,20 +26,12 @@ function renderers(rendermime: IRenderMimeRegistry): RichModule {
     render(element, type, value) {
       const renderer = (type === "text/html" ? withSafeFormulas(rendermime) : rendermime).createRenderer(type);
       const data = { [type]: tamed(type, value) as ReadonlyPartialJSONValue };
-      // The place may not be in the page yet, and may leave it unnoticed, so that Widget.attach and detach would throw.
-      MessageLoop.sendMessage(renderer, Widget.Msg.BeforeAttach);
-      element.append(renderer.node);
-      MessageLoop.sendMessage(renderer, Widget.Msg.AfterAttach);
+      attachAnywhere(renderer, element);
       renderer.renderModel(rendermime.createModel({ data, trusted: false })).catch((error: unknown) => {
         const reason = error instanceof Error ? error.message : String(error);
         element.textContent = trans.__("This output (%1) cannot be drawn: %2", type, reason);
       });
-      return () => {
-        MessageLoop.sendMessage(renderer, Widget.Msg.BeforeDetach);
-        renderer.node.remove();
-        MessageLoop.sendMessage(renderer, Widget.Msg.AfterDetach);
-        renderer.dispose();
-      };
+      return () => detachAnywhere(renderer);
     },
   };
 }

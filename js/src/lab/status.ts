@@ -1,19 +1,20 @@
-// What the status bar says of the agents at work.
+// The status bar item of the agents at work.
 
 import { Signal } from "@lumino/signaling";
 import { Widget } from "@lumino/widgets";
+import { STATUS_TEXT } from "../compat/jupyterlab-classes.ts";
 
 /** The key under which JupyterLab remembers in which sessions agents are at work: they are followed when the page comes back. */
 export const AT_WORK = "reasoning-widget:at-work";
 
-/** An item that is there only while it has something to say. The views announce each step: it is no live region. */
+/** An item that is shown only while it has a text. It is no live region, because the views announce each step. */
 export class StatusItem extends Widget {
   readonly activeChanged = new Signal<this, void>(this);
   readonly #button = document.createElement("button");
 
   constructor(title: string, press: () => void) {
     super();
-    this.addClass("jp-StatusBar-TextItem");
+    this.addClass(STATUS_TEXT);
     this.#button.type = "button";
     this.#button.title = title;
     Object.assign(this.#button.style, {
@@ -31,7 +32,7 @@ export class StatusItem extends Widget {
     return this.#button.textContent !== "";
   }
 
-  /** Say `text`; nothing: go away. */
+  /** Show `text`; an empty text hides the item. */
   say(text: string): void {
     if (text === this.#button.textContent) return;
     this.#button.textContent = text;

@@ -1,5 +1,6 @@
 import type { VNode } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { CELL } from "../compat/jupyterlab-classes.ts";
 import { pastedFiles } from "../store/attachments.ts";
 import { trans } from "../translation.ts";
 import { AttachButton, DropTarget } from "./attach.tsx";
@@ -134,7 +135,7 @@ function MessageField(): VNode {
       return;
     }
     area.blur();
-    area.closest<HTMLElement>(".jp-Cell, [tabindex]:not(.rw-scroller)")?.focus();
+    area.closest<HTMLElement>(`.${CELL}, [tabindex]:not(.rw-scroller)`)?.focus();
   };
   const press = (event: KeyboardEvent & { currentTarget: HTMLTextAreaElement }): void => {
     const action = keyAction(event, event.currentTarget);

@@ -1,5 +1,6 @@
-// JupyterLab draws a view anew whenever what is saved of it changes. Whoever is typing goes on where they were.
+// JupyterLab replaces a view whenever its saved data changes. The focus moves to the same control of the new view.
 
+import { OUTPUT_AREA } from "../compat/jupyterlab-classes.ts";
 import type { Store } from "../store/store.ts";
 
 const CONTROLS = "a[href], button, select, summary, textarea, [tabindex]";
@@ -11,7 +12,7 @@ export function cardOf(root: Element, id: string): HTMLElement | undefined {
 
 /** Remember where the focus is in `root`; if the view whose place it takes had the focus, give it back. */
 export function keepFocus(root: HTMLElement, store: Store): void {
-  const home = (): Element | null => root.closest(".jp-OutputArea");
+  const home = (): Element | null => root.closest(`.${OUTPUT_AREA}`);
   const controls = (step: string | null): HTMLElement[] => {
     const card = step === null ? root : cardOf(root, step);
     return [...(card?.querySelectorAll<HTMLElement>(CONTROLS) ?? [])];

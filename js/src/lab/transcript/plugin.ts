@@ -4,11 +4,11 @@ import type { JupyterFrontEnd, JupyterFrontEndPlugin } from "@jupyterlab/applica
 import { ICommandPalette } from "@jupyterlab/apputils";
 import { INotebookTracker, type NotebookPanel } from "@jupyterlab/notebook";
 import { ITranslator } from "@jupyterlab/translation";
+import { leaveOutTranscripts } from "../../compat/table-of-contents.ts";
+import { serveFirstKernel } from "../../compat/widget-manager.ts";
+import { leaveOut } from "../../compat/widget-state.ts";
 import { SESSION_MIME } from "../../protocol/frames.ts";
-import { leaveOutTranscripts } from "../headings.ts";
 import { loadTranslations } from "../translations.ts";
-import { serveFirstKernel } from "../widget-manager.ts";
-import { leaveOut } from "../widget-state.ts";
 import { KernelWatch } from "./kernel.ts";
 import { keepOut } from "./live-views.ts";
 import { SessionRenderer } from "./renderer.ts";

@@ -2,6 +2,7 @@
 
 import type { IRenderMime } from "@jupyterlab/rendermime";
 import { Widget } from "@lumino/widgets";
+import { RENDERED_HTML } from "../../compat/jupyterlab-classes.ts";
 import type { SavedSession } from "../../store/snapshot.ts";
 import { trans } from "../../translation.ts";
 
@@ -68,7 +69,7 @@ export class FailedView extends Widget {
     const reason = error instanceof Error ? error.message : String(error);
     note.textContent = trans.__("The cards of this transcript cannot be drawn (%1). This is its text:", reason);
     const [html = "", plain = ""] = TEXTS.map((type) => written(data[type]));
-    text.className = "jp-RenderedHTMLCommon";
+    text.className = RENDERED_HTML;
     // JupyterLab's own renderer would fetch external pictures, which an edited file may contain.
     const formatted = html ? import("../../view/markdown/sanitize.ts") : Promise.reject();
     formatted.then(

@@ -1,8 +1,12 @@
-// JupyterLab's widgets look for a notebook's kernel when it is opened. Where there is none, they take none later.
+// @jupyter-widgets/jupyterlab-manager 5: shows widgets in a notebook that was opened without a kernel.
+//
+// The manager looks for a notebook's kernel when the notebook is opened, and for none later. `registerWidgetManager` is
+// exported for other extensions, but calling it a second time is not documented. Without it, such a notebook shows no
+// widgets until it is opened again. Canary: `tests/browser/test_record.py`.
 
 import type { NotebookPanel } from "@jupyterlab/notebook";
 
-/** See to it that a notebook that is opened with no kernel shows the widgets of the first one that it is given. */
+/** If a notebook is opened without a kernel, let it show the widgets of its first kernel. */
 export async function serveFirstKernel({ content, context, sessionContext }: NotebookPanel): Promise<void> {
   await sessionContext.ready;
   if (sessionContext.session?.kernel) return;
@@ -11,7 +15,7 @@ export async function serveFirstKernel({ content, context, sessionContext }: Not
     sessionContext.kernelChanged.disconnect(serve);
     import("@jupyter-widgets/jupyterlab-manager").then(
       ({ registerWidgetManager }) => registerWidgetManager(context, content.rendermime, []),
-      console.warn, // there are no widgets in this JupyterLab
+      console.warn, // this JupyterLab has no widgets
     );
   };
   sessionContext.kernelChanged.connect(serve);

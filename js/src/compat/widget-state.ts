@@ -1,6 +1,9 @@
-// JupyterLab can save the state of a notebook's widgets in it. That of ours says nothing, for what was said is in the
-// outputs, and it would do harm: what converts notebooks prefers a widget whose state it finds to everything else in its
-// output, and fetches from elsewhere what draws widgets.
+// ipywidgets 7 and 8, anywidget 0.9: keeps our widgets out of the widget state that JupyterLab saves in notebooks.
+//
+// Their state is useless, because the transcript is in the outputs, and harmful: nbconvert and others prefer a widget with
+// state to everything else in its output, and fetch code from elsewhere to draw it. The format of the state is documented;
+// `_anywidget_id`, which tells our models from others, is private. Canary: `test/compat/widget-state.test.ts` for the format,
+// `tests/browser/test_exports.py` for the id.
 
 import type { INotebookModel } from "@jupyterlab/notebook";
 
@@ -13,7 +16,7 @@ interface WidgetState {
   state?: Record<string, { state?: { _anywidget_id?: unknown } }>;
 }
 
-/** Keep what is saved of widgets free of ours, as long as this page `writes` the notebook. */
+/** Remove our widgets from the saved state whenever it changes, as long as this page `writes` the notebook. */
 export function leaveOut(model: INotebookModel, writes: () => boolean): void {
   model.metadataChanged.connect(() => {
     if (!writes()) return;
@@ -25,7 +28,7 @@ export function leaveOut(model: INotebookModel, writes: () => boolean): void {
   });
 }
 
-/** What is saved of widgets without ours, and without what only they refer to; null if there are no others. */
+/** The saved state without our models and those that only they refer to; null if no others are left. */
 export function withoutOurs(saved: unknown): unknown {
   const widgets = saved as Record<string, WidgetState | undefined> | null | undefined;
   const state = widgets?.[STATE_MIME]?.state;

@@ -1,11 +1,15 @@
-// JupyterLab's table of contents lists the headings of HTML in outputs. That of a transcript is not what is shown, so they
-// would lead nowhere; and to look for them in a long one stops the page for long, whenever it is opened or saved.
+// JupyterLab 4: the table of contents leaves out cells that show a transcript.
+//
+// It lists the headings of HTML in outputs. The HTML of a transcript is not what is shown, so its headings would lead
+// nowhere, and collecting those of a long transcript blocks the page whenever the notebook is opened or saved.
+// `CodeCell.getHeadings` is public, but replacing it is not: there is no other way to exclude an output.
+// Canary: `test/compat/jupyterlab.test.ts`; in a real JupyterLab, `tests/browser/test_long.py`.
 
 import { CodeCell } from "@jupyterlab/cells";
 import type { IOutputModel } from "@jupyterlab/rendermime";
 import { SESSION_MIME } from "../protocol/frames.ts";
 
-/** From now on, the table of contents leaves out cells that show a transcript. */
+/** Leave cells that show a transcript out of the table of contents from now on. */
 export function leaveOutTranscripts(): void {
   const { getHeadings } = CodeCell.prototype;
   CodeCell.prototype.getHeadings = async function (this: CodeCell) {
@@ -18,7 +22,7 @@ function showsTranscript({ model: { outputs } }: CodeCell): boolean {
   return false;
 }
 
-/** Which outputs are transcripts: what an output holds is copied whenever it is asked for, and headings are often. */
+/** Whether outputs are transcripts. Headings are collected often, and reading an output's data copies it. */
 const known = new WeakMap<IOutputModel, boolean>();
 
 function isTranscript(output: IOutputModel): boolean {

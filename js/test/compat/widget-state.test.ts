@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { withoutOurs } from "../../src/lab/widget-state.ts";
+import { withoutOurs } from "../../src/compat/widget-state.ts";
 
 const STATE_MIME = "application/vnd.jupyter.widget-state+json";
 

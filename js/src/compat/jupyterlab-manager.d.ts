@@ -1,4 +1,4 @@
-// What is used of the extension that shows widgets in JupyterLab. It comes with ipywidgets, and shares itself with others
+// The part of the extension for widgets in JupyterLab that is used here. It comes with ipywidgets, and is shared at run time
 // (https://github.com/jupyter-widgets/ipywidgets/tree/main/python/jupyterlab_widgets).
 
 declare module "@jupyter-widgets/jupyterlab-manager" {
