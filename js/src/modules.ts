@@ -1,6 +1,5 @@
-// The optional modules: mathematics, highlighting and the way to a server are too much for every cell, so the kernel sends
-// their source when one is first needed. The lab extension brings them along, and loads them when they are first asked
-// for. They are kept once a page.
+// The optional modules: mathematics, highlighting and WebSockets are too large for every page, so the kernel sends their
+// source when they are first needed; the lab extension has chunks of its own. Each is loaded once a page.
 
 import { pageWide } from "./page-wide.ts";
 
@@ -16,13 +15,13 @@ export interface HighlightModule {
   highlight(code: string, language: string): string | null;
 }
 
-/** What the page itself can draw of what tools display: JupyterLab's renderers, where there is a JupyterLab. */
+/** The page's own renderers of what tools display, in JupyterLab. */
 export interface RichModule {
-  /** Which type of a MIME bundle it would draw; undefined if none. */
+  /** The MIME type of a bundle that would be drawn; undefined if there is none. */
   preferred(bundle: Record<string, unknown>): string | undefined;
   /** Whether drawing a value might fetch something. */
   asksElsewhere(type: string, value: unknown): boolean;
-  /** Draw a value into `element`. The result takes it away again. */
+  /** Draw a value into `element`. Call the result to remove it. */
   render(element: HTMLElement, type: string, value: unknown): () => void;
 }
 
@@ -37,7 +36,7 @@ export type ModuleName = keyof Modules;
 
 type Loaders = { [N in ModuleName]?: () => Promise<Modules[N]> };
 
-/** Where a text comes from. */
+/** The source of a text. */
 export interface Origin {
   session: string | null;
   step: string;
@@ -46,13 +45,13 @@ export interface Origin {
 type Decorate = (root: HTMLElement, origin: Origin) => void;
 
 interface Page {
-  /** What the host adds to the code in a text. */
+  /** Adds controls of the host to the code in a text. */
   decorate?: Decorate;
   loaded: Partial<Modules>;
   loading: { [N in ModuleName]?: Promise<Modules[ModuleName]> };
   loaders?: Loaders;
   listeners: Set<() => void>;
-  /** Called with the name of a module that is needed, and that nobody has begun to load. */
+  /** Called with the name of a module that is needed and not being loaded. */
   missing: Set<(name: ModuleName) => void>;
 }
 
@@ -60,7 +59,7 @@ function page(): Page {
   return pageWide<Page>({ loaded: {}, loading: {}, listeners: new Set(), missing: new Set() });
 }
 
-/** The module, if this page has it. If it knows how to load it, that begins: listen with `onModule`. */
+/** The module, if it is loaded. Otherwise loading begins, if possible: listen with `onModule`. */
 export function optionalModule<N extends ModuleName>(name: N): Modules[N] | undefined {
   const { loaded, loading, loaders, missing } = page();
   const loader = loaders?.[name];
@@ -70,32 +69,32 @@ export function optionalModule<N extends ModuleName>(name: N): Modules[N] | unde
   return undefined;
 }
 
-/** The page's own renderers, if it has any: nobody can send them. */
+/** The page's own renderers, if it has any. The kernel cannot send them. */
 export function richModule(): RichModule | undefined {
   return page().loaded.rich;
 }
 
-/** The names of the modules this page has, or has as soon as they are needed. */
+/** The names of the modules that are loaded, or that the page can load itself. */
 export function moduleNames(): string[] {
   const { loaded, loading, loaders } = page();
   return Object.keys({ ...loaded, ...loaders, ...loading });
 }
 
-/** Call `listener` whenever a module has arrived; the result ends that. */
+/** Call `listener` whenever a module has been loaded, until the returned function is called. */
 export function onModule(listener: () => void): () => void {
   const { listeners } = page();
   listeners.add(listener);
   return () => listeners.delete(listener);
 }
 
-/** Call `ask` with the name of a module that a text needs and that is nowhere to be had; the result ends that. */
+/** Call `ask` with the name of each module that the page cannot load itself, until the returned function is called. */
 export function onMissing(ask: (name: ModuleName) => void): () => void {
   const { missing } = page();
   missing.add(ask);
   return () => missing.delete(ask);
 }
 
-/** Import a module from its source, unless this page has it. */
+/** Import a module from its source, unless it is loaded. */
 export function loadModule<N extends ModuleName>(name: N, source: string): Promise<Modules[N]> {
   return load(name, async () => {
     const url = URL.createObjectURL(new Blob([source], { type: "text/javascript" }));
@@ -107,17 +106,17 @@ export function loadModule<N extends ModuleName>(name: N, source: string): Promi
   });
 }
 
-/** From now on, load modules in this way when they are first needed. */
+/** Set how this page loads modules when they are first needed. */
 export function provideLoaders(loaders: Loaders): void {
   page().loaders = loaders;
 }
 
-/** From now on, call `adds` with each text that is drawn and complete, whoever draws it in this page. */
+/** Call `adds` from now on with each text in this page once it is complete. */
 export function provideDecoration(adds: Decorate): void {
   page().decorate = adds;
 }
 
-/** Let the host add to the text in `root`, if it does. */
+/** Let the host decorate the text in `root`, if it does so. */
 export function decorate(root: HTMLElement, origin: Origin): void {
   page().decorate?.(root, origin);
 }
@@ -137,7 +136,7 @@ async function load<N extends ModuleName>(name: N, loader: () => Promise<Modules
   }
 }
 
-/** Make a module known to the page. */
+/** Register a loaded module. */
 export function provideModule<N extends ModuleName>(name: N, module: Modules[N]): void {
   page().loaded[name] = module;
   for (const listener of [...page().listeners]) listener();

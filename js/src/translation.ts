@@ -1,13 +1,13 @@
-// What the page says, in the person's language. It is written as in JupyterLab's own plugins, so that whatever gathers the
-// texts to be translated finds them. The lab extension provides JupyterLab's translations; anywhere else it is English.
+// The page's texts in the person's language. Calls look as in JupyterLab's own plugins, so that `jupyterlab-translate` finds
+// the texts. The lab extension provides JupyterLab's translations; elsewhere the texts are English.
 
 import { pageWide } from "./page-wide.ts";
 
 /** The part of JupyterLab's `TranslationBundle` that is used. */
 export interface Translation {
-  /** `text`, with the values in the places of `%1`, `%2` … */
+  /** `text`, in which `%1`, `%2` … are replaced by the values. */
   __(text: string, ...values: unknown[]): string;
-  /** `one` or `many`, as it is said of `n`. `%1` is `n`; the values begin with `%2`. */
+  /** `one` or `many`, depending on `n`. `%1` is `n`; the values begin with `%2`. */
   _n(one: string, many: string, n: number, ...values: unknown[]): string;
 }
 
@@ -19,13 +19,13 @@ const ENGLISH: Translation = {
 /** The same object for every copy of this code in the page. */
 const page: { words?: Translation } = pageWide({});
 
-/** Call it when something is drawn, not when a module is loaded: the translations may come in between. */
+/** Use it when something is drawn, not when a module is loaded: translations may be provided in between. */
 export const trans: Translation = {
-  __: (...said) => (page.words ?? ENGLISH).__(...said),
-  _n: (...said) => (page.words ?? ENGLISH)._n(...said),
+  __: (...args) => (page.words ?? ENGLISH).__(...args),
+  _n: (...args) => (page.words ?? ENGLISH)._n(...args),
 };
 
-/** From now on, say everything in these words, whoever draws it in this page. */
-export function provideTranslation(words: Translation): void {
-  page.words = words;
+/** Use this translation for everything in the page from now on. */
+export function provideTranslation(translation: Translation): void {
+  page.words = translation;
 }

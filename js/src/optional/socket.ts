@@ -27,7 +27,7 @@ export function follow(kernel: Kernel, target: SocketTarget, frame: Frame): (fra
       kernel.post({ type: "attach", payload: { epoch: null, after: 0, page } });
     },
     leave: (page) => kernel.post({ type: "leave", payload: { page } }),
-    save: (wish) => kernel.post({ type: "save", payload: wish }),
+    save: (payload) => kernel.post({ type: "save", payload }),
   };
   const ends = [onMissing(ask), connect({ url, access: (fresh) => tickets.access(fresh), notebook }, target)];
   kernel.signal.addEventListener("abort", () => {

@@ -1,16 +1,16 @@
-// What a host adds to the views of one chat: the sidebar's attachments. The plain widget has none.
+// Additions of a host to the views of one chat: the cells attached in the sidebar. The plain widget has none.
 
 import type { VNode } from "preact";
 
 export interface Extras {
-  /** Drawn in the composer, above what the person writes. */
+  /** Drawn in the composer, above the message field. */
   Attached?: () => VNode | null;
-  /** Draws what was asked. */
+  /** Draws a prompt. */
   Question?: (props: { text: string }) => VNode;
-  /** The message that is sent when the person sends `text`. */
+  /** The message to send for the text that the person wrote. */
   compose?: (text: string) => string;
-  /** What the person wrote in a message; if it comes back to be sent anew, with its id, what went with it comes back too. */
+  /** The text that the person wrote in a message. With an `id`, the message returns to the composer, and so do its additions. */
   recall?: (message: string, id?: string) => string;
-  /** It was sent, under this id. */
+  /** The message was sent under this id. */
   asked?: (messageId: string) => void;
 }

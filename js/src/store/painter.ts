@@ -1,16 +1,16 @@
-// When to draw text that grows. At once where nothing was drawn just before, so that the first token and a usual model's
-// every token are seen without delay; else merged with what follows, and the more drawing costs the more is merged.
+// Decides when to draw growing text. It is drawn at once if nothing was drawn just before, so that the tokens of a usual
+// model appear without delay; otherwise it is merged with what follows, for longer the longer drawing takes.
 //
-// Nothing waits for an animation frame: the kernel merges what comes faster than frames do. Tokens that come a little
-// slower than frames would, once one of them had to wait for its frame, all have to.
+// Nothing waits for an animation frame: the kernel merges what is faster than frames, and tokens that are slightly slower
+// than frames would all be delayed once one of them is.
 
 import { type Clock, pageClock } from "../transport/clock.ts";
 
-/** What comes within so many ms of a draw came together, and is drawn together. */
+/** Text that arrives within this time after a draw, in ms, is drawn together. */
 const TOGETHER = 4;
-/** After a draw that took c, the next one waits for this many c: drawing takes a quarter of the time at most. */
+/** The pause after a draw, as a multiple of its duration: drawing takes at most a quarter of the time. */
 const REST = 3;
-/** However much a draw costs, text is never older than this, in ms. */
+/** The longest pause, in ms. */
 const LONGEST_REST = 1000;
 
 export class Painter {
@@ -24,7 +24,7 @@ export class Painter {
     this.#clock = clock;
   }
 
-  /** Call `draw`: now if the page is idle, else soon, and once however often it was requested. */
+  /** Call `draw` now if the page is idle, otherwise soon, and only once for several requests. */
   request(draw: () => void): void {
     this.#waiting.add(draw);
     if (this.#cancel !== null) return;
@@ -33,7 +33,7 @@ export class Painter {
     else this.#cancel = this.#clock.after(wait, () => this.#drawAll());
   }
 
-  /** Forget `draw`: what it would draw is gone, or drawn. */
+  /** Cancel the request for `draw`. */
   cancel(draw: () => void): void {
     this.#waiting.delete(draw);
   }

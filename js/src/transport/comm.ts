@@ -1,5 +1,5 @@
-// A link over the custom messages of a widget's model. Where the session is on a server, the kernel says so, and the page
-// goes there by itself.
+// A link over the custom messages of a widget's model. If the session is on a server, the kernel sends its address, and
+// the page connects to it directly.
 
 import { loadModule } from "../modules.ts";
 import type { Batch, ClientMessage, Frame } from "../protocol/frames.ts";
@@ -8,17 +8,17 @@ import { pageClock } from "./clock.ts";
 import { Link } from "./link.ts";
 import type { SocketTarget } from "./socket.ts";
 
-/** The part of anywidget's model that is used here. */
+/** The part of anywidget's model that is used. */
 export interface CommModel {
   send(content: unknown, callbacks?: unknown, buffers?: ArrayBuffer[]): void;
   on(event: string, callback: (content: unknown) => void): void;
   off(event: string, callback: (content: unknown) => void): void;
 }
 
-/** The kernel, for a page whose session is on a server. */
+/** The kernel of a page whose session is on a server. */
 export interface Kernel {
   post(message: { type: string; payload: unknown }): void;
-  /** Aborted when the page needs the session no longer. */
+  /** Aborted when the page no longer needs the session. */
   signal: AbortSignal;
 }
 
@@ -37,12 +37,12 @@ declare module "../modules.ts" {
 type CommTarget = SocketTarget & { connected(link: Link): void; lost(): void };
 
 /**
- * Follow the session behind `model`, from now until the result is called. Waits for nothing. `heard` is what the kernel has
- * said to the page already.
+ * Follow the session of `model` until the returned function is called. Returns at once. `heard` are the messages that the
+ * kernel has sent already.
  */
 export function connect(model: CommModel, target: CommTarget, heard: readonly unknown[] = []): () => void {
   const end = new AbortController();
-  /** Takes what the kernel says, or null once it is gone, if the session is on a server. */
+  /** If the session is on a server: receives frames from the kernel, and null once it is gone. */
   let server: Promise<(frame: Frame | null) => void> | null = null;
   const lost = (): void => {
     if (server === null) target.lost();

@@ -61,8 +61,8 @@ export class Link implements Sender {
     return message.id;
   }
 
-  save(wish: SavePayload): void {
-    this.send("save", wish);
+  save(payload: SavePayload): void {
+    this.send("save", payload);
   }
 
   enter(page: string): void {
@@ -75,7 +75,7 @@ export class Link implements Sender {
   }
 
   get late(): boolean {
-    const oldest = [...this.pending.values()].find(({ message }) => message.type !== "save"); // the page's own wish
+    const oldest = [...this.pending.values()].find(({ message }) => message.type !== "save"); // sent by the page itself
     return oldest !== undefined && this.#clock.now() - oldest.sentAt >= LATE_AFTER;
   }
 

@@ -1,64 +1,64 @@
-// What lies at the two ends of a transport: what it serves, usually the store, and what that sends through.
+// The two ends of a transport: the target that receives, usually the store, and the sender that it sends through.
 
 import type { Outcome } from "../protocol/fold.ts";
 import type { ClientPayloads, ClientType, Frame } from "../protocol/frames.ts";
 import type { SavePayload } from "../protocol/messages.ts";
 import type { Pending } from "./outbox.ts";
 
-/** What a transport serves: usually the store. */
+/** Receives what a transport brings: usually the store. */
 export interface Target {
-  /** The log begins anew: forget what the old one said. */
+  /** A new log begins: drop the state of the old one. */
   startOver(epoch: string): void;
   /** Fold an event, a delta or a `session` frame. */
   fold(frame: Frame): Outcome;
-  /** Take a frame that is no part of the transcript. */
+  /** Handle a frame that is not part of the transcript. */
   notice(frame: Frame): void;
-  /** What came is folded: show it. */
+  /** All frames received so far are folded: show the result. */
   settled(): void;
-  /** Own messages have begun or ceased to wait. */
+  /** The set of unacknowledged messages has changed. */
   waiting(): void;
-  /** Whether a run is on, so that silence may mean loss. */
+  /** Whether a run is active, so that silence may mean a lost connection. */
   running(): boolean;
-  /** The optional modules this page has. */
+  /** The names of the optional modules that this page has. */
   modules(): string[];
 }
 
-/** What a page with a notebook says to the kernel, for no server writes one. */
+/** Messages about the notebook. They go to the kernel, also if the session is on a server. */
 export interface Notebook {
-  /** The page shares the notebook with others, and is there. */
+  /** The page joins those that share the notebook. */
   enter(page: string): void;
-  /** It goes. */
+  /** The page leaves them. */
   leave(page: string): void;
-  /** It wants what is to be kept of the session, or of one message. */
-  save(wish: SavePayload): void;
+  /** The page requests what the notebook should save of the session or of one message. */
+  save(request: SavePayload): void;
 }
 
-/** What the store sends through. */
+/** The connection that the store sends through. */
 export interface Sender extends Notebook {
-  /** The own messages that are not acknowledged, oldest first. */
+  /** The messages from here that are not acknowledged, oldest first. */
   readonly pending: ReadonlyMap<string, Pending>;
-  /** The log that is followed; null until one is known. */
+  /** The epoch of the log; null until it is known. */
   readonly epoch: string | null;
   /** Whether a message has waited for so long that the kernel must be busy. */
   readonly late: boolean;
-  /** Send a message of the person's; it stays `pending` until it is acknowledged or refused. Returns its id. */
+  /** Send a message, which is `pending` until it is acknowledged or refused. Returns its id. */
   send<T extends ClientType>(type: T, payload: ClientPayloads[T]): string;
 }
 
-/** How it stands with a connection that may break. */
+/** The state of a connection that may break. */
 export type Connection =
   | { state: "connecting" | "open" | "deleted" }
-  /** The person has closed it. */
+  /** Closed by the person. */
   | { state: "closed" }
-  /** It broke, and is tried again in so many `seconds`. */
+  /** Broken; the next attempt is in `seconds`. */
   | { state: "waiting"; seconds: number; reason: string }
-  /** It broke, and is not tried again by itself. */
+  /** Broken, without further automatic attempts. */
   | { state: "resting"; reason: string };
 
 /** A sender whose connection the person can see, open and close. */
 export interface Connected extends Sender {
   readonly connection: Connection;
-  /** Connect now, and begin to count the tries anew. */
+  /** Connect now, and reset the count of attempts. */
   connect(): void;
   /** Close the connection until `connect`. */
   disconnect(): void;

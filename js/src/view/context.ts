@@ -1,4 +1,4 @@
-// How components reach their store and are drawn again when something they show has changed.
+// Gives components their store, and draws them again when something they show has changed.
 
 import { createContext } from "preact";
 import { useContext, useLayoutEffect, useReducer } from "preact/hooks";
@@ -7,10 +7,10 @@ import type { Topic } from "../store/topics.ts";
 
 export const StoreContext = createContext<Store | null>(null);
 
-/** The store of the chat that the component belongs to; the component is drawn again when one of `topics` changes. */
+/** The store of the component's chat. The component is drawn again when one of `topics` changes. */
 export function useStore(...topics: Topic[]): Store {
   const store = useContext(StoreContext);
-  if (store === null) throw new Error("a component outside of StoreContext");
+  if (store === null) throw new Error("This component is not inside a StoreContext");
   const [, redraw] = useReducer((count: number) => count + 1, 0);
   useLayoutEffect(() => {
     const ends = topics.map((topic) => store.on(topic, () => redraw(undefined)));

@@ -5,12 +5,12 @@ import type { Store } from "../store/store.ts";
 
 const CONTROLS = "a[href], button, select, summary, textarea, [tabindex]";
 
-/** The card of a step, where it is drawn. */
+/** The card of a step, if it is drawn. */
 export function cardOf(root: Element, id: string): HTMLElement | undefined {
   return [...root.querySelectorAll<HTMLElement>("[data-step-id]")].find((card) => card.dataset.stepId === id);
 }
 
-/** Remember where the focus is in `root`; if the view whose place it takes had the focus, give it back. */
+/** Record the focus in `root`, and restore it if the view that `root` replaces had it. */
 export function keepFocus(root: HTMLElement, store: Store): void {
   const home = (): Element | null => root.closest(`.${OUTPUT_AREA}`);
   const controls = (step: string | null): HTMLElement[] => {

@@ -1,12 +1,12 @@
-// Scrolling that goes along with what is added at the end, until the reader scrolls back, and again from the end on.
+// Keeps the end of growing content in view, until the reader scrolls up, and again once they are back at the end.
 
 import type { ScrollPlace } from "../store/reader.ts";
 
-/** So near the end, in CSS pixels, counts as at it. */
+/** A distance from the end, in CSS pixels, that counts as being at the end. */
 const NEAR = 24;
 
 export interface Follower {
-  /** Go to the end, and along with it. */
+  /** Scroll to the end, and follow it. */
   follow(): void;
   close(): void;
 }
@@ -14,7 +14,7 @@ export interface Follower {
 /**
  * Keep `scroller` at the end of `content`.
  *
- * `place` is where the reader was, and is changed when they move; then `moved` is told whether they are away from the end.
+ * `place` is the reader's position; it is updated when they scroll, and `moved` is called with whether they left the end.
  */
 export function followEnd(
   scroller: HTMLElement,

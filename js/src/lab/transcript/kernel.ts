@@ -1,4 +1,4 @@
-// Whether a widget's comm can be talked to: what a notebook's kernel does, in one signal.
+// Whether the comm of a widget is open: combines the signals of a notebook's kernel into one.
 
 import type { ISessionContext } from "@jupyterlab/apputils";
 import type { Kernel, KernelMessage } from "@jupyterlab/services";
@@ -6,28 +6,28 @@ import type { JSONObject } from "@lumino/coreutils";
 import type { IDisposable } from "@lumino/disposable";
 import { Signal } from "@lumino/signaling";
 
-/** Comms come and go with messages, which are many: how long, in ms, they are looked at together. */
+/** Changes of comms within this time, in ms, emit one signal. */
 const TOGETHER = 20;
 
 /**
- * How a comm stands: `open`; `gone`, for there is no kernel, or it does not know it; `unknown`, for the kernel has not said
- * which comms it has: after a reload it does not while a cell runs; or the notebook is still looking for its kernel.
+ * The state of a comm: `open`; `gone` if there is no kernel or it does not know the comm; `unknown` while the notebook is
+ * starting, or until the kernel has listed its comms, which after a reload it does not do while a cell runs.
  */
 export type CommState = "open" | "gone" | "unknown";
 
-/** Watches the kernel of a notebook, whichever it is. */
+/** Watches the current kernel of a notebook. */
 export class KernelWatch implements IDisposable {
   /** The state of a comm may have changed. */
   readonly changed = new Signal<this, void>(this);
-  /** The kernel has sent a display's new data, also where JupyterLab takes it no longer. */
+  /** The kernel has sent new data of a display, also if JupyterLab ignores it. */
   readonly displayed = new Signal<this, JSONObject>(this);
-  /** Whether other pages may show and write the same document, as with jupyter-collaboration. */
+  /** Whether other pages may edit the same document, as with jupyter-collaboration. */
   readonly shared: boolean;
   isDisposed = false;
   readonly #context: ISessionContext;
   readonly #kernels: Kernel.IManager;
   #kernel: Kernel.IKernelConnection | null = null;
-  /** The kernel has told which comms it has. */
+  /** Whether the kernel has listed its comms. */
   #told = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -41,22 +41,22 @@ export class KernelWatch implements IDisposable {
     this.#follow();
   }
 
-  /** How the comm of that id stands. */
+  /** The state of a comm. */
   state(commId: string): CommState {
     const kernel = this.#kernel;
-    if (kernel === null && !this.#context.isReady) return "unknown"; // it may be on its way
+    if (kernel === null && !this.#context.isReady) return "unknown"; // it may be starting
     if (kernel === null || kernel.isDisposed || kernel.connectionStatus === "disconnected") return "gone";
     if (["dead", "terminating", "restarting", "autorestarting"].includes(kernel.status)) return "gone";
     if (kernel.hasComm(commId)) return "open";
     return this.#told ? "gone" : "unknown";
   }
 
-  /** How the kernel knows this page from others that share the document; null where none does, or there is no kernel. */
+  /** The id that tells this page from others that share the document; null if none does, or without a kernel. */
   get page(): string | null {
     return this.shared ? (this.#kernel?.clientId ?? null) : null;
   }
 
-  /** Whether the connection to the kernel broke, and is made again: nothing comes until then. */
+  /** Whether the connection to the kernel is broken and being restored. */
   get away(): boolean {
     return this.#kernel !== null && !this.#kernel.isDisposed && this.#kernel.connectionStatus === "connecting";
   }

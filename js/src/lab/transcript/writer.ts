@@ -1,5 +1,5 @@
-// Where several pages share a notebook, as with jupyter-collaboration, each has a copy of the same document, and what two of
-// them replace at the same time is there twice afterwards. So one page writes, and the kernel says which; the others fold.
+// Pages that share a notebook, as with jupyter-collaboration, have copies of the same document, and an output that two of
+// them replace at the same time exists twice afterwards. So only one page writes, which the kernel chooses.
 
 import type { ReadonlyPartialJSONObject } from "@lumino/coreutils";
 import { SESSION_MIME } from "../../protocol/frames.ts";
@@ -7,7 +7,7 @@ import { connectedChats } from "../../store/chats.ts";
 import type { KernelWatch } from "./kernel.ts";
 import { ranBy } from "./live-views.ts";
 
-/** Whether this page may change an output with that data. One that nobody is connected to stays as it is. */
+/** Whether this page may change an output with this data. An output without a connected chat is not changed. */
 export function writesOutput(kernel: KernelWatch, data: ReadonlyPartialJSONObject): boolean {
   if (!kernel.shared) return true;
   const { page } = kernel;
@@ -17,7 +17,7 @@ export function writesOutput(kernel: KernelWatch, data: ReadonlyPartialJSONObjec
   return page === ranBy(data) || (store?.page === page && store.writes(ranBy(data)));
 }
 
-/** Whether this page may change what the notebook says of itself. */
+/** Whether this page may change the metadata of the notebook. */
 export function writesNotebook(kernel: KernelWatch): boolean {
   if (!kernel.shared) return true;
   return [...connectedChats().values()].some(
@@ -25,7 +25,7 @@ export function writesNotebook(kernel: KernelWatch): boolean {
   );
 }
 
-/** Tell the kernel that this page goes: another one may write from now on. */
+/** Notify the kernel that this page leaves, so that another one writes. */
 export function leave(kernel: KernelWatch): void {
   for (const store of connectedChats().values()) {
     if (store.page !== null && store.page === kernel.page) store.leave();
