@@ -1,16 +1,16 @@
-// The core of `ReasoningChat`, which loader.ts fetches: the store lives with the model, views come and go.
+// The core of `ReasoningChat`, fetched by loader.ts. The store lives as long as the model, longer than its views.
 
 import { Store } from "./store/store.ts";
 import { type CommModel, connect } from "./transport/comm.ts";
 import { drawChat } from "./view/chat.tsx";
 
-/** What the widget offers to others of the page, through anywidget's `host.getWidget`. */
+/** The interface of the widget for other widgets in the page, through anywidget's `host.getWidget`. */
 export interface ChatExports {
-  /** Draw one message and its run into `element`. The result takes it away again. */
+  /** Draw one message and its run into `element`. Call the result to remove it. */
   drawRun(element: HTMLElement, messageId: string): () => void;
 }
 
-/** What begins a chat. */
+/** The function that starts a chat. */
 export type Core = typeof widget;
 
 /** The loader calls this once for each model. `style` is the style sheet of the views. */
@@ -36,7 +36,7 @@ export default function widget(style = "") {
   };
 }
 
-/** Have `style` apply where `element` is: in the page, or in a shadow tree of it. Once for each, whatever version. */
+/** Apply `style` to the page or shadow tree that contains `element`, once for each version of the style. */
 function addStyle(element: HTMLElement, style: string): void {
   const root = element.getRootNode();
   const place = root instanceof ShadowRoot ? root : document.head;

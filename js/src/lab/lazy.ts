@@ -1,6 +1,6 @@
-// What the plugins need only once something is drawn.
+// Code that the plugins load when it is first needed.
 
-/** The store and the views, with their styles: fetched at the first call. */
+/** The store and the views, with their styles. */
 export function loadView(): Promise<typeof import("./view.ts")> {
   return import("./view.ts");
 }
@@ -10,7 +10,7 @@ export function loadSidebar(): Promise<typeof import("./sidebar/sidebar.ts")> {
   return import("./sidebar/sidebar.ts");
 }
 
-/** What notebooks and answers have to do with each other. */
+/** Attaching cells to prompts, and inserting code from answers into cells. */
 export function loadCells(): Promise<typeof import("./sidebar/cells.ts")> {
   return import("./sidebar/cells.ts");
 }

@@ -1,9 +1,9 @@
-// JupyterLab's translations of what the extension says, and of what the chats in its page say.
+// JupyterLab's translations for the extension and for the chats in its page.
 
 import { type ITranslator, nullTranslator, type TranslationBundle } from "@jupyterlab/translation";
 import { provideTranslation } from "../translation.ts";
 
-/** The translations, from now on also for the views, those of widgets included. */
+/** Load the translations, and provide them to all views in the page, including those of widgets. */
 export function loadTranslations(translator: ITranslator | null): TranslationBundle {
   const trans = (translator ?? nullTranslator).load("reasoning-widget");
   provideTranslation(trans);

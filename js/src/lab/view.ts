@@ -1,5 +1,5 @@
-// The views as the extension's plugins use them: one chunk, fetched when the first of them is drawn. The styles come
-// with it, once. Mathematics and colours for code are chunks of their own, fetched when a text first needs them.
+// The views for the extension's plugins, with their styles: one chunk, loaded when the first view is drawn. Mathematics and
+// code highlighting are separate chunks, loaded when a text first needs them.
 
 import { provideLoaders } from "../modules.ts";
 import "./transcript.css";

@@ -1,5 +1,5 @@
-// The optional module "socket": a widget whose session is on a server. The page talks to the server itself; the kernel
-// only tells it where, trades its token for tickets, and makes what the notebook keeps.
+// The optional module "socket": a widget whose session is on a server. The page connects to the server directly; the kernel
+// gives the address, exchanges its token for tickets, and makes what the notebook saves.
 
 import { onMissing } from "../modules.ts";
 import { dataOf, type Frame } from "../protocol/frames.ts";
@@ -8,10 +8,10 @@ import type { Kernel } from "../transport/comm.ts";
 import { type Access, connect, Refused, type SocketTarget } from "../transport/socket.ts";
 import type { Notebook } from "../transport/target.ts";
 
-/** For so long the kernel may take to bring a ticket, in ms: it asks the server, and may be busy itself. */
+/** How long to wait for a ticket, in ms: the kernel requests it from the server, and may be busy. */
 export const TICKET_WITHIN = 30_000;
 
-/** Follow the session that `kernel` told of in its first message, `frame`. */
+/** Follow the session that the first message of `kernel`, `frame`, names. */
 export function follow(kernel: Kernel, target: SocketTarget, frame: Frame): (frame: Frame | null) => void {
   const tickets = new Tickets(kernel);
   const asked = new Set<string>();
@@ -46,7 +46,7 @@ export function follow(kernel: Kernel, target: SocketTarget, frame: Frame): (fra
   };
 }
 
-/** The tickets that the kernel gives. */
+/** The tickets from the kernel. */
 class Tickets {
   readonly #kernel: Kernel;
   #waiting: ((access: Access | Error) => void)[] = [];
@@ -57,7 +57,7 @@ class Tickets {
     this.#kernel = kernel;
   }
 
-  /** A ticket that is good as far as the kernel knows. Rejects with a sentence for the person. */
+  /** A ticket that is valid as far as the kernel knows. Rejects with a sentence for the person. */
   async access(fresh: boolean): Promise<Access> {
     if (this.#gone) return this.#withoutKernel();
     const answer = new Promise<Access | Error>((resolve) => this.#waiting.push(resolve));
@@ -81,7 +81,7 @@ class Tickets {
     if (none) this.#answer(none.final ? new Refused(none.reason) : new Error(none.reason));
   }
 
-  /** Nobody brings tickets any more. The connection stays, and the last ticket is used to its end. */
+  /** There will be no new tickets. The connection stays open, and the last ticket is used until it expires. */
   kernelIsGone(): void {
     this.#gone = true;
     if (this.#waiting.length > 0) {

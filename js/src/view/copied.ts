@@ -1,6 +1,6 @@
-// What is copied of a selection: formulas as their source, and no names of buttons.
+// Copies selected text: formulas as their source, without the labels of buttons.
 
-/** Have what is selected below `root` copied as it was written. */
+/** Copy selections below `root` as the text was written. */
 export function copyAsWritten(root: HTMLElement): void {
   root.addEventListener("copy", (event) => {
     const selection = document.getSelection();
@@ -23,7 +23,7 @@ export function copyAsWritten(root: HTMLElement): void {
   });
 }
 
-/** `range`, with the whole of the formulas in which it begins and ends. */
+/** `range`, extended to the whole formulas in which it begins and ends. */
 function wholeFormulas(range: Range): Range {
   const whole = range.cloneRange();
   const first = formulaOf(range.startContainer);
@@ -38,7 +38,7 @@ function formulaOf(node: Node): Element | null {
   return element?.closest("[data-rw-tex]") ?? null;
 }
 
-/** The text of `holder` as it is laid out in `root`, with its lines. */
+/** The text of `holder` with line breaks as laid out in `root`. */
 function textOf(root: HTMLElement, holder: HTMLElement): string {
   holder.className = "rw-markdown";
   holder.style.cssText = "position:fixed;inset-inline-start:-9999px;width:1000px";

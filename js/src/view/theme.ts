@@ -1,11 +1,11 @@
-// The theme of hosts that say it on the page, such as marimo: styles cannot see it from within a shadow tree.
+// The theme of hosts that set it on the page, such as marimo: styles inside a shadow tree cannot select it.
 
 const SAID: Record<string, string> = {
   dark: '.dark, .dark-theme, [data-theme="dark"]',
   light: '.light, .light-theme, [data-theme="light"]',
 };
 
-/** Have `root` follow the theme that the page names, if it names one; the result ends that. */
+/** Apply the theme of the page to `root`, if there is one, until the returned function is called. */
 export function followTheme(root: HTMLElement): () => void {
   const places = [document.body, document.documentElement];
   const look = (): void => {

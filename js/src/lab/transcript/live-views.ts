@@ -1,5 +1,5 @@
-// Keeps live views out of the outputs of a notebook: a file that has them shows nothing of a transcript in nbsphinx, Jupyter
-// Book and the like, which prefer them to it. Our renderer needs none, for the saved session names the widget's model.
+// Removes live widget views from the outputs of a notebook: nbsphinx, Jupyter Book and others prefer them to the transcript,
+// and then show nothing. Our renderer needs none, because the saved session names the widget's model.
 
 import type { ICellModel, ICodeCellModel } from "@jupyterlab/cells";
 import type { INotebookModel } from "@jupyterlab/notebook";
@@ -11,18 +11,18 @@ export const WIDGET_MIME = "application/vnd.jupyter.widget-view+json";
 
 type Data = ReadonlyPartialJSONObject;
 
-/** The model that shows a saved session live; earlier versions said so in the live view alone. */
+/** The id of the model that shows a saved session live; earlier versions named it only in the live view. */
 export function modelIdOf(data: Data): string | undefined {
   return namedIn(data[SESSION_MIME]) ?? namedIn(data[WIDGET_MIME]);
 }
 
-/** The page that ran the cell of a saved session; of use only where several share the notebook. */
+/** The page that ran the cell of a saved session, if pages share the notebook. */
 export function ranBy(data: Data): string | undefined {
   const session = data[SESSION_MIME];
   return isObject(session) && typeof session.ran_by === "string" ? session.ran_by : undefined;
 }
 
-/** The data of an output with what the kernel has sent of it since; which model and which page are its own stays. */
+/** The data of an output, updated with a bundle from the kernel. Its model and its page stay. */
 export function renewed(data: Data, bundle: Data): Data {
   const after = withModel({ ...data, ...bundle }, modelIdOf(data));
   const session = after[SESSION_MIME];
@@ -32,21 +32,21 @@ export function renewed(data: Data, bundle: Data): Data {
   return { ...after, [SESSION_MIME]: page === undefined ? others : { ...others, ran_by: page } };
 }
 
-/** The data, in which the saved session names a model, unless it does so already. */
+/** The data, with the model named in the saved session unless it is named already. */
 export function withModel(data: Data, modelId: string | undefined): Data {
   const session = data[SESSION_MIME];
   if (modelId === undefined || namedIn(session) !== undefined || !isObject(session)) return data;
   return { ...data, [SESSION_MIME]: { ...session, model_id: modelId } };
 }
 
-/** The data without the live view, where nothing needs it. */
+/** The data without the live view, if it is not needed. */
 export function withoutView(data: Data): Data {
   if (!(WIDGET_MIME in data) || namedIn(data[SESSION_MIME]) === undefined) return data;
   const { [WIDGET_MIME]: _, ...others } = data;
   return others;
 }
 
-/** From now on, take the live view from each output of `notebook` that has our session, and that this page writes. */
+/** Remove the live view from now on from each output of `notebook` that has our session and that this page writes. */
 export function keepOut(notebook: INotebookModel, writes: (data: Data) => boolean): void {
   const known = new WeakSet<ICellModel>();
   const look = (): void => {
@@ -54,7 +54,7 @@ export function keepOut(notebook: INotebookModel, writes: (data: Data) => boolea
       if (cell.type !== "code" || known.has(cell)) continue;
       known.add(cell);
       const { outputs } = cell as ICodeCellModel;
-      // Once all others have heard of the change: the views of the outputs count on hearing of one at a time.
+      // After all other listeners: the views of the outputs expect one change at a time.
       outputs.changed.connect(() => queueMicrotask(() => takeOut(outputs, writes)));
       takeOut(outputs, writes);
     }
