@@ -87,7 +87,7 @@ class AgentFactory(Protocol):
         """Make the agent of that name.
 
         Raises:
-            AgentError: There is none; the text lists the known names.
+            ValueError: There is none; the text lists the known names.
         """
 
 
