@@ -17,15 +17,15 @@ if TYPE_CHECKING:
 
 # Imported when first asked for: an agent's author need not wait for the widget, nor a script for the agents.
 _HOMES = {
-    "AgentError": ".agents.base",
+    "AgentError": ".agents.exceptions",
     "AgentManager": ".agents.manager",
     "Answer": ".answer",
     "BaseAgent": ".agents.base",
     "BlockingAgent": ".agents.base",
-    "MaxIterationsReached": ".agents.base",
+    "MaxIterationsReached": ".agents.exceptions",
     "QwenAgent": ".agents.qwen",
     "ReasoningChat": ".widget.chat",
-    "Stopped": ".agents.base",
+    "Stopped": ".agents.exceptions",
     "connect": ".client",
     "current_run": ".agents.base",
     "models": ".agents.models",
