@@ -32,6 +32,7 @@ export interface Modules {
   rich: RichModule;
 }
 
+/** The name of an optional module. */
 export type ModuleName = keyof Modules;
 
 type Loaders = { [N in ModuleName]?: () => Promise<Modules[N]> };

@@ -4,6 +4,7 @@
 // neither. Without them (marimo, Voilà) the loader requests the core in a message, which waits while a cell runs.
 // Canary: `test/loader.dom.test.ts`; in a real JupyterLab, `tests/browser/test_files.py`.
 
+/** The part of a widget model that is used. */
 export interface Model {
   get(name: string): unknown;
   widget_manager?: { get_model(id: string): Promise<Pick<Model, "get">> };

@@ -45,6 +45,7 @@ class AgentPanel extends Panel {
   }
 }
 
+/** The plugin with the sidebar, its commands and its status bar item. */
 export const agents: JupyterFrontEndPlugin<void> = {
   id: ID,
   description: "Conversations with agents in a sidebar and in tabs",

@@ -18,6 +18,7 @@ export interface CellHost {
   sidebar: () => Promise<Sidebar>;
 }
 
+/** Add the commands for cells and their errors. */
 export function addCellCommands(host: CellHost): void {
   const { app, trans, notebooks, sidebar } = host;
   const isEnabled = (): boolean => notebooks.activeCell !== null;

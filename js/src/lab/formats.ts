@@ -5,8 +5,10 @@ import { MenuSvg } from "@jupyterlab/ui-components";
 import type { CommandRegistry } from "@lumino/commands";
 import type { ReadonlyJSONObject } from "@lumino/coreutils";
 
+/** The formats of exports. */
 export const FORMATS = ["markdown", "html", "json", "notebook", "table"] as const;
 
+/** A format of exports. */
 export type ExportFormat = (typeof FORMATS)[number];
 
 /** The endings of exported files. */

@@ -10,6 +10,7 @@ const INSERT_CHAT = "reasoning-widget:insert-chat";
 
 const CHAT_CELL = 'from reasoning_widget import ReasoningChat\n\nReasoningChat(agent="researcher")';
 
+/** The plugin with the command that adds a cell with a chat. */
 export const insertChat: JupyterFrontEndPlugin<void> = {
   id: "reasoning-widget:insert",
   description: "A command that adds a cell with a reasoning chat to the notebook",

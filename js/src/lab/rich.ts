@@ -10,6 +10,7 @@ import { trans } from "../translation.ts";
 import { isCostlyTex } from "../view/markdown/tex.ts";
 import { asksElsewhere, reaches, tamed } from "./elsewhere.ts";
 
+/** The plugin that draws tools' outputs with JupyterLab's renderers. */
 export const richOutputs: JupyterFrontEndPlugin<void> = {
   id: "reasoning-widget:rich-outputs",
   description: "Draws what an agent's tools display as the notebook's outputs are drawn",

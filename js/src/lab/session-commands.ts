@@ -24,6 +24,7 @@ export interface SessionHost {
   has: (id: string) => boolean;
 }
 
+/** Add the commands for sessions. */
 export function addSessionCommands(host: SessionHost): void {
   const { app, trans, panel, sidebar, current } = host;
   const add = (id: string, options: CommandRegistry.ICommandOptions): unknown => app.commands.addCommand(id, options);

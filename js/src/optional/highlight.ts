@@ -19,6 +19,7 @@ const LANGUAGES = { bash, css, diff, javascript, json, julia, python, r, sql, ty
 highlighter.configure({ classPrefix: "rw-code-" });
 for (const [name, language] of Object.entries(LANGUAGES)) highlighter.registerLanguage(name, language);
 
+/** HTML of `code` with classes on its words; null for an unknown language. */
 export function highlight(code: string, language: string): string | null {
   if (!highlighter.getLanguage(language)) return null;
   return highlighter.highlight(code, { language, ignoreIllegals: true }).value;

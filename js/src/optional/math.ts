@@ -2,6 +2,7 @@
 
 import temml from "temml";
 
+/** MathML of a TeX formula. */
 export function render(tex: string, display: boolean): string {
   return temml.renderToString(tex, { displayMode: display, throwOnError: true, trust: false, maxExpand: 500 });
 }

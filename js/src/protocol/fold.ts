@@ -26,6 +26,7 @@ import { outputsOf, PLAIN, withOutputs } from "./outputs.ts";
  */
 export type Outcome = "applied" | "ignored" | "gap";
 
+/** A text of a step that deltas append to. */
 export type Channel = StepDeltaData["channel"];
 
 /** A question, with the run it got (`steered`: within another's run) or the reason it never will. */

@@ -8,6 +8,7 @@ export { EVENT_TYPES } from "./messages.ts";
 /** What a notebook holds of a session. */
 export const SESSION_MIME = "application/vnd.reasoning-widget.session.v1+json";
 
+/** The type of a message that a client sends. */
 export type ClientType = keyof ClientPayloads;
 
 /** A message to the server. */
@@ -17,6 +18,7 @@ export interface ClientMessage<T extends ClientType = ClientType> {
   payload: ClientPayloads[T];
 }
 
+/** The type of a frame that a server or kernel sends. */
 export type ServerType = keyof ServerData;
 
 /** The data of `frame`, if that is its type. */
@@ -24,4 +26,5 @@ export function dataOf<T extends ServerType>(frame: { type: string; data: unknow
   return frame.type === type ? (frame.data as ServerData[T]) : null;
 }
 
+/** The type of a frame that is logged. */
 export type EventType = (typeof EVENT_TYPES)[number];

@@ -5,6 +5,7 @@ import type { ReasoningStep } from "./messages.ts";
 /** One output, in one form or several: values by their MIME type. */
 export type MimeBundle = Record<string, unknown>;
 
+/** The MIME type of plain text. */
 export const PLAIN = "text/plain";
 
 /** How version 1 named further pictures. */

@@ -39,6 +39,7 @@ interface Chat {
   readonly writable: boolean;
 }
 
+/** The state of the composer, and the messages sent from it. */
 export class Composer {
   /** Whether the next prompt asks for the agent's reasoning. */
   reasoning = true;

@@ -2,6 +2,7 @@
 
 import type { VNode } from "preact";
 
+/** The additions of a host; all are optional. */
 export interface Extras {
   /** Drawn in the composer, above the message field. */
   Attached?: () => VNode | null;

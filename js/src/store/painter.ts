@@ -13,6 +13,7 @@ const REST = 3;
 /** The longest pause, in ms. */
 const LONGEST_REST = 1000;
 
+/** Schedules the drawing of growing text. */
 export class Painter {
   readonly #clock: Clock;
   readonly #waiting = new Set<() => void>();

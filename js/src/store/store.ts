@@ -34,6 +34,7 @@ export interface Refusal {
   message: string;
 }
 
+/** The store of one chat. */
 export class Store implements Target {
   transcript: Transcript = newTranscript();
   /** The events of the transcript, in order. */

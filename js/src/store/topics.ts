@@ -14,6 +14,7 @@ export type Topic =
   | "announcement"
   | `${"run" | "step" | "text" | "blob"}:${string}`;
 
+/** The listeners of a chat, by topic. */
 export class Topics {
   readonly #listeners = new Map<Topic, Set<() => void>>();
   readonly #changed = new Set<Topic>();

@@ -7,6 +7,7 @@ export interface Clock {
   after(ms: number, action: () => void): () => void;
 }
 
+/** The page's own clock. */
 export const pageClock: Clock = {
   now: () => performance.now(),
   after(ms, action) {

@@ -25,6 +25,7 @@ export const PING_EVERY = 30_000;
 /** How long `attach` may stay unanswered before it is repeated, in ms: doubled each time, up to the second value. */
 export const ATTACH_AGAIN = [2000, 60_000] as const;
 
+/** Follows a session in a kernel: the policy, without I/O. */
 export class Link implements Sender {
   readonly pending = new Outbox();
   epoch: string | null = null;

@@ -52,6 +52,7 @@ export interface Wire {
   hangUp(): void;
 }
 
+/** Follows a session on a server: the policy, without I/O. */
 export class SocketLink implements Connected {
   readonly pending = new Outbox();
   readonly late = false;

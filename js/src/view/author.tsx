@@ -9,6 +9,7 @@ export function authorOf({ messages }: Transcript, { author }: Message, reader: 
   return others || (reader && author?.id !== reader.id) ? author : undefined;
 }
 
+/** The name of the author of a message, if there is one. */
 export function AuthorName({ author }: { author: Author | undefined }): VNode | null {
   if (!author) return null;
   return (

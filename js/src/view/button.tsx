@@ -14,6 +14,7 @@ interface ButtonProps {
   title?: string;
 }
 
+/** A button of the widget. */
 export function Button(props: ButtonProps): VNode {
   const { children, onPress, kind = "plain", label, unavailable = false, title } = props;
   const attributes: ButtonHTMLAttributes<HTMLButtonElement> = {};

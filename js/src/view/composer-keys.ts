@@ -1,5 +1,6 @@
 // What a key means in the message field.
 
+/** What a key does in the composer. */
 export type KeyAction = "send" | "break" | "older" | "newer" | "leave";
 
 interface Key {

@@ -5,6 +5,7 @@ import { useContext, useLayoutEffect, useReducer } from "preact/hooks";
 import type { Store } from "../store/store.ts";
 import type { Topic } from "../store/topics.ts";
 
+/** The store of the components below it. */
 export const StoreContext = createContext<Store | null>(null);
 
 /** The store of the component's chat. The component is drawn again when one of `topics` changes. */

@@ -5,6 +5,7 @@ import type { ScrollPlace } from "../store/reader.ts";
 /** A distance from the end, in CSS pixels, that counts as being at the end. */
 const NEAR = 24;
 
+/** Controls following the end of a view. */
 export interface Follower {
   /** Scroll to the end, and follow it. */
   follow(): void;

@@ -21,6 +21,7 @@ const PATHS = {
   down: "M8 3v9.6M3.9 8.7 8 12.8l4.1-4.1",
 } as const;
 
+/** The name of an icon. */
 export type IconName = keyof typeof PATHS;
 
 /** A picture, hidden from assistive technology. */

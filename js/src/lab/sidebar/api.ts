@@ -41,6 +41,7 @@ export class Refusal extends Error {
   }
 }
 
+/** The REST API of the server's sessions. */
 export class SessionsApi {
   readonly #settings: ServerConnection.ISettings;
 

@@ -8,6 +8,7 @@ import type { Translation } from "../../translation.ts";
 
 /** Longer sources and outputs are cut to so many UTF-16 units: the beginning and the end stay. */
 export const MAX_SOURCE = 20_000;
+/** The limit for a cell's outputs, in UTF-16 units. */
 export const MAX_OUTPUT = 4000;
 /** So much is left of data that a page would draw, such as a plot's. */
 const MAX_DATA = 2000;

@@ -22,6 +22,7 @@ export interface ChatActions {
   menu: (button: HTMLElement) => void;
 }
 
+/** The view of one conversation, in the sidebar or in a tab. */
 export class ChatView extends Widget {
   readonly conversation: Conversation;
   readonly #trans: TranslationBundle;

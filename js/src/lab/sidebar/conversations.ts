@@ -24,6 +24,7 @@ export interface Progress {
   waiting: boolean;
 }
 
+/** A session that this page follows. */
 export class Conversation {
   readonly store = new Store();
   /** The progress is another, or attachments came or went. */

@@ -8,6 +8,7 @@ import "./diff.css";
 
 const SIGNS: Record<DiffLine["kind"], string> = { same: " ", added: "+", removed: "−" };
 
+/** A view of the difference between two texts. */
 export class DiffView extends Widget {
   constructor(before: string, after: string, trans: TranslationBundle) {
     super();

@@ -13,6 +13,7 @@ const PATHS = {
   replace: "M3 6.2h8.4M9 3.6l2.6 2.6M13 9.8H4.6M7 12.4 4.4 9.8",
 } as const;
 
+/** The name of a glyph. */
 export type GlyphName = keyof typeof PATHS;
 
 /** A picture, hidden from assistive technology. */

@@ -32,6 +32,7 @@ interface Props {
   actions: ListActions;
 }
 
+/** The view of the list of sessions. */
 export class ListView extends Widget {
   readonly #props: Props;
   #timer: ReturnType<typeof setInterval> | undefined;

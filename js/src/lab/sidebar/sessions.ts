@@ -10,6 +10,7 @@ export interface Source {
   list(query: string, limit: number, cursor: string | null): Promise<SessionPage>;
 }
 
+/** The list of sessions. */
 export class SessionList {
   readonly changed = new Signal<this, void>(this);
   sessions: readonly SessionInfo[] = [];

@@ -50,6 +50,7 @@ export interface Host {
   notebooks: INotebookTracker | null;
 }
 
+/** The sidebar and the tabs with conversations. */
 export class Sidebar {
   readonly #host: Host;
   readonly #api: SessionsApi;

@@ -7,6 +7,7 @@ import type { IOutputAreaModel } from "@jupyterlab/outputarea";
 import type { ReadonlyPartialJSONObject } from "@lumino/coreutils";
 import { SESSION_MIME } from "../../protocol/frames.ts";
 
+/** The MIME type of a live widget view. */
 export const WIDGET_MIME = "application/vnd.jupyter.widget-view+json";
 
 type Data = ReadonlyPartialJSONObject;

@@ -18,6 +18,7 @@ import { leave, writesNotebook, writesOutput } from "./writer.ts";
 /** Before the widget view, which has -10. */
 const RANK = -100;
 
+/** The plugin that shows the transcripts in notebooks. */
 export const record: JupyterFrontEndPlugin<void> = {
   id: "reasoning-widget:record",
   description: "Shows the transcripts that notebooks hold, live where their kernel runs",

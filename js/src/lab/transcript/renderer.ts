@@ -25,6 +25,7 @@ const SMALL = 50_000;
 type Views = typeof import("../view.ts");
 type OpenMenu = (transcript: string, button: HTMLElement) => void;
 
+/** Renders an output with a session. */
 export class SessionRenderer extends Panel implements IRenderMime.IRenderer {
   readonly #kernel: KernelWatch;
   readonly #rendermime: IRenderMimeRegistry;

@@ -53,6 +53,7 @@ export class SavedView extends Widget {
   }
 }
 
+/** The MIME types of a transcript as text, the preferred one first. */
 export const TEXTS = ["text/html", "text/plain"] as const;
 
 /** The transcript as text, with the reason why there are no cards. */

@@ -9,6 +9,7 @@ import { exportArguments, FORMATS, formatName, formatOf, formatsMenu } from "../
 import { loadView } from "../lazy.ts";
 import type { SessionRenderer } from "./renderer.ts";
 
+/** The transcripts that the page shows, and the command that exports them. */
 export class Transcripts {
   readonly #shown = new Set<SessionRenderer>();
   readonly #app: JupyterFrontEnd;

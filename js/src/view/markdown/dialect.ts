@@ -12,6 +12,7 @@ const MAX_SIGNS = 3000;
 /** What is nested deeper, in quotes and lists, is shown as its source. */
 const MAX_LEVEL = 30;
 
+/** Addresses that a link may have. */
 export const WEB_LINK = /^(?:https?|mailto):/i;
 const SAFE_LINK = /^(?:https?:|mailto:|#)/i;
 const PICTURE = /^data:image\/(?:png|jpeg|gif|webp);base64,[a-z0-9+/=]+$/i;
@@ -30,6 +31,7 @@ interface Env {
   atoms?: { src: string; found: Map<number, Atom> };
 }
 
+/** The parser and renderer of the dialect. */
 export const dialect = make();
 
 function make(): InstanceType<typeof MarkdownIt> {
