@@ -8,12 +8,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
+import re
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from contextvars import ContextVar
-from typing import Any, Literal, NotRequired, TypedDict, cast
+from typing import Any, Final, Literal, NotRequired, TypedDict, cast
 
 import msgspec
 
@@ -21,9 +22,12 @@ from ..parts import Prompt, as_message, in_words
 from ..protocol import STEP_TYPES, MimeBundle, Part, Step
 from .carried import carried
 from .exceptions import AgentError, Stopped
+from .growing import GrowingStep, grow
 
 DEFAULT_MAX_ITERATIONS = 20
 """How many model calls a run may make unless its message says otherwise."""
+
+_STEP_TYPE: Final = re.compile(r"[a-z][a-z0-9_.-]{0,63}")
 
 _MERGE_SECONDS = 0.01
 """A step is yielded at once, then no sooner again: waking a thread for every token would cost more than the token."""
@@ -235,7 +239,10 @@ class BaseAgent(ABC):
     def run_with_reasoning_stream(
         self, prompt: str, max_iterations: int = DEFAULT_MAX_ITERATIONS
     ) -> AsyncIterator[Step]:
-        """Work on `prompt` and yield steps. To let a step grow, yield it again with the same `id`.
+        """Work on `prompt` and yield steps.
+
+        To let a step grow, yield it again with the same `id`: with its whole `content`, or with `append`, the text that
+        is new.
 
         Args:
             prompt: The prompt: a text; or the list of its parts, if the agent takes parts and there are attachments.
@@ -259,12 +266,16 @@ class BaseAgent(ABC):
         Raises:
             ValueError: A part is invalid, cannot be read, or is refused; the text says which and why.
         """
-        answer = ""
+        answer: GrowingStep | None = None
+        known: dict[str, GrowingStep] = {}
         with prompted(self, prompt) as given:
             async for step in self.run_with_reasoning_stream(given):
-                if step["type"] == "final_answer" and "parent_id" not in step:
-                    answer = step["content"]
-        return answer
+                growing = grow(known, step) if "append" in step else GrowingStep(step.copy())
+                if "id" in step:
+                    known[step["id"]] = growing
+                if growing.step["type"] == "final_answer" and "parent_id" not in growing.step:
+                    answer = growing
+        return answer.snapshot()["content"] if answer else ""
 
     def used_by(self, user: object) -> None:  # noqa: B027 (most agents have nothing to keep)
         """Note that `user`, such as a chat, may ask the agent from now on.
@@ -372,14 +383,16 @@ def _in_thread(work: Callable[[], None], name: str, done: Callable[[BaseExceptio
 def check_step(step: object) -> Step:
     """Return `step`.
 
+    A type that is not in `STEP_TYPES` is accepted if it has the form of one: such steps are shown generically.
+
     Raises:
         AgentError: It is no step; the text says what is wrong with it and what a step looks like.
     """
     if not isinstance(step, dict):
         problem = f"yielded {type(step).__name__} {str(step)[:60]!r}, which is not a dictionary"
-    elif step.get("type") not in STEP_TYPES:
+    elif not _is_step_type(step.get("type")):
         problem = f"yielded a step of the type {str(step.get('type'))[:60]!r}"
-    elif not isinstance(step.get("content"), str):
+    elif "append" not in step and not isinstance(step.get("content"), str):
         problem = f"yielded a step whose `content` is {type(step.get('content')).__name__}, not a text"
     elif not isinstance(step.get("id", ""), str):
         problem = "yielded a step whose `id` is not a text"
@@ -389,15 +402,23 @@ def check_step(step: object) -> Step:
         return cast("Step", step)
     msg = (
         f"The agent {problem}. Yield dictionaries such as "
-        f'`{{"type": "thought", "content": "…"}}`; the types are {", ".join(STEP_TYPES)}.'
+        f'`{{"type": "thought", "content": "…"}}`; the types are {", ".join(STEP_TYPES)}, or one of your own in '
+        "lower-case letters, digits, `_`, `-` and `.`."
     )
     raise AgentError(msg)
+
+
+def _is_step_type(value: object) -> bool:
+    return isinstance(value, str) and _STEP_TYPE.fullmatch(value) is not None
 
 
 class StepBuffer:
     """Carries steps from the thread that makes them to the loop that shows them, newest snapshot of each step only.
 
     Where a step changes its type it comes twice: what was said in between may be a thought because of it.
+
+    A step may be put with `append`, more text for one of its channels, instead of its whole text. Such texts are
+    collected, and joined once for each `drain`.
 
     A hop between threads for every token would cost more than the token: the producer only replaces an entry, and
     `notify` is called, in the producer's thread, for the first step since the last `drain`.
@@ -406,8 +427,9 @@ class StepBuffer:
     def __init__(self, notify: Callable[[], None]) -> None:
         self._notify = notify
         self._lock = threading.Lock()
-        self._steps: list[Step] = []
+        self._steps: list[GrowingStep] = []
         self._places: dict[object, int] = {}
+        self._known: dict[str, GrowingStep] = {}
         self._closed = False
 
     def put(self, step: Step) -> None:
@@ -415,27 +437,37 @@ class StepBuffer:
 
         Raises:
             Stopped: The buffer was closed.
+            AgentError: It appends to a step that cannot grow; the text says why.
         """
-        copy = step.copy()
-        key: object = copy.get("id") or id(copy)  # one without an id is never replaced
         with self._lock:
             if self._closed:
                 raise Stopped
             first = not self._steps
-            place = self._places.get(key)
-            if place is not None and self._steps[place].get("type") == copy.get("type"):
-                self._steps[place] = copy
+            if "append" in step:
+                growing = grow(self._known, step)
             else:
-                self._places[key] = len(self._steps)
-                self._steps.append(copy)
+                growing = GrowingStep(step.copy())
+                if "id" in step:
+                    self._known[step["id"]] = growing
+            self._place(growing)
         if first:
             self._notify()
+
+    def _place(self, growing: GrowingStep) -> None:
+        """Hand it over with the next `drain`, instead of an earlier snapshot of the same step."""
+        key: object = growing.step.get("id") or id(growing)  # one without an id is never replaced
+        place = self._places.get(key)
+        if place is not None and self._steps[place].step["type"] == growing.step["type"]:
+            self._steps[place] = growing
+        else:
+            self._places[key] = len(self._steps)
+            self._steps.append(growing)
 
     def drain(self) -> list[Step]:
         """The steps since the last call, in the order in which they were first put."""
         with self._lock:
-            steps, self._steps, self._places = self._steps, [], {}
-        return steps
+            growing, self._steps, self._places = self._steps, [], {}
+            return [each.snapshot() for each in growing]
 
     def close(self) -> None:
         """Drop what comes from now on."""

@@ -50,6 +50,10 @@ class OpenCalls:
     def put(self, step: Step) -> None:
         """The generator has yielded this."""
         wire = cast("JSON", step)
+        if "append" in wire:
+            told = self._told.get(wire.get("id", ""))
+            self._emit(cast("Step", wire if told is None else {**wire, "id": told.result["id"]}))
+            return
         if wire["type"] == "tool_result":
             wire = self._result(wire)
         elif wire["type"] == "final_answer" and "parent_id" not in wire:

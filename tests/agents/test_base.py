@@ -232,6 +232,7 @@ def test_without_a_session_nobody_answers() -> None:
     "step",
     [
         {"type": "thought", "content": ""},
+        {"type": "plan", "content": "of a type of its own"},
         {"type": "error", "content": "no", "id": "a", "status": "failed", "something": "new"},
     ],
 )
@@ -245,7 +246,9 @@ def test_a_step_is_a_step(step: dict[str, Any]) -> None:
         ("Hello", "str 'Hello'"),
         (None, "NoneType"),
         ({"content": "no type"}, "'None'"),
-        ({"type": "thinking", "content": ""}, "'thinking'"),
+        ({"type": "", "content": ""}, "''"),
+        ({"type": "<b>Plan</b>", "content": ""}, "'<b>Plan</b>'"),
+        ({"type": "p" * 65, "content": ""}, "'pppp"),
         ({"type": ["thought"], "content": ""}, "thought"),
         ({"type": "thought"}, "`content` is NoneType"),
         ({"type": "thought", "content": 7}, "`content` is int"),

@@ -69,6 +69,50 @@ async def test_an_async_agent_runs_off_the_sessions_loop():
     assert threads[0] is not threading.current_thread()
 
 
+async def test_an_agent_may_append_to_its_steps():
+    async def work(prompt):
+        yield {"type": "thought", "id": "t", "content": "", "status": "streaming"}
+        for number in range(3000):
+            yield {"type": "thought", "id": "t", "append": f"{number} "}
+            if number == 1500:
+                await asyncio.sleep(0.05)
+        yield {"type": "thought", "id": "t", "append": "end", "status": "done"}
+        yield {"type": "final_answer", "content": "done"}
+
+    session = open_with(Async(work))
+    ask(session, "go", "m1")
+    run, steps = await settled(session)
+
+    assert run["status"] == "completed"
+    assert steps[0]["content"] == "".join(f"{number} " for number in range(3000)) + "end"
+    assert (steps[0]["status"], steps[1]["content"]) == ("done", "done")
+
+
+async def test_a_wrong_append_ends_the_run_with_an_error_for_its_author():
+    async def work(prompt):
+        yield {"type": "thought", "id": "t", "append": "nothing to append to"}
+
+    session = open_with(Async(work))
+    ask(session, "go", "m1")
+    run, steps = await settled(session)
+
+    assert run["status"] == "failed"
+    assert "no step with this `id` was yielded before" in steps[-1]["content"]
+
+
+async def test_a_step_of_a_type_of_its_own_is_logged():
+    async def work(prompt):
+        yield {"type": "plan", "content": "First look, then leap."}
+        yield {"type": "final_answer", "content": "done"}
+
+    session = open_with(Async(work))
+    ask(session, "go", "m1")
+    run, steps = await settled(session)
+
+    assert run["status"] == "completed"
+    assert (steps[0]["type"], steps[0]["content"], steps[0]["status"]) == ("plan", "First look, then leap.", "done")
+
+
 async def test_what_an_agent_yields_in_a_burst_arrives_merged_and_whole():
     def work(emit):
         text = ""
@@ -94,7 +138,7 @@ async def test_what_an_agent_yields_in_a_burst_arrives_merged_and_whole():
     ("yielded", "says"),
     [
         ("text", "not a dictionary"),
-        ({"type": "dream", "content": ""}, "'dream'"),
+        ({"type": "Day dream", "content": ""}, "'Day dream'"),
         ({"type": "thought"}, "`content` is NoneType"),
         ({"type": "thought", "content": "", "id": 3}, "`id`"),
         ({"type": "thought", "content": "", "status": "open"}, "'open'"),

@@ -1,0 +1,91 @@
+"""Steps that grow by `append`: more text for one channel, instead of the whole text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, cast, get_args
+
+from ..fold import channel_text, set_channel_text
+from ..outputs import is_printed, outputs_of
+from ..protocol import JSON, TERMINAL_STEP_STATUSES, Channel, Step
+from .exceptions import AgentError
+
+_CHANNELS: Final[tuple[Channel, ...]] = get_args(Channel)
+_ONLY_WHOLE: Final = ("content", "tool", "output", "outputs", "parent_id")
+"""Fields that come with a whole step only."""
+
+
+class GrowingStep:
+    """A step, and the texts that were appended to it since.
+
+    Args:
+        step: The step. It belongs to this object.
+
+    Attributes:
+        step: The step, without texts that have not been joined yet.
+    """
+
+    def __init__(self, step: Step) -> None:
+        self.step = step
+        self._appended: dict[Channel, list[str]] = {}
+
+    def append(self, channel: Channel, text: str) -> None:
+        """Append `text`. It is joined to what was there with the next `snapshot`."""
+        self._appended.setdefault(channel, []).append(text)
+
+    def snapshot(self) -> Step:
+        """A copy of the step, with all that was appended."""
+        wire = cast("JSON", self.step)
+        for channel, texts in self._appended.items():
+            entry = _last_entry(wire) if channel == "output" else 0
+            set_channel_text(wire, channel, channel_text(wire, channel, entry) + "".join(texts), entry)
+        self._appended.clear()
+        return self.step.copy()
+
+
+def grow(known: Mapping[str, GrowingStep], step: Step) -> GrowingStep:
+    """Append to the known step that `step` names, and return it. Its other fields, such as `status`, are taken over.
+
+    Args:
+        known: The steps so far, by id.
+        step: A step with `append`.
+
+    Raises:
+        AgentError: It cannot be appended; the text says why, and what to yield instead. Nothing was changed.
+    """
+    wire = cast("JSON", step)
+    growing = known.get(wire.get("id", ""))
+    text, channel = wire["append"], wire.get("channel", "content")
+    whole = [f"`{name}`" for name in _ONLY_WHOLE if name in wire]
+    if not isinstance(text, str):
+        problem = f"`append` is {type(text).__name__}, not a text"
+    elif channel not in _CHANNELS:
+        problem = f"the `channel` is {str(channel)[:60]!r}, not one of {', '.join(_CHANNELS)}"
+    elif whole:
+        problem = f"{' and '.join(whole)} cannot come with `append`: yield the whole step, or only the text to append"
+    elif growing is None:
+        problem = "no step with this `id` was yielded before: yield it first with its `content`, which may be empty"
+    elif growing.step["type"] != wire["type"]:
+        problem = f"the step is a {growing.step['type']}: append with that type, or yield the whole step to change it"
+    elif growing.step.get("status") in TERMINAL_STEP_STATUSES:
+        problem = f"the step is closed (`status` {growing.step.get('status')!r}): yield a step with a new `id`"
+    elif channel == "arguments" and not _takes_arguments(growing.step):
+        problem = "the step has no `tool` whose `arguments` are a text: yield the whole step with its `tool` first"
+    else:
+        growing.append(channel, text)
+        rest = {name: value for name, value in wire.items() if name not in ("append", "channel")}
+        cast("JSON", growing.step).update(rest)
+        return growing
+    raise AgentError(f"The agent appended to the {wire['type']} {str(wire.get('id'))[:60]!r}, but {problem}.")
+
+
+def _takes_arguments(step: Step) -> bool:
+    tool = step.get("tool")
+    return isinstance(tool, dict) and isinstance(tool.get("arguments", ""), str)
+
+
+def _last_entry(step: JSON) -> int:
+    """The output that printed text is appended to: the last one if it is text alone, else a new one."""
+    outputs = outputs_of(step)
+    last = len(outputs) - 1
+    return last if outputs and is_printed(outputs[last]) and isinstance(outputs[last]["text/plain"], str) else last + 1
