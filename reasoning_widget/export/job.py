@@ -31,3 +31,8 @@ class Outcome(msgspec.Struct, omit_defaults=True):
     status: int = 200
     """An HTTP status."""
     message: str = ""
+
+
+def too_long(job: Job) -> str:
+    """The message for an export that needs more memory than it may take."""
+    return f"the session is too long to be written as {job.kind}: try another format"

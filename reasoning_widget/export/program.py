@@ -19,7 +19,7 @@ from ..fold import Transcript
 from ..session.log import StorageError
 from ..session.record import transcript_of
 from ..session.store import SessionReader
-from .job import Job, Kind, Outcome
+from .job import Job, Kind, Outcome, too_long
 from .log import complete_file
 from .reading import SessionFileError, read_session
 from .saved import folded, masked
@@ -70,7 +70,7 @@ def main() -> int:
         session_id, content = export(job, sys.stdin.buffer.read())
         return _say(out, Outcome(session_id), content)
     except MemoryError:
-        return _say(out, Outcome(status=413, message=f"the session is too long to be written as {job.kind}: try json"))
+        return _say(out, Outcome(status=413, message=too_long(job)))
     except StorageError as error:
         return _say(out, Outcome(status=503, message=str(error)))
     except SessionFileError as error:

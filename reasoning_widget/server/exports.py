@@ -13,7 +13,7 @@ from typing import IO, Final
 import msgspec
 from tornado import web
 
-from ..export.job import Job, Outcome
+from ..export.job import Job, Outcome, too_long
 
 FORMATS: Final = {
     "json": ("json", "application/json"),
@@ -103,8 +103,8 @@ def _outcome(job: Job, made: IO[bytes], status: int) -> tuple[str, IO[bytes]]:
             return outcome.session_id, made
         made.close()
         raise web.HTTPError(outcome.status, outcome.message.replace("%", "%%"))
-    if status < 0:
-        raise web.HTTPError(
-            503, f"the export as {job.kind} took more than {job.seconds} s, or too much memory: try another format"
-        )
+    if status in (-signal.SIGALRM, -signal.SIGTERM):
+        raise web.HTTPError(503, f"the export as {job.kind} took more than {job.seconds} s: try another format")
+    if status < 0:  # some libraries crash where they get no memory
+        raise web.HTTPError(413, too_long(job))
     raise web.HTTPError(500, f"the export as {job.kind} failed: the server's log says why")
