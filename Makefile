@@ -76,14 +76,13 @@ check-js: $(JS_PACKAGES)
 test: style types test-js test-python notebooks test-browser ## everything that must pass
 
 test-python: $(PACKAGE) $(BUILT) model ## the tests of the Python side
-	python -m pytest -m "unit or model" $(IN_PARALLEL)
-	python -m pytest -m "not unit and not model and not browser"
+	python -m pytest -m "not browser" $(IN_PARALLEL)
 
 test-js: $(JS_PACKAGES) ## the tests of the TypeScript side
 	cd js && npm test
 
 test-browser: $(PACKAGE) $(BUILT) model browsers ## a real JupyterLab in Chromium, Firefox and WebKit
-	python -m pytest -m browser tests/browser
+	python -m pytest -m browser $(IN_PARALLEL) tests/browser
 	@# In a process of their own: Playwright's synchronous face runs once in each.
 	python -m pytest -m browser tests/test_benchmarks.py
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from collections.abc import Generator
 from typing import Any, Final
 
@@ -14,14 +15,15 @@ _FIRST: Final = ("slow", "browser", "server", "kernel", "model", "unit")
 
 @pytest.hookimpl(trylast=True)  # the tiers are known
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put files that take long first, so that no process is left with one when the others are done."""
+    """Put the files that take longest first, so that no process is left with one when the others are done."""
     if "PYTEST_XDIST_WORKER" not in os.environ:
         return
     ranks: dict[object, int] = {}
     for item in items:
         rank = min(_FIRST.index(mark.name) for mark in item.iter_markers() if mark.name in _FIRST)
         ranks[item.path] = min(rank, ranks.get(item.path, rank))
-    items.sort(key=lambda item: ranks[item.path])
+    tests = Counter(item.path for item in items)
+    items.sort(key=lambda item: (ranks[item.path], -tests[item.path]))
 
 
 @pytest.hookimpl(wrapper=True)
