@@ -97,6 +97,7 @@ style: style-python style-js ## lint and formatting, both languages
 style-python: $(PACKAGE)
 	ruff check
 	ruff format --check
+	lint-imports
 
 style-js: $(JS_PACKAGES)
 	cd js && npm run style

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 
 from reasoning_widget import connect
+from reasoning_widget.clean import clean_json
 from reasoning_widget.client.wire import _frame
 from reasoning_widget.depth import MAX_DEPTH, TOO_DEEP, is_deep, loads, shallow
 from reasoning_widget.export.reading import read_session
 from reasoning_widget.protocol import ProtocolError, encode
 from reasoning_widget.session.pipe import HEADER_BYTES, StepReceiver, StepSender, packed, unpacked
-from reasoning_widget.session.text import clean_json
 from tests.export.sessions import fold, played
 from tests.server.client import connected, new_session
 from tests.server.rest import call

@@ -18,9 +18,9 @@ from typing import Any, Final, Literal, NotRequired, TypedDict, cast
 
 import msgspec
 
+from ..compat.carried import carried
 from ..parts import Prompt, as_message, in_words
 from ..protocol import STEP_TYPES, MimeBundle, Part, Step
-from .carried import carried
 from .exceptions import AgentError, Stopped
 from .growing import GrowingStep, grow
 

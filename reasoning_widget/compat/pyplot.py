@@ -21,9 +21,9 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any, Final
 
-from ..agents.carried import carried
 from ..host import ipython_shell
 from ..protocol import MimeBundle
+from .carried import carried
 from .imported import Seam
 
 _HELPERS: Final = "matplotlib._pylab_helpers"

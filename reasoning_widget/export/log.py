@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable, Iterator
-from typing import Any, Final, NotRequired, TypedDict
+from typing import Any, Final, NotRequired, Protocol, TypedDict
 
 from ..fold import Place, Transcript, channel_text, set_channel_text, step_key
 from ..outputs import outputs_of
 from ..parts import attachments_of
 from ..protocol import JSON, Frame
-from ..session.log import EventLog
 
 SESSION_MIME: Final = "application/vnd.reasoning-widget.session.v1+json"
 """The type of an output that holds a `SessionFile`."""
@@ -27,6 +26,20 @@ FORMAT: Final = "reasoning-widget.session"
 VERSION: Final = 2
 """Grows when an older reader would understand a file wrongly; what it only does not know it keeps. In version 1 steps
 have `output` for `outputs`."""
+
+
+class Events(Protocol):
+    """Where the events of sessions are kept."""
+
+    def read(self, session_id: str, /) -> Iterable[Frame]:
+        """Read the events of a session, in order."""
+
+    def get_blob(self, session_id: str, sha256: str, /) -> object:
+        """Read a value that is stored beside the log.
+
+        Raises:
+            KeyError: There is no such value.
+        """
 
 
 class SessionFile(TypedDict):
@@ -78,7 +91,7 @@ def session_file(
     return file
 
 
-def complete_file(state: Transcript, log: EventLog) -> SessionFile:
+def complete_file(state: Transcript, log: Events) -> SessionFile:
     """All that there is of a session.
 
     Args:

@@ -8,9 +8,9 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from ..clean import clean_text
 from ..fold import Transcript
 from ..protocol import ReasoningStep
-from ..session.text import clean_text
 from .markdown import one_line, question_markdown, step_markdown
 from .transcript import exchanges, in_order, request_note, run_note, sent_pictures, step_pieces
 

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from ..clean import clean_json
 from ..depth import AROUND, MAX_DEPTH, is_deep, shallow
 from ..fold import texts_of
 from ..outputs import with_outputs
@@ -23,7 +24,6 @@ from ..protocol import (
     check_session_id,
     part_kind,
 )
-from ..session.text import clean_json
 from .log import FORMAT, VERSION, SessionFile, cut_text, session_file
 
 _LONGEST: Final = MAX_MESSAGE_BYTES // 4

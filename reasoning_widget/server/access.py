@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal, Self, cast
 from jupyter_core.utils import ensure_async
 from jupyter_server.auth.identity import IdentityProvider, LegacyIdentityProvider, User
 
+from ..clean import clean_text
 from ..protocol import Author
 from ..session.store import Whose
-from ..session.text import clean_text
 
 if TYPE_CHECKING:
     from jupyter_server.base.handlers import JupyterHandler

@@ -16,12 +16,12 @@ from tornado import web
 from tornado.iostream import StreamClosedError
 
 from ..depth import MAX_DEPTH
-from ..export.job import Job, Kind
 from ..protocol import check_session_id
 from ..session.log import StorageError
 from ..session.store import Page, SessionInfo
 from .access import SERVER_RESOURCE, Action
 from .auth import ReasoningHandler
+from .export_job import Job, Kind
 from .exports import FORMATS
 from .service import EXPORT_MEMORY
 from .tickets import Grant

@@ -13,7 +13,7 @@ from typing import IO, Final
 import msgspec
 from tornado import web
 
-from ..export.job import Job, Outcome, too_long
+from .export_job import Job, Outcome, too_long
 
 FORMATS: Final = {
     "json": ("json", "application/json"),
@@ -67,7 +67,13 @@ class Exports:
                 raise
 
     async def _run(self, job: Job, given: IO[bytes], made: IO[bytes]) -> int:
-        program = (sys.executable, "-P", "-m", "reasoning_widget.export.program", msgspec.json.encode(job).decode())
+        program = (
+            sys.executable,
+            "-P",
+            "-m",
+            "reasoning_widget.server.export_program",
+            msgspec.json.encode(job).decode(),
+        )
         process = await asyncio.create_subprocess_exec(*program, stdin=given, stdout=made)
         try:
             return await asyncio.wait_for(process.wait(), job.seconds + _PATIENCE)
@@ -81,7 +87,7 @@ class Exports:
 
 def _short(job: Job, source: bytes) -> tuple[str, IO[bytes]]:
     """A short export, made here: a process takes longer to begin."""
-    from ..export.program import export  # all that it imports is only needed here
+    from .export_program import export  # all that it imports is only needed here
 
     session_id, content = export(job, source)
     return session_id, BytesIO(content)

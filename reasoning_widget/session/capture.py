@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import Any, Final, TextIO, cast
 from weakref import ref
 
-from ..agents.carried import carried
+from ..clean import clean_text
+from ..compat.carried import carried
 from ..compat.display import Publish, displays_go_to
 from ..compat.pyplot import OpenFigures, own_figures
 from ..host import ipython_shell
@@ -23,7 +24,6 @@ from ..outputs import PLAIN
 from ..printed import Printed
 from ..protocol import MimeBundle
 from .children import Pipe, watched
-from .text import clean_text
 
 _PAUSE: Final = 0.02
 """Seconds between two updates. A tool that prints without a pause is not updated line by line."""

@@ -20,7 +20,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from ..agents.patched import Function, Patch
+from ..compat.patched import Function, Patch
 
 CAN_READ_PIPES: Final = hasattr(select, "poll")
 

@@ -12,12 +12,12 @@ from typing import Final, cast
 
 import msgspec
 
+from ..clean import clean_json
 from ..depth import AROUND, MAX_DEPTH
 from ..fold import Place, channel_text, set_channel_text, texts_of
 from ..outputs import outputs_of, with_outputs
 from ..protocol import JSON, Step
 from .steps import only_more_text
-from .text import clean_json
 
 _LENGTH: Final = struct.Struct("!I")
 HEADER_BYTES: Final = _LENGTH.size

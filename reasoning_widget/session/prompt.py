@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Any, Final, cast
 
 from ..agents.base import DEFAULT_MAX_ITERATIONS
+from ..clean import clean_text
 from ..fold import TranscriptMessage
 from ..masking import shortened
 from ..parts import accepted
 from ..protocol import JSON, Author, ProtocolError
-from .text import clean_text
 
 _TITLE_LENGTH: Final = 80  # code points
 

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 
 from ..agents.base import check_request
 from ..agents.exceptions import Stopped
+from ..clean import clean_json, clean_text
 from ..protocol import JSON
-from .text import clean_json, clean_text
 
 
 class Append(Protocol):

@@ -16,6 +16,7 @@ from typing import Any, Final, Literal, Protocol, cast
 from ..agents.errors import redact
 from ..agents.exceptions import Stopped
 from ..answer import is_settled
+from ..clean import clean_text
 from ..fold import Transcript, TranscriptMessage
 from ..parts import message_in_words, restored
 from ..protocol import (
@@ -42,7 +43,6 @@ from .queue import PromptQueue
 from .record import LoggedStep, Record
 from .requests import Requests
 from .runner import RunHost, Runner, RunSpec
-from .text import clean_text
 from .values import value_frames
 from .watcher import Watcher
 

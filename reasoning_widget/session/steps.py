@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, cast
 
 from ..agents.errors import redact
+from ..clean import clean_json, clean_text, fitting_length, json_length, store_long_values
 from ..fold import Place, texts_of
 from ..masking import shortened
 from ..outputs import PLAIN, is_printed, outputs_of
@@ -27,7 +28,6 @@ from ..protocol import (
     StepStatus,
 )
 from .calls import OURS, call_of
-from .text import clean_json, clean_text, fitting_length, json_length, store_long_values
 
 _MAX_CHANNEL_BYTES: Final[dict[Channel, int]] = {
     "content": 256 * 1024,

@@ -20,10 +20,10 @@ from traitlets.config import Application, Config
 
 from ..agents.exceptions import MaxIterationsReached, Stopped
 from ..agents.manager import AgentManager
+from ..clean import clean_json
 from ..protocol import JSON, Raised, Step
 from .pipe import ALIVE_INTERVAL, HEADER_BYTES, StepSender, batches, body_length, packed, unpacked
 from .runner import RunHandle, RunHost, RunSpec, ThreadRunner
-from .text import clean_json
 
 _THREAD_GRACE = 1.0  # seconds that a run's threads have to end; if one does not, the worker is not used again
 _LINUX_SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG, <linux/prctl.h>

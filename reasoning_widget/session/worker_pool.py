@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Final
 
 from ..agents.exceptions import AgentError
+from ..clean import clean_json
 from ..protocol import JSON
 from .runner import RunHandle, RunHost, Runner, RunSpec
-from .text import clean_json
 from .worker_process import Worker, WorkerDied
 from .worker_run import WorkerRun
 

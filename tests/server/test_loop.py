@@ -9,9 +9,9 @@ import time
 import pytest
 from tornado import web
 
-from reasoning_widget.export.job import Job
 from reasoning_widget.protocol import MAX_QUEUED
 from reasoning_widget.server import exports
+from reasoning_widget.server.export_job import Job
 from reasoning_widget.server.exports import Exports
 from reasoning_widget.session.log import StorageError
 from reasoning_widget.session.store import SessionReader, SessionStore

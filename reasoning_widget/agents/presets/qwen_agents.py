@@ -12,8 +12,8 @@ import_qwen_agent()
 from qwen_agent.agents import FnCallAgent  # noqa: E402 (what it imports must find it imported)
 
 from ..base import BaseAgent  # noqa: E402
-from ..local import chat as _chat  # noqa: E402, F401 (registers the model type)
 from ..qwen import QwenAgent  # noqa: E402
+from ..qwen import embedded_model as _embedded_model  # noqa: E402, F401 (registers the model type)
 from ..tools.qwen import Calculate, ReadFile, SearchFiles  # noqa: E402
 from .recipes import RESEARCHER  # noqa: E402
 

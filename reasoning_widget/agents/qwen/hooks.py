@@ -15,8 +15,8 @@ from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from typing import Any, Protocol
 
-from ..carried import carried
-from ..patched import Function, Patch
+from ...compat.carried import carried
+from ...compat.patched import Function, Patch
 
 Handler = Callable[..., Any]
 """Called in place of a method, with the `Call` and the method's own arguments."""

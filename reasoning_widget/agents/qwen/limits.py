@@ -10,7 +10,7 @@ import inspect
 from types import FunctionType
 from typing import TypeGuard
 
-from ..patched import Function
+from ...compat.patched import Function
 
 _LIMIT = "MAX_LLM_CALL_PER_RUN"
 

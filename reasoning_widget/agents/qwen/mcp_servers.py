@@ -23,8 +23,8 @@ from contextvars import Context, ContextVar
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from ...compat.carried import carried
 from ..base import current_run
-from ..carried import carried
 from ..errors import redact
 from ..exceptions import AgentError
 from .results import ShownText, picture_of

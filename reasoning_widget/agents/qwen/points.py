@@ -6,7 +6,7 @@ import inspect
 from functools import partial
 from typing import Any
 
-from ..patched import Function, Patch, Wrap
+from ...compat.patched import Function, Patch, Wrap
 from .hooks import is_looked_at, replacement
 from .limits import has_limit
 

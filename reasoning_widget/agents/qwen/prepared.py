@@ -18,7 +18,7 @@ def import_qwen_agent() -> Any:
         ImportError: Qwen-Agent or one of its dependencies is not installed.
     """
     package = import_package()
-    from ..local import chat  # noqa: F401 (registers the model with the package)
+    from . import embedded_model  # noqa: F401 (registers the model with the package)
     from .mcp_servers import mend  # it changes the package
 
     mend()

@@ -15,10 +15,10 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from ...compat.carried import Ends
 from ...compat.pyplot import looks_of
 from ...protocol import MimeBundle, Step, ToolCall, Usage
 from ..base import RunContext, run_carried
-from ..carried import Ends
 from ..errors import redact
 from ..exceptions import AgentError, MaxIterationsReached, Stopped
 from . import hooks, people

@@ -15,14 +15,14 @@ from typing import BinaryIO
 
 import msgspec
 
+from ..export.log import complete_file
+from ..export.reading import SessionFileError, read_session
+from ..export.saved import folded, masked
 from ..fold import Transcript
 from ..session.log import StorageError
 from ..session.record import transcript_of
 from ..session.store import SessionReader
-from .job import Job, Kind, Outcome, too_long
-from .log import complete_file
-from .reading import SessionFileError, read_session
-from .saved import folded, masked
+from .export_job import Job, Kind, Outcome, too_long
 
 
 def export(job: Job, source: bytes = b"") -> tuple[str, bytes]:
@@ -42,19 +42,19 @@ def export(job: Job, source: bytes = b"") -> tuple[str, bytes]:
 def _written(kind: Kind, state: Transcript) -> bytes:
     # Each takes its time to be imported, and only one is needed.
     if kind == "html":
-        from .html import to_page
+        from ..export.html import to_page
 
         text = to_page(state)
     elif kind == "markdown":
-        from .markdown import to_markdown
+        from ..export.markdown import to_markdown
 
         text = to_markdown(state, pictures=True)
     elif kind == "notebook":
-        from .notebook import to_notebook
+        from ..export.notebook import to_notebook
 
         return msgspec.json.encode(to_notebook(state))
     else:
-        from .frame import to_csv
+        from ..export.frame import to_csv
 
         text = to_csv(state)
     return text.encode()

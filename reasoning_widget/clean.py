@@ -9,9 +9,9 @@ from typing import Any
 
 import msgspec
 
-from ..depth import MAX_DEPTH, TOO_DEEP
-from ..outputs import PLAIN
-from ..protocol import MAX_INLINE_MIME_BYTES, MimeBundle
+from .depth import MAX_DEPTH, TOO_DEEP
+from .outputs import PLAIN
+from .protocol import MAX_INLINE_MIME_BYTES, MimeBundle
 
 _MAX_VALUES = 2_000_000  # more than any table that a page can show; a few lists, often repeated, can be billions
 _TOO_MANY = "[left out: too many values]"

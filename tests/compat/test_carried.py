@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from reasoning_widget.agents.carried import Ends, carried
+from reasoning_widget.compat.carried import Ends, carried
 
 WAIT_S = 30
 var: ContextVar[str] = ContextVar("var", default="nothing")

@@ -7,7 +7,7 @@ import json
 from collections.abc import Generator, Iterator, Sequence
 from typing import Any, Final
 
-from ..qwen.library import import_package
+from .library import import_package
 
 import_package()
 
@@ -17,9 +17,9 @@ from qwen_agent.llm.schema import ASSISTANT, FUNCTION, SYSTEM, USER, FunctionCal
 from ..base import Turn as Earlier  # noqa: E402
 from ..base import current_run  # noqa: E402
 from ..exceptions import AgentError  # noqa: E402
-from .citations import citation, with_source, without_source  # noqa: E402
-from .embedded import Chunk, Embedded  # noqa: E402
-from .routing import MAX_QUESTION_CHARS, Turn, answer_messages, failure  # noqa: E402
+from ..local.citations import citation, with_source, without_source  # noqa: E402
+from ..local.embedded import Chunk, Embedded  # noqa: E402
+from ..local.routing import MAX_QUESTION_CHARS, Turn, answer_messages, failure  # noqa: E402
 
 _SYSTEM: Final = "You are a helpful assistant. Answer briefly."
 _MAX_ANSWER_TOKENS: Final = 900
