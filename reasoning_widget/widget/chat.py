@@ -311,7 +311,8 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
             wait(pending.cancel())
             raise
         finally:
-            wait(pending.close())
+            with contextlib.suppress(asyncio.CancelledError, RuntimeError):  # the interpreter ends, and the loop has
+                wait(pending.close())
             self._save(view)
 
     async def stream(
