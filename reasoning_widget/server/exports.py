@@ -27,6 +27,8 @@ FORMATS: Final = {
 _AT_ONCE: Final = 2
 _SHORT: Final = 64 * 1024  # bytes of a session
 _PATIENCE: Final = 10  # seconds that a process may take beyond its limit
+_TOO_SLOW: Final = (-signal.SIGTERM, -getattr(signal, "SIGALRM", signal.SIGTERM))
+"""The status of a process that took too long: ended here, or by its own alarm, which Windows does not have."""
 
 
 class Exports:
@@ -109,7 +111,7 @@ def _outcome(job: Job, made: IO[bytes], status: int) -> tuple[str, IO[bytes]]:
             return outcome.session_id, made
         made.close()
         raise web.HTTPError(outcome.status, outcome.message.replace("%", "%%"))
-    if status in (-signal.SIGALRM, -signal.SIGTERM):
+    if status in _TOO_SLOW:
         raise web.HTTPError(503, f"the export as {job.kind} took more than {job.seconds} s: try another format")
     if status < 0:  # some libraries crash where they get no memory
         raise web.HTTPError(413, too_long(job))
