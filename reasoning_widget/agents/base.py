@@ -22,7 +22,7 @@ from ..compat.carried import carried
 from ..parts import Prompt, as_message, in_words
 from ..protocol import STEP_TYPES, MimeBundle, Part, Step
 from .exceptions import AgentError, Stopped
-from .growing import GrowingStep, grow
+from .growing import GrowingStep, GrowingSteps
 
 DEFAULT_MAX_ITERATIONS = 20
 """How many model calls a run may make unless its message says otherwise."""
@@ -267,12 +267,10 @@ class BaseAgent(ABC):
             ValueError: A part is invalid, cannot be read, or is refused; the text says which and why.
         """
         answer: GrowingStep | None = None
-        known: dict[str, GrowingStep] = {}
+        steps = GrowingSteps()
         with prompted(self, prompt) as given:
             async for step in self.run_with_reasoning_stream(given):
-                growing = grow(known, step) if "append" in step else GrowingStep(step.copy())
-                if "id" in step:
-                    known[step["id"]] = growing
+                growing = steps.add(step)
                 if growing.step["type"] == "final_answer" and "parent_id" not in growing.step:
                     answer = growing
         return answer.snapshot()["content"] if answer else ""
@@ -429,7 +427,7 @@ class StepBuffer:
         self._lock = threading.Lock()
         self._steps: list[GrowingStep] = []
         self._places: dict[object, int] = {}
-        self._known: dict[str, GrowingStep] = {}
+        self._growing = GrowingSteps()
         self._closed = False
 
     def put(self, step: Step) -> None:
@@ -443,13 +441,7 @@ class StepBuffer:
             if self._closed:
                 raise Stopped
             first = not self._steps
-            if "append" in step:
-                growing = grow(self._known, step)
-            else:
-                growing = GrowingStep(step.copy())
-                if "id" in step:
-                    self._known[step["id"]] = growing
-            self._place(growing)
+            self._place(self._growing.add(step))
         if first:
             self._notify()
 

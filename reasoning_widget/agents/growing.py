@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final, cast, get_args
 
 from ..fold import channel_text, set_channel_text
@@ -43,18 +42,28 @@ class GrowingStep:
         return self.step.copy()
 
 
-def grow(known: Mapping[str, GrowingStep], step: Step) -> GrowingStep:
-    """Append to the known step that `step` names, and return it. Its other fields, such as `status`, are taken over.
+class GrowingSteps:
+    """The steps of one run, so that later ones can append to them."""
 
-    Args:
-        known: The steps so far, by id.
-        step: A step with `append`.
+    def __init__(self) -> None:
+        self._known: dict[str, GrowingStep] = {}
 
-    Raises:
-        AgentError: It cannot be appended; the text says why, and what to yield instead. Nothing was changed.
-    """
+    def add(self, step: Step) -> GrowingStep:
+        """Add a step as an agent yields it, and return what it stands for: itself, or the step that it appends to.
+
+        Raises:
+            AgentError: It cannot be appended; the text says why, and what to yield instead. Nothing was changed.
+        """
+        step_id = step.get("id", "")
+        growing = _grow(self._known.get(step_id), step) if "append" in step else GrowingStep(step.copy())
+        if step_id:
+            self._known[step_id] = _without_texts(growing.step) if _is_closed(growing.step) else growing
+        return growing
+
+
+def _grow(growing: GrowingStep | None, step: Step) -> GrowingStep:
+    """Append to a known step. The other fields of `step`, such as `status`, are taken over."""
     wire = cast("JSON", step)
-    growing = known.get(wire.get("id", ""))
     text, channel = wire["append"], wire.get("channel", "content")
     whole = [f"`{name}`" for name in _ONLY_WHOLE if name in wire]
     if not isinstance(text, str):
@@ -67,7 +76,7 @@ def grow(known: Mapping[str, GrowingStep], step: Step) -> GrowingStep:
         problem = "no step with this `id` was yielded before: yield it first with its `content`, which may be empty"
     elif growing.step["type"] != wire["type"]:
         problem = f"the step is a {growing.step['type']}: append with that type, or yield the whole step to change it"
-    elif growing.step.get("status") in TERMINAL_STEP_STATUSES:
+    elif _is_closed(growing.step):
         problem = f"the step is closed (`status` {growing.step.get('status')!r}): yield a step with a new `id`"
     elif channel == "arguments" and not _takes_arguments(growing.step):
         problem = "the step has no `tool` whose `arguments` are a text: yield the whole step with its `tool` first"
@@ -77,6 +86,15 @@ def grow(known: Mapping[str, GrowingStep], step: Step) -> GrowingStep:
         cast("JSON", growing.step).update(rest)
         return growing
     raise AgentError(f"The agent appended to the {wire['type']} {str(wire.get('id'))[:60]!r}, but {problem}.")
+
+
+def _is_closed(step: Step) -> bool:
+    return step.get("status") in TERMINAL_STEP_STATUSES
+
+
+def _without_texts(step: Step) -> GrowingStep:
+    """What says that a step is closed: its texts and pictures need not stay in memory until the run ends."""
+    return GrowingStep({"type": step["type"], "content": "", "status": step["status"]})
 
 
 def _takes_arguments(step: Step) -> bool:
