@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import cast
+from typing import Final, cast
 
-from .fold import Transcript, TranscriptRun, TranscriptStep, find_run
+from .fold import Transcript, TranscriptRun, TranscriptStep, find_message, find_run
 from .masking import mask, shortened
 from .protocol import ReasoningStep, RunStatus, Usage
+
+CANCEL_WITHIN: Final = 3.0
+"""Seconds to wait for a run to be closed when nobody wants its answer any more."""
 
 _SHOWN = 60  # characters of the text in the representation
 
@@ -66,7 +69,7 @@ def answer_to(state: Transcript, message_id: str) -> Answer:
 
 def is_settled(state: Transcript, message_id: str) -> bool:
     """Whether nothing more will come of a message: its run ended, it was withdrawn, or it is not there."""
-    message = next((message for message in reversed(state["messages"]) if message["id"] == message_id), None)
+    message = find_message(state, message_id)
     if message is None or message["withdrawn"]:
         return True
     run = find_run(state, message["run_id"]) if message["run_id"] else None

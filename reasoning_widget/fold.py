@@ -188,6 +188,11 @@ def step_key(step: Mapping[str, Any], seq: int) -> str:
     return step.get("id") or f"seq-{seq}"
 
 
+def find_message(state: Transcript, message_id: str) -> TranscriptMessage | None:
+    """The message of that id, looked for from the newest back."""
+    return next((message for message in reversed(state["messages"]) if message["id"] == message_id), None)
+
+
 def find_run(state: Transcript, run_id: str) -> TranscriptRun | None:
     """The run of that id, looked for from the newest back."""
     return next((run for run in reversed(state["runs"]) if run["run_id"] == run_id), None)

@@ -8,8 +8,8 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Any, Literal, Protocol
 from weakref import WeakSet
 
-from ..answer import Answer, answer_to, is_settled, plain_step, run_of
-from ..fold import Transcript, TranscriptRequest, is_open
+from ..answer import CANCEL_WITHIN, Answer, answer_to, is_settled, plain_step, run_of
+from ..fold import Transcript, TranscriptRequest, find_message, is_open
 from ..protocol import ProtocolError, ReasoningStep
 from .errors import Disconnected
 
@@ -22,8 +22,6 @@ Item = tuple[ReasoningStep, None] | tuple[None, TranscriptRequest]
 
 OnRequest = Callable[[TranscriptRequest], Any]
 """Given a request of the agent, returns the answer (or an awaitable of it); None to leave it to somebody else."""
-
-_CANCEL_WITHIN = 3.0  # seconds a reader that leaves waits for its run to be closed
 
 
 class Followed(Protocol):
@@ -136,7 +134,7 @@ class Question:
         if self._error is not None or self._forgotten:
             return True
         state = self._chat.state
-        self._known = self._known or any(message["id"] == self.id for message in reversed(state["messages"]))
+        self._known = self._known or find_message(state, self.id) is not None
         return self._known and is_settled(state, self.id) and self._whole
 
     @property
@@ -240,7 +238,7 @@ class Question:
     async def _cancel(self) -> None:
         """Stop the run, or take the message back; wait a little for that to be done."""
         try:
-            async with asyncio.timeout(_CANCEL_WITHIN):
+            async with asyncio.timeout(CANCEL_WITHIN):
                 await self._chat.cancel(self)
                 while not self.settled:
                     await self._following.changed()

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any, Final, Protocol
 
 from ..agents.models import ModelChoice
 from ..answer import Answer
 from ..export.log import SessionFile
-from ..fold import Transcript
 from ..parts import Prompt
-from ..protocol import Frame, ReasoningStep
-from ..session.record import LoggedStep
+from ..protocol import ReasoningStep
+from ..session.watcher import Readable
 
 AFTER_LAST_TOKEN: Final = 0.05
 """Seconds that views wait after a run has ended, so that the end of its answer is on its way to the pages first."""
@@ -45,30 +44,19 @@ class PendingAnswer(Protocol):
         """Read what came of it, for what the notebook saves: nobody waits for it any more."""
 
 
-class Source(Protocol):
+class Source(Readable, Protocol):
     """What a snapshot for the notebook file is made of."""
 
     @property
     def session_id(self) -> str:
         """The id of the session."""
 
-    @property
-    def epoch(self) -> str:
-        """The id of its log."""
-
-    @property
-    def state(self) -> Transcript:
-        """Its transcript. Only to be read."""
-
-    @property
-    def open_steps(self) -> Mapping[str, LoggedStep]:
-        """The last logged snapshots of its open steps, by step id."""
-
-    def events_after(self, after: int) -> Iterator[Frame]:
-        """The events behind `after`."""
-
     def blob(self, sha256: str) -> Any:
-        """A value that is kept beside the log. Raises `KeyError` if there is none."""
+        """The value with that SHA-256, which is stored beside the log.
+
+        Raises:
+            KeyError: There is none.
+        """
 
 
 class Conversation(Protocol):

@@ -7,11 +7,11 @@ import contextlib
 import copy
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Any, Final
+from typing import Any
 
 from ..agents.manager import AgentManager, as_agent
 from ..agents.models import ModelChoice, choose_model
-from ..answer import Answer, answer_to, run_of, steps_of
+from ..answer import CANCEL_WITHIN, Answer, answer_to, run_of, steps_of
 from ..export.log import SessionFile, complete_file
 from ..parts import Prompt, as_message
 from ..protocol import JSON, TERMINAL_STEP_STATUSES, Frame, ReasoningStep
@@ -20,8 +20,6 @@ from ..session.runner import ThreadRunner
 from ..session.session import Session
 from ..session.watcher import Watcher
 from .base import AFTER_LAST_TOKEN
-
-_STOP_WITHIN: Final = 3.0  # seconds that whoever gives up waits for the run to be closed
 
 
 class LocalConversation:
@@ -205,7 +203,7 @@ class LocalAnswer:
         else:
             self._session.handle({"type": "withdraw", "payload": {"message_id": self.message_id}})
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._settled(), _STOP_WITHIN)
+            await asyncio.wait_for(self._settled(), CANCEL_WITHIN)
 
     async def close(self) -> None:
         """Nobody waits for it any more."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Any, Final
+from typing import Any
 
 from ..agents.models import ModelChoice
-from ..answer import Answer
+from ..answer import CANCEL_WITHIN, Answer
 from ..client import Chat, Disconnected, Question, connect
 from ..client.address import Address
 from ..client.following import Following
@@ -21,8 +21,6 @@ from ..parts import Prompt, as_message
 from ..protocol import Part, ProtocolError, ReasoningStep
 from .base import AFTER_LAST_TOKEN
 from .server_session import ServerSession
-
-_CANCEL_WITHIN: Final = 3.0  # seconds that whoever gives up waits for the run to be closed
 
 
 class RemoteConversation:
@@ -197,7 +195,7 @@ class RemoteAnswer:
         if self._question is None or self._question.settled:
             return
         with contextlib.suppress(TimeoutError, Disconnected, ProtocolError):
-            async with asyncio.timeout(_CANCEL_WITHIN):
+            async with asyncio.timeout(CANCEL_WITHIN):
                 await self._conversation.cancel(self._question)
 
     async def close(self) -> None:

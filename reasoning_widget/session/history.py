@@ -6,17 +6,12 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from ..agents.base import Turn
-from ..fold import Transcript, TranscriptMessage, find_run
+from ..fold import Transcript, TranscriptMessage, find_message, find_run
 from ..parts import message_in_words, restored
 from ..protocol import ReasoningStep
 
 _MAX_ATTACHED: Final = 12 * 1024 * 1024
 """Code points of base64: of older attachments than these, an agent gets only the names."""
-
-
-def find_message(state: Transcript, message_id: str) -> TranscriptMessage | None:
-    """The message of a transcript with that id; None if there is none."""
-    return next((m for m in reversed(state["messages"]) if m["id"] == message_id), None)
 
 
 def earlier_turns(state: Transcript, message: TranscriptMessage, blob: Callable[[str], Any]) -> list[Turn]:

@@ -17,7 +17,7 @@ from ..agents.errors import redact
 from ..agents.exceptions import Stopped
 from ..answer import is_settled
 from ..clean import clean_text
-from ..fold import Transcript, TranscriptMessage
+from ..fold import Transcript, TranscriptMessage, find_message
 from ..parts import message_in_words, restored
 from ..protocol import (
     JSON,
@@ -36,7 +36,7 @@ from ..protocol import (
 )
 from .active_run import ActiveRun
 from .dispatch import dispatch
-from .history import earlier_turns, find_message
+from .history import earlier_turns
 from .log import EventLog, StorageError
 from .prompt import Prompt, read_prompt, title_of
 from .queue import PromptQueue

@@ -17,8 +17,8 @@ from .record import LoggedStep, delta_frame
 MAX_BATCH_BYTES = 256 * 1024
 
 
-class Watched(Protocol):
-    """What a watcher reads: a session."""
+class Readable(Protocol):
+    """A session, as far as it can be read: its log and the fold of it."""
 
     @property
     def epoch(self) -> str:
@@ -26,17 +26,21 @@ class Watched(Protocol):
 
     @property
     def state(self) -> Transcript:
-        """Its transcript, with the text that open steps have grown by."""
+        """Its transcript, with the text that open steps have grown by. Only to be read."""
 
     @property
     def open_steps(self) -> Mapping[str, LoggedStep]:
         """The last logged snapshots of its open steps, by step id."""
 
-    def session_frame(self) -> Frame:
-        """The `session` frame as of now."""
-
     def events_after(self, after: int) -> Iterator[Frame]:
-        """The events behind `after`, without snapshots that later ones supersede."""
+        """The events after `after`, without snapshots that later ones supersede."""
+
+
+class Watched(Readable, Protocol):
+    """What a watcher reads: a session."""
+
+    def session_frame(self) -> Frame:
+        """The current `session` frame."""
 
     def add_watcher(self, watcher: Watcher) -> None:
         """Notify a watcher of news."""

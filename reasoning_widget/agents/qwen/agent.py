@@ -66,13 +66,14 @@ class QwenAgent(BlockingAgent):
         from qwen_agent.llm.schema import USER, Message
 
         from .watch import Watch
+        from .watched_run import WatchedRun
 
         quiet(hooks.in_use)
         agent, run = self.agent, current_run()
         asked = Message(role=USER, content=content_for(agent, prompt))
         messages = [*earlier_messages(run.history, agent, self.name), asked]
         with mcp_servers.used(agent, self._users):
-            Watch(agent, self.name, run, max_iterations, emit).work(messages)
+            Watch(WatchedRun(agent, self.name, run, max_iterations, emit)).work(messages)
 
     def used_by(self, user: object) -> None:
         """Keep the MCP servers of the agent's tools until their last user is gone."""

@@ -14,8 +14,7 @@ from .chunks import EndReason
 from .connections import ModelConnections
 from .hooks import Call
 from .model_seams import model_seams
-from .reported import field
-from .results import render
+from .results import field, render
 from .steps import ModelCall
 from .watched_run import WatchedRun
 from .work import ModelRequest, ToolRun

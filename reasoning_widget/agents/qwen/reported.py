@@ -12,7 +12,7 @@ from typing import Any
 
 from ...protocol import Step, ToolCall
 from .candidates import Candidates
-from .results import render
+from .results import field, render
 from .steps import ModelCall, OpenStep, Place, StepMaker
 
 _MADE_UP = 0.5
@@ -198,8 +198,3 @@ def _arguments_of(message: Any) -> str:
 
 def _arguments_in(step: Step) -> str:
     return str(step.get("tool", {}).get("arguments") or "")
-
-
-def field(message: Any, name: str) -> Any:
-    """What a message, an object or a dictionary, says under that name; None if it does not."""
-    return message.get(name) if isinstance(message, dict) else getattr(message, name, None)

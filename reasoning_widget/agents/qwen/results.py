@@ -32,6 +32,11 @@ _NAMED: Final = re.compile(r"!\[[^\]\n]*\]\(([^()\n]*(?:\([^()\n]*\)[^()\n]*)*)\
 """A picture in Markdown; brackets in its address come in pairs."""
 
 
+def field(message: Any, name: str) -> Any:
+    """The field of a message, which is an object or a dictionary; None if it has none of that name."""
+    return message.get(name) if isinstance(message, dict) else getattr(message, name, None)
+
+
 class ShownText(str):
     """The text of a tool's result, and what is shown beside it.
 

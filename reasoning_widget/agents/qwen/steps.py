@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from ...protocol import MimeBundle, Step, StepType, ToolCall, Usage
 from .chunks import EndReason
 from .marks import split_thoughts
-from .results import render
+from .results import field, render
 
 _THOUGHT, _ACTION, _FINAL_ANSWER = "Thought:", "\nAction:", "Final Answer:"
 
@@ -200,7 +200,7 @@ class ModelCall:
     @property
     def texts(self) -> list[str]:
         """What the model has written, as it wrote it."""
-        return [text for message in self._messages if (text := render(_field(message, "content") or "")[0].strip())]
+        return [text for message in self._messages if (text := render(field(message, "content") or "")[0].strip())]
 
     @property
     def step_ids(self) -> list[str]:
@@ -213,10 +213,10 @@ class ModelCall:
         return bool(self._open)
 
     def _show_all(self) -> set[tuple[str, int]]:
-        self._calls_tool = any(_field(m, "function_call") for m in self._messages)
+        self._calls_tool = any(field(m, "function_call") for m in self._messages)
         self._counts = [0, 0, 0, 0]
         # Words in front of a call may go on behind it.
-        others = [i for i, message in enumerate(self._messages) if not _field(message, "function_call")]
+        others = [i for i, message in enumerate(self._messages) if not field(message, "function_call")]
         last_words = others[-1] if others else 0
         for i, message in enumerate(self._messages[:-1]):
             self._show_message(message, is_last=False, goes_on=i >= last_words)
@@ -337,8 +337,8 @@ class ModelCall:
             known.close()
 
     def _show_call(self, function_call: Any, *, is_last: bool) -> None:
-        name = _field(function_call, "name") or ""
-        arguments = _field(function_call, "arguments") or ""
+        name = field(function_call, "name") or ""
+        arguments = field(function_call, "arguments") or ""
         if not isinstance(arguments, str):
             arguments = json.dumps(arguments, ensure_ascii=False)
         key = ("call", self._counts[2])
@@ -370,7 +370,7 @@ class ModelCall:
         result.step["content"], outputs = render(message.content)
         use = self._open.get(("call", key[1]))
         call_id = use.step["tool"].get("call_id", "") if use is not None else self._maker.call_id()
-        result.step["tool"] = ToolCall(name=_field(message, "name") or "", call_id=call_id)
+        result.step["tool"] = ToolCall(name=field(message, "name") or "", call_id=call_id)
         if outputs:
             result.step["outputs"] = outputs
         result.close()
@@ -393,14 +393,10 @@ def _without_start_of(text: str, *marks: str) -> str:
 
 def _size(message: Any) -> tuple[int, ...]:
     """What tells that a message has grown, without looking at its texts."""
-    call = _field(message, "function_call")
-    content = _field(message, "content") or ""
+    call = field(message, "function_call")
+    content = field(message, "content") or ""
     return (
-        len(_field(message, "reasoning_content") or ""),
-        len(content) if isinstance(content, str) else sum(len(_field(item, "text") or "") + 1 for item in content),
-        len(_field(call, "arguments") or "") if call else -1,
+        len(field(message, "reasoning_content") or ""),
+        len(content) if isinstance(content, str) else sum(len(field(item, "text") or "") + 1 for item in content),
+        len(field(call, "arguments") or "") if call else -1,
     )
-
-
-def _field(message: Any, name: str) -> Any:
-    return message.get(name) if isinstance(message, dict) else getattr(message, name, None)

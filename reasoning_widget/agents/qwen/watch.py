@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from ...compat.carried import Ends
-from ...protocol import Step
-from ..base import RunContext, run_carried
+from ..base import run_carried
 from ..exceptions import AgentError, MaxIterationsReached, Stopped
 from . import hooks, people
 from .chunks import EndReason
@@ -21,7 +20,7 @@ from .hooks import Call
 from .limits import with_limit
 from .model_calls import ModelCalls
 from .points import patches
-from .reported import field
+from .results import field
 from .steps import Place
 from .tool_calls import ToolCalls
 from .watched_run import WatchedRun, answer_of
@@ -42,17 +41,11 @@ class Watch:
     """Runs an agent, and emits the steps of everything that happens.
 
     Args:
-        agent: The `qwen_agent.Agent` that receives the prompt.
-        name: The name on its steps.
-        context: The run's context.
-        max_iterations: How many model calls the run may make.
-        emit: Receives the steps.
+        run: The run.
     """
 
-    def __init__(
-        self, agent: Any, name: str, context: RunContext, max_iterations: int, emit: Callable[[Step], None]
-    ) -> None:
-        self._run = WatchedRun(agent, name, context, max_iterations, emit)
+    def __init__(self, run: WatchedRun) -> None:
+        self._run = run
         self._models = ModelCalls(self._run)
         self._tools = ToolCalls(self._run)
         self._hooks = contextlib.ExitStack()

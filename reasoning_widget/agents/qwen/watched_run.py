@@ -18,8 +18,8 @@ from .chunks import EndReason
 from .hooks import Call
 from .marks import split_thoughts
 from .points import AGENT, reached_by_its_class
-from .reported import Reported, field
-from .results import render
+from .reported import Reported
+from .results import field, render
 from .steps import OpenStep, Place, StepMaker
 from .work import ToolRun, Worker
 
