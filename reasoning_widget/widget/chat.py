@@ -305,7 +305,9 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
         view: SavedView | None = None
         try:
             wait(pending.post())
-            view = self._show_run(pending.message_id)
+            view = self._run_view(pending.message_id)
+            if view is not None:
+                view.show()
             return wait(pending.answer())
         except KeyboardInterrupt:
             wait(pending.cancel())
@@ -340,15 +342,18 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
             prompt, agent=agent, reasoning=reasoning, max_iterations=max_iterations, tokens=tokens
         )
         await from_loop(pending.post())
-        view = self._show_run(pending.message_id)
+        view = self._run_view(pending.message_id)
         steps = pending.steps()
         awake = asyncio.get_running_loop().create_task(_stay_awake())
         try:
+            if view is not None:
+                view.show()
             while (step := await from_loop(_next(steps))) is not None:
                 yield step
         finally:
             awake.cancel()
             await from_loop(steps.aclose())
+            await from_loop(pending.cancel())  # interrupted before the first step: closing unread steps stops nothing
             await from_loop(pending.close())
             self._save(view)
 
@@ -395,15 +400,16 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
         self._views.append(view)
         view.show()
 
-    def _show_run(self, message_id: str) -> SavedView | None:
-        """Show the cards of one run below the cell, where there is a page."""
+    def _run_view(self, message_id: str) -> SavedView | None:
+        """The cards of one run, to be shown below the cell; None where there is no page.
+
+        It is known before it is shown: an interrupt while it is being shown must still have it refreshed.
+        """
         if not can_show():
             return None
-        view = SavedView(
+        return SavedView(
             lambda: RunView(self.model_id, message_id), lambda: self._page_expected, lambda: self._forms(message_id)
         )
-        view.show()
-        return view
 
     def _refresh(self) -> None:
         """Have what is saved be as it is now. It takes a while."""

@@ -246,6 +246,32 @@ def test_interrupting_the_kernel_stops_the_run_and_finishes_its_log(kernel, page
     assert "once upon" in page.outputs(request, "update_display_data")[-1]["data"]["text/html"]
 
 
+INTERRUPTED_WHILE_SHOWN = """
+from unittest.mock import patch
+from IPython.display import DisplayHandle
+shown = DisplayHandle.display
+def show_and_interrupt(self, *args, **options):
+    shown(self, *args, **options)
+    raise KeyboardInterrupt
+with patch.object(DisplayHandle, "display", show_and_interrupt):
+    ASK
+"""
+
+
+@pytest.mark.parametrize("ask", ['chat.ask("wait")', '[step async for step in chat.stream("wait")]'])
+def test_an_interrupt_while_the_cards_are_shown_stops_the_run_and_saves_its_end(page, ask):
+    request = page.do(INTERRUPTED_WHILE_SHOWN.replace("ASK", ask))
+
+    assert page.outputs(request, "error")[0]["ename"] == "KeyboardInterrupt"
+    first, *_, last = [
+        output["data"]["text/plain"]
+        for kind in ("display_data", "update_display_data")
+        for output in page.outputs(request, kind)
+    ]
+    assert "The run was still on" in first
+    assert "The run was still on" not in last
+
+
 def test_interrupting_a_cell_that_streams_stops_the_run(kernel, page):
     request = page.run('async for step in chat.stream("wait"): print(step["content"])')
     page.until_all(lambda m: m["msg_type"] == "stream", shown, answering)
