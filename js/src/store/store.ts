@@ -105,7 +105,7 @@ export class Store implements Target {
   away(away: boolean): void {
     if (away === (this.awaySince !== null)) return;
     this.awaySince = away ? Date.now() : null;
-    this.topics.emit(...this.transcript.runs.slice(-1).map((run): Topic => `run:${run.run_id}`));
+    this.#emitLatestRun();
   }
 
   moved(connection: Connection): void {
@@ -113,7 +113,8 @@ export class Store implements Target {
     this.away(connection.state !== "open");
     // A stop does not outlive its connection: it may be pressed again.
     if (connection.state !== "open") this.#stopping.clear();
-    this.topics.emit("chat", "composer", ...this.transcript.runs.slice(-1).map((run): Topic => `run:${run.run_id}`));
+    this.topics.emit("chat", "composer");
+    this.#emitLatestRun();
     this.clock.run(this.running());
   }
 
@@ -189,6 +190,12 @@ export class Store implements Target {
 
   modules(): string[] {
     return moduleNames();
+  }
+
+  /** The latest run depends on the connection: whether it can be stopped, and whether its state is known. */
+  #emitLatestRun(): void {
+    const run = this.transcript.runs.at(-1);
+    if (run) this.topics.emit(`run:${run.run_id}`);
   }
 
   /** Mark the topics that a folded frame changes, and announce what is new. */
