@@ -1,8 +1,8 @@
-// The anywidget module of every chat: it fetches the core, once a page, and hands the chat over to it. Each chat has its own
-// copy, also in notebook files, so it stays tiny and imports nothing.
+// The anywidget module of every chat: it loads the core once per page, and starts the chat with it. Each chat has its own
+// copy of this module, also in notebook files, so it must stay tiny.
 //
-// The core travels as the state of a hidden model that all chats of a kernel share: so it comes with the chat, while a cell
-// holds the kernel too. Where the page cannot get at that model, the kernel is asked for the core in a message.
+// The core is in the state of a hidden model that all chats of a kernel share, so it arrives with the chat even while a cell
+// keeps the kernel busy. If the page has no access to that model, it requests the core from the kernel in a message.
 
 import { referredModel, type Model as WidgetModel } from "./compat/hidden-model.ts";
 import type { ChatExports, Core } from "./widget.ts";
@@ -21,12 +21,12 @@ interface Model extends WidgetModel {
 type Heard = { type?: string; data?: unknown } | null;
 type Live = { core: ReturnType<Core>; exports: ChatExports };
 
-/** How long the hidden model is waited for before the kernel is asked, in ms. */
+/** How long to wait for the hidden model before requesting the core from the kernel, in ms. */
 const PATIENCE = 1000;
 
 type Loaded = { core: Core; style: string };
 
-/** The cores of this page, by version: kernels of several versions may have chats in it. */
+/** The cores of this page, by version: its chats may belong to kernels with different versions. */
 function cores(): Record<string, Promise<Loaded>> {
   const shared = globalThis as unknown as Record<symbol, { cores?: Record<string, Promise<Loaded>> }>;
   const key = Symbol.for("reasoning-widget");
@@ -45,7 +45,7 @@ async function load({ source, style }: Source): Promise<Loaded> {
 /** anywidget calls this once for each model. */
 export default () => {
   let live: Promise<Live>;
-  /** Draw into `element` as soon as there is something to draw with. The result takes it away again. */
+  /** Draw into `element` as soon as the core is loaded. Call the result to remove it. */
   const draw = (element: HTMLElement, begin: (live: Live) => () => void): (() => void) => {
     let end: (() => void) | undefined;
     let over = false;
@@ -63,7 +63,7 @@ export default () => {
     };
   };
   return {
-    /** Returns at once: anywidget holds the kernel's messages back until it has. */
+    /** Must not wait: anywidget withholds the kernel's messages until it returns. */
     initialize({ model, signal }: { model: Model; signal: AbortSignal }): ChatExports {
       const heard: Heard[] = [];
       let answer = (_: Source): void => {};
@@ -86,13 +86,13 @@ export default () => {
             .catch(ask)
             .finally(() => clearTimeout(late));
         });
-      // Kept once it is found, not while it is looked for: another kernel of the same version may have it sooner.
+      // Shared only once it is found: another kernel of the same version may find it sooner.
       const version = String(model.get("_core_version"));
       const found =
         cores()[version] ??
         find().then((source) => {
           cores()[version] ??= load(source).catch((error: unknown) => {
-            delete cores()[version]; // the next chat tries again
+            delete cores()[version]; // so that the next chat tries again
             throw error;
           });
           return cores()[version] as Promise<Loaded>;

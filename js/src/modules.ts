@@ -1,5 +1,5 @@
 // The optional modules: mathematics, highlighting and WebSockets are too large for every page, so the kernel sends their
-// source when they are first needed; the lab extension has chunks of its own. Each is loaded once a page.
+// source when they are first needed; the lab extension has chunks of its own. Each is loaded once per page.
 
 import { pageWide } from "./page-wide.ts";
 
@@ -11,13 +11,13 @@ export interface MathModule {
 
 /** Colours for code. */
 export interface HighlightModule {
-  /** HTML of `code`, escaped, with classes on its words; null for a language it does not know. */
+  /** Escaped HTML of `code`, with classes on its tokens; null for an unknown language. */
   highlight(code: string, language: string): string | null;
 }
 
-/** The page's own renderers of what tools display, in JupyterLab. */
+/** JupyterLab's renderers for the outputs of tools. */
 export interface RichModule {
-  /** The MIME type of a bundle that would be drawn; undefined if there is none. */
+  /** The MIME type of a bundle that would be drawn; undefined if none can be. */
   preferred(bundle: Record<string, unknown>): string | undefined;
   /** Whether drawing a value might fetch something. */
   asksElsewhere(type: string, value: unknown): boolean;
@@ -25,7 +25,7 @@ export interface RichModule {
   render(element: HTMLElement, type: string, value: unknown): () => void;
 }
 
-/** The optional modules, by name. A folder above this one adds its own, see `transport/comm.ts`. */
+/** The optional modules by name. `transport/comm.ts` adds another one. */
 export interface Modules {
   math: MathModule;
   highlight: HighlightModule;

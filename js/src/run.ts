@@ -1,4 +1,4 @@
-// The anywidget module of `RunView`: one question of a chat, drawn by the chat's own module out of its store.
+// The anywidget module of `RunView`: one message of a chat and its run, drawn by the chat's own module.
 
 import { trans } from "./translation.ts";
 import type { ChatExports } from "./widget.ts";
@@ -10,14 +10,14 @@ interface Props {
   host: { getWidget(reference: string): Promise<{ exports: ChatExports }> };
 }
 
-/** Returns at once: the chat may still be on its way. */
+/** Does not wait for the chat, which may arrive later. */
 function render({ model, el, signal, host }: Props): void {
   host.getWidget(`anywidget:${model.get("chat")}`).then(
     ({ exports }) => {
       if (!signal.aborted) signal.addEventListener("abort", exports.drawRun(el, model.get("message_id")));
     },
     () => {
-      el.textContent = trans.__("The chat that this belongs to is gone. Run the cell again.");
+      el.textContent = trans.__("The chat of this run is gone. Run the cell again.");
     },
   );
 }

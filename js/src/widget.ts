@@ -13,7 +13,7 @@ export interface ChatExports {
 /** The function that starts a chat. */
 export type Core = typeof widget;
 
-/** The loader calls this once for each model. `style` is the style sheet of the views. */
+/** Start a chat: the loader calls this once for each model. `style` is the style sheet of the views. */
 export default function widget(style = "") {
   const store = new Store();
   const draw = (element: HTMLElement, messageId: string | null): (() => void) => {
@@ -21,7 +21,7 @@ export default function widget(style = "") {
     return drawChat(element, store, messageId);
   };
   return {
-    /** Must return at once: anywidget holds the kernel's messages back until it has. `heard` came before. */
+    /** Must not wait: anywidget withholds the kernel's messages until it returns. `heard` are those that arrived before. */
     initialize(given: { model: CommModel; signal: AbortSignal; heard?: readonly unknown[] }): ChatExports {
       const { model, signal, heard = [] } = given;
       const disconnect = connect(model, store, heard);
@@ -40,8 +40,8 @@ export default function widget(style = "") {
 function addStyle(element: HTMLElement, style: string): void {
   const root = element.getRootNode();
   const place = root instanceof ShadowRoot ? root : document.head;
-  const there = [...place.querySelectorAll("style[data-reasoning-widget]")];
-  if (!style || there.some(({ textContent }) => textContent === style)) return;
+  const sheets = [...place.querySelectorAll("style[data-reasoning-widget]")];
+  if (!style || sheets.some(({ textContent }) => textContent === style)) return;
   const sheet = document.createElement("style");
   sheet.dataset.reasoningWidget = "";
   sheet.textContent = style;

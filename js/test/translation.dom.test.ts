@@ -138,8 +138,8 @@ describe("with translations", () => {
     const said = textsIn(element);
     expect(said).toEqual(
       expect.arrayContaining([
-        "«2 events in it cannot be read, and are left out.»",
-        "«This was saved by a later version. What this version knows is shown.»",
+        "«2 events cannot be read and are left out.»",
+        "«This was saved by a later version. This version may not show all of it.»",
         "«Find in the transcript»",
       ]),
     );

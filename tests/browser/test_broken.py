@@ -67,7 +67,7 @@ def test_a_session_that_cannot_be_read_leaves_the_text_and_fetches_nothing(lab, 
     output["data"]["text/html"] = [*output["data"]["text/html"], spy, "<script>window.hit = 1</script>"]
     saved.write_text(json.dumps(notebook), "utf-8")
     opened = lab.open_without_kernel(saved)
-    expect_text(opened, "no transcript that can be read" if isinstance(session, str) else "left out")
+    expect_text(opened, "not a transcript that can be read" if isinstance(session, str) else "left out")
     expect(opened.output(0).get_by_role("link", name="[spy]")).to_be_visible()
     assert opened.page.evaluate("window.hit") is None
     assert lab.requests_to_others == []

@@ -1,4 +1,4 @@
-// The optional module "highlight": colours for code, in the languages that notebooks speak most.
+// The optional module "highlight": colours for code, in the languages most used in notebooks.
 
 import highlighter from "highlight.js/lib/core";
 import bash from "highlight.js/lib/languages/bash";
@@ -19,7 +19,7 @@ const LANGUAGES = { bash, css, diff, javascript, json, julia, python, r, sql, ty
 highlighter.configure({ classPrefix: "rw-code-" });
 for (const [name, language] of Object.entries(LANGUAGES)) highlighter.registerLanguage(name, language);
 
-/** HTML of `code` with classes on its words; null for an unknown language. */
+/** Escaped HTML of `code`, with classes on its tokens; null for an unknown language. */
 export function highlight(code: string, language: string): string | null {
   if (!highlighter.getLanguage(language)) return null;
   return highlighter.highlight(code, { language, ignoreIllegals: true }).value;

@@ -1,4 +1,4 @@
-// The optional module "math": TeX to MathML, which browsers draw by themselves, without fonts of ours.
+// The optional module "math": TeX to MathML, which browsers draw without additional fonts.
 
 import temml from "temml";
 

@@ -1,5 +1,5 @@
 // The optional module "socket": a widget whose session is on a server. The page connects to the server directly; the kernel
-// gives the address, exchanges its token for tickets, and makes what the notebook saves.
+// sends the address and tickets, which it gets with its token, and creates the outputs that the notebook saves.
 
 import { onMissing } from "../modules.ts";
 import { dataOf, type Frame } from "../protocol/frames.ts";
@@ -11,25 +11,25 @@ import type { Notebook } from "../transport/target.ts";
 /** How long to wait for a ticket, in ms: the kernel requests it from the server, and may be busy. */
 export const TICKET_WITHIN = 30_000;
 
-/** Follow the session that the first message of `kernel`, `frame`, names. */
+/** Follow the session that `frame`, the first message of `kernel`, names. */
 export function follow(kernel: Kernel, target: SocketTarget, frame: Frame): (frame: Frame | null) => void {
   const tickets = new Tickets(kernel);
-  const asked = new Set<string>();
-  const ask = (name: string): void => {
-    if (!asked.has(name)) kernel.post({ type: "module", payload: { name } });
-    asked.add(name);
+  const requested = new Set<string>();
+  const request = (name: string): void => {
+    if (!requested.has(name)) kernel.post({ type: "module", payload: { name } });
+    requested.add(name);
   };
   const url = dataOf(frame, "server")?.url ?? "";
-  let present: string | null = null;
+  let enteredPage: string | null = null;
   const notebook: Notebook = {
     enter(page) {
-      present = page;
+      enteredPage = page;
       kernel.post({ type: "attach", payload: { epoch: null, after: 0, page } });
     },
     leave: (page) => kernel.post({ type: "leave", payload: { page } }),
     save: (payload) => kernel.post({ type: "save", payload }),
   };
-  const ends = [onMissing(ask), connect({ url, access: (fresh) => tickets.access(fresh), notebook }, target)];
+  const ends = [onMissing(request), connect({ url, access: (fresh) => tickets.access(fresh), notebook }, target)];
   kernel.signal.addEventListener("abort", () => {
     for (const end of ends) end();
   });
@@ -37,11 +37,11 @@ export function follow(kernel: Kernel, target: SocketTarget, frame: Frame): (fra
     if (next === null) {
       tickets.kernelIsGone();
     } else if (dataOf(next, "module") || dataOf(next, "saved") || dataOf(next, "pages")) {
-      if (dataOf(next, "pages")?.answer && present !== null) notebook.enter(present);
+      if (dataOf(next, "pages")?.answer && enteredPage !== null) notebook.enter(enteredPage);
       target.notice(next);
       target.settled();
     } else {
-      tickets.take(next);
+      tickets.receive(next);
     }
   };
 }
@@ -57,11 +57,11 @@ class Tickets {
     this.#kernel = kernel;
   }
 
-  /** A ticket that is valid as far as the kernel knows. Rejects with a sentence for the person. */
+  /** Request a ticket from the kernel. Rejects with an error whose message is shown to the person. */
   async access(fresh: boolean): Promise<Access> {
     if (this.#gone) return this.#withoutKernel();
     const answer = new Promise<Access | Error>((resolve) => this.#waiting.push(resolve));
-    const busy = (): void => this.#answer(new Error(trans.__("The kernel is busy, and brings no ticket.")));
+    const busy = (): void => this.#answer(new Error(trans.__("The kernel is busy and sends no ticket.")));
     const late = setTimeout(busy, TICKET_WITHIN);
     this.#kernel.post({ type: "ticket", payload: { fresh } });
     const access = await answer;
@@ -70,7 +70,8 @@ class Tickets {
     return access;
   }
 
-  take(frame: Frame): void {
+  /** Handle a `ticket` or `no_ticket` frame of the kernel. */
+  receive(frame: Frame): void {
     const given = dataOf(frame, "ticket");
     if (given) {
       const expiresIn = given.expires_in ?? Number.POSITIVE_INFINITY;
@@ -81,7 +82,7 @@ class Tickets {
     if (none) this.#answer(none.final ? new Refused(none.reason) : new Error(none.reason));
   }
 
-  /** There will be no new tickets. The connection stays open, and the last ticket is used until it expires. */
+  /** There are no new tickets from now on. The connection stays open, and the last ticket is used until it expires. */
   kernelIsGone(): void {
     this.#gone = true;
     if (this.#waiting.length > 0) {
@@ -95,7 +96,7 @@ class Tickets {
   async #withoutKernel(): Promise<Access> {
     const left = (this.#last?.ends ?? 0) - performance.now();
     if (this.#last === null || left <= 0) {
-      throw new Refused(trans.__("The kernel is gone, and with it the way to a new ticket. Run the cell again."));
+      throw new Refused(trans.__("The kernel is gone, so there are no new tickets. Run the cell again."));
     }
     return { ticket: this.#last.ticket, expiresIn: left / 1000 };
   }

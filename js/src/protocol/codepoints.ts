@@ -1,4 +1,4 @@
-// The protocol counts text in Unicode code points, as Python does; a JavaScript string is made of UTF-16 units.
+// The protocol counts text in Unicode code points, as Python does; JavaScript strings consist of UTF-16 units.
 
 const PAIR = /[\uD800-\uDBFF][\uDC00-\uDFFF]/g;
 

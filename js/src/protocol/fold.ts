@@ -1,8 +1,8 @@
-// What a transcript is: the fold of a session's events. The same function as reasoning_widget/fold.py; both are held to
-// the golden traces in tests/fixtures/traces/.
+// The transcript of a session: the fold of its events. The same function as reasoning_widget/fold.py; the golden traces in
+// tests/fixtures/traces/ test both.
 //
 // The transcript is changed in place, but its items (messages, runs, steps, requests) are replaced when they change, so
-// that a view can tell by identity what to draw again.
+// that views can compare them by identity.
 
 import { codePointLength, dropCodePoints } from "./codepoints.ts";
 import { EVENT_TYPES, type EventType, type Frame, type ServerData } from "./frames.ts";
@@ -21,15 +21,15 @@ import type {
 import { outputsOf, PLAIN, withOutputs } from "./outputs.ts";
 
 /**
- * What a frame did: changed the transcript; was known already; or cannot be placed, because something before it was
- * lost, and the client must ask for what it missed.
+ * The effect of a frame: it changed the transcript, changed nothing, or could not be applied because earlier frames are
+ * missing, which the client must request.
  */
 export type Outcome = "applied" | "ignored" | "gap";
 
 /** A text of a step that deltas append to. */
 export type Channel = StepDeltaData["channel"];
 
-/** A question, with the run it got (`steered`: within another's run) or the reason it never will. */
+/** A prompt, with its run (`steered`: it was passed to a run that another prompt had started), or why it was withdrawn. */
 export interface Message extends UserMessageData {
   run_id: string | null;
   steered: boolean;
@@ -40,22 +40,22 @@ export interface Message extends UserMessageData {
 export interface Run extends RunStartedData {
   status: "running" | RunFinishedData["status"];
   usage: Usage | null;
-  /** Seconds. */
+  /** In seconds; null until the run has ended. */
   duration: number | null;
   steps: string[];
 }
 
-/** The newest snapshot of a step and the text appended since; `seq` is that snapshot's. */
+/** The latest snapshot of a step, with the text appended since. `seq` is that of the snapshot. */
 export interface Step extends ReasoningStep {
   seq: number;
 }
 
-/** What the agent asked the person, and how that ended. */
+/** A request of the agent to the person, and how it was closed. */
 export interface Request extends RequestData {
   closed: RequestClosedData | null;
 }
 
-/** The state of a session. Plain JSON. */
+/** The state of a session, as JSON values. */
 export interface Transcript {
   session_id: string | null;
   epoch: string | null;
@@ -65,11 +65,11 @@ export interface Transcript {
   runs: Run[];
   steps: Record<string, Step>;
   requests: Record<string, Request>;
-  /** Events of a type this version does not know. */
+  /** Events of types that are unknown to this version. */
   other: Frame[];
 }
 
-/** The transcript of nothing. */
+/** A transcript without events. */
 export function newTranscript(): Transcript {
   return {
     session_id: null,
@@ -78,14 +78,14 @@ export function newTranscript(): Transcript {
     last_seq: 0,
     messages: [],
     runs: [],
-    // Ids come from elsewhere: `__proto__` must be an id like any other.
+    // Ids are not trusted: `__proto__` must be an id like any other.
     steps: Object.create(null),
     requests: Object.create(null),
     other: [],
   };
 }
 
-/** Fold one frame into `state`, in place. Frames that are no part of a transcript (`ack`, `pong`, …) are ignored. */
+/** Fold one frame into `state`, in place. Frames that do not belong to a transcript (`ack`, `pong`, …) are ignored. */
 export function receive(state: Transcript, frame: Frame): Outcome {
   const data: unknown = frame.data;
   if (frame.type === "session") return open(state, data as SessionData);
@@ -102,7 +102,7 @@ export function receive(state: Transcript, frame: Frame): Outcome {
   return "applied";
 }
 
-/** One text of a step, of the channel `output` that of one of its outputs; empty where there is none yet. */
+/** The text of a channel; `entry` chooses among the texts of the channel `output`. Empty if there is none yet. */
 export function channelText(step: ReasoningStep, channel: Channel, entry = 0): string {
   let text: unknown;
   if (channel === "content") text = step.content;
@@ -111,7 +111,7 @@ export function channelText(step: ReasoningStep, channel: Channel, entry = 0): s
   return typeof text === "string" ? text : "";
 }
 
-/** What a step printed, and the texts that stand for what else it showed. */
+/** The texts of all outputs of a step: what was printed, and the plain text of what was displayed. */
 export function outputText(step: ReasoningStep): string {
   const texts = outputsOf(step).map((_, entry) => channelText(step, "output", entry));
   return texts.filter(Boolean).join("\n");
@@ -122,19 +122,19 @@ export function isOpen(step: ReasoningStep): boolean {
   return step.status !== "done" && step.status !== "failed" && step.status !== "stopped";
 }
 
-/** The run of that id, looked for from the newest back. */
+/** The latest run with this id. */
 export function findRun(state: Transcript, runId: string): Run | null {
   return state.runs[runIndex(state, runId)] ?? null;
 }
 
-/** Where a step without an id is found: its place in the log names it. */
+/** The key of a step in a transcript: its id, or one made from its place in the log. */
 export function stepKey(step: ReasoningStep, seq: number): string {
   return step.id || `seq-${seq}`;
 }
 
 /**
- * The lengths in code points of the texts that grew, per transcript, so that appending to a long text does not count
- * it again. A snapshot of the step forgets them.
+ * The lengths of growing texts in code points, for each transcript, so that appending to a long text does not count it again.
+ * A snapshot of the step resets them.
  */
 const lengths = new WeakMap<Transcript, Map<string, Map<string, number>>>();
 
@@ -159,7 +159,7 @@ function runIndex(state: Transcript, runId: string): number {
 function open(state: Transcript, data: SessionData): Outcome {
   let changed = data.epoch !== state.epoch;
   if (changed) {
-    // The other log's title and items are gone with it.
+    // Nothing of the other log applies to this one.
     Object.assign(state, newTranscript(), { epoch: data.epoch, session_id: data.session_id });
     lengths.delete(state);
   }
@@ -179,13 +179,13 @@ function append(state: Transcript, data: StepDeltaData): Outcome {
   if (entry > (step.outputs?.length ?? 0)) return "gap";
   const text = channelText(step, channel, entry);
   const known = lengthsOf(state, data.step_id);
-  const place = `${channel} ${entry}`;
-  const length = known.get(place) ?? codePointLength(text);
+  const key = `${channel} ${entry}`;
+  const length = known.get(key) ?? codePointLength(text);
   const overlap = length - data.offset;
   if (overlap < 0) return "gap";
   const added = codePointLength(data.text) - overlap;
   if (added <= 0) return "ignored";
-  known.set(place, length + added);
+  known.set(key, length + added);
   state.steps[data.step_id] = withText(step, channel, entry, text + dropCodePoints(data.text, overlap));
   return "applied";
 }
@@ -209,7 +209,7 @@ function setMessage(state: Transcript, id: string, change: Partial<Message>): vo
 }
 
 function runStarted(state: Transcript, data: RunStartedData): void {
-  // `session` may have told of it before the runs that came earlier were read: its place is here.
+  // A `session` frame may have added it before the earlier runs were folded: move it to its place.
   const index = runIndex(state, data.run_id);
   const known = index < 0 ? [] : state.runs.splice(index, 1);
   state.runs.push(known[0] ?? { ...data, status: "running", usage: null, duration: null, steps: [] });
@@ -222,7 +222,7 @@ function reasoningStep(state: Transcript, data: ReasoningStep, seq: number): voi
   if (known === undefined) {
     const index = runIndex(state, data.run_id ?? "");
     const run = state.runs[index];
-    if (run) state.runs[index] = { ...run, steps: placed(state, run.steps, id, data.index) };
+    if (run) state.runs[index] = { ...run, steps: withStep(state, run.steps, id, data.index) };
   } else if (!isOpen(known)) {
     return;
   }
@@ -230,8 +230,8 @@ function reasoningStep(state: Transcript, data: ReasoningStep, seq: number): voi
   state.steps[id] = { ...withOutputs(data), seq };
 }
 
-/** The ids with a new one where it opened: who catches up may get it after one that opened later but closed earlier. */
-function placed(state: Transcript, ids: string[], id: string, index: number | undefined): string[] {
+/** `ids` with `id` at its place by index: during catching up, a step that opened later may arrive first. */
+function withStep(state: Transcript, ids: string[], id: string, index: number | undefined): string[] {
   let at = ids.length;
   if (index != null) {
     while (at > 0 && indexOf(state, ids[at - 1]) > index) at--;

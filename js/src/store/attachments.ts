@@ -1,4 +1,4 @@
-// Images and files that go with a message: how they are read and checked before they are sent, and found again in what was.
+// Images and files attached to a message: reads and checks them before they are sent, and finds them in sent messages.
 
 import { formatNumber } from "../format.ts";
 import type { Message } from "../protocol/fold.ts";
@@ -13,32 +13,32 @@ import {
 } from "../protocol/messages.ts";
 import { trans } from "../translation.ts";
 
-/** The attachments of a message, together: in base64, as they are sent, they are a third longer. */
-const MAX_TOGETHER_BYTES = Math.floor(((MAX_CHAT_BYTES - MAX_MESSAGE_BYTES) * 3) / 4) - 2 * MAX_ATTACHMENTS;
+/** The total size of a message's attachments. They are sent in base64, which is a third longer. */
+const MAX_TOTAL_BYTES = Math.floor(((MAX_CHAT_BYTES - MAX_MESSAGE_BYTES) * 3) / 4) - 2 * MAX_ATTACHMENTS;
 
-/** An image or a file that goes, or went, with a message. */
+/** An image or a file of a message. */
 export interface Attachment {
   kind: "image" | "file";
   name: string;
   /** Its MIME type. */
   mime: string;
   bytes: number;
-  /** Its content in base64; absent where that is kept beside the log. */
+  /** Its content in base64; absent if it is stored beside the log. */
   data?: string;
-  /** The SHA-256 under which it is kept there. */
+  /** Its SHA-256, if it is stored beside the log. */
   blob?: string;
 }
 
 type Content = ChatPayload["message"];
 
-/** What `readFiles` made of some files. */
+/** The result of `readFiles`. */
 export interface FilesRead {
   attached: Attachment[];
-  /** Why others are not among them, in sentences. */
+  /** Sentences that explain why other files cannot be attached. */
   refused: string[];
 }
 
-/** Read files that are to be attached beside those that are already. Never fails: what cannot be attached is said. */
+/** Read files to attach them, in addition to `already`. Never fails: `refused` explains what cannot be attached. */
 export async function readFiles(files: readonly File[], already: readonly Attachment[]): Promise<FilesRead> {
   const attached: Attachment[] = [];
   const refused: string[] = [];
@@ -57,14 +57,14 @@ export async function readFiles(files: readonly File[], already: readonly Attach
   return { attached, refused };
 }
 
-/** The attachment, or why there is none. */
+/** The attachment, or a sentence that explains why there is none. */
 async function readFile(file: File, known: readonly Attachment[]): Promise<Attachment | string> {
   try {
     if (file.size === 0) return trans.__("“%1” is empty.", file.name);
     const image = await imageType(file);
     const mime = image ?? (file.type.split(";")[0]?.trim().toLowerCase() || "application/octet-stream");
     const problem =
-      image === undefined && mime.startsWith("image/") ? noImage(file, mime) : tooLarge(file, mime, known);
+      image === undefined && mime.startsWith("image/") ? notAnImage(file, mime) : tooLarge(file, mime, known);
     if (problem !== null) return problem;
     const kind = image === undefined ? "file" : "image";
     return { kind, name: uniqueName(file.name, known), mime, bytes: file.size, data: await base64Of(file) };
@@ -73,16 +73,16 @@ async function readFile(file: File, known: readonly Attachment[]): Promise<Attac
   }
 }
 
-function noImage({ name }: File, mime: string): string {
+function notAnImage({ name }: File, mime: string): string {
   return IMAGE_TYPES.includes(mime)
-    ? trans.__("“%1” is called an image, but its content is none that can be read.", name)
+    ? trans.__("“%1” is named as an image, but its content cannot be read as one.", name)
     : trans.__("“%1” is %2: images may be PNG, JPEG, GIF or WebP. Convert it to one of them.", name, mime);
 }
 
 function tooLarge({ name, size }: File, mime: string, known: readonly Attachment[]): string | null {
   if (IMAGE_TYPES.includes(mime) && size > MAX_IMAGE_BYTES) {
     return trans.__(
-      "“%1” is too large: an image may have %2, and this one has %3. Make it smaller.",
+      "“%1” is too large: it has %3, and images may have up to %2. Make it smaller.",
       name,
       mebibytes(MAX_IMAGE_BYTES),
       mebibytes(size),
@@ -90,33 +90,33 @@ function tooLarge({ name, size }: File, mime: string, known: readonly Attachment
   }
   if (size > MAX_FILE_BYTES) {
     return trans.__(
-      "“%1” is too large: a file may have %2, and this one has %3. Put it where the agent can read it, and name its path.",
+      "“%1” is too large: it has %3, and files may have up to %2. Put it where the agent can read it, and give its path.",
       name,
       mebibytes(MAX_FILE_BYTES),
       mebibytes(size),
     );
   }
-  const together = known.reduce((sum, { bytes }) => sum + bytes, size);
-  if (together <= MAX_TOGETHER_BYTES) return null;
+  const total = known.reduce((sum, { bytes }) => sum + bytes, size);
+  if (total <= MAX_TOTAL_BYTES) return null;
   return trans.__(
-    "“%1” does not fit: all that is attached to a message may have %2. Send it with another message.",
+    "“%1” does not fit: the attachments of a message may have up to %2 in total. Send it with another message.",
     name,
-    mebibytes(MAX_TOGETHER_BYTES),
+    mebibytes(MAX_TOTAL_BYTES),
   );
 }
 
 function tooMany(surplus: readonly File[]): string {
   const [first] = surplus as [File];
   return trans._n(
-    "A message takes %2 attachments: “%3” was left out.",
-    "A message takes %2 attachments: %1 more were left out.",
+    "A message may have %2 attachments: “%3” was left out.",
+    "A message may have %2 attachments: %1 more were left out.",
     surplus.length,
     formatNumber(MAX_ATTACHMENTS),
     first.name,
   );
 }
 
-/** "5 MiB", "5.1 MiB": rounded up, so that what is above a limit is said to be. */
+/** "5 MiB", "5.1 MiB": rounded up, so that a size above a limit looks larger than the limit. */
 function mebibytes(bytes: number): string {
   return trans.__("%1 MiB", formatNumber(Math.ceil((bytes / 1024 / 1024) * 10) / 10));
 }
@@ -128,7 +128,7 @@ const SIGNATURES: readonly [mime: string, signature: RegExp][] = [
   ["image/webp", /^RIFF[\s\S]{4}WEBP/],
 ];
 
-/** The type of an image that agents can be shown, by how it begins: the browser goes by its name. */
+/** The type of an image that agents can see, by its signature: the browser only looks at the file's name. */
 async function imageType(file: File): Promise<string | undefined> {
   const beginning = String.fromCharCode(...new Uint8Array(await bytesOf(file.slice(0, 12))));
   return SIGNATURES.find(([, signature]) => signature.test(beginning))?.[0];
@@ -152,7 +152,7 @@ function read(blob: Blob, how: "readAsArrayBuffer" | "readAsDataURL"): Promise<u
   });
 }
 
-/** `name`, or "name (2)" where that is taken: a screenshot that is pasted is always called "image.png". */
+/** `name`, or "name (2)" if that is taken: pasted screenshots are always called "image.png". */
 function uniqueName(name: string, known: readonly Attachment[]): string {
   const taken = new Set(known.map((other) => other.name));
   const [, stem = "", ending = ""] = /^(.+?)(\.[^.]*)?$/s.exec(name || trans.__("attachment")) ?? [];
@@ -161,9 +161,7 @@ function uniqueName(name: string, known: readonly Attachment[]): string {
   return unique;
 }
 
-/**
- * The files in what is pasted. Not those that only show its text once more, as a spreadsheet's picture does.
- */
+/** The pasted files, unless they only repeat the pasted text, such as the picture of a spreadsheet. */
 export function pastedFiles(files: readonly File[], text: string): readonly File[] {
   const lines = text
     .trim()
@@ -173,14 +171,14 @@ export function pastedFiles(files: readonly File[], text: string): readonly File
   return lines.every(isName) ? files : [];
 }
 
-/** `first` and what was there already, each under a name of its own. */
+/** `first` and `others`, with unique names. */
 export function joinedBy(first: readonly Attachment[], others: readonly Attachment[]): Attachment[] {
   const all = [...first];
   for (const other of others) all.push({ ...other, name: uniqueName(other.name, all) });
   return all;
 }
 
-/** What is sent: the text alone, or in parts where something is attached. */
+/** The content of a message: the text, or parts if there are attachments. */
 export function contentOf(text: string, attachments: readonly Attachment[]): Content {
   if (attachments.length === 0) return text;
   const parts = attachments.map(({ kind, name, mime, data = "" }) => {
@@ -190,17 +188,17 @@ export function contentOf(text: string, attachments: readonly Attachment[]): Con
   return text.trim() === "" ? parts : [{ text }, ...parts];
 }
 
-/** The text of what was sent. */
+/** The text of a message's content. */
 export function textOf(content: Content): string {
   return typeof content === "string" ? content : joined(content);
 }
 
-/** The text of a message: without the names that stand for it where there is none. */
+/** The text of a message, without the names that replace it if only attachments were sent. */
 export function textOfMessage({ content, parts }: Message): string {
   return parts === undefined ? content : joined(parts);
 }
 
-/** What went with a message. */
+/** The attachments of a message. */
 export function attachmentsOfMessage({ parts = [] }: Message): Attachment[] {
   return parts.flatMap((part): Attachment[] => {
     if ("image" in part) return [{ kind: "image", ...part.image }];

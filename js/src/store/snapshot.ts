@@ -1,5 +1,5 @@
-// A session out of a notebook file: its saved events, folded. Whoever edited the file may have written anything: what is
-// none of ours is left out, and said to be.
+// Reads a session from a notebook file. Such a file may have been edited, so that it contains anything: what is invalid is
+// left out, with a note for the reader.
 
 import { type Step, stepKey, type Transcript } from "../protocol/fold.ts";
 import { dataOf, EVENT_TYPES, type EventType, type Frame } from "../protocol/frames.ts";
@@ -10,85 +10,79 @@ import { Store } from "./store.ts";
 
 const FORMAT = "reasoning-widget.session";
 const VERSION = 2;
-/** No text of ours is longer, in UTF-16 units: what is, is cut. */
-const LONGEST = 256 * 1024;
-/** Nothing of ours is nested deeper. */
-const DEEPEST = 64;
+/** Longer texts, in UTF-16 units, are cut: valid files have none. */
+const MAX_TEXT = 256 * 1024;
+/** Events nested deeper are left out: valid files have none. */
+const MAX_DEPTH = 64;
 
-/** What is read of a notebook. */
+/** A session, as it was read from a notebook. */
 export interface SavedSession {
   sessionId: string;
   epoch: string;
-  /** The one message it is about; null: the whole session. */
+  /** The only message that is saved, with its run; null if the whole session is. */
   messageId: string | null;
   events: Frame[];
-  /** The long MIME values, by their SHA-256. */
+  /** The long MIME values by SHA-256. */
   blobs: Record<string, unknown>;
-  /** What the reader should know of it, in sentences. */
+  /** Sentences that tell the reader what is wrong or missing. */
   notes: string[];
-  /** There is something, and none of it can be read. */
+  /** Whether nothing in the file can be read. */
   broken?: boolean;
 }
 
-/** Read what a notebook holds of a session. Never fails: the worst is a session without events, and a note. */
+/** Read a session from a notebook. Never fails: from an invalid value it returns a session without events, with a note. */
 export function readSession(value: unknown): SavedSession {
   const file = isObject(value) ? value : {};
   const notes: string[] = [];
   const { sessionId, epoch } = { sessionId: text(file.session_id), epoch: text(file.epoch) };
   let messageId = typeof file.message_id === "string" ? file.message_id : null;
   if (!isObject(value) || !Array.isArray(file.events) || (file.format !== undefined && file.format !== FORMAT)) {
-    notes.push(trans.__("What is saved here is no transcript that can be read."));
+    notes.push(trans.__("This output is not a transcript that can be read."));
     return { sessionId, epoch, messageId, events: [], blobs: {}, notes, broken: true };
   }
   if (typeof file.version === "number" && file.version > VERSION) {
-    notes.push(trans.__("This was saved by a later version. What this version knows is shown."));
+    notes.push(trans.__("This was saved by a later version. This version may not show all of it."));
   }
   if (file.saved === false) notes.push(trans.__("This conversation was not saved (save=False)."));
   const { events, dropped, cut } = readEvents(file.events);
   if (dropped > 0) {
     notes.push(
-      trans._n(
-        "One event in it cannot be read, and is left out.",
-        "%1 events in it cannot be read, and are left out.",
-        dropped,
-      ),
+      trans._n("One event cannot be read and is left out.", "%1 events cannot be read and are left out.", dropped),
     );
   }
-  if (cut) notes.push(trans.__("A text in it is too long to be shown whole: its end is left out."));
-  const { begun, asked, known } = about(events);
-  const questions = [...begun.values()].map(({ data }) => data.message_id);
+  if (cut) notes.push(trans.__("A text is too long to be shown: its end is left out."));
+  const { begun, asked, known } = runsAndPrompts(events);
+  const prompts = [...begun.values()].map(({ data }) => data.message_id);
   const isThere =
-    messageId === null || asked.has(messageId) || questions.includes(messageId) || begun.size + asked.size === 0;
-  if (!isThere) messageId = null; // rather the others than nothing
-  if (!isThere || questions.some((id) => !asked.has(id))) notes.push(trans.__("A question is missing in it."));
-  if ([...known].some((id) => !begun.has(id))) notes.push(trans.__("The beginning of a run is missing in it."));
+    messageId === null || asked.has(messageId) || prompts.includes(messageId) || begun.size + asked.size === 0;
+  if (!isThere) messageId = null; // show the other messages rather than nothing
+  if (!isThere || prompts.some((id) => !asked.has(id))) notes.push(trans.__("A prompt is missing."));
+  if ([...known].some((id) => !begun.has(id))) notes.push(trans.__("The beginning of a run is missing."));
   const blobs = isObject(file.blobs) ? file.blobs : {};
   return { sessionId, epoch, messageId, events, blobs, notes, broken: dropped > 0 && events.length === 0 };
 }
 
-/**
- * A store that shows a saved session. With `over`, nobody goes on with it: what was still open when it was saved is closed.
- */
+/** A store that shows a saved session. With `over`, no run goes on: everything that was open when it was saved is closed. */
 export function savedStore(session: SavedSession, over: boolean): Store {
   const store = new Store(true);
   store.startOver(session.epoch);
   store.transcript.session_id = session.sessionId;
   for (const [blob, value] of Object.entries(session.blobs)) store.notice({ type: "blob", data: { blob, value } });
-  const { begun } = about(session.events);
+  const { begun } = runsAndPrompts(session.events);
   for (const event of session.events) {
     try {
-      begin(store, event, begun, session.messageId);
-      store.fold(withWhatIsThere(event, session.blobs));
+      addRunStart(store, event, begun, session.messageId);
+      store.fold(withoutMissingValues(event, session.blobs));
     } catch {
-      // It was looked at already; whatever else is wrong with it, the others are shown.
+      // Invalid in a way that was not noticed when it was read: the other events are still shown.
     }
   }
   if (over) close(store);
   return store;
 }
 
-/** What there is of runs and questions: how each run began, which messages there are, and of which runs anything is known. */
-function about(events: Frame[]): { begun: Map<unknown, Frame>; asked: Set<unknown>; known: Set<string> } {
+/** The `run_started` event of each run, the ids of the prompts, and the ids of the runs that have steps or requests. */
+function runsAndPrompts(events: Frame[]): { begun: Map<unknown, Frame>; asked: Set<unknown>; known: Set<string> } {
   const of = (type: EventType): Frame[] => events.filter((event) => event.type === type);
   return {
     begun: new Map(of("run_started").map((event) => [event.data.run_id, event])),
@@ -97,8 +91,8 @@ function about(events: Frame[]): { begun: Map<unknown, Frame>; asked: Set<unknow
   };
 }
 
-/** Have the run of an event begin before it, where it did not: what has no run is not shown. */
-function begin(
+/** If the run of an event has not started yet, start it: steps and requests without a run are not shown. */
+function addRunStart(
   store: Store,
   { type, seq = 0, data }: Frame,
   begun: Map<unknown, Frame>,
@@ -108,23 +102,23 @@ function begin(
   if ((type !== "reasoning_step" && type !== "request") || store.run(run)) return;
   const last = store.transcript.messages.at(-1);
   const message = messageId ?? (last?.run_id === null ? last.id : "");
-  const beginning = { ...DEFAULTS.run_started, run_id: run, message_id: message, timestamp: data.timestamp };
-  store.fold({ type: "run_started", seq: seq - 0.5, data: begun.get(run)?.data ?? beginning });
+  const start = { ...DEFAULTS.run_started, run_id: run, message_id: message, timestamp: data.timestamp };
+  store.fold({ type: "run_started", seq: seq - 0.5, data: begun.get(run)?.data ?? start });
 }
 
-/** A step without the forms of its outputs that were too long to be saved, where another form can be shown. */
-function withWhatIsThere(event: Frame, blobs: Record<string, unknown>): Frame {
+/** A step without the formats of outputs that were too long to be saved, unless no other format can be shown. */
+function withoutMissingValues(event: Frame, blobs: Record<string, unknown>): Frame {
   const step = dataOf(event, "reasoning_step");
   if (step === null) return event;
-  const isThere = (value: unknown): boolean => !isObject(value) || !("blob" in value) || text(value.blob) in blobs;
+  const isSaved = (value: unknown): boolean => !isObject(value) || !("blob" in value) || text(value.blob) in blobs;
   const outputs = outputsOf(step).map((bundle) => {
-    const there = Object.entries(bundle).filter(([, value]) => isThere(value));
-    return there.every(([type]) => type === PLAIN) ? bundle : Object.fromEntries(there);
+    const saved = Object.entries(bundle).filter(([, value]) => isSaved(value));
+    return saved.every(([type]) => type === PLAIN) ? bundle : Object.fromEntries(saved);
   });
   return { ...event, data: outputs.length > 0 ? { ...withOutputs(step), outputs } : { ...step } };
 }
 
-/** What a store knows, as it would be saved: the newest snapshot of each step, with the text that grew since. */
+/** The state of a store as a saved session: the latest snapshot of each step, with the text appended since. */
 export function sessionOf(
   store: Pick<ConnectedChat, "transcript" | "log" | "blobs">,
   messageId: string | null,
@@ -147,21 +141,21 @@ export function sessionOf(
   };
 }
 
-/** A session as the file that an export holds. */
+/** A session in the format of a file. */
 export function fileOf({ sessionId, epoch, messageId, events, blobs }: SavedSession): object {
   const about = messageId === null ? {} : { message_id: messageId };
   return { format: FORMAT, version: VERSION, session_id: sessionId, epoch, ...about, events, blobs };
 }
 
-/** The events about a message, the run it got, and what was handed to that run. */
+/** The events about a message and its run, including the messages that were passed to that run. */
 function eventsAbout(transcript: Transcript, events: Frame[], messageId: string): Frame[] {
   const own = transcript.messages.filter((message) => message.id === messageId);
   const runs = new Set(own.map((message) => message.run_id).filter((id) => id !== null));
-  const handed = transcript.messages.filter((message) => message.steered && runs.has(message.run_id ?? ""));
+  const steered = transcript.messages.filter((message) => message.steered && runs.has(message.run_id ?? ""));
   const requests = Object.values(transcript.requests).filter((request) => runs.has(request.run_id));
   const known = new Set<unknown>([
     ...runs,
-    ...[...own, ...handed].map((message) => message.id),
+    ...[...own, ...steered].map((message) => message.id),
     ...requests.map((request) => request.request_id),
   ]);
   return events.filter(({ type, data }) => {
@@ -170,7 +164,7 @@ function eventsAbout(transcript: Transcript, events: Frame[], messageId: string)
   });
 }
 
-/** Close what is open, as a session does that was interrupted. */
+/** Close everything that is open, as an interrupted session does. */
 function close(store: Store): void {
   const { transcript } = store;
   const put = (type: EventType, data: object): void => {
@@ -213,7 +207,7 @@ type Kind =
   | "author";
 type Fields = Record<string, Kind>;
 
-/** The fields that an event of each type must have, and those it may have. */
+/** The required and the optional fields of each type of event. */
 const FIELDS: Record<EventType, [required: Fields, optional: Fields]> = {
   session_info: [{ title: "string" }, {}],
   user_message: [
@@ -265,7 +259,7 @@ const FIELDS: Record<EventType, [required: Fields, optional: Fields]> = {
   ],
 };
 
-/** What the views count on, where an event does not say it. */
+/** The values of missing fields that the views rely on. */
 const DEFAULTS: Partial<Record<EventType, Record<string, unknown>>> = {
   user_message: { timestamp: 0, follows: null },
   run_started: { agent_name: "", enable_reasoning: true, timestamp: 0 },
@@ -289,7 +283,7 @@ function readEvents(values: unknown[]): { events: Frame[]; dropped: number; cut:
     cut = true;
   };
   for (const value of values) {
-    const event = isObject(value) && !deeperThan(value, DEEPEST) ? readEvent(value, onCut) : null;
+    const event = isObject(value) && !deeperThan(value, MAX_DEPTH) ? readEvent(value, onCut) : null;
     if (event === null) continue;
     const { seq } = value as { seq?: unknown };
     last = Number.isSafeInteger(seq) && (seq as number) > last ? (seq as number) : last + 1;
@@ -303,7 +297,7 @@ function readEvent(value: Record<string, unknown>, onCut: () => void): Frame | n
   if (typeof type !== "string" || !isObject(data)) return null;
   const { content, ...others } = data;
   const shortened = shorten(type === "reasoning_step" ? others : data, onCut) as Record<string, unknown>;
-  if (type === "reasoning_step") shortened.content = content; // the step itself says how much of it is missing
+  if (type === "reasoning_step") shortened.content = content; // cut in `readStep`, where `cut` counts it
   if (!isEventType(type)) return type in { session: 0, step_delta: 0 } ? null : { type, data: shortened };
   const [required, optional] = FIELDS[type];
   for (const [field, kind] of Object.entries(required)) if (!fits(shortened[field], kind)) return null;
@@ -323,18 +317,18 @@ function readStep(step: Record<string, unknown>): Record<string, unknown> {
     step.tool = { name: "tool" };
   }
   const whole = (step.cut as { content?: number } | undefined)?.content ?? 0;
-  if (content.length > LONGEST) {
-    step.cut = { ...(step.cut as object | undefined), content: whole + content.length - LONGEST };
-    step.content = content.slice(0, LONGEST);
+  if (content.length > MAX_TEXT) {
+    step.cut = { ...(step.cut as object | undefined), content: whole + content.length - MAX_TEXT };
+    step.content = content.slice(0, MAX_TEXT);
   }
   return step;
 }
 
-/** `value` with its long texts cut. */
+/** `value` with long texts cut. */
 function shorten(value: unknown, onCut: () => void): unknown {
-  if (typeof value === "string" && value.length > LONGEST) {
+  if (typeof value === "string" && value.length > MAX_TEXT) {
     onCut();
-    return `${value.slice(0, LONGEST)} …`;
+    return `${value.slice(0, MAX_TEXT)} …`;
   }
   if (Array.isArray(value)) return value.map((item) => shorten(item, onCut));
   if (!isObject(value)) return value;
@@ -358,7 +352,7 @@ function fits(value: unknown, kind: Kind): boolean {
   return typeof value === kind;
 }
 
-/** Whether it is a part of a prompt: a text, or what was attached, which is kept beside the log. */
+/** Whether it is a part of a prompt: a text, or an attachment that is stored beside the log. */
 function isPart(value: unknown): boolean {
   if (!isObject(value)) return false;
   const attachment = value.image ?? value.file;

@@ -1,13 +1,14 @@
-// Time, as the policies see it: tests bring a clock of their own.
+// The clock of the policies in this folder; tests replace it.
 
+/** A clock with timers. */
 export interface Clock {
-  /** Milliseconds, never going back. */
+  /** A monotonic time in milliseconds. */
   now(): number;
-  /** Call `action` in `ms` milliseconds; the result cancels that. */
+  /** Call `action` in `ms` milliseconds. Call the result to cancel it. */
   after(ms: number, action: () => void): () => void;
 }
 
-/** The page's own clock. */
+/** The clock of the page. */
 export const pageClock: Clock = {
   now: () => performance.now(),
   after(ms, action) {

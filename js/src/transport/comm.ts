@@ -37,8 +37,8 @@ declare module "../modules.ts" {
 type CommTarget = SocketTarget & { connected(link: Link): void; lost(): void };
 
 /**
- * Follow the session of `model` until the returned function is called. Returns at once. `heard` are the messages that the
- * kernel has sent already.
+ * Follow the session of `model` until the returned function is called. Does not wait for the kernel. `heard` are the messages
+ * that the kernel has already sent.
  */
 export function connect(model: CommModel, target: CommTarget, heard: readonly unknown[] = []): () => void {
   const end = new AbortController();
@@ -46,7 +46,7 @@ export function connect(model: CommModel, target: CommTarget, heard: readonly un
   let server: Promise<(frame: Frame | null) => void> | null = null;
   const lost = (): void => {
     if (server === null) target.lost();
-    else void server.then((take) => take(null));
+    else void server.then((handle) => handle(null));
   };
   const post = (message: { type: string; payload: unknown }): void => {
     try {
@@ -60,7 +60,7 @@ export function connect(model: CommModel, target: CommTarget, heard: readonly un
   const receive = (content: unknown): void => {
     const frame = content as Frame | null;
     if (server !== null) {
-      void server.then((take) => take(frame));
+      void server.then((handle) => handle(frame));
     } else if (isBatch(content)) {
       link.receive(content);
     } else if (frame?.type === "server") {
@@ -70,19 +70,19 @@ export function connect(model: CommModel, target: CommTarget, heard: readonly un
       );
     }
   };
-  const visible = (): void => {
+  const onVisibilityChange = (): void => {
     if (document.visibilityState === "visible" && server === null) link.ping();
   };
   model.on("msg:custom", receive);
   model.on("comm:close", lost);
-  document.addEventListener("visibilitychange", visible);
+  document.addEventListener("visibilitychange", onVisibilityChange);
   target.connected(link);
   link.attach();
   for (const content of heard) receive(content);
   return () => {
     model.off("msg:custom", receive);
     model.off("comm:close", lost);
-    document.removeEventListener("visibilitychange", visible);
+    document.removeEventListener("visibilitychange", onVisibilityChange);
     link.close();
     end.abort();
   };

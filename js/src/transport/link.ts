@@ -1,8 +1,7 @@
-// How a page follows a session over a comm, and what becomes of the messages it sends. No I/O here: comm.ts adds it.
+// How a page follows a session over a comm, and sends its messages reliably. Without I/O, which comm.ts adds.
 //
-// A comm is a broadcast that may lose messages, and a kernel may be busy with a cell for as long as it likes. So a batch
-// that does not join on to what is known is dropped and asked for again, and an own message is kept until it is
-// acknowledged.
+// A comm is a broadcast that may lose messages, and a cell may keep the kernel busy for any length of time. So a batch that
+// leaves a gap is dropped and requested again, and a sent message is kept until it is acknowledged.
 
 import {
   type Batch,
@@ -16,20 +15,20 @@ import type { AttachPayload, SavePayload } from "../protocol/messages.ts";
 import type { Clock } from "./clock.ts";
 import { Outbox } from "./outbox.ts";
 import type { Sender, Target } from "./target.ts";
-import { Values } from "./values.ts";
+import { PartialValues } from "./values.ts";
 
-/** After this long without an acknowledgement, in ms, the person is told that the kernel is busy. */
+/** If a message is not acknowledged for this long, in ms, the page says that the kernel is busy. */
 export const LATE_AFTER = 1000;
-/** How often a page makes sure that it has missed nothing while a run is on, in ms. */
+/** How often a page checks during a run that it has missed nothing, in ms. */
 export const PING_EVERY = 30_000;
-/** How long `attach` may stay unanswered before it is repeated, in ms: doubled each time, up to the second value. */
+/** How long to wait before `attach` is repeated, in ms: doubled each time, up to the second value. */
 export const ATTACH_AGAIN = [2000, 60_000] as const;
 
 /** Follows a session in a kernel: the policy, without I/O. */
 export class Link implements Sender {
   readonly pending = new Outbox();
   epoch: string | null = null;
-  /** The last event that is known, with everything before it. */
+  /** The `seq` of the last event up to which the log is complete. */
   position = 0;
   readonly #post: (message: ClientMessage) => void;
   readonly #target: Target;
@@ -38,18 +37,18 @@ export class Link implements Sender {
   #lateTimer: (() => void) | null = null;
   #pingTimer: () => void;
   #pingedAt = Number.NEGATIVE_INFINITY;
-  readonly #values = new Values();
-  /** This page, where it shares the notebook with others. */
+  readonly #values = new PartialValues();
+  /** The id of this page, if it shares the notebook with others. */
   #page: string | null = null;
 
   constructor(post: (message: ClientMessage) => void, target: Target, clock: Clock) {
     this.#post = post;
     this.#target = target;
     this.#clock = clock;
-    this.#pingTimer = clock.after(PING_EVERY, () => this.#keepWatch());
+    this.#pingTimer = clock.after(PING_EVERY, () => this.#check());
   }
 
-  /** Ask for everything behind the position. Once: until something joins on, further calls change nothing. */
+  /** Request everything after the position. Does nothing while such a request is unanswered. */
   attach(): void {
     if (this.#attachTimer === null) this.#attach(ATTACH_AGAIN[0]);
   }
@@ -76,31 +75,31 @@ export class Link implements Sender {
   }
 
   get late(): boolean {
-    const oldest = [...this.pending.values()].find(({ message }) => message.type !== "save"); // sent by the page itself
+    const oldest = [...this.pending.values()].find(({ message }) => message.type !== "save"); // not sent by the person
     return oldest !== undefined && this.#clock.now() - oldest.sentAt >= LATE_AFTER;
   }
 
-  /** Ask where the log stands. */
+  /** Request the `seq` of the last event. */
   ping(): void {
     this.#pingedAt = this.#clock.now();
     this.#post({ type: "ping", payload: {} });
   }
 
-  /** Take what the kernel sent. */
+  /** Handle a batch from the kernel. */
   receive(batch: Batch): void {
     if (batch.epoch !== this.epoch) {
       this.epoch = batch.epoch;
       this.position = 0;
       this.#target.startOver(batch.epoch);
     }
-    const joins = batch.after <= this.position;
-    let lost = !joins;
+    const continuous = batch.after <= this.position;
+    let gap = !continuous;
     for (const frame of batch.frames) {
       if (frame.seq === undefined && frame.type !== "step_delta") this.#notice(frame);
-      else if (joins && this.#target.fold(frame) === "gap") lost = true;
+      else if (continuous && this.#target.fold(frame) === "gap") gap = true;
     }
-    if (joins) this.position = Math.max(this.position, batch.upto);
-    if (lost) {
+    if (continuous) this.position = Math.max(this.position, batch.upto);
+    if (gap) {
       this.attach();
     } else {
       this.#attachTimer?.();
@@ -109,15 +108,15 @@ export class Link implements Sender {
     this.#target.settled();
   }
 
-  /** Send and expect nothing more. */
+  /** Stop all timers. */
   close(): void {
     this.#attachTimer?.();
     this.#lateTimer?.();
     this.#pingTimer();
   }
 
-  #attach(again: number): void {
-    this.#attachTimer = this.#clock.after(again, () => this.#attach(Math.min(again * 2, ATTACH_AGAIN[1])));
+  #attach(timeout: number): void {
+    this.#attachTimer = this.#clock.after(timeout, () => this.#attach(Math.min(timeout * 2, ATTACH_AGAIN[1])));
     this.#postAttach();
   }
 
@@ -129,8 +128,8 @@ export class Link implements Sender {
 
   #notice(frame: Frame): void {
     if (frame.type === "session") this.#target.fold(frame);
-    const whole = this.#values.whole(frame);
-    if (whole) this.#target.notice(whole);
+    const joined = this.#values.join(frame);
+    if (joined) this.#target.notice(joined);
     if (this.pending.settle(frame)) {
       this.#watchLate();
       this.#target.waiting();
@@ -138,22 +137,22 @@ export class Link implements Sender {
     if (dataOf(frame, "pages")?.answer && this.#page !== null) this.#postAttach();
     const pong = dataOf(frame, "pong");
     if (pong) {
-      this.#sendAgain();
+      this.#resend();
       if (pong.last_seq > this.position) this.attach();
     }
   }
 
-  /** What was sent before a ping that came back, and is not acknowledged, or its acknowledgement, was lost. */
-  #sendAgain(): void {
+  /** Resend what was sent before the ping that was just answered: it, or its acknowledgement, was lost. */
+  #resend(): void {
     for (const { message, sentAt } of this.pending.values()) {
       if (sentAt < this.#pingedAt) this.#post(message);
     }
     this.#pingedAt = Number.NEGATIVE_INFINITY;
   }
 
-  #keepWatch(): void {
+  #check(): void {
     if (this.#target.running() || this.pending.size > 0) this.ping();
-    this.#pingTimer = this.#clock.after(PING_EVERY, () => this.#keepWatch());
+    this.#pingTimer = this.#clock.after(PING_EVERY, () => this.#check());
   }
 
   #watchLate(): void {

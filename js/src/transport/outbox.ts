@@ -1,24 +1,24 @@
-// The own messages that nobody has acknowledged yet.
+// The messages that this page has sent and that are not acknowledged yet.
 
 import { type ClientMessage, type ClientPayloads, type ClientType, dataOf, type Frame } from "../protocol/frames.ts";
 
-/** An own message that is not acknowledged yet. */
+/** A sent message that is not acknowledged yet. */
 export interface Pending {
   message: ClientMessage;
-  /** On the transport's clock, in ms. */
+  /** When it was sent, in ms of the transport's clock. */
   sentAt: number;
 }
 
-/** The messages by their ids, oldest first. */
+/** The unacknowledged messages by id, oldest first. */
 export class Outbox extends Map<string, Pending> {
-  /** Keep a new message until it is settled. */
+  /** Create a message, and keep it until it is settled. */
   put<T extends ClientType>(type: T, payload: ClientPayloads[T], sentAt: number): ClientMessage & { id: string } {
     const message = { type, id: newId(), payload };
     this.set(message.id, { message, sentAt });
     return message;
   }
 
-  /** Whether `frame` acknowledges or refuses a message, which then waits no longer. */
+  /** Remove the message that `frame` acknowledges or refuses. Returns whether there was one. */
   settle(frame: Frame): boolean {
     const id = dataOf(frame, "ack")?.id ?? dataOf(frame, "error")?.id;
     return id !== undefined && this.delete(id);

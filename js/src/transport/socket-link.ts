@@ -1,9 +1,9 @@
-// How a page follows a session over a WebSocket that may break, and what becomes of the messages it sends meanwhile.
-// No I/O here: socket.ts adds it.
+// How a page follows a session over a WebSocket that may break, and sends its messages reliably. Without I/O, which
+// socket.ts adds.
 //
-// What a WebSocket brings is complete and in order as long as it holds. So all that can be missing is behind the last
-// event that came, and a new connection resumes there. Own messages wait until they are acknowledged: what was written
-// or sent without an answer goes out on return, under the same ids, and the session takes each id once.
+// While a WebSocket is open, its messages are complete and in order. So everything that may be missing comes after the last
+// event received, where a new connection resumes. Sent messages are kept until they are acknowledged: after a reconnection
+// they are sent again with the same ids, and the session handles each id once.
 
 import {
   type ClientMessage,
@@ -18,37 +18,37 @@ import { trans } from "../translation.ts";
 import type { Clock } from "./clock.ts";
 import { Outbox } from "./outbox.ts";
 import type { Connected, Connection, Notebook, Target } from "./target.ts";
-import { Values } from "./values.ts";
+import { PartialValues } from "./values.ts";
 
-/** After so many ms a connection that broke is tried again: once for each of these, then it rests. */
+/** The delays before the attempts to reconnect, in ms. After the last one, the page waits for the person. */
 export const RETRY_AFTER: readonly number[] = [2000, 4000, 6000, 8000, 10_000];
-/** How often the server is asked whether it is there, in ms. */
+/** How often the page pings the server, in ms. */
 export const PING_EVERY = 30_000;
-/** For how long it may then be silent, in ms. */
+/** How long to wait for the answer, in ms. */
 export const ANSWER_WITHIN = 10_000;
-/** While it catches up, a page shows what came so often, in ms, rather than after each of thousands of frames. */
+/** How often the views are updated while a page catches up, in ms; not after each of thousands of frames. */
 export const SHOW_EVERY = 100;
 
-/** The close code that says that the session was deleted. */
+/** The close code for a deleted session. */
 export const DELETED = 4410;
-/** The close code that says that the ticket has expired or was revoked. */
+/** The close code for a ticket that has expired or was revoked. */
 export const TICKET_ENDED = 4401;
 
-/** What a new connection begins with. */
+/** Where a new connection resumes. */
 export interface Resume {
   epoch: string | null;
-  /** The last event that is known. */
+  /** The `seq` of the last known event. */
   after: number;
-  /** What let us in the last time may do so no longer. */
+  /** Whether to request new access, because the last one may be invalid. */
   fresh: boolean;
 }
 
 /** The I/O of a link: one connection at a time. */
 export interface Wire {
-  /** Begin to connect: `receive`, `lost` or `refused` of the link follow. */
+  /** Start to connect: calls of the link's `receive`, `lost` or `refused` follow. */
   dial(resume: Resume): void;
   post(message: ClientMessage): void;
-  /** Close the connection, or give up making one; nothing more comes of it. */
+  /** Close the connection, or stop connecting. No calls of the link follow. */
   hangUp(): void;
 }
 
@@ -57,7 +57,7 @@ export class SocketLink implements Connected {
   readonly pending = new Outbox();
   readonly late = false;
   epoch: string | null = null;
-  /** The last event that came. */
+  /** The `seq` of the last event received. */
   position = 0;
   connection: Connection = { state: "closed" };
   enter: Notebook["enter"] = () => {};
@@ -67,15 +67,15 @@ export class SocketLink implements Connected {
   readonly #target: Target & { moved(connection: Connection): void };
   readonly #clock: Clock;
   readonly #retryAfter: readonly number[];
-  readonly #values = new Values();
-  /** How many times in a row it has not come to a `session` frame. */
+  readonly #values = new PartialValues();
+  /** The number of failed attempts in a row: those without a `session` frame. */
   #failures = 0;
   #fresh = false;
-  /** The position at which what is missing was asked for: once is enough. */
+  /** The position from which missing events were requested, so that they are requested once. */
   #attachedAt = -1;
-  /** Where the log stood when this connection began. */
+  /** The last `seq` of the log when this connection was opened. */
   #goal = 0;
-  #asking = false;
+  #pinging = false;
   #heard = false;
   #retryTimer: (() => void) | null = null;
   #beatTimer: (() => void) | null = null;
@@ -93,7 +93,7 @@ export class SocketLink implements Connected {
     this.#retryAfter = retryAfter;
   }
 
-  // What the person and the page do
+  // Called by the store and the page
 
   connect(): void {
     const { state } = this.connection;
@@ -108,18 +108,18 @@ export class SocketLink implements Connected {
     this.#move({ state: "closed" });
   }
 
-  /** The page is seen again, or the network is back: make sure that the connection holds. */
+  /** Check the connection: the page is visible again, or the network is back. */
   wake(): void {
     const { state } = this.connection;
     if (state === "open") this.#ping();
     else if (state !== "closed") this.connect();
   }
 
-  /** As for all senders; `stop` does not wait for a connection, for what it would stop then is another matter. */
+  /** As for all senders, but `stop` does not wait for a connection: by then it could stop something else. */
   send<T extends ClientType>(type: T, payload: ClientPayloads[T]): string {
     const message = this.pending.put(type, payload, this.#clock.now());
     const open = this.connection.state === "open";
-    if (size(message) > longest(message)) this.#tooLong(message.id);
+    if (sizeOf(message) > maxSize(message)) this.#tooLong(message.id);
     else if (open) this.#wire.post(message);
     else if (type === "stop") this.pending.delete(message.id);
     this.#target.waiting();
@@ -127,17 +127,17 @@ export class SocketLink implements Connected {
     return message.id;
   }
 
-  /** Send and expect nothing more. */
+  /** Close the connection and stop all timers. */
   close(): void {
     this.#stopTimers();
     this.#wire.hangUp();
   }
 
-  // What the wire brings
+  // Called by the wire
 
   receive(frame: Frame): void {
     this.#heard = true;
-    if (this.#asking) this.#beat();
+    if (this.#pinging) this.#beat();
     const session = dataOf(frame, "session");
     if (session) this.#begin(session);
     if (session || frame.seq !== undefined || frame.type === "step_delta") this.#fold(frame);
@@ -145,7 +145,7 @@ export class SocketLink implements Connected {
     this.#show();
   }
 
-  /** The connection broke, or could not be made. `reason` is for the person; it may be empty. */
+  /** The connection broke, or could not be opened. `reason` is shown to the person; it may be empty. */
   lost(code: number, reason: string): void {
     const { state } = this.connection;
     if (state !== "open" && state !== "connecting") return;
@@ -158,7 +158,7 @@ export class SocketLink implements Connected {
     else this.#wait(wait, reason);
   }
 
-  /** The server will not have us, and trying again would change nothing. */
+  /** The server refuses the connection, and would refuse it again. */
   refused(reason: string): void {
     this.#stopTimers();
     this.#fresh = true;
@@ -189,7 +189,7 @@ export class SocketLink implements Connected {
     count();
   }
 
-  /** A `session` frame leads a connection, what `attach` brings, and a log that begins anew. */
+  /** A `session` frame begins each connection, each answer to `attach`, and each new log. */
   #begin(session: ServerData["session"]): void {
     if (session.epoch !== this.epoch) {
       this.epoch = session.epoch;
@@ -213,7 +213,7 @@ export class SocketLink implements Connected {
     this.#target.moved(connection);
   }
 
-  // Following
+  // Following the log
 
   #fold(frame: Frame): void {
     if (this.#target.fold(frame) === "gap") this.#attach();
@@ -221,14 +221,14 @@ export class SocketLink implements Connected {
   }
 
   #notice(frame: Frame): void {
-    const whole = this.#values.whole(frame);
-    if (whole) this.#target.notice(whole);
+    const joined = this.#values.join(frame);
+    if (joined) this.#target.notice(joined);
     if (this.pending.settle(frame)) this.#target.waiting();
     const pong = dataOf(frame, "pong");
     if (pong && pong.last_seq > this.position) this.#attach();
   }
 
-  /** Ask for what is behind the position: once, for where that brings nothing (a plain chat leaves steps out) no more would. */
+  /** Request what follows the position, once: a plain chat leaves out steps, which no further request would bring. */
   #attach(): void {
     if (this.#attachedAt === this.position) return;
     this.#attachedAt = this.position;
@@ -250,10 +250,10 @@ export class SocketLink implements Connected {
     this.#showTimer = null;
     this.#target.settled();
     if (this.#heard) this.#show();
-    else this.#goal = 0; // what is behind is not meant for us
+    else this.#goal = 0; // the server leaves out the rest for this client
   }
 
-  // Own messages, and whether the server is there
+  // Sent messages and pings
 
   #tooLong(id: string): void {
     const message = trans.__("The message is too long: put the text into a file and ask about the file.");
@@ -268,14 +268,14 @@ export class SocketLink implements Connected {
   }
 
   #beat(): void {
-    this.#asking = false;
+    this.#pinging = false;
     this.#beatTimer?.();
     this.#beatTimer = this.#clock.after(PING_EVERY, () => this.#ping());
   }
 
   #ping(): void {
     this.#beatTimer?.();
-    this.#asking = true;
+    this.#pinging = true;
     this.#wire.post({ type: "ping", payload: {} });
     this.#beatTimer = this.#clock.after(ANSWER_WITHIN, () => {
       this.#wire.hangUp();
@@ -284,16 +284,17 @@ export class SocketLink implements Connected {
   }
 
   #stopTimers(): void {
-    this.#asking = false;
+    this.#pinging = false;
     for (const stop of [this.#retryTimer, this.#beatTimer, this.#showTimer]) stop?.();
     this.#retryTimer = this.#beatTimer = this.#showTimer = null;
   }
 }
 
-function longest({ payload }: ClientMessage): number {
+/** The largest size of a message in bytes: larger if it has attachments. */
+function maxSize({ payload }: ClientMessage): number {
   return Array.isArray((payload as Partial<ChatPayload>).message) ? MAX_CHAT_BYTES : MAX_CLIENT_FRAME_BYTES;
 }
 
-function size(message: ClientMessage): number {
+function sizeOf(message: ClientMessage): number {
   return new TextEncoder().encode(JSON.stringify(message)).length;
 }

@@ -6,41 +6,41 @@ import { type Resume, SocketLink, type Wire } from "./socket-link.ts";
 import type { Connected, Connection, Notebook, Target } from "./target.ts";
 
 const PROTOCOL = "reasoning-widget.v1";
-/** The version of the messages that we know. */
+/** The protocol version of this client. */
 const VERSION = 2;
-/** A ticket that ends in so many ms is not worth a connection. */
-const NEAR_ITS_END = 60_000;
+/** A ticket that expires within this time, in ms, is replaced before connecting. */
+const EXPIRES_SOON = 60_000;
 
-/** What lets a page in. Nothing where Jupyter's cookie does: on a page of the same server. */
+/** The credentials of a page. Empty on a page of the same server, where Jupyter's cookie suffices. */
 export interface Access {
-  /** The server's token, which goes into the address as in JupyterLab's own sockets. */
+  /** The server's token, sent in the address as JupyterLab does for its own sockets. */
   token?: string;
-  /** A ticket, signed; it goes into a header. */
+  /** A signed ticket, sent in a header. */
   ticket?: string;
-  /** In how many seconds the ticket ends. */
+  /** The time until the ticket expires, in seconds. */
   expiresIn?: number;
 }
 
-/** Why there is no way in. Trying again would change nothing until the person has done something. */
+/** Access was refused. Trying again is useless until the person has done something. */
 export class Refused extends Error {}
 
-/** Where a session is, and how to get there. */
+/** The address of a session on a server, and the access to it. */
 export interface Server {
   /** The session's socket: `ws://host:8888/ws/chat/<session_id>`. */
   url: string;
   /**
-   * What lets us in. Asked at the first connection, where the last ticket is near its end, and, `fresh`, where the last
-   * access was refused or has ended. May reject, with a sentence for the person: with `Refused` no more tries follow.
+   * Get access: for the first connection, when the ticket expires soon, and, with `fresh`, when the last access was refused
+   * or has expired. May reject with an error whose message is shown to the person; after `Refused` there are no more attempts.
    */
   access(fresh: boolean): Access | Promise<Access>;
-  /** Absent where there is none. */
+  /** Absent if there is no notebook. */
   notebook?: Notebook;
 }
 
-/** A target that also wants to know how it stands with the connection: usually the store. */
+/** A target that is also notified of the state of the connection: usually the store. */
 export type SocketTarget = Target & { connected(sender: Connected): void; moved(connection: Connection): void };
 
-/** Follow the session at `server`, from now until the result is called. Waits for nothing. */
+/** Follow the session at `server` until the returned function is called. Does not wait for the server. */
 export function connect(server: Server, target: SocketTarget): () => void {
   const link: SocketLink = new SocketLink(new SocketWire(server, () => link), target, pageClock);
   const wake = (): void => {
@@ -64,8 +64,8 @@ class SocketWire implements Wire {
   #socket: WebSocket | null = null;
   #access: Access | null = null;
   #accessEnds = 0;
-  /** Which try is on: what earlier ones still bring is ignored. */
-  #try = 0;
+  /** The number of the current attempt: callbacks of earlier ones are ignored. */
+  #attempt = 0;
 
   constructor(server: Server, link: () => SocketLink) {
     this.#server = server;
@@ -74,7 +74,7 @@ class SocketWire implements Wire {
 
   dial(resume: Resume): void {
     this.hangUp();
-    void this.#dial(resume, this.#try);
+    void this.#dial(resume, this.#attempt);
   }
 
   post(message: ClientMessage): void {
@@ -82,13 +82,13 @@ class SocketWire implements Wire {
   }
 
   hangUp(): void {
-    this.#try++;
+    this.#attempt++;
     this.#socket?.close();
     this.#socket = null;
   }
 
   async #dial(resume: Resume, number: number): Promise<void> {
-    const current = (): boolean => number === this.#try;
+    const current = (): boolean => number === this.#attempt;
     try {
       const access = await this.#currentAccess(resume.fresh);
       if (current()) this.#open(access, resume, current);
@@ -105,7 +105,7 @@ class SocketWire implements Wire {
       const access = await this.#server.access(fresh);
       const { expiresIn = Number.POSITIVE_INFINITY } = access;
       this.#access = access;
-      this.#accessEnds = pageClock.now() + expiresIn * 1000 - NEAR_ITS_END;
+      this.#accessEnds = pageClock.now() + expiresIn * 1000 - EXPIRES_SOON;
     }
     return this.#access;
   }
@@ -122,7 +122,7 @@ class SocketWire implements Wire {
     socket.onmessage = ({ data }) => {
       if (current()) this.#link().receive(JSON.parse(data) as Frame);
     };
-    // What a browser tells of a handshake that failed is nothing but this.
+    // A browser reports a failed handshake only as a close.
     socket.onclose = ({ code, reason }) => {
       if (current()) this.#link().lost(code, reason);
     };

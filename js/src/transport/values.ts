@@ -1,15 +1,16 @@
-// Values beside the log that are too long for one frame come in parts.
+// Values stored beside the log arrive in parts if they are too long for one frame.
 
 import { dataOf, type Frame } from "../protocol/frames.ts";
 
-export class Values {
+/** Joins the parts of values. */
+export class PartialValues {
   readonly #parts = new Map<string, Map<number, string>>();
 
   /**
-   * The frame; of a `blob` that comes in parts, one with its value once all are here. They may come more than once, for other
-   * pages on the same comm ask, too.
+   * Returns the frame itself, unless it is a part of a `blob`: then null, or with the last part a frame with the whole value.
+   * Parts may arrive repeatedly, because other pages on the same comm request them too.
    */
-  whole(frame: Frame): Frame | null {
+  join(frame: Frame): Frame | null {
     const { blob, part, text = "" } = dataOf(frame, "blob") ?? {};
     if (blob === undefined || part === undefined) return frame;
     const parts = this.#parts.get(blob) ?? new Map();

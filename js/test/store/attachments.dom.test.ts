@@ -36,9 +36,9 @@ describe("a file that is attached", () => {
   it.each([
     ["an image of another type", file("scan.tiff", "image/tiff"), [], /“scan\.tiff” is image\/tiff: .*PNG, JPEG, GIF/],
     ["a drawing", file("a.svg", "image/svg+xml", "<svg/>"), [], /“a\.svg” is image\/svg\+xml/],
-    ["no image at all", file("a.png", "image/png", "hello"), [], /“a\.png” is called an image/],
-    ["an image that is too large", file("a.png", "image/png", PNG, 5 * MIB + 1), [], /5 MiB.*5\.1 MiB/],
-    ["a file that is too large", file("a.zip", "application/zip", "PK", 8 * MIB + 1), [], /8 MiB.*8\.1 MiB/],
+    ["no image at all", file("a.png", "image/png", "hello"), [], /“a\.png” is named as an image/],
+    ["an image that is too large", file("a.png", "image/png", PNG, 5 * MIB + 1), [], /5\.1 MiB.*5 MiB/],
+    ["a file that is too large", file("a.zip", "application/zip", "PK", 8 * MIB + 1), [], /8\.1 MiB.*8 MiB/],
     ["a file that does not fit", file("a.zip", "application/zip", "PK", MIB), known(1, 8 * MIB), /8\.9 MiB.*another/],
     ["nothing", file("a.txt", "text/plain", ""), [], /“a\.txt” is empty/],
     ["one too many", file("a.txt", "text/plain"), known(10), /10 attachments: “a\.txt”/],
@@ -65,7 +65,7 @@ describe("a file that is attached", () => {
     const files = Array.from({ length: 14 }, (_, number) => file(`${number}`, "text/plain"));
     const { attached, refused } = await readFiles(files, []);
     expect(attached).toHaveLength(10);
-    expect(refused).toEqual(["A message takes 10 attachments: 4 more were left out."]);
+    expect(refused).toEqual(["A message may have 10 attachments: 4 more were left out."]);
   });
 
   it("that cannot be read, as a folder, is said to be", async () => {

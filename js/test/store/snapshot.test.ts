@@ -120,7 +120,7 @@ describe("what somebody else wrote", () => {
   it.each([null, undefined, 1, "x", [], {}, { events: 3 }, { format: "other", events: [] }])(
     "%j is no session",
     (value) => {
-      expect(shown(value).notes).toContain("no transcript");
+      expect(shown(value).notes).toContain("not a transcript");
     },
   );
 
@@ -184,7 +184,7 @@ describe("what somebody else wrote", () => {
     const long = "x".repeat(5_000_000);
     const data = { id: "m2", content: long, request_id: "q1", run_id: "r1", prompt: "?", details: { content: long } };
     const { notes, store } = shown(file([question, started, { type, seq: 3, data }]));
-    expect(notes).toContain("too long to be shown whole");
+    expect(notes).toContain("too long to be shown");
     expect(JSON.stringify(store.transcript).length).toBeLessThan(600_000);
   });
 
@@ -210,7 +210,7 @@ describe("what somebody else wrote", () => {
 
   it.each([{}, { message_id: "m1" }, { message_id: "another" }])("without its question says so: %j", (more) => {
     const session = readSession(file([started, step(3, {}), finished], more));
-    expect(session.notes).toEqual(["A question is missing in it."]);
+    expect(session.notes).toEqual(["A prompt is missing."]);
     expect([null, "m1"]).toContain(session.messageId); // what the view is asked for is there
   });
 
