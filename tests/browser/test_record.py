@@ -541,13 +541,13 @@ def test_a_file_that_was_cut_off_edited_or_poisoned_is_shown_as_far_as_it_goes_a
     notebook = lab.open_without_kernel(path, prepare=listen)
     page = notebook.page
 
-    expect(notebook.output(0)).to_have_text(
-        "This output is not a transcript that can be read.", use_inner_text=True
-    )
+    expect(notebook.output(0)).to_have_text("This output is not a transcript that can be read.", use_inner_text=True)
     expect(notebook.output(1)).to_contain_text("One event cannot be read and is left out.")
     expect(notebook.chat(1).card("Thought")).to_contain_text("It was")
     expect(notebook.chat(1).region).to_contain_text("Interrupted")
-    expect(notebook.output(2)).to_contain_text("This was saved by a later version. This version may not show all of it.")
+    expect(notebook.output(2)).to_contain_text(
+        "This was saved by a later version. This version may not show all of it."
+    )
     expect(notebook.chat(2).card("Thought")).to_contain_text("Known")
     expect(notebook.output(2)).to_contain_text("mood")
     expect(notebook.output(3)).to_contain_text("2 events cannot be read and are left out.")
