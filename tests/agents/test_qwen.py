@@ -16,21 +16,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from qwen_agent import Agent
+from qwen_agent.agents import Assistant, FnCallAgent, GroupChat, ReActChat, Router
+from qwen_agent.agents import fncall_agent as qwen_fncall_agent
+from qwen_agent.llm.schema import ASSISTANT, ContentItem, Message
+from qwen_agent.tools.base import BaseTool
 
 from reasoning_widget.agents.base import RunContext, entered
 from reasoning_widget.agents.exceptions import AgentError, MaxIterationsReached, Stopped
-from reasoning_widget.agents.qwen import QwenAgent, import_qwen_agent
+from reasoning_widget.agents.qwen import QwenAgent
 from reasoning_widget.protocol import MimeBundle
 from tests.agents.qwen.tools import WAIT_S, Tool, in_thread
 from tests.scripted_model import BREAK, HANG, ScriptedModel, call, fail, gate, say, think
-
-import_qwen_agent()
-
-from qwen_agent import Agent  # noqa: E402
-from qwen_agent.agents import Assistant, FnCallAgent, GroupChat, ReActChat, Router  # noqa: E402
-from qwen_agent.agents import fncall_agent as qwen_fncall_agent  # noqa: E402
-from qwen_agent.llm.schema import ASSISTANT, ContentItem, Message  # noqa: E402
-from qwen_agent.tools.base import BaseTool  # noqa: E402
 
 Steps = list[dict[str, Any]]
 

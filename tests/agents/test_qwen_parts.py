@@ -12,22 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
+from qwen_agent import Agent
+from qwen_agent.agents import Assistant, FnCallAgent, ReActChat
+from qwen_agent.agents.doc_qa import ParallelDocQA
+from qwen_agent.llm.schema import ContentItem, Message
+from qwen_agent.tools import retrieval
+from qwen_agent.tools.base import BaseTool, BaseToolWithFileAccess
 
 from reasoning_widget.agents.base import RunContext, Turn, current_run, entered
-from reasoning_widget.agents.qwen import QwenAgent, import_qwen_agent
+from reasoning_widget.agents.qwen import QwenAgent
 from reasoning_widget.agents.qwen.attachments import attachments_folder
 from reasoning_widget.parts import as_message
 from tests.scripted_model import ScriptedModel, call
-
-import_qwen_agent()
-
-from PIL import Image  # noqa: E402
-from qwen_agent import Agent  # noqa: E402
-from qwen_agent.agents import Assistant, FnCallAgent, ReActChat  # noqa: E402
-from qwen_agent.agents.doc_qa import ParallelDocQA  # noqa: E402
-from qwen_agent.llm.schema import ContentItem, Message  # noqa: E402
-from qwen_agent.tools import retrieval  # noqa: E402
-from qwen_agent.tools.base import BaseTool, BaseToolWithFileAccess  # noqa: E402
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what reads documents warns of its own code when it is imported

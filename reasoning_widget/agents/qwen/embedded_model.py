@@ -1,4 +1,4 @@
-"""The embedded model as a Qwen-Agent model class, ``model_type="embedded"``. Importing this loads Qwen-Agent."""
+"""The embedded model as a Qwen-Agent model class, ``model_type="embedded"``. `import_qwen_agent` imports this."""
 
 from __future__ import annotations
 
@@ -7,19 +7,15 @@ import json
 from collections.abc import Generator, Iterator, Sequence
 from typing import Any, Final
 
-from .library import import_package
+from qwen_agent.llm.base import BaseChatModel, register_llm
+from qwen_agent.llm.schema import ASSISTANT, FUNCTION, SYSTEM, USER, FunctionCall, Message
 
-import_package()
-
-from qwen_agent.llm.base import BaseChatModel, register_llm  # noqa: E402 (what they import must find it imported)
-from qwen_agent.llm.schema import ASSISTANT, FUNCTION, SYSTEM, USER, FunctionCall, Message  # noqa: E402
-
-from ..base import Turn as Earlier  # noqa: E402
-from ..base import current_run  # noqa: E402
-from ..exceptions import AgentError  # noqa: E402
-from ..local.citations import citation, with_source, without_source  # noqa: E402
-from ..local.embedded import Chunk, Embedded  # noqa: E402
-from ..local.routing import MAX_QUESTION_CHARS, Turn, answer_messages, failure  # noqa: E402
+from ..base import Turn as Earlier
+from ..base import current_run
+from ..exceptions import AgentError
+from ..local.citations import citation, with_source, without_source
+from ..local.embedded import Chunk, Embedded
+from ..local.routing import MAX_QUESTION_CHARS, Turn, answer_messages, failure
 
 _SYSTEM: Final = "You are a helpful assistant. Answer briefly."
 _MAX_ANSWER_TOKENS: Final = 900

@@ -9,16 +9,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from qwen_agent.agents import FnCallAgent
 
 from reasoning_widget import Answer, ReasoningChat
-from reasoning_widget.agents.qwen import import_qwen_agent
 from tests.raw_model import DONE, JSON, RESET, RawModel, Turn, body, chunk, event, head, stream, texts
 
 from .tools import Tool, stopped_in_its_thought
-
-import_qwen_agent()
-
-from qwen_agent.agents import FnCallAgent  # noqa: E402
 
 OSLO = '{"city": "Oslo"}'
 CALL = '<tool_call>\n{"name": "weather", "arguments": {"city": "Oslo"}}\n</tool_call>'

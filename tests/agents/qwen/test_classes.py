@@ -17,22 +17,9 @@ from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import pytest
-
-from reasoning_widget import ReasoningChat
-from reasoning_widget.agents.base import RunContext, entered
-from reasoning_widget.agents.exceptions import Stopped
-from reasoning_widget.agents.qwen import QwenAgent, import_qwen_agent
-from reasoning_widget.parts import as_message
-from tests.agents.qwen.tools import Tool
-from tests.scripted_model import HANG, ScriptedModel, Turn, call
-
-pytestmark = pytest.mark.slow
-
-import_qwen_agent()
-
-import qwen_agent  # noqa: E402
-from qwen_agent.agent import BasicAgent  # noqa: E402
-from qwen_agent.agents import (  # noqa: E402
+import qwen_agent
+from qwen_agent.agent import BasicAgent
+from qwen_agent.agents import (
     ArticleAgent,
     Assistant,
     DialogueRetrievalAgent,
@@ -49,11 +36,21 @@ from qwen_agent.agents import (  # noqa: E402
     WriteFromScratch,
     dialogue_retrieval_agent,
 )
-from qwen_agent.agents.doc_qa import BasicDocQA  # noqa: E402
-from qwen_agent.agents.group_chat_creator import GroupChatCreator  # noqa: E402
-from qwen_agent.agents.memo_assistant import MemoAssistant  # noqa: E402
-from qwen_agent.memory import Memory  # noqa: E402
-from qwen_agent.tools import retrieval  # noqa: E402
+from qwen_agent.agents.doc_qa import BasicDocQA
+from qwen_agent.agents.group_chat_creator import GroupChatCreator
+from qwen_agent.agents.memo_assistant import MemoAssistant
+from qwen_agent.memory import Memory
+from qwen_agent.tools import retrieval
+
+from reasoning_widget import ReasoningChat
+from reasoning_widget.agents.base import RunContext, entered
+from reasoning_widget.agents.exceptions import Stopped
+from reasoning_widget.agents.qwen import QwenAgent
+from reasoning_widget.parts import as_message
+from tests.agents.qwen.tools import Tool
+from tests.scripted_model import HANG, ScriptedModel, Turn, call
+
+pytestmark = pytest.mark.slow
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what reads documents warns of its own code when it is imported

@@ -7,18 +7,14 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
+import dashscope
 import pytest
+from qwen_agent.agents import FnCallAgent
 
 from reasoning_widget import Answer, ReasoningChat
-from reasoning_widget.agents.qwen import import_qwen_agent
 from tests.raw_model import RESET, RawModel, Turn, body, head
 
 from .tools import Tool, stopped_in_its_thought
-
-import_qwen_agent()
-
-import dashscope  # noqa: E402
-from qwen_agent.agents import FnCallAgent  # noqa: E402
 
 
 @pytest.fixture(autouse=True)

@@ -17,26 +17,23 @@ from multiprocessing.pool import ThreadPool
 from typing import Any
 
 import pytest
+from qwen_agent import Agent
+from qwen_agent.agents import Assistant, FnCallAgent
+from qwen_agent.agents import fncall_agent as qwen_fncall_agent
+from qwen_agent.llm import get_chat_model
+from qwen_agent.llm.base import BaseChatModel
+from qwen_agent.llm.oai import TextChatAtOAI
+from qwen_agent.llm.schema import ASSISTANT, Message
+from qwen_agent.tools.base import BaseTool
+from qwen_agent.utils.parallel_executor import parallel_exec
 
 from reasoning_widget.agents.base import RunContext, current_run, entered
 from reasoning_widget.agents.exceptions import MaxIterationsReached, Stopped
-from reasoning_widget.agents.qwen import QwenAgent, hooks, import_qwen_agent
+from reasoning_widget.agents.qwen import QwenAgent, hooks
 from tests.agents.qwen.tools import WAIT_S, Tool, in_thread
 from tests.scripted_model import HANG, ScriptedModel, call, gate, say
 
 pytestmark = pytest.mark.slow
-
-import_qwen_agent()
-
-from qwen_agent import Agent  # noqa: E402
-from qwen_agent.agents import Assistant, FnCallAgent  # noqa: E402
-from qwen_agent.agents import fncall_agent as qwen_fncall_agent  # noqa: E402
-from qwen_agent.llm import get_chat_model  # noqa: E402
-from qwen_agent.llm.base import BaseChatModel  # noqa: E402
-from qwen_agent.llm.oai import TextChatAtOAI  # noqa: E402
-from qwen_agent.llm.schema import ASSISTANT, Message  # noqa: E402
-from qwen_agent.tools.base import BaseTool  # noqa: E402
-from qwen_agent.utils.parallel_executor import parallel_exec  # noqa: E402
 
 Steps = list[dict[str, Any]]
 CLASSES = (Agent, FnCallAgent, Assistant, BaseChatModel, TextChatAtOAI, BaseTool, Tool, Executor, ThreadPoolExecutor)

@@ -7,17 +7,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from qwen_agent.agents import Assistant, FnCallAgent, GroupChat, ReActChat, Router
+from qwen_agent.agents.memo_assistant import MemoAssistant
 
 from reasoning_widget import ReasoningChat
 from reasoning_widget.agents.base import RunContext, entered
-from reasoning_widget.agents.qwen import QwenAgent, import_qwen_agent
+from reasoning_widget.agents.qwen import QwenAgent
 from tests.agents.qwen.tools import Tool
 from tests.scripted_model import ScriptedModel, call, fail, say, think
-
-import_qwen_agent()
-
-from qwen_agent.agents import Assistant, FnCallAgent, GroupChat, ReActChat, Router  # noqa: E402
-from qwen_agent.agents.memo_assistant import MemoAssistant  # noqa: E402
 
 Messages = list[dict[str, Any]]
 

@@ -19,9 +19,11 @@ from typing import Any
 
 import psutil
 import pytest
+from qwen_agent.agents import Assistant
+from qwen_agent.tools.mcp_manager import MCPClient, MCPManager
 
 from reasoning_widget import AgentManager, ReasoningChat
-from reasoning_widget.agents.qwen import import_qwen_agent, mcp_servers
+from reasoning_widget.agents.qwen import mcp_servers
 from reasoning_widget.protocol import ReasoningStep
 from reasoning_widget.session.session import Session
 from reasoning_widget.session.sqlite import SQLiteLog
@@ -31,11 +33,6 @@ from tests.agents.qwen.tools import Tool
 from tests.scripted_model import ScriptedModel, call
 from tests.session.manual import NoAgents
 from tests.session.manual import ask as post
-
-import_qwen_agent()
-
-from qwen_agent.agents import Assistant  # noqa: E402
-from qwen_agent.tools.mcp_manager import MCPClient, MCPManager  # noqa: E402
 
 pytestmark = pytest.mark.slow
 

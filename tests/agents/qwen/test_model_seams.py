@@ -9,18 +9,14 @@ import inspect
 from typing import Any
 
 import pytest
+from qwen_agent.llm import get_chat_model
+from qwen_agent.llm.fncall_prompts.nous_fncall_prompt import NousFnCallPrompt
+from qwen_agent.llm.fncall_prompts.qwen_fncall_prompt import FN_EXIT, FN_STOP_WORDS, QwenFnCallPrompt
+from qwen_agent.llm.schema import ASSISTANT, FUNCTION, ContentItem, FunctionCall, Message
 
-from reasoning_widget.agents.qwen import import_qwen_agent
 from reasoning_widget.agents.qwen.connections import ModelConnections, client_options
 from reasoning_widget.agents.qwen.model_seams import model_seams
 from tests.raw_model import RawModel, chunk, stream, texts
-
-import_qwen_agent()
-
-from qwen_agent.llm import get_chat_model  # noqa: E402
-from qwen_agent.llm.fncall_prompts.nous_fncall_prompt import NousFnCallPrompt  # noqa: E402
-from qwen_agent.llm.fncall_prompts.qwen_fncall_prompt import FN_EXIT, FN_STOP_WORDS, QwenFnCallPrompt  # noqa: E402
-from qwen_agent.llm.schema import ASSISTANT, FUNCTION, ContentItem, FunctionCall, Message  # noqa: E402
 
 OAI = {"model": "m", "model_type": "oai", "model_server": "http://127.0.0.1:9/v1", "api_key": "none"}
 AZURE = {**OAI, "model_type": "azure"}

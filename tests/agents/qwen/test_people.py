@@ -7,20 +7,17 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from qwen_agent.agents import Assistant, GroupChat, UserAgent
+from qwen_agent.agents.user_agent import PENDING_USER_INPUT
 
 from reasoning_widget import ReasoningChat
 from reasoning_widget.agents.base import RunContext, entered
 from reasoning_widget.agents.exceptions import AgentError
-from reasoning_widget.agents.qwen import QwenAgent, import_qwen_agent
+from reasoning_widget.agents.qwen import QwenAgent
 from reasoning_widget.fold import TranscriptRequest
 from reasoning_widget.session.session import Session
 from reasoning_widget.session.thread import on_loop, session_loop
 from tests.scripted_model import ScriptedModel
-
-import_qwen_agent()
-
-from qwen_agent.agents import Assistant, GroupChat, UserAgent  # noqa: E402
-from qwen_agent.agents.user_agent import PENDING_USER_INPUT  # noqa: E402
 
 WAIT_S = 30
 

@@ -8,18 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import dashscope
 import pytest
+from qwen_agent.agents import FnCallAgent
 
 from reasoning_widget import Answer, ReasoningChat
-from reasoning_widget.agents.qwen import import_qwen_agent
 from tests.raw_model import DONE, JSON, RawModel, Turn, chunk, event, head, stream, texts
 
 from .tools import Tool
-
-import_qwen_agent()
-
-import dashscope  # noqa: E402
-from qwen_agent.agents import FnCallAgent  # noqa: E402
 
 PAGE = Path(__file__).parents[3] / "docs" / "model-servers.md"
 START, END = "<!-- providers -->", "<!-- /providers -->"

@@ -12,19 +12,15 @@ from typing import Any
 import pandas as pd
 import pytest
 from PIL import Image
+from qwen_agent.agents import FnCallAgent
+from qwen_agent.llm.schema import ContentItem
 
 from reasoning_widget import ReasoningChat
-from reasoning_widget.agents.qwen import import_qwen_agent
 from reasoning_widget.agents.qwen import results as results_module
 from reasoning_widget.export.log import SESSION_MIME
 from reasoning_widget.protocol import ReasoningStep
 from tests.agents.qwen.tools import Tool
 from tests.scripted_model import ScriptedModel, call
-
-import_qwen_agent()
-
-from qwen_agent.agents import FnCallAgent  # noqa: E402
-from qwen_agent.llm.schema import ContentItem  # noqa: E402
 
 
 def png(colour: str) -> bytes:

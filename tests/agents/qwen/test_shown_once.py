@@ -9,16 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from reasoning_widget import ReasoningChat
-from reasoning_widget.agents.qwen import QwenAgent, import_qwen_agent
-from tests.agents.qwen.tools import Tool
-from tests.scripted_model import ScriptedModel, gate, say
-
-import_qwen_agent()
-
-from qwen_agent import Agent  # noqa: E402
-from qwen_agent.agents import (  # noqa: E402
+from qwen_agent import Agent
+from qwen_agent.agents import (
     Assistant,
     DialogueSimulator,
     FnCallAgent,
@@ -28,9 +20,14 @@ from qwen_agent.agents import (  # noqa: E402
     ReActChat,
     WriteFromScratch,
 )
-from qwen_agent.agents.doc_qa import BasicDocQA  # noqa: E402
-from qwen_agent.llm.schema import ASSISTANT, FUNCTION, FunctionCall, Message  # noqa: E402
-from qwen_agent.tools import retrieval  # noqa: E402
+from qwen_agent.agents.doc_qa import BasicDocQA
+from qwen_agent.llm.schema import ASSISTANT, FUNCTION, FunctionCall, Message
+from qwen_agent.tools import retrieval
+
+from reasoning_widget import ReasoningChat
+from reasoning_widget.agents.qwen import QwenAgent
+from tests.agents.qwen.tools import Tool
+from tests.scripted_model import ScriptedModel, gate, say
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # what reads documents warns of its own code when it is imported

@@ -7,15 +7,12 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from qwen_agent.tools.base import BaseTool
+
 from reasoning_widget import Answer, ReasoningChat
-from reasoning_widget.agents.qwen import import_qwen_agent
 from tests.raw_model import RawModel
 
 WAIT_S = 30
-
-import_qwen_agent()
-
-from qwen_agent.tools.base import BaseTool  # noqa: E402
 
 
 class Tool(BaseTool):  # type: ignore[misc]
