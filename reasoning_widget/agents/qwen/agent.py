@@ -7,14 +7,14 @@ import weakref
 from collections.abc import Callable
 from typing import Any
 
+from ...compat.qwen import methods, models
+from ...compat.qwen.imports import silence_logger
 from ...protocol import Part, Step
 from ..base import BlockingAgent, current_run
 from ..errors import explain
 from . import dashscope, hooks, mcp_servers
 from .attachments import content_for
-from .connections import client_options
 from .history import earlier_messages
-from .library import quiet
 from .prepared import import_qwen_agent
 
 
@@ -68,7 +68,7 @@ class QwenAgent(BlockingAgent):
         from .watch import Watch
         from .watched_run import WatchedRun
 
-        quiet(hooks.in_use)
+        silence_logger(hooks.in_use)
         agent, run = self.agent, current_run()
         asked = Message(role=USER, content=content_for(agent, prompt))
         messages = [*earlier_messages(run.history, agent, self.name), asked]
@@ -86,13 +86,13 @@ class QwenAgent(BlockingAgent):
         return explain(error, address=_address_of(self._llm()), model=self.model_name)
 
     def _llm(self) -> Any:
-        agents = [self._made, *(getattr(self._made, "_agents", None) or [])]
+        agents = [self._made, *methods.members(self._made)]
         return next((llm for agent in agents if (llm := getattr(agent, "llm", None)) is not None), None)
 
 
 def _address_of(llm: Any) -> str | None:
-    if "dashscope" in type(llm).__module__:
+    if models.is_dashscope(llm):
         return dashscope.address()
-    options = client_options(getattr(llm, "_chat_complete_create", None)) or {}
+    options = models.client_options(llm) or {}
     address = options.get("base_url") or options.get("azure_endpoint")
     return str(address) if address else None

@@ -8,7 +8,6 @@ is what wakes a thread that waits for it, and what tells the server to stop, als
 from __future__ import annotations
 
 import contextlib
-import inspect
 import json
 import socket
 import threading
@@ -16,11 +15,13 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
 
+from ...compat.http_sockets import httpx_client, requests_session, socket_of
+from ...compat.qwen import models
 from ...protocol import Usage
 from ..exceptions import AgentError, Stopped
 from .answers import read_answer, read_chunks
 from .chunks import ChunkReader, Delta, EndReason, openai_chunk, openai_completion
-from .dashscope import read_responses, session_with
+from .dashscope import read_responses
 from .refusals import create_accepted
 
 answer_ended: ContextVar[bool] = ContextVar("reasoning_widget_answer_ended", default=True)
@@ -62,7 +63,7 @@ class ModelConnections:
         if not kwargs.get("stream"):
             reader = ChunkReader()
             return openai_completion(self._deltas(answer, reader), reader)
-        return self._openai_chunks(answer) if _is_openai(llm) else self._passed_on(answer)
+        return self._openai_chunks(answer) if models.is_openai(llm) else self._passed_on(answer)
 
     def dashscope_stream(self, llm: Any, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Iterator[Any]:
         """Stand in for `_chat_stream` of a DashScope model: its connection is the run's."""
@@ -70,7 +71,7 @@ class ModelConnections:
         with self._dashscope(args, kwargs) as (ours, named):
             for last in original(*ours, **named):
                 yield last
-        if not hasattr(llm, "_full_stream_output"):  # else its responses were counted
+        if not models.has_response_stream(llm):  # else its responses were counted
             self._count_dashscope(last)
 
     def dashscope_whole(self, original: Callable[..., list[Any]], *args: Any, **kwargs: Any) -> list[Any]:
@@ -94,7 +95,7 @@ class ModelConnections:
         """Close everything, from any thread, and wake whoever waits for it."""
         with self._lock:
             self._stopped = True
-            sockets = self._sockets + [s for s in map(_socket_of, self._streams) if s is not None]
+            sockets = self._sockets + [s for s in map(socket_of, self._streams) if s is not None]
         for each in sockets:
             with contextlib.suppress(OSError):  # closed already
                 each.shutdown(socket.SHUT_RDWR)
@@ -187,12 +188,9 @@ class ModelConnections:
             opened.append(each)
             self._add_socket(each)
 
-        session = session_with(on_socket)
+        session = requests_session(on_socket)
         try:
-            if "generate_cfg" in kwargs:
-                yield args, {**kwargs, "generate_cfg": {**kwargs["generate_cfg"], "session": session}}
-            else:
-                yield (*args[:-1], {**args[-1], "session": session}), kwargs
+            yield models.with_session(args, kwargs, session)
         except json.JSONDecodeError as error:
             raise AgentError(
                 "What answered is no model server: it sent something that cannot be read. "
@@ -207,9 +205,7 @@ class ModelConnections:
         """What an answer cost, where its messages carry the response."""
         reader = ChunkReader()
         for message in messages:
-            info = (message.extra or {}).get("model_service_info")
-            if isinstance(info, dict):
-                reader.read({"usage": dict(info.get("usage") or {})})
+            reader.read({"usage": models.dashscope_usage(message)})
         if reader.usage is not None:
             self._on_usage(reader.usage)
 
@@ -224,7 +220,7 @@ class ModelConnections:
 
     def _create(self, llm: Any, original: Callable[..., Any]) -> Callable[..., Any]:
         """`original` on the run's own client, or as it is where its client cannot be known."""
-        options = client_options(original)
+        options = models.options_of(original)
         if options is None:
             return original
         with self._lock:
@@ -234,24 +230,13 @@ class ModelConnections:
             with self._lock:
                 client, _ = self._clients.setdefault(id(llm), (client, llm))  # the model is kept: so is its id
         complete, signature = client.chat.completions.with_streaming_response.create, client.chat.completions.create
-        return lambda *args, **kwargs: complete(*args, **_as_openai_takes_them(signature, kwargs)).__enter__()
+        return lambda *args, **kwargs: complete(*args, **models.openai_parameters(signature, kwargs)).__enter__()
 
     def _client(self, options: dict[str, Any]) -> Any:
         import openai
 
-        http = openai.DefaultHttpxClient(event_hooks={"request": [self._trace]})
         make = openai.AzureOpenAI if "azure_endpoint" in options else openai.OpenAI
-        return make(**options, http_client=http)
-
-    def _trace(self, request: Any) -> None:
-        request.extensions = {**request.extensions, "trace": self._connected}
-
-    def _connected(self, event: str, info: dict[str, Any]) -> None:
-        if not event.endswith(("connect_tcp.complete", "connect_unix_socket.complete", "start_tls.complete")):
-            return
-        opened = info["return_value"].get_extra_info("socket")
-        if isinstance(opened, socket.socket):
-            self._add_socket(opened)
+        return make(**options, http_client=httpx_client(self._add_socket))
 
     def _add_socket(self, opened: socket.socket) -> None:
         with self._lock:
@@ -260,47 +245,3 @@ class ModelConnections:
         if stopped:
             with contextlib.suppress(OSError):
                 opened.shutdown(socket.SHUT_RDWR)
-
-
-def _is_openai(llm: Any) -> bool:
-    from qwen_agent.llm.oai import TextChatAtOAI
-
-    return isinstance(llm, TextChatAtOAI)
-
-
-def client_options(create: Any) -> dict[str, Any] | None:
-    """The arguments Qwen-Agent would make a client of: they are in the closure of its function, and nowhere else."""
-    if not inspect.isfunction(create) or not create.__module__.startswith("qwen_agent.llm."):
-        return None
-    options = inspect.getclosurevars(create).nonlocals.get("api_kwargs")
-    return dict(options) if isinstance(options, dict) else None
-
-
-def _as_openai_takes_them(create: Callable[..., Any], kwargs: dict[str, Any]) -> dict[str, Any]:
-    """The arguments with OpenAI's names for Qwen-Agent's; what its client does not know goes into the body as it is."""
-    kwargs = dict(kwargs)
-    kwargs.pop("thought_in_content", None)  # how Qwen-Agent itself reads the answer
-    if "request_timeout" in kwargs:
-        kwargs["timeout"] = kwargs.pop("request_timeout")
-    if "parallel_function_calls" in kwargs:
-        kwargs["parallel_tool_calls"] = kwargs.pop("parallel_function_calls")
-    if "function_choice" in kwargs:
-        choice = kwargs.pop("function_choice")
-        named = {"type": "function", "function": {"name": choice}}
-        kwargs["tool_choice"] = choice if choice in {"auto", "none", "required"} else named
-    if not kwargs.get("tools"):
-        kwargs = {name: value for name, value in kwargs.items() if name not in {"parallel_tool_calls", "tool_choice"}}
-    known = inspect.signature(create).parameters
-    extra = {name: value for name, value in kwargs.items() if name not in known}
-    if extra:
-        kwargs = {name: value for name, value in kwargs.items() if name in known}
-        kwargs["extra_body"] = {**(kwargs.get("extra_body") or {}), **extra}
-    return kwargs
-
-
-def _socket_of(stream: Any) -> socket.socket | None:
-    response = getattr(stream, "http_response", None) or getattr(stream, "response", None)
-    extensions = getattr(response, "extensions", None) or {}
-    network = extensions.get("network_stream")
-    found = network.get_extra_info("socket") if network is not None else None
-    return found if isinstance(found, socket.socket) else None

@@ -1,13 +1,9 @@
-"""DashScope's answers: read like those of other servers, and closed when the run stops.
-
-DashScope's client keeps its connections to itself, but takes a session of `requests`: one whose sockets are known.
-"""
+"""Read DashScope's responses like the answers of other model servers."""
 
 from __future__ import annotations
 
 import copy
-import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from http import HTTPStatus
 from typing import Any
 
@@ -22,33 +18,6 @@ def address() -> str:
     import dashscope
 
     return str(dashscope.base_http_api_url)
-
-
-def session_with(on_socket: Callable[[socket.socket], None]) -> Any:
-    """A `requests.Session` that hands over each socket once it is connected."""
-    import requests  # only for DashScope, whose client has imported it
-    from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
-
-    def telling(pool: Any) -> Any:
-        class Connection(pool.ConnectionCls):  # type: ignore[misc]
-            def connect(self) -> None:
-                super().connect()
-                on_socket(self.sock)
-
-        return type(pool.__name__, (pool,), {"ConnectionCls": Connection})
-
-    class Adapter(requests.adapters.HTTPAdapter):
-        def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-            super().init_poolmanager(*args, **kwargs)
-            self.poolmanager.pool_classes_by_scheme = {
-                "http": telling(HTTPConnectionPool),
-                "https": telling(HTTPSConnectionPool),
-            }
-
-    session = requests.Session()
-    session.mount("http://", Adapter())
-    session.mount("https://", Adapter())
-    return session
 
 
 def read_responses(responses: Iterator[Any], reader: ChunkReader) -> Iterator[Any]:

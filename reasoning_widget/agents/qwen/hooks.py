@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import inspect
 import os
 import threading
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -151,7 +152,7 @@ def watching(watcher: Watcher, patches: Callable[[], list[Patch]]) -> Iterator[N
 
     Args:
         watcher: Who watches.
-        patches: Makes what puts `replacement`s in place. Called for the first of those who watch at the same time.
+        patches: Makes the patches that put `observed` methods in place. Called for the first watcher only.
     """
     with _lock:
         if not _watching:
@@ -176,14 +177,14 @@ def root_of(watcher: Watcher) -> AbstractContextManager[None]:
     return Call(watcher, None).entered()
 
 
-def replacement(owner: type | None, original: Function, name: str, handler: str = "") -> Function:
-    """What stands in for a method.
+def observed(name: str, owner: type | None, original: Function, handler: str = "") -> Function:
+    """Return the replacement of a method, which passes its calls to the watcher of the run that they are made for.
 
     Args:
+        name: The method's name.
         owner: The class that defines the method; None if an object has it.
         original: The method.
-        name: Its name.
-        handler: Which of the watchers' handlers takes the calls; default: that of the method's name.
+        handler: The name of the watcher's handler; by default the method's name.
     """
     handler = handler or name
 
@@ -207,6 +208,14 @@ def replacement(owner: type | None, original: Function, name: str, handler: str 
 def is_looked_at(function: Any) -> bool:
     """Whether `function`, as a class has it, stands in for a method."""
     return _MARK in getattr(getattr(function, "replacement", function), "__dict__", ())
+
+
+def is_observed(target: Any, name: str) -> bool:
+    """Return whether calls of `target.name` are observed at its class, or cannot be because there is no such method."""
+    if not hasattr(target, name):
+        return True
+    own = name in getattr(target, "__dict__", {})
+    return not own and is_looked_at(inspect.getattr_static(type(target), name, None))
 
 
 def within_calls(generator: Function) -> Function:
@@ -253,7 +262,7 @@ class _OwnMethod:
         self._had = name in vars(target)
         self._found = getattr(target, name)
         self.users = 0
-        stand_in = replacement(None, _without_self(self._found), name, handler)
+        stand_in = observed(name, None, _without_self(self._found), handler)
         setattr(target, name, functools.wraps(self._found)(functools.partial(stand_in, target)))
 
     def remove(self) -> None:

@@ -5,21 +5,24 @@ from __future__ import annotations
 import contextlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
+from ...compat.qwen.methods import CALL_MODEL, CHAT
+from ...compat.qwen.models import model_methods
 from ...protocol import Usage
 from ..exceptions import AgentError
 from . import hooks
 from .chunks import EndReason
 from .connections import ModelConnections
 from .hooks import Call
-from .model_seams import model_seams
+from .model_handlers import model_handlers
 from .results import field, render
 from .steps import ModelCall
 from .watched_run import WatchedRun
 from .work import ModelRequest, ToolRun
 
-_SEAM = "seam"
+_MODEL_METHOD: Final = "model method"
+"""The name of the handler for methods of models; no method has it."""
 _NO_ANSWER = "The model ended without an answer. Ask again, in other words, or ask another model."
 _ENDS_WITHOUT_ANSWER: dict[EndReason, str] = {
     "length": (
@@ -47,15 +50,15 @@ class ModelCalls:
         self._run = run
         self.connections = ModelConnections(_count, _note_end)
         self._models: dict[int, Any] = {}
-        """Models whose seams are in place. References to them keep their ids unique."""
-        self._seams: dict[tuple[int, str], Callable[..., Any]] = {}
+        """The models whose methods are replaced. References to them keep their ids unique."""
+        self._handlers: dict[tuple[int, str], Callable[..., Any]] = {}
         self._unanswered: list[tuple[Any, str]] = []
         """The tasks whose models answered nothing, and the messages of those requests."""
         self._steering: list[tuple[Any, int, str]] = []
 
     def handlers(self) -> Mapping[str, hooks.Handler]:
         """What is called in place of the methods, by their names."""
-        return {"_call_llm": self._call_llm, "chat": self._chat, _SEAM: self._call_seam}
+        return {CALL_MODEL: self._call_llm, CHAT: self._chat, _MODEL_METHOD: self._call_model_method}
 
     def no_answer(self) -> AgentError:
         """The error for a run whose last model call answered nothing."""
@@ -78,7 +81,7 @@ class ModelCalls:
 
     def _chat(self, call: Call, *args: Any, **kwargs: Any) -> Any:
         """A model is asked: by an agent, or by any other code."""
-        self._put_seams_into(call.target)
+        self._replace_methods(call.target)
         outer = next((each.note for each in call.around() if isinstance(each.note, ModelRequest | ToolRun)), None)
         if isinstance(outer, ModelRequest) and not outer.is_shown:
             request = outer
@@ -92,19 +95,20 @@ class ModelCalls:
             return self._stream(request, model_call, result, _Joined() if _in_deltas(call, args, kwargs) else None)
         return self._show_whole(request, model_call, result)
 
-    def _put_seams_into(self, llm: Any) -> None:
-        """Until the run is over, step in where the model sends its request and where it reads the answer."""
+    def _replace_methods(self, llm: Any) -> None:
+        """Until the run ends, handle the methods in which a model sends its request and reads the answer."""
         with self._run.lock:
             if self._run.over or id(llm) in self._models:
                 return
             self._models[id(llm)] = llm
-            for seam in model_seams(llm, self.connections):
-                self._seams[id(seam.target), seam.name] = seam.handler
-                self._run.replace(seam.target, seam.name, _SEAM)
+            handlers = model_handlers(llm, self.connections)
+            for method in model_methods(llm):
+                self._handlers[id(method.target), method.name] = handlers[method.place]
+                self._run.replace(method.target, method.name, _MODEL_METHOD)
 
-    def _call_seam(self, call: Call, *args: Any, **kwargs: Any) -> Any:
+    def _call_model_method(self, call: Call, *args: Any, **kwargs: Any) -> Any:
         self._run.check()
-        return self._seams[id(call.target), call.name](call.found, *args, **kwargs)
+        return self._handlers[id(call.target), call.name](call.found, *args, **kwargs)
 
     # A request ----------------------------------------------------------------------------------------------------
 

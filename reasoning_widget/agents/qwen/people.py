@@ -15,14 +15,6 @@ _TRIES: Final = 3
 """How often somebody is asked who names an agent that is not there."""
 
 
-def is_person(agent: Any) -> bool:
-    """Whether `agent` stands for a person."""
-    from qwen_agent.agents import UserAgent
-
-    # Whoever has overridden it answers for the person in another way.
-    return isinstance(agent, UserAgent) and type(agent)._run is UserAgent._run  # noqa: SLF001 (its only method)
-
-
 def words_of(run: RunContext, name: str | None) -> str:
     """What a person says whose turn it is. Waits for it.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .library import import_package
+from ...compat.qwen.imports import import_package
 
 
 def import_qwen_agent() -> Any:
@@ -19,7 +19,7 @@ def import_qwen_agent() -> Any:
     """
     package = import_package()
     from . import embedded_model  # noqa: F401 (registers the model with the package)
-    from .mcp_servers import mend  # it changes the package
+    from .mcp_servers import install
 
-    mend()
+    install()
     return package

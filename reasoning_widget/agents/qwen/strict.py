@@ -8,7 +8,7 @@ from typing import Any
 _NO_RESULT = "(no result)"
 
 
-def paired(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def pair_results(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Messages of OpenAI's format in which each tool call is followed by its result.
 
     Qwen-Agent loses the ids of results that it cuts. Of several results the order says which call they belong to; one
@@ -32,7 +32,7 @@ def paired(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return made + _without_results(waiting)
 
 
-def in_words(messages: list[Any]) -> list[Any]:
+def describe_calls(messages: list[Any]) -> list[Any]:
     """Messages of Qwen-Agent in which calls and results are told in words, for a request that offers no tools."""
     from qwen_agent.llm.schema import FUNCTION, USER, ContentItem, Message
 

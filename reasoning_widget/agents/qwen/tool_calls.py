@@ -8,13 +8,13 @@ from typing import Any
 
 from ...compat.carried import Ends
 from ...compat.pyplot import looks_of
+from ...compat.qwen.methods import AGENT_METHODS, CALL, CALL_TOOL, TOOL_METHODS
 from ...protocol import ToolCall
 from ..errors import redact
 from ..exceptions import AgentError, MaxIterationsReached, Stopped
 from . import hooks
 from .hooks import Call
-from .mcp_servers import told_of_failure
-from .points import AGENT, TOOL
+from .mcp_servers import failure_for_model
 from .results import sendable, shown, told
 from .steps import OWN_CALL, OpenStep
 from .watched_run import WatchedRun
@@ -33,13 +33,13 @@ class ToolCalls:
 
     def handlers(self) -> Mapping[str, hooks.Handler]:
         """What is called in place of the methods, by their names."""
-        return {"_call_tool": self._call_tool, "call": self._call}
+        return {CALL_TOOL: self._call_tool, CALL: self._call}
 
     def _call_tool(self, call: Call, tool_name: str, tool_args: Any = "{}", *args: Any, **kwargs: Any) -> Any:
         """An agent has one of its tools called."""
         tools = getattr(call.target, "function_map", {})
         tool = tools.get(tool_name)
-        self._run.observe(tool, "call")
+        self._run.observe(tool, CALL)
         run = self._begin(call, tool_name, tool_args, tool)
         try:
             with self._run.context.capturing(run.show_outputs):
@@ -55,15 +55,17 @@ class ToolCalls:
         self._end(run, run.error, tool_args)
         if not isinstance(value, str):
             return value
-        return sendable(told_of_failure(run.error, value) if run.error is not None else value)
+        return sendable(failure_for_model(run.error, value) if run.error is not None else value)
 
     def _call(self, call: Call, *args: Any, **kwargs: Any) -> Any:
         """A tool is called: by `_call_tool`, by an agent directly, or by another tool."""
         self._run.check()
-        caller = next((each for each in call.around() if each is not call and each.name in AGENT | TOOL), None)
-        if caller is not None and caller.name in TOOL:
+        caller = next(
+            (each for each in call.around() if each is not call and each.name in AGENT_METHODS | TOOL_METHODS), None
+        )
+        if caller is not None and caller.name in TOOL_METHODS:
             run = next(each.note for each in caller.around() if isinstance(each.note, ToolRun))
-            if caller.name == "_call_tool" and run.tool is call.target:
+            if caller.name == CALL_TOOL and run.tool is call.target:
                 run.observe(lambda: call(*args, **kwargs))
                 run.model_value = told(run.value)
                 return run.model_value
@@ -89,7 +91,7 @@ class ToolCalls:
         if worker.parent_id is None:
             run.begin_at_top_level()
             run.candidates.something_follows()
-        use = self._use_of(worker, name, arguments, OWN_CALL if call.name == "call" else "")
+        use = self._use_of(worker, name, arguments, OWN_CALL if call.name == CALL else "")
         result = run.maker.open("tool_result", run.place(worker, use.step["iteration"]))
         result.step["tool"] = ToolCall(name=name, call_id=use.step["tool"].get("call_id", ""))
         tool_run = call.note = ToolRun(tool, result, truncated=run.end_reasons.get(use.step["id"]) == "length")

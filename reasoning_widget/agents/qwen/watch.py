@@ -12,14 +12,23 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from ...compat.carried import Ends
+from ...compat.qwen.limit import with_limit
+from ...compat.qwen.methods import (
+    CALL_MODEL,
+    CALL_TOOL,
+    CHAT,
+    RUN,
+    RUN_UNCHECKED,
+    SELECT_SPEAKER,
+    patches,
+    represents_person,
+)
 from ..base import run_carried
 from ..exceptions import AgentError, MaxIterationsReached, Stopped
 from . import hooks, people
 from .chunks import EndReason
 from .hooks import Call
-from .limits import with_limit
 from .model_calls import ModelCalls
-from .points import patches
 from .results import field
 from .steps import Place
 from .tool_calls import ToolCalls
@@ -125,7 +134,7 @@ class Watch:
     def _watching(self) -> Iterator[None]:
         self._hooks.callback(self._models.connections.close)
         self._hooks.enter_context(run_carried())
-        self._hooks.enter_context(hooks.watching(self, patches))
+        self._hooks.enter_context(hooks.watching(self, lambda: patches(hooks.observed)))
         self._hooks.callback(self._run.restore)
         try:
             with hooks.root_of(self):
@@ -152,9 +161,9 @@ class Watch:
     def handlers(self) -> Mapping[str, hooks.Handler]:
         """What is called in place of the methods, by their names."""
         agent: dict[str, hooks.Handler] = {
-            "run": self._run_agent,
-            "_run": self._run_unlimited,
-            "_select_agent": self._select_agent,
+            RUN: self._run_agent,
+            RUN_UNCHECKED: self._run_unlimited,
+            SELECT_SPEAKER: self._select_agent,
         }
         return {**agent, **self._models.handlers(), **self._tools.handlers()}
 
@@ -173,9 +182,9 @@ class Watch:
             Ends: The run has to end.
         """
         self.check()
-        if call.name == "_run":
+        if call.name == RUN_UNCHECKED:
             self._lift_limit(call)
-        elif call.name == "chat" and call.outer is not None and call.outer.passed > 1:
+        elif call.name == CHAT and call.outer is not None and call.outer.passed > 1:
             self._run.next_iteration()
 
     @contextlib.contextmanager
@@ -201,11 +210,11 @@ class Watch:
     def _run_agent(self, call: Call, *args: Any, **kwargs: Any) -> Any:
         run = self._run
         run.check()
-        run.observe(call.target, "_call_llm", "_call_tool")
-        run.observe(getattr(call.target, "llm", None), "chat")
+        run.observe(call.target, CALL_MODEL, CALL_TOOL)
+        run.observe(getattr(call.target, "llm", None), CHAT)
         if call.target is run.agent and run.task is run.agent:
             run.task = call
-        return self._ask_person(call) if people.is_person(call.target) else call(*args, **kwargs)
+        return self._ask_person(call) if represents_person(call.target) else call(*args, **kwargs)
 
     def _ask_person(self, call: Call) -> Iterator[list[Any]]:
         """It is a person's turn in a group chat."""

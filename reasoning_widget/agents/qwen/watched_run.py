@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...compat.carried import Ends
+from ...compat.qwen.methods import AGENT_METHODS, RUN
 from ...protocol import MimeBundle, Step
 from ..base import RunContext
 from ..exceptions import MaxIterationsReached, Stopped
@@ -17,7 +18,6 @@ from .candidates import Candidates
 from .chunks import EndReason
 from .hooks import Call
 from .marks import split_thoughts
-from .points import AGENT, reached_by_its_class
 from .reported import Reported
 from .results import field, render
 from .steps import OpenStep, Place, StepMaker
@@ -141,11 +141,11 @@ class WatchedRun:
             if isinstance(each.note, ToolRun):
                 parent_id = each.note.result.step["id"]
                 break
-            if each.name in AGENT:
+            if each.name in AGENT_METHODS:
                 agent = each.target if agent is None else agent
-                task = each if task is None and each.name == "run" and each.target is agent else task
+                task = each if task is None and each.name == RUN and each.target is agent else task
         if agent is None:  # a tool asks a model itself: it does so for the agent that has called it
-            agent = next((each.target for each in call.around() if each.name in AGENT), self.agent)
+            agent = next((each.target for each in call.around() if each.name in AGENT_METHODS), self.agent)
         return Worker(agent, agent if task is None else task, parent_id)
 
     def place(self, worker: Worker, iteration: int | None = None) -> Place:
@@ -191,7 +191,7 @@ class WatchedRun:
     def observe(self, target: Any, *names: str) -> None:
         """Until the run is over, observe those of the named methods that `target` itself has, beside its class."""
         for name in names:
-            if target is not None and not reached_by_its_class(target, name):
+            if target is not None and not hooks.is_observed(target, name):
                 self.replace(target, name, name)
 
     def replace(self, target: Any, name: str, handler: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import inspect
 import json
 import socket
 import subprocess
@@ -14,13 +13,11 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import psutil
 import pytest
 from qwen_agent.agents import Assistant
-from qwen_agent.tools.mcp_manager import MCPClient, MCPManager
 
 from reasoning_widget import AgentManager, ReasoningChat
 from reasoning_widget.agents.qwen import mcp_servers
@@ -350,71 +347,6 @@ def made_of_environment() -> Any:
     import os
 
     return Assistant(llm=json.loads(os.environ["SCRIPTED_LLM"]), function_list=[{"mcpServers": {"lab": stdio()}}])
-
-
-# What we stand in for ---------------------------------------------------------------------------------------------
-
-
-def test_qwen_agents_client_is_as_it_was_when_our_methods_were_written() -> None:
-    originals = mcp_servers._originals
-    parameters = {name: list(inspect.signature(method).parameters) for name, method in originals.items()}
-
-    assert parameters == {
-        "connection_server": ["self", "mcp_server_name", "mcp_server"],
-        "cleanup": ["self"],
-        "execute_function": ["self", "tool_name", "tool_args"],
-        "__init__": ["self"],
-        "create_tool_class": [
-            "self",
-            "register_name",
-            "register_client_id",
-            "tool_name",
-            "tool_desc",
-            "tool_parameters",
-        ],
-    }
-    assert {"exit_stack", "client_id", "session"} <= set(vars(MCPClient()))
-    assert inspect.iscoroutinefunction(MCPClient.reconnect)
-    assert {"clients", "loop", "loop_thread"} <= set(vars(MCPManager()))
-
-
-async def test_qwen_agents_own_client_makes_a_text_of_an_error() -> None:
-    class Session:
-        async def send_ping(self) -> None:
-            pass
-
-        async def call_tool(self, name: str, arguments: Any) -> Any:
-            return SimpleNamespace(isError=True, content=[SimpleNamespace(type="text", text="no such thing")])
-
-    client = MCPClient()
-    client.session = Session()
-
-    assert await mcp_servers._originals["execute_function"](client, "look", {}) == "no such thing"
-
-
-def test_qwen_agent_still_opens_http_by_the_name_of_which_mcp_warns() -> None:
-    from mcp.client.streamable_http import streamablehttp_client
-
-    source = inspect.getsource(mcp_servers._originals["connection_server"])
-    assert "streamablehttp_client(" in source
-    deprecated = inspect.unwrap(streamablehttp_client, stop=lambda each: hasattr(each, "__deprecated__"))
-    assert "streamable_http_client" in deprecated.__deprecated__
-
-
-async def test_qwen_agents_own_client_does_not_say_which_server_is_missing() -> None:
-    server = {"command": "/no/such/command", "args": []}
-
-    with pytest.raises(FileNotFoundError) as caught:
-        await mcp_servers._originals["connection_server"](MCPClient(), "missing", server)
-    assert "missing" not in str(caught.value)
-
-
-async def test_qwen_agents_own_client_cannot_close_what_another_task_has_opened() -> None:
-    client = MCPClient()
-    await asyncio.create_task(mcp_servers._originals["connection_server"](client, "lab", stdio()))
-
-    with pytest.raises(RuntimeError, match="different task"):
-        await asyncio.create_task(mcp_servers._originals["cleanup"](client))
 
 
 def test_outside_of_runs_a_tool_answers_as_it_did(model: ScriptedModel) -> None:

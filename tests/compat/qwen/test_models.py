@@ -1,6 +1,6 @@
-"""Where we step into Qwen-Agent's models: is each place still there, and each fault still Qwen-Agent's?
+"""Canaries: the methods of Qwen-Agent's models that a run replaces are there, and each corrected error still exists.
 
-A test that fails here tells that a newer Qwen-Agent needs less of us: take the seam out.
+A test that fails here means that a newer Qwen-Agent needs less: remove that correction.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from qwen_agent.llm.fncall_prompts.nous_fncall_prompt import NousFnCallPrompt
 from qwen_agent.llm.fncall_prompts.qwen_fncall_prompt import FN_EXIT, FN_STOP_WORDS, QwenFnCallPrompt
 from qwen_agent.llm.schema import ASSISTANT, FUNCTION, ContentItem, FunctionCall, Message
 
-from reasoning_widget.agents.qwen.connections import ModelConnections, client_options
-from reasoning_widget.agents.qwen.model_seams import model_seams
+from reasoning_widget.agents.qwen.connections import ModelConnections
+from reasoning_widget.agents.qwen.model_handlers import model_handlers
+from reasoning_widget.compat.qwen.models import client_options, dashscope_usage, model_methods, with_session
 from tests.raw_model import RawModel, chunk, stream, texts
 
 OAI = {"model": "m", "model_type": "oai", "model_server": "http://127.0.0.1:9/v1", "api_key": "none"}
@@ -25,19 +26,22 @@ SEEING_DASHSCOPE = {**DASHSCOPE, "model_type": "qwenvl_dashscope"}
 
 
 @pytest.mark.parametrize("config", [OAI, AZURE, DASHSCOPE, SEEING_DASHSCOPE, {**OAI, "model_type": "qwenvl_oai"}])
-def test_every_place_is_there(config: dict[str, Any]) -> None:
+def test_every_replaced_method_is_there(config: dict[str, Any]) -> None:
     llm = get_chat_model(config)
-    seams = list(model_seams(llm, ModelConnections(lambda _: None, lambda _: None)))
+    methods = list(model_methods(llm))
 
-    assert all(callable(getattr(seam.target, seam.name)) for seam in seams)
-    named = {seam.name for seam in seams}
+    assert all(callable(getattr(method.target, method.name)) for method in methods)
+    assert {method.place for method in methods} <= set(
+        model_handlers(llm, ModelConnections(lambda _: None, lambda _: None))
+    )
+    named = {method.name for method in methods}
     assert {"raw_chat", "_conv_qwen_agent_messages_to_oai", "postprocess_fncall_messages"} <= named
     assert ("_chat_stream" if "dashscope" in config["model_type"] else "_chat_complete_create") in named
 
 
 @pytest.mark.parametrize("config", [OAI, AZURE])
-def test_the_client_can_be_made_as_qwen_agent_makes_it(config: dict[str, Any]) -> None:
-    options = client_options(get_chat_model(config)._chat_complete_create) or {}
+def test_the_options_of_openais_client_are_found(config: dict[str, Any]) -> None:
+    options = client_options(get_chat_model(config)) or {}
 
     assert options["api_key"] == "none"
     assert "http://127.0.0.1:9/v1" in options.values()
@@ -49,7 +53,24 @@ def test_dashscope_takes_a_session() -> None:
     assert "session" in inspect.signature(HttpRequest.__init__).parameters
 
 
-def test_qwen_agent_names_the_call_of_a_result_as_no_server_does() -> None:
+@pytest.mark.parametrize("config", [DASHSCOPE, SEEING_DASHSCOPE])
+@pytest.mark.parametrize("name", ["_chat_stream", "_chat_no_stream"])
+def test_dashscopes_methods_take_the_session_in_their_last_argument(config: dict[str, Any], name: str) -> None:
+    method = getattr(get_chat_model(config), name)
+
+    assert [*inspect.signature(method).parameters][-1] == "generate_cfg"
+    assert with_session(([], {"seed": 1}), {}, "session")[0][-1] == {"seed": 1, "session": "session"}
+    assert with_session((), {"generate_cfg": {}}, "session")[1] == {"generate_cfg": {"session": "session"}}
+
+
+def test_the_tokens_of_a_dashscope_message_are_in_its_response() -> None:
+    message = Message(ASSISTANT, "Hi.", extra={"model_service_info": {"usage": {"input_tokens": 3}}})
+
+    assert dashscope_usage(message) == {"input_tokens": 3}
+    assert dashscope_usage(Message(ASSISTANT, "Hi.")) == {}
+
+
+def test_qwen_agent_still_calls_the_id_of_a_results_call_id() -> None:
     call = Message(ASSISTANT, "", function_call=FunctionCall("add", "{}"), extra={"function_id": "a"})
     result = Message(FUNCTION, "3", name="add", extra={"function_id": "a"})
     llm = get_chat_model(OAI)
@@ -62,7 +83,7 @@ def test_qwen_agent_names_the_call_of_a_result_as_no_server_does() -> None:
     assert "tool_call_id" not in messages[-1]
 
 
-def test_qwen_agents_older_format_leaves_out_what_its_agents_read() -> None:
+def test_qwen_agents_older_format_still_leaves_out_ids() -> None:
     message = Message(ASSISTANT, [ContentItem(text="✿FUNCTION✿: add\n✿ARGS✿: {}\n")])
 
     (call,) = QwenFnCallPrompt.postprocess_fncall_messages([message])
@@ -71,7 +92,7 @@ def test_qwen_agents_older_format_leaves_out_what_its_agents_read() -> None:
     assert call.extra is None
 
 
-def test_qwen_agents_older_format_stops_at_its_own_word_for_the_answer() -> None:
+def test_qwen_agents_older_format_still_stops_at_its_exit_word() -> None:
     assert FN_EXIT in FN_STOP_WORDS
 
 
@@ -82,7 +103,7 @@ def test_qwen_agents_older_format_stops_at_its_own_word_for_the_answer() -> None
         "<tool_call>\n<function=add>\n<parameter=a>\n1\n</parameter>\n</function>\n</tool_call>",
     ],
 )
-def test_qwen_agent_reads_calls_in_one_format_and_cuts_talk_about_it(text: str) -> None:
+def test_qwen_agent_still_reads_one_format_of_calls_and_cuts_texts_that_mention_it(text: str) -> None:
     messages = NousFnCallPrompt().postprocess_fncall_messages([Message(ASSISTANT, [ContentItem(text=text)])])
 
     called = [message.function_call.name for message in messages if message.function_call]
@@ -91,14 +112,14 @@ def test_qwen_agent_reads_calls_in_one_format_and_cuts_talk_about_it(text: str) 
     assert called != ["add"]
 
 
-def test_qwen_agents_client_reads_thoughts_under_one_name_only() -> None:
+def test_qwen_agent_still_reads_thoughts_under_one_name_only() -> None:
     with RawModel(stream(*texts("Cold.", key="reasoning"), chunk({"content": "Snow."}))) as model:
         *_, messages = get_chat_model(model.llm()).chat([{"role": "user", "content": "?"}])
 
     assert [message.get("reasoning_content") or "" for message in messages] == [""]
 
 
-def test_qwen_agents_client_takes_an_answer_that_was_cut_for_a_whole_one() -> None:
+def test_qwen_agent_still_takes_a_truncated_answer_for_a_complete_one() -> None:
     with RawModel(stream(*texts("It snows in"), finish="length")) as model:
         *_, messages = get_chat_model(model.llm()).chat([{"role": "user", "content": "?"}])
 

@@ -1,0 +1,1 @@
+"""Seams into Qwen-Agent: where its private methods are observed, replaced and corrected."""
