@@ -13,11 +13,12 @@ import functools
 import inspect
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import FunctionType
 from typing import Any, Final, Protocol
 
 from ..protocol import MimeBundle
-from .imported import Seam
+from .import_hook import Seam
 from .pyplot import figure_bundle
 
 _FUNCTIONS: Final = "IPython.core.display_functions"
@@ -35,22 +36,28 @@ class Publish(Protocol):
         """
 
 
-Whose = Callable[[], Publish | None]
+FindPublisher = Callable[[], Publish | None]
 
 
-def displays_go_to(whose: Whose) -> None:
-    """From now on, ask `whose` where each display goes.
+def redirect_displays(find_publisher: FindPublisher) -> None:
+    """From now on, ask `find_publisher` where each display goes.
 
     Args:
-        whose: Called where something is displayed; None: IPython does with it what it always does. The first that is
-            given stays.
+        find_publisher: Called for each display. If it returns None, IPython handles the display as usual. Only the
+            first call sets it.
     """
-    global _whose  # noqa: PLW0603 (one for the whole process, as the seam is)
-    _whose = _whose or whose
-    _seam.put_in_place()
+    _redirection.find_publisher = _redirection.find_publisher or find_publisher
+    _seam.install()
 
 
-_whose: Whose | None = None
+@dataclass
+class _Redirection:
+    """Where the process sends its displays."""
+
+    find_publisher: FindPublisher | None = None
+
+
+_redirection: Final = _Redirection()
 
 
 def _display(
@@ -75,7 +82,7 @@ def _display(
     if not objects and name:
         objects, raw = ({},), True  # something that is there to be replaced
     for each in objects:
-        bundle = each if raw else _forms_of(each, include, exclude)
+        bundle = each if raw else _format(each, include, exclude)
         if bundle or raw:
             _publish(publish, bundle, transient=named, update=update)
     if not name:
@@ -94,7 +101,7 @@ def _publish(
     **__: Any,
 ) -> None:
     """See IPython's `publish_display_data`."""
-    bundle: MimeBundle = {mime: _as_text(value) for mime, value in data.items()}
+    bundle: MimeBundle = {mime: _text_or_base64(value) for mime, value in data.items()}
     kind = "update_display_data" if update else "display_data"
     publish(kind, {"data": bundle, "transient": dict(transient or {})})
 
@@ -104,7 +111,7 @@ def _clear_output(publish: Publish, wait: bool = False) -> None:
     publish("clear_output", {"wait": wait})
 
 
-def _forms_of(thing: Any, include: Any, exclude: Any) -> MimeBundle:
+def _format(thing: Any, include: Any, exclude: Any) -> MimeBundle:
     """What `thing` shows; nothing if it has displayed itself."""
     forms: MimeBundle = _formatter().format(thing, include=include, exclude=exclude)[0]
     return forms
@@ -116,52 +123,52 @@ def _formatter() -> Any:
 
     formatter = DisplayFormatter()
     # In a kernel, matplotlib's backend registers this.
-    formatter.formatters["image/png"].for_type_by_name("matplotlib.figure", "Figure", _drawn)
+    formatter.formatters["image/png"].for_type_by_name("matplotlib.figure", "Figure", _figure_png)
     return formatter
 
 
-def _drawn(figure: Any) -> str:
+def _figure_png(figure: Any) -> str:
     picture: str = figure_bundle(figure)["image/png"]
     return picture
 
 
-def _as_text(value: Any) -> Any:
+def _text_or_base64(value: Any) -> Any:
     return base64.b64encode(value).decode("ascii") if isinstance(value, bytes) else value
 
 
 # The seam ---------------------------------------------------------------------------------------------------------
 
-_INSTEAD: Final[Mapping[str, Callable[..., Any]]] = {
+_REPLACEMENTS: Final[Mapping[str, Callable[..., Any]]] = {
     "display": _display,
     "publish_display_data": _publish,
     "clear_output": _clear_output,
 }
 
 
-def _entrance(*args: Any, _instead: Any, **options: Any) -> Any:
-    return _instead(*args, **options)
+def _trampoline(*args: Any, _replacement: Any, **options: Any) -> Any:
+    return _replacement(*args, **options)
 
 
-def _change(functions: Any) -> None:
-    for name, ours in _INSTEAD.items():
+def _patch_functions(functions: Any) -> None:
+    for name, replacement in _REPLACEMENTS.items():
         function = getattr(functions, name, None)
         if isinstance(function, FunctionType) and function.__closure__ is None:
-            _give_other_code(function, ours)
+            _replace_code(function, replacement)
 
 
-def _give_other_code(function: FunctionType, ours: Callable[..., Any]) -> None:
+def _replace_code(function: FunctionType, replacement: Callable[..., Any]) -> None:
     original = FunctionType(function.__code__, function.__globals__, function.__name__, function.__defaults__)
     original.__kwdefaults__ = function.__kwdefaults__
 
-    def by_context(*args: Any, **options: Any) -> Any:
-        publish = None if _whose is None else _whose()
-        return original(*args, **options) if publish is None else ours(publish, *args, **options)
+    def dispatch(*args: Any, **options: Any) -> Any:
+        publish = _redirection.find_publisher() if _redirection.find_publisher is not None else None
+        return original(*args, **options) if publish is None else replacement(publish, *args, **options)
 
     function.__signature__ = inspect.signature(original)  # type: ignore[attr-defined]  # what `help` shows
     # In this order: another thread may be about to call it.
-    function.__kwdefaults__ = {**(function.__kwdefaults__ or {}), "_instead": by_context}
-    function.__code__ = _entrance.__code__
+    function.__kwdefaults__ = {**(function.__kwdefaults__ or {}), "_replacement": dispatch}
+    function.__code__ = _trampoline.__code__
     function.__defaults__ = None
 
 
-_seam: Final = Seam({_FUNCTIONS: _change})
+_seam: Final = Seam({_FUNCTIONS: _patch_functions})

@@ -24,13 +24,13 @@ from typing import Any, Final
 from ..host import ipython_shell
 from ..protocol import MimeBundle
 from .carried import carried
-from .imported import Seam
+from .import_hook import Seam
 
 _HELPERS: Final = "matplotlib._pylab_helpers"
 _BACKENDS: Final = "matplotlib.backend_bases"
 _PICTURES: Final = ("image/png", "image/jpeg", "image/svg+xml")
 _WIDGET_VIEW: Final = "application/vnd.jupyter.widget-view+json"
-_RANDOM_IN_SVG: Final = re.compile(r"\b[a-z]+[0-9a-f]{10}\b|<dc:date>[^<]*</dc:date>")
+_SVG_VARIATION: Final = re.compile(r"\b[a-z]+[0-9a-f]{10}\b|<dc:date>[^<]*</dc:date>")
 """What differs each time matplotlib writes the same drawing."""
 
 
@@ -45,16 +45,16 @@ class OpenFigures:
         self.managers: OrderedDict[Any, Any] = OrderedDict()
         """As pyplot keeps them: by number, the current one last."""
         self._show = show
-        self._seen: Counter[bytes] = Counter()
+        self._displayed: Counter[bytes] = Counter()
 
-    def saw(self, bundle: MimeBundle) -> None:
+    def mark_displayed(self, bundle: MimeBundle) -> None:
         """This was displayed: a figure that still looks like it when the call ends is not shown again."""
-        self._seen.update(looks_of(bundle))
+        self._displayed.update(looks_of(bundle))
         view = bundle.get(_WIDGET_VIEW)
         if isinstance(view, dict):  # ipympl's picture of it is another than ours
             for manager in list(self.managers.values()):
                 if getattr(manager.canvas, "model_id", None) == view.get("model_id"):
-                    self._seen.update(looks_of(figure_bundle(manager.canvas.figure)))
+                    self._displayed.update(looks_of(figure_bundle(manager.canvas.figure)))
 
     def show(self, figure: Any) -> None:
         """Show a figure, unless it was displayed and has not changed since. One with nothing in it is not shown."""
@@ -67,26 +67,26 @@ class OpenFigures:
             self._show({"text/plain": f"A figure could not be drawn: {type(error).__name__}: {error}"})
             return
         looks = looks_of(bundle)
-        if any(self._seen[each] > 0 for each in looks):
-            self._seen.subtract(looks)
+        if any(self._displayed[each] > 0 for each in looks):
+            self._displayed.subtract(looks)
             return
-        seen = self._seen.copy()
+        displayed = self._displayed.copy()
         self._show(bundle)
-        self._seen = seen  # another figure may look the same
+        self._displayed = displayed  # another figure may look the same
 
     def close(self) -> None:
         """Show what is still open, in the order in which it was begun, and close it."""
         if not self.managers:
             return
         try:
-            for manager in sorted(self.managers.values(), key=_begun):
+            for manager in sorted(self.managers.values(), key=_creation_order):
                 self.show(manager.canvas.figure)
         finally:
             sys.modules[_HELPERS].Gcf.destroy_all()
 
 
 _drawing = threading.RLock()
-_own: ContextVar[OpenFigures | None] = ContextVar("reasoning_widget_figures", default=None)
+_current: ContextVar[OpenFigures | None] = ContextVar("reasoning_widget_figures", default=None)
 """None: the person's, or the program's."""
 
 
@@ -97,9 +97,9 @@ def own_figures(show: Callable[[MimeBundle], None]) -> Iterator[OpenFigures]:
     Args:
         show: Takes what is shown, and at the end of the block what is still open.
     """
-    _seam.put_in_place()
+    _seam.install()
     figures = OpenFigures(show)
-    with carried(_own), _figures_are(figures):
+    with carried(_current), _using_figures(figures):
         try:
             yield figures
         finally:
@@ -109,20 +109,20 @@ def own_figures(show: Callable[[MimeBundle], None]) -> Iterator[OpenFigures]:
 @contextlib.contextmanager
 def persons_figures() -> Iterator[None]:
     """Within the block, pyplot has the person's figures, not those of the tool call that this is."""
-    with _figures_are(None):
+    with _using_figures(None):
         yield
 
 
 @contextlib.contextmanager
-def _figures_are(figures: OpenFigures | None) -> Iterator[None]:
-    token = _own.set(figures)
+def _using_figures(figures: OpenFigures | None) -> Iterator[None]:
+    token = _current.set(figures)
     try:
         yield
     finally:
-        _own.reset(token)
+        _current.reset(token)
 
 
-def spare_open_figures() -> None:
+def keep_open_figures() -> None:
     """Call this while a message of a page is handled: the figures that the person has open stay open.
 
     IPython runs what it runs after each cell after each message, too, and the inline backend then publishes and closes
@@ -131,22 +131,22 @@ def spare_open_figures() -> None:
     shell = ipython_shell()
     if shell is None or _HELPERS not in sys.modules:
         return
-    _seam.put_in_place()
+    _seam.install()
     thread = threading.get_ident()
-    token = _own.set(OpenFigures(lambda _: None))
-    wanted = [(holder, name, getattr(holder, name)) for holder, name in _to_be_published()]
+    token = _current.set(OpenFigures(lambda _: None))
+    wanted = [(holder, name, getattr(holder, name)) for holder, name in _publication_state()]
 
     def end() -> None:  # it comes last, after those who publish
         if threading.get_ident() == thread:
             shell.events.unregister("post_execute", end)
-            _own.reset(token)
+            _current.reset(token)
             for holder, name, value in wanted:
                 setattr(holder, name, value)
 
     shell.events.register("post_execute", end)
 
 
-def _to_be_published() -> Iterator[tuple[Any, str]]:
+def _publication_state() -> Iterator[tuple[Any, str]]:
     """Where the backends for notebooks keep which figures they publish after a cell, and whether there are any."""
     inline = sys.modules.get("matplotlib_inline.backend_inline")
     interactive = sys.modules.get("ipympl.backend_nbagg")
@@ -178,7 +178,7 @@ def figure_bundle(figure: Any) -> MimeBundle:
     return bundle
 
 
-def _begun(manager: Any) -> float:
+def _creation_order(manager: Any) -> float:
     number = manager.num
     return number if isinstance(number, int | float) else float("inf")
 
@@ -186,13 +186,13 @@ def _begun(manager: Any) -> float:
 def looks_of(bundle: MimeBundle) -> set[bytes]:
     """What can be compared of the pictures in a bundle: the same figure, drawn twice, has the same."""
     texts = (value for mime, value in bundle.items() if mime.startswith(_PICTURES) and isinstance(value, str))
-    return {hashlib.sha256(_RANDOM_IN_SVG.sub("", text.strip()).encode()).digest() for text in texts}
+    return {hashlib.sha256(_SVG_VARIATION.sub("", text.strip()).encode()).digest() for text in texts}
 
 
 # The seam ---------------------------------------------------------------------------------------------------------
 
 
-class _ByContext:
+class _FiguresByContext:
     """Stands for `Gcf.figs`: the figures of whoever asks.
 
     Args:
@@ -202,55 +202,55 @@ class _ByContext:
     def __init__(self, others: OrderedDict[Any, Any]) -> None:
         self.others = others
 
-    def _meant(self) -> OrderedDict[Any, Any]:
-        figures = _own.get()
+    def _selected(self) -> OrderedDict[Any, Any]:
+        figures = _current.get()
         return self.others if figures is None else figures.managers
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._meant(), name)
+        return getattr(self._selected(), name)
 
     def __getitem__(self, number: Any) -> Any:
-        return self._meant()[number]
+        return self._selected()[number]
 
     def __setitem__(self, number: Any, manager: Any) -> None:
-        self._meant()[number] = manager
+        self._selected()[number] = manager
 
     def __delitem__(self, number: Any) -> None:
-        del self._meant()[number]
+        del self._selected()[number]
 
     def __contains__(self, number: object) -> bool:
-        return number in self._meant()
+        return number in self._selected()
 
     def __iter__(self) -> Iterator[Any]:
-        yield from self._meant()
+        yield from self._selected()
 
     def __reversed__(self) -> Iterator[Any]:
-        yield from reversed(self._meant())
+        yield from reversed(self._selected())
 
     def __len__(self) -> int:
-        return len(self._meant())
+        return len(self._selected())
 
     def __eq__(self, other: object) -> bool:
-        return self._meant() == other
+        return self._selected() == other
 
     __hash__ = None  # type: ignore[assignment]  # as any dictionary
 
     def __repr__(self) -> str:
-        return repr(self._meant())
+        return repr(self._selected())
 
 
-def _separate_figures(helpers: Any) -> None:
+def _patch_gcf(helpers: Any) -> None:
     figs = getattr(helpers.Gcf, "figs", None)
     if isinstance(figs, OrderedDict):
-        helpers.Gcf.figs = _ByContext(figs)
+        helpers.Gcf.figs = _FiguresByContext(figs)
 
 
-def _take_shown(backends: Any) -> None:
+def _patch_show(backends: Any) -> None:
     original = backends.FigureManagerBase.show
 
     def show(self: Any) -> Any:
         """See `FigureManagerBase.show`; what a tool shows so is shown in its step, and closed."""
-        figures = _own.get()
+        figures = _current.get()
         if figures is None:
             return original(self)
         figures.show(self.canvas.figure)
@@ -260,4 +260,4 @@ def _take_shown(backends: Any) -> None:
     backends.FigureManagerBase.show = show
 
 
-_seam: Final = Seam({_HELPERS: _separate_figures, _BACKENDS: _take_shown})
+_seam: Final = Seam({_HELPERS: _patch_gcf, _BACKENDS: _patch_show})

@@ -17,7 +17,7 @@ from weakref import ref
 
 from ..clean import clean_text
 from ..compat.carried import carried
-from ..compat.display import Publish, displays_go_to
+from ..compat.display import Publish, redirect_displays
 from ..compat.pyplot import OpenFigures, own_figures
 from ..host import ipython_shell
 from ..outputs import PLAIN
@@ -84,7 +84,7 @@ class _Capture:
                 self.write(f"{bundle[PLAIN]}\n")
             return
         if self.figures is not None:
-            self.figures.saw(bundle)
+            self.figures.mark_displayed(bundle)
         self.pipe.drain()
         with self._lock:
             self._clear_if_due()
@@ -100,7 +100,7 @@ class _Capture:
         if self._forked >= 0:
             return
         if self.figures is not None:
-            self.figures.saw(bundle)
+            self.figures.mark_displayed(bundle)
         with self._lock:
             self._replace(display_id, _rich(bundle))
         self._changed()
@@ -401,7 +401,7 @@ def captured_output(on_outputs: Callable[[list[MimeBundle]], None]) -> Iterator[
         on_outputs: Called with all there is, in order, each time it has changed.
     """
     if _hooks() is None:
-        displays_go_to(_publish)
+        redirect_displays(_publish)
     capture = _Capture(on_outputs)
     token = _capture.set(capture)
     try:

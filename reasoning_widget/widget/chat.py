@@ -18,7 +18,7 @@ from ..agents.manager import AgentManager
 from ..agents.models import ModelChoice
 from ..answer import Answer, steps_of
 from ..client import Disconnected
-from ..compat.pyplot import spare_open_figures
+from ..compat.pyplot import keep_open_figures
 from ..conversation.base import Conversation
 from ..conversation.kept import open_log
 from ..conversation.local import LocalConversation
@@ -267,7 +267,7 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
 
     def _receive(self, _widget: object, content: Any, buffers: Sequence[memoryview]) -> None:
         # On a subshell's thread or the kernel's own: it may not wait for anything.
-        spare_open_figures()
+        keep_open_figures()
         loop = session_loop()
         if not self._page_expected:
             self._page_expected = True

@@ -88,7 +88,7 @@ def test_what_was_shown_is_not_shown_again(shown):
     with own_figures(shown.append) as figures:
         figure, axes = plt.subplots(layout="constrained")
         axes.plot([1, 2])
-        figures.saw(figure_bundle(figure))
+        figures.mark_displayed(figure_bundle(figure))
         figure.savefig(io.BytesIO(), format="png")
 
     assert shown == []
@@ -96,7 +96,7 @@ def test_what_was_shown_is_not_shown_again(shown):
 
 def test_what_has_changed_since_is_shown_again(shown):
     with own_figures(shown.append) as figures:
-        figures.saw(figure_bundle(plt.plot([1, 2])[0].figure))
+        figures.mark_displayed(figure_bundle(plt.plot([1, 2])[0].figure))
         plt.title("changed")
 
     assert len(shown) == 1

@@ -99,8 +99,8 @@ chat = drawing_tool(tool)
 
 def test_the_backends_are_as_the_seam_expects(page):
     """The canary: if this fails, a backend has changed, and `compat/pyplot.py` must follow."""
-    page.do("import ipympl.backend_nbagg; from reasoning_widget.compat.pyplot import _to_be_published")
-    assert value(page, "[name for _, name in _to_be_published()]") == [
+    page.do("import ipympl.backend_nbagg; from reasoning_widget.compat.pyplot import _publication_state")
+    assert value(page, "[name for _, name in _publication_state()]") == [
         "_to_draw",
         "_draw_called",
         "_to_show",

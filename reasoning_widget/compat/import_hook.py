@@ -16,47 +16,47 @@ class Seam(importlib.abc.MetaPathFinder):
     """Changes the modules: now, or as soon as they are imported. They stay so: a thread may outlive its tool call.
 
     Args:
-        changes: What changes each module, by the module's name.
+        patches: What patches each module, by the module's name.
     """
 
-    def __init__(self, changes: Mapping[str, Callable[[Any], None]]) -> None:
-        self._changes = changes
+    def __init__(self, patches: Mapping[str, Callable[[Any], None]]) -> None:
+        self._patches = patches
         self._lock = threading.Lock()
-        self._in_place = False
+        self._installed = False
 
-    def put_in_place(self) -> None:
+    def install(self) -> None:
         """Do it, once."""
         with self._lock:
-            if self._in_place:
+            if self._installed:
                 return
-            self._in_place = True
+            self._installed = True
             sys.meta_path.insert(0, self)  # first: nothing may slip through in between
-            for name, change in self._changes.items():
+            for name, patch in self._patches.items():
                 if name in sys.modules:
-                    change(importlib.import_module(name))  # which waits if another thread is about to import it
+                    patch(importlib.import_module(name))  # which waits if another thread is about to import it
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """What the other finders find; but for our modules, with a loader that changes them."""
-        if fullname not in self._changes:
+        """What the other finders find; but for our modules, with a loader that patches them."""
+        if fullname not in self._patches:
             return None
         for finder in sys.meta_path:
             find: Any = getattr(finder, "find_spec", None)
             spec: ModuleSpec | None = None if finder is self or find is None else find(fullname, path, target)
             if spec is not None:
                 if spec.loader is not None:
-                    spec.loader = _Changing(spec.loader, self._changes[fullname])
+                    spec.loader = _PatchingLoader(spec.loader, self._patches[fullname])
                 return spec
         return None
 
 
-class _Changing(importlib.abc.Loader):
+class _PatchingLoader(importlib.abc.Loader):
     """A loader whose module is changed once it has run."""
 
-    def __init__(self, loader: Any, change: Callable[[Any], None]) -> None:
+    def __init__(self, loader: Any, patch: Callable[[Any], None]) -> None:
         self._loader = loader
-        self._change = change
+        self._patch = patch
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loader, name)
@@ -68,4 +68,4 @@ class _Changing(importlib.abc.Loader):
     def exec_module(self, module: ModuleType) -> None:
         """See `Loader`."""
         self._loader.exec_module(module)
-        self._change(module)
+        self._patch(module)
