@@ -1,1 +1,4 @@
-"""Seams into other people's code. Each file says which versions it is for; a test fails when they change."""
+"""Seams: the places that rely on private parts of other projects.
+
+Each file names the versions that it supports. A canary test fails when a new version breaks it.
+"""

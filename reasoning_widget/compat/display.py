@@ -1,9 +1,9 @@
-"""IPython's `display(…)` and its companions, in a process that has no kernel: on their own they only print there.
+"""Capture IPython's `display(…)` and related functions in a process without a kernel, where they would only print.
 
-For IPython 8.20 to 9. Tools have imported these functions by name, perhaps long ago, so it does not help to replace
-them in their module: `IPython.core.display_functions.display`, `publish_display_data` and `clear_output` keep their
-identity and get other code. What else is used of IPython is public. IPython is not imported before something is
-displayed.
+For IPython 8.20 to 9. Tools may already have imported these functions by name, so replacing them in their module is
+not enough: `IPython.core.display_functions.display`, `publish_display_data` and `clear_output` keep their identity, and
+their code objects are replaced. Everything else that is used of IPython is public. IPython is imported only when
+something is displayed.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _FUNCTIONS: Final = "IPython.core.display_functions"
 
 
 class Publish(Protocol):
-    """Takes what is displayed, as the messages of a kernel have it."""
+    """Receives display messages in the format of the kernel's messages."""
 
     def __call__(self, kind: str, content: dict[str, Any], /) -> object:
-        """Take one.
+        """Receive one message.
 
         Args:
             kind: The type of the message: ``display_data``, ``update_display_data`` or ``clear_output``.
@@ -37,14 +37,14 @@ class Publish(Protocol):
 
 
 FindPublisher = Callable[[], Publish | None]
+"""Returns the receiver of the current context's displays; None: IPython handles them as usual."""
 
 
 def redirect_displays(find_publisher: FindPublisher) -> None:
-    """From now on, ask `find_publisher` where each display goes.
+    """Send each display of this process to the receiver that `find_publisher` returns for it.
 
     Args:
-        find_publisher: Called for each display. If it returns None, IPython handles the display as usual. Only the
-            first call sets it.
+        find_publisher: Called for each display. Later calls of `redirect_displays` do not replace it.
     """
     _redirection.find_publisher = _redirection.find_publisher or find_publisher
     _seam.install()
@@ -52,7 +52,7 @@ def redirect_displays(find_publisher: FindPublisher) -> None:
 
 @dataclass
 class _Redirection:
-    """Where the process sends its displays."""
+    """The process-wide redirection of displays."""
 
     find_publisher: FindPublisher | None = None
 
@@ -72,7 +72,7 @@ def _display(
     update: bool = False,
     **_: Any,
 ) -> Any:
-    """See IPython's `display`."""
+    """Replace IPython's `display`: send each object to `publish`."""
     name = uuid.uuid4().hex if display_id is True else display_id
     named = {**(transient or {}), **({"display_id": name} if name else {})}
     if update and "display_id" not in named:
@@ -80,7 +80,7 @@ def _display(
     if clear:
         publish("clear_output", {"wait": True})
     if not objects and name:
-        objects, raw = ({},), True  # something that is there to be replaced
+        objects, raw = ({},), True  # an empty output, to be updated later
     for each in objects:
         bundle = each if raw else _format(each, include, exclude)
         if bundle or raw:
@@ -100,21 +100,21 @@ def _publish(
     update: bool = False,
     **__: Any,
 ) -> None:
-    """See IPython's `publish_display_data`."""
+    """Replace IPython's `publish_display_data`: send the bundle to `publish`."""
     bundle: MimeBundle = {mime: _text_or_base64(value) for mime, value in data.items()}
     kind = "update_display_data" if update else "display_data"
     publish(kind, {"data": bundle, "transient": dict(transient or {})})
 
 
 def _clear_output(publish: Publish, wait: bool = False) -> None:
-    """See IPython's `clear_output`."""
+    """Replace IPython's `clear_output`: send the request to `publish`."""
     publish("clear_output", {"wait": wait})
 
 
 def _format(thing: Any, include: Any, exclude: Any) -> MimeBundle:
-    """What `thing` shows; nothing if it has displayed itself."""
-    forms: MimeBundle = _formatter().format(thing, include=include, exclude=exclude)[0]
-    return forms
+    """Return the MIME bundle of `thing`; empty if the object displayed itself."""
+    bundle: MimeBundle = _formatter().format(thing, include=include, exclude=exclude)[0]
+    return bundle
 
 
 @functools.cache
@@ -122,7 +122,7 @@ def _formatter() -> Any:
     from IPython.core.formatters import DisplayFormatter  # only where something is displayed
 
     formatter = DisplayFormatter()
-    # In a kernel, matplotlib's backend registers this.
+    # In a kernel, matplotlib's inline backend registers this formatter.
     formatter.formatters["image/png"].for_type_by_name("matplotlib.figure", "Figure", _figure_png)
     return formatter
 
@@ -165,7 +165,7 @@ def _replace_code(function: FunctionType, replacement: Callable[..., Any]) -> No
         return original(*args, **options) if publish is None else replacement(publish, *args, **options)
 
     function.__signature__ = inspect.signature(original)  # type: ignore[attr-defined]  # what `help` shows
-    # In this order: another thread may be about to call it.
+    # The order matters, because another thread may call the function in between.
     function.__kwdefaults__ = {**(function.__kwdefaults__ or {}), "_replacement": dispatch}
     function.__code__ = _trampoline.__code__
     function.__defaults__ = None

@@ -1,4 +1,4 @@
-"""Changes other people's modules, whenever they are imported, without importing them."""
+"""Patch modules of other projects when they are imported, without importing them."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from typing import Any
 
 
 class Seam(importlib.abc.MetaPathFinder):
-    """Changes the modules: now, or as soon as they are imported. They stay so: a thread may outlive its tool call.
+    """Patches modules: at once if they are imported already, otherwise when they are.
+
+    Patches are never removed, because a thread may outlive its tool call.
 
     Args:
-        patches: What patches each module, by the module's name.
+        patches: The function that patches each module, by the module's name.
     """
 
     def __init__(self, patches: Mapping[str, Callable[[Any], None]]) -> None:
@@ -25,20 +27,20 @@ class Seam(importlib.abc.MetaPathFinder):
         self._installed = False
 
     def install(self) -> None:
-        """Do it, once."""
+        """Patch the imported modules, and hook the import of the others. Later calls have no effect."""
         with self._lock:
             if self._installed:
                 return
             self._installed = True
-            sys.meta_path.insert(0, self)  # first: nothing may slip through in between
+            sys.meta_path.insert(0, self)  # first, so that no import is missed in between
             for name, patch in self._patches.items():
                 if name in sys.modules:
-                    patch(importlib.import_module(name))  # which waits if another thread is about to import it
+                    patch(importlib.import_module(name))  # waits while another thread imports it
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        """What the other finders find; but for our modules, with a loader that patches them."""
+        """Find the module with the other finders, and wrap its loader if it is to be patched."""
         if fullname not in self._patches:
             return None
         for finder in sys.meta_path:
@@ -52,7 +54,7 @@ class Seam(importlib.abc.MetaPathFinder):
 
 
 class _PatchingLoader(importlib.abc.Loader):
-    """A loader whose module is changed once it has run."""
+    """A loader that patches its module after executing it."""
 
     def __init__(self, loader: Any, patch: Callable[[Any], None]) -> None:
         self._loader = loader
@@ -62,10 +64,10 @@ class _PatchingLoader(importlib.abc.Loader):
         return getattr(self._loader, name)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        """See `Loader`."""
+        """Create the module with the original loader."""
         return self._loader.create_module(spec)  # type: ignore[no-any-return]
 
     def exec_module(self, module: ModuleType) -> None:
-        """See `Loader`."""
+        """Execute the module with the original loader, then patch it."""
         self._loader.exec_module(module)
         self._patch(module)

@@ -1,10 +1,10 @@
-"""pyplot's figures, by context: each tool call has its own, and sees neither the person's nor another call's.
+"""Separate pyplot's figures by context: each tool call has its own, isolated from the person's and other calls'.
 
-For matplotlib 3.5 to 3.11, matplotlib-inline 0.1 and 0.2, and ipympl 0.9 and 0.10. What is private there:
-`matplotlib._pylab_helpers.Gcf.figs`, the one dictionary of all open figures, which is replaced by one that looks up
-whose figures are meant; and where the backends keep what they publish after a cell. `FigureManagerBase.show` is public;
-backends without windows do nothing in it, or warn. matplotlib is never imported here: the seam is put in place when
-someone else has imported it, or does so later.
+For matplotlib 3.5 to 3.11, matplotlib-inline 0.1 and 0.2, and ipympl 0.9 and 0.10. Two private parts are used:
+`matplotlib._pylab_helpers.Gcf.figs`, the global dictionary of open figures, which is replaced by one that selects the
+figures of the current context; and the attributes in which the backends record what to publish after a cell.
+`FigureManagerBase.show` is public; in backends without windows it does nothing, or warns. This module never imports
+matplotlib: it patches it if other code has imported it, or when other code does.
 """
 
 from __future__ import annotations
@@ -31,39 +31,39 @@ _BACKENDS: Final = "matplotlib.backend_bases"
 _PICTURES: Final = ("image/png", "image/jpeg", "image/svg+xml")
 _WIDGET_VIEW: Final = "application/vnd.jupyter.widget-view+json"
 _SVG_VARIATION: Final = re.compile(r"\b[a-z]+[0-9a-f]{10}\b|<dc:date>[^<]*</dc:date>")
-"""What differs each time matplotlib writes the same drawing."""
+"""The parts of an SVG that differ each time matplotlib writes the same drawing."""
 
 
 class OpenFigures:
     """The figures of one tool call.
 
     Args:
-        show: Takes each figure that is shown, as Jupyter would display it.
+        show: Called with the MIME bundle of each figure that is shown, as Jupyter would display it.
     """
 
     def __init__(self, show: Callable[[MimeBundle], None]) -> None:
         self.managers: OrderedDict[Any, Any] = OrderedDict()
-        """As pyplot keeps them: by number, the current one last."""
+        """The figure managers by number, as in pyplot: the current one is last."""
         self._show = show
         self._displayed: Counter[bytes] = Counter()
 
     def mark_displayed(self, bundle: MimeBundle) -> None:
-        """This was displayed: a figure that still looks like it when the call ends is not shown again."""
+        """Record a displayed bundle: a figure that still looks the same when the call ends is not shown again."""
         self._displayed.update(looks_of(bundle))
         view = bundle.get(_WIDGET_VIEW)
-        if isinstance(view, dict):  # ipympl's picture of it is another than ours
+        if isinstance(view, dict):  # ipympl's image of a figure differs from ours
             for manager in list(self.managers.values()):
                 if getattr(manager.canvas, "model_id", None) == view.get("model_id"):
                     self._displayed.update(looks_of(figure_bundle(manager.canvas.figure)))
 
     def show(self, figure: Any) -> None:
-        """Show a figure, unless it was displayed and has not changed since. One with nothing in it is not shown."""
-        if len(figure.get_children()) <= 1:  # its background
+        """Show a figure, unless it is empty, or was displayed and has not changed since."""
+        if len(figure.get_children()) <= 1:  # only its background
             return
         try:
-            with _drawing:  # matplotlib was not made for threads
+            with _drawing:  # matplotlib is not thread-safe
                 bundle = figure_bundle(figure)
-        except Exception as error:  # noqa: BLE001 (whatever it is, the tool has done its work)
+        except Exception as error:  # noqa: BLE001 (a figure's artists may raise anything; the tool has succeeded)
             self._show({"text/plain": f"A figure could not be drawn: {type(error).__name__}: {error}"})
             return
         looks = looks_of(bundle)
@@ -75,7 +75,7 @@ class OpenFigures:
         self._displayed = displayed  # another figure may look the same
 
     def close(self) -> None:
-        """Show what is still open, in the order in which it was begun, and close it."""
+        """Show the figures that are still open, in the order of their creation, and close them."""
         if not self.managers:
             return
         try:
@@ -87,15 +87,15 @@ class OpenFigures:
 
 _drawing = threading.RLock()
 _current: ContextVar[OpenFigures | None] = ContextVar("reasoning_widget_figures", default=None)
-"""None: the person's, or the program's."""
+"""The figures of the tool call in this context; None outside tool calls."""
 
 
 @contextlib.contextmanager
 def own_figures(show: Callable[[MimeBundle], None]) -> Iterator[OpenFigures]:
-    """Within the block, and in the threads that it starts, pyplot has no figures but those that are begun there.
+    """Isolate pyplot within the block, and in the threads that it starts: only figures that are created there exist.
 
     Args:
-        show: Takes what is shown, and at the end of the block what is still open.
+        show: Called with each figure that is shown, and at the end of the block with each that is still open.
     """
     _seam.install()
     figures = OpenFigures(show)
@@ -108,7 +108,7 @@ def own_figures(show: Callable[[MimeBundle], None]) -> Iterator[OpenFigures]:
 
 @contextlib.contextmanager
 def persons_figures() -> Iterator[None]:
-    """Within the block, pyplot has the person's figures, not those of the tool call that this is."""
+    """Within the block, let pyplot use the person's figures instead of those of the current tool call."""
     with _using_figures(None):
         yield
 
@@ -123,10 +123,10 @@ def _using_figures(figures: OpenFigures | None) -> Iterator[None]:
 
 
 def keep_open_figures() -> None:
-    """Call this while a message of a page is handled: the figures that the person has open stay open.
+    """Keep the person's open figures open while a page's message is handled.
 
-    IPython runs what it runs after each cell after each message, too, and the inline backend then publishes and closes
-    all open figures, also while the person's cell is still drawing in them.
+    IPython triggers `post_execute` after each comm message too, upon which the inline backend publishes and closes all
+    open figures, even while the person's cell is still drawing in them.
     """
     shell = ipython_shell()
     if shell is None or _HELPERS not in sys.modules:
@@ -136,7 +136,7 @@ def keep_open_figures() -> None:
     token = _current.set(OpenFigures(lambda _: None))
     wanted = [(holder, name, getattr(holder, name)) for holder, name in _publication_state()]
 
-    def end() -> None:  # it comes last, after those who publish
+    def end() -> None:  # registered last, so called after the backends' callbacks
         if threading.get_ident() == thread:
             shell.events.unregister("post_execute", end)
             _current.reset(token)
@@ -147,7 +147,7 @@ def keep_open_figures() -> None:
 
 
 def _publication_state() -> Iterator[tuple[Any, str]]:
-    """Where the backends for notebooks keep which figures they publish after a cell, and whether there are any."""
+    """Yield the attributes in which the notebook backends record which figures to publish after a cell."""
     inline = sys.modules.get("matplotlib_inline.backend_inline")
     interactive = sys.modules.get("ipympl.backend_nbagg")
     for holder in (getattr(inline, "show", None), getattr(interactive, "_Backend_ipympl", None)):
@@ -157,10 +157,10 @@ def _publication_state() -> Iterator[tuple[Any, str]]:
 
 
 def figure_bundle(figure: Any) -> MimeBundle:
-    """A figure as Jupyter would display it, in the formats that the person has chosen; as PNG elsewhere.
+    """Draw a figure as Jupyter would display it: in the formats that the person has chosen, or as PNG outside IPython.
 
     Raises:
-        Exception: Anything, if it cannot be drawn.
+        Exception: The figure cannot be drawn. Any exception may be raised.
     """
     formatters = getattr(getattr(ipython_shell(), "display_formatter", None), "formatters", {})
     bundle: MimeBundle = {"text/plain": repr(figure)}
@@ -184,7 +184,7 @@ def _creation_order(manager: Any) -> float:
 
 
 def looks_of(bundle: MimeBundle) -> set[bytes]:
-    """What can be compared of the pictures in a bundle: the same figure, drawn twice, has the same."""
+    """Return hashes of a bundle's pictures that are equal whenever the same figure is drawn."""
     texts = (value for mime, value in bundle.items() if mime.startswith(_PICTURES) and isinstance(value, str))
     return {hashlib.sha256(_SVG_VARIATION.sub("", text.strip()).encode()).digest() for text in texts}
 
@@ -193,10 +193,10 @@ def looks_of(bundle: MimeBundle) -> set[bytes]:
 
 
 class _FiguresByContext:
-    """Stands for `Gcf.figs`: the figures of whoever asks.
+    """Replaces `Gcf.figs`: a dictionary that selects the figures of the current context.
 
     Args:
-        others: The dictionary that it replaces, for all who have none of their own.
+        others: The original dictionary, which is used outside tool calls.
     """
 
     def __init__(self, others: OrderedDict[Any, Any]) -> None:
@@ -233,7 +233,7 @@ class _FiguresByContext:
     def __eq__(self, other: object) -> bool:
         return self._selected() == other
 
-    __hash__ = None  # type: ignore[assignment]  # as any dictionary
+    __hash__ = None  # type: ignore[assignment]  # dictionaries are not hashable
 
     def __repr__(self) -> str:
         return repr(self._selected())
@@ -249,7 +249,7 @@ def _patch_show(backends: Any) -> None:
     original = backends.FigureManagerBase.show
 
     def show(self: Any) -> Any:
-        """See `FigureManagerBase.show`; what a tool shows so is shown in its step, and closed."""
+        """Show a tool's figure in its step and close it; call the original method outside tool calls."""
         figures = _current.get()
         if figures is None:
             return original(self)

@@ -1,4 +1,4 @@
-"""`display(…)` where no kernel is: in scripts and in the workers of a server."""
+"""`display(…)` without a kernel: in scripts and in the workers of a server."""
 
 import inspect
 import json
@@ -30,7 +30,7 @@ from tests.parts import PNG
 
 
 class Told(list[list[MimeBundle]]):
-    """What was told of a call, each time it changed."""
+    """The reported outputs of a call, one list for each change."""
 
     @property
     def outputs(self):
@@ -77,7 +77,7 @@ def test_ipython_is_as_the_seam_expects():
     ],
     ids=lambda each: type(each).__name__,
 )
-def test_what_is_displayed_is_shown_in_its_forms(told, thing, shown):
+def test_displayed_objects_are_shown_as_mime_bundles(told, thing, shown):
     with captured_output(told.append):
         display(thing)
 
@@ -97,7 +97,7 @@ def test_tables_and_pictures_are_shown(told):
     assert published["image/png"].startswith("iVBOR")
 
 
-def test_an_object_says_itself_how_it_is_shown(told):
+def test_an_object_chooses_how_it_is_shown(told):
     class Own:
         def _repr_mimebundle_(self, include=None, exclude=None):
             return {"text/html": "<i>mine</i>", "application/x-own": {"a": 1}}
@@ -133,7 +133,7 @@ def test_a_figure_is_shown_once(told):
     assert [set(bundle) for bundle in told.outputs] == [{"image/png"}]
 
 
-def test_what_was_displayed_can_be_replaced(told):
+def test_a_displayed_output_can_be_replaced(told):
     with captured_output(told.append):
         handle = display(HTML("one"), display_id=True)
         display(HTML("other"))
@@ -150,7 +150,7 @@ def test_what_was_displayed_can_be_replaced(told):
     ]
 
 
-def test_an_update_of_what_is_not_there_shows_nothing(told):
+def test_an_update_of_a_missing_output_shows_nothing(told):
     with captured_output(told.append):
         update_display(HTML("x"), display_id="nowhere")
 
@@ -167,7 +167,7 @@ def test_an_update_of_what_is_not_there_shows_nothing(told):
         (lambda: (clear_output(), display(HTML("two"))), ["two"]),
     ],
 )
-def test_output_is_cleared_at_once_or_with_what_comes(told, work, left):
+def test_output_is_cleared_at_once_or_with_the_next_output(told, work, left):
     with captured_output(told.append):
         display(HTML("one"))
         work()
@@ -175,7 +175,7 @@ def test_output_is_cleared_at_once_or_with_what_comes(told, work, left):
     assert told.outputs == [{"text/html": words} for words in left]
 
 
-def test_forms_can_be_chosen_and_given(told):
+def test_mime_types_can_be_chosen_and_given(told):
     with captured_output(told.append):
         display(HTML("x"), exclude=["text/html"])
         display({"text/markdown": "*x*", "text/plain": "x"}, raw=True)
@@ -197,7 +197,7 @@ def test_threads_display_into_the_call_that_started_them():
     assert second.outputs == [{"text/html": "another"}]
 
 
-def test_elsewhere_it_prints_as_ever(told, capsys):
+def test_outside_a_call_it_prints_as_usual(told, capsys):
     with captured_output(told.append):
         pass
     assert display(HTML("x")) is None

@@ -1,4 +1,4 @@
-"""Figures by context, in plain Python: what the seam rests on, and whose figures are whose."""
+"""Separate figures per context, in plain Python, and the parts of matplotlib that this relies on."""
 
 import io
 import subprocess
@@ -47,7 +47,7 @@ def test_a_figure_that_is_still_open_is_shown_at_the_end(shown):
     assert plt.get_fignums() == []
 
 
-def test_open_figures_are_shown_in_the_order_in_which_they_were_begun(shown):
+def test_open_figures_are_shown_in_the_order_of_their_creation(shown):
     with own_figures(shown.append):
         first, second = plt.figure(figsize=(1, 1)), plt.figure(figsize=(2, 1))
         for figure in (second, first):
@@ -71,7 +71,7 @@ def test_the_persons_figures_are_neither_seen_nor_touched(shown):
     assert theirs.axes == []
 
 
-def test_the_persons_figures_can_be_asked_for(shown):
+def test_a_tool_can_use_the_persons_figures(shown):
     theirs = plt.figure()
     with own_figures(shown.append):
         plt.plot([1, 2])
@@ -84,7 +84,7 @@ def test_the_persons_figures_can_be_asked_for(shown):
     assert len(shown) == 1
 
 
-def test_what_was_shown_is_not_shown_again(shown):
+def test_a_displayed_figure_is_not_shown_again(shown):
     with own_figures(shown.append) as figures:
         figure, axes = plt.subplots(layout="constrained")
         axes.plot([1, 2])
@@ -94,7 +94,7 @@ def test_what_was_shown_is_not_shown_again(shown):
     assert shown == []
 
 
-def test_what_has_changed_since_is_shown_again(shown):
+def test_a_figure_that_changed_after_display_is_shown_again(shown):
     with own_figures(shown.append) as figures:
         figures.mark_displayed(figure_bundle(plt.plot([1, 2])[0].figure))
         plt.title("changed")
@@ -103,7 +103,7 @@ def test_what_has_changed_since_is_shown_again(shown):
 
 
 @pytest.mark.parametrize("save", [False, True])
-def test_show_shows_and_closes_where_there_are_no_windows(shown, save, tmp_path):
+def test_show_shows_and_closes_without_windows(shown, save, tmp_path):
     with own_figures(shown.append):
         for number in range(2):
             plt.plot([1, number])
@@ -116,14 +116,14 @@ def test_show_shows_and_closes_where_there_are_no_windows(shown, save, tmp_path)
     assert len(shown) == 2
 
 
-def test_nothing_is_shown_of_a_figure_with_nothing_in_it(shown):
+def test_an_empty_figure_is_not_shown(shown):
     with own_figures(shown.append):
         plt.figure()
 
     assert shown == []
 
 
-def test_a_figure_that_cannot_be_drawn_says_so_and_the_others_are_shown(shown):
+def test_a_figure_that_cannot_be_drawn_is_reported_and_the_others_are_shown(shown):
     with own_figures(shown.append):
         plt.figure().suptitle(r"$\nonsense$")
         plt.figure().suptitle("good")
@@ -144,7 +144,7 @@ def test_a_figure_is_shown_when_the_tool_fails(shown):
     assert len(shown) == 1
 
 
-def test_calls_side_by_side_have_figures_of_their_own():
+def test_concurrent_calls_have_separate_figures():
     barrier = threading.Barrier(8)
 
     def call(number):
@@ -175,7 +175,7 @@ def test_the_threads_of_a_call_draw_into_its_figures(shown):
     assert len(shown) == 1
 
 
-def test_a_call_within_a_call_has_its_own(shown):
+def test_a_nested_call_has_its_own_figures(shown):
     inner: list[object] = []
     with own_figures(shown.append):
         outside = plt.figure()
@@ -187,7 +187,7 @@ def test_a_call_within_a_call_has_its_own(shown):
     assert (len(shown), len(inner)) == (1, 1)
 
 
-def test_matplotlib_is_not_imported_unless_the_tool_does_it():
+def test_matplotlib_is_imported_only_by_the_tool():
     program = """
 import sys
 from reasoning_widget.compat.pyplot import own_figures
