@@ -15,36 +15,36 @@ from itertools import accumulate
 from typing import Any, Final
 
 from ..depth import TOO_DEEP
-from .forms import begun_at_end, find_forms
-from .found import Secret
-from .in_errors import find_in_errors
-from .named import find_named
-from .words import is_secret, names_secret, word_for
+from .context import find_by_context
+from .error_text import find_in_error_text
+from .names import is_secret_name, is_secret_value, label_for
+from .patterns import find_by_pattern, find_cut_off
+from .secret import Secret
 
-_END: Final = 4_096
+_CUT_OFF_WINDOW: Final = 4_096
 """Characters at the end of a text that breaks off in which the last secret of it begins."""
 
-_DEEPEST: Final = 200
+_MAX_DEPTH: Final = 200
 """Levels of a JSON value that are looked into. No door lets deeper ones in."""
 
-_SHORT: Final = 300
-_MAY_HOLD_ONE: Final = re.compile(
+_SHORT_TEXT: Final = 300
+_MAY_CONTAIN_SECRET: Final = re.compile(
     r"\d|://|pass|wort|pwd|secret|token|key|cred|auth|cookie|login|by |-p|-u|-a|-w|---|contrase|senha|[^\x00-\u2fff]",
     re.IGNORECASE,
 )
 """What every secret has or stands beside, except for the beginnings of some forms."""
 _PAD: Final = "\0"
-_ESCAPES: Final = re.compile(r"(?:\\(?:[nrt\"'\\/]|u[0-9a-fA-F]{4}))+")
+_ESCAPE_SEQUENCES: Final = re.compile(r"(?:\\(?:[nrt\"'\\/]|u[0-9a-fA-F]{4}))+")
 _ESCAPE: Final = re.compile(r"\\(?:u[0-9a-fA-F]{4}|.)")
 _ESCAPED: Final = {"n": "\n", "r": "\r", "t": "\t"}
 
-_NAMES: Final = ("name", "key", "variable", "var", "env", "field", "label", "header", "parameter", "property")
-_CONTENTS: Final = ("value", "val", "content", "default", "secret", "data")
-_PRIVATE: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "k"})
+_NAME_FIELDS: Final = ("name", "key", "variable", "var", "env", "field", "label", "header", "parameter", "property")
+_VALUE_FIELDS: Final = ("value", "val", "content", "default", "secret", "data")
+_PRIVATE_JWK_MEMBERS: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "k"})
 """The members of a JSON Web Key that are not public."""
 
 
-def secrets_in(text: str, *, unfinished: bool = False, in_error: bool = False) -> list[Secret]:
+def find_secrets(text: str, *, unfinished: bool = False, in_error: bool = False) -> list[Secret]:
     """The secrets in a text, in order; none overlaps another.
 
     Args:
@@ -52,15 +52,15 @@ def secrets_in(text: str, *, unfinished: bool = False, in_error: bool = False) -
         unfinished: Whether it breaks off, because more is to come or was cut: there the beginning of a secret is one.
         in_error: Whether it is what an error says: there a word may be one that is none elsewhere.
     """
-    if len(text) < _SHORT and not unfinished and not in_error and not _MAY_HOLD_ONE.search(text):
+    if len(text) < _SHORT_TEXT and not unfinished and not in_error and not _MAY_CONTAIN_SECRET.search(text):
         return []
-    found = _secrets_in(text, unfinished=unfinished, in_error=in_error)
-    if "\\" in text and (plain := _ESCAPES.sub(_unescaped, text)) != text:
+    found = _find_all(text, unfinished=unfinished, in_error=in_error)
+    if "\\" in text and (plain := _ESCAPE_SEQUENCES.sub(_unescape, text)) != text:
         # What stands in JSON or in code: line breaks and quotes that are written as escapes part words as well.
-        for start, end, word in _secrets_in(plain, unfinished=unfinished, in_error=in_error):
+        for start, end, label in _find_all(plain, unfinished=unfinished, in_error=in_error):
             kept = plain[start:end]
             found.append(
-                Secret(start + len(kept) - len(kept.lstrip(_PAD)), end - len(kept) + len(kept.rstrip(_PAD)), word)
+                Secret(start + len(kept) - len(kept.lstrip(_PAD)), end - len(kept) + len(kept.rstrip(_PAD)), label)
             )
     merged: list[Secret] = []
     # A form says more about what it is than a name does, and comes first of those that begin together.
@@ -69,20 +69,20 @@ def secrets_in(text: str, *, unfinished: bool = False, in_error: bool = False) -
         if last is None or secret.start >= last.end:
             merged.append(secret)
         elif secret.end > last.end:
-            merged[-1] = Secret(last.start, secret.end, last.word)
+            merged[-1] = Secret(last.start, secret.end, last.label)
     return merged
 
 
-def _secrets_in(text: str, *, unfinished: bool, in_error: bool) -> list[Secret]:
-    found = [*find_forms(text), *find_named(text, unfinished=unfinished)]
+def _find_all(text: str, *, unfinished: bool, in_error: bool) -> list[Secret]:
+    found = [*find_by_pattern(text), *find_by_context(text, unfinished=unfinished)]
     if in_error:
-        found.extend(find_in_errors(text))
+        found.extend(find_in_error_text(text))
     if unfinished:
-        found.extend(begun_at_end(text, max(0, len(text) - _END)))
+        found.extend(find_cut_off(text, max(0, len(text) - _CUT_OFF_WINDOW)))
     return found
 
 
-def _unescaped(found: re.Match[str]) -> str:
+def _unescape(found: re.Match[str]) -> str:
     """What escapes stand for, as long as they are: places stay where they are."""
     escapes = _ESCAPE.findall(found[0])
     plain = "".join(
@@ -96,13 +96,13 @@ def mask(text: str, *, unfinished: bool = False, in_error: bool = False) -> str:
 
     Args:
         text: The whole text.
-        unfinished: See `secrets_in`.
-        in_error: See `secrets_in`.
+        unfinished: See `find_secrets`.
+        in_error: See `find_secrets`.
     """
     parts: list[str] = []
     end = 0
-    for secret in secrets_in(text, unfinished=unfinished, in_error=in_error):
-        parts += [text[end : secret.start], _mark(secret.word)]
+    for secret in find_secrets(text, unfinished=unfinished, in_error=in_error):
+        parts += [text[end : secret.start], _marker(secret.label)]
         end = secret.end
     return "".join([*parts, text[end:]]) if parts else text
 
@@ -113,16 +113,16 @@ def mask_texts(texts: Sequence[str], between: str = "", *, unfinished: bool = Fa
     Args:
         texts: The texts.
         between: What parts them, to who reads them.
-        unfinished: See `secrets_in`; said of the last.
+        unfinished: See `find_secrets`; said of the last.
     """
     starts = list(accumulate((len(text) + len(between) for text in texts), initial=0))
     masked: list[list[str]] = [[] for _ in texts]
     ends = starts[:-1].copy()  # up to where each text is done
     number = 0
-    for secret in secrets_in(between.join(texts), unfinished=unfinished):
+    for secret in find_secrets(between.join(texts), unfinished=unfinished):
         while number + 1 < len(texts) and starts[number + 1] <= secret.start:
             number += 1
-        mark = _mark(secret.word)
+        marker = _marker(secret.label)
         for each in range(number, len(texts)):
             start, stop = starts[each], starts[each] + len(texts[each])
             if start >= secret.end:
@@ -130,25 +130,25 @@ def mask_texts(texts: Sequence[str], between: str = "", *, unfinished: bool = Fa
             if stop <= secret.start:
                 continue
             begin = max(secret.start, start)
-            masked[each] += [texts[each][ends[each] - start : begin - start], mark]
-            ends[each], mark = min(secret.end, stop), ""
+            masked[each] += [texts[each][ends[each] - start : begin - start], marker]
+            ends[each], marker = min(secret.end, stop), ""
     return [
         "".join([*parts, text[end - start :]])
         for parts, text, end, start in zip(masked, texts, ends, starts, strict=False)
     ]
 
 
-def shortened(text: str, longest: int) -> str:
+def shortened(text: str, max_length: int) -> str:
     """A text that is masked, and cut only then, with `…` where it was.
 
     Args:
         text: The whole text.
-        longest: How many characters to keep.
+        max_length: How many characters to keep.
     """
     # What comes later has no part in what is kept: no secret is told by what is so far behind it.
-    near = text[: longest + _END]
+    near = text[: max_length + _CUT_OFF_WINDOW]
     masked = mask(near, unfinished=len(near) < len(text))
-    return f"{masked[:longest]}…" if len(masked) > longest or len(near) < len(text) else masked
+    return f"{masked[:max_length]}…" if len(masked) > max_length or len(near) < len(text) else masked
 
 
 def mask_json(value: Any, *, unfinished: bool = False) -> Any:
@@ -156,7 +156,7 @@ def mask_json(value: Any, *, unfinished: bool = False) -> Any:
 
     Args:
         value: What is to be saved.
-        unfinished: See `secrets_in`.
+        unfinished: See `find_secrets`.
     """
     return _mask_value(value, unfinished, 0)
 
@@ -164,7 +164,7 @@ def mask_json(value: Any, *, unfinished: bool = False) -> Any:
 def _mask_value(value: Any, unfinished: bool, depth: int) -> Any:
     if isinstance(value, str):
         return mask(value, unfinished=unfinished)
-    if depth > _DEEPEST:
+    if depth > _MAX_DEPTH:
         return TOO_DEEP if isinstance(value, list | dict) else value
     if isinstance(value, list):
         return _mask_list(value, unfinished, depth)
@@ -176,47 +176,47 @@ def _mask_value(value: Any, unfinished: bool, depth: int) -> Any:
 def _mask_list(items: list[Any], unfinished: bool, depth: int) -> list[Any]:
     if len(items) > 1 and all(isinstance(item, str) for item in items):
         if len(items) == 2 and not items[0].startswith("-"):
-            return [items[0], _masked_member(items[0], items[1], unfinished, depth)]
+            return [items[0], _mask_member(items[0], items[1], unfinished, depth)]
         # A command in pieces: what comes before an argument says what it is.
         return mask_texts(items, " ", unfinished=unfinished)
     return [_mask_value(item, unfinished, depth + 1) for item in items]
 
 
 def _mask_object(value: Mapping[str, Any], unfinished: bool, depth: int) -> dict[str, Any]:
-    named = next((str(value[key]) for key in value if key.lower() in _NAMES and isinstance(value[key], str)), "")
-    holds = named if names_secret(named) else ""
-    is_key = "kty" in value
+    named = next((str(value[key]) for key in value if key.lower() in _NAME_FIELDS and isinstance(value[key], str)), "")
+    secret_name = named if is_secret_name(named) else ""
+    is_jwk = "kty" in value
     masked: dict[str, Any] = {}
     for name, item in value.items():
-        about = name
-        if holds and name.lower() in _CONTENTS:
-            about = holds
-        elif is_key and name in _PRIVATE:
-            about = "private key"
-        masked[mask(name)] = _masked_member(about, item, unfinished, depth)
+        meant_name = name
+        if secret_name and name.lower() in _VALUE_FIELDS:
+            meant_name = secret_name
+        elif is_jwk and name in _PRIVATE_JWK_MEMBERS:
+            meant_name = "private key"
+        masked[mask(name)] = _mask_member(meant_name, item, unfinished, depth)
     return masked
 
 
-def _masked_member(name: str, value: Any, unfinished: bool, depth: int) -> Any:
+def _mask_member(name: str, value: Any, unfinished: bool, depth: int) -> Any:
     if name.lower() == "authorization" and isinstance(value, str):
         return mask(f"authorization: {value}", unfinished=unfinished).removeprefix("authorization: ")
     if name.lower() in ("cookie", "set-cookie") and isinstance(value, str):
         return mask(f"cookie: {value}", unfinished=unfinished).removeprefix("cookie: ")
-    if not names_secret(name) and not (name.endswith("s") and names_secret(name[:-1])):
+    if not is_secret_name(name) and not (name.endswith("s") and is_secret_name(name[:-1])):
         return _mask_value(value, unfinished, depth + 1)
-    if isinstance(value, str) and is_secret(name, value):
-        return _mark(word_for(name))
-    if isinstance(value, int) and not isinstance(value, bool) and value > 999 and is_secret(name, str(value)):
-        return _mark(word_for(name))
-    if isinstance(value, list) and depth < _DEEPEST:
-        return [_masked_member(name, item, unfinished, depth + 1) for item in value]
+    if isinstance(value, str) and is_secret_value(name, value):
+        return _marker(label_for(name))
+    if isinstance(value, int) and not isinstance(value, bool) and value > 999 and is_secret_value(name, str(value)):
+        return _marker(label_for(name))
+    if isinstance(value, list) and depth < _MAX_DEPTH:
+        return [_mask_member(name, item, unfinished, depth + 1) for item in value]
     if isinstance(value, dict) and not isinstance(value.get("value"), list | dict | None):
         return {
             **_mask_object(value, unfinished, depth + 1),
-            "value": _masked_member(name, value["value"], unfinished, depth + 1),
+            "value": _mask_member(name, value["value"], unfinished, depth + 1),
         }
     return _mask_value(value, unfinished, depth + 1)
 
 
-def _mark(what: str) -> str:
-    return f"[masked: {what}]"
+def _marker(label: str) -> str:
+    return f"[masked: {label}]"

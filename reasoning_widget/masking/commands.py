@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from .found import PLACEHOLDER, Secret
+from .secret import PLACEHOLDER, Secret
 
 _NETRC: Final = re.compile(
     r"(?:\bmachine\s{1,8}\S{1,200}|\bdefault)\s{1,8}login\s{1,8}\S{1,200}\s{1,8}(?:account\s{1,8}\S{1,200}\s{1,8})?"
@@ -24,7 +24,7 @@ _SHELL_VALUE: Final = (
 )
 _USER: Final = re.compile(rf"(?<![\w-])(?:-[a-zA-Z]{{0,4}}u|-U|-a|--user|--proxy-user|--auth|-u){_GAP}?{_SHELL_VALUE}")
 _ATTACHED: Final = re.compile(rf"(?<![\w-])-p{_SHELL_VALUE}")
-_APART: Final = {flag: re.compile(rf"(?<![\w-])-{flag}{_GAP}?{_SHELL_VALUE}") for flag in ("p", "P", "a", "w")}
+_SEPARATE: Final = {flag: re.compile(rf"(?<![\w-])-{flag}{_GAP}?{_SHELL_VALUE}") for flag in ("p", "P", "a", "w")}
 _FLAGS: Final = {
     "sshpass": "p", "redis-cli": "a", "sqlcmd": "P", "bcp": "P", "docker": "p", "podman": "p", "nerdctl": "p",
     "helm": "p", "oras": "p", "unzip": "P", "zip": "P", "7z": "p", "az": "p",
@@ -32,16 +32,16 @@ _FLAGS: Final = {
 """By the command: the flag behind which a password stands."""
 _PASSIN: Final = re.compile(r"(?<![\w-])-pass(?:in|out)?[ \t]{1,4}[\"']?pass:(?P<value>[^\s\"']{1,300})")
 _PERCENT: Final = re.compile(r"(?<![\w-])-U[ \t]{0,4}[\"']?[^\s\"'%]{1,80}%(?P<value>[^\s\"']{1,300})")
-_USERS: Final = frozenset({"curl", "http", "https", "xh", "lftp"})
-_WITHOUT_SPACE: Final = ("mysql", "mariadb", "mycli")
+_USER_COMMANDS: Final = frozenset({"curl", "http", "https", "xh", "lftp"})
+_ATTACHED_COMMANDS: Final = ("mysql", "mariadb", "mycli")
 """To these, what stands behind `-p` and a space is no password but a database."""
-_OWN_WAY: Final = {"openssl": _PASSIN, "smbclient": _PERCENT, "rpcclient": _PERCENT}
-_BY_LOGIN: Final = frozenset({"docker", "podman", "nerdctl", "helm", "oras", "az"})
+_SPECIAL_PATTERNS: Final = {"openssl": _PASSIN, "smbclient": _PERCENT, "rpcclient": _PERCENT}
+_LOGIN_COMMANDS: Final = frozenset({"docker", "podman", "nerdctl", "helm", "oras", "az"})
 """Their flag means something else in other commands than `login`."""
-_LONGEST_COMMAND: Final = 2_000
+_MAX_COMMAND: Final = 2_000
 
 
-def in_commands(text: str, *, unfinished: bool) -> Iterator[Secret]:
+def find_in_commands(text: str, *, unfinished: bool) -> Iterator[Secret]:
     """The passwords among the arguments of commands.
 
     Args:
@@ -54,11 +54,16 @@ def in_commands(text: str, *, unfinished: bool) -> Iterator[Secret]:
     calls = list(_COMMAND.finditer(text))
     for number, call in enumerate(calls):
         end = calls[number + 1].start() if number + 1 < len(calls) else len(text)
-        end = _end_of_command(text, call.end(), min(end, call.end() + _LONGEST_COMMAND))
+        end = _end_of_command(text, call.end(), min(end, call.end() + _MAX_COMMAND))
         for start, stop in _passwords(text, call["name"].lower(), call.end(), end):
             value = text[start:stop]
-            ends = unfinished and stop == len(text)
-            if value and (ends or len(value) >= 3) and not PLACEHOLDER.fullmatch(value) and "[masked" not in value:
+            is_cut_off = unfinished and stop == len(text)
+            if (
+                value
+                and (is_cut_off or len(value) >= 3)
+                and not PLACEHOLDER.fullmatch(value)
+                and "[masked" not in value
+            ):
                 yield Secret(start, stop, "password")
 
 
@@ -74,25 +79,27 @@ def _end_of_command(text: str, start: int, end: int) -> int:
 
 def _passwords(text: str, command: str, start: int, end: int) -> Iterator[tuple[int, int]]:
     """Where the passwords are in a command's arguments."""
-    if command in _USERS:
+    if command in _USER_COMMANDS:
         for found in _USER.finditer(text, start, end):
-            at, stop = _span(found)
+            at, stop = _value_span(found)
             colon = text.find(":", at, stop)
             if colon >= 0 and not text.startswith("//", colon + 1):
                 yield colon + 1, stop
-    elif command.startswith(_WITHOUT_SPACE):
-        yield from map(_span, _ATTACHED.finditer(text, start, end))
-    elif (pattern := _OWN_WAY.get(command)) is not None:
+    elif command.startswith(_ATTACHED_COMMANDS):
+        yield from map(_value_span, _ATTACHED.finditer(text, start, end))
+    elif (pattern := _SPECIAL_PATTERNS.get(command)) is not None:
         yield from (found.span("value") for found in pattern.finditer(text, start, end))
-    elif (flag := _flag(command)) is not None and (command not in _BY_LOGIN or "login" in text[start:end]):
-        yield from map(_span, _APART[flag].finditer(text, start, end))
+    elif (flag := _password_flag(command)) is not None and (
+        command not in _LOGIN_COMMANDS or "login" in text[start:end]
+    ):
+        yield from map(_value_span, _SEPARATE[flag].finditer(text, start, end))
 
 
-def _flag(command: str) -> str | None:
+def _password_flag(command: str) -> str | None:
     if command.startswith(("mongo", "ldap")):
         return "p" if command.startswith("mongo") else "w"
     return _FLAGS.get(command)
 
 
-def _span(found: re.Match[str]) -> tuple[int, int]:
+def _value_span(found: re.Match[str]) -> tuple[int, int]:
     return found.span("dq" if found["dq"] is not None else "sq" if found["sq"] is not None else "bare")

@@ -6,24 +6,24 @@ import re
 from collections.abc import Generator, Iterator
 from typing import Final
 
-from .found import Secret
-from .words import is_alone, is_secret, names_secret, word_for
+from .names import is_secret_cell, is_secret_name, is_secret_value, label_for
+from .secret import Secret
 
 _WORDS: Final = re.compile(r"[^\s\0]+")
-_ROWS: Final = 2_000
-_MARKS: Final = " \t*_`\"'\0"
+_MAX_ROWS: Final = 2_000
+_DECORATION: Final = " \t*_`\"'\0"
 
 
-def in_tables(text: str, names: list[re.Match[str]]) -> Iterator[Secret]:
+def find_in_tables(text: str, names: list[re.Match[str]]) -> Iterator[Secret]:
     """The secrets in columns whose titles say so.
 
     Args:
         text: The text.
         names: Where in it the names of secrets are.
     """
-    seen = 0
+    searched = 0
     for found in names:
-        if found.start() < seen:
+        if found.start() < searched:
             continue
         start = text.rfind("\n", max(0, found.start() - 1_000), found.start()) + 1
         if start == 0 and found.start() > 1_000:
@@ -31,25 +31,25 @@ def in_tables(text: str, names: list[re.Match[str]]) -> Iterator[Secret]:
         end = text.find("\n", found.end(), found.end() + 1_000)
         if end < 0:
             continue
-        seen = end
+        searched = end
         header = text[start:end]
-        for sign in ("|", "\t", ",", ";"):
-            titles = [title.strip(_MARKS) for title in header.split(sign)]
-            if len(titles) > 1 and (sign in "|\t" or all(titles)) and any(map(_is_title, titles)):
-                stop = yield from _in_columns(text, end + 1, sign, titles)
-                seen = max(seen, stop)
+        for separator in ("|", "\t", ",", ";"):
+            titles = [title.strip(_DECORATION) for title in header.split(separator)]
+            if len(titles) > 1 and (separator in "|\t" or all(titles)) and any(map(_is_title, titles)):
+                stop = yield from _find_in_columns(text, end + 1, separator, titles)
+                searched = max(searched, stop)
                 break
         else:
-            stop = yield from _in_aligned(text, end + 1, header)
-            seen = max(seen, stop)
+            stop = yield from _find_in_aligned_columns(text, end + 1, header)
+            searched = max(searched, stop)
 
 
 def _is_title(title: str) -> bool:
-    return len(title) < 60 and re.fullmatch(r"[\w .-]*", title) is not None and names_secret(title)
+    return len(title) < 60 and re.fullmatch(r"[\w .-]*", title) is not None and is_secret_name(title)
 
 
 def _lines(text: str, at: int) -> Iterator[tuple[int, str]]:
-    for _ in range(_ROWS):
+    for _ in range(_MAX_ROWS):
         if at >= len(text):
             return
         end = text.find("\n", at)
@@ -58,42 +58,43 @@ def _lines(text: str, at: int) -> Iterator[tuple[int, str]]:
         at = end + 1
 
 
-def _in_columns(text: str, at: int, sign: str, titles: list[str]) -> Generator[Secret, None, int]:
+def _find_in_columns(text: str, at: int, separator: str, titles: list[str]) -> Generator[Secret, None, int]:
     """The secrets in a table's columns whose titles say so. Returns where the table ends."""
-    secret = [number for number, title in enumerate(titles) if _is_title(title)]
+    secret_columns = [number for number, title in enumerate(titles) if _is_title(title)]
     for start, line in _lines(text, at):
-        cells = line.split(sign)
+        cells = line.split(separator)
         last = len(cells) < len(titles) and start + len(line) == len(text)  # where it breaks off
         if len(cells) != len(titles) and not last:
             return start
-        for number in secret:
+        for number in secret_columns:
             if number >= len(cells):
                 continue
             cell = cells[number].rstrip("\r")
-            value = cell.strip(_MARKS)
-            word = word_for(titles[number])
-            is_word = value.isalpha() and word == "password" and sign != "|" and is_secret(titles[number], value)
-            if value and (is_word or is_alone(titles[number], value)):
+            value = cell.strip(_DECORATION)
+            title = titles[number]
+            label = label_for(title)
+            may_be_word = value.isalpha() and label == "password" and separator != "|"
+            if value and ((may_be_word and is_secret_value(title, value)) or is_secret_cell(title, value)):
                 begin = start + sum(len(other) + 1 for other in cells[:number]) + cell.index(value)
-                yield Secret(begin, begin + len(value), word)
+                yield Secret(begin, begin + len(value), label)
         at = start + len(line) + 1
     return at
 
 
-def _in_aligned(text: str, at: int, header: str) -> Generator[Secret, None, int]:
+def _find_in_aligned_columns(text: str, at: int, header: str) -> Generator[Secret, None, int]:
     """The secrets in columns that only spaces part, as data frames are printed. Returns where the table ends."""
     titles = list(_WORDS.finditer(header))
-    secret = [title for title in titles if _is_title(title[0])]
-    if len(titles) < 2 or not secret or not re.search(r"\s{2,}", header) or re.search(r"[.:=(]", header):
+    secret_columns = [title for title in titles if _is_title(title[0])]
+    if len(titles) < 2 or not secret_columns or not re.search(r"\s{2,}", header) or re.search(r"[.:=(]", header):
         return at
     for start, line in _lines(text, at):
         words = list(_WORDS.finditer(line))
         if not len(titles) <= len(words) <= len(titles) + 1:
             return start
-        for title in secret:
+        for title in secret_columns:
             for word in words:
                 aligned = word.end() == title.end() or word.start() == title.start()
-                if aligned and is_alone(title[0], word[0]):
-                    yield Secret(start + word.start(), start + word.end(), word_for(title[0]))
+                if aligned and is_secret_cell(title[0], word[0]):
+                    yield Secret(start + word.start(), start + word.end(), label_for(title[0]))
         at = start + len(line) + 1
     return at

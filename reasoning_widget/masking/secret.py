@@ -13,10 +13,10 @@ class Secret(NamedTuple):
 
     start: int
     end: int
-    word: str
+    label: str
 
 
-def bits(text: str) -> float:
+def entropy(text: str) -> float:
     """The entropy of a text, in bits a character."""
     return -sum(count / len(text) * math.log2(count / len(text)) for count in Counter(text).values())
 

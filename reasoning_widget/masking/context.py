@@ -15,10 +15,19 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from .commands import in_commands
-from .found import PLACEHOLDER, Secret
-from .tables import in_tables
-from .words import IDENTIFIER, LONGEST_WORD, MIN_LENGTH, NAME, is_alone, is_code, is_secret, word_for
+from .commands import find_in_commands
+from .names import (
+    IDENTIFIER,
+    MAX_WORD_LENGTH,
+    MIN_SECRET_LENGTH,
+    NAME,
+    is_code,
+    is_secret_cell,
+    is_secret_value,
+    label_for,
+)
+from .secret import PLACEHOLDER, Secret
+from .tables import find_in_tables
 
 _BETWEEN: Final = (
     r"(?:[\\\0]{0,3}[\"'`]|&quot;)?\]?[*_]{0,3}"
@@ -35,34 +44,36 @@ _EQUALS: Final = r"[\\\0]{0,3}[\"']?[ \t]{0,8}[:=][ \t]{0,8}"
 
 _NAMES: Final = re.compile(NAME, re.IGNORECASE)
 _ASSIGNED: Final = re.compile(_BETWEEN)
-_SAID: Final = re.compile(r"[\"'`*_]{0,3}[ \t]{1,4}(?:is|was|ist|lautet)[ \t]{0,2}:?[ \t]{1,4}[*_]{0,3}", re.IGNORECASE)
-_NEAR: Final = re.compile(
+_STATED_AFTER: Final = re.compile(
+    r"[\"'`*_]{0,3}[ \t]{1,4}(?:is|was|ist|lautet)[ \t]{0,2}:?[ \t]{1,4}[*_]{0,3}", re.IGNORECASE
+)
+_MIXED_VALUE: Final = re.compile(
     r"(?:[*_`]{0,3}:?[*_]{0,3}\s{1,12}|[*_`]{0,3}[ \t]{1,4}[-\u2013\u2014][ \t]{1,4})[\"'`]?"
     r"(?P<value>(?=[^\s\"'`]{0,60}[A-Z])(?=[^\s\"'`]{0,60}[a-z])(?=[^\s\"'`]{0,60}\d[^\s\"'`\d]{0,60}\d"
     r"|[^\s\"'`]{0,60}\d\d)[^\s\"'`<>|\\]{8,64}+)(?![^\s\"'`.,;:!?)*])"
 )
 """Something behind a name that is too mixed to be a word."""
 _FLAG: Final = re.compile(r"(?<![\w-])--?(?:[a-z]{1,20}-){0,3}\Z", re.IGNORECASE)
-_BEHIND_FLAG: Final = re.compile(r"[\"']?,?[ \t]{1,4}")
+_AFTER_FLAG: Final = re.compile(r"[\"']?,?[ \t]{1,4}")
 _TAGGED: Final = re.compile(rf"{_TAGS}(?<=>)\s{{0,8}}(?P<value>[^\s<>]{{4,1000}}+)(?=\s{{0,8}}(?:<|\Z))")
 _CELL: Final = re.compile(
     r"[*_`]{0,3}[ \t]{0,40}\|[ \t]{0,40}[*_`]{0,3}(?P<value>[^\s|`]{1,1000}+)(?=[`*_]{0,3}[ \t]{0,200}(?:\||$))",
     re.MULTILINE,
 )
-_PAIR: Final = re.compile(
+_FIELD_WITH_NAME: Final = re.compile(
     rf"(?<![A-Za-z]){_FIELD}{_EQUALS}[\\\0]{{0,3}}[\"']?[^\s\"'=:<>{{}}\\]{{0,60}}\Z", re.IGNORECASE
 )
-_REST_OF_PAIR: Final = re.compile(
+_FIELD_WITH_VALUE: Final = re.compile(
     rf"[\\\0]{{0,3}}[\"']?[ \t]{{0,8}}[,;]?(?:[^{{}}<>]{{0,200}}?[\s,;])??\s{{0,20}}"
     rf"[\\\0]{{0,3}}[\"']?{_CONTENT}{_EQUALS}",
     re.IGNORECASE,
 )
-_PAIR_TURNED: Final = re.compile(
+_VALUE_BEFORE_NAME: Final = re.compile(
     rf"(?<![A-Za-z])value[\\\0]{{0,3}}[\"']{_EQUALS}[\\\0]{{0,3}}\"(?P<value>[^\"\\\n]{{4,1000}})[\\\0]{{0,3}}\"[^{{}}<>]{{0,120}}?"
     rf"[\"'](?:name|key){_EQUALS}[\\\0]{{0,3}}[\"'][^\s\"'=:<>{{}}\\]{{0,60}}?(?P<name>{NAME})[\\\0]{{0,3}}[\"']",
     re.IGNORECASE,
 )
-_BEARS: Final = re.compile(
+_MAY_CONTAIN_NAME: Final = re.compile(
     r"pass|pwd|kennwort|secret|key|token|bearer|basic|auth|contrase|credential|identified|login|senha|[^\x00-\u2fff]",
     re.IGNORECASE,
 )
@@ -106,7 +117,7 @@ _KAGGLE: Final = re.compile(
     r"(?P<value>[0-9a-f]{32})"
 )
 
-_ALONE: Final = (
+_STANDALONE: Final = (
     ((":",), _PGPASS, "password"),
     (("AKIA", "ASIA"), _AWS_SECRET, "key"),
     (("kty",), _JWK, "key"),
@@ -114,20 +125,20 @@ _ALONE: Final = (
     (("username",), _KAGGLE, "key"),
 )
 """What a text must contain, the form, and a word for what it is."""
-_STATED: Final = re.compile(
+_LOGIN_STATEMENT: Final = re.compile(
     r"(?:\bidentified[ \t]{1,4}by[ \t]{1,4}(?:password[ \t]{1,4})?|\bSecureString[ \t]{1,4}"
     r"|\b(?:auth|login)[ \t]{0,2}=?[ \t]{0,2}\([ \t]{0,2}[\"'][^\"'\n]{1,60}[\"'],[ \t]{0,2})"
     r"[\\\0]{0,3}[\"'](?P<value>(?=[^\"'\n]{0,60}\d)[^\s\"'\\]{6,200}+)[\\\0]{0,3}[\"']",
     re.IGNORECASE,
 )
 
-_SUBSCRIBED: Final = re.compile(r"[A-Za-z_][\w.]*[\[(]")
-_JUDGED: Final = 300  # characters of a value by which it is judged
-_LONGEST_VALUE: Final = 65_536
-_OPEN: Final = re.compile(r"[\\\0]{0,3}[\"'`]|&quot;|&#39;")
-_BODIES: Final = {quote: re.compile(rf"(?:[^{quote}\\\n]++|\\.)*+") for quote in "\"'`"}
-_BARE: Final = re.compile(r"[^\s\"'`,;&<>(){}\[\]\\|]++")
-_SPACED: Final = re.compile(r"[^\s\"'`<>\\|]++")
+_CALL_OR_SUBSCRIPT: Final = re.compile(r"[A-Za-z_][\w.]*[\[(]")
+_JUDGED_LENGTH: Final = 300  # characters of a value by which it is judged
+_MAX_VALUE: Final = 65_536
+_OPENING_QUOTE: Final = re.compile(r"[\\\0]{0,3}[\"'`]|&quot;|&#39;")
+_QUOTED_BODIES: Final = {quote: re.compile(rf"(?:[^{quote}\\\n]++|\\.)*+") for quote in "\"'`"}
+_BARE_VALUE: Final = re.compile(r"[^\s\"'`,;&<>(){}\[\]\\|]++")
+_SPACED_VALUE: Final = re.compile(r"[^\s\"'`<>\\|]++")
 
 
 class _Value(NamedTuple):
@@ -138,7 +149,7 @@ class _Value(NamedTuple):
     quoted: bool
 
 
-def find_named(text: str, *, unfinished: bool = False) -> Iterator[Secret]:
+def find_by_context(text: str, *, unfinished: bool = False) -> Iterator[Secret]:
     """The secrets that are told by what stands beside them.
 
     Args:
@@ -146,55 +157,55 @@ def find_named(text: str, *, unfinished: bool = False) -> Iterator[Secret]:
         unfinished: Whether it breaks off: there the beginning of a secret is one.
     """
     if "://" in text:
-        yield from _in_addresses(text, unfinished=unfinished)
-    yield from in_commands(text, unfinished=unfinished)
+        yield from _find_in_addresses(text, unfinished=unfinished)
+    yield from find_in_commands(text, unfinished=unfinished)
     if "?" in text or "&" in text:
         for found in _QUERY.finditer(text):
-            yield from _in_query(found, unfinished=unfinished)
-    for contained, pattern, word in _ALONE:
+            yield from _find_in_query(found, unfinished=unfinished)
+    for contained, pattern, word in _STANDALONE:
         if any(each in text for each in contained):
-            yield from _simple(text, pattern, word)
-    if _BEARS.search(text) is None:
+            yield from _find_pattern(text, pattern, word)
+    if _MAY_CONTAIN_NAME.search(text) is None:
         return
-    yield from _in_headers(text, unfinished=unfinished)
-    yield from _simple(text, _STATED, "password")
-    for found in _PAIR_TURNED.finditer(text) if "value" in text else ():
-        if is_secret(found["name"], found["value"]):
-            yield Secret(found.start("value"), found.end("value"), word_for(found["name"]))
+    yield from _find_in_headers(text, unfinished=unfinished)
+    yield from _find_pattern(text, _LOGIN_STATEMENT, "password")
+    for found in _VALUE_BEFORE_NAME.finditer(text) if "value" in text else ():
+        if is_secret_value(found["name"], found["value"]):
+            yield Secret(found.start("value"), found.end("value"), label_for(found["name"]))
     names = list(_NAMES.finditer(text))
     done = 0
     for name in names:
         if name.start() >= done:
-            secret = _beside(text, name, unfinished=unfinished)
+            secret = _find_next_to_name(text, name, unfinished=unfinished)
             if secret is not None:
                 yield secret
                 done = secret.end
-    yield from in_tables(text, names)
+    yield from find_in_tables(text, names)
 
 
-def _beside(text: str, name: re.Match[str], *, unfinished: bool) -> Secret | None:
+def _find_next_to_name(text: str, name: re.Match[str], *, unfinished: bool) -> Secret | None:
     """The secret that a name stands beside, in whichever way."""
     end = name.end()
     before = text[max(0, name.start() - 100) : name.start()]
     places = []
     if found := _ASSIGNED.match(text, end):
         places.append((found.end(), found[0]))
-    if before.endswith("-") and _FLAG.search(before) and (found := _BEHIND_FLAG.match(text, end)):
+    if before.endswith("-") and _FLAG.search(before) and (found := _AFTER_FLAG.match(text, end)):
         places.append((found.end(), found[0]))
-    if found := _SAID.match(text, end):
+    if found := _STATED_AFTER.match(text, end):
         places.append((found.end(), ": "))
-    if _PAIR.search(before) and (found := _REST_OF_PAIR.match(text, end)):
+    if _FIELD_WITH_NAME.search(before) and (found := _FIELD_WITH_VALUE.match(text, end)):
         places.append((found.end(), "= "))
     for at, between in places:
-        if secret := _behind(text, name[0], between, at, unfinished=unfinished):
+        if secret := _find_value(text, name[0], between, at, unfinished=unfinished):
             return secret
-    for pattern in (_TAGGED, _CELL, _NEAR):
-        if (found := pattern.match(text, end)) and is_alone(name[0], found["value"]):
-            return Secret(found.start("value"), found.end("value"), word_for(name[0]))
+    for pattern in (_TAGGED, _CELL, _MIXED_VALUE):
+        if (found := pattern.match(text, end)) and is_secret_cell(name[0], found["value"]):
+            return Secret(found.start("value"), found.end("value"), label_for(name[0]))
     return None
 
 
-def _simple(text: str, pattern: re.Pattern[str], word: str) -> Iterator[Secret]:
+def _find_pattern(text: str, pattern: re.Pattern[str], word: str) -> Iterator[Secret]:
     for found in pattern.finditer(text):
         if not PLACEHOLDER.fullmatch(found["value"]) and "[masked" not in found["value"]:
             yield Secret(found.start("value"), found.end("value"), word)
@@ -203,36 +214,36 @@ def _simple(text: str, pattern: re.Pattern[str], word: str) -> Iterator[Secret]:
 # Beside a name ----------------------------------------------------------------------------------------------------
 
 
-def _behind(text: str, name: str, between: str, at: int, *, unfinished: bool) -> Secret | None:
-    value = _value(text, at, between, at + _JUDGED)
+def _find_value(text: str, name: str, between: str, at: int, *, unfinished: bool) -> Secret | None:
+    value = _read_value(text, at, between, at + _JUDGED_LENGTH)
     if value is None:
         return None
     word = text[value.start : value.end]
-    cut_short = unfinished and value.end == len(text)
+    is_cut_off = unfinished and value.end == len(text)
     if not value.quoted and is_code(word, between, text[value.end : value.end + 1]):
         return None
-    if not is_secret(name, word, unfinished=cut_short):
+    if not is_secret_value(name, word, unfinished=is_cut_off):
         return None
-    if value.end >= at + _JUDGED:
-        value = _value(text, at, between, at + _LONGEST_VALUE) or value
-    return Secret(value.start, value.end, word_for(name))
+    if value.end >= at + _JUDGED_LENGTH:
+        value = _read_value(text, at, between, at + _MAX_VALUE) or value
+    return Secret(value.start, value.end, label_for(name))
 
 
-def _value(text: str, at: int, between: str, limit: int) -> _Value | None:
+def _read_value(text: str, at: int, between: str, limit: int) -> _Value | None:
     """What stands at `at`: in quotes, or up to what ends it, or up to `limit`."""
-    opening = _OPEN.match(text, at)
+    opening = _OPENING_QUOTE.match(text, at)
     if opening is None:
-        if "=" not in between and between[-1:] in " \t*_\uff1a" and (found := _SPACED.match(text, at, limit)):
+        if "=" not in between and between[-1:] in " \t*_\uff1a" and (found := _SPACED_VALUE.match(text, at, limit)):
             kept = found[0] if found.end() == len(text) else found[0].rstrip(".,;:!?)]}*_")
-            if kept and not _SUBSCRIBED.match(kept) and "[masked" not in kept:
+            if kept and not _CALL_OR_SUBSCRIPT.match(kept) and "[masked" not in kept:
                 return _Value(at, at + len(kept), quoted=False)
-        found = _BARE.match(text, at, limit)
+        found = _BARE_VALUE.match(text, at, limit)
         return found and _Value(at, found.end(), quoted=False)
     quote, start = opening[0], opening.end()
     if len(quote) == 1 and text.startswith(quote * 2, start):
         quote, start = quote * 3, start + 2
     if len(quote) == 1:
-        body = _BODIES[quote].match(text, start, limit)
+        body = _QUOTED_BODIES[quote].match(text, start, limit)
         end = body.end() if body else start
     else:
         end = text.find(quote, start, limit)
@@ -245,7 +256,7 @@ def _value(text: str, at: int, between: str, limit: int) -> _Value | None:
 # Addresses, headers, queries ----------------------------------------------------------------------------------------
 
 
-def _in_addresses(text: str, *, unfinished: bool) -> Iterator[Secret]:
+def _find_in_addresses(text: str, *, unfinished: bool) -> Iterator[Secret]:
     for found in _ADDRESS.finditer(text):
         value = found["value"]
         at = value.rfind("@")
@@ -257,27 +268,29 @@ def _in_addresses(text: str, *, unfinished: bool) -> Iterator[Secret]:
         yield Secret(found.start("value"), found.end("value"), "token")
 
 
-def _in_headers(text: str, *, unfinished: bool) -> Iterator[Secret]:
+def _find_in_headers(text: str, *, unfinished: bool) -> Iterator[Secret]:
     for found in _AUTHORIZATION.finditer(text):
         value = found["value"]
-        ends = unfinished and found.end() == len(text)
-        known = ends or (len(value) >= MIN_LENGTH and (not value.isalpha() or len(value) > LONGEST_WORD))
+        is_cut_off = unfinished and found.end() == len(text)
+        known = is_cut_off or (
+            len(value) >= MIN_SECRET_LENGTH and (not value.isalpha() or len(value) > MAX_WORD_LENGTH)
+        )
         plain = value.rstrip(")]}.,")
-        is_code = IDENTIFIER.fullmatch(plain) or _SUBSCRIBED.match(value)
-        is_other = is_code or PLACEHOLDER.fullmatch(value) or value.lower() in _SCHEMES
-        if known and not is_other and "[masked" not in value:
+        is_code = IDENTIFIER.fullmatch(plain) or _CALL_OR_SUBSCRIPT.match(value)
+        is_not_secret = is_code or PLACEHOLDER.fullmatch(value) or value.lower() in _SCHEMES
+        if known and not is_not_secret and "[masked" not in value:
             yield Secret(found.start("value"), found.end("value"), "token")
     for found in _BEARER.finditer(text):
         if len(found["value"]) >= 16 or (unfinished and found.end() == len(text)):
             yield Secret(found.start("value"), found.end("value"), "token")
     for pattern in (_BASIC, _DOCKER):
         for found in pattern.finditer(text):
-            ends = unfinished and found.end() == len(text) and any(sign.isdigit() for sign in found["value"])
-            if ends or _is_basic(found["value"]):
+            is_cut_off = unfinished and found.end() == len(text) and any(sign.isdigit() for sign in found["value"])
+            if is_cut_off or _is_basic_credentials(found["value"]):
                 yield Secret(found.start("value"), found.end("value"), "token" if pattern is _BASIC else "password")
 
 
-def _is_basic(value: str) -> bool:
+def _is_basic_credentials(value: str) -> bool:
     """Whether it is a user and a password, in base64."""
     try:
         text = base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True).decode()
@@ -286,12 +299,12 @@ def _is_basic(value: str) -> bool:
     return ":" in text and text.isprintable()
 
 
-def _in_query(found: re.Match[str], *, unfinished: bool) -> Iterator[Secret]:
+def _find_in_query(found: re.Match[str], *, unfinished: bool) -> Iterator[Secret]:
     value, name = found["value"], found["name"].lower()
-    ends = unfinished and found.end() == len(found.string)
+    is_cut_off = unfinished and found.end() == len(found.string)
     if name in ("pw", "pass", "passwd"):
-        telling = len(value) >= 4
+        is_distinctive = len(value) >= 4
     else:
-        telling = len(value) >= (12 if name != "code" else 20) and any(sign.isdigit() for sign in value)
-    if (ends or telling) and not PLACEHOLDER.fullmatch(value) and "[masked" not in value:
+        is_distinctive = len(value) >= (12 if name != "code" else 20) and any(sign.isdigit() for sign in value)
+    if (is_cut_off or is_distinctive) and not PLACEHOLDER.fullmatch(value) and "[masked" not in value:
         yield Secret(found.start("value"), found.end("value"), "password" if name.startswith("p") else "key")

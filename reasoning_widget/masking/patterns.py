@@ -13,9 +13,9 @@ from functools import cache
 from importlib import resources
 from typing import Final, NamedTuple
 
-from .found import Secret, bits
+from .secret import Secret, entropy
 
-_OWN: Final[tuple[tuple[str, tuple[str, ...], str], ...]] = (
+_PREFIXED: Final[tuple[tuple[str, tuple[str, ...], str], ...]] = (
     (
         "private key",
         ("-----begin",),
@@ -123,7 +123,7 @@ _OWN: Final[tuple[tuple[str, tuple[str, ...], str], ...]] = (
 )
 """A word for what it is; what it begins with, in lower case; its form."""
 
-_ANYWHERE: Final[tuple[tuple[str, str, str], ...]] = (
+_UNPREFIXED: Final[tuple[tuple[str, str, str], ...]] = (
     ("Telegram token", ":a", r"(?<![\w/+])\d{6,12}:A[A-Za-z0-9_-]{34}(?![\w-])"),
     ("Discord token", ".", r"(?<![\w.-])[MNO][A-Za-z0-9_-]{23,27}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,}"),
     ("Mailchimp key", "-us", r"(?<!\w)[0-9a-f]{32}-us\d{1,2}(?!\w)"),
@@ -133,45 +133,47 @@ _ANYWHERE: Final[tuple[tuple[str, str, str], ...]] = (
 )
 """Those that do not begin with what tells them: a word, what a text must contain, the form."""
 
-_NEVER_ALONE: Final = frozenset({"cio", "oy2", "shp", "sl.", "1//", "key-", "sk", "s.", "sc_"})
+_AMBIGUOUS_PREFIXES: Final = frozenset({"cio", "oy2", "shp", "sl.", "1//", "key-", "sk", "s.", "sc_"})
 """Beginnings of secrets that begin too many other words to be masked without the rest."""
 
-_DATA: Final = re.compile(r"data:(?:image|audio|video|font)/[\w.+-]{1,40};base64,[A-Za-z0-9+/=\s]{0,4}")
+_DATA_URL: Final = re.compile(r"data:(?:image|audio|video|font)/[\w.+-]{1,40};base64,[A-Za-z0-9+/=\s]{0,4}")
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/=]*")
 _ASCII_LOWER: Final = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
-_MIN_BITS: Final = 2.0
-_JOIN: Final = re.compile(r"[ \t\w.-]{0,20}+[\s'\"*]{0,4}+(?:=>|:{1,3}=|\|\||\?=|[=>:,|])[`'\"\s=*]{0,6}+", re.ASCII)
+_MIN_ENTROPY: Final = 2.0
+_NAME_TO_VALUE: Final = re.compile(
+    r"[ \t\w.-]{0,20}+[\s'\"*]{0,4}+(?:=>|:{1,3}=|\|\||\?=|[=>:,|])[`'\"\s=*]{0,6}+", re.ASCII
+)
 """From the name of a service to what may be its secret."""
 
 
-class _Key(NamedTuple):
+class _Pattern(NamedTuple):
     """Something that shows by its form what it is."""
 
-    word: str
-    pattern: str
+    label: str
+    source: str
 
     @property
-    def form(self) -> re.Pattern[str]:
+    def regex(self) -> re.Pattern[str]:
         """Compiled when its keyword first occurs: all of them together take a tenth of a second."""
-        return _compiled(self.pattern)
+        return _compiled(self.source)
 
 
 class _Vendor(NamedTuple):
     """A service whose secrets look like any identifier: only what stands beside its name is one."""
 
     names: str
-    forms: tuple[_Key, ...]
+    patterns: tuple[_Pattern, ...]
 
 
 @cache
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern, re.ASCII)
+def _compiled(source: str) -> re.Pattern[str]:
+    return re.compile(source, re.ASCII)
 
 
 class _Rules(NamedTuple):
-    keys: dict[str, list[_Key]]
+    patterns: dict[str, list[_Pattern]]
     """By the lower-case text that they begin with."""
-    anywhere: list[tuple[str, _Key]]
+    anywhere: list[tuple[str, _Pattern]]
     vendors: dict[str, list[_Vendor]]
 
 
@@ -180,104 +182,104 @@ def _rules() -> _Rules:
     data = json.loads(resources.files(__package__).joinpath("gitleaks.json").read_text("utf-8"))
     rules = _Rules({}, [], {})
     rows: list[tuple[str, list[str] | tuple[str, ...], str, list[str]]] = [
-        *((word, begins, form, []) for word, begins, form in _OWN if form),
-        *((word, begins, form, *(rest or [[]])) for word, begins, form, *rest in data["keys"]),
+        *((label, prefixes, regex, []) for label, prefixes, regex in _PREFIXED if regex),
+        *((label, prefixes, regex, *(rest or [[]])) for label, prefixes, regex, *rest in data["keys"]),
     ]
-    for word, begins, form, contains in rows:
+    for label, prefixes, regex, contains in rows:
         if contains:
-            rules.anywhere.append((contains[0], _Key(word, form)))
-        for begin in begins:
+            rules.anywhere.append((contains[0], _Pattern(label, regex)))
+        for prefix in prefixes:
             # What begins with letters and digits alone may be a piece of base64.
-            before = r"(?<![A-Za-z0-9+/])" if begin.isalnum() else r"(?<![A-Za-z0-9])"
-            before = r"(?<![\w-])" if begin == "eyj" else before  # else each of many in a row were looked at whole
-            before = before if begin[:1].isalnum() else ""
-            rules.keys.setdefault(begin, []).append(_Key(word, before + form))
-    rules.anywhere.extend((contains, _Key(word, form)) for word, contains, form in _ANYWHERE)
-    grouped: dict[tuple[str, ...], tuple[list[str], str, list[_Key]]] = {}
-    for word, begins, names, form in data["values"]:
-        group = grouped.setdefault((names, *begins), (begins, names, []))
-        group[2].append(_Key(word, form + r"(?!\w)"))
-    for begins, names, forms in grouped.values():
-        for begin in begins:
-            rules.vendors.setdefault(begin, []).append(_Vendor(names, tuple(forms)))
+            boundary = r"(?<![A-Za-z0-9+/])" if prefix.isalnum() else r"(?<![A-Za-z0-9])"
+            boundary = r"(?<![\w-])" if prefix == "eyj" else boundary  # else each of many in a row were looked at whole
+            boundary = boundary if prefix[:1].isalnum() else ""
+            rules.patterns.setdefault(prefix, []).append(_Pattern(label, boundary + regex))
+    rules.anywhere.extend((contains, _Pattern(label, regex)) for label, contains, regex in _UNPREFIXED)
+    grouped: dict[tuple[str, ...], tuple[list[str], str, list[_Pattern]]] = {}
+    for label, prefixes, names, regex in data["values"]:
+        group = grouped.setdefault((names, *prefixes), (prefixes, names, []))
+        group[2].append(_Pattern(label, regex + r"(?!\w)"))
+    for prefixes, names, patterns in grouped.values():
+        for prefix in prefixes:
+            rules.vendors.setdefault(prefix, []).append(_Vendor(names, tuple(patterns)))
     return rules
 
 
-def find_forms(text: str) -> Iterator[Secret]:
+def find_by_pattern(text: str) -> Iterator[Secret]:
     """The secrets that show by their form, or by a service's name, what they are."""
     rules = _rules()
     lower = text.lower()
     if len(lower) != len(text):
         lower = text.translate(_ASCII_LOWER)
-    pictures = list(_pictures(text)) if "base64," in lower else []
-    for begin, keys in rules.keys.items():
-        at = lower.find(begin)
+    media = list(_embedded_media(text)) if "base64," in lower else []
+    for prefix, patterns in rules.patterns.items():
+        at = lower.find(prefix)
         while at >= 0:
             end = at + 1
-            for key in keys:
-                if (found := key.form.match(text, at)) and not _within(pictures, at):
-                    end = _whole(text, found.end())
-                    yield Secret(at, end, key.word)
+            for pattern in patterns:
+                if (found := pattern.regex.match(text, at)) and not _is_inside(media, at):
+                    end = _end_of_word(text, found.end())
+                    yield Secret(at, end, pattern.label)
                     break
-            at = lower.find(begin, end)
-    yield from _elsewhere(text, lower)
-    for begin, vendors in rules.vendors.items():
-        at = lower.find(begin)
+            at = lower.find(prefix, end)
+    yield from _find_unprefixed(text, lower)
+    for prefix, vendors in rules.vendors.items():
+        at = lower.find(prefix)
         while at >= 0:
             for vendor in vendors:
-                yield from _beside(text, at, vendor)
-            at = lower.find(begin, at + len(begin))
+                yield from _find_vendor_secret(text, at, vendor)
+            at = lower.find(prefix, at + len(prefix))
 
 
-def _elsewhere(text: str, lower: str) -> Iterator[Secret]:
+def _find_unprefixed(text: str, lower: str) -> Iterator[Secret]:
     """Those that do not begin with what tells them."""
     if "-----end" in lower:
-        yield from _ends_of_keys(text)
-    for contains, key in _rules().anywhere:
+        yield from _find_ends_of_private_keys(text)
+    for contains, pattern in _rules().anywhere:
         if contains in lower:
-            for found in key.form.finditer(text):
-                yield Secret(found.start(), found.end(), key.word)
+            for found in pattern.regex.finditer(text):
+                yield Secret(found.start(), found.end(), pattern.label)
 
 
-def _ends_of_keys(text: str) -> Iterator[Secret]:
+def _find_ends_of_private_keys(text: str) -> Iterator[Secret]:
     """What is left of private keys whose beginnings were cut off."""
-    for found in _END_OF_KEY.finditer(text):
+    for found in _PRIVATE_KEY_END.finditer(text):
         start = found.start()
-        lines = text[max(0, start - _LONGEST_KEY) : start].split("\n")
+        lines = text[max(0, start - _MAX_PRIVATE_KEY) : start].split("\n")
         if lines.pop().strip():
             continue  # it does not begin the line
-        while lines and _LINE_OF_KEY.fullmatch(lines[-1]):
+        while lines and _PRIVATE_KEY_LINE.fullmatch(lines[-1]):
             start -= len(lines.pop()) + 1
         if start < found.start():
             yield Secret(start, found.end(), "private key")
 
 
-_END_OF_KEY: Final = re.compile(r"-----END [A-Z0-9 ]{0,30}PRIVATE KEY[A-Z ]{0,6}-----")
-_LINE_OF_KEY: Final = re.compile(r"[A-Za-z0-9+/=]{16,}\r?|=[A-Za-z0-9+/]{4}\r?")
-_LONGEST_KEY: Final = 16_384
+_PRIVATE_KEY_END: Final = re.compile(r"-----END [A-Z0-9 ]{0,30}PRIVATE KEY[A-Z ]{0,6}-----")
+_PRIVATE_KEY_LINE: Final = re.compile(r"[A-Za-z0-9+/=]{16,}\r?|=[A-Za-z0-9+/]{4}\r?")
+_MAX_PRIVATE_KEY: Final = 16_384
 
 
-def _whole(text: str, end: int) -> int:
+def _end_of_word(text: str, end: int) -> int:
     """The end of the word that goes on at `end`: forms say how much of it is needed to know it."""
     while end < len(text) and (text[end] == "_" or (text[end].isalnum() and text[end].isascii())):
         end += 1
     return end
 
 
-def _beside(text: str, at: int, vendor: _Vendor) -> Iterator[Secret]:
+def _find_vendor_secret(text: str, at: int, vendor: _Vendor) -> Iterator[Secret]:
     named = _compiled(vendor.names).match(text, at)
-    joined = _JOIN.match(text, named.end()) if named else None
+    joined = _NAME_TO_VALUE.match(text, named.end()) if named else None
     if joined is None:
         return
-    for key in vendor.forms:
-        found = key.form.match(text, joined.end())
+    for pattern in vendor.patterns:
+        found = pattern.regex.match(text, joined.end())
         # Words of the right length are not rare, names of a service neither.
-        if found and any(sign.isdigit() for sign in found[0]) and bits(found[0]) >= _MIN_BITS:
-            yield Secret(found.start(), found.end(), key.word)
+        if found and any(sign.isdigit() for sign in found[0]) and entropy(found[0]) >= _MIN_ENTROPY:
+            yield Secret(found.start(), found.end(), pattern.label)
             return
 
 
-def begun_at_end(text: str, start: int) -> Iterator[Secret]:
+def find_cut_off(text: str, start: int) -> Iterator[Secret]:
     """What breaks off at the end of the text and may be the beginning of a secret.
 
     Args:
@@ -287,15 +289,15 @@ def begun_at_end(text: str, start: int) -> Iterator[Secret]:
     lower = text.lower()
     if len(lower) != len(text):
         lower = text.translate(_ASCII_LOWER)
-    start = max(start, len(text.rstrip(_IN_KEYS)))
-    for begin, keys in _rules().keys.items():
-        at = lower.find(begin, start)
-        if at < 0 or begin in _NEVER_ALONE or (at and text[at - 1].isalnum() and text[at - 1].isascii()):
+    start = max(start, len(text.rstrip(_KEY_CHARACTERS)))
+    for prefix, patterns in _rules().patterns.items():
+        at = lower.find(prefix, start)
+        if at < 0 or prefix in _AMBIGUOUS_PREFIXES or (at and text[at - 1].isalnum() and text[at - 1].isascii()):
             continue
-        rest = text[at + len(begin) :]
-        telling = len(begin) >= 3 and not begin.isalnum() and begin not in _NEED_DIGITS
-        if (rest and telling) or any(sign.isdigit() for sign in rest) or (begin.isalnum() and rest.isupper()):
-            yield Secret(at, len(text), keys[0].word)
+        rest = text[at + len(prefix) :]
+        is_distinctive = len(prefix) >= 3 and not prefix.isalnum() and prefix not in _NEEDS_DIGITS
+        if (rest and is_distinctive) or any(sign.isdigit() for sign in rest) or (prefix.isalnum() and rest.isupper()):
+            yield Secret(at, len(text), patterns[0].label)
     last = _LAST_WORD.search(text, start)
     if last and any(map(str.isdigit, last[0])) and any(map(str.isalpha, last[0])):
         yield Secret(last.start(), len(text), "token")  # may be what only its end would tell
@@ -306,18 +308,18 @@ def begun_at_end(text: str, start: int) -> Iterator[Secret]:
 
 _LAST_WORD: Final = re.compile(r"(?<![A-Za-z0-9_-])[A-Za-z0-9_-]{8,}\Z")
 _LAST_RUN: Final = re.compile(r"(?<![A-Za-z0-9_.~+-])[A-Za-z0-9_.~+-]{12,}=*\Z")
-_NEED_DIGITS: Final = frozenset(
+_NEEDS_DIGITS: Final = frozenset(
     {"sk-", "api-", "test_", "live_", "sc_", "ext_", "key-", "pat.", "sat.", "dp.", "sl.", "ico-", "secret_"}
 )
-_IN_KEYS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.~+/=|:%$-"
+_KEY_CHARACTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.~+/=|:%$-"
 
 
-def _pictures(text: str) -> Iterator[tuple[int, int]]:
+def _embedded_media(text: str) -> Iterator[tuple[int, int]]:
     """Where the contents of pictures are: what looks like a key in them is chance."""
-    for found in _DATA.finditer(text):
+    for found in _DATA_URL.finditer(text):
         end = _BASE64.match(text, found.end())
         yield found.start(), end.end() if end else found.end()
 
 
-def _within(places: list[tuple[int, int]], at: int) -> bool:
-    return any(start <= at < end for start, end in places)
+def _is_inside(spans: list[tuple[int, int]], at: int) -> bool:
+    return any(start <= at < end for start, end in spans)

@@ -9,13 +9,13 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from .found import Secret
+from .secret import Secret
 
 _QUOTE: Final = r"\\*[\"'`]?"
 
-_FORMS: Final = tuple(
-    (word, re.compile(pattern))
-    for word, pattern in (
+_PATTERNS: Final = tuple(
+    (label, re.compile(pattern))
+    for label, pattern in (
         (
             "token",
             (
@@ -56,10 +56,10 @@ _FORMS: Final = tuple(
 """A word for what it is, and the form."""
 
 
-def find_in_errors(text: str) -> Iterator[Secret]:
+def find_in_error_text(text: str) -> Iterator[Secret]:
     """What else may be a secret in the text of an error."""
-    for word, form in _FORMS:
-        for found in form.finditer(text):
+    for label, pattern in _PATTERNS:
+        for found in pattern.finditer(text):
             start, end = found.span("value")
             if "[masked" not in text[max(0, start - 8) : end]:
-                yield Secret(start, end, word)
+                yield Secret(start, end, label)

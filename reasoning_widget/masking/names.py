@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from .found import PLACEHOLDER, bits
+from .secret import PLACEHOLDER, entropy
 
 NAME: Final = (
     r"(?:(?:(?:api|access|account|private|secret|auth|encryption|signing|master|shared|client|license|subscription"
@@ -18,22 +18,22 @@ NAME: Final = (
 )
 """What a secret is called, or how its name ends."""
 
-_MEMBER: Final = re.compile(rf".{{0,60}}{NAME}", re.IGNORECASE)
-_NAMES_ONE: Final = re.compile(rf"(?=\D*\d{{0,3}}\Z).{{0,60}}{NAME}\d{{0,3}}", re.IGNORECASE)
+_SECRET_NAME: Final = re.compile(rf".{{0,60}}{NAME}", re.IGNORECASE)
+_ONLY_A_NAME: Final = re.compile(rf"(?=\D*\d{{0,3}}\Z).{{0,60}}{NAME}\d{{0,3}}", re.IGNORECASE)
 IDENTIFIER: Final = re.compile(
     r"[A-Za-z]*_[A-Za-z_]*"  # in snake case
     r"|[a-z]+(?:[A-Z][a-z]+)+"  # in camel case
     r"|[A-Za-z_]+\d{0,2}(?:\.[A-Za-z_]+\d{0,2})+"  # an attribute
 )
-_IN_CALL: Final = re.compile(r"_?[A-Za-z]+\d{0,2}(?:_[A-Za-z]*\d{0,2})*")
-_CALLED: Final = re.compile(r"[A-Za-z_][\w.]*")
+_CALL_ARGUMENT: Final = re.compile(r"_?[A-Za-z]+\d{0,2}(?:_[A-Za-z]*\d{0,2})*")
+_CALLABLE: Final = re.compile(r"[A-Za-z_][\w.]*")
 _MAY_BE_DIGITS: Final = re.compile(
     r".*(?:pass|passw(?:or)?d|passphrase|pwd|secret|key|wort|[^\x00-\u2fff])", re.IGNORECASE
 )
-LONGEST_WORD: Final = 24  # letters; a longer word is made up by a machine
-_MIN_BITS: Final = 2.5  # of entropy a character: "aaaaaaaa" and the like are placeholders
-MIN_LENGTH: Final = 6
-_PROSE: Final = frozenset(
+MAX_WORD_LENGTH: Final = 24  # letters; a longer word is made up by a machine
+_MIN_ENTROPY: Final = 2.5  # of entropy a character: "aaaaaaaa" and the like are placeholders
+MIN_SECRET_LENGTH: Final = 6
+_PROSE_WORDS: Final = frozenset(
     [
         "a",
         "an",
@@ -101,7 +101,7 @@ _PROSE: Final = frozenset(
 )
 
 
-def word_for(name: str) -> str:
+def label_for(name: str) -> str:
     """What a secret of that name is, in a word."""
     name = name.lower()
     if "pass" in name or "pwd" in name or "wort" in name or not name.isascii():
@@ -109,9 +109,9 @@ def word_for(name: str) -> str:
     return "token" if "token" in name else "key" if "key" in name else "secret"
 
 
-def names_secret(name: str) -> bool:
+def is_secret_name(name: str) -> bool:
     """Whether a member, variable or column of that name holds a secret."""
-    return _MEMBER.fullmatch(name) is not None
+    return _SECRET_NAME.fullmatch(name) is not None
 
 
 def is_code(word: str, between: str, follows: str) -> bool:
@@ -123,15 +123,15 @@ def is_code(word: str, between: str, follows: str) -> bool:
         follows: The character behind it.
     """
     word = word.rstrip(".:!?")
-    if IDENTIFIER.fullmatch(word) or (follows in ("(", "[") and _CALLED.fullmatch(word)):
+    if IDENTIFIER.fullmatch(word) or (follows in ("(", "[") and _CALLABLE.fullmatch(word)):
         return True
     in_call = follows in ("(", "[", ")", ",")
     if word.isalpha():
         return in_call or "=" not in between or " " in between
-    return in_call and "_" in word and _IN_CALL.fullmatch(word) is not None
+    return in_call and "_" in word and _CALL_ARGUMENT.fullmatch(word) is not None
 
 
-def is_secret(name: str, value: str, *, unfinished: bool = False) -> bool:
+def is_secret_value(name: str, value: str, *, unfinished: bool = False) -> bool:
     """Whether what stands beside a secret's name is one, and no placeholder, count, or prose about it.
 
     Args:
@@ -139,13 +139,13 @@ def is_secret(name: str, value: str, *, unfinished: bool = False) -> bool:
         value: What stands beside it.
         unfinished: Whether the value breaks off.
     """
-    if "[masked" in value or PLACEHOLDER.fullmatch(value) or _NAMES_ONE.fullmatch(value):
+    if "[masked" in value or PLACEHOLDER.fullmatch(value) or _ONLY_A_NAME.fullmatch(value):
         return False
     if value.replace(".", "").isdigit() and not (value.isdigit() and _MAY_BE_DIGITS.fullmatch(name)):
         return False
-    word = word_for(name)
+    word = label_for(name)
     if not unfinished and word == "token" and (value.isalpha() or IDENTIFIER.fullmatch(value)):
-        return len(value) > LONGEST_WORD  # parsers have tokens, too: `token == "keyword"`
+        return len(value) > MAX_WORD_LENGTH  # parsers have tokens, too: `token == "keyword"`
     if unfinished:
         return True
     if re.fullmatch(r"[A-Z0-9]+_KEY(?:_\w+)?", name) and not any(sign.isdigit() for sign in value):
@@ -154,19 +154,19 @@ def is_secret(name: str, value: str, *, unfinished: bool = False) -> bool:
         return word == "password" and _is_phrase(value)
     if word == "password" and not value.isalpha():
         return len(value) >= 4 and len(set(value)) > 2
-    return len(value) >= MIN_LENGTH and bits(value) >= _MIN_BITS
+    return len(value) >= MIN_SECRET_LENGTH and entropy(value) >= _MIN_ENTROPY
 
 
 def _is_phrase(value: str) -> bool:
     """Whether words are a passphrase rather than a sentence about one."""
     words = value.lower().split()
     enough = 3 if value.replace(" ", "").isalpha() else 2
-    return enough <= len(words) <= 12 and _PROSE.isdisjoint(words) and len(value) <= 200 and "{" not in value
+    return enough <= len(words) <= 12 and _PROSE_WORDS.isdisjoint(words) and len(value) <= 200 and "{" not in value
 
 
-def is_alone(name: str, value: str) -> bool:
+def is_secret_cell(name: str, value: str) -> bool:
     """Whether a whole cell or element beside a secret's name is one: a word of letters is prose there."""
     value = value.strip(" \t*_`\"'\0")
     if re.sub(r"[-_]", "", value).isalpha() or re.search(r"\(\?|\\|\[.*\]", value):
         return False  # a word, or a piece of a regular expression
-    return not IDENTIFIER.fullmatch(value) and " " not in value and is_secret(name, value)
+    return not IDENTIFIER.fullmatch(value) and " " not in value and is_secret_value(name, value)
