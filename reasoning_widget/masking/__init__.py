@@ -1,10 +1,10 @@
-"""Keys, tokens and passwords, masked wherever they stand in what is shown, logged or saved.
+"""Mask keys, tokens and passwords in everything that is shown, logged or saved.
 
-There is one masker. It is given a whole text, before anything of it is cut: what it knows a secret by may be what is
-cut off. Hashes and UUIDs in prose are no secrets, and code that holds none stays as it is. No pattern knows every
-secret.
+There is one masker. Pass it the whole text before shortening it, because the part that identifies a secret may be the
+part that is removed. Hashes and UUIDs in prose are not treated as secrets, and code without secrets is left unchanged.
+No set of patterns finds every secret.
 
-The time it takes grows with the length of the text and with nothing else: `benchmarks.hostile` measures it.
+The time grows with the length of the text only: `benchmarks.hostile` measures it.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from .patterns import find_by_pattern, find_cut_off
 from .secret import Secret
 
 _CUT_OFF_WINDOW: Final = 4_096
-"""Characters at the end of a text that breaks off in which the last secret of it begins."""
+"""The length in characters of the end of an incomplete text in which a cut-off secret is looked for."""
 
 _MAX_DEPTH: Final = 200
-"""Levels of a JSON value that are looked into. No door lets deeper ones in."""
+"""How many levels of a JSON value are searched. Deeper values are rejected wherever values come in."""
 
 _SHORT_TEXT: Final = 300
 _MAY_CONTAIN_SECRET: Final = re.compile(
     r"\d|://|pass|wort|pwd|secret|token|key|cred|auth|cookie|login|by |-p|-u|-a|-w|---|contrase|senha|[^\x00-\u2fff]",
     re.IGNORECASE,
 )
-"""What every secret has or stands beside, except for the beginnings of some forms."""
+"""Matches part of every secret or of its context, except for the prefixes of some patterns. For short texts only."""
 _PAD: Final = "\0"
 _ESCAPE_SEQUENCES: Final = re.compile(r"(?:\\(?:[nrt\"'\\/]|u[0-9a-fA-F]{4}))+")
 _ESCAPE: Final = re.compile(r"\\(?:u[0-9a-fA-F]{4}|.)")
@@ -41,29 +41,30 @@ _ESCAPED: Final = {"n": "\n", "r": "\r", "t": "\t"}
 _NAME_FIELDS: Final = ("name", "key", "variable", "var", "env", "field", "label", "header", "parameter", "property")
 _VALUE_FIELDS: Final = ("value", "val", "content", "default", "secret", "data")
 _PRIVATE_JWK_MEMBERS: Final = frozenset({"d", "p", "q", "dp", "dq", "qi", "k"})
-"""The members of a JSON Web Key that are not public."""
+"""The private members of a JSON Web Key."""
 
 
 def find_secrets(text: str, *, unfinished: bool = False, in_error: bool = False) -> list[Secret]:
-    """The secrets in a text, in order; none overlaps another.
+    """Find the secrets in a text, in order and without overlaps.
 
     Args:
         text: The whole text.
-        unfinished: Whether it breaks off, because more is to come or was cut: there the beginning of a secret is one.
-        in_error: Whether it is what an error says: there a word may be one that is none elsewhere.
+        unfinished: Whether the text is incomplete, because more follows or its end was removed. Then the beginning of a
+            secret at its end counts as a secret.
+        in_error: Whether the text is an error message. Then words count as secrets that would not elsewhere.
     """
     if len(text) < _SHORT_TEXT and not unfinished and not in_error and not _MAY_CONTAIN_SECRET.search(text):
         return []
     found = _find_all(text, unfinished=unfinished, in_error=in_error)
     if "\\" in text and (plain := _ESCAPE_SEQUENCES.sub(_unescape, text)) != text:
-        # What stands in JSON or in code: line breaks and quotes that are written as escapes part words as well.
+        # In JSON and in code, escaped line breaks and quotes separate words, too.
         for start, end, label in _find_all(plain, unfinished=unfinished, in_error=in_error):
             kept = plain[start:end]
             found.append(
                 Secret(start + len(kept) - len(kept.lstrip(_PAD)), end - len(kept) + len(kept.rstrip(_PAD)), label)
             )
     merged: list[Secret] = []
-    # A form says more about what it is than a name does, and comes first of those that begin together.
+    # Of secrets with the same start, those found by pattern come first: their label is more specific.
     for secret in sorted(found, key=lambda secret: secret.start):
         last = merged[-1] if merged else None
         if last is None or secret.start >= last.end:
@@ -83,7 +84,7 @@ def _find_all(text: str, *, unfinished: bool, in_error: bool) -> list[Secret]:
 
 
 def _unescape(found: re.Match[str]) -> str:
-    """What escapes stand for, as long as they are: places stay where they are."""
+    """Decode escape sequences, padded to their original length so that positions stay valid."""
     escapes = _ESCAPE.findall(found[0])
     plain = "".join(
         chr(int(f"0x{each[2:]}", base=0)) if each[1] == "u" else _ESCAPED.get(each[1], each[1]) for each in escapes
@@ -92,12 +93,12 @@ def _unescape(found: re.Match[str]) -> str:
 
 
 def mask(text: str, *, unfinished: bool = False, in_error: bool = False) -> str:
-    """`text`, in which ``[masked: <what it was>]`` stands in the place of each secret.
+    """Replace each secret in a text with ``[masked: <label>]``.
 
     Args:
         text: The whole text.
-        unfinished: See `find_secrets`.
-        in_error: See `find_secrets`.
+        unfinished: Whether the text is incomplete, as in `find_secrets`.
+        in_error: Whether the text is an error message, as in `find_secrets`.
     """
     parts: list[str] = []
     end = 0
@@ -108,16 +109,16 @@ def mask(text: str, *, unfinished: bool = False, in_error: bool = False) -> str:
 
 
 def mask_texts(texts: Sequence[str], between: str = "", *, unfinished: bool = False) -> list[str]:
-    """Texts that belong together, such as what a tool printed before and after a picture, masked as one.
+    """Mask texts that belong together as if they were one, such as a tool's output before and after a picture.
 
     Args:
         texts: The texts.
-        between: What parts them, to who reads them.
-        unfinished: See `find_secrets`; said of the last.
+        between: What separates them for a reader.
+        unfinished: Whether the last text is incomplete, as in `find_secrets`.
     """
     starts = list(accumulate((len(text) + len(between) for text in texts), initial=0))
     masked: list[list[str]] = [[] for _ in texts]
-    ends = starts[:-1].copy()  # up to where each text is done
+    ends = starts[:-1].copy()  # the position up to which each text has been copied
     number = 0
     for secret in find_secrets(between.join(texts), unfinished=unfinished):
         while number + 1 < len(texts) and starts[number + 1] <= secret.start:
@@ -139,24 +140,24 @@ def mask_texts(texts: Sequence[str], between: str = "", *, unfinished: bool = Fa
 
 
 def shortened(text: str, max_length: int) -> str:
-    """A text that is masked, and cut only then, with `…` where it was.
+    """Mask a text, then shorten it. `…` marks the end that was removed.
 
     Args:
         text: The whole text.
         max_length: How many characters to keep.
     """
-    # What comes later has no part in what is kept: no secret is told by what is so far behind it.
+    # Text beyond the window cannot affect the part that is kept: no secret's context reaches so far.
     near = text[: max_length + _CUT_OFF_WINDOW]
     masked = mask(near, unfinished=len(near) < len(text))
     return f"{masked[:max_length]}…" if len(masked) > max_length or len(near) < len(text) else masked
 
 
 def mask_json(value: Any, *, unfinished: bool = False) -> Any:
-    """A JSON value in which every text is masked, as is all text beside a name that says that it is a secret.
+    """Mask every text in a JSON value, and every value whose name says that it is a secret.
 
     Args:
-        value: What is to be saved.
-        unfinished: See `find_secrets`.
+        value: The value to save.
+        unfinished: Whether its texts are incomplete, as in `find_secrets`.
     """
     return _mask_value(value, unfinished, 0)
 
@@ -177,7 +178,7 @@ def _mask_list(items: list[Any], unfinished: bool, depth: int) -> list[Any]:
     if len(items) > 1 and all(isinstance(item, str) for item in items):
         if len(items) == 2 and not items[0].startswith("-"):
             return [items[0], _mask_member(items[0], items[1], unfinished, depth)]
-        # A command in pieces: what comes before an argument says what it is.
+        # The arguments of a command: the preceding argument identifies a secret.
         return mask_texts(items, " ", unfinished=unfinished)
     return [_mask_value(item, unfinished, depth + 1) for item in items]
 

@@ -1,4 +1,4 @@
-"""Passwords among the arguments of a command, and in the files that such commands read."""
+"""Find passwords in the arguments of commands, and in `.netrc` files."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ _FLAGS: Final = {
     "sshpass": "p", "redis-cli": "a", "sqlcmd": "P", "bcp": "P", "docker": "p", "podman": "p", "nerdctl": "p",
     "helm": "p", "oras": "p", "unzip": "P", "zip": "P", "7z": "p", "az": "p",
 }  # fmt: skip
-"""By the command: the flag behind which a password stands."""
+"""The flag that precedes a password, by command."""
 _PASSIN: Final = re.compile(r"(?<![\w-])-pass(?:in|out)?[ \t]{1,4}[\"']?pass:(?P<value>[^\s\"']{1,300})")
 _PERCENT: Final = re.compile(r"(?<![\w-])-U[ \t]{0,4}[\"']?[^\s\"'%]{1,80}%(?P<value>[^\s\"']{1,300})")
 _USER_COMMANDS: Final = frozenset({"curl", "http", "https", "xh", "lftp"})
 _ATTACHED_COMMANDS: Final = ("mysql", "mariadb", "mycli")
-"""To these, what stands behind `-p` and a space is no password but a database."""
+"""Commands that take a password only if it directly follows `-p`: after a space comes the name of a database."""
 _SPECIAL_PATTERNS: Final = {"openssl": _PASSIN, "smbclient": _PERCENT, "rpcclient": _PERCENT}
 _LOGIN_COMMANDS: Final = frozenset({"docker", "podman", "nerdctl", "helm", "oras", "az"})
-"""Their flag means something else in other commands than `login`."""
+"""Commands whose flag precedes a password only in the subcommand `login`."""
 _MAX_COMMAND: Final = 2_000
 
 
 def find_in_commands(text: str, *, unfinished: bool) -> Iterator[Secret]:
-    """The passwords among the arguments of commands.
+    """Find the passwords in the arguments of commands.
 
     Args:
         text: The text.
-        unfinished: Whether it breaks off.
+        unfinished: Whether the text is incomplete at its end.
     """
     for found in _NETRC.finditer(text):
         if not PLACEHOLDER.fullmatch(found["value"]) and "[masked" not in found["value"]:
@@ -68,7 +68,7 @@ def find_in_commands(text: str, *, unfinished: bool) -> Iterator[Secret]:
 
 
 def _end_of_command(text: str, start: int, end: int) -> int:
-    """Where the line of a command ends; a backslash continues it."""
+    """Return the end of a command: the first line break that no backslash escapes."""
     at = start
     while (at := text.find("\n", at, end)) >= 0:
         if text[at - 1] != "\\":
@@ -78,7 +78,7 @@ def _end_of_command(text: str, start: int, end: int) -> int:
 
 
 def _passwords(text: str, command: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Where the passwords are in a command's arguments."""
+    """Yield the spans of the passwords in a command's arguments."""
     if command in _USER_COMMANDS:
         for found in _USER.finditer(text, start, end):
             at, stop = _value_span(found)

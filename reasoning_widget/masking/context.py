@@ -1,10 +1,10 @@
-"""Secrets that are told by what stands beside them: a name, a command, a header, a cell's neighbour.
+"""Find secrets by their context: a name, a command, a header or a neighbouring cell.
 
-Code that holds no secret stays as it is: an identifier, an attribute, a call, a lookup in the environment, a variable
-of a shell. A word of letters alone and without quotes may be either. It is masked where it is written as settings,
-commands and addresses have it, ``password=letmein``: a password that gets out does more harm than a word that is
-missing. It stays where code and prose have it: behind a space or a colon (``token = session``, ``secret: patience``),
-and among the arguments of a call (``connect(token=session)``).
+Code without secrets is left unchanged: identifiers, attributes, calls, environment lookups, shell variables. An
+unquoted word of letters is ambiguous. It is masked in the notation of settings, commands and addresses
+(``password=letmein``), because a leaked password does more harm than a missing word. It is left in the notation of code
+and prose: after a space or a colon (``token = session``, ``secret: patience``), and in the arguments of a call
+(``connect(token=session)``).
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ _MIXED_VALUE: Final = re.compile(
     r"(?P<value>(?=[^\s\"'`]{0,60}[A-Z])(?=[^\s\"'`]{0,60}[a-z])(?=[^\s\"'`]{0,60}\d[^\s\"'`\d]{0,60}\d"
     r"|[^\s\"'`]{0,60}\d\d)[^\s\"'`<>|\\]{8,64}+)(?![^\s\"'`.,;:!?)*])"
 )
-"""Something behind a name that is too mixed to be a word."""
+"""A value after a name with too many kinds of characters to be a word."""
 _FLAG: Final = re.compile(r"(?<![\w-])--?(?:[a-z]{1,20}-){0,3}\Z", re.IGNORECASE)
 _AFTER_FLAG: Final = re.compile(r"[\"']?,?[ \t]{1,4}")
 _TAGGED: Final = re.compile(rf"{_TAGS}(?<=>)\s{{0,8}}(?P<value>[^\s<>]{{4,1000}}+)(?=\s{{0,8}}(?:<|\Z))")
@@ -124,7 +124,7 @@ _STANDALONE: Final = (
     (("ookie", "OOKIE"), _COOKIE, "cookie"),
     (("username",), _KAGGLE, "key"),
 )
-"""What a text must contain, the form, and a word for what it is."""
+"""Substrings of which a text must contain one, the pattern, and the label."""
 _LOGIN_STATEMENT: Final = re.compile(
     r"(?:\bidentified[ \t]{1,4}by[ \t]{1,4}(?:password[ \t]{1,4})?|\bSecureString[ \t]{1,4}"
     r"|\b(?:auth|login)[ \t]{0,2}=?[ \t]{0,2}\([ \t]{0,2}[\"'][^\"'\n]{1,60}[\"'],[ \t]{0,2})"
@@ -133,7 +133,7 @@ _LOGIN_STATEMENT: Final = re.compile(
 )
 
 _CALL_OR_SUBSCRIPT: Final = re.compile(r"[A-Za-z_][\w.]*[\[(]")
-_JUDGED_LENGTH: Final = 300  # characters of a value by which it is judged
+_JUDGED_LENGTH: Final = 300  # how many characters of a value decide whether it is a secret
 _MAX_VALUE: Final = 65_536
 _OPENING_QUOTE: Final = re.compile(r"[\\\0]{0,3}[\"'`]|&quot;|&#39;")
 _QUOTED_BODIES: Final = {quote: re.compile(rf"(?:[^{quote}\\\n]++|\\.)*+") for quote in "\"'`"}
@@ -142,7 +142,7 @@ _SPACED_VALUE: Final = re.compile(r"[^\s\"'`<>\\|]++")
 
 
 class _Value(NamedTuple):
-    """What stands behind a name."""
+    """The span of the value after a name."""
 
     start: int
     end: int
@@ -150,11 +150,11 @@ class _Value(NamedTuple):
 
 
 def find_by_context(text: str, *, unfinished: bool = False) -> Iterator[Secret]:
-    """The secrets that are told by what stands beside them.
+    """Find the secrets that their context identifies.
 
     Args:
         text: The text.
-        unfinished: Whether it breaks off: there the beginning of a secret is one.
+        unfinished: Whether the text is incomplete. Then the beginning of a secret at its end counts as a secret.
     """
     if "://" in text:
         yield from _find_in_addresses(text, unfinished=unfinished)
@@ -184,7 +184,7 @@ def find_by_context(text: str, *, unfinished: bool = False) -> Iterator[Secret]:
 
 
 def _find_next_to_name(text: str, name: re.Match[str], *, unfinished: bool) -> Secret | None:
-    """The secret that a name stands beside, in whichever way."""
+    """Return the secret next to a name, in any of the known notations; None if there is none."""
     end = name.end()
     before = text[max(0, name.start() - 100) : name.start()]
     places = []
@@ -230,7 +230,7 @@ def _find_value(text: str, name: str, between: str, at: int, *, unfinished: bool
 
 
 def _read_value(text: str, at: int, between: str, limit: int) -> _Value | None:
-    """What stands at `at`: in quotes, or up to what ends it, or up to `limit`."""
+    """Read the value at `at`: a quoted text, or an unquoted one up to its delimiter; at most up to `limit`."""
     opening = _OPENING_QUOTE.match(text, at)
     if opening is None:
         if "=" not in between and between[-1:] in " \t*_\uff1a" and (found := _SPACED_VALUE.match(text, at, limit)):
@@ -291,7 +291,7 @@ def _find_in_headers(text: str, *, unfinished: bool) -> Iterator[Secret]:
 
 
 def _is_basic_credentials(value: str) -> bool:
-    """Whether it is a user and a password, in base64."""
+    """Whether a value is the base64 of a user name and a password."""
     try:
         text = base64.b64decode(value + "=" * (-len(value) % 4), altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):

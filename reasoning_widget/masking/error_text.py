@@ -1,6 +1,6 @@
-"""Secrets in errors: servers say which key they refuse, in sentences, cut short, and without a form.
+"""Find secrets in error messages: servers quote the key that they reject, in sentences, shortened, in any form.
 
-This would take too much that is none from any other text. In an error, a word that is missing does less harm.
+These patterns would mask too many harmless words in other texts. In an error message, a missing word does less harm.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _PATTERNS: Final = tuple(
             ),
         ),
         (
-            # A name with its value, however both are quoted: `api_key="…"`, {\"api_key\": \"…\"}, ('api-key', '…').
+            # A name with its value, with any kind of quotes: `api_key="…"`, {\"api_key\": \"…\"}, ('api-key', '…').
             "key",
             (
                 r"(?i)(?:api[-_ ]?key|token|secret|passw(?:or)?d|pwd|credential|authorization|signature)"
@@ -53,11 +53,11 @@ _PATTERNS: Final = tuple(
         ("token", r"(?<![\w-])(?=[\w-]{0,200}\d)(?=[\w-]{0,200}[A-Za-z])(?P<value>[A-Za-z0-9_-]{32,})(?!\w)"),
     )
 )
-"""A word for what it is, and the form."""
+"""The label and the pattern of each kind."""
 
 
 def find_in_error_text(text: str) -> Iterator[Secret]:
-    """What else may be a secret in the text of an error."""
+    """Find likely secrets that only occur in error messages."""
     for label, pattern in _PATTERNS:
         for found in pattern.finditer(text):
             start, end = found.span("value")

@@ -1,4 +1,4 @@
-"""What a secret is called, and whether what stands beside such a name is one."""
+"""The names of secrets, and whether a value next to such a name is a secret."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NAME: Final = (
     r"|\u5bc6\u7801|\u5bc6\u78bc|\u53e3\u4ee4|\u30d1\u30b9\u30ef\u30fc\u30c9|\ube44\ubc00\ubc88\ud638"
     r"|\u043f\u0430\u0440\u043e\u043b\u044c)(?:[_-][A-Za-z0-9_]{1,20})?)"
 )
-"""What a secret is called, or how its name ends."""
+"""Matches the name of a secret, or the end of it."""
 
 _SECRET_NAME: Final = re.compile(rf".{{0,60}}{NAME}", re.IGNORECASE)
 _ONLY_A_NAME: Final = re.compile(rf"(?=\D*\d{{0,3}}\Z).{{0,60}}{NAME}\d{{0,3}}", re.IGNORECASE)
@@ -30,8 +30,8 @@ _CALLABLE: Final = re.compile(r"[A-Za-z_][\w.]*")
 _MAY_BE_DIGITS: Final = re.compile(
     r".*(?:pass|passw(?:or)?d|passphrase|pwd|secret|key|wort|[^\x00-\u2fff])", re.IGNORECASE
 )
-MAX_WORD_LENGTH: Final = 24  # letters; a longer word is made up by a machine
-_MIN_ENTROPY: Final = 2.5  # of entropy a character: "aaaaaaaa" and the like are placeholders
+MAX_WORD_LENGTH: Final = 24  # letters; longer words are machine-generated
+_MIN_ENTROPY: Final = 2.5  # bits per character; values such as "aaaaaaaa" are placeholders
 MIN_SECRET_LENGTH: Final = 6
 _PROSE_WORDS: Final = frozenset(
     [
@@ -102,7 +102,7 @@ _PROSE_WORDS: Final = frozenset(
 
 
 def label_for(name: str) -> str:
-    """What a secret of that name is, in a word."""
+    """Return the label of a secret with this name: `password`, `token`, `key` or `secret`."""
     name = name.lower()
     if "pass" in name or "pwd" in name or "wort" in name or not name.isascii():
         return "password"
@@ -110,17 +110,17 @@ def label_for(name: str) -> str:
 
 
 def is_secret_name(name: str) -> bool:
-    """Whether a member, variable or column of that name holds a secret."""
+    """Whether a member, variable or column with this name contains a secret."""
     return _SECRET_NAME.fullmatch(name) is not None
 
 
 def is_code(word: str, between: str, follows: str) -> bool:
-    """Whether a word without quotes beside a secret's name is no secret itself, but what a program calls one.
+    """Whether an unquoted word next to a secret's name is code that refers to a secret, rather than a secret.
 
     Args:
         word: The word.
-        between: What stands between the name and it.
-        follows: The character behind it.
+        between: The text between the name and the word.
+        follows: The character after the word.
     """
     word = word.rstrip(".:!?")
     if IDENTIFIER.fullmatch(word) or (follows in ("(", "[") and _CALLABLE.fullmatch(word)):
@@ -132,12 +132,12 @@ def is_code(word: str, between: str, follows: str) -> bool:
 
 
 def is_secret_value(name: str, value: str, *, unfinished: bool = False) -> bool:
-    """Whether what stands beside a secret's name is one, and no placeholder, count, or prose about it.
+    """Whether a value next to a secret's name is a secret, not a placeholder, a count, or prose.
 
     Args:
         name: The name.
-        value: What stands beside it.
-        unfinished: Whether the value breaks off.
+        value: The value.
+        unfinished: Whether the value is incomplete.
     """
     if "[masked" in value or PLACEHOLDER.fullmatch(value) or _ONLY_A_NAME.fullmatch(value):
         return False
@@ -145,7 +145,7 @@ def is_secret_value(name: str, value: str, *, unfinished: bool = False) -> bool:
         return False
     word = label_for(name)
     if not unfinished and word == "token" and (value.isalpha() or IDENTIFIER.fullmatch(value)):
-        return len(value) > MAX_WORD_LENGTH  # parsers have tokens, too: `token == "keyword"`
+        return len(value) > MAX_WORD_LENGTH  # a parser's token: `token == "keyword"`
     if unfinished:
         return True
     if re.fullmatch(r"[A-Z0-9]+_KEY(?:_\w+)?", name) and not any(sign.isdigit() for sign in value):
@@ -158,15 +158,15 @@ def is_secret_value(name: str, value: str, *, unfinished: bool = False) -> bool:
 
 
 def _is_phrase(value: str) -> bool:
-    """Whether words are a passphrase rather than a sentence about one."""
+    """Whether several words are a passphrase rather than prose."""
     words = value.lower().split()
     enough = 3 if value.replace(" ", "").isalpha() else 2
     return enough <= len(words) <= 12 and _PROSE_WORDS.isdisjoint(words) and len(value) <= 200 and "{" not in value
 
 
 def is_secret_cell(name: str, value: str) -> bool:
-    """Whether a whole cell or element beside a secret's name is one: a word of letters is prose there."""
+    """Whether a whole cell or element next to a secret's name is a secret. A plain word counts as prose there."""
     value = value.strip(" \t*_`\"'\0")
     if re.sub(r"[-_]", "", value).isalpha() or re.search(r"\(\?|\\|\[.*\]", value):
-        return False  # a word, or a piece of a regular expression
+        return False  # a word, or part of a regular expression
     return not IDENTIFIER.fullmatch(value) and " " not in value and is_secret_value(name, value)

@@ -1,7 +1,8 @@
-"""Secrets that show by their own form what they are, or by the name of the service beside them.
+"""Find secrets by pattern: by a distinctive format, or by the name of a service next to them.
 
-Most of the forms are gitleaks' rules: see ``LICENSE-gitleaks.txt``, and `tests.fixtures.make_mask_rules` for how they
-got here. Those below are of services that it does not know, or match where it is stricter than a reader would be.
+Most of the patterns are gitleaks' rules: ``LICENSE-gitleaks.txt`` has their license, and
+`tests.fixtures.make_mask_rules` converts them. The patterns below are for services that gitleaks does not know, or for
+which its rules are stricter than a reader would be.
 """
 
 from __future__ import annotations
@@ -121,7 +122,7 @@ _PREFIXED: Final[tuple[tuple[str, tuple[str, ...], str], ...]] = (
         r"\$[\w=,]{1,30}\$[\w./$=,+-]{20,}",
     ),
 )
-"""A word for what it is; what it begins with, in lower case; its form."""
+"""The label, the possible prefixes in lower case, and the pattern of each kind."""
 
 _UNPREFIXED: Final[tuple[tuple[str, str, str], ...]] = (
     ("Telegram token", ":a", r"(?<![\w/+])\d{6,12}:A[A-Za-z0-9_-]{34}(?![\w-])"),
@@ -131,10 +132,10 @@ _UNPREFIXED: Final[tuple[tuple[str, str, str], ...]] = (
     ("Azure secret", "q~", r"(?<![\w~.-])[A-Za-z0-9_~.]{3}\dQ~[A-Za-z0-9_~.-]{31,34}(?![\w~-])"),
     ("Asana token", "1/", r"(?<![\w/])[12]/\d{10,20}(?:/\d{10,20})?:[a-f0-9]{32}"),
 )
-"""Those that do not begin with what tells them: a word, what a text must contain, the form."""
+"""Secrets without a distinctive prefix: the label, a substring that the text must contain, and the pattern."""
 
 _AMBIGUOUS_PREFIXES: Final = frozenset({"cio", "oy2", "shp", "sl.", "1//", "key-", "sk", "s.", "sc_"})
-"""Beginnings of secrets that begin too many other words to be masked without the rest."""
+"""Prefixes that too many other words share to be masked without the rest of the secret."""
 
 _DATA_URL: Final = re.compile(r"data:(?:image|audio|video|font)/[\w.+-]{1,40};base64,[A-Za-z0-9+/=\s]{0,4}")
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/=]*")
@@ -143,23 +144,23 @@ _MIN_ENTROPY: Final = 2.0
 _NAME_TO_VALUE: Final = re.compile(
     r"[ \t\w.-]{0,20}+[\s'\"*]{0,4}+(?:=>|:{1,3}=|\|\||\?=|[=>:,|])[`'\"\s=*]{0,6}+", re.ASCII
 )
-"""From the name of a service to what may be its secret."""
+"""Matches the text between the name of a service and its secret."""
 
 
 class _Pattern(NamedTuple):
-    """Something that shows by its form what it is."""
+    """A pattern of secrets, and their label."""
 
     label: str
     source: str
 
     @property
     def regex(self) -> re.Pattern[str]:
-        """Compiled when its keyword first occurs: all of them together take a tenth of a second."""
+        """The compiled pattern. It is compiled when first needed, because compiling all patterns takes 0.1 s."""
         return _compiled(self.source)
 
 
 class _Vendor(NamedTuple):
-    """A service whose secrets look like any identifier: only what stands beside its name is one."""
+    """A service whose secrets look like any identifier, so that they are recognized only next to its name."""
 
     names: str
     patterns: tuple[_Pattern, ...]
@@ -172,7 +173,7 @@ def _compiled(source: str) -> re.Pattern[str]:
 
 class _Rules(NamedTuple):
     patterns: dict[str, list[_Pattern]]
-    """By the lower-case text that they begin with."""
+    """By prefix, in lower case."""
     anywhere: list[tuple[str, _Pattern]]
     vendors: dict[str, list[_Vendor]]
 
@@ -189,9 +190,9 @@ def _rules() -> _Rules:
         if contains:
             rules.anywhere.append((contains[0], _Pattern(label, regex)))
         for prefix in prefixes:
-            # What begins with letters and digits alone may be a piece of base64.
+            # A prefix of letters and digits may occur within base64.
             boundary = r"(?<![A-Za-z0-9+/])" if prefix.isalnum() else r"(?<![A-Za-z0-9])"
-            boundary = r"(?<![\w-])" if prefix == "eyj" else boundary  # else each of many in a row were looked at whole
+            boundary = r"(?<![\w-])" if prefix == "eyj" else boundary  # keeps many in a row linear
             boundary = boundary if prefix[:1].isalnum() else ""
             rules.patterns.setdefault(prefix, []).append(_Pattern(label, boundary + regex))
     rules.anywhere.extend((contains, _Pattern(label, regex)) for label, contains, regex in _UNPREFIXED)
@@ -206,7 +207,7 @@ def _rules() -> _Rules:
 
 
 def find_by_pattern(text: str) -> Iterator[Secret]:
-    """The secrets that show by their form, or by a service's name, what they are."""
+    """Find the secrets that match a pattern, by themselves or next to the name of a service."""
     rules = _rules()
     lower = text.lower()
     if len(lower) != len(text):
@@ -232,7 +233,7 @@ def find_by_pattern(text: str) -> Iterator[Secret]:
 
 
 def _find_unprefixed(text: str, lower: str) -> Iterator[Secret]:
-    """Those that do not begin with what tells them."""
+    """Find the secrets without a distinctive prefix."""
     if "-----end" in lower:
         yield from _find_ends_of_private_keys(text)
     for contains, pattern in _rules().anywhere:
@@ -242,12 +243,12 @@ def _find_unprefixed(text: str, lower: str) -> Iterator[Secret]:
 
 
 def _find_ends_of_private_keys(text: str) -> Iterator[Secret]:
-    """What is left of private keys whose beginnings were cut off."""
+    """Find the remains of private keys whose beginnings were removed."""
     for found in _PRIVATE_KEY_END.finditer(text):
         start = found.start()
         lines = text[max(0, start - _MAX_PRIVATE_KEY) : start].split("\n")
         if lines.pop().strip():
-            continue  # it does not begin the line
+            continue  # not at the beginning of a line
         while lines and _PRIVATE_KEY_LINE.fullmatch(lines[-1]):
             start -= len(lines.pop()) + 1
         if start < found.start():
@@ -260,7 +261,7 @@ _MAX_PRIVATE_KEY: Final = 16_384
 
 
 def _end_of_word(text: str, end: int) -> int:
-    """The end of the word that goes on at `end`: forms say how much of it is needed to know it."""
+    """Extend a match to the end of its word: patterns match only as much as identifies a secret."""
     while end < len(text) and (text[end] == "_" or (text[end].isalnum() and text[end].isascii())):
         end += 1
     return end
@@ -273,18 +274,18 @@ def _find_vendor_secret(text: str, at: int, vendor: _Vendor) -> Iterator[Secret]
         return
     for pattern in vendor.patterns:
         found = pattern.regex.match(text, joined.end())
-        # Words of the right length are not rare, names of a service neither.
+        # Both the name of a service and words of the right length are common.
         if found and any(sign.isdigit() for sign in found[0]) and entropy(found[0]) >= _MIN_ENTROPY:
             yield Secret(found.start(), found.end(), pattern.label)
             return
 
 
 def find_cut_off(text: str, start: int) -> Iterator[Secret]:
-    """What breaks off at the end of the text and may be the beginning of a secret.
+    """Find text at the end of an incomplete text that may be the beginning of a secret.
 
     Args:
         text: The text.
-        start: Where to begin to look.
+        start: The position at which to start searching.
     """
     lower = text.lower()
     if len(lower) != len(text):
@@ -300,7 +301,7 @@ def find_cut_off(text: str, start: int) -> Iterator[Secret]:
             yield Secret(at, len(text), patterns[0].label)
     last = _LAST_WORD.search(text, start)
     if last and any(map(str.isdigit, last[0])) and any(map(str.isalpha, last[0])):
-        yield Secret(last.start(), len(text), "token")  # may be what only its end would tell
+        yield Secret(last.start(), len(text), "token")  # only its missing end might identify it
     last = _LAST_RUN.search(text, start)
     if last and all(any(map(kind, last[0])) for kind in (str.isdigit, str.isupper, str.islower)):
         yield Secret(last.start(), len(text), "token")
@@ -315,7 +316,7 @@ _KEY_CHARACTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz01
 
 
 def _embedded_media(text: str) -> Iterator[tuple[int, int]]:
-    """Where the contents of pictures are: what looks like a key in them is chance."""
+    """Yield the spans of embedded media: text in them that looks like a key is a coincidence."""
     for found in _DATA_URL.finditer(text):
         end = _BASE64.match(text, found.end())
         yield found.start(), end.end() if end else found.end()

@@ -1,4 +1,4 @@
-"""What the masker has found in a text."""
+"""A secret that was found in a text, and what tells secrets from placeholders."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 
 class Secret(NamedTuple):
-    """Where in a text a secret is, and what it is, in a word or two."""
+    """The span of a secret in a text, and a label that says what kind of secret it is."""
 
     start: int
     end: int
@@ -17,7 +17,7 @@ class Secret(NamedTuple):
 
 
 def entropy(text: str) -> float:
-    """The entropy of a text, in bits a character."""
+    """Return the entropy of a text, in bits per character."""
     return -sum(count / len(text) * math.log2(count / len(text)) for count in Counter(text).values())
 
 
@@ -28,4 +28,4 @@ PLACEHOLDER: Final = re.compile(
     r"|%(?:\(.*|[A-Z_]+%)|\*{3,}.*|<[^>]*>.*|\{.*\}.*|xxx.*|\.\.\..*|\u2026.*|[a-z]+://.*|@\{.*",
     re.IGNORECASE,
 )
-"""What stands in the place of a secret in examples, code and configurations."""
+"""Matches placeholders for secrets in examples, code and configurations."""

@@ -1,4 +1,4 @@
-"""Secrets in the columns of tables, where the title says that they are."""
+"""Find secrets in the columns of tables by the titles of the columns."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ _DECORATION: Final = " \t*_`\"'\0"
 
 
 def find_in_tables(text: str, names: list[re.Match[str]]) -> Iterator[Secret]:
-    """The secrets in columns whose titles say so.
+    """Find the secrets in columns whose titles name secrets.
 
     Args:
         text: The text.
-        names: Where in it the names of secrets are.
+        names: The matches of secrets' names in the text.
     """
     searched = 0
     for found in names:
@@ -59,11 +59,11 @@ def _lines(text: str, at: int) -> Iterator[tuple[int, str]]:
 
 
 def _find_in_columns(text: str, at: int, separator: str, titles: list[str]) -> Generator[Secret, None, int]:
-    """The secrets in a table's columns whose titles say so. Returns where the table ends."""
+    """Find the secrets in a table with a separator. Returns the end of the table."""
     secret_columns = [number for number, title in enumerate(titles) if _is_title(title)]
     for start, line in _lines(text, at):
         cells = line.split(separator)
-        last = len(cells) < len(titles) and start + len(line) == len(text)  # where it breaks off
+        last = len(cells) < len(titles) and start + len(line) == len(text)  # the text is cut off here
         if len(cells) != len(titles) and not last:
             return start
         for number in secret_columns:
@@ -82,7 +82,7 @@ def _find_in_columns(text: str, at: int, separator: str, titles: list[str]) -> G
 
 
 def _find_in_aligned_columns(text: str, at: int, header: str) -> Generator[Secret, None, int]:
-    """The secrets in columns that only spaces part, as data frames are printed. Returns where the table ends."""
+    """Find the secrets in columns aligned with spaces, such as printed data frames. Returns the end of the table."""
     titles = list(_WORDS.finditer(header))
     secret_columns = [title for title in titles if _is_title(title[0])]
     if len(titles) < 2 or not secret_columns or not re.search(r"\s{2,}", header) or re.search(r"[.:=(]", header):

@@ -1,6 +1,6 @@
-"""Secrets of every format that the masker is held to, and texts that only look a little like some.
+"""Secrets of every format that the masker must find, and harmless texts that resemble secrets.
 
-All are made up. What is secret in them is put together here, so that no scanner of repositories takes them for real.
+All are made up. They are assembled from pieces, so that secret scanners do not report them.
 """
 
 from __future__ import annotations

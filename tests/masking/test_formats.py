@@ -1,4 +1,4 @@
-"""The formats of `formats`, each wherever it may stand, and what is no secret."""
+"""The formats of `formats` are masked in any context, and harmless texts are not."""
 
 import json
 
@@ -11,7 +11,7 @@ TOLD_BY_THEIR_END = ("crates.io", "pair, turned")
 
 
 def pieces_left(secret: str, text: str, longest: int = 6) -> list[str]:
-    """What is left in a text of a secret: every piece of it that is too long to be chance."""
+    """Return the pieces of a secret that a text still contains and that are too long for a coincidence."""
     size = min(longest, len(secret))
     return [secret[i : i + size] for i in range(len(secret) - size + 1) if secret[i : i + size] in text]
 
@@ -39,13 +39,13 @@ def test_masking_a_format_again_changes_nothing(each):
 @pytest.mark.parametrize(
     "each", [each for each in KEYS if each.name not in TOLD_BY_THEIR_END], ids=lambda each: each.name
 )
-def test_wherever_a_text_breaks_off_no_more_than_a_few_characters_of_a_secret_are_left(each):
+def test_wherever_a_text_is_cut_off_at_most_a_few_characters_of_a_secret_are_left(each):
     for length in range(len(each.text)):
         assert pieces_left(each.secret, mask(each.text[:length], unfinished=True), 12) == []
 
 
 @pytest.mark.parametrize("text", INNOCENT)
-def test_what_is_no_secret_stays_as_it_is(text):
+def test_harmless_text_is_unchanged(text):
     assert mask(text) == text
     assert mask_json({"said": text}) == {"said": text}
 
@@ -71,7 +71,7 @@ def test_there_are_enough_of_both():
         {"pin": 1, "password": PASSWORD},
     ],
 )
-def test_structured_values_say_what_is_secret_in_them(value):
+def test_secrets_in_structured_values_are_masked_by_their_names(value):
     masked = json.dumps(mask_json(value))
 
     assert PASSWORD not in masked

@@ -1,4 +1,4 @@
-"""Keys and tokens are masked, and what only looks a little like them is not."""
+"""Keys and tokens are masked, and texts that resemble them are not."""
 
 import hashlib
 import json
@@ -38,7 +38,7 @@ ENCODED = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0NTYifQ.Zm9vYmFyYmF6cXV4"
         ("-----BEGIN RSA PRIVATE KEY-----\nb3BlbnNz, and then it breaks off", "private key"),
     ],
 )
-def test_what_shows_by_its_form_that_it_is_a_secret_is_masked(secret, word):
+def test_secrets_with_a_known_format_are_masked(secret, word):
     assert mask(f"use ({secret}) now") in (f"use ([masked: {word}]) now", f"use ([masked: {word}]")
     assert secret not in json.dumps(mask_json({"a": [{"b": f"x {secret}"}]}))
 
@@ -68,7 +68,7 @@ def test_what_shows_by_its_form_that_it_is_a_secret_is_masked(secret, word):
         "postgres://me:Tr0ub4dor@localhost/db",
     ],
 )
-def test_what_stands_beside_a_name_of_a_secret_is_masked(text):
+def test_values_next_to_the_name_of_a_secret_are_masked(text):
     masked = mask(text)
 
     assert "[masked: " in masked
@@ -88,7 +88,7 @@ def test_a_member_of_an_object_is_masked_by_its_name():
     }
 
 
-def test_masked_arguments_are_json_still():
+def test_masked_arguments_are_still_json():
     arguments = json.dumps({"url": "https://x.example", "token": "abcd1234efgh5678", "code": f"login('{ENCODED}')"})
 
     assert json.loads(mask(arguments)) == {
@@ -114,7 +114,7 @@ def test_masked_arguments_are_json_still():
         "see https://docs.example.org:8080/keys/management#tokens",
     ],
 )
-def test_prose_hashes_and_placeholders_stay_as_they_are(text):
+def test_prose_hashes_and_placeholders_are_unchanged(text):
     assert mask(text) == text
 
 
@@ -140,7 +140,7 @@ def test_prose_hashes_and_placeholders_stay_as_they_are(text):
         "the option --token takes a word",
     ],
 )
-def test_code_that_holds_no_secret_stays_as_it_is(text):
+def test_code_without_secrets_is_unchanged(text):
     assert mask(text) == text
 
 
@@ -164,7 +164,7 @@ def test_code_that_holds_no_secret_stays_as_it_is(text):
         ("what is the password", "what is the password"),
     ],
 )
-def test_where_a_text_breaks_off_the_beginning_of_a_secret_is_one(text, masked):
+def test_the_beginning_of_a_secret_at_a_cut_is_masked(text, masked):
     assert mask(text, unfinished=True) == masked
 
 

@@ -1,4 +1,4 @@
-"""Wherever a text is shortened, it was masked before: no position of a secret in it lets a piece of it through."""
+"""Texts are masked before they are shortened: no part of a secret is left, whatever its position."""
 
 import json
 from typing import Any
@@ -17,7 +17,7 @@ TOKEN = "ghp_" + "a1B2c3" * 6
 
 
 def words_of(arguments: str) -> str:
-    """What is logged of a call in words."""
+    """Return the text that is logged for a call."""
     run = RunSteps("run", "agent", lambda: 0.0, lambda _sha256, _value: None)
     step: Any = {"type": "tool_use", "content": "", "tool": {"name": "login", "arguments": arguments}}
     (call,) = run.add([step]).snapshots
@@ -25,7 +25,7 @@ def words_of(arguments: str) -> str:
 
 
 @pytest.mark.parametrize("secret", [f'"password": "{PASSWORD}"', f'"x": "{TOKEN}"', f'"c": "curl -u me:{PASSWORD} x"'])
-def test_the_words_of_a_call_hold_no_secret_wherever_it_stands(secret):
+def test_the_text_of_a_call_contains_no_secret_at_any_position(secret):
     for position in range(420):
         words = words_of(f'{{"pad": "{"x" * position}", {secret}, "end": "{"y" * 90}"}}')
 
@@ -34,7 +34,7 @@ def test_the_words_of_a_call_hold_no_secret_wherever_it_stands(secret):
 
 
 @pytest.mark.parametrize("each", KEYS, ids=lambda each: each.name)
-def test_no_format_leaves_a_piece_where_a_text_is_shortened(each):
+def test_no_piece_of_a_secret_is_left_in_a_shortened_text(each):
     for position in {*range(0, 61, 7), 58, 59, 60}:
         short = shortened(f"{'z ' * (position // 2)}\n{each.text}\n{' tail' * 40}", 60)
 
@@ -42,7 +42,7 @@ def test_no_format_leaves_a_piece_where_a_text_is_shortened(each):
 
 
 @pytest.mark.parametrize("secret", [f"password={PASSWORD}", TOKEN, f"postgres://me:{PASSWORD}@h/d"])
-def test_titles_representations_and_errors_hold_no_secret_wherever_it_stands(secret):
+def test_titles_representations_and_errors_contain_no_secret_at_any_position(secret):
     for position in range(0, 450, 3):
         said = f"{'x' * position} {secret} {'y' * 450}"
         shown = (
@@ -58,11 +58,11 @@ def test_titles_representations_and_errors_hold_no_secret_wherever_it_stands(sec
 
 
 @pytest.mark.parametrize("each", KEYS, ids=lambda each: each.name)
-def test_errors_show_no_format(each):
+def test_errors_contain_no_secret_of_any_format(each):
     assert pieces_left(each.secret, redact(each.text)) == []
 
 
-def test_what_is_shortened_says_so():
+def test_a_shortened_text_is_marked():
     assert shortened("a" * 60, 60) == "a" * 60
     assert shortened("a" * 61, 60) == "a" * 60 + "…"
     assert json.loads(json.dumps(shortened("", 60))) == ""

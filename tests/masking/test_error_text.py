@@ -1,4 +1,4 @@
-"""What is masked in errors beside all else: servers say which key they refuse, in sentences and without a form."""
+"""Secrets that are masked in error messages only: servers quote rejected keys in sentences, in any form."""
 
 import json
 
@@ -82,13 +82,13 @@ UNSUSPICIOUS = [
 
 
 @pytest.mark.parametrize(("text", "secret"), SAID)
-def test_of_an_error_no_secret_is_left(text, secret):
+def test_secrets_in_error_messages_are_masked(text, secret):
     for said in (text, f"It failed:\n{text}\nat once", json.dumps({"error": {"message": text}})):
         assert secret not in redact(said)
 
 
 @pytest.mark.parametrize("text", UNSUSPICIOUS)
-def test_what_an_error_says_of_other_things_stays(text):
+def test_other_text_of_an_error_message_is_unchanged(text):
     assert redact(text) == text
 
 
@@ -103,5 +103,5 @@ def test_masking_an_error_again_changes_nothing(text, _secret):
 @pytest.mark.parametrize(
     "text", ["Basic authentication failed", "a bearer credential is needed", "Bearer token missing"]
 )
-def test_words_about_headers_stay(text):
+def test_words_about_headers_are_unchanged(text):
     assert redact(text) == text
