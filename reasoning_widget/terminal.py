@@ -19,7 +19,7 @@ from rich.text import Text
 from .export.log import is_reference
 from .export.transcript import TITLES, author_id, author_name, in_order, raised_at, request_note
 from .fold import Transcript, TranscriptMessage, TranscriptRequest, find_run, is_open
-from .markdown.terminal import DrawnMarkdown
+from .markdown.terminal import TerminalMarkdown
 from .outputs import PICTURES, PLAIN, outputs_of, stands_for_others
 from .parts import message_in_words
 from .printed import coloured, without_sequences
@@ -215,7 +215,7 @@ def _print(text: str) -> None:
 def _card(step: Mapping[str, Any]) -> Panel:
     icon, colour = _LOOKS.get(str(step["type"]), ("•", "white"))
     text = _text(step)
-    body: Any = DrawnMarkdown(text) if step["type"] in {"thought", "final_answer"} else Text(text)
+    body: Any = TerminalMarkdown(text) if step["type"] in {"thought", "final_answer"} else Text(text)
     if outputs := _outputs(step):
         body = Group(*map(_drawn, outputs), *([body] if text else []))
     took = step.get("duration")
@@ -276,7 +276,7 @@ def _size(mime: str, value: Any) -> int:
 
 def _drawn(output: _Output) -> RenderableType:
     if output.kind == "markdown":
-        return DrawnMarkdown(clean(output.text))
+        return TerminalMarkdown(clean(output.text))
     if output.kind == "name":
         return Text(output.text, style="dim")
     # In its normal form: of what was printed the terminal gets colours and styles that we know, and no other sequence.

@@ -11,7 +11,7 @@ from reasoning_widget.export.markdown import to_markdown
 from reasoning_widget.export.notebook import to_notebook
 from reasoning_widget.markdown.dialect import NOTE
 from reasoning_widget.markdown.html import to_html as drawn
-from reasoning_widget.markdown.terminal import DrawnMarkdown
+from reasoning_widget.markdown.terminal import TerminalMarkdown
 from reasoning_widget.markdown.tex import TooCostly, is_costly, mathml
 from tests.export.sessions import hand_made
 from tests.markdown_cases import Case, cases, shape
@@ -21,18 +21,18 @@ every_case = pytest.mark.parametrize("case", cases(), ids=[case["name"] for case
 
 def terminal(text: str) -> str:
     out = StringIO()
-    Console(file=out, width=200).print(DrawnMarkdown(text))
+    Console(file=out, width=200).print(TerminalMarkdown(text))
     return " ".join(out.getvalue().split())
 
 
 @every_case
-def test_a_page_shows_it(case: Case) -> None:
+def test_a_case_as_a_page(case: Case) -> None:
     assert shape(drawn(case["source"])) == case["page"]
     assert case["page"] in shape(to_html(hand_made({"type": "final_answer", "content": case["source"]})))
 
 
 @every_case
-def test_markdown_says_it(case: Case) -> None:
+def test_a_case_as_markdown(case: Case) -> None:
     said = case.get("markdown", case["source"])
     state = hand_made({"type": "final_answer", "content": case["source"]})
 
@@ -41,7 +41,7 @@ def test_markdown_says_it(case: Case) -> None:
 
 
 @every_case
-def test_a_terminal_shows_it(case: Case) -> None:
+def test_a_case_in_a_terminal(case: Case) -> None:
     assert terminal(case["source"]) == case["terminal"]
 
 
@@ -109,7 +109,7 @@ def test_much_markup_is_drawn_and_not_lost(sign: str) -> None:
 
 
 @pytest.mark.parametrize("sign", ["> ", "- ", "1. ", "> - "])
-def test_what_is_nested_too_deep_is_not_lost(sign: str) -> None:
+def test_deeply_nested_text_is_not_lost(sign: str) -> None:
     html = drawn(sign * 5000 + "word")
 
     assert "word" in html
@@ -117,19 +117,19 @@ def test_what_is_nested_too_deep_is_not_lost(sign: str) -> None:
     assert html.count("<blockquote") + html.count("<li") <= 30
 
 
-def test_nothing_in_a_page_is_taken_for_a_formula_by_what_looks_for_them() -> None:
+def test_formula_renderers_find_nothing_in_a_page() -> None:
     state = hand_made({"type": "final_answer", "content": "$5 and $10"}, question="$x$")
 
     assert to_html(state).startswith('<div class="mathjax_ignore tex2jax_ignore"')
 
 
-def test_a_question_with_a_costly_formula_is_left_alone_by_what_looks_for_formulas() -> None:
+def test_formula_renderers_ignore_a_costly_formula_in_a_question() -> None:
     state = hand_made({"type": "final_answer", "content": "No."}, question=f"Is ${deep(300)}$ real?")
 
     assert '<code style="font:inherit">Is $' in to_html(state)
     assert f"```\n> Is ${deep(300)}$ real?\n```" in to_markdown(state)
 
 
-def test_each_block_finds_its_own_direction() -> None:
+def test_each_block_has_its_own_text_direction() -> None:
     assert drawn("one\n\nمرحبا\n\n- x").count('dir="auto"') == 3
     assert drawn("مرحبا").startswith('<p dir="auto">')

@@ -87,14 +87,14 @@ _TAG: Final = re.compile(
     rf"((?:[ \t\n]+[A-Za-z][A-Za-z0-9-]*(?:[ \t\n]*=[ \t\n]*(?:{_VALUE}))?)*)[ \t\n]*/?>"
 )
 _ATTRIBUTE: Final = re.compile(rf"([A-Za-z][A-Za-z0-9-]*)(?:[ \t\n]*=[ \t\n]*({_VALUE}))?")
-_BARE: Final = frozenset(("open", "reversed"))
+_VALUELESS: Final = frozenset(("open", "reversed"))
 """Attributes without a value. Any other shows that it is no tag: ``a<b and c>d``."""
 
 _CODE: Final = re.compile(r"\\|`+")
 _SIGNS: Final = re.compile(r"\\.|\$+|[<\[\]]", re.DOTALL)
-_MONEY: Final = re.compile(r"\d[\d.,]*(?:[kKmMbB]\b)?(?:[\s/,;:)—–-]|$)")  # noqa: RUF001 (the dash of ranges)
-_MATHEMATICAL: Final = re.compile(r"[\\^_=+<>{}|*]")
-_VARIABLE: Final = re.compile(r"[A-Z_][A-Z0-9_]*\W$")
+_MONEY: Final = re.compile(r"\d[\d.,]*(?:[kKmMbB]\b)?(?:[\s/,;:)\u2014\u2013-]|$)")
+_MATH_CHARACTERS: Final = re.compile(r"[\\^_=+<>{}|*]")
+_SHELL_VARIABLE: Final = re.compile(r"[A-Z_][A-Z0-9_]*\W$")
 """A shell's variable and the sign behind it: ``$HOME:$(pwd)``."""
 
 
@@ -150,7 +150,7 @@ def atoms(text: str) -> dict[int, Atom]:
         picture = at > 0 and text[at - 1] == "!"
         found[at - picture] = Sign(at + 1)
         found[at] = Sign(at + 1)
-    return found | _paired(tags)
+    return found | _matched(tags)
 
 
 def _code(text: str) -> Iterator[tuple[int, int]]:
@@ -214,14 +214,14 @@ def _is_formula(before: str, inner: str, behind: str) -> bool:
     """Whether what stands between two single dollar signs is a formula: not money, and no variables of a shell."""
     if "\n" in inner or inner[0].isspace() or inner[-1].isspace():
         return False
-    if _is_word(before) or _is_word(behind):
+    if _is_word_character(before) or _is_word_character(behind):
         return False
-    if behind == "{" or (behind == "(" and (inner[0] == "(" or _VARIABLE.match(inner))):
+    if behind == "{" or (behind == "(" and (inner[0] == "(" or _SHELL_VARIABLE.match(inner))):
         return False
-    return not (_MONEY.match(inner) and not inner.isdecimal() and not _MATHEMATICAL.search(inner))
+    return not (_MONEY.match(inner) and not inner.isdecimal() and not _MATH_CHARACTERS.search(inner))
 
 
-def _is_word(sign: str) -> bool:
+def _is_word_character(sign: str) -> bool:
     return sign.isascii() and (sign.isalnum() or sign == "_")
 
 
@@ -235,13 +235,13 @@ def _tag(text: str, at: int) -> Tag | None:
     attributes: dict[str, str] = {}
     for attribute in _ATTRIBUTE.finditer(written):
         key, value = attribute[1].lower(), attribute[2]
-        if closes or (value is None and key not in _BARE):
+        if closes or (value is None and key not in _VALUELESS):
             return None
         attributes.setdefault(key, (value or "").strip("'\""))
     return Tag(found.end(), name, closes, attributes)
 
 
-def _paired(tags: dict[int, Tag]) -> dict[int, Tag]:
+def _matched(tags: dict[int, Tag]) -> dict[int, Tag]:
     """The tags that have their partner, or need none."""
     kept: dict[int, Tag] = {}
     opened: list[int] = []

@@ -43,7 +43,7 @@ _SIGNS: Final = re.compile(r"[*_~`\[\]<$&\\!\n]")
 _TASK: Final = re.compile(r"\[([ xX])\][ \t]+(?=\S)")
 _ALERT: Final = re.compile(r"\[!(note|tip|important|warning|caution)\][ \t]*(?:\n|$)", re.IGNORECASE)
 _BLOCK: Final = re.compile(rf"</?(?:{'|'.join(sorted(BLOCK_TAGS))})(?:[ \t\n/>]|$)", re.IGNORECASE)
-_TITLE_ALONE: Final = ["alert_title", "paragraph_open", "inline", "paragraph_close"]
+_EMPTY_ALERT: Final = ["alert_title", "paragraph_open", "inline", "paragraph_close"]
 _MATH_ENDS: Final = {"$$": "$$", "\\[": "\\]"}
 
 
@@ -58,13 +58,13 @@ def dialect() -> MarkdownIt:
     made.disable(["footnote_tail", "footnote_inline", "html_block", "html_inline"])
     made.linkify.set({"fuzzy_link": False, "fuzzy_email": False, "fuzzy_ip": False})  # type: ignore[union-attr]
     made.validateLink = lambda url: SAFE_LINK.match(url) is not None or is_picture(url)  # type: ignore[method-assign]
-    made.block.ruler.before("table", "too_deep", _too_deep)
+    made.block.ruler.before("table", "too_deep", _nested_too_deep)
     made.block.ruler.before("fence", "math", _math, {"alt": ["paragraph", "reference", "blockquote", "list"]})
     made.block.ruler.before("heading", "html", _html, {"alt": ["paragraph", "reference", "blockquote"]})
-    made.inline.ruler.before("linkify", "atom", _atom)
+    made.inline.ruler.before("linkify", "atom", _inline_atom)
     made.inline.ruler.at("emphasis", _emphasis)
-    made.inline.ruler.at("strikethrough", _struck)
-    made.core.ruler.before("inline", "of_ours", _of_ours)
+    made.inline.ruler.at("strikethrough", _strikethrough)
+    made.core.ruler.before("inline", "extensions", _apply_extensions)
     return made
 
 
@@ -76,7 +76,7 @@ def count_signs(text: str) -> int:
 # Blocks -------------------------------------------------------------------------------------------------------------
 
 
-def _too_deep(state: StateBlock, start: int, end: int, silent: bool) -> bool:
+def _nested_too_deep(state: StateBlock, start: int, end: int, silent: bool) -> bool:
     """What is nested too deep, as its source: the parser would leave it out."""
     if state.level < MAX_LEVEL or silent:
         return False
@@ -148,7 +148,7 @@ def _html(state: StateBlock, start: int, end: int, silent: bool) -> bool:
 # Between blocks and lines -------------------------------------------------------------------------------------------
 
 
-def _of_ours(state: StateCore) -> None:
+def _apply_extensions(state: StateCore) -> None:
     """Tasks and notes; and what is too costly becomes its source."""
     tokens: list[Token] = []
     for token in state.tokens:
@@ -180,7 +180,7 @@ def _without_empty(tokens: list[Token]) -> list[Token]:
     kept: list[Token] = []
     for token in tokens:
         kept.append(token)
-        if [each.type for each in kept[-4:]] == _TITLE_ALONE and not kept[-2].content:
+        if [each.type for each in kept[-4:]] == _EMPTY_ALERT and not kept[-2].content:
             del kept[-3:]
     return kept
 
@@ -188,7 +188,7 @@ def _without_empty(tokens: list[Token]) -> list[Token]:
 # Within a line ------------------------------------------------------------------------------------------------------
 
 
-def _atom(state: StateInline, silent: bool) -> bool:
+def _inline_atom(state: StateInline, silent: bool) -> bool:
     """A formula, a tag, or a bracket that is nothing else."""
     src, found = state.env.get("atoms", (None, {}))
     if src is not state.src:
@@ -214,7 +214,7 @@ def _emphasis(state: StateInline, silent: bool) -> bool:
     return _delimiters(state, silent, "*_", 1)
 
 
-def _struck(state: StateInline, silent: bool) -> bool:
+def _strikethrough(state: StateInline, silent: bool) -> bool:
     return _delimiters(state, silent, "~", 2)
 
 
@@ -224,7 +224,7 @@ def _delimiters(state: StateInline, silent: bool, signs: str, size: int) -> bool
     marker = state.src[state.pos]
     if silent or marker not in signs:
         return False
-    can_open, can_close, count = _flanks(state, marker)
+    can_open, can_close, count = _flanking(state, marker)
     if count < size:
         return False
     if count % size:
@@ -239,7 +239,7 @@ def _delimiters(state: StateInline, silent: bool, signs: str, size: int) -> bool
     return True
 
 
-def _flanks(state: StateInline, marker: str) -> tuple[bool, bool, int]:
+def _flanking(state: StateInline, marker: str) -> tuple[bool, bool, int]:
     """Whether a run of signs may open and close, and how long it is.
 
     CommonMark takes a sign beside punctuation for no emphasis unless a space or other punctuation is on its other side.

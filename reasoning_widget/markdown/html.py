@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
     from markdown_it.utils import OptionsDict
 
-_DIRECTED: Final = frozenset(("p", "li", "h1", "h2", "h3", "h4", "h5", "h6", "td", "th"))
-_HUES: Final = {
+_WITH_DIRECTION: Final = frozenset(("p", "li", "h1", "h2", "h3", "h4", "h5", "h6", "td", "th"))
+_ALERT_COLOURS: Final = {
     "note": "#1e88e5",
     "tip": "#43a047",
     "important": "#8e24aa",
@@ -56,9 +56,9 @@ def _renderer() -> _Renderer:
 class _Renderer(RendererHTML):
     """Its methods are the rules for the tokens of their names."""
 
-    def renderToken(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:  # noqa: N802
+    def renderToken(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
         """As it comes; each block of a text finds its own direction."""
-        if tokens[idx].tag in _DIRECTED and tokens[idx].nesting == 1:
+        if tokens[idx].tag in _WITH_DIRECTION and tokens[idx].nesting == 1:
             tokens[idx].attrSet("dir", "auto")
         return super().renderToken(tokens, idx, options, env)
 
@@ -90,8 +90,8 @@ class _Renderer(RendererHTML):
         return f"<p><strong>{escape(tokens[idx].content)}</strong></p>\n"
 
     def blockquote_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
-        hue = _HUES.get(str(tokens[idx].meta.get("alert")))
-        style = f' style="border-left:3px solid {hue};margin-left:0;padding-left:12px"' if hue else ""
+        colour = _ALERT_COLOURS.get(str(tokens[idx].meta.get("alert")))
+        style = f' style="border-left:3px solid {colour};margin-left:0;padding-left:12px"' if colour else ""
         return f"<blockquote{style}>\n"
 
     def footnote_ref(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
@@ -105,10 +105,10 @@ class _Renderer(RendererHTML):
         return "</div>\n"
 
     def image(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
-        words = self.renderInlineAsText(tokens[idx].children or [], options, env)
-        return _picture(str(tokens[idx].attrGet("src") or ""), words)
+        alt = self.renderInlineAsText(tokens[idx].children or [], options, env)
+        return _picture(str(tokens[idx].attrGet("src") or ""), alt)
 
-    def renderInlineAsText(self, tokens: Sequence[Token] | None, options: OptionsDict, env: Any) -> str:  # noqa: N802
+    def renderInlineAsText(self, tokens: Sequence[Token] | None, options: OptionsDict, env: Any) -> str:
         """All text of it: also that of code, tags and formulas."""
         return "".join(
             self.renderInlineAsText(token.children, options, env)
@@ -130,10 +130,10 @@ def _formula(source: str, *, display: bool) -> str:
         return _source(source)
 
 
-def _picture(address: str, words: str) -> str:
+def _picture(address: str, alt: str) -> str:
     if is_picture(address):
-        return f'<img src="{escape(address)}" alt="{escape(words)}" style="max-width:100%">'
-    name = escape(f"[{words.strip() or 'image'}]")
+        return f'<img src="{escape(address)}" alt="{escape(alt)}" style="max-width:100%">'
+    name = escape(f"[{alt.strip() or 'image'}]")
     if not address.lower().startswith(("http://", "https://")):
         return name
     return f'<a href="{escape(address)}" title="Image: {escape(address)}">{name}</a>'
@@ -147,5 +147,5 @@ def _tag(tag: Tag) -> str:
     kept = {name: value for name, value in tag.attributes.items() if name in _ATTRIBUTES}
     if tag.name == "a" and SAFE_LINK.match(address := tag.attributes.get("href", "")):
         kept["href"] = address
-    written = "".join(f' {name}="{escape(value)}"' for name, value in kept.items())
-    return f"<{tag.name}{written}>"
+    attributes = "".join(f' {name}="{escape(value)}"' for name, value in kept.items())
+    return f"<{tag.name}{attributes}>"

@@ -38,7 +38,7 @@ def to_portable(text: str) -> str:
             cursor = max(cursor, starts[region[0]])
         if token.type not in ("inline", "math_block", "html"):
             continue
-        _check(token)
+        _check_cost(token)
         made, cursor = _edits(token, text, cursor, starts[region[1]])
         edits += made
     for begin, end, new in reversed(edits):
@@ -46,7 +46,7 @@ def to_portable(text: str) -> str:
     return text
 
 
-def _check(token: Token) -> None:
+def _check_cost(token: Token) -> None:
     if count_signs(token.content) > MAX_SIGNS:
         raise TooCostly
     if token.type == "math_block":
@@ -61,20 +61,20 @@ def _check(token: Token) -> None:
 def _edits(token: Token, text: str, cursor: int, limit: int) -> tuple[list[_Edit], int]:
     """What to change of a block, and where it ends; its parts are found one behind the other."""
     edits: list[_Edit] = []
-    for kind, wanted in _parts(token):
+    for kind, wanted in _inline_parts(token):
         pattern = wanted if kind == "code" else r"\n[ \t>]*".join(map(re.escape, wanted.split("\n")))
         found = re.compile(pattern).search(text, cursor, limit)
         if found is None:
             continue
         begin, cursor = found.span()
-        if kind == "math" and (new := _dollars(found[0])) != found[0]:
+        if kind == "math" and (new := _with_dollars(found[0])) != found[0]:
             edits.append((begin, cursor, new))
         elif kind == "dollar" and text.count("$") > 1 and not _is_escaped(text, begin):
             edits.append((begin, cursor, "\\$"))
     return edits, cursor
 
 
-def _parts(token: Token) -> Iterator[tuple[str, str]]:
+def _inline_parts(token: Token) -> Iterator[tuple[str, str]]:
     if token.type == "math_block":
         yield "math", token.content
     children: Sequence[Any] = token.children or ()
@@ -90,7 +90,7 @@ def _parts(token: Token) -> Iterator[tuple[str, str]]:
                 yield "dollar" if sign == "$" else "sign", sign
 
 
-def _dollars(source: str) -> str:
+def _with_dollars(source: str) -> str:
     tex = tex_of(source)
     if "$" in tex or source.startswith("$"):
         return source

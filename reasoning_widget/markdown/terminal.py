@@ -15,7 +15,7 @@ _STYLES: Final = {"b": "strong", "strong": "strong", "i": "em", "em": "em", "s":
 """What tags look like; the others only hold text."""
 
 
-class DrawnMarkdown(Markdown):
+class TerminalMarkdown(Markdown):
     """A text in the dialect. Formulas stay TeX.
 
     Args:
@@ -25,10 +25,10 @@ class DrawnMarkdown(Markdown):
     def __init__(self, text: str) -> None:
         super().__init__("")
         self.markup = text
-        self.parsed = list(_blocks(dialect().parse(text, {})))
+        self.parsed = list(_block_tokens(dialect().parse(text, {})))
 
 
-def _blocks(tokens: Sequence[Token]) -> Iterator[Token]:
+def _block_tokens(tokens: Sequence[Token]) -> Iterator[Token]:
     """The tokens, in those that Rich knows."""
     label = ""
     for token in tokens:
@@ -37,23 +37,23 @@ def _blocks(tokens: Sequence[Token]) -> Iterator[Token]:
         elif token.type == "footnote_reference_close":
             label = ""
         elif token.type == "source":
-            yield from _paragraph(_text(f"{token.content} ({NOTE})"))
+            yield from _paragraph_tokens(_text(f"{token.content} ({NOTE})"))
         elif token.type == "math_block":
-            yield from _paragraph(_text(token.content))
+            yield from _paragraph_tokens(_text(token.content))
         elif token.type == "html":
-            yield from _paragraph(*_within_html(token.content))
+            yield from _paragraph_tokens(*_html_tokens(token.content))
         elif token.type == "alert_title":
-            yield from _paragraph(*_styled("strong", token.content))
+            yield from _paragraph_tokens(*_styled_tokens("strong", token.content))
         elif token.type in ("inline", "source_inline"):
             within = _text(f"{token.content} ({NOTE})") if token.type == "source_inline" else token
-            token.children = [_text(label), *_within([within] if within is not token else token.children or ())]
+            token.children = [_text(label), *_inline_tokens([within] if within is not token else token.children or ())]
             token.type, label = "inline", ""
             yield token
         else:
             yield token
 
 
-def _within(tokens: Sequence[Token]) -> Iterator[Token]:
+def _inline_tokens(tokens: Sequence[Token]) -> Iterator[Token]:
     """The tokens of a line, in those that Rich knows."""
     for token in tokens:
         if token.type == "math_inline":
@@ -61,12 +61,12 @@ def _within(tokens: Sequence[Token]) -> Iterator[Token]:
         elif token.type == "footnote_ref":
             yield _text(f"[{token.meta['label']}]")
         elif token.type == "tag":
-            yield from _tag(token.meta["tag"])
+            yield from _tag_tokens(token.meta["tag"])
         else:
             yield token
 
 
-def _within_html(text: str) -> Iterator[Token]:
+def _html_tokens(text: str) -> Iterator[Token]:
     at = 0
     for begin, atom in sorted(atoms(text).items()):
         if begin < at or not isinstance(atom, (Math, Tag)):
@@ -74,13 +74,13 @@ def _within_html(text: str) -> Iterator[Token]:
         yield _text(text[at:begin])
         at = atom.end
         if isinstance(atom, Tag):
-            yield from _tag(atom)
+            yield from _tag_tokens(atom)
         else:
             yield _text(atom.source)
     yield _text(text[at:])
 
 
-def _tag(tag: Tag) -> Iterator[Token]:
+def _tag_tokens(tag: Tag) -> Iterator[Token]:
     if tag.name == "br":
         yield Token("hardbreak", "br", 0)
     elif tag.name == "img":
@@ -89,13 +89,13 @@ def _tag(tag: Tag) -> Iterator[Token]:
         yield Token(f"{style}_close", style, -1) if tag.closes else Token(f"{style}_open", style, 1)
 
 
-def _paragraph(*within: Token) -> Iterator[Token]:
+def _paragraph_tokens(*within: Token) -> Iterator[Token]:
     yield Token("paragraph_open", "p", 1)
     yield Token("inline", "", 0, children=list(within))
     yield Token("paragraph_close", "p", -1)
 
 
-def _styled(style: str, text: str) -> tuple[Token, ...]:
+def _styled_tokens(style: str, text: str) -> tuple[Token, ...]:
     return Token(f"{style}_open", style, 1), _text(text), Token(f"{style}_close", style, -1)
 
 

@@ -12,18 +12,18 @@ if TYPE_CHECKING:
 MAX_LENGTH: Final = 10_000
 """Of a formula, in characters."""
 MAX_COMMANDS: Final = 400
-MAX_NESTING: Final = 40
+MAX_GROUP_DEPTH: Final = 40
 """So deep a formula may be nested. Browsers lay out each level several times; at 300, their tabs crash."""
-MAX_DEPTH: Final = 120
+MAX_ELEMENT_DEPTH: Final = 120
 """Elements of MathML within each other."""
 
 _TOKEN: Final = re.compile(r"\\(?:[A-Za-z]+|.)|[{}\[\]&$]|[-+=,;]|[^\s]", re.DOTALL)
-_DEFINES: Final = re.compile(
+_DEFINITION: Final = re.compile(
     r"\\(?:[gex]?def|let|futurelet|(?:re|provide)?newcommand|providecommand|renewcommand|DeclareMathOperator"
     r"|(?:re)?newenvironment|csname)(?![A-Za-z])"
 )
 """What makes commands, which may grow without bounds."""
-_TAKES: Final = re.compile(
+_TAKES_ARGUMENT: Final = re.compile(
     r"\\(?:[cdt]?frac|[dt]?binom|sqrt|root|genfrac|over\w+|under\w+|x\w+arrow|stackrel|sideset|prescript"
     r"|(?:wide)?(?:hat|tilde|check)|bar|vec|dot|d+dot|acute|grave|breve|mathring|not|cancel|[bx]cancel"
     r"|math\w+|text\w*|operatorname\*?|bm|boldsymbol|pmb|boxed|[vh]?phantom|smash|[rlm]lap|mbox|[hf]box|color|tag)$"
@@ -39,32 +39,32 @@ def tex_of(source: str) -> str:
 
 def is_costly(tex: str) -> bool:
     """Whether drawing a formula, or a text with formulas, may take very long or crash what draws it."""
-    return len(tex) > MAX_LENGTH or _DEFINES.search(tex) is not None or _nesting(tex) > MAX_NESTING
+    return len(tex) > MAX_LENGTH or _DEFINITION.search(tex) is not None or _group_depth(tex) > MAX_GROUP_DEPTH
 
 
-def _nesting(tex: str) -> int:
+def _group_depth(tex: str) -> int:
     """How deep it may be nested, at most: in groups, and by commands that wait for what follows them."""
-    deepest = waiting = optional = commands = 0
+    deepest = pending = optional = commands = 0
     groups: list[int] = []
-    before = ""
+    previous = ""
     for sign in _TOKEN.findall(tex):
         if sign[0] == "\\" and sign not in ("\\\\", "\\right", "\\end"):
             commands += 1
             if sign[1].isalpha() or sign in ("\\left", "\\begin"):
-                waiting += 1
+                pending += 1
         if sign in ("{", "\\left", "\\begin"):
-            groups.append(waiting)
+            groups.append(pending)
         elif sign in ("}", "\\right", "\\end"):
-            waiting = groups.pop() if groups else 0
+            pending = groups.pop() if groups else 0
         elif sign == "[":
-            optional += before.startswith("\\")
+            optional += previous.startswith("\\")
         elif sign == "]":
             optional = max(0, optional - 1)
-        elif sign in ("&", "\\\\", "$") or (sign in "-+=,;" and not optional and not _TAKES.match(before)):
-            waiting = groups[-1] if groups else 0
-        deepest = max(deepest, len(groups) + waiting)
-        before = sign
-    return deepest if commands <= MAX_COMMANDS else MAX_NESTING + 1
+        elif sign in ("&", "\\\\", "$") or (sign in "-+=,;" and not optional and not _TAKES_ARGUMENT.match(previous)):
+            pending = groups[-1] if groups else 0
+        deepest = max(deepest, len(groups) + pending)
+        previous = sign
+    return deepest if commands <= MAX_COMMANDS else MAX_GROUP_DEPTH + 1
 
 
 class TooCostly(ValueError):
@@ -86,12 +86,12 @@ def mathml(tex: str, *, display: bool) -> str | None:
         drawn = _converter().convert_with_local_state(tex, displaystyle=display)
     except LatexError:
         return None
-    if _depth(drawn) > MAX_DEPTH:
+    if _element_depth(drawn) > MAX_ELEMENT_DEPTH:
         raise TooCostly
     return drawn
 
 
-def _depth(drawn: str) -> int:
+def _element_depth(drawn: str) -> int:
     depth = deepest = 0
     for element in _ELEMENT.finditer(drawn):
         if element[1]:
