@@ -1,4 +1,4 @@
-"""The dialect of Markdown in exports and in the terminal; `markdown.dom.test.ts` holds cards to the same."""
+"""The dialect of Markdown in exports and in the terminal; `markdown.dom.test.ts` has the same tests for cards."""
 
 from html import unescape
 from io import StringIO

@@ -1,1 +1,1 @@
-"""The Markdown that agents write, as exports and terminals draw it; the cards' own is `js/src/view/markdown/`."""
+"""Render the Markdown of agents in exports and terminals; `js/src/view/markdown/` renders it in the page."""

@@ -1,7 +1,7 @@
-"""What in a line of Markdown is read before all else: code, then formulas, then tags of HTML.
+"""Parse the parts of Markdown that take precedence over all others: code, then formulas, then HTML tags.
 
-One pass over the text finds them, in time that grows with its length. `js/src/view/markdown/atoms.ts` does the same;
-both are held to `tests/fixtures/markdown.json`.
+One pass over the text finds them, in linear time. `js/src/view/markdown/atoms.ts` is the same parser in TypeScript;
+`tests/fixtures/markdown.json` tests both.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ BLOCK_TAGS: Final = frozenset(
 )
 _VOID: Final = frozenset(("br", "col", "hr", "img", "wbr"))
 
-# Between a tag's `<` and its end there is no other `<`: so that many of them take no longer than one.
+# No `<` is allowed within a tag, so that a text with many of them is parsed in linear time.
 _VALUE: Final = r"[^ \t\n\"'=<>`]+|'[^'<>]*'|\"[^\"<>]*\""
 _TAG: Final = re.compile(
     r"<(/?)([A-Za-z][A-Za-z0-9]*)"
@@ -88,14 +88,14 @@ _TAG: Final = re.compile(
 )
 _ATTRIBUTE: Final = re.compile(rf"([A-Za-z][A-Za-z0-9-]*)(?:[ \t\n]*=[ \t\n]*({_VALUE}))?")
 _VALUELESS: Final = frozenset(("open", "reversed"))
-"""Attributes without a value. Any other shows that it is no tag: ``a<b and c>d``."""
+"""Attributes without a value. Any other attribute without one means that the text is not a tag: ``a<b and c>d``."""
 
 _CODE: Final = re.compile(r"\\|`+")
 _SIGNS: Final = re.compile(r"\\.|\$+|[<\[\]]", re.DOTALL)
 _MONEY: Final = re.compile(r"\d[\d.,]*(?:[kKmMbB]\b)?(?:[\s/,;:)\u2014\u2013-]|$)")
 _MATH_CHARACTERS: Final = re.compile(r"[\\^_=+<>{}|*]")
 _SHELL_VARIABLE: Final = re.compile(r"[A-Z_][A-Z0-9_]*\W$")
-"""A shell's variable and the sign behind it: ``$HOME:$(pwd)``."""
+"""A shell variable and the character after it: ``$HOME:$(pwd)``."""
 
 
 class Math(NamedTuple):
@@ -103,12 +103,12 @@ class Math(NamedTuple):
 
     end: int
     source: str
-    """With its delimiters."""
+    """The formula with its delimiters."""
     display: bool
 
 
 class Tag(NamedTuple):
-    """A tag that has its partner, or needs none."""
+    """A tag with its counterpart, or one that needs none."""
 
     end: int
     name: str
@@ -117,7 +117,7 @@ class Tag(NamedTuple):
 
 
 class Sign(NamedTuple):
-    """A bracket without a partner: nothing but itself."""
+    """A bracket without a counterpart, which is plain text."""
 
     end: int
 
@@ -126,7 +126,7 @@ Atom = Math | Tag | Sign
 
 
 def atoms(text: str) -> dict[int, Atom]:
-    """The formulas, the tags and the brackets without a partner of a text, by where they begin."""
+    """Find the formulas, the tags and the unmatched brackets of a text, by their start positions."""
     code = list(_code(text))
     signs = list(_signs(text, code))
     found: dict[int, Atom] = dict(_formulas(text, code, signs))
@@ -154,7 +154,7 @@ def atoms(text: str) -> dict[int, Atom]:
 
 
 def _code(text: str) -> Iterator[tuple[int, int]]:
-    """The spans of code, from their first sign to behind their last."""
+    """Yield the code spans of a text, with their delimiters."""
     places: dict[int, list[int]] = defaultdict(list)
     for run in re.finditer("`+", text):
         places[len(run[0])].append(run.start())
@@ -172,7 +172,7 @@ def _code(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _signs(text: str, code: list[tuple[int, int]]) -> Iterator[tuple[int, str]]:
-    """What may begin or end something, outside of code."""
+    """Yield the possible delimiters outside of code, with their positions."""
     at = 0
     for start, end in [*code, (len(text), len(text))]:
         while (sign := _SIGNS.search(text, at, start)) is not None:
@@ -182,7 +182,7 @@ def _signs(text: str, code: list[tuple[int, int]]) -> Iterator[tuple[int, str]]:
 
 
 def _formulas(text: str, code: list[tuple[int, int]], signs: list[tuple[int, str]]) -> Iterator[tuple[int, Math]]:
-    closing: dict[int, int] = {}  # by the index of a sign: that of the next one that may close a formula
+    closing: dict[int, int] = {}  # index of an opening delimiter -> index of the next possible closing one
     nearest: dict[str, int] = {}
     for index in range(len(signs) - 1, -1, -1):
         kind = signs[index][1][:1] if signs[index][1][0] == "$" else signs[index][1]
@@ -200,7 +200,7 @@ def _formulas(text: str, code: list[tuple[int, int]], signs: list[tuple[int, str
         inner = text[at + len(opening) : last]
         crossed = bisect_left(starts, at)
         if not inner.strip() or (crossed < len(starts) and starts[crossed] < last):
-            continue  # code is code, also where it begins within what might be a formula
+            continue  # code takes precedence, even if it starts within a possible formula
         if opening[0] == "$" and not (len(opening) == len(closer) < 3):
             continue
         end_here = last + len(closer)
@@ -211,7 +211,7 @@ def _formulas(text: str, code: list[tuple[int, int]], signs: list[tuple[int, str
 
 
 def _is_formula(before: str, inner: str, behind: str) -> bool:
-    """Whether what stands between two single dollar signs is a formula: not money, and no variables of a shell."""
+    """Whether the text between two single dollar signs is a formula, not amounts of money or shell variables."""
     if "\n" in inner or inner[0].isspace() or inner[-1].isspace():
         return False
     if _is_word_character(before) or _is_word_character(behind):
@@ -242,7 +242,7 @@ def _tag(text: str, at: int) -> Tag | None:
 
 
 def _matched(tags: dict[int, Tag]) -> dict[int, Tag]:
-    """The tags that have their partner, or need none."""
+    """Keep the tags that have a counterpart or need none."""
     kept: dict[int, Tag] = {}
     opened: list[int] = []
     count: dict[str, int] = defaultdict(int)

@@ -1,9 +1,9 @@
-"""The one dialect of Markdown in which agents' texts are read, whatever they are drawn as.
+"""Parse the Markdown dialect of agents' texts. All output formats use it.
 
-CommonMark with tables, ~~struck~~ text, tasks, bare links, footnotes, notes (``[!NOTE]``), formulas, and emphasis that
-works beside Chinese, Japanese and Korean. Of HTML it has tags that only shape a text; all else is text, none is lost.
-`js/src/view/markdown/dialect.ts` is its likeness in the page; `tests/fixtures/markdown.json` holds all of them to the
-same cases.
+The dialect is CommonMark with tables, ~~strikethrough~~, task lists, bare links, footnotes, alerts (``[!NOTE]``),
+formulas, and emphasis that works next to Chinese, Japanese and Korean. Of HTML, it supports tags that only format text;
+all others are shown as text, so that none is lost. `js/src/view/markdown/dialect.ts` parses the same dialect in the
+page; `tests/fixtures/markdown.json` has test cases for every output format.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from markdown_it.rules_inline import StateInline
 
 MAX_SIGNS: Final = 3000
-"""So many signs that may be markup a paragraph may have. With more it is shown as its source."""
+"""The number of possible markup characters in a paragraph above which it is shown as source."""
 MAX_LEVEL: Final = 30
-"""What is nested deeper, in quotes and lists, is shown as its source."""
+"""The nesting depth of quotes and lists from which text is shown as source."""
 NOTE: Final = "Shown as its source: too costly to draw."
 
 ALERTS: Final = {
@@ -49,12 +49,12 @@ _MATH_ENDS: Final = {"$$": "$$", "\\[": "\\]"}
 
 @cache
 def dialect() -> MarkdownIt:
-    """What reads the dialect. It draws nothing by itself that is fetched or runs."""
+    """Return the parser of the dialect. It renders nothing that is fetched or executed."""
     made = MarkdownIt(
         "js-default", {"html": False, "linkify": True, "typographer": False, "maxNesting": MAX_LEVEL + 20}
     )
     made.use(footnote_plugin)
-    # Footnotes stay where they are written: so that none is lost, and each block stands for itself.
+    # Footnotes stay where they are written, so that none is lost and blocks are independent of each other.
     made.disable(["footnote_tail", "footnote_inline", "html_block", "html_inline"])
     made.linkify.set({"fuzzy_link": False, "fuzzy_email": False, "fuzzy_ip": False})  # type: ignore[union-attr]
     made.validateLink = lambda url: SAFE_LINK.match(url) is not None or is_picture(url)  # type: ignore[method-assign]
@@ -69,7 +69,7 @@ def dialect() -> MarkdownIt:
 
 
 def count_signs(text: str) -> int:
-    """How many signs of a text may be markup."""
+    """Count the characters of a text that may be markup."""
     return len(_SIGNS.findall(text))
 
 
@@ -77,7 +77,7 @@ def count_signs(text: str) -> int:
 
 
 def _nested_too_deep(state: StateBlock, start: int, end: int, silent: bool) -> bool:
-    """What is nested too deep, as its source: the parser would leave it out."""
+    """Keep text that is nested too deeply as its source: the parser would drop it."""
     if state.level < MAX_LEVEL or silent:
         return False
     text = state.getLines(start, end, state.blkIndent, False)
@@ -92,7 +92,7 @@ def _add_source(state: StateBlock, text: str, start: int, end: int) -> None:
 
 
 def _math(state: StateBlock, start: int, end: int, silent: bool) -> bool:
-    """A formula of its own lines, between two ``$$``, or brackets with a backslash."""
+    """Parse a formula that is a block: between two ``$$``, or between escaped square brackets."""
     begin = state.bMarks[start] + state.tShift[start]
     opening = state.src[begin : begin + 2]
     if opening not in _MATH_ENDS or state.is_code_block(start):
@@ -127,7 +127,7 @@ def _math(state: StateBlock, start: int, end: int, silent: bool) -> bool:
 
 
 def _html(state: StateBlock, start: int, end: int, silent: bool) -> bool:
-    """Lines that begin with a tag of a block, up to an empty line: tags and text, without Markdown."""
+    """Parse a block of HTML: from a line that starts with a block tag to the next empty line, without Markdown."""
     begin = state.bMarks[start] + state.tShift[start]
     if state.src[begin : begin + 1] != "<" or state.is_code_block(start):
         return False
@@ -149,7 +149,7 @@ def _html(state: StateBlock, start: int, end: int, silent: bool) -> bool:
 
 
 def _apply_extensions(state: StateCore) -> None:
-    """Tasks and notes; and what is too costly becomes its source."""
+    """Convert tasks and alerts, and keep paragraphs with too much markup as their source."""
     tokens: list[Token] = []
     for token in state.tokens:
         tokens.append(token)
@@ -166,7 +166,7 @@ def _apply_extensions(state: StateCore) -> None:
 
 
 def _make_alert(tokens: list[Token], alert: re.Match[str]) -> None:
-    """The first line of a quote is its title."""
+    """Turn a quote into an alert: its first line becomes the title."""
     *_, quote, opening, inline = tokens
     kind = alert[1].lower()
     quote.meta = {**quote.meta, "alert": kind}
@@ -176,7 +176,7 @@ def _make_alert(tokens: list[Token], alert: re.Match[str]) -> None:
 
 
 def _without_empty(tokens: list[Token]) -> list[Token]:
-    """Without the paragraph that a title alone leaves behind."""
+    """Remove the empty paragraph of an alert that has only a title."""
     kept: list[Token] = []
     for token in tokens:
         kept.append(token)
@@ -189,7 +189,7 @@ def _without_empty(tokens: list[Token]) -> list[Token]:
 
 
 def _inline_atom(state: StateInline, silent: bool) -> bool:
-    """A formula, a tag, or a bracket that is nothing else."""
+    """Parse a formula, a tag, or an unmatched bracket."""
     src, found = state.env.get("atoms", (None, {}))
     if src is not state.src:
         found = atoms(state.src)
@@ -232,7 +232,7 @@ def _delimiters(state: StateInline, silent: bool, signs: str, size: int) -> bool
     for _ in range(count // size):
         token = state.push("text", "", 0)
         token.content = marker * size
-        # Only whole runs of emphasis follow the rule of three.
+        # CommonMark's rule about multiples of 3 applies to emphasis only.
         length = count if size == 1 else 0
         state.delimiters.append(Delimiter(ord(marker), length, len(state.tokens) - 1, -1, can_open, can_close))
     state.pos += count
@@ -240,10 +240,10 @@ def _delimiters(state: StateInline, silent: bool, signs: str, size: int) -> bool
 
 
 def _flanking(state: StateInline, marker: str) -> tuple[bool, bool, int]:
-    """Whether a run of signs may open and close, and how long it is.
+    """Return whether a delimiter run may open and close emphasis, and its length.
 
-    CommonMark takes a sign beside punctuation for no emphasis unless a space or other punctuation is on its other side.
-    Chinese and Japanese have no spaces: there a letter will do.
+    In CommonMark, a delimiter next to punctuation is emphasis only if a space or other punctuation is on its other
+    side. Chinese and Japanese do not use spaces, so a letter is enough there.
     """
     src, start = state.src, state.pos
     end = start

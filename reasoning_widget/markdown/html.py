@@ -1,4 +1,4 @@
-"""Markdown as HTML that stands for itself: nothing in it runs, nothing is fetched, and no text is lost."""
+"""Render Markdown as self-contained HTML: nothing in it is executed or fetched, and no text is lost."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _ATTRIBUTES: Final = (
 
 
 def to_html(text: str) -> str:
-    """A text in the dialect as HTML."""
+    """Render a text in the dialect as HTML."""
     env: dict[str, Any] = {}
     md = dialect()
     return str(_renderer().render(md.parse(text, env), md.options, env))
@@ -54,10 +54,10 @@ def _renderer() -> _Renderer:
 
 
 class _Renderer(RendererHTML):
-    """Its methods are the rules for the tokens of their names."""
+    """Renders each token with the method of its type's name."""
 
     def renderToken(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: Any) -> str:
-        """As it comes; each block of a text finds its own direction."""
+        """Render a token as markdown-it does, and let each block detect its text direction."""
         if tokens[idx].tag in _WITH_DIRECTION and tokens[idx].nesting == 1:
             tokens[idx].attrSet("dir", "auto")
         return super().renderToken(tokens, idx, options, env)
@@ -109,7 +109,7 @@ class _Renderer(RendererHTML):
         return _picture(str(tokens[idx].attrGet("src") or ""), alt)
 
     def renderInlineAsText(self, tokens: Sequence[Token] | None, options: OptionsDict, env: Any) -> str:
-        """All text of it: also that of code, tags and formulas."""
+        """Render all text of the tokens, including code, tags and formulas."""
         return "".join(
             self.renderInlineAsText(token.children, options, env)
             if token.children
@@ -119,7 +119,7 @@ class _Renderer(RendererHTML):
 
 
 def _source(text: str, note: str = f" <em>({NOTE})</em>") -> str:
-    # As code, for what looks for formulas in pages passes code over.
+    # As code, which scripts that render a page's formulas skip.
     return f'<code style="white-space:pre-wrap;overflow-wrap:anywhere">{escape(text)}</code>{note}'
 
 

@@ -1,4 +1,4 @@
-"""Markdown in the dialect as Markdown that Jupyter and others draw alike."""
+"""Convert the dialect to Markdown that Jupyter and other renderers show in the same way."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 MAX_SIGNS: Final = 1000
-"""So many signs that may be markup a paragraph may have here: others' renderers take longer than ours."""
+"""The most possible markup characters in a paragraph: lower than the dialect's, as other renderers are slower."""
 MAX_LEVEL: Final = 12
-"""So deep quotes and lists may be nested here."""
+"""The deepest nesting of quotes and lists."""
 
 _Edit = tuple[int, int, str]
 
 
 def to_portable(text: str) -> str:
-    """The text with its formulas between ``$`` and ``$$``, and without any dollar signs that others take for formulas.
+    """Write formulas between ``$`` or ``$$``, and escape dollar signs that other renderers would take for formulas.
 
     Raises:
-        TooCostly: Drawing it might take very long, or crash the page that does.
+        TooCostly: Rendering the text might take very long, or crash the page.
     """
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     starts = [0, *(found.end() for found in re.finditer("\n", text)), len(text)]
@@ -55,11 +55,11 @@ def _check_cost(token: Token) -> None:
         if child.type == "math_inline":
             mathml(tex_of(child.content), display=child.meta["display"])
     if ("\\begin" in token.content or token.content.count("$") > 1) and is_costly(token.content):
-        raise TooCostly  # others see formulas elsewhere, too
+        raise TooCostly  # other renderers find formulas in other places, too
 
 
 def _edits(token: Token, text: str, cursor: int, limit: int) -> tuple[list[_Edit], int]:
-    """What to change of a block, and where it ends; its parts are found one behind the other."""
+    """Return the edits of a block, and its end. Its parts are located one after the other."""
     edits: list[_Edit] = []
     for kind, wanted in _inline_parts(token):
         pattern = wanted if kind == "code" else r"\n[ \t>]*".join(map(re.escape, wanted.split("\n")))

@@ -1,4 +1,4 @@
-"""Markdown in a terminal, as Rich draws it."""
+"""Render Markdown in a terminal with Rich."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from .atoms import Math, Tag, atoms
 from .dialect import NOTE, dialect
 
 _STYLES: Final = {"b": "strong", "strong": "strong", "i": "em", "em": "em", "s": "s", "del": "s"}
-"""What tags look like; the others only hold text."""
+"""The styles of tags. Other tags have no style of their own."""
 
 
 class TerminalMarkdown(Markdown):
-    """A text in the dialect. Formulas stay TeX.
+    """A Rich renderable of a text in the dialect. Formulas stay TeX.
 
     Args:
-        text: The text. Signs that a terminal would obey must have been taken out of it.
+        text: The text, without control characters and escape sequences.
     """
 
     def __init__(self, text: str) -> None:
@@ -29,7 +29,7 @@ class TerminalMarkdown(Markdown):
 
 
 def _block_tokens(tokens: Sequence[Token]) -> Iterator[Token]:
-    """The tokens, in those that Rich knows."""
+    """Convert block tokens to tokens that Rich knows."""
     label = ""
     for token in tokens:
         if token.type == "footnote_reference_open":
@@ -54,7 +54,7 @@ def _block_tokens(tokens: Sequence[Token]) -> Iterator[Token]:
 
 
 def _inline_tokens(tokens: Sequence[Token]) -> Iterator[Token]:
-    """The tokens of a line, in those that Rich knows."""
+    """Convert inline tokens to tokens that Rich knows."""
     for token in tokens:
         if token.type == "math_inline":
             yield _text(token.content)

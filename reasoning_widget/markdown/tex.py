@@ -1,4 +1,4 @@
-"""Formulas: TeX as MathML, in bounded time, and without anything that is fetched or runs."""
+"""Convert formulas from TeX to MathML, in bounded time, and without anything that is fetched or executed."""
 
 from __future__ import annotations
 
@@ -10,40 +10,41 @@ if TYPE_CHECKING:
     from math_core import LatexToMathML
 
 MAX_LENGTH: Final = 10_000
-"""Of a formula, in characters."""
+"""The longest formula, in characters."""
 MAX_COMMANDS: Final = 400
+"""The most commands in a formula."""
 MAX_GROUP_DEPTH: Final = 40
-"""So deep a formula may be nested. Browsers lay out each level several times; at 300, their tabs crash."""
+"""The deepest nesting in a formula. Browsers lay out each level several times; at 300 levels, their tabs crash."""
 MAX_ELEMENT_DEPTH: Final = 120
-"""Elements of MathML within each other."""
+"""The deepest nesting of MathML elements."""
 
 _TOKEN: Final = re.compile(r"\\(?:[A-Za-z]+|.)|[{}\[\]&$]|[-+=,;]|[^\s]", re.DOTALL)
 _DEFINITION: Final = re.compile(
     r"\\(?:[gex]?def|let|futurelet|(?:re|provide)?newcommand|providecommand|renewcommand|DeclareMathOperator"
     r"|(?:re)?newenvironment|csname)(?![A-Za-z])"
 )
-"""What makes commands, which may grow without bounds."""
+"""Commands that define commands, whose expansion may be unbounded."""
 _TAKES_ARGUMENT: Final = re.compile(
     r"\\(?:[cdt]?frac|[dt]?binom|sqrt|root|genfrac|over\w+|under\w+|x\w+arrow|stackrel|sideset|prescript"
     r"|(?:wide)?(?:hat|tilde|check)|bar|vec|dot|d+dot|acute|grave|breve|mathring|not|cancel|[bx]cancel"
     r"|math\w+|text\w*|operatorname\*?|bm|boldsymbol|pmb|boxed|[vh]?phantom|smash|[rlm]lap|mbox|[hf]box|color|tag)$"
 )
-"""Commands for which any sign behind them may be what they take."""
+"""Commands that may take any following character as their argument."""
 _ELEMENT: Final = re.compile(r"<(/?)[a-z]+[^>]*?(/?)>")
 
 
 def tex_of(source: str) -> str:
-    """A formula without its delimiters."""
+    """Return a formula without its delimiters."""
     return source[1:-1] if source.startswith("$") and not source.startswith("$$") else source[2:-2]
 
 
 def is_costly(tex: str) -> bool:
-    """Whether drawing a formula, or a text with formulas, may take very long or crash what draws it."""
+    """Whether rendering a formula, or a text with formulas, may take very long or crash the renderer."""
     return len(tex) > MAX_LENGTH or _DEFINITION.search(tex) is not None or _group_depth(tex) > MAX_GROUP_DEPTH
 
 
 def _group_depth(tex: str) -> int:
-    """How deep it may be nested, at most: in groups, and by commands that wait for what follows them."""
+    """Return an upper bound of the nesting depth: of groups, and of commands that wait for their arguments."""
     deepest = pending = optional = commands = 0
     groups: list[int] = []
     previous = ""
@@ -68,15 +69,15 @@ def _group_depth(tex: str) -> int:
 
 
 class TooCostly(ValueError):
-    """Drawing it might take very long, or crash what draws it."""
+    """Rendering the text might take very long, or crash the renderer."""
 
 
 @lru_cache(maxsize=512)
 def mathml(tex: str, *, display: bool) -> str | None:
-    """A formula as MathML, with its source in it; None for what is no formula.
+    """Convert a formula to MathML that contains its source; None if the formula is invalid.
 
     Raises:
-        TooCostly: It is too long, nested too deep, or makes commands of its own.
+        TooCostly: The formula is too long, nested too deeply, or defines commands.
     """
     if is_costly(tex):
         raise TooCostly
