@@ -12,7 +12,7 @@ from ..parts import Prompt
 from ..protocol import ReasoningStep
 from ..session.watcher import Readable
 
-AFTER_LAST_TOKEN: Final = 0.05
+REFRESH_DELAY: Final = 0.05
 """Seconds that views wait after a run has ended, so that the end of its answer is on its way to the pages first."""
 
 
@@ -71,7 +71,7 @@ class Conversation(Protocol):
         """What there is to read and save."""
 
     @property
-    def read_whole(self) -> bool:
+    def refresh_replaces_all(self) -> bool:
         """Whether `refresh` replaces the whole of `source`."""
 
     @property

@@ -19,7 +19,7 @@ from ..session.log import EventLog
 from ..session.runner import ThreadRunner
 from ..session.session import Session
 from ..session.watcher import Watcher
-from .base import AFTER_LAST_TOKEN
+from .base import REFRESH_DELAY
 
 
 class LocalConversation:
@@ -35,7 +35,7 @@ class LocalConversation:
         TypeError: `agent` cannot be asked.
     """
 
-    read_whole = False
+    refresh_replaces_all = False
     source: Session
 
     def __init__(self, agent: Any, llm: JSON | None, agents: AgentManager | None) -> None:
@@ -112,7 +112,7 @@ class LocalConversation:
         while True:
             seen = finished()
             await session.wait_for(lambda seen=seen: finished() != seen)  # type: ignore[misc]
-            await asyncio.sleep(AFTER_LAST_TOKEN)
+            await asyncio.sleep(REFRESH_DELAY)
             yield
 
     def file(self) -> SessionFile:
@@ -148,7 +148,7 @@ class LocalAnswer:
         self._awaited = awaited
         self._tokens = tokens
         self._epoch = ""
-        self._before = 0  # the last event before it
+        self._last_seq_before = 0  # the last event before it
 
     async def post(self) -> None:
         """Append the prompt to the session.
@@ -156,7 +156,7 @@ class LocalAnswer:
         Raises:
             ValueError: It is refused; the text says why.
         """
-        self._epoch, self._before = self._session.epoch, self._session.state["last_seq"]
+        self._epoch, self._last_seq_before = self._session.epoch, self._session.state["last_seq"]
         self._awaited.add(self.message_id)
         for reply in self._session.handle({"type": "chat", "id": self.message_id, "payload": self._payload}):
             if reply["type"] == "error":
@@ -173,7 +173,7 @@ class LocalAnswer:
 
     async def steps(self) -> AsyncGenerator[ReasoningStep]:
         """Yield the steps of the run as they change. Closing this before the run ends stops the run."""
-        watcher = Watcher(self._session, self._epoch, self._before)
+        watcher = Watcher(self._session, self._epoch, self._last_seq_before)
         try:
             while True:
                 await watcher.changed()

@@ -19,7 +19,7 @@ from ..client.following import Following
 from ..export.log import SessionFile
 from ..parts import Prompt, as_message
 from ..protocol import Part, ProtocolError, ReasoningStep
-from .base import AFTER_LAST_TOKEN
+from .base import REFRESH_DELAY
 from .server_session import ServerSession
 
 
@@ -38,17 +38,17 @@ class RemoteConversation:
         ValueError: The address is invalid, or the ticket is none.
     """
 
-    read_whole = True
+    refresh_replaces_all = True
 
     def __init__(self, server: str, session_id: str, *, token: str | None, ticket: str | None) -> None:
         self.address = Address.of(server, token, ticket)
         self.source = ServerSession(self.address, session_id)
         self.results: dict[str, object] = {}  # what tools returned stays on the server
         self._connecting = connect(server, session_id, token=token, ticket=ticket)
-        self._exits = contextlib.AsyncExitStack()
-        self._one_at_a_time = asyncio.Lock()
+        self._exit_stack = contextlib.AsyncExitStack()
+        self._connect_lock = asyncio.Lock()
         self._chat: Chat | None = None
-        self._asked = asyncio.Event()  # for something, after the connection was given up
+        self._prompt_sent = asyncio.Event()  # for something, after the connection was given up
         self._closing: asyncio.Task[None] | None = None
 
     @property
@@ -58,18 +58,18 @@ class RemoteConversation:
 
     async def _connected(self) -> Chat:
         """The kernel's own connection, made when it is first needed, and again when it was given up."""
-        async with self._one_at_a_time:
+        async with self._connect_lock:
             if self._chat is None:
-                self._chat = await self._exits.enter_async_context(self._connecting)
+                self._chat = await self._exit_stack.enter_async_context(self._connecting)
             elif self._chat.connection.given_up:
                 await self._chat.reconnect()
         return self._chat
 
-    async def ask(self, message: str | list[Part], **how: Any) -> Question:
+    async def ask(self, message: str | list[Part], **options: Any) -> Question:
         """Send a prompt; see `Chat.ask`."""
         chat = await self._connected()
-        self._asked.set()
-        return chat.ask(message, **how)
+        self._prompt_sent.set()
+        return chat.ask(message, **options)
 
     async def cancel(self, question: Question) -> None:
         """Stop the run of a prompt, or withdraw the prompt; see `Chat.cancel`."""
@@ -79,13 +79,13 @@ class RemoteConversation:
         self, prompt: Prompt, *, agent: str | None, reasoning: bool, max_iterations: int | None, tokens: bool = False
     ) -> RemoteAnswer:
         """See `Conversation.prepare`. Which agents there are is known to the server."""
-        how: dict[str, Any] = {
+        options: dict[str, Any] = {
             "agent": agent,
             "reasoning": reasoning,
             "max_iterations": max_iterations,
             "tokens": tokens,
         }
-        return RemoteAnswer(self, as_message(prompt), how)
+        return RemoteAnswer(self, as_message(prompt), options)
 
     async def stop(self) -> None:
         """Stop the active run, and withdraw queued prompts."""
@@ -106,7 +106,7 @@ class RemoteConversation:
     async def changes(self) -> AsyncIterator[None]:
         """Yield when the kernel has connected, and whenever a run begins or ends. `source` is up to date then."""
         while True:
-            self._asked.clear()
+            self._prompt_sent.clear()
             try:
                 following = Following(await self._connected())
                 while True:
@@ -114,9 +114,9 @@ class RemoteConversation:
                     yield
                     while not any(kind == "run" for kind, _ in following.take()):
                         await following.changed()
-                    await asyncio.sleep(AFTER_LAST_TOKEN)
+                    await asyncio.sleep(REFRESH_DELAY)
             except (Disconnected, ProtocolError):
-                await self._asked.wait()  # the page tells of it; when something is asked from code, it is tried again
+                await self._prompt_sent.wait()  # the page reports the failure; the next prompt from code retries
 
     def file(self) -> SessionFile:
         """All of it, as a file."""
@@ -136,12 +136,12 @@ class RemoteConversation:
         Raises:
             Disconnected: It cannot be read in time; the text says why.
         """
-        self.source.read_at_the_end()
+        self.source.read_at_exit()
 
     def close(self) -> None:
         """Close the kernel's own connection."""
         if self._closing is None:
-            self._closing = asyncio.get_running_loop().create_task(self._exits.aclose())
+            self._closing = asyncio.get_running_loop().create_task(self._exit_stack.aclose())
 
     def release_agents(self) -> None:
         """Nothing is to be done: they are the server's."""
@@ -150,10 +150,10 @@ class RemoteConversation:
 class RemoteAnswer:
     """A prompt to a session on a server; see `PendingAnswer`."""
 
-    def __init__(self, conversation: RemoteConversation, message: str | list[Part], how: dict[str, Any]) -> None:
+    def __init__(self, conversation: RemoteConversation, message: str | list[Part], options: dict[str, Any]) -> None:
         self._conversation = conversation
         self._message = message
-        self._how = how
+        self._options = options
         self._question: Question | None = None
 
     @property
@@ -174,7 +174,7 @@ class RemoteAnswer:
             ProtocolError: It is refused; the text says why.
             Disconnected: There is no connection.
         """
-        self._question = await self._conversation.ask(self._message, **self._how)
+        self._question = await self._conversation.ask(self._message, **self._options)
 
     async def answer(self) -> Answer:
         """Wait until the run ends. Cancelling this stops the run."""

@@ -17,7 +17,7 @@ from ..protocol import Frame
 from ..session.record import LoggedStep
 
 _TIMEOUT: Final = 30.0  # seconds; a long session takes a while
-_TIMEOUT_AT_THE_END: Final = 2.0  # seconds; a kernel that does not end soon is killed
+_EXIT_TIMEOUT: Final = 2.0  # seconds; a kernel that does not end soon is killed
 
 
 class ServerSession:
@@ -33,7 +33,7 @@ class ServerSession:
         self.file: SessionFile
         self.state: Transcript
         self.open_steps: Mapping[str, LoggedStep] = {}  # what was read has their text
-        self._take(session_file(session_id, "", []))
+        self._replace(session_file(session_id, "", []))
         self._address = address
 
     @property
@@ -59,15 +59,15 @@ class ServerSession:
         Raises:
             Disconnected: It cannot be read; the text says why.
         """
-        self._take(await asyncio.to_thread(self._fetch, _TIMEOUT))
+        self._replace(await asyncio.to_thread(self._fetch, _TIMEOUT))
 
-    def read_at_the_end(self) -> None:
+    def read_at_exit(self) -> None:
         """The same while the interpreter ends, and begins no threads any more.
 
         Raises:
             Disconnected: It cannot be read in time; the text says why.
         """
-        self._take(self._fetch(_TIMEOUT_AT_THE_END))
+        self._replace(self._fetch(_EXIT_TIMEOUT))
 
     def _fetch(self, timeout: float) -> SessionFile:
         url, headers = self._address.api("sessions", self.session_id, "export"), self._address.headers
@@ -83,7 +83,7 @@ class ServerSession:
             raise Disconnected(f"the server at {self._address.base} answered {response.status_code}")
         return session_file(self.session_id, "", [])
 
-    def _take(self, file: SessionFile) -> None:
+    def _replace(self, file: SessionFile) -> None:
         state = new_transcript()
         state["session_id"], state["epoch"] = file["session_id"], file["epoch"]  # by these the page knows it
         for event in file["events"]:

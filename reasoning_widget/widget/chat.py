@@ -20,8 +20,8 @@ from ..answer import Answer, steps_of
 from ..client import Disconnected
 from ..compat.pyplot import keep_open_figures
 from ..conversation.base import Conversation
-from ..conversation.kept import open_log
 from ..conversation.local import LocalConversation
+from ..conversation.persistence import open_log
 from ..conversation.remote import RemoteConversation
 from ..fold import Transcript, TranscriptRun
 from ..host import can_show, page_expected
@@ -207,7 +207,7 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
         anywidget.AnyWidget.__init__(self, _core=core, _core_version=core_version(), layout=SmallLayout())
         keep_messages_off_the_cell(self.comm)
         self._link = on_loop(link)
-        self._saving = Saving(conversation.source, wanted=save, whole=conversation.read_whole)
+        self._saving = Saving(conversation.source, wanted=save, whole=conversation.refresh_replaces_all)
         self._keeping = on_loop(lambda: asyncio.get_running_loop().create_task(self._keep_saved()))
         refresh_at_the_end(self)
         self.on_msg(self._receive)

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from reasoning_widget import ReasoningChat
-from reasoning_widget.conversation.kept import ConversationInUse, log_path
+from reasoning_widget.conversation.persistence import ConversationInUse, log_path
 from reasoning_widget.export.log import SESSION_MIME
 from reasoning_widget.export.reading import SessionFileError
 from reasoning_widget.session.thread import on_loop

@@ -63,17 +63,17 @@ def open_log(session_id: str | None, holder: Holder, *, resume: bool, file: Sess
         raise ValueError("`resume=True` needs the `session_id` of the conversation")
     if session_id is not None:
         check_session_id(session_id)
-    log = _kept_log(session_id, holder) if resume and session_id is not None else SQLiteLog()
+    log = _file_log(session_id, holder) if resume and session_id is not None else SQLiteLog()
     if file is not None:
         try:
-            _fill(log, session_id or file["session_id"], file)
+            _import_file(log, session_id or file["session_id"], file)
         except (ValueError, StorageError):
             log.close()
             raise
     return log
 
 
-def _kept_log(session_id: str, holder: Holder) -> SessionStore:
+def _file_log(session_id: str, holder: Holder) -> SessionStore:
     earlier = _holders.pop(session_id, None)
     if earlier is not None:
         earlier.close()
@@ -90,7 +90,7 @@ def _kept_log(session_id: str, holder: Holder) -> SessionStore:
     return log
 
 
-def _fill(log: EventLog, session_id: str, file: SessionFile) -> None:
+def _import_file(log: EventLog, session_id: str, file: SessionFile) -> None:
     """Put an exported session into a log.
 
     Raises:
