@@ -1,4 +1,4 @@
-"""What a person or a program holds on to: a conversation in this kernel, or one on a server."""
+"""The interface of conversations, whether their session is in this kernel or on a server."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from ..protocol import ReasoningStep
 from ..session.watcher import Readable
 
 REFRESH_DELAY: Final = 0.05
-"""Seconds that views wait after a run has ended, so that the end of its answer is on its way to the pages first."""
+"""Seconds from the end of a run to the refresh of its views, so that the pages get the end of the answer first."""
 
 
 class PendingAnswer(Protocol):
-    """A prompt that is to be sent, or was sent. Use it on the loop of the sessions only."""
+    """A prompt and its future answer. Use it on the sessions' event loop only."""
 
     @property
     def message_id(self) -> str:
-        """The id of the message; known once it was sent."""
+        """The id of the message. Available once the prompt is sent."""
 
     async def post(self) -> None:
         """Send the prompt.
 
         Raises:
-            ValueError: It is refused.
+            ValueError: The prompt is rejected.
             Disconnected: There is no connection to the server.
         """
 
@@ -38,41 +38,41 @@ class PendingAnswer(Protocol):
         """Yield the steps of the run as they change. Closing this before the run ends stops the run."""
 
     async def cancel(self) -> None:
-        """Stop the run, or withdraw the prompt if it is still queued; wait a little until that is done."""
+        """Stop the run, or withdraw the prompt if it is still queued, and wait up to a few seconds for that."""
 
     async def close(self) -> None:
-        """Read what came of it, for what the notebook saves: nobody waits for it any more."""
+        """Stop waiting for the answer, and bring the conversation's snapshot up to date."""
 
 
 class Source(Readable, Protocol):
-    """What a snapshot for the notebook file is made of."""
+    """The data from which snapshots for notebook files are made."""
 
     @property
     def session_id(self) -> str:
         """The id of the session."""
 
     def blob(self, sha256: str) -> Any:
-        """The value with that SHA-256, which is stored beside the log.
+        """Return a value that is stored beside the log.
 
         Raises:
-            KeyError: There is none.
+            KeyError: There is no value with this SHA-256.
         """
 
 
 class Conversation(Protocol):
-    """A conversation. Use it on the loop of the sessions, unless a method says otherwise."""
+    """A conversation. Use it on the sessions' event loop, unless a method says otherwise."""
 
     @property
     def name(self) -> str:
-        """With whom, or where, it is held: for its representation."""
+        """The agent's name, or the address of the session, for the `repr`."""
 
     @property
     def source(self) -> Source:
-        """What there is to read and save."""
+        """The session's data, for reading and saving."""
 
     @property
     def refresh_replaces_all(self) -> bool:
-        """Whether `refresh` replaces the whole of `source`."""
+        """Whether `refresh` replaces all data of `source`."""
 
     @property
     def results(self) -> dict[str, object]:
@@ -81,17 +81,17 @@ class Conversation(Protocol):
     def prepare(
         self, prompt: Prompt, *, agent: str | None, reasoning: bool, max_iterations: int | None, tokens: bool = False
     ) -> PendingAnswer:
-        """Check a prompt that is to be sent. May be called on any thread.
+        """Check a prompt before it is sent. May be called on any thread.
 
         Args:
             prompt: A text or a list of parts.
-            agent: The agent to ask; None for the conversation's own.
+            agent: The agent to ask; None for the conversation's default.
             reasoning: Whether the steps before the answer are shown.
             max_iterations: The number of model calls that the run may make.
             tokens: Whether `PendingAnswer.steps` yields a step each time it grows.
 
         Raises:
-            ValueError: It is empty or too long, or a part of it cannot be read.
+            ValueError: The prompt is empty or too long, or a part of it cannot be read.
             UnknownAgentError: There is no agent with this name.
         """
 
@@ -105,31 +105,31 @@ class Conversation(Protocol):
         """Bring `source` up to date.
 
         Raises:
-            Disconnected: It cannot be read.
+            Disconnected: The session cannot be read.
         """
 
     def changes(self) -> AsyncIterator[None]:
-        """Yield each time that views of it should be refreshed, other than for those who wait for an answer."""
+        """Yield whenever the views should be refreshed, except for answers that a `PendingAnswer` waits for."""
 
     def file(self) -> SessionFile:
-        """All of it, as a file."""
+        """Return the whole conversation in the format of a saved session."""
 
     def model(self) -> ModelChoice:
-        """Which model answers, and why. May be called on any thread.
+        """Return which model answers, and why. May be called on any thread.
 
         Raises:
-            RuntimeError: That is the server's affair.
+            RuntimeError: The session is on a server, which chooses the model.
         """
 
     def end(self) -> None:
-        """The kernel ends: close what is open, and bring `source` up to date if that takes no time.
+        """Prepare for the kernel's exit: close the active run, or bring `source` up to date if that is quick.
 
         Raises:
-            Disconnected: It cannot be read in time.
+            Disconnected: The session cannot be read in time.
         """
 
     def close(self) -> None:
-        """Release it. Harmless when repeated."""
+        """Close the conversation. Repeated calls have no effect."""
 
     def release_agents(self) -> None:
-        """Release what the agents hold, such as MCP servers. May be called on any thread, and take a moment."""
+        """Release the resources of the agents, such as MCP servers. May be called on any thread, and may block."""

@@ -23,16 +23,16 @@ from .base import REFRESH_DELAY
 
 
 class LocalConversation:
-    """A conversation whose session is in this kernel; see `Conversation`.
+    """A `Conversation` whose session is in this kernel.
 
     Args:
-        agent: The agent to ask: the name of one that `agents` knows, or whatever `as_agent` takes.
+        agent: The agent to ask: a name that `agents` knows, or an object that `as_agent` accepts.
         llm: A Qwen-Agent model configuration for the included agents; None to look for a model.
-        agents: The manager that knows agents by name. It is left as it is.
+        agents: The manager with the agents by name. It is not changed.
 
     Raises:
         UnknownAgentError: There is no agent with this name.
-        TypeError: `agent` cannot be asked.
+        TypeError: `agent` is not an agent and cannot be converted to one.
     """
 
     refresh_replaces_all = False
@@ -44,7 +44,7 @@ class LocalConversation:
         if llm is not None:
             self._agents.use_model(llm)
         self.name = self._register(agent)
-        self._awaited: set[str] = set()  # messages that somebody waits for, who refreshes the views then
+        self._awaited: set[str] = set()  # messages with a waiting caller, who refreshes the views
 
     def _register(self, agent: Any) -> str:
         if isinstance(agent, str):
@@ -56,11 +56,11 @@ class LocalConversation:
         return wrapped.name
 
     def open(self, session_id: str, log: EventLog) -> None:
-        """Open its session. On the loop, before all else.
+        """Open the session. Call this on the sessions' event loop, before any other method.
 
         Args:
             session_id: The id of the session.
-            log: Where its events are kept; closed with it.
+            log: The log of its events. The conversation closes it.
 
         Raises:
             StorageError: The log cannot be read.
@@ -78,7 +78,7 @@ class LocalConversation:
     def prepare(
         self, prompt: Prompt, *, agent: str | None, reasoning: bool, max_iterations: int | None, tokens: bool = False
     ) -> LocalAnswer:
-        """See `Conversation.prepare`."""
+        """Check a prompt before it is sent, as described in `Conversation.prepare`."""
         if agent is not None:
             self._agents.check(agent)
         payload: JSON = {
@@ -99,10 +99,10 @@ class LocalConversation:
         self.source.clear()
 
     async def refresh(self) -> None:
-        """Nothing is to be done: what is here is always up to date."""
+        """Do nothing: the session is in this process, so `source` is always up to date."""
 
     async def changes(self) -> AsyncIterator[None]:
-        """Yield when a run ends that was asked for in a page."""
+        """Yield when a run of a page's prompt ends."""
         session = self.source
 
         def finished() -> tuple[str, frozenset[str]]:
@@ -116,15 +116,15 @@ class LocalConversation:
             yield
 
     def file(self) -> SessionFile:
-        """All of it, as a file."""
+        """Return the whole conversation in the format of a saved session."""
         return complete_file(self.source.state, self._log)
 
     def model(self) -> ModelChoice:
-        """Which model answers, and why. It never shows a key."""
+        """Return which model answers, and why. The result contains no key."""
         return choose_model(self._llm)
 
     def end(self) -> None:
-        """Close the active run: the kernel ends."""
+        """Close the active run, because the kernel exits."""
         if self.source.ended is None:
             self.source.interrupt()
 
@@ -134,12 +134,12 @@ class LocalConversation:
         self._log.close()
 
     def release_agents(self) -> None:
-        """Release what the agents hold, such as MCP servers."""
+        """Release the resources of the agents, such as MCP servers."""
         self._agents.close()
 
 
 class LocalAnswer:
-    """A prompt to a session in this kernel; see `PendingAnswer`."""
+    """A `PendingAnswer` of a session in this kernel."""
 
     def __init__(self, session: Session, payload: JSON, awaited: set[str], *, tokens: bool) -> None:
         self.message_id = f"m-{secrets.token_hex(6)}"
@@ -148,13 +148,13 @@ class LocalAnswer:
         self._awaited = awaited
         self._tokens = tokens
         self._epoch = ""
-        self._last_seq_before = 0  # the last event before it
+        self._last_seq_before = 0  # the `seq` of the last event before the prompt
 
     async def post(self) -> None:
         """Append the prompt to the session.
 
         Raises:
-            ValueError: It is refused; the text says why.
+            ValueError: The prompt is rejected. The message says why.
         """
         self._epoch, self._last_seq_before = self._session.epoch, self._session.state["last_seq"]
         self._awaited.add(self.message_id)
@@ -188,13 +188,13 @@ class LocalAnswer:
             await self.cancel()
 
     def _changed(self, frames: list[Frame]) -> list[ReasoningStep]:
-        """The steps of the run that `frames` are about, each once, as they are now."""
+        """Return the current state of the run's steps that `frames` change, each once."""
         run = run_of(self._session.state, self.message_id)
         changed = {frame["data"].get("id") or frame["data"].get("step_id") for frame in frames}
         return [step for step in steps_of(self._session.state, run) if step["id"] in changed] if run is not None else []
 
     async def cancel(self) -> None:
-        """Stop the run, or withdraw the prompt if it is still queued; wait a little until that is done."""
+        """Stop the run, or withdraw the prompt if it is still queued, and wait up to 3 s for that."""
         if self._is_settled():
             return
         run = run_of(self._session.state, self.message_id)
@@ -206,7 +206,7 @@ class LocalAnswer:
             await asyncio.wait_for(self._settled(), CANCEL_WITHIN)
 
     async def close(self) -> None:
-        """Nobody waits for it any more."""
+        """Stop waiting for the answer. Afterwards, its views are refreshed like those of a page's prompts."""
         self._awaited.discard(self.message_id)
 
     def _is_settled(self) -> bool:

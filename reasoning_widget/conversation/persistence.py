@@ -1,4 +1,4 @@
-"""Where a conversation keeps its log: in memory, or in a file that outlives the kernel."""
+"""Open the log of a conversation: in memory, or in a file that outlives the kernel."""
 
 from __future__ import annotations
 
@@ -17,46 +17,46 @@ if TYPE_CHECKING:
 
 
 class Holder(Protocol):
-    """Whose log it is, such as a chat."""
+    """The owner of a log, such as a chat."""
 
     def close(self) -> None:
         """Release the log."""
 
 
 _holders: Final[weakref.WeakValueDictionary[str, Holder]] = weakref.WeakValueDictionary()
-"""By session id: those of this process that keep their log in a file."""
+"""The holders in this process whose logs are in files, by session id."""
 
 
 class ConversationInUse(StorageError):
-    """Another kernel has the conversation. The text says which."""
+    """Another kernel has the conversation open. The message says which."""
 
 
 def log_path(session_id: str) -> Path:
-    """The file of a conversation: in Jupyter's data directory, one each.
+    """Return the path of a conversation's file, which is in Jupyter's data directory.
 
     Raises:
         ValueError: The id is malformed.
     """
-    from jupyter_core.paths import jupyter_data_dir  # only needed where something is kept
+    from jupyter_core.paths import jupyter_data_dir  # slow to import, and only needed for files
 
     return Path(jupyter_data_dir()) / "reasoning-widget" / "chats" / f"{check_session_id(session_id)}.db"
 
 
 def open_log(session_id: str | None, holder: Holder, *, resume: bool, file: SessionFile | None = None) -> EventLog:
-    """The log of a conversation. Must be called on the sessions' loop, where it is closed.
+    """Open the log of a conversation. Call this on the sessions' event loop, and close the log there.
 
-    A holder of the same conversation in this kernel is closed: its cell was run again.
+    An earlier holder of the same conversation in this kernel is closed, because its cell was run again.
 
     Args:
         session_id: The conversation's id.
-        holder: Whose log it is.
-        resume: Whether to keep it in a file, and to go on with what is there.
-        file: An exported session to begin with.
+        holder: The owner of the log.
+        resume: Whether to store the log in a file, and to continue the conversation in it.
+        file: An exported session to start from.
 
     Raises:
-        ValueError: There is nothing to resume without an id, it is malformed, or there is a conversation already where
-            an exported one is to be.
-        ConversationInUse: Another kernel has the conversation.
+        ValueError: `resume` is set without an id, the id is malformed, or a conversation exists already under the id of
+            the exported one.
+        ConversationInUse: Another kernel has the conversation open.
         StorageError: The file cannot be read or written.
     """
     if resume and session_id is None:
@@ -91,10 +91,10 @@ def _file_log(session_id: str, holder: Holder) -> SessionStore:
 
 
 def _import_file(log: EventLog, session_id: str, file: SessionFile) -> None:
-    """Put an exported session into a log.
+    """Copy an exported session into a log.
 
     Raises:
-        ValueError: The log has a conversation of that id already.
+        ValueError: The log already contains a conversation with this id.
         StorageError: The log cannot be written.
     """
     if log.position(session_id) is not None:

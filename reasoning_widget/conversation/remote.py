@@ -1,7 +1,7 @@
 """A conversation whose session is on a server.
 
-The page talks to the server itself. The kernel has a connection of its own, for what is asked from code, and to know
-when to refresh what the notebook saves.
+The page connects to the server itself. The kernel has its own connection, for prompts from code, and to know when to
+refresh the snapshot in the notebook.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from .server_session import ServerSession
 
 
 class RemoteConversation:
-    """A conversation whose session is on a server; see `Conversation`.
+    """A `Conversation` whose session is on a server.
 
-    Whatever needs the server raises `Disconnected` where there is no connection, or `NotAllowed`.
+    Methods that need the server raise `Disconnected` if there is no connection, or `NotAllowed`.
 
     Args:
         server: The server's address.
-        session_id: The session.
+        session_id: The id of the session.
         token: The server's token.
         ticket: A ticket for the session, instead of the token.
 
     Raises:
-        ValueError: The address is invalid, or the ticket is none.
+        ValueError: The address or the ticket is malformed.
     """
 
     refresh_replaces_all = True
@@ -43,21 +43,21 @@ class RemoteConversation:
     def __init__(self, server: str, session_id: str, *, token: str | None, ticket: str | None) -> None:
         self.address = Address.of(server, token, ticket)
         self.source = ServerSession(self.address, session_id)
-        self.results: dict[str, object] = {}  # what tools returned stays on the server
+        self.results: dict[str, object] = {}  # tools' objects stay on the server
         self._connecting = connect(server, session_id, token=token, ticket=ticket)
         self._exit_stack = contextlib.AsyncExitStack()
         self._connect_lock = asyncio.Lock()
         self._chat: Chat | None = None
-        self._prompt_sent = asyncio.Event()  # for something, after the connection was given up
+        self._prompt_sent = asyncio.Event()  # set to reconnect after the connection was given up
         self._closing: asyncio.Task[None] | None = None
 
     @property
     def name(self) -> str:
-        """Where it is held."""
+        """The session and its server, for the `repr`."""
         return f"session {self.source.session_id} at {self.address.base}"
 
     async def _connected(self) -> Chat:
-        """The kernel's own connection, made when it is first needed, and again when it was given up."""
+        """Return the kernel's own connection. It is opened when first needed, and again after it was given up."""
         async with self._connect_lock:
             if self._chat is None:
                 self._chat = await self._exit_stack.enter_async_context(self._connecting)
@@ -66,19 +66,19 @@ class RemoteConversation:
         return self._chat
 
     async def ask(self, message: str | list[Part], **options: Any) -> Question:
-        """Send a prompt; see `Chat.ask`."""
+        """Send a prompt, with the options of `Chat.ask`."""
         chat = await self._connected()
         self._prompt_sent.set()
         return chat.ask(message, **options)
 
     async def cancel(self, question: Question) -> None:
-        """Stop the run of a prompt, or withdraw the prompt; see `Chat.cancel`."""
+        """Stop the run of a prompt, or withdraw the prompt if it is still queued."""
         await (await self._connected()).cancel(question)
 
     def prepare(
         self, prompt: Prompt, *, agent: str | None, reasoning: bool, max_iterations: int | None, tokens: bool = False
     ) -> RemoteAnswer:
-        """See `Conversation.prepare`. Which agents there are is known to the server."""
+        """Check a prompt as described in `Conversation.prepare`, except for its agent, which the server checks."""
         options: dict[str, Any] = {
             "agent": agent,
             "reasoning": reasoning,
@@ -99,12 +99,12 @@ class RemoteConversation:
         """Read the session from the server.
 
         Raises:
-            Disconnected: It cannot be read; the text says why.
+            Disconnected: The session cannot be read. The message says why.
         """
         await self.source.read()
 
     async def changes(self) -> AsyncIterator[None]:
-        """Yield when the kernel has connected, and whenever a run begins or ends. `source` is up to date then."""
+        """Yield after connecting, and whenever a run begins or ends. `source` is refreshed first."""
         while True:
             self._prompt_sent.clear()
             try:
@@ -119,11 +119,11 @@ class RemoteConversation:
                 await self._prompt_sent.wait()  # the page reports the failure; the next prompt from code retries
 
     def file(self) -> SessionFile:
-        """All of it, as a file."""
+        """Return the whole conversation in the format of a saved session."""
         return self.source.file
 
     def model(self) -> ModelChoice:
-        """The server's affair.
+        """Raise an error, because the server chooses the model.
 
         Raises:
             RuntimeError: Always.
@@ -131,10 +131,10 @@ class RemoteConversation:
         raise RuntimeError("the server chooses the model for its agents: see its `ReasoningApp.llm`")
 
     def end(self) -> None:
-        """Read the session once more, if that takes no time: the kernel ends. The session goes on without it.
+        """Read the session a last time before the kernel exits, if that is quick. The session continues without it.
 
         Raises:
-            Disconnected: It cannot be read in time; the text says why.
+            Disconnected: The session cannot be read in time. The message says why.
         """
         self.source.read_at_exit()
 
@@ -144,11 +144,11 @@ class RemoteConversation:
             self._closing = asyncio.get_running_loop().create_task(self._exit_stack.aclose())
 
     def release_agents(self) -> None:
-        """Nothing is to be done: they are the server's."""
+        """Do nothing: the agents belong to the server."""
 
 
 class RemoteAnswer:
-    """A prompt to a session on a server; see `PendingAnswer`."""
+    """A `PendingAnswer` of a session on a server."""
 
     def __init__(self, conversation: RemoteConversation, message: str | list[Part], options: dict[str, Any]) -> None:
         self._conversation = conversation
@@ -158,21 +158,21 @@ class RemoteAnswer:
 
     @property
     def message_id(self) -> str:
-        """The id of the message; known once it was sent."""
+        """The id of the message. Available once the prompt is sent."""
         return self._sent.id
 
     @property
     def _sent(self) -> Question:
         if self._question is None:
-            raise RuntimeError("the prompt was not sent")
+            raise RuntimeError("the prompt has not been sent")
         return self._question
 
     async def post(self) -> None:
         """Send the prompt.
 
         Raises:
-            ProtocolError: It is refused; the text says why.
-            Disconnected: There is no connection.
+            ProtocolError: The prompt is rejected. The message says why.
+            Disconnected: There is no connection to the server.
         """
         self._question = await self._conversation.ask(self._message, **self._options)
 
@@ -191,7 +191,7 @@ class RemoteAnswer:
             await items.aclose()
 
     async def cancel(self) -> None:
-        """Stop the run, or withdraw the prompt if it is still queued; wait a little until that is done."""
+        """Stop the run, or withdraw the prompt if it is still queued, and wait up to 3 s for that."""
         if self._question is None or self._question.settled:
             return
         with contextlib.suppress(TimeoutError, Disconnected, ProtocolError):
@@ -199,6 +199,6 @@ class RemoteAnswer:
                 await self._conversation.cancel(self._question)
 
     async def close(self) -> None:
-        """Read the session, for what the notebook saves."""
-        with contextlib.suppress(Disconnected):  # whoever asked was told of it
+        """Read the session, so that the notebook saves the answer."""
+        with contextlib.suppress(Disconnected):  # the caller got this error already
             await self._conversation.refresh()

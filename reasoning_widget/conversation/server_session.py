@@ -1,4 +1,4 @@
-"""What a kernel knows of a session on a server: it is read whole whenever it is needed, and kept."""
+"""The kernel's copy of a session on a server. It is always read as a whole."""
 
 from __future__ import annotations
 
@@ -16,56 +16,56 @@ from ..fold import Transcript, new_transcript, receive
 from ..protocol import Frame
 from ..session.record import LoggedStep
 
-_TIMEOUT: Final = 30.0  # seconds; a long session takes a while
-_EXIT_TIMEOUT: Final = 2.0  # seconds; a kernel that does not end soon is killed
+_TIMEOUT: Final = 30.0  # seconds; long sessions take a while
+_EXIT_TIMEOUT: Final = 2.0  # seconds; kernels that do not exit soon are killed
 
 
 class ServerSession:
-    """A session as it was when it was read; has what the saved view and the exports want of a `Session`.
+    """A session as of its last read, with the part of `Session`'s interface that snapshots and exports use.
 
     Args:
-        address: The server.
-        session_id: The session.
+        address: The address of the server.
+        session_id: The id of the session.
     """
 
     def __init__(self, address: Address, session_id: str) -> None:
         self.session_id = session_id
         self.file: SessionFile
         self.state: Transcript
-        self.open_steps: Mapping[str, LoggedStep] = {}  # what was read has their text
+        self.open_steps: Mapping[str, LoggedStep] = {}  # the steps that were read contain their text
         self._replace(session_file(session_id, "", []))
         self._address = address
 
     @property
     def epoch(self) -> str:
-        """The log that was read."""
+        """The id of the log that was read."""
         return self.file["epoch"]
 
     def blob(self, sha256: str) -> Any:
-        """A value that is kept beside the log.
+        """Return a value that is stored beside the log.
 
         Raises:
-            KeyError: It is not there.
+            KeyError: There is no value with this SHA-256.
         """
         return self.file.get("blobs", {})[sha256]
 
     def events_after(self, after: int) -> Iterator[Frame]:
-        """The events behind that one."""
+        """Return the events after the one with the `seq` `after`."""
         return (event for event in self.file["events"] if event["seq"] > after)
 
     async def read(self) -> None:
-        """Fetch the log. A session that has not begun yet has an empty one.
+        """Fetch the log. It is empty if the session has not begun.
 
         Raises:
-            Disconnected: It cannot be read; the text says why.
+            Disconnected: The session cannot be read. The message says why.
         """
         self._replace(await asyncio.to_thread(self._fetch, _TIMEOUT))
 
     def read_at_exit(self) -> None:
-        """The same while the interpreter ends, and begins no threads any more.
+        """Fetch the log while the interpreter exits, when no threads can be started any more.
 
         Raises:
-            Disconnected: It cannot be read in time; the text says why.
+            Disconnected: The session cannot be read in time. The message says why.
         """
         self._replace(self._fetch(_EXIT_TIMEOUT))
 
@@ -85,7 +85,7 @@ class ServerSession:
 
     def _replace(self, file: SessionFile) -> None:
         state = new_transcript()
-        state["session_id"], state["epoch"] = file["session_id"], file["epoch"]  # by these the page knows it
+        state["session_id"], state["epoch"] = file["session_id"], file["epoch"]  # the page identifies it by these
         for event in file["events"]:
             receive(state, event)
         self.file, self.state = file, state
