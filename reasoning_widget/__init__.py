@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .widget.chat import ReasoningChat
 
 # Imported when first asked for: an agent's author need not wait for the widget, nor a script for the agents.
-_HOMES = {
+_MODULES = {
     "AgentError": ".agents.exceptions",
     "AgentManager": ".agents.manager",
     "Answer": ".answer",
@@ -50,10 +50,10 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name == "__version__":
         return import_module("importlib.metadata").version("reasoning-widget")
-    home = _HOMES.get(name)
-    if home is None:
+    module = _MODULES.get(name)
+    if module is None:
         msg = f"module {__name__!r} has no attribute {name!r}"
         raise AttributeError(msg)
-    value = getattr(import_module(home, __name__), name)
+    value = getattr(import_module(module, __name__), name)
     globals()[name] = value
     return value

@@ -151,13 +151,13 @@ def _prompt(question: str, images: list[Path], files: list[Path]) -> str | list[
     Raises:
         ValueError: An attachment cannot be read or is refused.
     """
-    from .parts import accepted, as_message, names_of
+    from .parts import as_message, names_of, to_logged
 
     text: list[dict[str, object]] = [{"text": question}] if question.strip() else []
     attached: list[dict[str, object]] = [{"image": path} for path in images]
     attached += [{"file": path} for path in files]
     message = as_message([*text, *attached]) if attached else question
-    accepted(message)  # so that what is refused is told before anything is asked
+    to_logged(message)  # so that what is refused is told before anything is asked
     if not isinstance(message, str):
         typer.echo(f"Attached: {clean(', '.join(names_of(message)))}", err=True)
     return message

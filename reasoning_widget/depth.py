@@ -10,7 +10,7 @@ from typing import Any, Final
 MAX_DEPTH: Final = 64
 """Lists and objects within each other, counted from the value that an agent, a tool or a person gives."""
 
-AROUND: Final = 8
+ENVELOPE_DEPTH: Final = 8
 """As many levels at most are around such a value in a message, an event or a file."""
 
 TOO_DEEP: Final = f"[left out: nested more than {MAX_DEPTH} levels deep]"
@@ -37,7 +37,7 @@ def loads(text: str | bytes) -> Any:
     try:
         return json.loads(text)
     except RecursionError:
-        return json.loads(shallow(text if isinstance(text, str) else text.decode(), MAX_DEPTH + AROUND))
+        return json.loads(shallow(text if isinstance(text, str) else text.decode(), MAX_DEPTH + ENVELOPE_DEPTH))
 
 
 def shallow(text: str, levels: int) -> str:

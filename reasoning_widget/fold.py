@@ -114,7 +114,7 @@ def receive(state: Transcript, frame: Frame) -> Outcome:
     """
     kind, data = frame["type"], frame["data"]
     if kind == "session":
-        return _open(state, cast("SessionData", data))
+        return _session(state, cast("SessionData", data))
     if kind == "step_delta":
         return _append(state, cast("StepDeltaData", data))
     seq = frame.get("seq")
@@ -129,7 +129,7 @@ def receive(state: Transcript, frame: Frame) -> Outcome:
     return "applied"
 
 
-_SINGLE: Final[tuple[Channel, ...]] = ("content", "arguments")
+_SINGLE_TEXT_CHANNELS: Final[tuple[Channel, ...]] = ("content", "arguments")
 """The channels that are one text; `output` has one for each entry."""
 
 
@@ -143,7 +143,7 @@ class Place(NamedTuple):
 
 def texts_of(step: Mapping[str, Any]) -> dict[Place, str]:
     """The texts of a step that may grow."""
-    texts = {Place(channel): channel_text(step, channel) for channel in _SINGLE}
+    texts = {Place(channel): channel_text(step, channel) for channel in _SINGLE_TEXT_CHANNELS}
     for entry, bundle in enumerate(outputs_of(step)):
         if isinstance(bundle.get("text/plain"), str):
             texts[Place("output", entry)] = bundle["text/plain"]
@@ -198,7 +198,7 @@ def find_run(state: Transcript, run_id: str) -> TranscriptRun | None:
     return next((run for run in reversed(state["runs"]) if run["run_id"] == run_id), None)
 
 
-def _open(state: Transcript, data: SessionData) -> Outcome:
+def _session(state: Transcript, data: SessionData) -> Outcome:
     changed = data["epoch"] != state["epoch"]
     if changed:
         # The other log's title and items are gone with it.
@@ -259,7 +259,7 @@ def _run_started(state: Transcript, data: RunStartedData, seq: int) -> None:
     _change_message(state, data["message_id"], {"run_id": data["run_id"]})
 
 
-class _Newest:
+class _LastChanged:
     """Where the message was that was changed last: the next change is mostly of the same one, or of the one behind."""
 
     at = 0
@@ -275,13 +275,12 @@ class _MessageChange(TypedDict):
 
 def _change_message(state: Transcript, message_id: str, change: _MessageChange) -> None:
     messages = state["messages"]
-    near = (at for at in (_Newest.at, _Newest.at + 1) if at < len(messages) and messages[at]["id"] == message_id)
-    all_of_them = (at for at in reversed(range(len(messages))) if messages[at]["id"] == message_id)
-    at = next(near, None)
+    likely = (_LastChanged.at, _LastChanged.at + 1)
+    at = next((at for at in likely if at < len(messages) and messages[at]["id"] == message_id), None)
     if at is None:
-        at = next(all_of_them, None)
+        at = next((at for at in reversed(range(len(messages))) if messages[at]["id"] == message_id), None)
     if at is not None:
-        _Newest.at = at
+        _LastChanged.at = at
         messages[at].update(cast("TranscriptMessage", change))
 
 
@@ -291,13 +290,13 @@ def _reasoning_step(state: Transcript, data: ReasoningStep, seq: int) -> None:
     if known is None:
         run = find_run(state, data.get("run_id", ""))
         if run is not None:
-            _place(state, run["steps"], step_id, data.get("index"))
+            _insert_in_order(state, run["steps"], step_id, data.get("index"))
     elif not is_open(known):
         return
     state["steps"][step_id] = cast("TranscriptStep", {**with_outputs(data), "seq": seq})
 
 
-def _place(state: Transcript, step_ids: list[str], step_id: str, index: int | None) -> None:
+def _insert_in_order(state: Transcript, step_ids: list[str], step_id: str, index: int | None) -> None:
     """Insert a new step where it opened: who catches up may get it after one that opened later but closed earlier."""
     at = len(step_ids)
     if index is not None:

@@ -19,10 +19,10 @@ PLAIN: Final = "text/plain"
 
 _REPRESENTATION: Final = re.compile(r"\s*<[^<>\n]*>\s*")
 
-_ENVELOPE: Final = 256
+_FRAME_OVERHEAD: Final = 256
 """Bytes of a frame around a step, at most."""
 
-_FURTHER: Final = re.compile(r"(image/[^;]+);n=(\d+)")
+_NUMBERED_PICTURE: Final = re.compile(r"(image/[^;]+);n=(\d+)")
 """How version 1 named further pictures."""
 
 
@@ -31,7 +31,7 @@ def is_printed(bundle: MimeBundle) -> bool:
     return bundle.keys() == {PLAIN}
 
 
-def stands_for_others(bundle: MimeBundle) -> bool:
+def is_placeholder_text(bundle: MimeBundle) -> bool:
     """Whether the text of an output says no more than which object its other forms show."""
     text = bundle.get(PLAIN)
     return len(bundle) > 1 and isinstance(text, str) and _REPRESENTATION.fullmatch(text) is not None
@@ -44,7 +44,7 @@ def outputs_of(step: Mapping[str, Any]) -> list[MimeBundle]:
     else:
         given = step.get("output")
         if isinstance(given, dict):
-            return _of_version_1(given)
+            return _from_version_1(given)
     return [bundle for bundle in given if isinstance(bundle, dict)] if isinstance(given, list | tuple) else []
 
 
@@ -55,17 +55,17 @@ def with_outputs(step: Mapping[str, Any]) -> JSON:
     if output is not None and "outputs" not in copy:
         outputs = copy["outputs"] = outputs_of(step)
         if isinstance(copy.get("scaled"), dict):
-            copy["scaled"] = {_place(outputs, output, key): size for key, size in copy["scaled"].items()}
+            copy["scaled"] = {_output_index(outputs, output, key): size for key, size in copy["scaled"].items()}
     return copy
 
 
-def _place(outputs: list[MimeBundle], output: Any, key: str) -> str:
+def _output_index(outputs: list[MimeBundle], output: Any, key: str) -> str:
     """Which of the outputs has what version 1 had under `key`."""
     value = output.get(key) if isinstance(output, dict) else None
     return next((str(entry) for entry, bundle in enumerate(outputs) if value in bundle.values()), key)
 
 
-def in_version_1(step: JSON) -> JSON:
+def with_version_1_output(step: JSON) -> JSON:
     """A copy of a step for those who know version 1: `output` has all that was printed, and the first of each type.
 
     It is left out where both would be too long for a frame.
@@ -78,12 +78,12 @@ def in_version_1(step: JSON) -> JSON:
             elif mime != PLAIN:
                 output.setdefault(mime, value)
     copy = {**step, "output": output} if output else step
-    return copy if len(encode(copy)) < MAX_FRAME_BYTES - _ENVELOPE else step
+    return copy if len(encode(copy)) < MAX_FRAME_BYTES - _FRAME_OVERHEAD else step
 
 
-def _of_version_1(output: MimeBundle) -> list[MimeBundle]:
+def _from_version_1(output: MimeBundle) -> list[MimeBundle]:
     """All of it is one output, but for further pictures."""
-    further = {key: match for key in output if (match := _FURTHER.fullmatch(key))}
-    first = {mime: value for mime, value in output.items() if mime not in further}
-    in_order = sorted(further, key=lambda key: int(further[key][2]))
-    return [*([first] if first else []), *({further[key][1]: output[key]} for key in in_order)]
+    numbered = {key: match for key in output if (match := _NUMBERED_PICTURE.fullmatch(key))}
+    first = {mime: value for mime, value in output.items() if mime not in numbered}
+    in_order = sorted(numbered, key=lambda key: int(numbered[key][2]))
+    return [*([first] if first else []), *({numbered[key][1]: output[key]} for key in in_order)]

@@ -42,12 +42,12 @@ path, its bytes, or a `data:` address; `name` says what it is called, where a pa
 
 _AnyPart = TextPart | ImagePart | FilePart | AttachedImage | AttachedFile
 
-_UNKNOWN: Final = "application/octet-stream"
+_DEFAULT_TYPE: Final = "application/octet-stream"
 _MIME: Final = re.compile(r"[\w.+-]{1,64}/[\w.+-]{1,64}", re.ASCII)
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _MAX_NAME: Final = 200
 """Code points; with three bytes each it would not be a name of a file any more, but who writes files sees to that."""
-_REST_OF_EVENT: Final = 4096
+_EVENT_OVERHEAD: Final = 4096
 """Bytes; what else an event tells of a message fits into it."""
 _LIMITS: Final[dict[PartKind, int]] = {"image": MAX_IMAGE_BYTES, "file": MAX_FILE_BYTES}
 _SIGNATURES: Final = (
@@ -65,7 +65,7 @@ class Content(NamedTuple):
     data: bytes
 
 
-class Accepted(NamedTuple):
+class LoggedPrompt(NamedTuple):
     """A prompt as it is logged."""
 
     content: str
@@ -130,15 +130,15 @@ def _as_address(kind: PartKind, value: object, name: str | None) -> tuple[str, s
         data = bytes(value)
         if kind == "file" and not name:
             raise ValueError('a file that is given as bytes needs a `name`, such as "report.pdf"')
-        content = Content(_guessed(kind, data, name), data)
+        content = Content(_guess_type(kind, data, name), data)
     elif isinstance(value, str | os.PathLike):
         path = Path(cast("str | os.PathLike[str]", value)).expanduser()
         name = name or path.name
         data = _read(kind, path)
-        content = Content(_guessed(kind, data, name), data)
+        content = Content(_guess_type(kind, data, name), data)
     else:
         raise ValueError(f"the `{kind}` of a part is a path, bytes or a `data:` address, not {type(value).__name__}")
-    name = plain_name(name or "") or _usual_name(kind, content.mime)
+    name = clean_name(name or "") or _default_name(kind, content.mime)
     _check(kind, content, name)
     return f"data:{content.mime};base64,{base64.b64encode(content.data).decode()}", name
 
@@ -156,18 +156,18 @@ def _read(kind: PartKind, path: Path) -> bytes:
         raise ValueError(f"{kind} {path} cannot be read: {error.strerror or error}") from None
 
 
-def _guessed(kind: PartKind, data: bytes, name: str | None) -> str:
-    return (image_type(data) if kind == "image" else None) or mimetypes.guess_type(name or "")[0] or _UNKNOWN
+def _guess_type(kind: PartKind, data: bytes, name: str | None) -> str:
+    return (image_type(data) if kind == "image" else None) or mimetypes.guess_type(name or "")[0] or _DEFAULT_TYPE
 
 
-def _usual_name(kind: PartKind, mime: str) -> str:
+def _default_name(kind: PartKind, mime: str) -> str:
     return f"{kind}{mimetypes.guess_extension(mime) or ''}"
 
 
 # From the wire to the log
 
 
-def accepted(message: str | list[Part]) -> Accepted:
+def to_logged(message: str | list[Part]) -> LoggedPrompt:
     """A prompt as it is logged.
 
     Args:
@@ -178,7 +178,7 @@ def accepted(message: str | list[Part]) -> Accepted:
     """
     if isinstance(message, str):
         _check_text(message)
-        return Accepted(message, None, {})
+        return LoggedPrompt(message, None, {})
     attached = sum(map(_is_attached, message))
     if attached > MAX_ATTACHMENTS:
         raise ProtocolError(
@@ -193,13 +193,13 @@ def accepted(message: str | list[Part]) -> Accepted:
     if sum(map(len, blobs.values())) > MAX_CHAT_BYTES - MAX_MESSAGE_BYTES:
         raise too_large_together()
     if not attached:
-        return Accepted(text, None, {})
-    said = Accepted(text or ", ".join(names_of(parts)), parts, blobs)
-    if len(encode(said[:2])) > MAX_FRAME_BYTES - _REST_OF_EVENT:
+        return LoggedPrompt(text, None, {})
+    logged = LoggedPrompt(text or ", ".join(names_of(parts)), parts, blobs)
+    if len(encode(logged[:2])) > MAX_FRAME_BYTES - _EVENT_OVERHEAD:
         raise ProtocolError(
             "too_large", "the text beside the attachments is too long: put it into a file, and attach it"
         )
-    return said
+    return logged
 
 
 def too_large_together() -> ProtocolError:
@@ -236,7 +236,7 @@ def _attachment(kind: PartKind, address: str, name: str | None, blobs: dict[str,
     mime = content.mime
     if kind == "image":
         mime = image_type(content.data) or mime  # cameras and chats name a picture as they like
-    shown = plain_name(name or "") or _usual_name(kind, mime)
+    shown = clean_name(name or "") or _default_name(kind, mime)
     _check(kind, Content(mime, content.data), shown)
     encoded = base64.b64encode(content.data).decode()
     sha256 = hashlib.sha256(encode(encoded)).hexdigest()
@@ -244,13 +244,13 @@ def _attachment(kind: PartKind, address: str, name: str | None, blobs: dict[str,
     return {"blob": sha256, "mime": mime, "bytes": len(content.data), "name": shown}
 
 
-def plain_name(name: str) -> str:
+def clean_name(name: str) -> str:
     """The name of a file without its folder, and without what is no part of a name; empty if nothing is left."""
     name = _CONTROL.sub("", re.split(r"[/\\]", name)[-1]).strip()
     if set(name) <= {"."}:
         return ""
-    stem, ending = os.path.splitext(name)  # noqa: PTH122 (it is no path)
-    return f"{stem[: _MAX_NAME - len(ending)]}{ending}" if len(ending) < _MAX_NAME // 4 else name[:_MAX_NAME]
+    stem, suffix = os.path.splitext(name)  # noqa: PTH122 (not a path; pathlib treats a final dot differently)
+    return f"{stem[: _MAX_NAME - len(suffix)]}{suffix}" if len(suffix) < _MAX_NAME // 4 else name[:_MAX_NAME]
 
 
 def _check(kind: PartKind, content: Content, name: str) -> None:
@@ -294,7 +294,7 @@ def _content(kind: PartKind, address: str, name: str | None) -> Content:
         return content_of(address)
     except ValueError as error:
         raise ProtocolError(
-            "bad_attachment", f"{kind} {plain_name(name or '') or '(without a name)'}: {error}"
+            "bad_attachment", f"{kind} {clean_name(name or '') or '(without a name)'}: {error}"
         ) from None
 
 
@@ -315,11 +315,11 @@ def content_of(address: str) -> Content:
         try:
             data = base64.b64decode(data, validate=True)
         except ValueError:  # programs break lines in base64
-            data = _unbroken(data)
+            data = _decode_with_whitespace(data)
     return Content(mime or "text/plain", cast("bytes", data))
 
 
-def _unbroken(body: str | bytes) -> bytes:
+def _decode_with_whitespace(body: str | bytes) -> bytes:
     text = body if isinstance(body, bytes) else body.encode()
     try:
         return base64.b64decode(b"".join(text.split()), validate=True)
@@ -330,7 +330,7 @@ def _unbroken(body: str | bytes) -> bytes:
 # From the log to agents, and to people
 
 
-def restored(parts: Iterable[LoggedPart], blob: Callable[[str], Any]) -> list[Part]:
+def from_logged(parts: Iterable[LoggedPart], blob: Callable[[str], Any]) -> list[Part]:
     """Logged parts as they travelled.
 
     Args:
@@ -338,22 +338,22 @@ def restored(parts: Iterable[LoggedPart], blob: Callable[[str], Any]) -> list[Pa
         blob: The content of that SHA-256; raises `KeyError` if there is none. An attachment without content is named in
             words.
     """
-    return [_restored(part, blob) for part in parts]
+    return [_from_logged_part(part, blob) for part in parts]
 
 
-def _restored(part: LoggedPart, blob: Callable[[str], Any]) -> Part:
+def _from_logged_part(part: LoggedPart, blob: Callable[[str], Any]) -> Part:
     if "text" in part:
         return part
-    kept = part["image"] if "image" in part else part["file"]
+    attachment = part["image"] if "image" in part else part["file"]
     try:
-        content = blob(kept["blob"])
+        content = blob(attachment["blob"])
     except KeyError:
         content = None
     if not isinstance(content, str):
-        return {"text": part_in_words(part)}
-    address = f"data:{kept['mime']};base64,{content}"
+        return {"text": part_as_text(part)}
+    address = f"data:{attachment['mime']};base64,{content}"
     kind: PartKind = "image" if "image" in part else "file"
-    name = plain_name(kept["name"]) or kind  # whoever edited an exported session may have written anything
+    name = clean_name(attachment["name"]) or kind  # whoever edited an exported session may have written anything
     return {"image": address, "name": name} if kind == "image" else {"file": address, "name": name}
 
 
@@ -368,16 +368,16 @@ def names_of(parts: Iterable[_AnyPart]) -> list[str]:
     return [_name(part) for part in parts if "text" not in part]
 
 
-def in_words(parts: Iterable[_AnyPart]) -> str:
+def as_text(parts: Iterable[_AnyPart]) -> str:
     """These parts for those who take a text only: the text, followed by the names of the attachments."""
     parts = list(parts)
-    attached = (part_in_words(part) for part in parts if "text" not in part)
+    attached = (part_as_text(part) for part in parts if "text" not in part)
     return "\n\n".join(text for text in (text_of(parts), "\n".join(attached)) if text)
 
 
-def message_in_words(message: Mapping[str, Any]) -> str:
+def message_as_text(message: Mapping[str, Any]) -> str:
     """The `user_message` of a transcript as a text that names its attachments."""
-    return in_words(message["parts"]) if "parts" in message else str(message["content"])
+    return as_text(message["parts"]) if "parts" in message else str(message["content"])
 
 
 def attachments_of(message: Mapping[str, Any]) -> list[Attachment]:
@@ -391,7 +391,7 @@ def sent_text(message: Mapping[str, Any]) -> str:
     return text_of(message["parts"]) if "parts" in message else str(message["content"])
 
 
-def part_in_words(part: _AnyPart) -> str:
+def part_as_text(part: _AnyPart) -> str:
     """A part as a text: of an attachment what it is, and its name."""
     if "text" in part:
         return part["text"]

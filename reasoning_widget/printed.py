@@ -31,7 +31,7 @@ _CONTROL: Final = re.compile(
     r"|\x1b[ -/]{0,4}(?P<escape>[0-~])"
     r"|(?P<character>[\x00-\x08\x0a-\x1f\x7f-\x9f])"
 )
-_SEQUENCE: Final = re.compile(
+_ESCAPE_SEQUENCE: Final = re.compile(
     r"(?:\x1b\[|\x9b)[0-?]{0,64}[ -/]{0,4}(?:[@-~]|\Z)"
     r"|\x1b[\]PX^_][^\x07\x1b]{0,4096}(?:\x07|\x1b\\|\Z)"
     r"|\x1b[ -/]{0,4}(?:[0-~]|\Z)"
@@ -39,12 +39,12 @@ _SEQUENCE: Final = re.compile(
 """An escape sequence, or what is left of it at the end of a text that was cut."""
 _UNFINISHED: Final = re.compile(r"\x1b(?:\[[0-?]{0,64}[ -/]{0,4}|[\]PX^_][^\x07\x1b]{0,4096}\x1b?|[ -/]{0,4})?\Z")
 SGR: Final = re.compile(r"\x1b\[([0-9;]*)m")
-_NEEDS_SCREEN: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+_NEEDS_RENDERING: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def as_shown(text: str) -> str:
     """What a terminal shows of `text`, all of it."""
-    if _NEEDS_SCREEN.search(text) is None:
+    if _NEEDS_RENDERING.search(text) is None:
         return text
     printed = Printed(head_bytes=sys.maxsize)
     printed.write(text)
@@ -58,7 +58,7 @@ def without_colours(text: str) -> str:
 
 def without_sequences(text: str) -> str:
     """`text` without escape sequences, whatever they mean: what is printed of it where no terminal is."""
-    return _SEQUENCE.sub("", text) if "\x1b" in text or "\x9b" in text else text
+    return _ESCAPE_SEQUENCE.sub("", text) if "\x1b" in text or "\x9b" in text else text
 
 
 def coloured(text: str) -> Iterator[tuple[str, Mapping[str, str]]]:
@@ -71,7 +71,7 @@ def coloured(text: str) -> Iterator[tuple[str, Mapping[str, str]]]:
         if at % 2:
             style = style.changed(part)
         elif part:
-            yield part, style.look
+            yield part, style.attributes
 
 
 def head_and_tail(text: str, max_bytes: int) -> str:
@@ -79,14 +79,14 @@ def head_and_tail(text: str, max_bytes: int) -> str:
     if len(text) * 6 <= max_bytes or _size(text) <= max_bytes:
         return text
     room = max(max_bytes - 100, 0) // 2
-    head = text[: _fitting(text[:room], room)]
-    tail = text[len(text) - _fitting(text[-room:][::-1], room) :] if room else ""
+    head = text[: _fitting_length(text[:room], room)]
+    tail = text[len(text) - _fitting_length(text[-room:][::-1], room) :] if room else ""
     if "\n" in head:
         head = head[: head.rindex("\n") + 1]
     if "\n" in tail[:-1]:
         tail = tail[tail.index("\n") + 1 :]
     missing = len(text) - len(head) - len(tail)
-    return f"{_ended(head)}{_left_out(missing)}{tail}"
+    return f"{_with_newline(head)}{_omission_note(missing)}{tail}"
 
 
 class Printed:
@@ -103,26 +103,26 @@ class Printed:
         self._head_room = head_bytes
         self._tail: deque[str] = deque()
         self._tail_size = 0
-        self._left_out = 0
+        self._omitted = 0
         self._rows = [_Row()]
         self._row = 0
         self._column = 0
         self._saved = (0, 0)
         self._style = _Style()
-        self._held = ""
+        self._incomplete = ""
 
     def write(self, text: str) -> None:
         """More was printed. A sequence may go on in the next piece."""
-        text = self._held + text
+        text = self._incomplete + text
         unfinished = _UNFINISHED.search(text, max(0, len(text) - 4200))
-        self._held = unfinished[0] if unfinished else ""
-        end = len(text) - len(self._held)
+        self._incomplete = unfinished[0] if unfinished else ""
+        end = len(text) - len(self._incomplete)
         at = 0
         for control in _CONTROL.finditer(text, 0, end):
             if control.start() > at:
                 self._put(text[at : control.start()])
             at = control.end()
-            self._obey(control)
+            self._execute(control)
         if at < end:
             self._put(text[at:end])
 
@@ -130,36 +130,36 @@ class Printed:
         """What is to be seen."""
         parts = [*self._tail, *self._lines(self._rows)]
         head, room = list(self._head), self._head_room
-        if not self._tail and not self._left_out:
+        if not self._tail and not self._omitted:
             taken = 0
             while taken < len(parts) and (size := _size(parts[taken])) <= room:
                 room -= size
                 taken += 1
             head += parts[:taken]
             parts = parts[taken:]
-        left_out = self._left_out
+        omitted = self._omitted
         sizes = [_size(part) for part in parts]
         total = sum(sizes)
         first = 0
         while total > self._tail_bytes and first < len(parts) - 1:
             total -= sizes[first]
-            left_out += len(without_colours(parts[first]))
+            omitted += len(without_colours(parts[first]))
             first += 1
-        shown = "".join(head)
-        return f"{_ended(shown)}{_left_out(left_out)}{''.join(parts[first:])}" if left_out else shown + "".join(parts)
+        shown, rest = "".join(head), "".join(parts[first:])
+        return f"{_with_newline(shown)}{_omission_note(omitted)}{rest}" if omitted else shown + rest
 
     # Writing
 
     def _put(self, text: str) -> None:
         while text:
             if self._column >= _MAX_ROW:
-                self._rows[self._row].goes_on = True
+                self._rows[self._row].continues = True
                 self._line_feed()
                 self._column = 0
             piece, text = text[: _MAX_ROW - self._column], text[_MAX_ROW - self._column :]
             marks, cells = ("", list(piece)) if piece.isascii() else _cells(piece)
             row = self._rows[self._row]
-            if marks and not row.join(self._column, marks):
+            if marks and not row.add_marks(self._column, marks):
                 cells.insert(0, marks)  # they belong to nothing
             row.put(self._column, cells, self._style.sgr)
             self._column += len(cells)
@@ -175,7 +175,7 @@ class Printed:
 
     def _commit(self, line: str) -> None:
         size = _size(line)
-        if not self._tail and not self._left_out and size <= self._head_room:
+        if not self._tail and not self._omitted and size <= self._head_room:
             self._head.append(line)
             self._head_room -= size
             return
@@ -184,17 +184,17 @@ class Printed:
         while self._tail_size > self._tail_bytes:
             dropped = self._tail.popleft()
             self._tail_size -= _size(dropped)
-            self._left_out += len(without_colours(dropped))
+            self._omitted += len(without_colours(dropped))
 
     @staticmethod
     def _lines(rows: list[_Row], *, but_last: bool = False) -> list[str]:
         last = len(rows) - 1
-        lines = [row.text() + ("" if at == last or row.goes_on else "\n") for at, row in enumerate(rows)]
+        lines = [row.text() + ("" if at == last or row.continues else "\n") for at, row in enumerate(rows)]
         return lines[:-1] if but_last else lines
 
     # Controls
 
-    def _obey(self, control: re.Match[str]) -> None:
+    def _execute(self, control: re.Match[str]) -> None:
         character = control["character"]
         if character == "\n":
             self._line_feed()
@@ -208,12 +208,12 @@ class Printed:
         elif control["escape"] == "7":
             self._saved = (self._row, self._column)
         elif control["escape"] == "8":
-            self._go(*self._saved)
+            self._move_to(*self._saved)
         elif control["escape"] == "c":
             self._clear(2)
             self._style = _Style()
         elif control["escape"] == "M":
-            self._go(self._row - 1, self._column)
+            self._move_to(self._row - 1, self._column)
 
     def _command(self, command: str, parameters: str) -> None:
         if parameters[:1] in ("<", "=", ">", "?"):
@@ -227,7 +227,7 @@ class Printed:
         move, edit = _MOVES.get(command), _EDITS.get(command)
         if move is not None:
             second = (numbers[1] if len(numbers) > 1 else None) or 1
-            self._go(*move(self._row, self._column, count, min(second, _MAX_MOVE)))
+            self._move_to(*move(self._row, self._column, count, min(second, _MAX_MOVE)))
         elif edit is not None:
             edit(self._rows[self._row], self._column, count)
         elif command == "K":
@@ -237,20 +237,20 @@ class Printed:
         elif command == "s":
             self._saved = (self._row, self._column)
         elif command == "u":
-            self._go(*self._saved)
+            self._move_to(*self._saved)
 
-    def _go(self, row: int, column: int) -> None:
+    def _move_to(self, row: int, column: int) -> None:
         self._row = max(0, min(row, _SCREEN_ROWS - 1))
         self._column = max(0, min(column, _MAX_ROW - 1))
         while self._row >= len(self._rows):
             self._rows.append(_Row())
 
-    def _clear(self, what: int) -> None:
+    def _clear(self, mode: int) -> None:
         row = self._rows[self._row]
-        if what == 0:
+        if mode == 0:
             row.erase(self._column, 0)
             del self._rows[self._row + 1 :]
-        elif what == 1:
+        elif mode == 1:
             row.erase(self._column, 1)
             self._rows[: self._row] = [_Row() for _ in range(self._row)]
         else:
@@ -267,14 +267,14 @@ class _Row:
     def __init__(self) -> None:
         self.cells: list[str] = []
         self.styles: list[str] | None = None
-        self.goes_on = False
+        self.continues = False
 
     def put(self, column: int, cells: list[str], style: str) -> None:
         """Overwrite the cells from `column` on."""
         end = column + len(cells)
         if self.styles is None and style:
             self.styles = [""] * len(self.cells)
-        self._reach(column)
+        self._pad_to(column)
         known = self.cells
         if column < len(known) and known[column] == "" and column:
             known[column - 1] = " "  # half of a wide character is none
@@ -284,7 +284,7 @@ class _Row:
         if self.styles is not None:
             self.styles[column:end] = [style] * len(cells)
 
-    def join(self, column: int, marks: str) -> bool:
+    def add_marks(self, column: int, marks: str) -> bool:
         """Add marks to the character before `column`; False if there is none."""
         at = column - 1
         while at >= 0 and at < len(self.cells) and self.cells[at] == "":
@@ -295,12 +295,12 @@ class _Row:
             self.cells[at] += marks[:_MAX_MARKS]
         return True
 
-    def erase(self, column: int, what: int) -> None:
+    def erase(self, column: int, mode: int) -> None:
         """From `column` on (0), up to it (1), or all (2)."""
-        if what == 1:
+        if mode == 1:
             self.blank(0, column + 1)
             return
-        keep = column if what == 0 else 0
+        keep = column if mode == 0 else 0
         del self.cells[keep:]
         if self.styles is not None:
             del self.styles[keep:]
@@ -331,17 +331,17 @@ class _Row:
         if self.styles is None or not any(self.styles):
             return "".join(self.cells)
         written: list[str] = []
-        now = ""
+        current = ""
         for cell, style in zip(self.cells, self.styles, strict=True):
-            if style != now:
-                written += ["\x1b[0m" if now else "", f"\x1b[{style}m" if style else ""]
-                now = style
+            if style != current:
+                written += ["\x1b[0m" if current else "", f"\x1b[{style}m" if style else ""]
+                current = style
             written.append(cell)
-        if now:
+        if current:
             written.append("\x1b[0m")
         return "".join(written)
 
-    def _reach(self, column: int) -> None:
+    def _pad_to(self, column: int) -> None:
         missing = column - len(self.cells)
         if missing > 0:
             self.cells += [" "] * missing
@@ -376,28 +376,28 @@ class _Style:
         look: The parameters that are in force, by what they set.
     """
 
-    def __init__(self, look: dict[str, str] | None = None) -> None:
-        self.look = look or {}
-        self.sgr = ";".join(self.look[name] for name in sorted(self.look))
+    def __init__(self, attributes: dict[str, str] | None = None) -> None:
+        self.attributes = attributes or {}
+        self.sgr = ";".join(self.attributes[name] for name in sorted(self.attributes))
 
     def changed(self, parameters: str) -> _Style:
         """The style after another SGR sequence. What is not known changes nothing."""
-        look = dict(self.look)
+        attributes = dict(self.attributes)
         codes = iter(parameters.replace(":", ";").split(";"))
         for text in codes:
             code = int(text) if text.isdecimal() and len(text) < 4 else 0 if not text else -1
             if code == 0:
-                look.clear()
+                attributes.clear()
             elif code in (38, 48):
-                colour = _colour(codes)
+                colour = _extended_colour(codes)
                 if colour:
-                    look["fg" if code == 38 else "bg"] = f"{code};{colour}"
+                    attributes["fg" if code == 38 else "bg"] = f"{code};{colour}"
             elif code in _OFF:
                 for name in _OFF[code]:
-                    look.pop(name, None)
+                    attributes.pop(name, None)
             else:
-                look.update({_ON[code]: str(code)} if code in _ON else {})
-        return _Style(look) if look != self.look else self
+                attributes.update({_ON[code]: str(code)} if code in _ON else {})
+        return _Style(attributes) if attributes != self.attributes else self
 
 
 _ON: Final = {
@@ -422,7 +422,7 @@ _OFF: Final = {
 }
 
 
-def _colour(codes: Iterator[str]) -> str:
+def _extended_colour(codes: Iterator[str]) -> str:
     """The rest of a colour of 256 or of all; empty if it is none."""
     kind = next(codes, "")
     wanted = {"5": 1, "2": 3}.get(kind, 0)
@@ -455,7 +455,7 @@ def _size(text: str) -> int:
     return len(msgspec.json.encode(text)) - 2
 
 
-def _fitting(text: str, max_bytes: int) -> int:
+def _fitting_length(text: str, max_bytes: int) -> int:
     low, high = 0, len(text)
     while low < high:
         middle = (low + high + 1) // 2
@@ -466,9 +466,9 @@ def _fitting(text: str, max_bytes: int) -> int:
     return low
 
 
-def _ended(text: str) -> str:
+def _with_newline(text: str) -> str:
     return text if not text or text.endswith("\n") else f"{text}\n"
 
 
-def _left_out(count: int) -> str:
+def _omission_note(count: int) -> str:
     return f"… {count:,} characters were left out here …\n"

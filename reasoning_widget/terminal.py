@@ -20,8 +20,8 @@ from .export.log import is_reference
 from .export.transcript import TITLES, author_id, author_name, in_order, raised_at, request_note
 from .fold import Transcript, TranscriptMessage, TranscriptRequest, find_run, is_open
 from .markdown.terminal import TerminalMarkdown
-from .outputs import PICTURES, PLAIN, outputs_of, stands_for_others
-from .parts import message_in_words
+from .outputs import PICTURES, PLAIN, is_placeholder_text, outputs_of
+from .parts import message_as_text
 from .printed import coloured, without_sequences
 from .protocol import Author, MimeBundle, encode
 
@@ -172,7 +172,7 @@ class Drawing:
             return
         self._introduced.add(run_id)
         asked = next((each for each in state["messages"] if each["id"] == run["message_id"]), None)
-        who, question = (self._speaker(asked), clean(message_in_words(asked))) if asked else ("You", "")
+        who, question = (self._speaker(asked), clean(message_as_text(asked))) if asked else ("You", "")
         self._say(f"{who} → {clean(run['agent_name'])}: {question}", style="bold")
 
     def _speaker(self, message: TranscriptMessage) -> str:
@@ -253,7 +253,7 @@ def _outputs(step: Mapping[str, Any]) -> list[_Output]:
 
 def _forms(bundle: MimeBundle) -> Iterator[_Output]:
     texts = {mime: value for mime, value in bundle.items() if mime in _TEXTS and isinstance(value, str) and value}
-    if stands_for_others(bundle):
+    if is_placeholder_text(bundle):
         texts.pop(PLAIN, None)
     chosen = next((mime for mime in _TEXTS if mime in texts), None)
     if chosen is not None:

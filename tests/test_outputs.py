@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from reasoning_widget.outputs import in_version_1, outputs_of, with_outputs
+from reasoning_widget.outputs import outputs_of, with_outputs, with_version_1_output
 
 PRINTED = {"text/plain": "printed\n"}
 PICTURE = {"image/png": "YQ=="}
@@ -50,10 +50,10 @@ def test_the_sizes_of_pictures_are_read_of_version_1() -> None:
 def test_a_client_of_version_1_has_all_that_was_printed_and_the_first_of_each_type() -> None:
     step = {"outputs": [PRINTED, PICTURE, {"text/plain": "more"}, {"image/png": "Yg==", "text/plain": "<Figure>"}]}
 
-    assert in_version_1(step)["output"] == {"text/plain": "printed\nmore", **PICTURE}
+    assert with_version_1_output(step)["output"] == {"text/plain": "printed\nmore", **PICTURE}
 
 
 def test_what_is_too_long_for_a_frame_twice_is_in_it_once() -> None:
     step = {"content": "x" * 256_000, "outputs": [{"text/html": "y" * 200_000}]}
 
-    assert in_version_1(step) == step
+    assert with_version_1_output(step) == step

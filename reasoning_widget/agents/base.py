@@ -19,7 +19,7 @@ from typing import Any, Final, Literal, NotRequired, TypedDict, cast
 import msgspec
 
 from ..compat.carried import carried
-from ..parts import Prompt, as_message, in_words
+from ..parts import Prompt, as_message, as_text
 from ..protocol import STEP_TYPES, MimeBundle, Part, Step
 from .exceptions import AgentError, Stopped
 from .growing import GrowingStep, GrowingSteps
@@ -218,7 +218,7 @@ def prompted(agent: BaseAgent, prompt: Prompt) -> Iterator[Any]:
 
 def handed(agent: BaseAgent, message: str | list[Part]) -> str | list[Part]:
     """A prompt as `agent` takes it."""
-    return message if isinstance(message, str) or agent.takes_parts else in_words(message)
+    return message if isinstance(message, str) or agent.takes_parts else as_text(message)
 
 
 class BaseAgent(ABC):

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from ..fold import Transcript, TranscriptRun
-from ..parts import message_in_words
+from ..parts import message_as_text
 from .transcript import author_name
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _row(state: Transcript, run: TranscriptRun, step_id: str) -> dict[str, Any]:
     return {
         "run_id": run["run_id"],
         "step_id": step_id,
-        "question": message_in_words(message) if message is not None else None,
+        "question": message_as_text(message) if message is not None else None,
         "agent": step.get("agent", run["agent_name"]),
         "type": step["type"],
         "status": step.get("status"),

@@ -12,7 +12,7 @@ from ..markdown.dialect import NOTE
 from ..markdown.links import SAFE_LINK
 from ..markdown.portable import to_portable
 from ..markdown.tex import TooCostly, is_costly
-from ..parts import message_in_words, sent_text
+from ..parts import message_as_text, sent_text
 from ..protocol import ReasoningStep
 from .transcript import (
     LONGEST,
@@ -89,7 +89,7 @@ def to_plain(state: Transcript, message_id: str | None = None) -> str:
     parts: list[str] = []
     for message, run, steps, *_ in exchanges(state, message_id):
         speaker = f"{message['speaker']}: " if message and "speaker" in message else ""
-        parts.append(_plain_quote(speaker + message_in_words(message)) if message else f"({NO_QUESTION})")
+        parts.append(_plain_quote(speaker + message_as_text(message)) if message else f"({NO_QUESTION})")
         parts.extend(plain_text(step["content"]) for step in steps if step["type"] in ("final_answer", "error"))
         if ended := run_note(run):
             parts.append(ended)

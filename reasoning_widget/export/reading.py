@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from ..clean import clean_json
-from ..depth import AROUND, MAX_DEPTH, is_deep, shallow
+from ..depth import ENVELOPE_DEPTH, MAX_DEPTH, is_deep, shallow
 from ..fold import texts_of
 from ..outputs import with_outputs
 from ..protocol import (
@@ -31,7 +31,7 @@ _LONGEST: Final = MAX_MESSAGE_BYTES // 4
 
 _MAX_NAME: Final = 80
 _DEFAULTS: Final = {"iteration": 1, "timestamp": 0.0, "status": "done"}
-_DEEPEST: Final = MAX_DEPTH + AROUND
+_DEEPEST: Final = MAX_DEPTH + ENVELOPE_DEPTH
 """No event of ours is nested deeper."""
 
 
@@ -95,7 +95,7 @@ def _object(source: str | bytes | Mapping[str, Any]) -> JSON:
     except RecursionError:
         text = source if isinstance(source, str) else source.decode(errors="replace")
         try:
-            value = msgspec.json.decode(shallow(text, MAX_DEPTH + 2 * AROUND))  # the rest of it can be read
+            value = msgspec.json.decode(shallow(text, MAX_DEPTH + 2 * ENVELOPE_DEPTH))  # the rest of it can be read
         except msgspec.DecodeError:
             raise SessionFileError("this is no exported session: it is nested too deeply, and is no JSON") from None
     if not isinstance(value, dict):

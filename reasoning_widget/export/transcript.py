@@ -11,8 +11,8 @@ from html.parser import HTMLParser
 from typing import Any, Final, Literal, NamedTuple, NotRequired, cast
 
 from ..fold import Transcript, TranscriptMessage, TranscriptRequest, TranscriptRun, find_run
-from ..outputs import PICTURES, PLAIN, SVG, outputs_of, stands_for_others
-from ..parts import attachments_of, part_in_words
+from ..outputs import PICTURES, PLAIN, SVG, is_placeholder_text, outputs_of
+from ..parts import attachments_of, part_as_text
 from ..printed import without_sequences
 from ..protocol import JSON, PLAIN_STEP_TYPES, LoggedPart, MimeBundle, ReasoningStep, RunStatus
 
@@ -302,7 +302,7 @@ def sent_notes(message: TranscriptMessage, *, pictures: bool = True) -> list[str
     shown = {picture.name for picture in sent_pictures(message)} if pictures else ()
     parts: list[LoggedPart] = message.get("parts", [])
     attached = (part for part in parts if "text" not in part)
-    return [part_in_words(part) for part in attached if not ("image" in part and part["image"]["name"] in shown)]
+    return [part_as_text(part) for part in attached if not ("image" in part and part["image"]["name"] in shown)]
 
 
 def _output_name(mime: str) -> str:
@@ -352,7 +352,7 @@ def _printed(bundle: MimeBundle) -> str:
     """What a tool printed or displayed, as text."""
     for mime in (PLAIN, "text/markdown", "text/latex"):
         text = _text(bundle.get(mime))
-        if text and not (mime == PLAIN and stands_for_others(bundle)):
+        if text and not (mime == PLAIN and is_placeholder_text(bundle)):
             return text
     html = _text(bundle.get("text/html"))
     words = _Words(html).text() if html else ""

@@ -16,7 +16,7 @@ from websockets.frames import Frame as WebSocketFrame
 from websockets.frames import Opcode
 
 from ..fold import is_open
-from ..outputs import in_version_1
+from ..outputs import with_version_1_output
 from ..protocol import PROTOCOL_VERSION, Author, Frame, ProtocolError, encode
 from ..session.log import StorageError
 from ..session.session import EndReason, Session
@@ -169,7 +169,7 @@ class Feed:
             return frame
         if frame["type"] == "session":
             return {**frame, "data": {**frame["data"], "protocol": 1}}
-        return {**frame, "data": in_version_1(frame["data"])} if "outputs" in frame["data"] else frame
+        return {**frame, "data": with_version_1_output(frame["data"])} if "outputs" in frame["data"] else frame
 
     def _count(self, messages: Messages, peers: int) -> None:
         if messages and peers:

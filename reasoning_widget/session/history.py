@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from ..agents.base import Turn
 from ..fold import Transcript, TranscriptMessage, find_message, find_run
-from ..parts import message_in_words, restored
+from ..parts import from_logged, message_as_text
 from ..protocol import ReasoningStep
 
 _MAX_ATTACHED: Final = 12 * 1024 * 1024
@@ -48,9 +48,9 @@ def _turn(state: Transcript, message: TranscriptMessage, attached: _Attached) ->
     run = find_run(state, message["run_id"]) if message["run_id"] is not None else None
     steps: list[ReasoningStep] = [state["steps"][step_id].copy() for step_id in run["steps"]] if run else []
     answers = (step["content"] for step in steps if step["type"] == "final_answer")
-    turn: Turn = {"prompt": message_in_words(message), "answer": next(answers, ""), "steps": steps}
+    turn: Turn = {"prompt": message_as_text(message), "answer": next(answers, ""), "steps": steps}
     if "parts" in message:
-        turn["parts"] = restored(message["parts"], attached.get)
+        turn["parts"] = from_logged(message["parts"], attached.get)
     return turn
 
 

@@ -13,7 +13,7 @@ from typing import Final, cast
 import msgspec
 
 from ..clean import clean_json
-from ..depth import AROUND, MAX_DEPTH
+from ..depth import ENVELOPE_DEPTH, MAX_DEPTH
 from ..fold import Place, channel_text, set_channel_text, texts_of
 from ..outputs import outputs_of, with_outputs
 from ..protocol import JSON, Step
@@ -95,7 +95,7 @@ class StepSender:
 
     def message(self, step: Step) -> JSON:
         """The message from which the other side restores `step`."""
-        whole: JSON = with_outputs(clean_json(step, MAX_DEPTH + AROUND))
+        whole: JSON = with_outputs(clean_json(step, MAX_DEPTH + ENVELOPE_DEPTH))
         step_id = whole.get("id")
         if step_id is None:
             return {"whole": whole}

@@ -9,7 +9,7 @@ from ..agents.base import DEFAULT_MAX_ITERATIONS
 from ..clean import clean_text
 from ..fold import TranscriptMessage
 from ..masking import shortened
-from ..parts import accepted
+from ..parts import to_logged
 from ..protocol import JSON, Author, ProtocolError
 
 _TITLE_LENGTH: Final = 80  # code points
@@ -62,7 +62,7 @@ def read_prompt(message_id: str, payload: JSON) -> tuple[Prompt, dict[str, Any]]
         ProtocolError: The prompt cannot be accepted.
     """
     try:
-        said = accepted(_cleaned(payload["message"]))
+        said = to_logged(_cleaned(payload["message"]))
     except ProtocolError as error:
         error.id = message_id
         raise

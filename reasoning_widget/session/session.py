@@ -18,7 +18,7 @@ from ..agents.exceptions import Stopped
 from ..answer import is_settled
 from ..clean import clean_text
 from ..fold import Transcript, TranscriptMessage, find_message
-from ..parts import message_in_words, restored
+from ..parts import from_logged, message_as_text
 from ..protocol import (
     JSON,
     MAX_QUEUED,
@@ -459,8 +459,8 @@ class Session:
         spec = RunSpec(
             run_id=run_id,
             agent_name=prompt.agent_name,
-            prompt=message_in_words(message),
-            parts=restored(message.get("parts", ()), self.blob),
+            prompt=message_as_text(message),
+            parts=from_logged(message.get("parts", ()), self.blob),
             max_iterations=prompt.max_iterations,
             history=earlier_turns(self.state, message, self.blob),
         )

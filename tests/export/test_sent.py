@@ -18,7 +18,7 @@ from reasoning_widget.export.notebook import to_notebook
 from reasoning_widget.export.reading import read_session
 from reasoning_widget.export.saved import SavedTranscript, Saver, folded, masked
 from reasoning_widget.fold import Transcript
-from reasoning_widget.parts import attachments_of, restored
+from reasoning_widget.parts import attachments_of, from_logged
 from reasoning_widget.protocol import Attachment
 from reasoning_widget.session.session import Session
 from reasoning_widget.session.sqlite import SQLiteLog
@@ -211,7 +211,8 @@ async def test_a_name_that_somebody_wrote_into_a_file_has_no_folder():
     read = read_session(file).file
     (message,) = folded(read)["messages"]
 
-    assert [part.get("name") for part in restored(message["parts"], read["blobs"].__getitem__)][1::2] == ["a.txt"] * 2
+    parts = from_logged(message["parts"], read["blobs"].__getitem__)
+    assert [part.get("name") for part in parts][1::2] == ["a.txt"] * 2
 
 
 async def test_a_picture_s_name_ends_no_markup():

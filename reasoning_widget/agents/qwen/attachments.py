@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from ...parts import content_of, plain_name
+from ...parts import clean_name, content_of
 from ...protocol import FilePart, Part
 from ..exceptions import AgentError
 from ..local.paths import cache_folder
@@ -154,6 +154,6 @@ def _delete_old(root: Path) -> None:
 
 
 def _file_name(name: str) -> str:
-    stem, ending = os.path.splitext(_NO_NAME.sub("_", plain_name(name)) or "file")  # noqa: PTH122 (it is no path yet)
+    stem, ending = os.path.splitext(_NO_NAME.sub("_", clean_name(name)) or "file")  # noqa: PTH122 (it is no path yet)
     room = _MAX_NAME_BYTES - len(ending.encode())
     return stem.encode()[: max(1, room)].decode(errors="ignore") + ending
