@@ -12,7 +12,6 @@ Client to server: ``{"type", "id"?, "payload"}``. Server to client: ``{"type", "
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal, NamedTuple, NotRequired, TypedDict, final
 
 import msgspec
@@ -716,10 +715,10 @@ class ProtocolError(ValueError):
         id: The client's id of the message, where it had one.
     """
 
-    def __init__(self, code: str, message: str, id: str | None = None) -> None:  # noqa: A002 (the wire's word)
+    def __init__(self, code: str, message: str, message_id: str | None = None) -> None:
         super().__init__(message)
         self.code = code
-        self.id = id
+        self.id = message_id
 
     def frame(self) -> Frame:
         """The `error` frame that tells the client."""
@@ -802,39 +801,3 @@ def _check_parts(parts: list[Any], message_id: str | None) -> None:
 def encode(message: object) -> bytes:
     """`message` as compact UTF-8 JSON."""
     return msgspec.json.encode(message)
-
-
-def json_schema() -> JSON:
-    """The JSON Schema of the messages: their types in ``$defs``, the tables, and the limits that clients need."""
-    parts = [TextPart, ImagePart, FilePart, AttachedImage, AttachedFile]
-    messages = [each.content for each in (*CLIENT_MESSAGES.values(), *SERVER_MESSAGES.values())]
-    types = [*messages, *parts, ClientMessage, Frame, Batch, Step]
-    unique = list({t.__name__: t for t in types}.values())
-    _, definitions = msgspec.json.schema_components(unique, ref_template="#/$defs/{name}")
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "ReasoningWidgetProtocol",
-        "$defs": definitions,
-        "clientMessages": _in_schema(CLIENT_MESSAGES),
-        "serverMessages": _in_schema(SERVER_MESSAGES),
-        "limits": {
-            "MAX_MESSAGE_BYTES": MAX_MESSAGE_BYTES,
-            "MAX_CLIENT_FRAME_BYTES": MAX_CLIENT_FRAME_BYTES,
-            "MAX_CHAT_BYTES": MAX_CHAT_BYTES,
-            "MAX_ATTACHMENTS": MAX_ATTACHMENTS,
-            "MAX_IMAGE_BYTES": MAX_IMAGE_BYTES,
-            "MAX_FILE_BYTES": MAX_FILE_BYTES,
-            "IMAGE_TYPES": IMAGE_TYPES,
-        },
-    }
-
-
-def _in_schema(table: Mapping[str, MessageType]) -> JSON:
-    return {
-        name: {
-            "content": each.content.__name__,
-            "transports": sorted(each.transports),
-            "isEvent": each.is_event,
-        }
-        for name, each in table.items()
-    }

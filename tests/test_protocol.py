@@ -1,6 +1,7 @@
 import pytest
 
-from reasoning_widget.protocol import ProtocolError, check_session_id, json_schema, parse_client_message
+from reasoning_widget.protocol import ProtocolError, check_session_id, parse_client_message
+from reasoning_widget.protocol_schema import json_schema
 
 
 def test_the_plain_example_of_the_design_is_accepted():

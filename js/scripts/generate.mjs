@@ -15,7 +15,8 @@ const TARGET = fileURLToPath(new URL("../src/protocol/messages.ts", import.meta.
 const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
 const BANNER = `// Generated from reasoning_widget/protocol.py by \`npm run generate\`: do not edit.
 `;
-const PYTHON = "import json; from reasoning_widget.protocol import json_schema; print(json.dumps(json_schema()))";
+const PYTHON =
+  "import json; from reasoning_widget.protocol_schema import json_schema; print(json.dumps(json_schema()))";
 
 function readSchema() {
   const input = fstatSync(0);
