@@ -1,12 +1,12 @@
 """Every message on the wire, version 2.
 
-The types here are the only definition of the protocol: incoming messages are validated against them with `msgspec`,
-the JSON Schema is made from them (`json_schema`), and the TypeScript types in ``js/src/protocol/`` are generated from
-that schema. Messages are plain dictionaries on both sides; unknown fields are kept, unknown types are folded
-generically.
+These types are the only definition of the protocol: incoming messages are validated against them with `msgspec`,
+`protocol_schema` generates the JSON Schema from them, and the TypeScript types in ``js/src/protocol/`` are generated
+from that schema. Messages are plain dictionaries on both sides. Unknown fields are kept, and messages of unknown types
+are folded generically.
 
-Client to server: ``{"type", "id"?, "payload"}``. Server to client: ``{"type", "seq"?, "data"}``; what carries a
-``seq`` is an *event*: it is in the session's log for good.
+Client to server: ``{"type", "id"?, "payload"}``. Server to client: ``{"type", "seq"?, "data"}``. A message with a
+``seq`` is an *event*: it is stored in the session's log permanently.
 """
 
 from __future__ import annotations
@@ -19,25 +19,25 @@ import msgspec
 from .depth import MAX_DEPTH, is_deep
 
 PROTOCOL_VERSION: Final = 2
-"""Version 1 had one MIME bundle, `output`, in the place of `outputs`. It is still read; see `outputs`."""
+"""In version 1, steps had one MIME bundle, `output`, instead of `outputs`. The module `outputs` still reads it."""
 
 MAX_FRAME_BYTES: Final = 512 * 1024
-"""No frame is longer, in bytes of UTF-8 JSON: WebSocket clients commonly refuse 1 MiB."""
+"""The longest frame from a server, in bytes of UTF-8 JSON. Many WebSocket clients reject frames of 1 MiB."""
 
 MAX_MESSAGE_BYTES: Final = 256 * 1024
 """The longest text of a prompt, in bytes of UTF-8."""
 
 MAX_CLIENT_FRAME_BYTES: Final = 1024 * 1024
-"""The longest message from a client, in bytes of UTF-8 JSON; but see `MAX_CHAT_BYTES`."""
+"""The longest message from a client, in bytes of UTF-8 JSON; `MAX_CHAT_BYTES` for prompts with attachments."""
 
 MAX_CHAT_BYTES: Final = 12 * 1024 * 1024
-"""The longest `chat` message with attachments, in bytes of UTF-8 JSON. Their base64 is a third longer than they are."""
+"""The longest `chat` message with attachments, in bytes of UTF-8 JSON. Base64 makes attachments a third longer."""
 
 MAX_QUEUED: Final = 256
-"""Messages of a session that may wait for their runs at once."""
+"""The most messages of a session that may be queued at once."""
 
 MAX_ATTACHMENTS: Final = 10
-"""How many images and files a prompt may have."""
+"""The most images and files in a prompt."""
 
 MAX_IMAGE_BYTES: Final = 5 * 1024 * 1024
 """The largest image in a prompt, in bytes of the decoded file."""
@@ -49,10 +49,10 @@ IMAGE_TYPES: Final = ("image/png", "image/jpeg", "image/gif", "image/webp")
 """The MIME types of the images that a prompt may have."""
 
 MAX_INLINE_MIME_BYTES: Final = 64 * 1024
-"""A MIME value longer than this is kept once, by its SHA-256, beside the log."""
+"""The longest MIME value within a step, in bytes. Longer values are stored once, by their SHA-256, beside the log."""
 
 MAX_OUTPUTS: Final = 100
-"""How many outputs a step has: of more, those in the middle are left out."""
+"""The most outputs of a step. If there are more, those in the middle are left out."""
 
 StepType = Literal["thought", "tool_use", "tool_result", "final_answer", "error"]
 StepStatus = Literal["streaming", "done", "failed", "stopped"]
@@ -63,79 +63,79 @@ ModuleName = Literal["math", "highlight"]
 
 STEP_TYPES: Final[tuple[StepType, ...]] = ("thought", "tool_use", "tool_result", "final_answer", "error")
 PLAIN_STEP_TYPES: Final[tuple[StepType, ...]] = ("final_answer", "error")
-"""What is shown of a run without reasoning."""
+"""The types of the steps that are shown of a run without reasoning."""
 
 TERMINAL_STEP_STATUSES: Final[frozenset[str]] = frozenset({"done", "failed", "stopped"})
 
 JSON = dict[str, Any]
-"""A JSON object, as `json.loads` makes it."""
+"""A JSON object, as `json.loads` returns it."""
 
 MimeBundle = dict[str, Any]
-"""One output, in one form or several: values by their MIME type, as Jupyter has them."""
+"""One output as in Jupyter: its representations by their MIME types."""
 
 
-# What travels -----------------------------------------------------------------------------------------------------
+# Steps ------------------------------------------------------------------------------------------------------------
 
 
 class ToolCall(TypedDict):
-    """A call of a tool, as the model wrote it."""
+    """A tool call, as written by the model."""
 
     name: str
     arguments: NotRequired[str]
-    """The text of the arguments: usually JSON, but whatever the model wrote."""
+    """The arguments as text: usually JSON, but exactly what the model wrote."""
     call_id: NotRequired[str]
-    """Ties a `tool_result` to its `tool_use`."""
+    """Links a `tool_result` to its `tool_use`."""
 
 
 class Usage(TypedDict, total=False):
-    """Tokens spent, as the model's server counted them."""
+    """The tokens that were used, as counted by the model's server."""
 
     input_tokens: int
     output_tokens: int
 
 
 class Raised(TypedDict):
-    """Where an exception came from that ended a run."""
+    """Where an exception that ended a run was raised."""
 
     where: str
-    """The line, of the agent's own code where it passed through any: its file, or the notebook's cell, and number."""
+    """The file, or the cell of the notebook, and the line number. A line of the agent's own code, if there is one in
+    the traceback."""
     traceback: str
-    """Python's own account of it."""
+    """Python's traceback."""
 
 
 class _StepCommon(TypedDict):
     type: StepType
     content: str
-    """What there is to read. The text of a thought, answer or error; the text a tool returned; the call, in words."""
+    """The text of a thought, an answer or an error; the text that a tool returned; or a tool call as text."""
     id: NotRequired[str]
     run_id: NotRequired[str]
     status: NotRequired[StepStatus]
     agent: NotRequired[str]
-    """The name of the agent whose step this is."""
+    """The name of the agent that took the step."""
     parent_id: NotRequired[str]
-    """The step within which a nested agent took this one."""
+    """The id of the step within which a nested agent took this one."""
     tool: NotRequired[ToolCall]
     outputs: NotRequired[list[MimeBundle]]
-    """What a tool printed and displayed, in order. What was printed in between is a bundle of `text/plain` alone."""
+    """What a tool printed and displayed, in order. Printed text is a bundle of `text/plain` only."""
     output: NotRequired[MimeBundle]
-    """In version 1: all of it in one bundle. Read as `outputs` of one; never in a transcript."""
+    """In version 1: all outputs in one bundle. It is converted to `outputs`, and never in a transcript."""
     duration: NotRequired[float]
     """Seconds from the step's start to its end."""
     usage: NotRequired[Usage]
     cut: NotRequired[dict[str, int]]
-    """How many code points were left out of a channel that grew too long."""
+    """By channel: how many code points were left out because its text was too long."""
     raised: NotRequired[Raised]
-    """Of an error that is an exception of the agent's: where it was raised."""
+    """Where the exception was raised, if the error is an exception of the agent."""
     scaled: NotRequired[dict[str, list[int]]]
-    """Of pictures that were made smaller to be saved, by their places in `outputs`, from 0 (in version 1 by their MIME
-    types): the width and height they had, in pixels."""
+    """The original width and height, in pixels, of pictures that were made smaller to be saved; by their index in
+    `outputs`, from 0 (in version 1 by their MIME type)."""
 
 
 class Step(_StepCommon):
     """A step as an agent yields it: `type` and `content` are enough, the session adds the rest.
 
-    A step that has an `id` may be yielded again under it, each time it has grown; one without is complete as it
-    stands.
+    A step with an `id` may be yielded again with the same `id` whenever it has grown. A step without one is complete.
     """
 
     iteration: NotRequired[int]
@@ -143,44 +143,44 @@ class Step(_StepCommon):
 
 
 class ReasoningStep(_StepCommon):
-    """A step on the wire. `type`, `content`, `iteration` and `timestamp` alone are a complete one."""
+    """A step on the wire. Only `type`, `content`, `iteration` and `timestamp` are required."""
 
     iteration: int
     """The number of the model call, from 1, that the step belongs to."""
     timestamp: float
     """When the step opened, in seconds since the epoch."""
     index: NotRequired[int]
-    """The step's place in its run, from 0: one that opened earlier may be logged later."""
+    """The position of the step in its run, from 0. A step that opened earlier may be logged later."""
 
 
 class AgentInfo(TypedDict):
-    """An agent that may be asked."""
+    """An agent that can be asked."""
 
     name: str
     description: str
 
 
-# What a prompt is made of -----------------------------------------------------------------------------------------
+# The parts of a prompt --------------------------------------------------------------------------------------------
 
 
-@final  # so that `in` tells which one it is
+@final  # so that type checkers narrow unions by `in`
 class TextPart(TypedDict):
     """Text in a prompt."""
 
     text: str
 
 
-@final  # so that `in` tells which one it is
+@final  # so that type checkers narrow unions by `in`
 class ImagePart(TypedDict):
     """An image in a prompt."""
 
     image: str
     """A `data:` address of one of `IMAGE_TYPES`, such as ``data:image/png;base64,…``."""
     name: NotRequired[str]
-    """The name of its file."""
+    """The name of the file."""
 
 
-@final  # so that `in` tells which one it is
+@final  # so that type checkers narrow unions by `in`
 class FilePart(TypedDict):
     """A file in a prompt."""
 
@@ -191,30 +191,30 @@ class FilePart(TypedDict):
 
 
 Part = TextPart | ImagePart | FilePart
-"""A part of a prompt, as it travels to the server."""
+"""A part of a prompt, as it is sent to the server."""
 
 
 class Attachment(TypedDict):
-    """An image or a file of a prompt, kept beside the log."""
+    """An image or a file of a prompt, stored beside the log."""
 
     blob: str
-    """The SHA-256 by which its content can be asked for: base64, as a text."""
+    """The SHA-256 of its content. The message `blob` requests the content, which is a base64 text."""
     mime: str
-    """Its MIME type."""
+    """The MIME type."""
     bytes: int
-    """How long it is, decoded."""
+    """The size of the decoded content."""
     name: str
-    """The name of its file."""
+    """The name of the file."""
 
 
-@final  # so that `in` tells which one it is
+@final  # so that type checkers narrow unions by `in`
 class AttachedImage(TypedDict):
     """An image in a prompt, as it is logged."""
 
     image: Attachment
 
 
-@final  # so that `in` tells which one it is
+@final  # so that type checkers narrow unions by `in`
 class AttachedFile(TypedDict):
     """A file in a prompt, as it is logged."""
 
@@ -228,21 +228,21 @@ LoggedPart = TextPart | AttachedImage | AttachedFile
 PartKind = Literal["text", "image", "file"]
 
 PART_TYPES: Final[dict[PartKind, Any]] = {"text": TextPart, "image": ImagePart, "file": FilePart}
-"""The types of `Part`, by the field that tells them apart."""
+"""The types of `Part`, by the field that distinguishes them."""
 
 LOGGED_PART_TYPES: Final[dict[PartKind, Any]] = {"text": TextPart, "image": AttachedImage, "file": AttachedFile}
-"""The types of `LoggedPart`, by the field that tells them apart."""
+"""The types of `LoggedPart`, by the field that distinguishes them."""
 
 
 def part_kind(part: object, types: dict[PartKind, Any]) -> PartKind:
-    """Which of `types` a part is.
+    """Validate a part, and return its kind.
 
     Args:
         part: A decoded JSON value.
         types: `PART_TYPES` or `LOGGED_PART_TYPES`.
 
     Raises:
-        ProtocolError: It is none of them; the text says why.
+        ProtocolError: The value is not one of these types. The message says why.
     """
     kinds = [kind for kind in types if kind in part] if isinstance(part, dict) else []
     if len(kinds) != 1:
@@ -261,7 +261,7 @@ def _quoted(name: str) -> str:
 
 
 def _any_of(*types: type) -> msgspec.Meta:
-    """The schema of one of several objects, told apart by their fields: msgspec has no such unions."""
+    """Describe a union of objects that differ in their fields, which msgspec does not support."""
     return msgspec.Meta(extra_json_schema={"anyOf": [{"$ref": f"#/$defs/{each.__name__}"} for each in types]})
 
 
@@ -273,17 +273,17 @@ _AnyLoggedPart = Annotated[Any, _any_of(TextPart, AttachedImage, AttachedFile)]
 
 
 class ChatPayload(TypedDict):
-    """Send a prompt. While a run is on, it is queued."""
+    """Send a prompt. It is queued while a run is active."""
 
     message: str | list[_AnyPart]
-    """A text, or parts with at most `MAX_ATTACHMENTS` images and files among them."""
+    """A text, or a list of parts with at most `MAX_ATTACHMENTS` images and files."""
     agent_name: str
     enable_reasoning: NotRequired[bool]
     max_iterations: NotRequired[int]
     follows: NotRequired[str]
-    """The message or step that this one answers; the newest if absent."""
+    """The id of the message or step that this one follows; the newest if absent."""
     steer: NotRequired[bool]
-    """Hand the message to the run that is on, before its next model call, instead of queueing it."""
+    """Pass the message to the active run, before its next model call, instead of queueing it."""
 
 
 class WithdrawPayload(TypedDict):
@@ -293,70 +293,70 @@ class WithdrawPayload(TypedDict):
 
 
 class StopPayload(TypedDict):
-    """Stop the run: the named one, or whichever is on."""
+    """Stop the run with this id, or the active run if there is none."""
 
     run_id: NotRequired[str]
 
 
 class AnswerPayload(TypedDict):
-    """Answer an approval (a boolean) or a question (a text). The first answer wins."""
+    """Reply to a request: to an approval with a boolean, to a question with a text. The first reply counts."""
 
     request_id: str
     value: Any
 
 
 class ClearPayload(TypedDict):
-    """Stop, delete the log and begin a new epoch; naming an old epoch does nothing."""
+    """Stop the run, delete the log and start a new epoch. Ignored unless `epoch` is the current one."""
 
     epoch: str
 
 
 class AttachPayload(TypedDict):
-    """Send what happened after the event `after` of the log `epoch`."""
+    """Request everything after the event `after` of the log `epoch`."""
 
     epoch: str | None
     after: int
     modules: NotRequired[list[str]]
-    """On a comm: the optional modules that this page has loaded already."""
+    """On a comm: the optional modules that the page has already loaded."""
     page: NotRequired[str]
-    """On a comm: the page, where it shares the notebook with others: the id of its connection to the kernel."""
+    """On a comm, if pages share the notebook: the id of this page's connection to the kernel."""
 
 
 class BlobPayload(TypedDict):
-    """Send the MIME value with this SHA-256."""
+    """Request the MIME value with this SHA-256."""
 
     blob: str
 
 
 class SavePayload(TypedDict):
-    """Send what a notebook should keep of the session.
+    """Request the snapshot of the session that the notebook should save.
 
-    It is answered by `saved`; not so where the page shares the notebook with others, and another one writes the output.
+    The reply is `saved`. There is none if pages share the notebook and another page writes the output.
     """
 
     message_id: str | None
-    """The one message it is about; None: the whole session."""
+    """The message whose snapshot is requested; None for the whole session."""
     page: NotRequired[str]
-    """The page that asks, as in `attach`."""
+    """The page that sends the request, as in `attach`."""
     ran_by: NotRequired[str]
-    """The page that ran the cell of the output, as the saved session says."""
+    """The page that ran the cell of the output, according to the saved session."""
 
 
 class LeavePayload(TypedDict):
-    """The page closes, and no longer writes."""
+    """The page closes, and no longer writes outputs."""
 
     page: str
 
 
 class TicketPayload(TypedDict):
-    """Send a ticket for the session on the server."""
+    """Request a ticket for the session on the server."""
 
     fresh: bool
-    """Whether the server has refused the last one."""
+    """Whether the server has rejected the last ticket."""
 
 
 class ModulePayload(TypedDict):
-    """Send an optional JavaScript module."""
+    """Request an optional JavaScript module."""
 
     name: ModuleName
 
@@ -366,11 +366,11 @@ class PullModelPayload(TypedDict):
 
 
 class PingPayload(TypedDict):
-    """Ask for `pong`."""
+    """Request a `pong`."""
 
 
 class ClientMessage(TypedDict):
-    """A message from a client, validated."""
+    """A validated message from a client."""
 
     type: str
     id: NotRequired[str]
@@ -387,15 +387,15 @@ class SessionInfoData(TypedDict):
 
 
 class Author(TypedDict):
-    """Who said something, where a server tells people apart."""
+    """The author of a message, on a server that distinguishes people."""
 
     id: str
-    """The user's name on the server; of a program with a ticket, ``ticket:<its id>``."""
+    """The user's name on the server, or ``ticket:<its id>`` for a program with a ticket."""
     name: str
-    """The same, as people read it."""
+    """The display name."""
     initials: str
     granted_by: NotRequired[str]
-    """The name on the server of the user who granted the ticket."""
+    """For a ticket: the name on the server of the user who granted it."""
 
 
 class UserMessageData(TypedDict):
@@ -403,11 +403,11 @@ class UserMessageData(TypedDict):
 
     id: str
     content: str
-    """Its text; of a prompt without any, the names of its images and files."""
+    """The text of the prompt, or the names of its images and files if it has no text."""
     parts: NotRequired[list[_AnyLoggedPart]]
-    """Absent where it is nothing but a text."""
+    """Absent if the prompt is only a text."""
     author: NotRequired[Author]
-    """Absent where the server does not tell people apart, and in a kernel."""
+    """Absent if the server does not distinguish people, and in a kernel."""
     timestamp: float
     follows: str | None
 
@@ -420,14 +420,14 @@ class MessageWithdrawnData(TypedDict):
 
 
 class MessageSteeredData(TypedDict):
-    """A message was handed to the run that is on, instead of starting one of its own."""
+    """A message was passed to the active run, instead of starting a run of its own."""
 
     message_id: str
     run_id: str
 
 
 class RunStartedData(TypedDict):
-    """An agent begins to work on a message."""
+    """An agent started to work on a message."""
 
     run_id: str
     message_id: str
@@ -437,7 +437,7 @@ class RunStartedData(TypedDict):
 
 
 class RequestData(TypedDict):
-    """The agent asks the person something."""
+    """The agent asks the person for an approval, or a question."""
 
     request_id: str
     run_id: str
@@ -451,7 +451,7 @@ class RequestData(TypedDict):
 
 
 class RequestClosedData(TypedDict):
-    """A request was answered, or no longer waits."""
+    """A request was answered, or no longer waits for a reply."""
 
     request_id: str
     reason: Literal["answered", "expired", "stopped", "interrupted"]
@@ -470,7 +470,7 @@ class RunFinishedData(TypedDict):
 
 
 class SessionData(TypedDict):
-    """The first frame: where the log stands."""
+    """The first frame: the current state of the log."""
 
     session_id: str
     protocol: int
@@ -478,13 +478,14 @@ class SessionData(TypedDict):
     last_seq: int
     agents: list[AgentInfo]
     agent_name: NotRequired[str]
-    """The agent that is asked unless the person chooses another."""
+    """The agent that is asked by default."""
     run: RunStartedData | None
-    """The run that is on."""
+    """The active run."""
     time: float
-    """The server's clock, in seconds since the epoch: running clocks are set by it."""
+    """The server's clock, in seconds since the epoch. Pages set their timers by it."""
     author: NotRequired[Author]
-    """As whom the reader speaks. Absent where the server does not tell people apart, and where it was said before."""
+    """The author of messages from this connection. Absent if the server does not distinguish people, or if it was sent
+    before."""
 
 
 class StepDeltaData(TypedDict):
@@ -495,15 +496,15 @@ class StepDeltaData(TypedDict):
     """The `seq` of the step's last logged snapshot."""
     channel: Channel
     entry: NotRequired[int]
-    """Of the channel `output`: which of the step's outputs has this `text/plain`, from 0, which it is if absent. The
-    one behind the last begins with it."""
+    """For the channel `output`: the index of the output whose `text/plain` grows, from 0; 0 if absent. The index
+    right after the last output starts a new one."""
     offset: int
-    """Where the text belongs, in Unicode code points from the start of the channel or the entry."""
+    """The position of the text, in Unicode code points from the start of the channel or the output."""
     text: str
 
 
 class AckData(TypedDict):
-    """The client's message `id` is safe, or done: sent for every message that had an id and no `error`."""
+    """The client's message `id` was stored or carried out. Sent for each message with an id that caused no `error`."""
 
     id: str
 
@@ -517,39 +518,39 @@ class ErrorData(TypedDict):
 
 
 class PongData(TypedDict):
-    """How a lost last message is noticed, and the running clock is set."""
+    """The reply to `ping`. Clients detect lost messages with `last_seq`, and set their timers by `time`."""
 
     last_seq: int
     time: float
 
 
 class ModelData(TypedDict):
-    """Which model answers, and whether it is there."""
+    """The model that answers, and whether it is available."""
 
     name: str
     source: str
-    """Where the choice came from: `llm`, `config`, `environment`, `dashscope`, `openai`, `server`, `embedded`."""
+    """What determined the choice: `llm`, `config`, `environment`, `dashscope`, `openai`, `server` or `embedded`."""
     reason: str
-    """The choice in a sentence, for people."""
+    """The reason for the choice, as a sentence for people."""
     local: bool
-    """A small model on this machine answers: do not expect too much of it."""
+    """Whether a small model on this machine answers, of which one should not expect too much."""
     state: Literal["ready", "missing", "downloading", "failed"]
     received: NotRequired[int]
-    """Bytes of the weights that are here."""
+    """How many bytes of the weights have been downloaded."""
     total: NotRequired[int]
     message: NotRequired[str]
-    """What went wrong, and what to do."""
+    """What went wrong, and how to fix it."""
 
 
 class ModuleData(TypedDict):
-    """The source of an optional JavaScript module that the text now needs."""
+    """The source of an optional JavaScript module that the transcript needs."""
 
     name: ModuleName
     source: str
 
 
 class ServerAddressData(TypedDict):
-    """Where the session is, for a page that connects to it itself."""
+    """The address of the session, for a page that connects to the server itself."""
 
     url: str
     """The address of the session's WebSocket."""
@@ -558,63 +559,63 @@ class ServerAddressData(TypedDict):
 
 
 class TicketData(TypedDict):
-    """A ticket, with which a page connects to the session on the server."""
+    """A ticket with which a page connects to the session on the server."""
 
     ticket: str
     expires_in: float | None
-    """Seconds; None if it does not expire."""
+    """Seconds until the ticket expires; None if it does not."""
 
 
 class NoTicketData(TypedDict):
-    """There is no ticket."""
+    """No ticket is available."""
 
     reason: str
-    """Why, and what to do."""
+    """Why there is none, and what to do."""
     final: bool
-    """Whether there will be none later, either."""
+    """Whether asking again is useless."""
 
 
 class BlobPart(TypedDict):
-    """Which part of a text it is."""
+    """The position of a part of a text."""
 
     index: int
-    """From 0; the parts come in order."""
+    """From 0. Parts are sent in order."""
     count: int
 
 
 class SavedData(TypedDict):
-    """What a notebook should keep, its secrets masked."""
+    """The snapshot that the notebook should save, with secrets masked."""
 
     page: NotRequired[str]
-    """The one page that writes it; absent: each page has the notebook to itself."""
+    """The only page that writes the output. Absent if pages do not share the notebook."""
     message_id: str | None
     bundle: JSON
-    """The values by their MIME type."""
+    """The values by their MIME types."""
 
 
 class PagesData(TypedDict):
-    """The pages that share the notebook, in the order in which they came.
+    """The pages that share the notebook, in the order of their arrival.
 
-    An output is written by the page that ran its cell, while that is one of them, and else by the first.
+    An output is written by the page that ran its cell, if that is one of them, otherwise by the first page.
     """
 
     pages: list[str]
     answer: bool
-    """Whether each is to send `attach`: one that does not in time has gone."""
+    """Whether each page must send `attach`. A page that does not do so in time is considered closed."""
 
 
 class BlobData(TypedDict):
-    """A MIME value that was too long for its step: its `value`, or, where a frame cannot hold it, its JSON in parts."""
+    """A MIME value that was too long for its step: its `value`, or its JSON in parts if it is too long for a frame."""
 
     blob: str
     value: NotRequired[Any]
     part: NotRequired[BlobPart]
     text: NotRequired[str]
-    """What stands in this part; the texts of all parts, joined, are the value's JSON."""
+    """The text of this part. The concatenated texts of all parts are the value's JSON."""
 
 
 class Frame(TypedDict):
-    """A message from the server; an event if it carries a `seq`."""
+    """A message from the server; an event if it has a `seq`."""
 
     type: str
     seq: NotRequired[int]
@@ -622,10 +623,10 @@ class Frame(TypedDict):
 
 
 class Batch(TypedDict):
-    """One comm message: what happened in the log behind `after`, up to `upto`, and the open text since.
+    """One comm message: the events after `after` up to `upto`, and the text appended to open steps since.
 
-    A comm is a broadcast that may lose messages. A view whose position is before `after` has missed something: it
-    drops the batch and sends `attach`; any other folds the frames and stands at `upto`.
+    A comm is a broadcast that may lose messages. A view whose position is before `after` has missed a message: it drops
+    the batch and sends `attach`. Other views fold the frames, and their position becomes `upto`.
     """
 
     epoch: str
@@ -647,14 +648,14 @@ _RELAY: Final = frozenset[Transport]({"relay"})
 
 
 class MessageType(NamedTuple):
-    """What is fixed of one type of message."""
+    """The declaration of one type of message."""
 
     content: type
     """The type of its `payload`, or of its `data` if a server sends it."""
     transports: frozenset[Transport]
-    """Where it may travel."""
+    """The transports on which it may be sent."""
     is_event: bool = False
-    """Whether it is logged, and so has a `seq`."""
+    """Whether it is logged, and therefore has a `seq`."""
 
 
 CLIENT_MESSAGES: Final[dict[str, MessageType]] = {
@@ -672,7 +673,7 @@ CLIENT_MESSAGES: Final[dict[str, MessageType]] = {
     "module": MessageType(ModulePayload, _RELAY),
     "ping": MessageType(PingPayload, _EVERY_SESSION),
 }
-"""Each message that a client may send."""
+"""The messages that clients may send."""
 
 SERVER_MESSAGES: Final[dict[str, MessageType]] = {
     "session": MessageType(SessionData, _VIEW),
@@ -698,7 +699,7 @@ SERVER_MESSAGES: Final[dict[str, MessageType]] = {
     "ticket": MessageType(TicketData, _RELAY),
     "no_ticket": MessageType(NoTicketData, _RELAY),
 }
-"""Each message that a server sends, or a kernel in its place."""
+"""The messages that servers, and kernels with local sessions, may send."""
 
 
 # Validation -------------------------------------------------------------------------------------------------------
@@ -711,8 +712,8 @@ class ProtocolError(ValueError):
     """A message that could not be accepted.
 
     Attributes:
-        code: The machine-readable reason, as it travels in `error`.
-        id: The client's id of the message, where it had one.
+        code: The machine-readable reason, as in the message `error`.
+        id: The client's id of the message; None if it had none.
     """
 
     def __init__(self, code: str, message: str, message_id: str | None = None) -> None:
@@ -721,7 +722,7 @@ class ProtocolError(ValueError):
         self.id = message_id
 
     def frame(self) -> Frame:
-        """The `error` frame that tells the client."""
+        """Return the `error` frame for the client."""
         data: JSON = {"code": self.code, "message": str(self)}
         if self.id is not None:
             data["id"] = self.id
@@ -735,10 +736,10 @@ def has_attachments(raw: object) -> bool:
 
 
 def check_session_id(session_id: Any) -> str:
-    """Return `session_id`.
+    """Check a session id, and return it.
 
     Raises:
-        ValueError: It is not 1 to 128 characters of ``A-Z a-z 0-9 _ -``.
+        ValueError: The id is not 1 to 128 characters of ``A-Z a-z 0-9 _ -``.
     """
     if not (isinstance(session_id, str) and _SESSION_ID.fullmatch(session_id)):
         shown = session_id[:140] if isinstance(session_id, str) else session_id
@@ -755,8 +756,8 @@ def parse_client_message(raw: object, transport: Transport = "program") -> Clien
         transport: How the client is connected.
 
     Raises:
-        ProtocolError: It is not an object, its type is unknown on this transport, or a field has the wrong type; the
-            text says which.
+        ProtocolError: The message is not an object, its type is unknown on this transport, or a field has the wrong
+            type. The text says which.
     """
     if not isinstance(raw, dict):
         raise ProtocolError("bad_message", "a message must be a JSON object with `type` and `payload`")
@@ -773,7 +774,7 @@ def parse_client_message(raw: object, transport: Transport = "program") -> Clien
         msgspec.convert(payload, declared.content)
     except msgspec.ValidationError as error:
         raise ProtocolError("bad_message", f"{kind}: {error}".replace("`$", "`payload"), message_id) from None
-    # What parts have besides their texts is dropped; all else may be kept.
+    # The parts of a message may be deep, because their unknown fields are dropped; other values may be stored.
     if any(is_deep(value) for name, value in payload.items() if name != "message"):
         raise too_deep(message_id)
     if kind == "chat" and isinstance(payload["message"], list):
@@ -785,7 +786,7 @@ def parse_client_message(raw: object, transport: Transport = "program") -> Clien
 
 
 def too_deep(message_id: str | None = None) -> ProtocolError:
-    """What a client is told whose message is nested too deeply."""
+    """Return the error for a message that is nested too deeply."""
     text = f"a value may be nested {MAX_DEPTH} levels deep: send a flatter one, or its text"
     return ProtocolError("too_deep", text, message_id)
 
@@ -799,5 +800,5 @@ def _check_parts(parts: list[Any], message_id: str | None) -> None:
 
 
 def encode(message: object) -> bytes:
-    """`message` as compact UTF-8 JSON."""
+    """Encode a message as compact UTF-8 JSON."""
     return msgspec.json.encode(message)

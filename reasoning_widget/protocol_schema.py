@@ -31,7 +31,7 @@ from .protocol import (
 
 
 def json_schema() -> JSON:
-    """The JSON Schema of the messages: their types in ``$defs``, the tables, and the limits that clients need."""
+    """Return the JSON Schema of the messages: their types in ``$defs``, the tables, and the limits for clients."""
     parts = [TextPart, ImagePart, FilePart, AttachedImage, AttachedFile]
     messages = [each.content for each in (*CLIENT_MESSAGES.values(), *SERVER_MESSAGES.values())]
     types = [*messages, *parts, ClientMessage, Frame, Batch, Step]

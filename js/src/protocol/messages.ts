@@ -1,7 +1,7 @@
 // Generated from reasoning_widget/protocol.py by `npm run generate`: do not edit.
 
 /**
- * Send a prompt. While a run is on, it is queued.
+ * Send a prompt. It is queued while a run is active.
  */
 export interface ChatPayload {
   agent_name: string;
@@ -38,26 +38,26 @@ export interface WithdrawPayload {
   message_id: string;
 }
 /**
- * Stop the run: the named one, or whichever is on.
+ * Stop the run with this id, or the active run if there is none.
  */
 export interface StopPayload {
   run_id?: string;
 }
 /**
- * Answer an approval (a boolean) or a question (a text). The first answer wins.
+ * Reply to a request: to an approval with a boolean, to a question with a text. The first reply counts.
  */
 export interface AnswerPayload {
   request_id: string;
   value: unknown;
 }
 /**
- * Stop, delete the log and begin a new epoch; naming an old epoch does nothing.
+ * Stop the run, delete the log and start a new epoch. Ignored unless `epoch` is the current one.
  */
 export interface ClearPayload {
   epoch: string;
 }
 /**
- * Send what happened after the event `after` of the log `epoch`.
+ * Request everything after the event `after` of the log `epoch`.
  */
 export interface AttachPayload {
   after: number;
@@ -66,15 +66,15 @@ export interface AttachPayload {
   page?: string;
 }
 /**
- * Send the MIME value with this SHA-256.
+ * Request the MIME value with this SHA-256.
  */
 export interface BlobPayload {
   blob: string;
 }
 /**
- * Send what a notebook should keep of the session.
+ * Request the snapshot of the session that the notebook should save.
  *
- * It is answered by `saved`; not so where the page shares the notebook with others, and another one writes the output.
+ * The reply is `saved`. There is none if pages share the notebook and another page writes the output.
  */
 export interface SavePayload {
   message_id: string | null;
@@ -82,7 +82,7 @@ export interface SavePayload {
   ran_by?: string;
 }
 /**
- * The page closes, and no longer writes.
+ * The page closes, and no longer writes outputs.
  */
 export interface LeavePayload {
   page: string;
@@ -92,23 +92,23 @@ export interface LeavePayload {
  */
 export interface PullModelPayload {}
 /**
- * Send a ticket for the session on the server.
+ * Request a ticket for the session on the server.
  */
 export interface TicketPayload {
   fresh: boolean;
 }
 /**
- * Send an optional JavaScript module.
+ * Request an optional JavaScript module.
  */
 export interface ModulePayload {
   name: "highlight" | "math";
 }
 /**
- * Ask for `pong`.
+ * Request a `pong`.
  */
 export interface PingPayload {}
 /**
- * The first frame: where the log stands.
+ * The first frame: the current state of the log.
  */
 export interface SessionData {
   agent_name?: string;
@@ -122,14 +122,14 @@ export interface SessionData {
   time: number;
 }
 /**
- * An agent that may be asked.
+ * An agent that can be asked.
  */
 export interface AgentInfo {
   description: string;
   name: string;
 }
 /**
- * Who said something, where a server tells people apart.
+ * The author of a message, on a server that distinguishes people.
  */
 export interface Author {
   granted_by?: string;
@@ -138,7 +138,7 @@ export interface Author {
   name: string;
 }
 /**
- * An agent begins to work on a message.
+ * An agent started to work on a message.
  */
 export interface RunStartedData {
   agent_name: string;
@@ -171,7 +171,7 @@ export interface AttachedImage {
   image: Attachment;
 }
 /**
- * An image or a file of a prompt, kept beside the log.
+ * An image or a file of a prompt, stored beside the log.
  */
 export interface Attachment {
   blob: string;
@@ -193,14 +193,14 @@ export interface MessageWithdrawnData {
   reason: "interrupted" | "stopped" | "withdrawn";
 }
 /**
- * A message was handed to the run that is on, instead of starting one of its own.
+ * A message was passed to the active run, instead of starting a run of its own.
  */
 export interface MessageSteeredData {
   message_id: string;
   run_id: string;
 }
 /**
- * A step on the wire. `type`, `content`, `iteration` and `timestamp` alone are a complete one.
+ * A step on the wire. Only `type`, `content`, `iteration` and `timestamp` are required.
  */
 export interface ReasoningStep {
   agent?: string;
@@ -231,14 +231,14 @@ export interface ReasoningStep {
   usage?: Usage;
 }
 /**
- * Where an exception came from that ended a run.
+ * Where an exception that ended a run was raised.
  */
 export interface Raised {
   traceback: string;
   where: string;
 }
 /**
- * A call of a tool, as the model wrote it.
+ * A tool call, as written by the model.
  */
 export interface ToolCall {
   arguments?: string;
@@ -246,7 +246,7 @@ export interface ToolCall {
   name: string;
 }
 /**
- * Tokens spent, as the model's server counted them.
+ * The tokens that were used, as counted by the model's server.
  */
 export interface Usage {
   input_tokens?: number;
@@ -264,7 +264,7 @@ export interface StepDeltaData {
   text: string;
 }
 /**
- * The agent asks the person something.
+ * The agent asks the person for an approval, or a question.
  */
 export interface RequestData {
   details?: {
@@ -280,7 +280,7 @@ export interface RequestData {
   timestamp: number;
 }
 /**
- * A request was answered, or no longer waits.
+ * A request was answered, or no longer waits for a reply.
  */
 export interface RequestClosedData {
   by?: string;
@@ -298,7 +298,7 @@ export interface RunFinishedData {
   usage: Usage;
 }
 /**
- * The client's message `id` is safe, or done: sent for every message that had an id and no `error`.
+ * The client's message `id` was stored or carried out. Sent for each message with an id that caused no `error`.
  */
 export interface AckData {
   id: string;
@@ -312,14 +312,14 @@ export interface ErrorData {
   message: string;
 }
 /**
- * How a lost last message is noticed, and the running clock is set.
+ * The reply to `ping`. Clients detect lost messages with `last_seq`, and set their timers by `time`.
  */
 export interface PongData {
   last_seq: number;
   time: number;
 }
 /**
- * A MIME value that was too long for its step: its `value`, or, where a frame cannot hold it, its JSON in parts.
+ * A MIME value that was too long for its step: its `value`, or its JSON in parts if it is too long for a frame.
  */
 export interface BlobData {
   blob: string;
@@ -328,14 +328,14 @@ export interface BlobData {
   value?: unknown;
 }
 /**
- * Which part of a text it is.
+ * The position of a part of a text.
  */
 export interface BlobPart {
   count: number;
   index: number;
 }
 /**
- * Which model answers, and whether it is there.
+ * The model that answers, and whether it is available.
  */
 export interface ModelData {
   local: boolean;
@@ -348,14 +348,14 @@ export interface ModelData {
   total?: number;
 }
 /**
- * The source of an optional JavaScript module that the text now needs.
+ * The source of an optional JavaScript module that the transcript needs.
  */
 export interface ModuleData {
   name: "highlight" | "math";
   source: string;
 }
 /**
- * What a notebook should keep, its secrets masked.
+ * The snapshot that the notebook should save, with secrets masked.
  */
 export interface SavedData {
   bundle: {
@@ -365,37 +365,37 @@ export interface SavedData {
   page?: string;
 }
 /**
- * The pages that share the notebook, in the order in which they came.
+ * The pages that share the notebook, in the order of their arrival.
  *
- * An output is written by the page that ran its cell, while that is one of them, and else by the first.
+ * An output is written by the page that ran its cell, if that is one of them, otherwise by the first page.
  */
 export interface PagesData {
   answer: boolean;
   pages: string[];
 }
 /**
- * Where the session is, for a page that connects to it itself.
+ * The address of the session, for a page that connects to the server itself.
  */
 export interface ServerAddressData {
   source?: string;
   url: string;
 }
 /**
- * A ticket, with which a page connects to the session on the server.
+ * A ticket with which a page connects to the session on the server.
  */
 export interface TicketData {
   expires_in: number | null;
   ticket: string;
 }
 /**
- * There is no ticket.
+ * No ticket is available.
  */
 export interface NoTicketData {
   final: boolean;
   reason: string;
 }
 /**
- * A message from a client, validated.
+ * A validated message from a client.
  */
 export interface ClientMessage {
   id?: string;
@@ -405,7 +405,7 @@ export interface ClientMessage {
   type: string;
 }
 /**
- * A message from the server; an event if it carries a `seq`.
+ * A message from the server; an event if it has a `seq`.
  */
 export interface Frame {
   data: {
@@ -415,10 +415,10 @@ export interface Frame {
   type: string;
 }
 /**
- * One comm message: what happened in the log behind `after`, up to `upto`, and the open text since.
+ * One comm message: the events after `after` up to `upto`, and the text appended to open steps since.
  *
- * A comm is a broadcast that may lose messages. A view whose position is before `after` has missed something: it
- * drops the batch and sends `attach`; any other folds the frames and stands at `upto`.
+ * A comm is a broadcast that may lose messages. A view whose position is before `after` has missed a message: it drops
+ * the batch and sends `attach`. Other views fold the frames, and their position becomes `upto`.
  */
 export interface Batch {
   after: number;
@@ -429,8 +429,7 @@ export interface Batch {
 /**
  * A step as an agent yields it: `type` and `content` are enough, the session adds the rest.
  *
- * A step that has an `id` may be yielded again under it, each time it has grown; one without is complete as it
- * stands.
+ * A step with an `id` may be yielded again with the same `id` whenever it has grown. A step without one is complete.
  */
 export interface Step {
   agent?: string;
