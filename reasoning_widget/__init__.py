@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .client import connect
     from .widget.chat import ReasoningChat
 
-# Imported when first asked for: an agent's author need not wait for the widget, nor a script for the agents.
+# Imported on first access, so that agents can be written without loading the widget, and scripts without the agents.
 _MODULES = {
     "AgentError": ".agents.exceptions",
     "AgentManager": ".agents.manager",

@@ -1,4 +1,4 @@
-"""What came of a question, read from a transcript."""
+"""Read the answer to a prompt from a transcript."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Answer:
         return self.text or self.error or f"(no answer: the run was {self.status})"
 
     def _repr_markdown_(self) -> str:
-        """What a notebook shows of it, and keeps: formatted, harmless, and with keys and tokens masked."""
+        """Return what a notebook shows and saves: formatted, sanitized, and with keys and tokens masked."""
         from .export.markdown import text_markdown
         from .export.transcript import status_note
 
@@ -56,10 +56,10 @@ class Answer:
 
 
 def answer_to(state: Transcript, message_id: str) -> Answer:
-    """What came of a message that is settled."""
+    """Return the answer to a settled message."""
     run = run_of(state, message_id)
     if run is None:
-        return Answer("", "stopped", [], {}, 0.0, "The question was taken back before it ran.")
+        return Answer("", "stopped", [], {}, 0.0, "The prompt was withdrawn before it ran.")
     steps = steps_of(state, run)
     text = next((step["content"] for step in steps if step["type"] == "final_answer"), "")
     errors = [step["content"] for step in steps if step["type"] == "error"]
@@ -68,7 +68,7 @@ def answer_to(state: Transcript, message_id: str) -> Answer:
 
 
 def is_settled(state: Transcript, message_id: str) -> bool:
-    """Whether nothing more will come of a message: its run ended, it was withdrawn, or it is not there."""
+    """Whether a message is settled: its run ended, it was withdrawn, or it does not exist."""
     message = find_message(state, message_id)
     if message is None or message["withdrawn"]:
         return True
@@ -77,16 +77,16 @@ def is_settled(state: Transcript, message_id: str) -> bool:
 
 
 def run_of(state: Transcript, message_id: str) -> TranscriptRun | None:
-    """The run that works on a message; None if there is none yet."""
+    """Return the run of a message; None if it has not started."""
     return next((run for run in reversed(state["runs"]) if run["message_id"] == message_id), None)
 
 
 def steps_of(state: Transcript, run: TranscriptRun) -> list[ReasoningStep]:
-    """The steps of a run, in order, as plain data of their own."""
+    """Return copies of the steps of a run, in order, as plain data."""
     return [plain_step(state["steps"][step_id]) for step_id in run["steps"]]
 
 
 def plain_step(step: TranscriptStep) -> ReasoningStep:
-    """A step as it was yielded, without what only the fold needs."""
+    """Return a copy of a step as it was yielded, without the fields that only the fold uses."""
     plain = {name: copy.deepcopy(value) for name, value in step.items() if name != "seq"}
     return cast("ReasoningStep", plain)

@@ -1,4 +1,4 @@
-"""How deeply values may be nested. JSON allows any depth, and every program that reads it has another limit."""
+"""Limit the nesting of values. JSON allows any depth, but each program that reads it has its own limit."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 MAX_DEPTH: Final = 64
-"""Lists and objects within each other, counted from the value that an agent, a tool or a person gives."""
+"""The deepest nesting of lists and objects in a value from an agent, a tool or a person."""
 
 ENVELOPE_DEPTH: Final = 8
-"""As many levels at most are around such a value in a message, an event or a file."""
+"""The most levels that a message, an event or a file adds around such a value."""
 
 TOO_DEEP: Final = f"[left out: nested more than {MAX_DEPTH} levels deep]"
-"""What stands where such a value went on."""
+"""Replaces the part of a value that is nested too deeply."""
 
 _TOKEN: Final = re.compile(r'"(?:[^"\\]+|\\.)*+"|[\[\]{}]', re.DOTALL)
 
@@ -29,10 +29,10 @@ def is_deep(value: Any, levels: int = MAX_DEPTH) -> bool:
 
 
 def loads(text: str | bytes) -> Any:
-    """Decoded JSON; words stand for what is nested too deeply to be read.
+    """Decode JSON. `TOO_DEEP` replaces values that are nested too deeply to be decoded.
 
     Raises:
-        ValueError: It is no JSON.
+        ValueError: The text is not JSON.
     """
     try:
         return json.loads(text)
@@ -41,9 +41,9 @@ def loads(text: str | bytes) -> Any:
 
 
 def shallow(text: str, levels: int) -> str:
-    """JSON text in which `TOO_DEEP` stands for whatever is nested more than `levels` deep.
+    """Replace what is nested more than `levels` deep in a JSON text by `TOO_DEEP`.
 
-    For text that no parser takes because it is too deep. Text that is no JSON either way stays none.
+    This is for texts that are too deep for any parser. A text that is not JSON does not become JSON.
     """
     kept: list[str] = []
     depth = begin = 0

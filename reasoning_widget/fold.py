@@ -1,8 +1,8 @@
-"""What a transcript is: the fold of a session's events.
+"""Fold the events of a session into a transcript.
 
-`receive` is a pure function of the transcript and one frame, but for changing the transcript in place: a session of
-10,000 steps must not be copied for each token. ``js/src/protocol/fold.ts`` is the same function; both are held to the
-golden traces in ``tests/fixtures/traces/``.
+`receive` depends only on the transcript and one frame. It changes the transcript in place, because a session of 10,000
+steps must not be copied for each token. ``js/src/protocol/fold.ts`` is the same function in TypeScript; the golden
+traces in ``tests/fixtures/traces/`` test both.
 """
 
 from __future__ import annotations
@@ -34,45 +34,45 @@ from .protocol import (
 )
 
 Outcome = Literal["applied", "ignored", "gap"]
-"""What a frame did: changed the transcript; was known already; or cannot be placed, because something before it was
-lost, and the client must ask for what it missed."""
+"""The effect of a frame: it changed the transcript; it was known already; or an earlier frame was lost, so that the
+client must request what it missed."""
 
 
 class TranscriptMessage(UserMessageData):
-    """A prompt, and what became of it."""
+    """A prompt and its state."""
 
     run_id: str | None
-    """The run that works on it; None while it is queued."""
+    """The id of its run; None while it is queued."""
     steered: bool
-    """Whether it was handed to the run of another message."""
+    """Whether it was passed to the run of another message."""
     withdrawn: WithdrawalReason | None
-    """Why it will never run."""
+    """Why it will never run; None if it was not withdrawn."""
 
 
 class TranscriptRun(RunStartedData):
-    """A run, and how it ended."""
+    """A run and its state."""
 
     status: Literal["running"] | RunStatus
     usage: Usage | None
-    """Tokens spent; None until it ends."""
+    """The tokens that were used; None until the run ends."""
     duration: float | None
-    """Seconds; None until it ends."""
+    """Seconds; None until the run ends."""
     steps: list[str]
     """The keys of its steps in `Transcript.steps`, in the order in which they opened."""
 
 
 class TranscriptStep(ReasoningStep):
-    """The newest snapshot of a step, with the text appended since."""
+    """The latest snapshot of a step, and the text that was appended since."""
 
     seq: int
     """The `seq` of that snapshot."""
 
 
 class TranscriptRequest(RequestData):
-    """What an agent asked the person."""
+    """A request of an agent to the person."""
 
     closed: RequestClosedData | None
-    """How that ended; None while it waits."""
+    """The end of the request; None while it waits for a reply."""
 
 
 class Transcript(TypedDict):
@@ -89,11 +89,11 @@ class Transcript(TypedDict):
     requests: dict[str, TranscriptRequest]
     """By id."""
     other: list[Frame]
-    """Events of a type this version does not know."""
+    """Events of types that this version does not know."""
 
 
 def new_transcript() -> Transcript:
-    """A transcript of nothing."""
+    """Return an empty transcript."""
     return {
         "session_id": None,
         "epoch": None,
@@ -110,7 +110,7 @@ def new_transcript() -> Transcript:
 def receive(state: Transcript, frame: Frame) -> Outcome:
     """Fold one frame into `state`, in place.
 
-    Frames that are no part of a transcript (`ack`, `pong`, …) are ignored.
+    Frames that do not affect transcripts (`ack`, `pong`, …) are ignored.
     """
     kind, data = frame["type"], frame["data"]
     if kind == "session":
@@ -130,19 +130,19 @@ def receive(state: Transcript, frame: Frame) -> Outcome:
 
 
 _SINGLE_TEXT_CHANNELS: Final[tuple[Channel, ...]] = ("content", "arguments")
-"""The channels that are one text; `output` has one for each entry."""
+"""The channels with a single text. The channel `output` has a text for each output."""
 
 
 class Place(NamedTuple):
-    """Which text of a step."""
+    """Identifies one of the texts of a step."""
 
     channel: Channel
     entry: int = 0
-    """Of the channel `output`: which of the step's outputs, from 0."""
+    """For the channel `output`: the index of the output, from 0."""
 
 
 def texts_of(step: Mapping[str, Any]) -> dict[Place, str]:
-    """The texts of a step that may grow."""
+    """Return the texts of a step that may grow."""
     texts = {Place(channel): channel_text(step, channel) for channel in _SINGLE_TEXT_CHANNELS}
     for entry, bundle in enumerate(outputs_of(step)):
         if isinstance(bundle.get("text/plain"), str):
@@ -151,7 +151,7 @@ def texts_of(step: Mapping[str, Any]) -> dict[Place, str]:
 
 
 def channel_text(step: Mapping[str, Any], channel: Channel, entry: int = 0) -> str:
-    """One text of a step; empty where there is none yet. See `Place`."""
+    """Return the text of a step at the `Place` of `channel` and `entry`; empty if there is none yet."""
     text: object = None
     if channel == "content":
         text = step.get("content")
@@ -163,9 +163,9 @@ def channel_text(step: Mapping[str, Any], channel: Channel, entry: int = 0) -> s
 
 
 def set_channel_text(step: JSON | ReasoningStep, channel: Channel, text: str, entry: int = 0) -> None:
-    """Give a step another text. The output behind the last begins with it. See `Place`.
+    """Set the text of a step at the `Place` of `channel` and `entry`. An entry after the last output adds an output.
 
-    The step may be a copy that shares with the log what is nested in it: that is replaced, never changed.
+    Nested values are replaced, never changed, because the step may be a shallow copy of a logged one.
     """
     if channel == "content":
         step["content"] = text
@@ -184,7 +184,7 @@ def is_open(step: Mapping[str, Any]) -> bool:
 
 
 def step_key(step: Mapping[str, Any], seq: int) -> str:
-    """Where a step is found. One without an id is complete as it stands: its place in the log names it."""
+    """Return the key of a step in a transcript: its id, or one made of its `seq` if it has no id."""
     return step.get("id") or f"seq-{seq}"
 
 
@@ -194,14 +194,14 @@ def find_message(state: Transcript, message_id: str) -> TranscriptMessage | None
 
 
 def find_run(state: Transcript, run_id: str) -> TranscriptRun | None:
-    """The run of that id, looked for from the newest back."""
+    """Return the run with this id; None if there is none."""
     return next((run for run in reversed(state["runs"]) if run["run_id"] == run_id), None)
 
 
 def _session(state: Transcript, data: SessionData) -> Outcome:
     changed = data["epoch"] != state["epoch"]
     if changed:
-        # The other log's title and items are gone with it.
+        # A new log: discard the state of the old one.
         state.update(new_transcript())
         state["epoch"] = data["epoch"]
         state["session_id"] = data["session_id"]
@@ -253,14 +253,14 @@ def _run_started(state: Transcript, data: RunStartedData, seq: int) -> None:
     if run is None:
         run = {**data, "status": "running", "usage": None, "duration": None, "steps": []}
     else:
-        # `session` told of it before the runs that came earlier were read: its place is here.
+        # The frame `session` added the run before the earlier runs were read: move it to its position.
         state["runs"].remove(run)
     state["runs"].append(run)
     _change_message(state, data["message_id"], {"run_id": data["run_id"]})
 
 
 class _LastChanged:
-    """Where the message was that was changed last: the next change is mostly of the same one, or of the one behind."""
+    """The index of the last changed message: the next change is usually of the same message, or of the next one."""
 
     at = 0
 
@@ -297,7 +297,7 @@ def _reasoning_step(state: Transcript, data: ReasoningStep, seq: int) -> None:
 
 
 def _insert_in_order(state: Transcript, step_ids: list[str], step_id: str, index: int | None) -> None:
-    """Insert a new step where it opened: who catches up may get it after one that opened later but closed earlier."""
+    """Insert a step in the order of opening: a step that opened later but closed earlier may be read before it."""
     at = len(step_ids)
     if index is not None:
         while at > 0 and state["steps"][step_ids[at - 1]].get("index", -1) > index:

@@ -1,4 +1,4 @@
-"""The IPython that this runs in, without importing it where there is none."""
+"""Detect the IPython or marimo that runs this code, without importing them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from traitlets.config import Application, Config
 
 
 def ipython_shell() -> Any:
-    """The running IPython shell; None in plain Python."""
+    """Return the running IPython shell; None in plain Python."""
     ipython = sys.modules.get("IPython")
     return ipython.get_ipython() if ipython is not None else None
 
@@ -21,10 +21,10 @@ def in_kernel() -> bool:
 
 
 def page_expected() -> bool:
-    """Whether a page is there, or will be, that shows what the running cell displays.
+    """Whether a page shows the output of the running cell, now or later.
 
-    None is where a program executes the notebook, such as nbclient, papermill or `nbconvert --execute`: nobody could
-    answer a question of `input` there, and the program says so. Voilà executes a notebook so, and then shows it.
+    There is none if a program executes the notebook, such as nbclient, papermill or `nbconvert --execute`: these
+    programs announce that they do not support `input`. Voilà does so too, but shows the notebook afterwards.
     """
     if not in_kernel() or any(name.startswith("VOILA_") for name in os.environ):
         return True
@@ -32,33 +32,33 @@ def page_expected() -> bool:
 
 
 def running_page() -> str | None:
-    """The page that had the running cell run: the id of its connection to the kernel; None where there is none."""
+    """Return the id of the kernel connection of the page that ran the running cell; None if there is none."""
     session = _request().get("header", {}).get("session")
     return str(session) if session else None
 
 
 def _request() -> dict[str, Any]:
-    """The message that had the running cell run; empty where there is none."""
+    """Return the message that started the running cell; empty if there is none."""
     try:
         request = getattr(ipython_shell(), "kernel", None).get_parent("shell")  # type: ignore[union-attr]
-    except (AttributeError, LookupError):  # another kernel than ipykernel, or nothing was executed yet
+    except (AttributeError, LookupError):  # not ipykernel, or nothing has been executed yet
         return {}
     return dict(request or {})
 
 
 def running_marimo() -> Any:
-    """The module `marimo`, where one of its notebooks runs this; None elsewhere."""
+    """Return the module `marimo` if a marimo notebook runs this code; None otherwise."""
     marimo = sys.modules.get("marimo")
     return marimo if marimo is not None and marimo.running_in_notebook() else None
 
 
 def can_show() -> bool:
-    """Whether something can be shown below the cell that runs."""
+    """Whether output can be displayed below the running cell."""
     return in_kernel() or running_marimo() is not None
 
 
 def traitlets_config() -> Config:
-    """The traitlets configuration of the shell, or of the program that this is; an empty one in plain Python."""
+    """Return the traitlets configuration of the shell or the running application; an empty one in plain Python."""
     shell = ipython_shell()
     if shell is None:
         shell = Application.instance() if Application.initialized() else None

@@ -1,4 +1,4 @@
-"""What tools show: MIME bundles in order, each of them one thing in one form or several. Version 1 had one for all."""
+"""Handle the outputs of tools: MIME bundles in order. In version 1 of the protocol, a step had one bundle for all."""
 
 from __future__ import annotations
 
@@ -9,36 +9,36 @@ from typing import Any, Final
 from .protocol import JSON, MAX_FRAME_BYTES, MimeBundle, encode
 
 PICTURES: Final = ("image/png", "image/jpeg", "image/webp", "image/gif")
-"""The MIME types of pictures that are shown: base64 in a MIME bundle."""
+"""The MIME types of the pictures that are shown. Their values in MIME bundles are base64."""
 
 SVG: Final = "image/svg+xml"
-"""Of drawings: XML in a MIME bundle."""
+"""The MIME type of drawings. Their values in MIME bundles are XML."""
 
 PLAIN: Final = "text/plain"
-"""What was printed. Beside other forms it is shown above them, unless it is a mere `<…>` that stands for them."""
+"""The MIME type of printed text. It is shown above other representations, unless it is only a `<…>` placeholder."""
 
 _REPRESENTATION: Final = re.compile(r"\s*<[^<>\n]*>\s*")
 
 _FRAME_OVERHEAD: Final = 256
-"""Bytes of a frame around a step, at most."""
+"""The most bytes that a frame adds to a step."""
 
 _NUMBERED_PICTURE: Final = re.compile(r"(image/[^;]+);n=(\d+)")
-"""How version 1 named further pictures."""
+"""The keys of a second and further pictures in version 1."""
 
 
 def is_printed(bundle: MimeBundle) -> bool:
-    """Whether an output is nothing but text."""
+    """Whether an output is plain text only."""
     return bundle.keys() == {PLAIN}
 
 
 def is_placeholder_text(bundle: MimeBundle) -> bool:
-    """Whether the text of an output says no more than which object its other forms show."""
+    """Whether the text of an output is only a placeholder for its other representations, such as `<Figure>`."""
     text = bundle.get(PLAIN)
     return len(bundle) > 1 and isinstance(text, str) and _REPRESENTATION.fullmatch(text) is not None
 
 
 def outputs_of(step: Mapping[str, Any]) -> list[MimeBundle]:
-    """What a step shows, in order, whichever version it is of. Only to be read."""
+    """Return the outputs of a step of any version, in order. Do not change them."""
     if "outputs" in step:
         given = step["outputs"]
     else:
@@ -49,7 +49,7 @@ def outputs_of(step: Mapping[str, Any]) -> list[MimeBundle]:
 
 
 def with_outputs(step: Mapping[str, Any]) -> JSON:
-    """A copy of a step that has `outputs`, if it shows anything, and no `output`."""
+    """Return a copy of a step in which `outputs` replaces the `output` of version 1."""
     copy = dict(step)
     output = copy.pop("output", None)
     if output is not None and "outputs" not in copy:
@@ -60,15 +60,15 @@ def with_outputs(step: Mapping[str, Any]) -> JSON:
 
 
 def _output_index(outputs: list[MimeBundle], output: Any, key: str) -> str:
-    """Which of the outputs has what version 1 had under `key`."""
+    """Return the index of the output with the value that version 1 stored under `key`."""
     value = output.get(key) if isinstance(output, dict) else None
     return next((str(entry) for entry, bundle in enumerate(outputs) if value in bundle.values()), key)
 
 
 def with_version_1_output(step: JSON) -> JSON:
-    """A copy of a step for those who know version 1: `output` has all that was printed, and the first of each type.
+    """Add `output` to a copy of a step for version 1 clients: all printed text, and the first value of each type.
 
-    It is left out where both would be too long for a frame.
+    It is omitted if the step would be too long for a frame with it.
     """
     output: MimeBundle = {}
     for bundle in step["outputs"]:
@@ -82,7 +82,7 @@ def with_version_1_output(step: JSON) -> JSON:
 
 
 def _from_version_1(output: MimeBundle) -> list[MimeBundle]:
-    """All of it is one output, but for further pictures."""
+    """Convert the bundle of version 1 to one output, plus one for each further picture."""
     numbered = {key: match for key in output if (match := _NUMBERED_PICTURE.fullmatch(key))}
     first = {mime: value for mime, value in output.items() if mime not in numbered}
     in_order = sorted(numbered, key=lambda key: int(numbered[key][2]))

@@ -1,4 +1,4 @@
-"""What a prompt is made of: as a program writes it, as it travels (`Part`), and as it is logged (`LoggedPart`)."""
+"""Convert the parts of prompts between programs, the wire (`Part`) and the log (`LoggedPart`)."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ from .protocol import (
 )
 
 Prompt = str | Sequence[Mapping[str, Any]]
-"""What may be asked: a text; or parts, each of which has one of `text`, `image` and `file`. An image or a file is a
-path, its bytes, or a `data:` address; `name` says what it is called, where a path does not."""
+"""A prompt: a text, or a list of parts, each with one of `text`, `image` and `file`. An image or a file is given as a
+path, as bytes, or as a `data:` address; `name` is its file name, which defaults to that of the path."""
 
 _AnyPart = TextPart | ImagePart | FilePart | AttachedImage | AttachedFile
 
@@ -46,9 +46,10 @@ _DEFAULT_TYPE: Final = "application/octet-stream"
 _MIME: Final = re.compile(r"[\w.+-]{1,64}/[\w.+-]{1,64}", re.ASCII)
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _MAX_NAME: Final = 200
-"""Code points; with three bytes each it would not be a name of a file any more, but who writes files sees to that."""
+"""The longest file name, in code points. It may be too long in bytes for a file system: code that writes files must
+shorten it."""
 _EVENT_OVERHEAD: Final = 4096
-"""Bytes; what else an event tells of a message fits into it."""
+"""The most bytes that an event adds to the parts of a message."""
 _LIMITS: Final[dict[PartKind, int]] = {"image": MAX_IMAGE_BYTES, "file": MAX_FILE_BYTES}
 _SIGNATURES: Final = (
     ("image/png", re.compile(rb"\x89PNG\r\n\x1a\n")),
@@ -59,7 +60,7 @@ _SIGNATURES: Final = (
 
 
 class Content(NamedTuple):
-    """What a `data:` address holds."""
+    """The content of a `data:` address."""
 
     mime: str
     data: bytes
@@ -69,15 +70,15 @@ class LoggedPrompt(NamedTuple):
     """A prompt as it is logged."""
 
     content: str
-    """Its text; of one without any, the names of its attachments."""
+    """The text of the prompt, or the names of its attachments if it has no text."""
     parts: list[LoggedPart] | None
-    """None where it is nothing but a text."""
+    """None if the prompt is only a text."""
     blobs: dict[str, str]
-    """The contents of its attachments, in base64, by their SHA-256."""
+    """The contents of the attachments in base64, by their SHA-256."""
 
 
 def is_parts(prompt: object) -> TypeGuard[Sequence[Mapping[str, Any]]]:
-    """Whether a prompt is more than a text."""
+    """Whether a prompt is a list of parts, not a text."""
     return isinstance(prompt, Sequence) and not isinstance(prompt, str | bytes)
 
 
@@ -85,10 +86,10 @@ def is_parts(prompt: object) -> TypeGuard[Sequence[Mapping[str, Any]]]:
 
 
 def as_message(prompt: Prompt) -> str | list[Part]:
-    """A prompt as it travels: a text, or parts if there are attachments. Files are read.
+    """Convert a prompt to its form on the wire: a text, or parts if there are attachments. Reads the files.
 
     Raises:
-        ValueError: A part is none, cannot be read, or is refused; the text says which and why.
+        ValueError: A part is malformed, cannot be read, or is rejected. The message says which and why.
     """
     if isinstance(prompt, str):
         return prompt
@@ -121,7 +122,7 @@ def _as_part(part: object) -> Part:
 
 
 def _as_address(kind: PartKind, value: object, name: str | None) -> tuple[str, str]:
-    """The `data:` address of an attachment, and its name."""
+    """Return the `data:` address of an attachment, and its name."""
     if isinstance(value, str) and _is_address(value):
         content = _content(kind, value, name)
     elif isinstance(value, str) and re.match(r"https?://", value, re.IGNORECASE):
@@ -151,7 +152,7 @@ def _read(kind: PartKind, path: Path) -> bytes:
     try:
         _check_size(kind, path.name, path.stat().st_size)
         with path.open("rb") as file:
-            return file.read(_LIMITS[kind] + 1)  # devices do not end
+            return file.read(_LIMITS[kind] + 1)  # a device may be endless
     except OSError as error:
         raise ValueError(f"{kind} {path} cannot be read: {error.strerror or error}") from None
 
@@ -168,13 +169,13 @@ def _default_name(kind: PartKind, mime: str) -> str:
 
 
 def to_logged(message: str | list[Part]) -> LoggedPrompt:
-    """A prompt as it is logged.
+    """Convert a prompt to its form in the log.
 
     Args:
-        message: A text; or parts, each of which `part_kind` knows.
+        message: A text, or parts that `part_kind` has validated.
 
     Raises:
-        ProtocolError: It is empty, too long, or has an attachment that is refused; the text says what to do.
+        ProtocolError: The prompt is empty or too long, or an attachment is rejected. The message says what to do.
     """
     if isinstance(message, str):
         _check_text(message)
@@ -203,7 +204,7 @@ def to_logged(message: str | list[Part]) -> LoggedPrompt:
 
 
 def too_large_together() -> ProtocolError:
-    """The refusal of attachments that are together too large for a message."""
+    """Return the error for attachments that are too large for one message."""
     limit = (MAX_CHAT_BYTES - MAX_MESSAGE_BYTES) * 3 // 4
     return ProtocolError(
         "too_large", f"the attachments are together larger than {_size(limit)}: send them in several messages"
@@ -223,7 +224,7 @@ def _check_text(text: str) -> None:
 
 
 def _logged(part: Part, blobs: dict[str, str]) -> LoggedPart:
-    """A part as it is logged; its content goes into `blobs`."""
+    """Convert a part to its form in the log, and add its content to `blobs`."""
     if "text" in part:
         return {"text": part["text"]}
     if "image" in part:
@@ -235,7 +236,7 @@ def _attachment(kind: PartKind, address: str, name: str | None, blobs: dict[str,
     content = _content(kind, address, name)
     mime = content.mime
     if kind == "image":
-        mime = image_type(content.data) or mime  # cameras and chats name a picture as they like
+        mime = image_type(content.data) or mime  # the declared type of a picture is often wrong
     shown = clean_name(name or "") or _default_name(kind, mime)
     _check(kind, Content(mime, content.data), shown)
     encoded = base64.b64encode(content.data).decode()
@@ -245,7 +246,7 @@ def _attachment(kind: PartKind, address: str, name: str | None, blobs: dict[str,
 
 
 def clean_name(name: str) -> str:
-    """The name of a file without its folder, and without what is no part of a name; empty if nothing is left."""
+    """Remove folders and control characters from the name of a file. Returns an empty text if nothing is left."""
     name = _CONTROL.sub("", re.split(r"[/\\]", name)[-1]).strip()
     if set(name) <= {"."}:
         return ""
@@ -257,7 +258,7 @@ def _check(kind: PartKind, content: Content, name: str) -> None:
     _check_size(kind, name, len(content.data))
     if kind == "image" and (content.mime not in IMAGE_TYPES or image_type(content.data) is None):
         is_known = content.mime in IMAGE_TYPES
-        why = "its content is that of no such picture" if is_known else f"it is {content.mime}"
+        why = "its content is not such a picture" if is_known else f"it is {content.mime}"
         raise ProtocolError(
             "bad_attachment",
             f"image {name}: {why}; {_IMAGE_NAMES} are accepted: convert it, or attach it as a file",
@@ -277,12 +278,12 @@ def _check_size(kind: PartKind, name: str, size: int) -> None:
 
 
 def _size(size: int) -> str:
-    """In MiB, rounded up, so that what is above a limit is said to be."""
+    """Format a size in MiB, rounded up, so that a size above a limit never looks equal to it."""
     return f"{math.ceil(size / 1024**2 * 10) / 10:g} MiB"
 
 
 def image_type(data: bytes) -> str | None:
-    """The MIME type of a picture, of those in `IMAGE_TYPES`; None if it is none of them."""
+    """Detect the MIME type of a picture, one of `IMAGE_TYPES`; None if it is none of them."""
     return next((mime for mime, signature in _SIGNATURES if signature.match(data)), None)
 
 
@@ -299,22 +300,22 @@ def _content(kind: PartKind, address: str, name: str | None) -> Content:
 
 
 def content_of(address: str) -> Content:
-    """What a `data:` address holds.
+    """Decode a `data:` address.
 
     Raises:
-        ValueError: It is none.
+        ValueError: The text is not a valid `data:` address.
     """
     head, comma, body = address.partition(",")
     if not _is_address(head) or not comma or len(head) > 2 * _MAX_NAME:
         raise ValueError("it must be a `data:` address, such as `data:image/png;base64,…`")
     mime, *options = (option.strip().lower() for option in head[5:].split(";"))
     if mime and not _MIME.fullmatch(mime):
-        raise ValueError("the type in its `data:` address is no MIME type")
+        raise ValueError("the type in its `data:` address is not a MIME type")
     data = unquote_to_bytes(body) if "%" in body or "base64" not in options else body
     if "base64" in options:
         try:
             data = base64.b64decode(data, validate=True)
-        except ValueError:  # programs break lines in base64
+        except ValueError:  # some programs insert line breaks in base64
             data = _decode_with_whitespace(data)
     return Content(mime or "text/plain", cast("bytes", data))
 
@@ -324,19 +325,19 @@ def _decode_with_whitespace(body: str | bytes) -> bytes:
     try:
         return base64.b64decode(b"".join(text.split()), validate=True)
     except binascii.Error:
-        raise ValueError("what stands in its `data:` address is no base64") from None
+        raise ValueError("the content of its `data:` address is not valid base64") from None
 
 
 # From the log to agents, and to people
 
 
 def from_logged(parts: Iterable[LoggedPart], blob: Callable[[str], Any]) -> list[Part]:
-    """Logged parts as they travelled.
+    """Convert logged parts back to their form on the wire.
 
     Args:
         parts: The parts.
-        blob: The content of that SHA-256; raises `KeyError` if there is none. An attachment without content is named in
-            words.
+        blob: Returns the content with this SHA-256, or raises `KeyError`. An attachment without content becomes a text
+            with its name.
     """
     return [_from_logged_part(part, blob) for part in parts]
 
@@ -353,46 +354,46 @@ def _from_logged_part(part: LoggedPart, blob: Callable[[str], Any]) -> Part:
         return {"text": part_as_text(part)}
     address = f"data:{attachment['mime']};base64,{content}"
     kind: PartKind = "image" if "image" in part else "file"
-    name = clean_name(attachment["name"]) or kind  # whoever edited an exported session may have written anything
+    name = clean_name(attachment["name"]) or kind  # an exported session may have been edited
     return {"image": address, "name": name} if kind == "image" else {"file": address, "name": name}
 
 
 def text_of(parts: Iterable[_AnyPart]) -> str:
-    """The text in these parts."""
+    """Return the text of the parts, without attachments."""
     texts = (part["text"] for part in parts if "text" in part)
     return "\n\n".join(text for text in texts if text.strip())
 
 
 def names_of(parts: Iterable[_AnyPart]) -> list[str]:
-    """The names of the attachments among these parts."""
+    """Return the names of the attachments in the parts."""
     return [_name(part) for part in parts if "text" not in part]
 
 
 def as_text(parts: Iterable[_AnyPart]) -> str:
-    """These parts for those who take a text only: the text, followed by the names of the attachments."""
+    """Return the parts as one text: their text, followed by the names of the attachments."""
     parts = list(parts)
     attached = (part_as_text(part) for part in parts if "text" not in part)
     return "\n\n".join(text for text in (text_of(parts), "\n".join(attached)) if text)
 
 
 def message_as_text(message: Mapping[str, Any]) -> str:
-    """The `user_message` of a transcript as a text that names its attachments."""
+    """Return the `user_message` of a transcript as a text that names its attachments."""
     return as_text(message["parts"]) if "parts" in message else str(message["content"])
 
 
 def attachments_of(message: Mapping[str, Any]) -> list[Attachment]:
-    """The attachments of the `user_message` of a transcript."""
+    """Return the attachments of the `user_message` of a transcript."""
     parts: list[LoggedPart] = message.get("parts", [])
     return [part["image"] if "image" in part else part["file"] for part in parts if "text" not in part]
 
 
 def sent_text(message: Mapping[str, Any]) -> str:
-    """What the person wrote, without the names that stand for a text where there is none."""
+    """Return the text that the person wrote, without the names that replace a missing text."""
     return text_of(message["parts"]) if "parts" in message else str(message["content"])
 
 
 def part_as_text(part: _AnyPart) -> str:
-    """A part as a text: of an attachment what it is, and its name."""
+    """Return a part as a text. For an attachment, this is its kind and its name."""
     if "text" in part:
         return part["text"]
     return f"[{'image' if 'image' in part else 'file'}: {_name(part)}]"

@@ -1,8 +1,8 @@
-"""Printed text as a terminal shows it: what carriage returns, backspaces and escape sequences leave on the screen.
+"""Render printed text as a terminal would: execute carriage returns, backspaces and escape sequences.
 
-Line by line, for a screen of any width: nothing is wrapped. Colours and the like stay, as SGR sequences in a normal
-form; all other control characters are obeyed or dropped. Terminal emulators, such as pyte, keep a screen of fixed
-width, wrap what is longer, and take several seconds for 1 MB.
+Lines are never wrapped. Colours and other attributes are kept as SGR sequences in a normal form; all other control
+characters are executed or dropped. Terminal emulators such as pyte have a screen of fixed width, wrap longer lines, and
+take several seconds for 1 MB.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ import msgspec
 
 HEAD_BYTES: Final = 28 * 1024
 TAIL_BYTES: Final = 28 * 1024
-"""How much is kept of a text that is too long, from its beginning and its end, in bytes of JSON."""
+"""How much of the beginning and the end of a text that is too long is kept, in bytes of JSON."""
 
 _SCREEN_ROWS: Final = 100
-"""Rows that the cursor can still reach."""
+"""The number of rows that the cursor can reach."""
 _MAX_ROW: Final = 4096
-"""Cells; a longer row is continued in another, with no line break in between."""
+"""The most cells in a row. A longer line continues in the next row, without a line break."""
 _MAX_MOVE: Final = 4096
 
 _CONTROL: Final = re.compile(
@@ -36,14 +36,14 @@ _ESCAPE_SEQUENCE: Final = re.compile(
     r"|\x1b[\]PX^_][^\x07\x1b]{0,4096}(?:\x07|\x1b\\|\Z)"
     r"|\x1b[ -/]{0,4}(?:[0-~]|\Z)"
 )
-"""An escape sequence, or what is left of it at the end of a text that was cut."""
+"""An escape sequence, or the beginning of one at the end of a text."""
 _UNFINISHED: Final = re.compile(r"\x1b(?:\[[0-?]{0,64}[ -/]{0,4}|[\]PX^_][^\x07\x1b]{0,4096}\x1b?|[ -/]{0,4})?\Z")
 SGR: Final = re.compile(r"\x1b\[([0-9;]*)m")
 _NEEDS_RENDERING: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def as_shown(text: str) -> str:
-    """What a terminal shows of `text`, all of it."""
+    """Render the whole text as a terminal would."""
     if _NEEDS_RENDERING.search(text) is None:
         return text
     printed = Printed(head_bytes=sys.maxsize)
@@ -52,19 +52,19 @@ def as_shown(text: str) -> str:
 
 
 def without_colours(text: str) -> str:
-    """`text` without SGR sequences."""
+    """Remove the SGR sequences from a text."""
     return SGR.sub("", text)
 
 
 def without_sequences(text: str) -> str:
-    """`text` without escape sequences, whatever they mean: what is printed of it where no terminal is."""
+    """Remove all escape sequences from a text, for output that is not a terminal."""
     return _ESCAPE_SEQUENCE.sub("", text) if "\x1b" in text or "\x9b" in text else text
 
 
 def coloured(text: str) -> Iterator[tuple[str, Mapping[str, str]]]:
-    """The pieces of `text` between SGR sequences, each with what is in force there.
+    """Yield the pieces of a text between its SGR sequences, each with its attributes.
 
-    That is by name, as its SGR parameters: `bold`, `faint`, `italic`, `underline`, `inverse`, `struck`, `fg`, `bg`.
+    The attributes are SGR parameters by name: `bold`, `faint`, `italic`, `underline`, `inverse`, `struck`, `fg`, `bg`.
     """
     style = _Style()
     for at, part in enumerate(SGR.split(text)):
@@ -75,7 +75,7 @@ def coloured(text: str) -> Iterator[tuple[str, Mapping[str, str]]]:
 
 
 def head_and_tail(text: str, max_bytes: int) -> str:
-    """Head and tail of a text that is longer than `max_bytes` of JSON, and a line that says how much is missing."""
+    """Shorten a text to `max_bytes` of JSON: keep head and tail, with a line between them that says what is missing."""
     if len(text) * 6 <= max_bytes or _size(text) <= max_bytes:
         return text
     room = max(max_bytes - 100, 0) // 2
@@ -90,11 +90,11 @@ def head_and_tail(text: str, max_bytes: int) -> str:
 
 
 class Printed:
-    """Text that is written piece by piece. Memory is bounded, and so is the time for each character.
+    """Renders text that is written in pieces, in bounded memory and bounded time per character.
 
     Args:
-        head_bytes: How much is kept of the beginning, in bytes of JSON.
-        tail_bytes: How much is kept of the end.
+        head_bytes: How much of the beginning is kept, in bytes of JSON.
+        tail_bytes: How much of the end is kept, in bytes of JSON.
     """
 
     def __init__(self, head_bytes: int = HEAD_BYTES, tail_bytes: int = TAIL_BYTES) -> None:
@@ -112,7 +112,7 @@ class Printed:
         self._incomplete = ""
 
     def write(self, text: str) -> None:
-        """More was printed. A sequence may go on in the next piece."""
+        """Add a piece of text. An escape sequence may continue in the next piece."""
         text = self._incomplete + text
         unfinished = _UNFINISHED.search(text, max(0, len(text) - 4200))
         self._incomplete = unfinished[0] if unfinished else ""
@@ -127,7 +127,7 @@ class Printed:
             self._put(text[at:end])
 
     def text(self) -> str:
-        """What is to be seen."""
+        """Return the rendered text."""
         parts = [*self._tail, *self._lines(self._rows)]
         head, room = list(self._head), self._head_room
         if not self._tail and not self._omitted:
@@ -160,7 +160,7 @@ class Printed:
             marks, cells = ("", list(piece)) if piece.isascii() else _cells(piece)
             row = self._rows[self._row]
             if marks and not row.add_marks(self._column, marks):
-                cells.insert(0, marks)  # they belong to nothing
+                cells.insert(0, marks)  # there is no character to combine them with
             row.put(self._column, cells, self._style.sgr)
             self._column += len(cells)
 
@@ -217,7 +217,7 @@ class Printed:
 
     def _command(self, command: str, parameters: str) -> None:
         if parameters[:1] in ("<", "=", ">", "?"):
-            return  # a terminal's own settings
+            return  # private modes of terminals
         if command == "m":
             self._style = self._style.changed(parameters)
             return
@@ -259,9 +259,9 @@ class Printed:
 
 
 class _Row:
-    """One line: the text of each cell, and its style if any has one.
+    """One row: the text of each cell, and the styles of the cells if any has one.
 
-    A wide character takes two cells, of which the second is empty.
+    A wide character takes two cells; the second is empty.
     """
 
     def __init__(self) -> None:
@@ -270,14 +270,14 @@ class _Row:
         self.continues = False
 
     def put(self, column: int, cells: list[str], style: str) -> None:
-        """Overwrite the cells from `column` on."""
+        """Overwrite the cells starting at `column`."""
         end = column + len(cells)
         if self.styles is None and style:
             self.styles = [""] * len(self.cells)
         self._pad_to(column)
         known = self.cells
         if column < len(known) and known[column] == "" and column:
-            known[column - 1] = " "  # half of a wide character is none
+            known[column - 1] = " "  # the other half of a wide character is erased
         if end < len(known) and known[end] == "":
             known[end] = " "
         known[column:end] = cells
@@ -285,7 +285,7 @@ class _Row:
             self.styles[column:end] = [style] * len(cells)
 
     def add_marks(self, column: int, marks: str) -> bool:
-        """Add marks to the character before `column`; False if there is none."""
+        """Add combining marks to the character before `column`. Returns False if there is none."""
         at = column - 1
         while at >= 0 and at < len(self.cells) and self.cells[at] == "":
             at -= 1
@@ -296,7 +296,7 @@ class _Row:
         return True
 
     def erase(self, column: int, mode: int) -> None:
-        """From `column` on (0), up to it (1), or all (2)."""
+        """Erase from `column` to the end (mode 0), from the start to `column` (1), or the whole row (2)."""
         if mode == 1:
             self.blank(0, column + 1)
             return
@@ -306,19 +306,19 @@ class _Row:
             del self.styles[keep:]
 
     def blank(self, column: int, count: int) -> None:
-        """Make cells empty."""
+        """Overwrite cells with spaces."""
         count = min(count, len(self.cells) - column)
         if count > 0:
             self.put(column, [" "] * count, "")
 
     def delete(self, column: int, count: int) -> None:
-        """Take cells out; what follows moves up."""
+        """Delete cells, and shift the following ones to the left."""
         del self.cells[column : column + count]
         if self.styles is not None:
             del self.styles[column : column + count]
 
     def insert(self, column: int, count: int) -> None:
-        """Put blanks in; what follows moves away."""
+        """Insert spaces, and shift the following cells to the right."""
         if column < len(self.cells):
             self.cells[column:column] = [" "] * count
             del self.cells[_MAX_ROW:]
@@ -327,7 +327,7 @@ class _Row:
                 del self.styles[_MAX_ROW:]
 
     def text(self) -> str:
-        """The row, with its styles as SGR sequences that end in it."""
+        """Return the row as text, with its styles as SGR sequences that end within the row."""
         if self.styles is None or not any(self.styles):
             return "".join(self.cells)
         written: list[str] = []
@@ -364,16 +364,16 @@ _MOVES: Final[dict[str, Callable[[int, int, int, int], tuple[int, int]]]] = {
     "H": lambda _row, _column, count, second: (count - 1, second - 1),
     "f": lambda _row, _column, count, second: (count - 1, second - 1),
 }
-"""Where the cursor goes: from its row and column, by the numbers of the command, which are 1 if absent."""
+"""The new row and column of the cursor, from the current ones and the command's two parameters, which default to 1."""
 
 _EDITS: Final[dict[str, Callable[[_Row, int, int], None]]] = {"P": _Row.delete, "X": _Row.blank, "@": _Row.insert}
 
 
 class _Style:
-    """How characters look: an SGR in normal form.
+    """The style of characters: SGR parameters in normal form.
 
     Args:
-        look: The parameters that are in force, by what they set.
+        attributes: The current parameters, by the attribute that they set.
     """
 
     def __init__(self, attributes: dict[str, str] | None = None) -> None:
@@ -381,7 +381,7 @@ class _Style:
         self.sgr = ";".join(self.attributes[name] for name in sorted(self.attributes))
 
     def changed(self, parameters: str) -> _Style:
-        """The style after another SGR sequence. What is not known changes nothing."""
+        """Return the style after another SGR sequence. Unknown parameters are ignored."""
         attributes = dict(self.attributes)
         codes = iter(parameters.replace(":", ";").split(";"))
         for text in codes:
@@ -423,7 +423,7 @@ _OFF: Final = {
 
 
 def _extended_colour(codes: Iterator[str]) -> str:
-    """The rest of a colour of 256 or of all; empty if it is none."""
+    """Read the rest of a 256-colour or true-colour parameter. Returns an empty text if it is invalid."""
     kind = next(codes, "")
     wanted = {"5": 1, "2": 3}.get(kind, 0)
     values = [next(codes, "") for _ in range(wanted)]
@@ -433,7 +433,7 @@ def _extended_colour(codes: Iterator[str]) -> str:
 
 
 def _cells(text: str) -> tuple[str, list[str]]:
-    """The marks that `text` begins with, and its cells: further marks go with the character before them."""
+    """Return the combining marks at the start of a text, and its cells. Other marks join the character before them."""
     from rich.cells import get_character_cell_size
 
     before = ""

@@ -1,4 +1,4 @@
-"""Deep JSON, at every door: it is told, and nothing else is lost."""
+"""Deeply nested JSON from every source is reported, and nothing else is lost."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ def test_agents_that_take_a_text_are_told_the_names_and_find_the_parts(open_chat
         ([{"image": PNG + bytes(5 * 1024**2)}], "5 MiB is the limit for images: make it smaller"),
         ([{"file": b"1", "name": f"{n}"} for n in range(11)], "10 is the limit"),
         ([{"image": 5}], "a path, bytes or a `data:` address, not int"),
-        ([{"image": "data:image/png;base64,!"}], "no base64"),
+        ([{"image": "data:image/png;base64,!"}], "not valid base64"),
         ([{"sound": "a.wav"}], "one of `text`, `image` and `file`"),
         (["look"], "one of `text`, `image` and `file`"),
         ([{"text": 5}], "`text` of a part is a text, not int"),
