@@ -335,7 +335,7 @@ it("a run whose kernel is gone is not said to work", async () => {
   expect(footer()).toContain("Working");
   await page.lose();
   expect(footer()).not.toContain("Working");
-  expect(footer()).toMatch(/The kernel is gone since .*\d/);
+  expect(footer()).toMatch(/The kernel stopped at .*\d/);
 });
 
 describe("requests", () => {

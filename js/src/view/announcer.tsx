@@ -4,25 +4,25 @@ import type { Store } from "../store/store.ts";
 import { trans } from "../translation.ts";
 import { useStore } from "./context.ts";
 
-/** The announcers of each chat's views, in the order in which they came. */
+/** The announcers of the views of each chat, in the order in which they were added. */
 const announcers = new WeakMap<Store, Set<Element>>();
 
 /**
- * Tells users of screen readers of each step, once: of several views of a chat the first one that is to be seen speaks.
- * When it goes, or is hidden, the next one goes on, and repeats nothing.
+ * Announces each step to users of screen readers once: if a chat has several views, in the first visible one. When that is
+ * removed or hidden, the next one continues without repeating anything.
  */
 export function Announcer(): VNode {
   const store = useStore("announcement");
   const self = useRef<HTMLDivElement>(null);
   const latest = store.announcements.list.at(-1)?.key ?? 0;
-  const told = useRef(latest);
+  const announced = useRef(latest);
   useLayoutEffect(() => {
     const element = self.current as Element;
     const known = announcers.get(store) ?? new Set();
     announcers.set(store, known.add(element));
     return () => void known.delete(element);
   }, [store]);
-  if (speaking(store) !== self.current) told.current = latest;
+  if (activeAnnouncer(store) !== self.current) announced.current = latest;
   return (
     <div
       ref={self}
@@ -32,12 +32,12 @@ export function Announcer(): VNode {
       aria-relevant="additions"
       aria-label={trans.__("Steps")}
     >
-      {store.announcements.list.map(({ key, text }) => key > told.current && <div key={key}>{text}</div>)}
+      {store.announcements.list.map(({ key, text }) => key > announced.current && <div key={key}>{text}</div>)}
     </div>
   );
 }
 
-/** The announcer whose turn it is: out of what is hidden a screen reader reads nothing. */
-function speaking(store: Store): Element | undefined {
+/** The announcer that is used: the first visible one, because screen readers ignore hidden elements. */
+function activeAnnouncer(store: Store): Element | undefined {
   return [...(announcers.get(store) ?? [])].find((one) => one.checkVisibility?.() ?? one.isConnected);
 }

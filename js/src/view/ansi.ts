@@ -1,18 +1,18 @@
-/** Colours and styles of printed text: SGR sequences become spans. Nothing else of it is ever markup. */
+// Colours and styles of printed text: SGR sequences become spans. Nothing else in the text becomes markup.
 
 import { stripAnsi } from "../format.ts";
 import { type Colour, css, furthest, mix, parsed, readable } from "./contrast.ts";
 
-/** Text of one look. */
+/** A piece of text with one style. */
 export interface Span {
   text: string;
   /** CSS classes; empty for plain text. */
   look: string;
-  /** Custom properties: colours that are no class. */
+  /** CSS custom properties with the colours. */
   colours: Record<string, string>;
 }
 
-// biome-ignore lint/suspicious/noControlCharactersInRegex: that is what it looks for
+// biome-ignore lint/suspicious/noControlCharactersInRegex: SGR sequences begin with a control character
 const SGR = /\u001b\[([\d;:]*)m/;
 
 const STYLES: Record<number, string> = {
@@ -32,10 +32,10 @@ const ENDS: Record<number, string[]> = {
   29: ["struck"],
 };
 
-/** A number of the sixteen, or a colour of its own. */
+/** The number of one of the 16 named colours, or any colour. */
 type Chosen = number | Colour;
 
-/** The sixteen as text on a light card, on a dark one, and as ground or on a ground that was chosen, as of xterm. */
+/** The 16 named colours: as text on light cards, as text on dark cards, and for chosen backgrounds (xterm's colours). */
 const ON_LIGHT = palette(
   "#24292f #c4101f #0f6a2b #7a5200 #0b57b0 #8a2bb0 #0b6470 #57606a",
   "#57606a #d4202f #1a7f37 #946600 #1769c2 #a03cc8 #107b88 #3b434b",
@@ -49,17 +49,17 @@ const ON_CHOSEN = palette(
   "#7f7f7f #ff0000 #00ff00 #ffff00 #5c5cff #ff00ff #00ffff #ffffff",
 );
 
-/** What text stands on, where that is hardest to read: the darkest light card, and the brightest dark ground. */
+/** The backgrounds with the least contrast to text: the darkest light card, and the brightest dark card. */
 export const LIGHT = parsed("#f3e5f5");
 export const DARK = parsed("#272a2f");
-/** The text of either, which is the ground of inverse text. */
+/** The colours of text on these cards, which are the backgrounds of inverse text. */
 const TEXT_ON_LIGHT = parsed("#1f2328");
 const TEXT_ON_DARK = parsed("#e3e6ea");
 
-/** How much of the ground there is in faint text that has a colour. */
+/** The share of the background that is mixed into faint coloured text. */
 const FAINT = 0.3;
 
-/** The spans of `text`, in order, without any escape sequence. */
+/** Split `text` into spans by style, without escape sequences. */
 export function spansOf(text: string): Span[] {
   if (!text.includes("\u001b")) return text ? [{ text, look: "", colours: {} }] : [];
   const spans: Span[] = [];
@@ -134,7 +134,7 @@ class Style {
     return { look: names.join(" "), colours: Object.fromEntries(variables) };
   }
 
-  /** Those that are none of the page's own, in CSS. */
+  /** The chosen colours in CSS; absent where the page's own colour applies. */
   private colours(): { ink?: string; ground?: string } {
     const inverse = this.styles.has("inverse");
     const faint = this.styles.has("faint") ? FAINT : 0;
@@ -163,7 +163,7 @@ function drawn(ink: Colour, ground: Colour, faint: number): Colour {
   return readable(mix(ink, ground, faint), ground);
 }
 
-/** A colour of 256 or of all, and how many numbers it takes. */
+/** The colour of an extended SGR code (one of 256, or RGB), and the number of parameters that it consumes. */
 function extended(codes: number[]): [Chosen | null, number] {
   const [kind, first, ...rest] = codes;
   const isByte = (value: number | undefined): value is number => value !== undefined && value >= 0 && value < 256;

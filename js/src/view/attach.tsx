@@ -1,4 +1,4 @@
-// The ways in which files come into the composer: chosen, pasted and dropped.
+// Attaching files in the composer: with a button, or by dropping them on the chat.
 
 import type { RefObject, VNode } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
@@ -8,7 +8,7 @@ import { useStore } from "./context.ts";
 import { Icon } from "./icons.tsx";
 import "./attach.css";
 
-/** Opens the browser's dialog to choose files. */
+/** A button that opens the browser's file dialog. */
 export function AttachButton(): VNode {
   const store = useStore();
   const chooser = useRef<HTMLInputElement>(null);
@@ -38,7 +38,7 @@ export function AttachButton(): VNode {
   );
 }
 
-/** Shows where files go that are dragged over the chat that `box` is in; they may be dropped anywhere in it. */
+/** A hint that appears while files are dragged over the chat that contains `box`. They can be dropped anywhere in it. */
 export function DropTarget({ box }: { box: RefObject<HTMLElement | null> }): VNode | null {
   const store = useStore();
   const [over, setOver] = useState(false);
@@ -51,7 +51,7 @@ export function DropTarget({ box }: { box: RefObject<HTMLElement | null> }): VNo
         type,
         (event) => {
           if (!event.dataTransfer?.types.includes("Files")) return;
-          event.preventDefault(); // else the browser leaves the page for the file
+          event.preventDefault(); // otherwise the browser opens the file in place of the page
           event.stopPropagation();
           act(event);
         },

@@ -11,7 +11,7 @@ import "./attachments.css";
 
 const BASE64 = /^[A-Za-z0-9+/]+={0,2}$/;
 
-/** What is attached to the next message, and why something else is not. */
+/** The attachments of the next message, and why other files were refused. */
 export function Attachments(): VNode {
   const store = useStore("composer");
   const { attachments } = store.reader;
@@ -54,7 +54,7 @@ export function Attachments(): VNode {
   );
 }
 
-/** The button that is pressed goes away: go on at the next one, or where the message is written. */
+/** The pressed button disappears: move the focus to the next one, or to the message field. */
 function keepFocusNear({ currentTarget }: TargetedMouseEvent<HTMLButtonElement>): void {
   const box = currentTarget.closest(".rw-composer-box");
   const buttons = [...(box?.querySelectorAll<HTMLElement>(".rw-remove") ?? [])];
@@ -63,7 +63,7 @@ function keepFocusNear({ currentTarget }: TargetedMouseEvent<HTMLButtonElement>)
   next?.focus();
 }
 
-/** What went with a message. */
+/** The attachments of a sent message. */
 export function Sent({ attachments }: { attachments: readonly Attachment[] }): VNode | null {
   if (attachments.length === 0) return null;
   return (
@@ -77,7 +77,7 @@ export function Sent({ attachments }: { attachments: readonly Attachment[] }): V
   );
 }
 
-/** Fetched when it comes into sight: a conversation may have many. */
+/** An attachment that is fetched when it scrolls into view: a conversation may have many. */
 function SentTile({ attachment }: { attachment: Attachment }): VNode {
   const store = useStore();
   const place = useRef<HTMLDivElement>(null);
@@ -97,7 +97,7 @@ function SentTile({ attachment }: { attachment: Attachment }): VNode {
   );
 }
 
-/** A picture that is shown in full size when it is pressed. */
+/** A thumbnail that opens the image in full size. */
 function Enlarging({ attachment }: { attachment: Attachment }): VNode {
   const [open, setOpen] = useState(false);
   const { name } = attachment;
@@ -132,7 +132,7 @@ function FullSize(props: { name: string; close: () => void; children: ComponentC
   useLayoutEffect(() => dialog.current?.showModal(), []);
   const leave = (): void => dialog.current?.close();
   return (
-    // biome-ignore lint/a11y/useKeyWithClickEvents: the browser closes it with Escape
+    // biome-ignore lint/a11y/useKeyWithClickEvents: Escape closes a dialog too
     <dialog
       ref={dialog}
       class="rw-full"
@@ -158,14 +158,14 @@ function Tile({ attachment }: { attachment: Attachment }): VNode {
   return <Pictured attachment={attachment}>{(picture) => picture}</Pictured>;
 }
 
-/** An image, in what `children` make of it; by its name where it cannot be shown. */
+/** Draws an image with `children`, or shows its name if it cannot be drawn. */
 function Pictured(props: { attachment: Attachment; children: (picture: VNode) => VNode }): VNode {
   const { attachment, children } = props;
   const { mime, name, blob } = attachment;
   const store = useStore(`blob:${blob}`);
   const [broken, setBroken] = useState(false);
   const content = store.values.contentOf(attachment);
-  // Once for each image, and not for each key that is pressed: it may have millions of characters.
+  // Memoized: it may have millions of characters, and this is drawn again with each key pressed in the composer.
   const source = useMemo(
     () => (IMAGE_TYPES.includes(mime) && BASE64.test(content ?? "") ? `data:${mime};base64,${content}` : null),
     [mime, content],

@@ -3,7 +3,7 @@ import type { Message, Transcript } from "../protocol/fold.ts";
 import type { Author } from "../protocol/messages.ts";
 import "./author.css";
 
-/** Who wrote a message, where more than one person speaks in the conversation, or somebody else than who reads it. */
+/** The author of a message, if it is to be shown: if a conversation has several authors, or one who is not the reader. */
 export function authorOf({ messages }: Transcript, { author }: Message, reader: Author | null): Author | undefined {
   const others = messages.some((other) => other.author?.id !== messages[0]?.author?.id);
   return others || (reader && author?.id !== reader.id) ? author : undefined;

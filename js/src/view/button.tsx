@@ -4,11 +4,11 @@ import "./button.css";
 interface ButtonProps {
   children?: ComponentChildren;
   onPress: () => void;
-  /** `quiet` ones are text until they are pointed at; a `strong` one is the thing to do next. */
+  /** `quiet`: looks like text until it is hovered; `strong`: the main action. */
   kind?: "plain" | "quiet" | "strong";
-  /** The accessible name, where the content does not say it. */
+  /** The accessible name, if the content does not say it. */
   label?: string;
-  /** Nothing to press now. It keeps the focus: a button that is disabled would lose it to the notebook. */
+  /** Disabled, but still focusable: `disabled` would move the focus to the notebook. */
   unavailable?: boolean;
   class?: string;
   title?: string;

@@ -16,7 +16,7 @@ import { CutNote, PlainText } from "./text.tsx";
 import { ToolArguments, ToolResult } from "./tool.tsx";
 import "./card.css";
 
-/** A step's card, drawn again only when the step has changed. */
+/** The card of a step, drawn again only when the step changes. */
 export class Card extends Component<{ id: string }> {
   override shouldComponentUpdate(next: { id: string }): boolean {
     return next.id !== this.props.id;
@@ -97,7 +97,7 @@ function Content({ id, step }: { id: string; step: Step }): VNode {
   return <MarkdownBody id={id} />;
 }
 
-/** Where an exception came from: a line, and all of it for who wants to know. */
+/** Where an exception was raised, with a traceback that can be unfolded. */
 function WhereRaised({ where, traceback }: Raised): VNode {
   return (
     <details class="rw-raised">
@@ -107,7 +107,7 @@ function WhereRaised({ where, traceback }: Raised): VNode {
   );
 }
 
-/** The reader's own choice; else what is done folds, except what was asked for and what needs attention. */
+/** Whether a card is open: as the reader chose; by default, if the step is running, is an answer, or went wrong. */
 function isUnfolded(store: Store, id: string, step: Step): boolean {
   if (store.found !== null) return true;
   const chosen = store.reader.toggled.get(id);
@@ -122,7 +122,7 @@ function summary(step: Step): string {
   return previewMarkdown(channelText(step, "content"));
 }
 
-/** What the button is called that copies a step: a sentence for each type, as languages differ in how they put it. */
+/** The label of a step's copy button: a sentence for each type, because grammar differs between languages. */
 function copyLabel(type: string, number: number): string {
   switch (type) {
     case "thought":

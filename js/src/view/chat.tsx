@@ -26,8 +26,8 @@ import "./root.css";
 import "./chat.css";
 
 /**
- * Draw the chat of `store` into `element`, or only one message and its run. The result takes it away again. Where it cannot
- * be drawn, now or later, a note says so, and `failed` is told.
+ * Draw the chat of `store` into `element`, or only one message and its run. Call the result to remove it. If it cannot be
+ * drawn, now or later, a note says so, and `failed` is called.
  */
 export function drawChat(
   element: HTMLElement,
@@ -37,7 +37,7 @@ export function drawChat(
 ): () => void {
   const root = document.createElement("div");
   root.className = "reasoning-widget";
-  // JupyterLab: keys pressed in here are no shortcuts of the notebook, but for the one that saves it.
+  // JupyterLab: keys pressed here must not be shortcuts of the notebook, except the one that saves it.
   root.dataset.lmSuppressShortcuts = "true";
   for (const type of ["keydown", "keypress", "keyup"]) root.addEventListener(type, (event) => event.stopPropagation());
   root.addEventListener("keydown", (event) => {
@@ -55,28 +55,28 @@ export function drawChat(
     root,
   );
   const end = (): void => {
-    stopLooking();
+    stopChecking();
     stopFollowing();
     render(null, root);
     root.remove();
   };
-  const stopLooking = whenReplaced(element, store, end);
+  const stopChecking = whenReplaced(element, store, end);
   return end;
 }
 
 /**
- * Call `end` when `element` has been taken from its place. JupyterLab draws a widget anew when the saved output of its cell
- * changes, and tells the old view nothing: it would be drawn for ever, unseen. (A cell that is scrolled out of sight is
- * taken away as a whole, and comes back.) The result ends looking.
+ * Call `end` when `element` is removed from its parent, until the returned function is called. JupyterLab draws a new view
+ * when the saved output of a cell changes, without notifying the old one, which would be updated for ever. (A cell that is
+ * scrolled out of view is removed as a whole, so its `element` keeps its parent.)
  */
 function whenReplaced(element: HTMLElement, store: Store, end: () => void): () => void {
   let placed = false;
-  const look = (): void => {
+  const check = (): void => {
     if (element.parentNode !== null) placed = true;
     else if (placed) end();
   };
-  const frame = requestAnimationFrame(look);
-  const stopListening = store.on("composer", look); // heard with whatever comes
+  const frame = requestAnimationFrame(check);
+  const stopListening = store.on("composer", check); // the topic that changes most often
   return () => {
     cancelAnimationFrame(frame);
     stopListening();
@@ -94,8 +94,8 @@ function Chat({ messageId, failed }: ChatProps): VNode {
   const run = messageId === null ? null : store.transcript.runs.findLast((other) => other.message_id === messageId);
   const agent = run?.agent_name ?? (store.composer.agent || store.transcript.runs.at(-1)?.agent_name);
   const running = run?.status === "running" ? run.run_id : null;
-  const { epoch } = store.transcript; // where the reader was is known by it
-  // The same nodes as long as they say the same: a key pressed in the composer must not draw the conversation again.
+  const { epoch } = store.transcript; // the reader's position belongs to it
+  // Memoized: a key pressed in the composer must not draw the conversation again.
   const content = useMemo(
     () => (
       <>
@@ -116,7 +116,7 @@ function Chat({ messageId, failed }: ChatProps): VNode {
   );
 }
 
-/** A run is read in the page, as any other output is. */
+/** A single run, which scrolls with the page like any other output. */
 function Run({ messageId }: { messageId: string }): VNode {
   return (
     <div class="rw-turns">
@@ -125,7 +125,7 @@ function Run({ messageId }: { messageId: string }): VNode {
   );
 }
 
-/** A conversation scrolls by itself, so that the composer below it stays where it is. */
+/** A conversation, which scrolls by itself so that the composer below it stays in place. */
 function Conversation(): VNode {
   const store = useStore();
   const scroller = useRef<HTMLDivElement>(null);
@@ -146,7 +146,7 @@ function Conversation(): VNode {
   useEffect(() => store.on("sent", () => follower.current?.follow()), [store]);
   return (
     <div class="rw-conversation">
-      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reached by the keyboard */}
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: the keyboard must be able to scroll it */}
       <section class="rw-scroller" ref={scroller} tabIndex={0} aria-label={trans.__("Conversation")}>
         <div class="rw-turns" ref={content}>
           <Turns messageId={null} />
@@ -162,10 +162,10 @@ function Conversation(): VNode {
   );
 }
 
-/** So many questions are drawn at once; then one after the other. */
-const AT_ONCE = 2;
-/** A conversation with more is long. */
-const MANY = 20;
+/** The number of prompts, with their runs, that are drawn at once; the others follow one by one. */
+const INITIAL_TURNS = 2;
+/** A conversation with more runs is laid out only where it is visible. */
+const LONG_CONVERSATION = 20;
 
 function Turns({ messageId }: { messageId: string | null }): VNode {
   const store = useStore("chat");
@@ -174,7 +174,7 @@ function Turns({ messageId }: { messageId: string | null }): VNode {
   const started = wanted.filter(
     (message) => message.run_id !== null && !message.steered && isFound(store, message, message.run_id),
   );
-  const shown = useGrowing(started.length, AT_ONCE, 1);
+  const shown = useGrowing(started.length, INITIAL_TURNS, 1);
   const known = new Set(messages.map((message) => message.id));
   const orphans = runs.filter(({ message_id: id }) => !known.has(id) && (messageId ?? id) === id);
   const empty = messageId === null && runs.length === 0 && messages.length === 0 && store.composer.unsent.length === 0;
@@ -194,7 +194,7 @@ function Turns({ messageId }: { messageId: string | null }): VNode {
   );
 }
 
-/** Whether the question or one of its steps is among those that are looked for. */
+/** Whether the prompt or one of the steps of its run matches the search. */
 function isFound({ found, transcript }: Store, message: Message, runId: string): boolean {
   if (found === null || found.has(message.id)) return true;
   return findRun(transcript, runId)?.steps.some((id) => found.has(id)) ?? false;
@@ -204,11 +204,11 @@ function Turn({ message }: { message: Message }): VNode {
   const store = useStore("chat");
   const { messages, runs } = store.transcript;
   const steered = messages.filter((other) => other.steered && other.run_id === message.run_id);
-  const long = runs.length > MANY;
+  const long = runs.length > LONG_CONVERSATION;
   return (
     <div
       class={`rw-turn ${long ? "rw-long" : ""}`}
-      style={long ? { containIntrinsicBlockSize: `auto ${guessHeight(store, message.run_id)}px` } : {}}
+      style={long ? { containIntrinsicBlockSize: `auto ${estimateHeight(store, message.run_id)}px` } : {}}
     >
       <Question message={message} />
       {steered.map((other) => (
@@ -219,8 +219,8 @@ function Turn({ message }: { message: Message }): VNode {
   );
 }
 
-/** About how high a question and its run are, in CSS pixels: what is not laid out yet must take its place all the same. */
-function guessHeight(store: Store, runId: string | null): number {
+/** The approximate height of a prompt and its run in CSS pixels, used until they are laid out. */
+function estimateHeight(store: Store, runId: string | null): number {
   let height = 100;
   for (const id of findRun(store.transcript, runId ?? "")?.steps ?? []) {
     const { type, content } = store.step(id) as Step;
@@ -235,7 +235,7 @@ function Question({ message }: { message: Message }): VNode {
   const text = textOfMessage(message);
   const author = authorOf(transcript, message, reader);
   return (
-    // biome-ignore lint/a11y/useSemanticElements: it is no set of fields
+    // biome-ignore lint/a11y/useSemanticElements: a fieldset is for form fields
     <div
       class="rw-question"
       dir="auto"
@@ -261,7 +261,7 @@ function Welcome(): VNode {
   );
 }
 
-/** An event of a later version of the protocol. */
+/** An event of a later protocol version. */
 function Unknown({ type, data }: { type: string; data: unknown }): VNode {
   return (
     <details class="rw-unknown">

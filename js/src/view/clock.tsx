@@ -3,9 +3,9 @@ import { formatClock } from "../format.ts";
 import { useStore } from "./context.ts";
 
 /**
- * The time since `start`, in seconds of the server's clock, running.
+ * The running time since `start`, which is in seconds of the session's clock.
  *
- * Its light changes with the seconds: an animation would have the page painted at each frame, and the tokens wait for it.
+ * Its light changes once a second: an animation would repaint the page with each frame, which delays tokens.
  */
 export function RunningClock({ start }: { start: number }): VNode {
   const store = useStore("clock");

@@ -1,6 +1,6 @@
-// What a key means in the message field.
+// The meaning of keys in the message field.
 
-/** What a key does in the composer. */
+/** The action of a key in the message field. */
 export type KeyAction = "send" | "break" | "older" | "newer" | "leave";
 
 interface Key {
@@ -13,8 +13,8 @@ interface Key {
   keyCode: number;
 }
 
-/** The code of a key that the input method has taken. Safari says of Enter no more than this, once the word has ended. */
-const TAKEN = 229;
+/** The code of a key that the input method handles. In Safari, only this marks the Enter that ends a composition. */
+const HANDLED_BY_INPUT_METHOD = 229;
 
 interface Field {
   value: string;
@@ -22,9 +22,9 @@ interface Field {
   selectionEnd: number;
 }
 
-/** What to do; null: what the browser does. While a word is being composed, every key is the input method's. */
+/** The action of a key; null for the browser's default. During a composition, all keys belong to the input method. */
 export function keyAction(event: Key, field: Field): KeyAction | null {
-  if (event.isComposing || event.key === "Process" || event.keyCode === TAKEN) return null;
+  if (event.isComposing || event.key === "Process" || event.keyCode === HANDLED_BY_INPUT_METHOD) return null;
   if (event.key === "Escape") return "leave";
   if (event.key === "Enter") {
     if (event.shiftKey || event.altKey) return "break";

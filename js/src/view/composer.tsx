@@ -14,7 +14,7 @@ import { LateNote } from "./late-note.tsx";
 import { ModelLine } from "./model.tsx";
 import "./composer.css";
 
-/** Where the person asks, and says how. */
+/** The composer: message field, attachments, agent, reasoning switch and buttons. */
 export function Composer(): VNode {
   const store = useStore("composer");
   const run = store.activeRun;
@@ -58,7 +58,7 @@ export function Composer(): VNode {
   );
 }
 
-/** Clears the conversation; asks first, where something was said: it cannot be had back. */
+/** Clears the conversation, after a confirmation unless it is empty: this cannot be undone. */
 function ClearButton(): VNode {
   const store = useStore("composer", "chat");
   const [asking, setAsking] = useState(false);
@@ -69,13 +69,13 @@ function ClearButton(): VNode {
   }, [asking]);
   const { messages, runs } = store.transcript;
   const empty = messages.length === 0 && runs.length === 0;
-  const leave = (): void => {
+  const closeConfirmation = (): void => {
     setAsking(false);
     setTimeout(() => place.current?.querySelector("button")?.focus());
   };
   const clear = (): void => {
     store.clear();
-    leave();
+    closeConfirmation();
   };
   if (!asking || !store.online) {
     return (
@@ -91,15 +91,15 @@ function ClearButton(): VNode {
       class="rw-actions"
       role="alertdialog"
       aria-label={trans.__("Clear the conversation?")}
-      onKeyDown={(event) => event.key === "Escape" && leave()}
+      onKeyDown={(event) => event.key === "Escape" && closeConfirmation()}
     >
       <span>{trans.__("Clear the conversation?")}</span>
       <Button label={trans.__("Clear the conversation")} onPress={clear}>
         {trans.__("Clear")}
       </Button>
-      {/* Where the button was: who presses twice loses nothing. */}
+      {/* At the place of the Clear button, so that a double click clears nothing. */}
       <span ref={keep} class="rw-place">
-        <Button kind="quiet" label={trans.__("Keep the conversation")} onPress={leave}>
+        <Button kind="quiet" label={trans.__("Keep the conversation")} onPress={closeConfirmation}>
           {trans.__("Keep")}
         </Button>
       </span>
@@ -110,13 +110,13 @@ function ClearButton(): VNode {
 function MessageField(): VNode {
   const store = useStore("composer");
   const field = useRef<HTMLTextAreaElement>(null);
-  /** How far back the person has gone in their messages, and what they had written before. */
+  /** How many messages back the person has browsed, and the draft that they left; null if they have not. */
   const browsing = useRef<{ back: number; draft: string } | null>(null);
   useLayoutEffect(() => {
     const area = field.current;
     if (!area) return;
     area.style.height = "";
-    // Drawn before it is on the page it has no height yet: then its one row will do.
+    // Before it is in the page, it has no height: keep its single row.
     if (area.scrollHeight > 0) area.style.height = `${area.scrollHeight}px`;
   }, [store.reader.draft]);
 

@@ -19,7 +19,7 @@ function stateInWords(state: Connection["state"]): string {
   return words[state];
 }
 
-/** How it stands with the connection to the server, and how many messages wait for it. */
+/** The state of the connection to the server, and the number of messages that wait for it. */
 export function ConnectionLine(): VNode | null {
   const store = useStore("composer");
   const { connection } = store;
@@ -29,7 +29,7 @@ export function ConnectionLine(): VNode | null {
   return (
     <div class="rw-connection rw-model" data-connection={state}>
       <span class="rw-dot" />
-      {/* The seconds are no part of what is announced: it would not come to an end. */}
+      {/* The countdown is outside of the live region: it would be announced every second. */}
       <span role="status">
         {stateInWords(state)} {"reason" in connection && withCode(connection.reason)}
       </span>

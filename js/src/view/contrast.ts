@@ -1,47 +1,47 @@
-/** Colours that can be read on their ground. */
+// Colours with enough contrast to their background.
 
 /** Red, green and blue, each from 0 to 255. */
 export type Colour = readonly [number, number, number];
 
-/** The contrast of text that WCAG 2.2 asks for at level AA. */
-export const ENOUGH = 4.5;
+/** The contrast that WCAG 2.2 requires of text at level AA. */
+export const MIN_CONTRAST = 4.5;
 
 const BLACK: Colour = [0, 0, 0];
 const WHITE: Colour = [255, 255, 255];
 const STEPS = 20;
 
-/** A colour in CSS. */
+/** `colour` as `#rrggbb`. */
 export function css(colour: Colour): string {
   return `#${colour.map((part) => part.toString(16).padStart(2, "0")).join("")}`;
 }
 
-/** A colour that is written as `#rrggbb`. */
+/** Parse a colour in the form `#rrggbb`. */
 export function parsed(colour: string): Colour {
   return [1, 3, 5].map((at) => Number.parseInt(colour.slice(at, at + 2), 16)) as unknown as Colour;
 }
 
-/** How well two colours can be told apart, from 1, not at all, to 21: WCAG's contrast ratio. */
+/** WCAG's contrast ratio of two colours, from 1 (the same) to 21 (black and white). */
 export function contrast(one: Colour, other: Colour): number {
   const [dark, bright] = [luminance(one), luminance(other)].sort((a, b) => a - b) as [number, number];
   return (bright + 0.05) / (dark + 0.05);
 }
 
-/** `ink`, if it can be read on `ground`; else as little of black or white is mixed into it as makes it readable. */
+/** `ink` mixed with as little black or white as needed to be readable on `ground`. */
 export function readable(ink: Colour, ground: Colour): Colour {
   const away = furthest(ground);
   for (let step = 0; step < STEPS; step++) {
     const mixed = mix(ink, away, step / STEPS);
-    if (contrast(mixed, ground) >= ENOUGH) return mixed;
+    if (contrast(mixed, ground) >= MIN_CONTRAST) return mixed;
   }
   return away;
 }
 
-/** Black or white, whichever can be read better on `ground`: one of the two always can. */
+/** Black or white, whichever has more contrast to `ground`; that is always enough. */
 export function furthest(ground: Colour): Colour {
   return contrast(BLACK, ground) > contrast(WHITE, ground) ? BLACK : WHITE;
 }
 
-/** One colour with a share of another, from 0 to 1. */
+/** Mix `colour` with a `share`, from 0 to 1, of `other`. */
 export function mix(colour: Colour, other: Colour, share: number): Colour {
   return colour.map((part, at) => Math.round(part + ((other[at] as number) - part) * share)) as unknown as Colour;
 }

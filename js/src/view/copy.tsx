@@ -6,7 +6,7 @@ import { trans } from "../translation.ts";
 import { Button } from "./button.tsx";
 import "./copy.css";
 
-/** Copies the text of a step, as it was written. */
+/** A button that copies the text of a step as it was written. */
 export function CopyButton({ label, text }: { label: string; text: () => string }): VNode {
   const [copied, setCopied] = useState(false);
   useEffect(() => {
@@ -25,13 +25,13 @@ export function CopyButton({ label, text }: { label: string; text: () => string 
   );
 }
 
-/** What "copy" means for a step: what there is to read. */
+/** The text of a step that is copied. */
 export function textOf(step: Step): string {
   if (step.type === "tool_use" && step.tool) return `${step.tool.name}\n${channelText(step, "arguments")}`;
   return [outputText(step), channelText(step, "content")].filter(Boolean).join("\n");
 }
 
-/** Copy `text`; whether that went well. */
+/** Copy `text` to the clipboard. Resolves to whether that was possible. */
 export async function copyText(text: string): Promise<boolean> {
   try {
     await navigator.clipboard.writeText(text);

@@ -34,14 +34,14 @@ export function followEnd(
     else if (wanted !== null) {
       scroller.scrollTop = wanted;
       if (place.first) scroller.scrollTop += below(place.first[0]) - place.first[1] || 0;
-      // Again while more of it is laid out.
+      // Repeat this while more of the content is laid out.
       setTimeout(() => {
         wanted = null;
       }, 500);
     }
     last = scroller.scrollTop;
   };
-  // What is drawn before the place that is read must not move it; at the end there is no such place.
+  // Content inserted above must not move what is being read, except at the end, which is followed.
   const keepPlace = (): void => {
     scroller.style.overflowAnchor = following ? "none" : "auto";
   };
@@ -56,14 +56,14 @@ export function followEnd(
   };
   const leave = (): void => {
     place.scrollTop = following ? null : last;
-    // From where it was: to ask each of a long transcript takes long.
+    // Search from the last position: measuring every child of a long transcript is slow.
     let index = place.first?.[0] ?? 0;
     while (index > 0 && !(below(index) < 0)) index--;
     while (below(index + 1) < 0) index++;
     place.first = [index, below(index)];
     moved(!following);
   };
-  // After layout and before painting: nothing is ever seen at the wrong place, and no layout is forced.
+  // A ResizeObserver runs after layout and before painting, so nothing flickers and no layout is forced.
   const observer = new ResizeObserver(grown);
   observer.observe(content);
   observer.observe(scroller);

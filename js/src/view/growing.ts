@@ -2,12 +2,12 @@ import { useEffect, useState } from "preact/hooks";
 import { useStore } from "./context.ts";
 
 /**
- * How many of `total` items to draw, counted from the end: `first` of them at once, for that fills what can be seen, and
- * the others before them, so many `more` at a time, while the page stays free for the reader. Once all are drawn, all are.
+ * The number of items to draw, counted from the end of `total`: `first` at once, which fills the view, then `more` at a time
+ * so that the page stays responsive. Once all are drawn, it is infinite.
  */
 export function useGrowing(total: number, first: number, more = first): number {
   const store = useStore();
-  // Where the reader was is only found again in the whole.
+  // The reader's scroll position can only be restored when all items are drawn.
   const [shown, setShown] = useState(
     total <= first || store.reader.scrollTop !== null ? Number.POSITIVE_INFINITY : first,
   );
@@ -19,7 +19,7 @@ export function useGrowing(total: number, first: number, more = first): number {
   return shown;
 }
 
-/** The last so many of `items`. */
+/** The last `count` of `items`. */
 export function lastOf<T>(items: T[], count: number): T[] {
   return items.slice(Math.max(0, items.length - count));
 }

@@ -1,4 +1,4 @@
-// The pictures: strokes on a grid of 16, in the colour of the text around them. None says what words do not say too.
+// Icons: strokes on a grid of 16, in the colour of the surrounding text. Each only repeats what a text says.
 
 import type { VNode } from "preact";
 
@@ -24,7 +24,7 @@ const PATHS = {
 /** The name of an icon. */
 export type IconName = keyof typeof PATHS;
 
-/** A picture, hidden from assistive technology. */
+/** An icon, hidden from assistive technology. */
 export function Icon({ name }: { name: IconName }): VNode {
   return (
     <svg class="rw-icon" viewBox="0 0 16 16" aria-hidden="true" focusable="false">
@@ -36,7 +36,7 @@ export function Icon({ name }: { name: IconName }): VNode {
 const FOLDED = "m-14.6 4.5 3.5 3.5-3.5 3.5";
 const UNFOLDED = "m-16.4 6.2 3.5 3.5 3.5-3.5";
 
-/** Whether a step is unfolded, and its type: one picture, as a transcript has thousands. */
+/** A step's type, and whether its card is open: a single picture, because a transcript may have thousands. */
 export function StepIcon({ type, open }: { type: string; open: boolean }): VNode {
   const picture = PATHS[type in PATHS ? (type as IconName) : "other"];
   return (

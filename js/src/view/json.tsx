@@ -6,21 +6,21 @@ import { Button } from "./button.tsx";
 import { PlainText } from "./text.tsx";
 import "./json.css";
 
-/** Longer text is not read as JSON, in UTF-16 units. */
+/** Longer text, in UTF-16 units, is not parsed as JSON. */
 const MAX_JSON = 200_000;
-/** So many entries of an object or list are shown at first. */
-const ENTRIES = 50;
-/** So many entries stand open by themselves, on the first levels. */
-const SMALL = 12;
+/** The number of entries of an object or list that are shown at first. */
+const INITIAL_ENTRIES = 50;
+/** On the first `OPEN_LEVELS` levels, objects and lists with at most this many entries are open at first. */
+const MAX_OPEN_ENTRIES = 12;
 const OPEN_LEVELS = 2;
 
-/** Text that is usually JSON: a tree if it is an object or a list, else itself. */
+/** Text that may be JSON: shown as a tree if it is an object or a list, otherwise as it is. */
 export function JsonOrText({ text }: { text: string }): VNode {
   const value = parseTree(text);
   return value === undefined ? <PlainText text={text} /> : <JsonTree value={value} />;
 }
 
-/** A JSON value as a tree whose branches fold. */
+/** A JSON value as a tree with foldable branches. */
 export function JsonTree({ value }: { value: unknown }): VNode {
   return <div class="rw-json">{isBranch(value) ? <Entries value={value} level={0} /> : <Leaf value={value} />}</div>;
 }
@@ -40,7 +40,7 @@ function isBranch(value: unknown): value is object {
 }
 
 function Entries({ value, level }: { value: object; level: number }): VNode {
-  const [shown, setShown] = useState(ENTRIES);
+  const [shown, setShown] = useState(INITIAL_ENTRIES);
   const entries = Object.entries(value);
   if (entries.length === 0) return <span class="rw-json-empty">{Array.isArray(value) ? "[ ]" : "{ }"}</span>;
   return (
@@ -72,7 +72,7 @@ function Entry({ name, value, level }: { name: string; value: unknown; level: nu
 function Branch({ name, value, level }: { name: string; value: object; level: number }): VNode {
   const size = Object.keys(value).length;
   const number = formatNumber(size);
-  const [open, setOpen] = useState(level < OPEN_LEVELS && size <= SMALL);
+  const [open, setOpen] = useState(level < OPEN_LEVELS && size <= MAX_OPEN_ENTRIES);
   return (
     <details class="rw-json-branch" open={open} onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary class="rw-json-summary">

@@ -6,7 +6,7 @@ import { useStore } from "./context.ts";
 import { MarkdownStream } from "./markdown/stream.ts";
 import "./markdown.css";
 
-/** The content of a step, as Markdown, while it grows and after. */
+/** The content of a step as Markdown, during and after streaming. */
 export function MarkdownBody({ id }: { id: string }): VNode {
   const store = useStore();
   const root = useRef<HTMLDivElement>(null);

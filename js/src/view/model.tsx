@@ -7,7 +7,7 @@ import { useStore } from "./context.ts";
 import { withCode } from "./text.tsx";
 import "./model.css";
 
-/** Which model answers; the way to get it where it is missing. */
+/** Which model answers, with a button to download it if it is missing. */
 export function ModelLine(): VNode | null {
   const store = useStore("composer");
   const { model } = store;

@@ -16,11 +16,11 @@ import "./output.css";
 
 const PICTURES = ["image/png", "image/jpeg", "image/gif", "image/webp"];
 const SVG = "image/svg+xml";
-/** What is drawn without the page's help, best first. */
+/** The MIME types that are drawn without JupyterLab's renderers, best first. */
 const TYPES = [...PICTURES, SVG, "text/html", "text/markdown"];
 const BASE64 = /^[A-Za-z0-9+/=\s]+$/;
 
-/** One of the things that a tool printed and displayed: its text, and the best of its other forms. */
+/** One output of a tool: its text, and the best of its other formats. */
 export function Output({ bundle }: { bundle: MimeBundle }): VNode {
   const { [PLAIN]: text, ...forms } = bundle;
   const types = Object.keys(forms);
@@ -41,7 +41,7 @@ function MimeValue({ type, value }: { type: string; value: unknown }): VNode {
   return isReference(value) ? <Blob type={type} reference={value} /> : <Shown type={type} value={value} />;
 }
 
-/** A MIME value that is kept beside the log, with its length in bytes. */
+/** A reference to a MIME value that is stored beside the log, with its size in bytes. */
 type Reference = BlobReference & { size: number };
 
 function Blob({ type, reference }: { type: string; reference: Reference }): VNode {
@@ -68,7 +68,7 @@ function Shown({ type, value }: { type: string; value: unknown }): VNode {
   return <Drawn value={text} draw={(root) => rich.render(root, type, sanitizedHtml(text))} />;
 }
 
-/** What would take too long to draw. */
+/** The source of a value that would take too long to draw. */
 function Source({ text }: { text: string }): VNode {
   return (
     <>
@@ -78,7 +78,7 @@ function Source({ text }: { text: string }): VNode {
   );
 }
 
-/** A drawing, too, is a picture: there it runs nothing and fetches nothing. */
+/** A picture. SVG is shown in an `img` too, where it cannot run scripts or fetch anything. */
 function Picture({ type, text }: { type: string; text: string }): VNode {
   const drawing = type === SVG;
   if (!drawing && !BASE64.test(text)) return <div class="rw-note">{trans.__("This picture cannot be shown.")}</div>;
@@ -92,12 +92,12 @@ function Picture({ type, text }: { type: string; text: string }): VNode {
 }
 
 function drawingUrl(svg: string): string {
-  // Written by hand it often lacks its name space; half of a surrogate pair cannot be encoded.
-  const named = svg.includes("xmlns=") ? svg : svg.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"');
-  return `data:${SVG},${encodeURIComponent(named.replace(/\p{Surrogate}/gu, "\ufffd"))}`;
+  // Handwritten SVG often lacks the namespace. A lone surrogate cannot be encoded.
+  const complete = svg.includes("xmlns=") ? svg : svg.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"');
+  return `data:${SVG},${encodeURIComponent(complete.replace(/\p{Surrogate}/gu, "\ufffd"))}`;
 }
 
-/** Anything that only the page can draw. What might fetch something is drawn when the reader wants it. */
+/** A value drawn by JupyterLab's renderers; on demand if drawing it might fetch something. */
 function Rich({ rich, type, value }: { rich: RichModule; type: string; value: unknown }): VNode {
   const [wanted, setWanted] = useState(() => !rich.asksElsewhere(type, value));
   if (wanted) return <Drawn value={value} draw={(root) => rich.render(root, type, value)} />;
@@ -109,7 +109,7 @@ function Rich({ rich, type, value }: { rich: RichModule; type: string; value: un
   );
 }
 
-/** What `draw` makes of an element; it may return what takes that away again. */
+/** An element that `draw` fills; `draw` may return a function that cleans up. */
 function Drawn<T>({ value, draw }: { value: T; draw: (root: HTMLElement, value: T) => unknown }): VNode {
   const root = useRef<HTMLDivElement>(null);
   useLayoutEffect(() => {

@@ -8,7 +8,7 @@ import { Button } from "./button.tsx";
 import { useStore } from "./context.ts";
 import "./queue.css";
 
-/** The messages that wait: for the kernel to hear of them, or for the run that is on. */
+/** The messages that wait: to be received by the kernel, or for the active run to end. */
 export function Queue({ messageId }: { messageId: string | null }): VNode | null {
   const store = useStore("chat");
   const waiting = store.transcript.messages.filter(

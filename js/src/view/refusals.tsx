@@ -5,7 +5,7 @@ import { useStore } from "./context.ts";
 import { Icon } from "./icons.tsx";
 import "./refusals.css";
 
-/** What went wrong outside of any run: messages that were refused, a kernel that is gone. */
+/** Errors outside of runs: refused messages, and the loss of the kernel. */
 export function Refusals(): VNode | null {
   const store = useStore("chat");
   if (store.refusals.length === 0 && !store.disconnected) return null;

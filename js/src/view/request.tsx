@@ -10,7 +10,7 @@ import { JsonTree } from "./json.tsx";
 import { PlainText } from "./text.tsx";
 import "./request.css";
 
-/** What the agent asks the person, and the answer. */
+/** A request of the agent, with the controls for a reply, or the reply. */
 export function RequestCard({ request }: { request: Request }): VNode {
   const approval = request.kind === "approval";
   return (

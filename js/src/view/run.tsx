@@ -12,20 +12,20 @@ import { lastOf, useGrowing } from "./growing.ts";
 import { RequestCard } from "./request.tsx";
 import "./run.css";
 
-/** So many cards are drawn together. */
-const AT_ONCE = 30;
-/** A run with more cards is long. */
-const MANY = 100;
+/** The number of cards that are drawn at once. */
+const BATCH = 30;
+/** A run with more cards is laid out only where it is visible. */
+const LONG_RUN = 100;
 
-/** The steps of a run, what it asks, and how it stands. */
+/** The steps and requests of a run, and its status. */
 export function RunView({ id }: { id: string }): VNode | null {
   const store = useStore(`run:${id}`);
   const run = store.run(id);
-  const shown = useGrowing(run?.steps.length ?? 0, AT_ONCE);
+  const shown = useGrowing(run?.steps.length ?? 0, BATCH);
   if (!run) return null;
   const asked = requestsByStep(store, run);
   return (
-    <div class={`rw-run ${run.steps.length > MANY ? "rw-long" : ""}`} data-run-id={id} data-run-status={run.status}>
+    <div class={`rw-run ${run.steps.length > LONG_RUN ? "rw-long" : ""}`} data-run-id={id} data-run-status={run.status}>
       {shown >= run.steps.length && asked.get(null)}
       {lastOf(
         run.steps.filter((step) => isShown(store, run, step) || asked.has(step)),
@@ -41,12 +41,12 @@ export function RunView({ id }: { id: string }): VNode | null {
   );
 }
 
-/** What the agent asked the person, by the step that had begun last, or that it is about; null: before all of them. */
+/** The requests of a run, by the step that they follow or are about; null for those before all steps. */
 function requestsByStep(store: Store, run: Run): Map<string | null, VNode[]> {
   const cards = new Map<string | null, VNode[]>();
   for (const request of store.requests(run.run_id)) {
     const named = run.steps.some((id) => id === request.step_id);
-    const when = request.timestamp || (named ? -Infinity : Infinity); // a file may not say
+    const when = request.timestamp || (named ? -Infinity : Infinity); // missing in some files
     const begun =
       run.steps.findLast((id) => id === request.step_id || (store.step(id)?.timestamp ?? 0) <= when) ?? null;
     cards.set(begun, [...(cards.get(begun) ?? []), <RequestCard key={request.request_id} request={request} />]);
@@ -54,7 +54,7 @@ function requestsByStep(store: Store, run: Run): Map<string | null, VNode[]> {
   return cards;
 }
 
-/** In the plain chat only answers are shown, and what went wrong. */
+/** Whether a step is shown: without reasoning, only answers and errors are. */
 export function isShown(store: Store, run: Run, id: string): boolean {
   const step = store.step(id);
   if (!step || store.found?.has(id) === false) return false;
@@ -108,21 +108,21 @@ export function Tokens({ usage }: { usage: Usage }): VNode | null {
   return words === "" ? null : <span title={trans.__("Tokens read and written by the model")}>{words}</span>;
 }
 
-/** "1,200 → 30 tokens"; nothing if they were not counted. */
+/** "1,200 → 30 tokens"; empty if they were not counted. */
 export function tokensInWords({ input_tokens: read, output_tokens: written }: Usage): string {
   if (read === undefined && written === undefined) return "";
   return trans.__("%1 → %2 tokens", formatNumber(read ?? 0), formatNumber(written ?? 0));
 }
 
-/** What is known of a run while nothing can come, and what will become of it. */
+/** Explains the state of a run without a connection. */
 function AwayNote(): VNode {
   const store = useStore();
   const since = new Date(store.awaySince ?? Date.now()).toLocaleTimeString();
   return (
     <div class="rw-quiet-note" role="status">
       {store.disconnected
-        ? trans.__("The kernel is gone since %1, and the run with it. What came until then is above.", since)
-        : trans.__("No connection since %1. The agent may go on: its steps come once the connection is back.", since)}
+        ? trans.__("The kernel stopped at %1, and with it the run. The steps until then are above.", since)
+        : trans.__("No connection since %1. The agent may continue: its steps appear after reconnecting.", since)}
     </div>
   );
 }

@@ -6,11 +6,11 @@ import type { Store } from "../store/store.ts";
 import { trans } from "../translation.ts";
 import { Button } from "./button.tsx";
 import { drawChat } from "./chat.tsx";
-import { mark, matching, places } from "./find.ts";
+import { highlight, matching, occurrences } from "./find.ts";
 import { Icon } from "./icons.tsx";
 import "./saved.css";
 
-/** Draw what was saved of a session into `element`; see `drawChat`. */
+/** Draw a saved session into `element`, with a search field. Parameters and result are as for `drawChat`. */
 export function drawSaved(
   element: HTMLElement,
   store: Store,
@@ -18,8 +18,8 @@ export function drawSaved(
   failed?: (error: unknown) => void,
 ): () => void {
   const empty = session.events.length === 0;
-  const notes = empty && session.notes.length === 0 ? [trans.__("Nothing was asked here yet.")] : session.notes;
-  // The field stands where the composer of the live chat is: what is read stays in its place when one follows the other.
+  const notes = empty && session.notes.length === 0 ? [trans.__("Nothing has been asked yet.")] : session.notes;
+  // The search field is at the place of the live chat's composer, so that nothing moves when one replaces the other.
   const [above, body, below] = [bar(), document.createElement("div"), bar()];
   element.append(above, body, below);
   const end = drawChat(body, store, session.messageId, failed);
@@ -34,31 +34,32 @@ export function drawSaved(
 }
 
 /**
- * Of a long transcript only what is seen is laid out; here, what is seen no longer loses its layout, too: more memory than all
- * the rest. An element that is put where it is begins anew: one at a time, so that the page can do something else between.
- * (What has the focus, or is selected, counts as seen.)
+ * Discard the layout of elements that were scrolled out of view. Browsers lay out only the visible part of a long transcript,
+ * but keep the layout of what was visible, which takes more memory than everything else. Inserting an element again at its
+ * place discards its layout; one at a time, so that the page stays responsive. (Elements with the focus or a selection
+ * count as visible.)
  */
 function forgetLayout(body: HTMLElement): void {
-  const seen = new WeakSet<HTMLElement>();
-  const unseen = new Set<HTMLElement>();
+  const laidOut = new WeakSet<HTMLElement>();
+  const hidden = new Set<HTMLElement>();
   const forget = (): void => {
-    const [first] = unseen;
+    const [first] = hidden;
     if (first === undefined) return;
-    unseen.delete(first);
-    seen.delete(first);
+    hidden.delete(first);
+    laidOut.delete(first);
     first.style.containIntrinsicBlockSize = `${first.offsetHeight}px`;
     first.parentNode?.insertBefore(first, first.nextSibling);
-    if (unseen.size > 0) setTimeout(forget);
+    if (hidden.size > 0) setTimeout(forget);
   };
   body.addEventListener("contentvisibilityautostatechange", (event) => {
     const { target, skipped } = event as ContentVisibilityAutoStateChangeEvent;
     if (!(target instanceof HTMLElement)) return;
     if (!skipped) {
-      seen.add(target);
-      unseen.delete(target);
-    } else if (seen.has(target)) {
-      if (unseen.size === 0) setTimeout(forget);
-      unseen.add(target);
+      laidOut.add(target);
+      hidden.delete(target);
+    } else if (laidOut.has(target)) {
+      if (hidden.size === 0) setTimeout(forget);
+      hidden.add(target);
     }
   });
 }
@@ -70,7 +71,7 @@ function bar(): HTMLElement {
   return element;
 }
 
-/** What the reader should know of what is saved. */
+/** Notes about what is wrong or missing in the saved session. */
 function Notes({ notes }: { notes: string[] }): VNode {
   return (
     <>
@@ -83,7 +84,7 @@ function Notes({ notes }: { notes: string[] }): VNode {
   );
 }
 
-/** A field to find words in what is saved. */
+/** A field to search the saved transcript. */
 function Find({ store, body }: { store: Store; body: HTMLElement }): VNode {
   const [words, setWords] = useState("");
   const [found, setFound] = useState<Range[]>([]);
@@ -93,15 +94,15 @@ function Find({ store, body }: { store: Store; body: HTMLElement }): VNode {
     body.classList.toggle("rw-finding", words.trim() !== "");
     store.find(matching(store, words));
     setAt(0);
-    // The cards are drawn with the next microtask.
-    const timer = setTimeout(() => setFound(places(body, words)));
+    // After the cards are drawn, in a microtask.
+    const timer = setTimeout(() => setFound(occurrences(body, words)));
     return () => clearTimeout(timer);
   }, [store, body, words]);
   useEffect(() => {
-    mark(owner.current, found, found[at]);
+    highlight(owner.current, found, found[at]);
     if (found[at]) scrollTo(found[at]);
   }, [found, at]);
-  useEffect(() => () => mark(owner.current, [], undefined), []);
+  useEffect(() => () => highlight(owner.current, [], undefined), []);
   const go = (by: number): void => setAt(found.length === 0 ? 0 : (at + by + found.length) % found.length);
   return (
     <search class="rw-find">

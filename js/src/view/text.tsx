@@ -8,14 +8,14 @@ import { Button } from "./button.tsx";
 import { useStore } from "./context.ts";
 import "./text.css";
 
-/** Of a longer text only this much is shown at first, in UTF-16 units. */
-const SHOWN = 4000;
-/** And of that so much of its end. */
+/** How much of a long text is shown at first, in UTF-16 units. */
+const INITIAL_LENGTH = 4000;
+/** How much of that is the end of the text. */
 const TAIL = 1000;
-/** What a carriage return goes back over. */
-const REDRAWN = /[^\n\r]*\r(?=[^\n\r])/g;
+/** The part of a line that is overwritten after a carriage return. */
+const OVERWRITTEN = /[^\n\r]*\r(?=[^\n\r])/g;
 
-/** A sentence of ours: of Markdown it has `code` only. */
+/** A sentence in which `code` is the only markup. */
 export function withCode(text: string): ComponentChildren {
   return text.split(/`([^`\n]+)`/).map((part, index) =>
     index % 2 === 0 ? (
@@ -28,16 +28,16 @@ export function withCode(text: string): ComponentChildren {
   );
 }
 
-/** Text as it is, or a sentence of ours (`prose`); the rest of a long one on demand. */
+/** Text as it is, or with `prose` sentences with `code`. A long text is shortened until the reader wants all of it. */
 export function PlainText({ text, prose = false }: { text: string; prose?: boolean }): VNode {
   const [all, setAll] = useState(false);
   const clean = stripAnsi(text);
-  const cut = !all && clean.length > SHOWN * 1.25;
+  const cut = !all && clean.length > INITIAL_LENGTH * 1.25;
   return (
     <>
       {prose ? (
         <div class="rw-text rw-prose" dir="auto">
-          {withCode(cut ? `${clean.slice(0, SHOWN)}…` : clean)}
+          {withCode(cut ? `${clean.slice(0, INITIAL_LENGTH)}…` : clean)}
         </div>
       ) : (
         <div class="rw-text">{(cut ? endsOf(spansOf(text)) : spansOf(text)).map(drawn)}</div>
@@ -61,9 +61,9 @@ function drawn({ text, look, colours }: Span, index: number): ComponentChildren 
   );
 }
 
-/** The head of a long text, and its last lines: what was printed last often matters most. */
+/** The beginning and the end of a long text: what was printed last often matters most. */
 function endsOf(spans: Span[]): Span[] {
-  const head = firstOf(spans, SHOWN - TAIL, (span, room) => ({ ...span, text: span.text.slice(0, room) }));
+  const head = firstOf(spans, INITIAL_LENGTH - TAIL, (span, room) => ({ ...span, text: span.text.slice(0, room) }));
   const tail = firstOf([...spans].reverse(), TAIL, (span, room) => ({ ...span, text: span.text.slice(-room) }));
   return [...head, { text: "\n…\n", look: "", colours: {} }, ...tail.reverse()];
 }
@@ -78,7 +78,7 @@ function firstOf(spans: Span[], length: number, cut: (span: Span, room: number) 
   return taken;
 }
 
-/** The end of a text that grows. */
+/** The end of a growing text. */
 export function LiveText({ id, channel, entry = 0 }: { id: string; channel: Channel; entry?: number }): VNode {
   const store = useStore();
   const root = useRef<HTMLDivElement>(null);
@@ -87,7 +87,10 @@ export function LiveText({ id, channel, entry = 0 }: { id: string; channel: Chan
       const step = store.step(id);
       if (!step || !root.current) return;
       const text = channelText(step, channel, entry);
-      drawSpans(root.current, (text.length > SHOWN ? `…${text.slice(-SHOWN)}` : text).replace(REDRAWN, ""));
+      drawSpans(
+        root.current,
+        (text.length > INITIAL_LENGTH ? `…${text.slice(-INITIAL_LENGTH)}` : text).replace(OVERWRITTEN, ""),
+      );
     };
     draw();
     const end = store.on(`text:${id}`, () => store.painter.request(draw));
@@ -99,7 +102,7 @@ export function LiveText({ id, channel, entry = 0 }: { id: string; channel: Chan
   return <div class="rw-text" ref={root} />;
 }
 
-/** What the session left out of a channel that grew too long. */
+/** Says how much of a channel the session cut. */
 export function CutNote({ characters }: { characters: number | undefined }): VNode | null {
   if (!characters) return null;
   const number = formatNumber(characters);

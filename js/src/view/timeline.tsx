@@ -10,35 +10,35 @@ import { cardOf } from "./focus.ts";
 import { isShown, Tokens, tokensInWords } from "./run.tsx";
 import "./timeline.css";
 
-/** A step on the axis, in seconds: between two runs no time passes. */
+/** A step on the time axis, in seconds. The time between runs is left out. */
 interface Bar {
   id: string;
   type: Step["type"];
   begin: number;
   length: number;
-  /** Bars that overlap share the height of their row: which of the lanes it has. */
+  /** The index of its lane: overlapping bars share the height of their row. */
   lane: number;
-  /** When each lane there is free again. */
+  /** When the last bar of each of these lanes ends. */
   lanes: number[];
 }
 
-/** How near to a bar the pointer must be, in CSS pixels. */
+/** How close to a bar the pointer must be, in CSS pixels. */
 const NEAR = 4;
-/** The height of a row: tools are below the model. */
+/** The height of a row in CSS pixels: one for the model, and below it one for tools. */
 const ROW = 9;
 
 const isTool = ({ type }: Bar): boolean => type === "tool_result";
 const height = ({ lanes }: Bar): number => ROW / lanes.length;
 const top = (bar: Bar): number => (isTool(bar) ? 13.5 : 1.5) + bar.lane * height(bar);
 
-/** When each step began and how long it took, the model's time above the tools'; and what all of it came to. */
+/** When each step started and how long it took, the model above the tools; with the totals. */
 export function Timeline({ messageId }: { messageId: string | null }): VNode | null {
   const store = useStore("chat", "clock");
   const runs = store.transcript.runs.filter((run) => messageId === null || run.message_id === messageId);
   useStore(...runs.slice(-1).map((run) => `run:${run.run_id}` as const));
   const bars: Bar[] = [];
   let total = 0;
-  let end = 0; // of the axis: no step goes beyond it, whatever is said of its run
+  let end = 0; // of the axis, which contains all steps, even if a run claims to be shorter
   for (const run of runs) {
     const start = end;
     const duration = seconds(run.duration ?? store.clock.now() - run.timestamp);
@@ -54,7 +54,7 @@ export function Timeline({ messageId }: { messageId: string | null }): VNode | n
       bars.push(bar);
       end = Math.max(end, begin + length);
       if (step.type === "tool_use") calls.set(step.tool?.call_id, bar);
-      // A call may be open until its result comes: from where that begins it is the tool's time, not the model's.
+      // A call may stay open until its result: from the beginning of that, the time is the tool's.
       const call = isTool(bar) && calls.get(step.tool?.call_id);
       if (call) call.length = Math.max(0, Math.min(call.length, begin - call.begin));
     }
@@ -79,7 +79,7 @@ export function Timeline({ messageId }: { messageId: string | null }): VNode | n
   );
 }
 
-/** Give bars that overlap lanes of their own. What is too short to be seen apart, or overlaps unseen, counts by its begin. */
+/** Assign lanes to overlapping bars. Bars and overlaps too short to be visible count as points. */
 function chooseLanes(bars: Bar[], end: number): void {
   let lanes: number[] = [];
   for (const bar of bars.sort((one, other) => one.begin - other.begin)) {
@@ -92,14 +92,14 @@ function chooseLanes(bars: Bar[], end: number): void {
   }
 }
 
-/** The bars, those of a type in one path: a long conversation has thousands. */
+/** Draws the bars, with a single path for each type: a long conversation has thousands. */
 function Axis({ bars, end, total }: { bars: Bar[]; end: number; total: number }): VNode {
   const store = useStore();
   const [pointed, point] = useState<string | null>(null);
   const bar = bars.find(({ id }) => id === pointed);
   const paths = useMemo(() => pathsOf(bars), [bars]);
   return (
-    // biome-ignore lint/a11y/useKeyWithClickEvents: a short cut for the mouse; the keyboard reaches the cards themselves
+    // biome-ignore lint/a11y/useKeyWithClickEvents: a shortcut for the mouse; the keyboard reaches the cards themselves
     <svg
       class={`rw-axis ${bar ? "rw-pointed" : ""}`}
       viewBox={`0 0 ${Math.max(end, 0.001)} 24`}
@@ -129,7 +129,7 @@ function outline(bar: Bar): string {
   return `M${bar.begin} ${top(bar)}h${bar.length}v${height(bar)}h${-bar.length}z`;
 }
 
-/** The step whose bar is where the mouse is. */
+/** The id of the step whose bar is at the pointer, or close to it. */
 function barAt(event: TargetedMouseEvent<Element>, bars: Bar[], end: number): string | null {
   const box = event.currentTarget.getBoundingClientRect();
   const x = event.clientX - box.left;
@@ -138,14 +138,14 @@ function barAt(event: TargetedMouseEvent<Element>, bars: Bar[], end: number): st
   let [nearest, found]: [number, string | null] = [NEAR, null];
   for (const bar of bars) {
     const { id, begin, length } = bar;
-    // Of two that are there the shorter one: the longer one is elsewhere too.
+    // Prefer the shorter of two bars: the longer one can be pointed at elsewhere.
     const away = gap(x, begin * scale - 1, length * scale + 2) + gap(y, top(bar), height(bar)) + length / end / 100;
     if (away < nearest) [nearest, found] = [away, id];
   }
   return found;
 }
 
-/** How far `at` is from what begins at `begin` and is `size` long. */
+/** The distance of `at` from the interval of length `size` that starts at `begin`. */
 function gap(at: number, begin: number, size: number): number {
   return Math.max(begin - at, at - begin - size, 0);
 }
@@ -162,7 +162,7 @@ function goTo(axis: Element, id: string | null): void {
   card?.querySelector<HTMLElement>(".rw-fold")?.focus({ preventScroll: true });
 }
 
-/** A span of time, whatever a saved file says. */
+/** A valid duration: saved files may contain other values. */
 function seconds(value: number): number {
   return value < 1e9 ? Math.max(0, value) : 0;
 }

@@ -6,7 +6,7 @@ import { JsonOrText } from "./json.tsx";
 import { Output } from "./output.tsx";
 import { CutNote, LiveText } from "./text.tsx";
 
-/** What a tool is called with. */
+/** The arguments of a tool call. */
 export function ToolArguments({ id, step }: { id: string; step: Step }): VNode {
   if (isOpen(step)) return <LiveText id={id} channel="arguments" />;
   const text = channelText(step, "arguments");
@@ -22,7 +22,7 @@ export function ToolArguments({ id, step }: { id: string; step: Step }): VNode {
   );
 }
 
-/** What a tool printed, displayed and returned. */
+/** The outputs and the return value of a tool. */
 export function ToolResult({ id, step }: { id: string; step: Step }): VNode {
   const returned = channelText(step, "content");
   const outputs = outputsOf(step);
@@ -58,7 +58,7 @@ export function ToolResult({ id, step }: { id: string; step: Step }): VNode {
   );
 }
 
-/** That a picture is smaller than it was. */
+/** Says that a picture was made smaller. */
 function SizeNote({ size }: { size: number[] | undefined }): VNode | null {
   if (size === undefined) return null;
   const [width = 0, height = 0] = size;

@@ -44,7 +44,7 @@ describe("the way to the server", () => {
     FakeSocket.last.lose();
     await page.drawn();
     expect(footer()).not.toContain("Working");
-    expect(footer()).toMatch(/No connection since .*\d.* its steps come once the connection is back/);
+    expect(footer()).toMatch(/No connection since .*\d.* its steps appear after reconnecting/);
   });
 
   it("is shown only where there is one", async () => {

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { drawSpans, type Span, spansOf } from "../../src/view/ansi.ts";
-import { type Colour, contrast, ENOUGH, mix, parsed } from "../../src/view/contrast.ts";
+import { type Colour, contrast, MIN_CONTRAST, mix, parsed } from "../../src/view/contrast.ts";
 
 const ESC = "\u001b";
 
@@ -77,7 +77,7 @@ it.each(["", "1;", "2;", "7;", "2;7;"])(
     expect(CARDS.flat().length + TEXTS.length).toBe(16);
     const pairs = INKS.filter((_, at) => at % 6 === 0).flatMap((ink) => CHOSEN.map((ground) => `${ink};${ground}`));
     const looksLike = ["0", ...INKS, ...CHOSEN, ...pairs];
-    const illegible = looksLike.filter((parameters) => Math.min(...contrasts(`${styles}${parameters}`)) < ENOUGH);
+    const illegible = looksLike.filter((parameters) => Math.min(...contrasts(`${styles}${parameters}`)) < MIN_CONTRAST);
     expect(illegible).toEqual([]);
   },
 );

@@ -1,7 +1,7 @@
-// What in a line of Markdown is read before all else: code, then formulas, then tags of HTML.
+// The inline elements of Markdown that are parsed before all others: code, then formulas, then HTML tags.
 //
-// One pass over the text finds them, in time that grows with its length. `reasoning_widget/markdown/atoms.py` does the
-// same; both are held to `tests/fixtures/markdown.json`.
+// They are found in a single pass, in linear time. The same as `reasoning_widget/markdown/atoms.py`;
+// `tests/fixtures/markdown.json` tests both.
 
 const words = (text: string): Set<string> => new Set(text.split(" "));
 
@@ -14,23 +14,23 @@ export const BLOCK_TAGS = words(
 );
 const VOID = words("br col hr img wbr");
 
-// Between a tag's `<` and its end there is no other `<`: so that many of them take no longer than one.
+// A tag contains no other `<`, so that many of them take linear time.
 const VALUE = `[^ \\t\\n"'=<>\`]+|'[^'<>]*'|"[^"<>]*"`;
 const TAG = new RegExp(
   `<(/?)([A-Za-z][A-Za-z0-9]*)((?:[ \\t\\n]+[A-Za-z][A-Za-z0-9-]*(?:[ \\t\\n]*=[ \\t\\n]*(?:${VALUE}))?)*)[ \\t\\n]*/?>`,
   "y",
 );
 const ATTRIBUTE = new RegExp(`([A-Za-z][A-Za-z0-9-]*)(?:[ \\t\\n]*=[ \\t\\n]*(${VALUE}))?`, "g");
-/** Attributes without a value. Any other shows that it is no tag: `a<b and c>d`. */
+/** The attributes that may have no value. With any other, the text is not a tag: `a<b and c>d`. */
 const BARE = words("open reversed");
 
-/** "5 for the book, 10 for the pen": what stands between two prices. */
+/** The text between two prices: "5 for the book, 10 for the pen". */
 const MONEY = /^\d[\d.,]*(?:[kKmMbB]\b)?(?:[\s/,;:)—–-]|$)/;
 const MATHEMATICAL = /[\\^_=+<>{}|*]/;
-/** A shell's variable and the sign behind it: `$HOME:$(pwd)`. */
+/** A shell variable and the character after it: `$HOME:$(pwd)`. */
 const VARIABLE = /^[A-Z_][A-Z0-9_]*\W$/;
 
-/** A formula; `source` has its delimiters. */
+/** A formula. `source` includes its delimiters. */
 export interface Formula {
   kind: "math";
   end: number;
@@ -38,7 +38,7 @@ export interface Formula {
   display: boolean;
 }
 
-/** A tag that has its partner, or needs none. */
+/** An HTML tag that has its matching tag, or needs none. */
 export interface Tag {
   kind: "tag";
   end: number;
@@ -47,7 +47,7 @@ export interface Tag {
   attributes: Map<string, string>;
 }
 
-/** A bracket without a partner: nothing but itself. */
+/** An unmatched bracket, which is plain text. */
 interface Sign {
   kind: "sign";
   end: number;
@@ -65,7 +65,7 @@ interface Mark {
   sign: string;
 }
 
-/** The formulas, the tags and the brackets without a partner of a text, by where they begin. */
+/** The formulas, tags and unmatched brackets of a text, by position. */
 export function findAtoms(text: string): Map<number, Atom> {
   const code = findCode(text);
   const marks = findMarks(text, code);
@@ -92,7 +92,7 @@ export function findAtoms(text: string): Map<number, Atom> {
   return found;
 }
 
-/** The spans of code, from their first sign to behind their last. */
+/** The start and end of each code span. */
 function findCode(text: string): Span[] {
   const places = new Map<number, number[]>();
   for (const { index, 0: run } of text.matchAll(/`+/g)) {
@@ -128,7 +128,7 @@ function firstFrom(numbers: number[], least: number): number {
   return low;
 }
 
-/** What may begin or end something, outside of code. */
+/** The delimiters and tags outside of code. */
 function findMarks(text: string, code: Span[]): Mark[] {
   const marks: Mark[] = [];
   const signs = /\\[\s\S]|\$+|[<[\]]/g;
@@ -158,7 +158,7 @@ function findFormulas(text: string, code: Span[], marks: Mark[]): [number, Formu
     if (!last || at < end) continue;
     const inner = text.slice(at + opening.length, last.at);
     const behind = last.at + last.sign.length;
-    // Code is code, also where it begins within what might be a formula.
+    // Code takes precedence, even inside of a possible formula.
     if (inner.trim() === "" || (starts[firstFrom(starts, at)] ?? behind) < last.at) continue;
     if (opening[0] === "$" && (opening.length !== last.sign.length || opening.length > 2)) continue;
     if (opening === "$" && !isFormula(text[at - 1] ?? "", inner, text[behind] ?? "")) continue;
@@ -169,7 +169,7 @@ function findFormulas(text: string, code: Span[], marks: Mark[]): [number, Formu
   return formulas;
 }
 
-/** For each mark the index of the next one that may close a formula that it opens. */
+/** For each delimiter, the index of the next one that may close a formula that it opens. */
 function closingMarks(marks: Mark[]): (number | undefined)[] {
   const closing: (number | undefined)[] = new Array(marks.length);
   const nearest = new Map<string, number>();
@@ -182,7 +182,7 @@ function closingMarks(marks: Mark[]): (number | undefined)[] {
   return closing;
 }
 
-/** Whether what stands between two single dollar signs is a formula: not money, and no variables of a shell. */
+/** Whether the text between two single dollar signs is a formula, not prices or shell variables. */
 function isFormula(before: string, inner: string, behind: string): boolean {
   if (inner.includes("\n") || inner.trim() !== inner) return false;
   if (/\w/.test(before) || /\w/.test(behind)) return false;
@@ -206,7 +206,7 @@ function readTag(text: string, at: number): Tag | null {
   return { kind: "tag", end: at + raw.length, name, closes, attributes };
 }
 
-/** The tags that have their partner, or need none. */
+/** The tags that have their matching tag, or need none. */
 function paired(tags: Map<number, Tag>): [number, Tag][] {
   const kept: [number, Tag][] = [];
   const opened: [number, Tag][] = [];

@@ -1,5 +1,4 @@
-// Markdown, block by block. Both the text that is there at once and the text that grows are drawn by `renderBlock`, so
-// that they look the same.
+// Draws Markdown block by block. `renderBlock` draws complete and growing texts, so that they look the same.
 
 import type { Token } from "markdown-it";
 import { optionalModule } from "../../modules.ts";
@@ -9,22 +8,22 @@ import { dialect, WEB_LINK } from "./dialect.ts";
 import { sanitizeHtml, sanitizeMath } from "./sanitize.ts";
 import { isCostlyTex, isDeep, texOf } from "./tex.ts";
 
-/** More code than this is not coloured, in UTF-16 units: it would hold up the page. */
+/** Longer code, in UTF-16 units, is not highlighted: it would block the page. */
 const MAX_HIGHLIGHTED = 100_000;
-/** The beginning of a formula of its own lines, which may still be open. */
+/** The beginning of a block formula, which may still be open. */
 const OPENER = /^ {0,3}(?:\$\$|\\\[)/m;
 const BLANK_LINE = /\n[ \t]*\n/;
 
-/** A block of a text; what is between two belongs to the second. */
+/** A block of a text. The space between two blocks belongs to the second one. */
 export interface Block {
   tokens: Token[];
   env: Record<string, unknown>;
-  /** Where its own first line begins in the text, and where its last line ends. */
+  /** The start of its first line and the end of its last line, as positions in the text. */
   start: number;
   end: number;
 }
 
-/** The blocks of `source`, and whether they define something that other blocks may name. */
+/** Parse the blocks of `source`. `defines`: whether they define links or footnotes, to which other blocks may refer. */
 export function parseBlocks(source: string): { blocks: Block[]; defines: boolean } {
   const env: Record<string, unknown> = {};
   const lines = lineStarts(source);
@@ -49,19 +48,19 @@ function lineStarts(source: string): number[] {
   return starts;
 }
 
-/** How many of the blocks of `source` will stay what they are, whatever text follows. */
+/** The number of blocks that cannot change any more, whatever text follows `source`. */
 export function countFinal(blocks: Block[], source: string): number {
   let final = 0;
   for (const [index, { start, end }] of blocks.entries()) {
     if (mayCloseLater(source.slice(start, end), source.slice(end))) break;
     const next = blocks[index + 1];
-    // Half a line may become anything.
+    // The block after it must have a complete line: an incomplete one may still belong to this block.
     if (next && source.indexOf("\n", next.start) >= 0) final = index + 1;
   }
   return final;
 }
 
-/** Whether a formula that began in `block` may still be closed by what comes later than `rest`, which follows it. */
+/** Whether a formula that starts in `block` and is open at the end of `rest`, the text after it, may still be closed. */
 function mayCloseLater(block: string, rest: string): boolean {
   const at = block.search(OPENER);
   if (at < 0) return false;
@@ -70,7 +69,7 @@ function mayCloseLater(block: string, rest: string): boolean {
   return source.indexOf(source.startsWith("$$") ? "$" : "\\]", 2) < 0;
 }
 
-/** One block as nodes of this page. */
+/** Draw one block as nodes of this page. */
 export function renderBlock({ tokens, env }: Block): DocumentFragment {
   const html = dialect.renderer.render(tokens, dialect.options, env);
   const fragment = sanitizeHtml(html);
@@ -89,7 +88,7 @@ rules.fence = rules.code_block = (tokens, index) => {
   return `<pre data-rw-lang="${escapeHtml(language)}"><code>${escapeHtml(text)}</code></pre>\n`;
 };
 
-// A wide table scrolls by itself: the card does not grow beyond the cell.
+// Wide tables scroll, so that the card does not become wider than the cell.
 rules.table_open = () => '<div data-rw-table=""><table>\n';
 rules.table_close = () => "</table></div>\n";
 rules.th_open = rules.td_open = (tokens, index) => {
@@ -123,7 +122,7 @@ rules.footnote_reference_open = (tokens, index) =>
   `<div data-rw-footnote=""><sup>[${escapeHtml(labelOf(tokens[index]))}]</sup>`;
 rules.footnote_reference_close = () => "</div>\n";
 
-// What becomes of a picture elsewhere, the sanitizer says.
+// The sanitizer replaces pictures with remote addresses.
 rules.image = (tokens, index) => {
   const token = tokens[index];
   return pictureHtml(String(token?.attrGet("src") ?? ""), textOf(token?.children ?? []));
@@ -141,7 +140,7 @@ function sourceHtml(text: string): string {
   return `<code data-rw-source="">${escapeHtml(text)}</code> <em>(${escapeHtml(costlyNote())})</em>`;
 }
 
-/** Says why something is shown as it was written. */
+/** Explains why something is shown as its source. */
 export function costlyNote(): string {
   return trans.__("Shown as its source: too costly to draw.");
 }
@@ -179,7 +178,7 @@ function alertTitle(kind: string): string {
   }
 }
 
-/** Colour the code and draw the formulas below `root`, as far as the modules for it are there. */
+/** Highlight the code and draw the formulas below `root`, if the modules for that are loaded. */
 export function refine(root: ParentNode): void {
   for (const element of root.querySelectorAll("[data-rw-math]:not([data-rw-drawn])")) drawMath(element);
   for (const element of root.querySelectorAll("pre[data-rw-lang]:not([data-rw-drawn])")) colour(element);
@@ -189,7 +188,7 @@ function drawMath(element: Element): void {
   const source = element.textContent ?? "";
   const tex = texOf(source);
   if (isCostlyTex(tex)) {
-    leaveSource(element);
+    showSource(element);
     return;
   }
   const math = optionalModule("math");
@@ -198,18 +197,18 @@ function drawMath(element: Element): void {
   try {
     const drawn = math.render(tex, element.getAttribute("data-rw-math") === "block");
     if (isDeep(drawn)) {
-      leaveSource(element);
+      showSource(element);
       return;
     }
     element.setAttribute("data-rw-tex", source);
     element.replaceChildren(sanitizeMath(drawn));
   } catch {
-    // What is no formula stays as it was written.
+    // An invalid formula stays as it was written.
   }
 }
 
-/** Leave a formula as it was written, with a note that says why. */
-function leaveSource(element: Element): void {
+/** Show the source of a formula, with a note that explains why. */
+function showSource(element: Element): void {
   const holder = document.createElement("template");
   holder.innerHTML = sourceHtml(element.textContent ?? "");
   element.removeAttribute("data-rw-math");
@@ -224,7 +223,7 @@ function colour(element: Element): void {
   if (!code || !highlight || !language || text.length > MAX_HIGHLIGHTED) return;
   element.setAttribute("data-rw-drawn", "");
   const html = highlight.highlight(text, language.toLowerCase());
-  if (html !== null) code.innerHTML = html; // the highlighter escapes the code; the rest is its own
+  if (html !== null) code.innerHTML = html; // safe: the highlighter escapes the code
 }
 
 function escapeHtml(text: string): string {

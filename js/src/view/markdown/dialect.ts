@@ -1,18 +1,17 @@
-// The one dialect of Markdown in which agents' texts are read, whatever they are drawn as: see docs/markdown.md.
-// `reasoning_widget/markdown/dialect.py` is its likeness in exports and the terminal; `tests/fixtures/markdown.json`
-// holds all of them to the same cases.
+// The dialect of Markdown for all texts of agents, described in docs/markdown.md. `reasoning_widget/markdown/dialect.py`
+// implements it for exports and the terminal; `tests/fixtures/markdown.json` tests all of them.
 
 import MarkdownIt, { type StateBlock, type StateCore, type StateInline, type Token } from "markdown-it";
 import cjkFriendly from "markdown-it-cjk-friendly";
 import footnote from "markdown-it-footnote";
 import { type Atom, BLOCK_TAGS, findAtoms } from "./atoms.ts";
 
-/** So many signs that may be markup a paragraph may have. With more it is shown as its source. */
+/** A paragraph with more characters that may be markup is shown as its source. */
 const MAX_SIGNS = 3000;
-/** What is nested deeper, in quotes and lists, is shown as its source. */
+/** Quotes and lists that are nested deeper are shown as their source. */
 const MAX_LEVEL = 30;
 
-/** Addresses that a link may have. */
+/** The addresses that links may have. */
 export const WEB_LINK = /^(?:https?|mailto):/i;
 const SAFE_LINK = /^(?:https?:|mailto:|#)/i;
 const PICTURE = /^data:image\/(?:png|jpeg|gif|webp);base64,[a-z0-9+/=]+$/i;
@@ -23,11 +22,11 @@ const ALERT = /^\[!(note|tip|important|warning|caution)\][ \t]*(?:\n|$)/i;
 const BLOCK = new RegExp(`^</?(?:${[...BLOCK_TAGS].join("|")})(?:[ \\t\\n/>]|$)`, "i");
 const TITLE_ALONE = "alert_title paragraph_open inline paragraph_close";
 
-/** What we keep while a text is read. */
+/** The state of parsing a text. */
 interface Env {
-  /** By the sign that closes a formula: where there is none up to, in lines. */
+  /** For each closing delimiter of formulas, the line before which there is none. */
   unclosed?: Record<string, number>;
-  /** What was found in the line that is read. */
+  /** The elements in the line that is being parsed. */
   atoms?: { src: string; found: Map<number, Atom> };
 }
 
@@ -38,7 +37,7 @@ function make(): InstanceType<typeof MarkdownIt> {
   const made = new MarkdownIt("default", { html: false, linkify: true, typographer: false });
   made.set({ maxNesting: MAX_LEVEL + 20 });
   made.use(cjkFriendly).use(footnote);
-  // Footnotes stay where they are written: so that none is lost, and each block stands for itself.
+  // Footnotes stay where they are written, so that none is lost and blocks are independent of each other.
   made.disable(["footnote_tail", "footnote_inline", "html_block", "html_inline"]);
   made.linkify.set({ fuzzyLink: false, fuzzyEmail: false, fuzzyIP: false });
   made.validateLink = (url) => SAFE_LINK.test(url) || isPicture(url);
@@ -50,12 +49,12 @@ function make(): InstanceType<typeof MarkdownIt> {
   return made;
 }
 
-/** Whether it is a picture by itself: no other is ever fetched. */
+/** Whether it is the data of a picture: pictures with other addresses are never fetched. */
 function isPicture(address: string): boolean {
   return PICTURE.test(address);
 }
 
-/** What is nested too deep, as its source: the parser would leave it out. */
+/** Blocks nested too deeply become their source: the parser would leave them out. */
 function tooDeep(state: StateBlock, start: number, end: number, silent: boolean): boolean {
   if (state.level < MAX_LEVEL || silent) return false;
   const token = state.push("source", "", 0);
@@ -66,7 +65,7 @@ function tooDeep(state: StateBlock, start: number, end: number, silent: boolean)
   return true;
 }
 
-/** A formula of its own lines, between two `$$`, or brackets with a backslash. */
+/** A block formula, between `$$` or between `\[` and `\]`. */
 function math(state: StateBlock, start: number, end: number, silent: boolean): boolean {
   const begin = (state.bMarks[start] ?? 0) + (state.tShift[start] ?? 0);
   const opening = state.src.slice(begin, begin + 2);
@@ -99,7 +98,7 @@ function math(state: StateBlock, start: number, end: number, silent: boolean): b
   return false;
 }
 
-/** Lines that begin with a tag of a block, up to an empty line: tags and text, without Markdown. */
+/** Lines that begin with a block tag, up to an empty line: tags and text, without Markdown. */
 function html(state: StateBlock, start: number, end: number, silent: boolean): boolean {
   const begin = (state.bMarks[start] ?? 0) + (state.tShift[start] ?? 0);
   if (state.src[begin] !== "<" || isIndented(state, start)) return false;
@@ -119,7 +118,7 @@ function isIndented(state: StateBlock, line: number): boolean {
   return (state.sCount[line] ?? 0) - state.blkIndent >= 4;
 }
 
-/** Tasks and notes; and what is too costly becomes its source. */
+/** Tasks and alerts. Paragraphs that are too costly become their source. */
 function ofOurs(state: StateCore): void {
   const tokens: Token[] = [];
   const types = (count: number): string =>
@@ -147,7 +146,7 @@ function ofOurs(state: StateCore): void {
   state.tokens = tokens;
 }
 
-/** A formula, a tag, or a bracket that is nothing else. */
+/** A formula, a tag, or an unmatched bracket. */
 function atom(state: StateInline, silent: boolean): boolean {
   const env = state.env as Env;
   if (env.atoms?.src !== state.src) env.atoms = { src: state.src, found: findAtoms(state.src) };

@@ -1,6 +1,6 @@
-// Nodes that are the same stay: what is drawn again costs the page only what has changed, and a selection survives.
+// Replaces nodes by new ones, and keeps those that are equal: only changes are laid out, and selections survive.
 
-/** Make `old`, the last children of `parent`, into `next`. Returns those that are there now. */
+/** Replace `old`, the last children of `parent`, by `next`, reusing equal nodes. Returns the resulting nodes. */
 export function patch(parent: Node, old: ChildNode[], next: ChildNode[]): ChildNode[] {
   for (const node of old.slice(next.length)) node.remove();
   return next.map((node, index) => {
@@ -12,7 +12,7 @@ export function patch(parent: Node, old: ChildNode[], next: ChildNode[]): ChildN
   });
 }
 
-/** Change `known` into a likeness of `node`, where that is possible. */
+/** Change `known` so that it equals `node`. Returns whether that is possible. */
 function keep(known: ChildNode, node: ChildNode): boolean {
   if (known.isEqualNode(node)) return true;
   if (known instanceof Text && node instanceof Text) {

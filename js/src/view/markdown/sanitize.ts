@@ -1,5 +1,5 @@
-// What a model or a tool wrote may become part of the page only through here. Text and structure pass; nothing that runs,
-// loads, styles, or takes a name in the page does.
+// All HTML from models and tools is sanitized here before it is inserted into the page. Text and structure pass; scripts,
+// styles, names, ids, and everything that loads something do not.
 
 import DOMPurify, { type Config } from "dompurify";
 import { trans } from "../../translation.ts";
@@ -32,22 +32,22 @@ const MATH: Config = {
 };
 
 /**
- * The start of anything but plain text and tags that are allowed, have no attributes, and change nothing about how the
- * rest is read. Most of what a model writes has none, and need not be read, cleaned and read again for every token.
+ * Matches the beginning of anything but plain text and allowed tags without attributes that do not affect the parsing of what
+ * follows. Most texts of models match nowhere, so they need not be sanitized for each token.
  */
 const NOT_PLAIN = /<(?!\/?(?:blockquote|br|code|del|em|h[1-6]|hr|li|ol|p|s|strong|ul)>)/;
 
 const WEB_LINK = /^(?:https?|mailto):/i;
 const PICTURE = /^data:image\/(?:png|jpeg|gif|webp);base64,[a-z0-9+/=\s]+$/i;
 
-// Still in the inert document: once it is imported into the page, an image would be fetched.
+// Done in the inert document: in the page, images would be fetched.
 DOMPurify.addHook("afterSanitizeAttributes", (node) => {
   if (node.hasAttribute("href")) keepWebLink(node);
   if (node.nodeName === "IMG" && !PICTURE.test(node.getAttribute("src") ?? "")) replaceByLink(node);
   else if (node.nodeName !== "IMG") node.removeAttribute("src");
 });
 
-/** `html` as safe nodes of this page. */
+/** Convert `html` to safe nodes of this page. */
 export function sanitizeHtml(html: string): DocumentFragment {
   if (NOT_PLAIN.test(html)) return cleaned(html, HTML);
   const template = document.createElement("template");
@@ -55,14 +55,14 @@ export function sanitizeHtml(html: string): DocumentFragment {
   return document.importNode(template.content, true);
 }
 
-/** MathML that was made from a formula, as nodes of this page. */
+/** Convert the MathML of a formula to safe nodes of this page. */
 export function sanitizeMath(mathml: string): DocumentFragment {
   return cleaned(mathml, MATH);
 }
 
 function cleaned(source: string, config: Config): DocumentFragment {
   const safe = DOMPurify.sanitize(source, config) as unknown as DocumentFragment | null;
-  return safe ?? document.createDocumentFragment(); // a text that ends in no body at all, such as a set of frames
+  return safe ?? document.createDocumentFragment(); // DOMPurify found no body, as for a frameset
 }
 
 function keepWebLink(node: Element): void {
@@ -75,7 +75,7 @@ function keepWebLink(node: Element): void {
   node.setAttribute("rel", "noopener noreferrer");
 }
 
-/** A picture elsewhere is never fetched, for fetching tells that it was read: the reader may follow the link. */
+/** Replace a remote picture by a link: fetching it would reveal that the text was read. */
 function replaceByLink(image: Element): void {
   const source = (image.getAttribute("src") ?? "").trim();
   const words = image.getAttribute("alt")?.trim() || trans.__("image");

@@ -1,23 +1,24 @@
-// Markdown that grows. Blocks that can no longer change are drawn once and left alone; only the last one is drawn again
-// as it grows. When it ends, the nodes are those that drawing the whole text at once would have made.
+// Draws growing Markdown. Blocks that cannot change any more are drawn once; only the last one is drawn again. In the end,
+// the nodes are the same as if the whole text had been drawn at once.
 
 import { onModule } from "../../modules.ts";
 import { type Block, countFinal, parseBlocks, refine, renderBlock } from "./blocks.ts";
 import { patch } from "./patch.ts";
 
-/** While it grows, code is coloured up to this length, in UTF-16 units; what is longer gets its colours at its end. */
-const COLOURED_LIVE = 6000;
+/** Growing code is highlighted up to this length, in UTF-16 units; longer code, when it is complete. */
+const MAX_LIVE_HIGHLIGHTED = 6000;
 const CLOSED = /\n {0,3}[`~]{3,}[ \t]*\n*$/;
 
-/** A fenced block that is still open: the text at its end, without colours. */
+/** An open fenced block, with the text at its end that is not highlighted. */
 interface OpenCode {
   node: Text;
-  /** Where its code begins in the source. */
+  /** The position of its code in the source. */
   start: number;
-  /** How much of the source is drawn. */
+  /** The position up to which the source is drawn. */
   end: number;
 }
 
+/** Draws a growing text into an element. */
 export class MarkdownStream {
   readonly #root: HTMLElement;
   readonly #stopListening: () => void;
@@ -27,20 +28,20 @@ export class MarkdownStream {
   #tail: ChildNode[] = [];
   #code: OpenCode | null = null;
 
-  /** Draws into `root`, which is its own. */
+  /** `root` must contain nothing else. */
   constructor(root: HTMLElement) {
     this.#root = root;
     this.#stopListening = onModule(() => refine(this.#root));
   }
 
-  /** Show `text`; with `done`, nothing will be added to it. */
+  /** Show `text`, which is complete if `done`. */
   update(text: string, done: boolean): void {
     const source = text.replace(/\r\n?/g, "\n");
     if (!source.startsWith(this.#source)) this.#restart();
     this.#source = source;
     if (!done && this.#appendToCode()) return;
     if (done && this.#defined) {
-      // What `[name]: https://…` defines may have been used before it, in blocks that are drawn already.
+      // Earlier blocks, which are drawn already, may refer to link definitions that follow them.
       this.#restart();
       this.#source = source;
     }
@@ -50,7 +51,7 @@ export class MarkdownStream {
     this.#draw(blocks, done ? blocks.length : countFinal(blocks, tail));
   }
 
-  /** Listen to nothing more. */
+  /** Stop reacting to loaded modules. */
   close(): void {
     this.#stopListening();
   }
@@ -82,18 +83,18 @@ export class MarkdownStream {
     const end = this.#source.length;
     const only = code.childNodes.length === 1 ? code.firstChild : null;
     if (only instanceof Text) return { node: only, start: start + fence.length, end };
-    if (raw.length < COLOURED_LIVE || !this.#source.endsWith("\n")) return null;
+    if (raw.length < MAX_LIVE_HIGHLIGHTED || !this.#source.endsWith("\n")) return null;
     return { node: code.appendChild(document.createTextNode("")), start: end, end };
   }
 
-  /** Code without colours only grows at its end: no need to read it all again. */
+  /** Append to code that is not highlighted, without parsing it again. Returns whether that is possible. */
   #appendToCode(): boolean {
     const code = this.#code;
     if (!code) return false;
     const line = this.#source.lastIndexOf("\n", code.end - 1) + 1;
-    if (/[`~]/.test(this.#source.slice(line))) return false; // it may be closed
+    if (/[`~]/.test(this.#source.slice(line))) return false; // the fence may be closed
     const last = this.#source.lastIndexOf("\n") + 1;
-    // Spaces alone are no line before it ends.
+    // An incomplete line of spaces is not drawn yet.
     const text = this.#source.slice(code.start, /\S/.test(this.#source.slice(last)) ? undefined : last);
     code.node.data = text === "" || text.endsWith("\n") ? text : `${text}\n`;
     code.end = this.#source.length;
@@ -101,7 +102,7 @@ export class MarkdownStream {
   }
 }
 
-/** Draw `text`, which is complete, into `root`. */
+/** Draw a complete text into `root`. */
 export function drawMarkdown(root: HTMLElement, text: string): void {
   root.replaceChildren(...parseBlocks(text.replace(/\r\n?/g, "\n")).blocks.map(renderBlock));
 }

@@ -1,18 +1,18 @@
-// What formulas cost. `reasoning_widget/markdown/tex.py` has the same limits.
+// Limits of formulas. `reasoning_widget/markdown/tex.py` has the same ones.
 
-/** Of a formula, in UTF-16 units. */
+/** The maximum length of a formula in UTF-16 units. */
 const MAX_LENGTH = 10_000;
 const MAX_COMMANDS = 400;
-/** So deep a formula may be nested. Browsers lay out each level several times; at 300, their tabs crash. */
+/** The maximum depth of a formula. Browsers lay out each level several times; at 300 levels, their tabs crash. */
 const MAX_NESTING = 40;
-/** Elements of MathML within each other. */
+/** The maximum depth of MathML elements. */
 const MAX_DEPTH = 120;
 
 const TOKEN = /\\(?:[A-Za-z]+|[\s\S])|[{}[\]&$]|[-+=,;]|\S/g;
-/** What makes commands, which may grow without bounds. */
+/** Commands that define commands, which may expand without limit. */
 const DEFINES =
   /\\(?:[gex]?def|let|futurelet|(?:re|provide)?newcommand|providecommand|renewcommand|DeclareMathOperator|(?:re)?newenvironment|csname)(?![A-Za-z])/;
-/** Commands for which any sign behind them may be what they take. */
+/** Commands that may take any following token as their argument. */
 const TAKES =
   /^\\(?:[cdt]?frac|[dt]?binom|sqrt|root|genfrac|over\w+|under\w+|x\w+arrow|stackrel|sideset|prescript|(?:wide)?(?:hat|tilde|check)|bar|vec|dot|d+dot|acute|grave|breve|mathring|not|cancel|[bx]cancel|math\w+|text\w*|operatorname\*?|bm|boldsymbol|pmb|boxed|[vh]?phantom|smash|[rlm]lap|mbox|[hf]box|color|tag)$/;
 
@@ -26,7 +26,7 @@ export function isCostlyTex(tex: string, longest = MAX_LENGTH): boolean {
   return tex.length > longest || DEFINES.test(tex) || nesting(tex) > MAX_NESTING;
 }
 
-/** How deep it may be nested, at most: in groups, and by commands that wait for what follows them. */
+/** An upper bound for the depth of a formula: of groups, and of commands that take an argument. */
 function nesting(tex: string): number {
   let [deepest, waiting, optional, commands] = [0, 0, 0, 0];
   const groups: number[] = [];
@@ -54,7 +54,7 @@ function nesting(tex: string): number {
   return commands <= MAX_COMMANDS ? deepest : MAX_NESTING + 1;
 }
 
-/** Whether MathML is nested so deep that laying it out takes very long. */
+/** Whether MathML is nested so deeply that laying it out takes very long. */
 export function isDeep(mathml: string): boolean {
   let depth = 0;
   for (const [, closes, alone] of mathml.matchAll(/<(\/?)[a-z]+[^>]*?(\/?)>/g)) {
