@@ -469,7 +469,7 @@ class _Stream:
         self._flush()
         self._handler.wait(lambda: False)
 
-    _TELL: dict[str, Callable[[_Stream, Any], None]] = {  # noqa: RUF012 (a table of methods)
+    _TELL: dict[str, Callable[[_Stream, Any], None]] = {
         "reasoning": _reasoning,
         "text": _text,
         "call": _call,

@@ -161,7 +161,7 @@ def test_a_factory_that_makes_no_agent_says_what_one_is() -> None:
 def test_a_model_is_handed_to_agents_that_take_one() -> None:
     agents = AgentManager()
     agents.register("mine", Echo)
-    agents.register("deaf", lambda: Echo())  # noqa: PLW0108 (it takes no model)
+    agents.register("deaf", lambda: Echo())
     agents.use_model({"model": "small"})
 
     mine, deaf = agents.get("mine"), agents.get("deaf")
@@ -272,7 +272,7 @@ class Caller:
         (lambda prompt: f"{prompt}!", "Hey!"),
         (noted(whisper), "hey"),
         (noted(murmur), "Hey…"),
-        (lambda prompt: murmur(prompt), "Hey…"),  # noqa: PLW0108
+        (lambda prompt: murmur(prompt), "Hey…"),
     ],
 )
 async def test_a_function_that_takes_the_prompt_is_an_agent(function: Any, answer: str) -> None:
@@ -304,10 +304,10 @@ async def test_a_function_works_in_a_thread_where_it_blocks_nobody() -> None:
 
 async def test_a_function_without_a_prompt_makes_agents() -> None:
     agents = AgentManager()
-    agents.register("echo", lambda: Echo())  # noqa: PLW0108 (a function is what is tested)
+    agents.register("echo", lambda: Echo())
     agents.register("quiet", lambda: whisper)
     agents.use_model({"model": "small"})
-    agents.register("model", lambda llm: Echo(llm))  # noqa: PLW0108
+    agents.register("model", lambda llm: Echo(llm))
 
     assert await agents.get("echo").run("Hm?") == "Hm?"
     assert await agents.get("quiet").run("Hm?") == "hm?"

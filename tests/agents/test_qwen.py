@@ -252,7 +252,7 @@ def test_arguments_that_are_not_json_fail_with_advice(model: ScriptedModel, nati
 
 def test_images_and_objects_that_a_tool_returns_are_kept(model: ScriptedModel) -> None:
     class Keeper(RunContext):
-        kept: list[object] = []  # noqa: RUF012
+        kept: list[object] = []
 
         def keep(self, value: object, step_id: str | None = None) -> None:
             self.kept.append(value)
@@ -485,7 +485,7 @@ def test_an_agent_within_a_tool_works_below_that_tools_result(model: ScriptedMod
     class Expert(BaseTool):  # type: ignore[misc]
         name = "expert"
         description = "Asks an expert."
-        parameters = {"type": "object", "properties": {}, "required": []}  # noqa: RUF012
+        parameters = {"type": "object", "properties": {}, "required": []}
 
         def __init__(self, agent: Agent) -> None:
             super().__init__()
@@ -598,7 +598,7 @@ def test_a_follow_up_sees_the_earlier_turns(model: ScriptedModel) -> None:
 
 def test_what_the_person_says_meanwhile_reaches_the_next_model_call_and_stays(model: ScriptedModel) -> None:
     class Steered(RunContext):
-        said = [[], ["Use metres."], []]  # noqa: RUF012
+        said = [[], ["Use metres."], []]
 
         def steering(self) -> list[str]:
             return self.said.pop(0)

@@ -98,7 +98,7 @@ class Counter(BaseToolWithFileAccess):  # type: ignore[misc]
 
     name = "count_bytes"
     description = "Counts bytes."
-    parameters = {"type": "object", "properties": {}, "required": []}  # noqa: RUF012
+    parameters = {"type": "object", "properties": {}, "required": []}
 
     def call(self, params: Any, files: list[str] | None = None, **kwargs: Any) -> str:
         return ", ".join(f"{Path(file).name}: {Path(file).stat().st_size}" for file in files or [])
@@ -218,7 +218,7 @@ class Look(BaseTool):  # type: ignore[misc]
 
     name = "look"
     description = "Looks."
-    parameters = {"type": "object", "properties": {}, "required": []}  # noqa: RUF012
+    parameters = {"type": "object", "properties": {}, "required": []}
 
     def call(self, params: Any, **kwargs: Any) -> str:
         return str([next(iter(part)) for part in current_run().parts])

@@ -20,7 +20,7 @@ HERE = r"tests/agents/test_raised\.py"
 def caught(work) -> Raised | None:
     try:
         work()
-    except Exception as error:  # noqa: BLE001 (whatever a test raises)
+    except Exception as error:
         return raised(error)
     raise AssertionError("it raises nothing")
 

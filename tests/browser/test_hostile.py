@@ -57,7 +57,7 @@ def test_nothing_runs_and_nothing_is_requested(lab):
         happened.append(dialog.message)
         dialog.dismiss()
 
-    page.expose_function("hit", lambda number: happened.append(number))  # noqa: PLW0108 (a built-in will not do)
+    page.expose_function("hit", lambda number: happened.append(number))
     page.on("dialog", dismiss)
     page.on("popup", lambda popup: happened.append(popup.url))
 
@@ -98,7 +98,7 @@ def test_what_tools_displayed_fetches_nothing_unasked(lab):
     notebook = lab.open(DISPLAYING_AGENT)
     page = notebook.page
     happened: list[object] = []
-    page.expose_function("hit", lambda number: happened.append(number))  # noqa: PLW0108 (a built-in will not do)
+    page.expose_function("hit", lambda number: happened.append(number))
     page.on("request", lambda request: happened.extend([request.url] * ("far-away" in request.url)))
 
     chat = notebook.open_chat()

@@ -535,7 +535,7 @@ def test_a_file_that_was_cut_off_edited_or_poisoned_is_shown_as_far_as_it_goes_a
         dialog.dismiss()
 
     def listen(page: Page) -> None:
-        page.expose_function("hit", lambda number: happened.append(number))  # noqa: PLW0108 (a built-in will not do)
+        page.expose_function("hit", lambda number: happened.append(number))
         page.on("dialog", dismiss)
 
     notebook = lab.open_without_kernel(path, prepare=listen)

@@ -210,7 +210,7 @@ def test_a_tool_that_cannot_read_its_arguments_says_so_in_words(ask: Ask) -> Non
 
 def test_arguments_that_do_not_fit_the_tool_are_told_in_words() -> None:
     class Weather(Tool):
-        parameters = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}  # noqa: RUF012
+        parameters = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 
     wrong = '<tool_call>\n{"name": "weather", "arguments": {"town": "Oslo"}}\n</tool_call>'
     with RawModel(stream(*texts(wrong)), stream(*texts("Sorry."))) as model:

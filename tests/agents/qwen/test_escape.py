@@ -270,7 +270,7 @@ def pool_of_another_kind(expert: Expert) -> Callable[[], str]:
             def work() -> None:
                 try:
                     future.set_result(fn(*args, **kwargs))
-                except BaseException as error:  # noqa: BLE001 (it is raised where the result is asked for)
+                except BaseException as error:
                     future.set_exception(error)
 
             threading.Thread(target=work).start()
@@ -298,7 +298,7 @@ def careless(expert: Expert) -> Callable[[], str]:
         while True:
             try:
                 return expert.ask(expert.make())
-            except Exception:  # noqa: BLE001 (as careless code does)
+            except Exception:
                 continue
 
     return work

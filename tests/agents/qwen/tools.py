@@ -20,7 +20,7 @@ class Tool(BaseTool):  # type: ignore[misc]
 
     name = "tool"
     description = "Does something."
-    parameters = {"type": "object", "properties": {"key": {"type": "string"}}, "required": []}  # noqa: RUF012
+    parameters = {"type": "object", "properties": {"key": {"type": "string"}}, "required": []}
 
     def __init__(self, name: str, function: Callable[..., Any]) -> None:
         self.name = name
@@ -39,7 +39,7 @@ def in_thread(work: Callable[[], Any]) -> Iterator[list[Any]]:
     def main() -> None:
         try:
             outcome.append(work())
-        except BaseException as error:  # noqa: BLE001 (looked at by the test)
+        except BaseException as error:
             outcome.append(error)
 
     thread = threading.Thread(target=main)
