@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reasoning_widget.agents.base import RunContext, Turn, entered
+from reasoning_widget.agents.base import RunContext, Turn, as_current_run
 from reasoning_widget.agents.models import choose_model
 from reasoning_widget.agents.presets import researcher, warm_up
 
@@ -127,7 +127,7 @@ async def ask(root: Path, llm: dict[str, object], question: str, history: list[T
     """The tool that was called first, the answer, and the turn for a follow-up's history."""
     tool, answer = None, ""
     steps: dict[str, Any] = {}
-    with entered(RunContext(history=history)):
+    with as_current_run(RunContext(history=history)):
         async for step in researcher(llm, root).run_with_reasoning_stream(question):
             steps[step["id"]] = step
             if step["type"] == "tool_use" and tool is None:

@@ -22,7 +22,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Table
 from rich.text import Text
 
-from .agents.base import prompted
+from .agents.base import prompt_for
 from .agents.exceptions import AgentError, MaxIterationsReached
 from .protocol import JSON, Part, ProtocolError, Step
 from .terminal import Drawing, clean, label
@@ -75,10 +75,14 @@ def pull(size: _Size = "0.5b") -> None:
 def list_models() -> None:
     """List the embedded models, and which of them are here."""
     from .agents.local import weights
-    from .agents.local.catalogue import MODELS
+    from .agents.local.model_files import MODELS
 
     for model in MODELS.values():
-        here = "here" if weights.is_here(model) else f"{weights.received(model) / model.bytes:.0%} downloaded"
+        here = (
+            "here"
+            if weights.is_downloaded(model)
+            else f"{weights.downloaded_bytes(model) / model.bytes:.0%} downloaded"
+        )
         typer.echo(f"{model.size}  {model.title}  {model.bytes / 1e9:.1f} GB  {here}")
 
 
@@ -88,7 +92,7 @@ def path(size: _Size = "0.5b") -> None:
     from .agents.local import weights
 
     with _errors_in_words():
-        typer.echo(weights.checked_path(weights.model(size)))
+        typer.echo(weights.verified_path(weights.model(size)))
 
 
 @model_app.command()
@@ -173,14 +177,14 @@ def _ask_here(prompt: str | list[Part], agent: str, max_iterations: int) -> None
     except UnknownAgentError as error:
         _fail(str(error))
     try:
-        with prompted(chosen, prompt) as given:
+        with prompt_for(chosen, prompt) as given:
             asyncio.run(_show(chosen.run_with_reasoning_stream(given, max_iterations)))
     except (AgentError, MaxIterationsReached):
         raise
     except Exception as error:  # noqa: BLE001 (agents raise what they like; the person is told)
-        from .agents.raised import raised
+        from .agents.error_origin import error_origin
 
-        place = raised(error)
+        place = error_origin(error)
         _fail(chosen.explain(error) + (f" (Raised at {place['where']}.)" if place else ""))
 
 

@@ -189,7 +189,7 @@ def current_run() -> RunContext:
 
 
 @contextlib.contextmanager
-def entered(run: RunContext) -> Iterator[RunContext]:
+def as_current_run(run: RunContext) -> Iterator[RunContext]:
     """Within the block, `run` is the current one."""
     token = _current.set(run)
     try:
@@ -198,13 +198,13 @@ def entered(run: RunContext) -> Iterator[RunContext]:
         _current.reset(token)
 
 
-def run_carried() -> AbstractContextManager[None]:
+def propagate_run() -> AbstractContextManager[None]:
     """Within the block, what runs start in threads and pools has them as its current run."""
     return carried(_current)
 
 
 @contextlib.contextmanager
-def prompted(agent: BaseAgent, prompt: Prompt) -> Iterator[Any]:
+def prompt_for(agent: BaseAgent, prompt: Prompt) -> Iterator[Any]:
     """Within the block, `prompt` is what was asked; what to hand to `agent`.
 
     Raises:
@@ -212,11 +212,11 @@ def prompted(agent: BaseAgent, prompt: Prompt) -> Iterator[Any]:
     """
     message = as_message(prompt)
     run = _current.get() or RunContext(parts=None if isinstance(message, str) else message)
-    with entered(run):
-        yield handed(agent, message)
+    with as_current_run(run):
+        yield prompt_as_taken(agent, message)
 
 
-def handed(agent: BaseAgent, message: str | list[Part]) -> str | list[Part]:
+def prompt_as_taken(agent: BaseAgent, message: str | list[Part]) -> str | list[Part]:
     """A prompt as `agent` takes it."""
     return message if isinstance(message, str) or agent.takes_parts else as_text(message)
 
@@ -268,7 +268,7 @@ class BaseAgent(ABC):
         """
         answer: GrowingStep | None = None
         steps = GrowingSteps()
-        with prompted(self, prompt) as given:
+        with prompt_for(self, prompt) as given:
             async for step in self.run_with_reasoning_stream(given):
                 growing = steps.add(step)
                 if growing.step["type"] == "final_answer" and "parent_id" not in growing.step:
@@ -334,11 +334,11 @@ class BlockingAgent(BaseAgent):
             wake.set()
 
         buffer = StepBuffer(lambda: post(wake.set))
-        with prompted(self, prompt) as given:
+        with prompt_for(self, prompt) as given:
             run = current_run()
 
         def work() -> None:
-            with entered(run):
+            with as_current_run(run):
                 self.run_blocking(given, max_iterations, buffer.put)
 
         _in_thread(work, f"agent {self.name}", lambda error: post(finish, error))

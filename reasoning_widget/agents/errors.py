@@ -19,7 +19,7 @@ from .exceptions import AgentError
 _MAX_DETAIL = 400
 _MAX_PAGE = 20_000  # characters of a web page that are looked at
 _MARKUP = re.compile(r"<(?:!doctype|\?xml|html|head|body|h1|title|center|p|div)\b", re.IGNORECASE)
-_WORDS = (
+_MESSAGE_FIELDS = (
     "message",
     "detail",
     "msg",
@@ -32,18 +32,18 @@ _WORDS = (
     "description",
 )
 """Where a body of JSON holds its words: the first of these that is there."""
-_NOT_UNDERSTOOD = "The agent raised"
-_CLIENTS = {
+_UNEXPLAINED = "The agent raised"
+_CLIENT_PACKAGES = {
     "aiohttp", "dashscope", "httpcore", "httpcore2", "httpx", "httpx2", "openai", "qwen_agent", "requests", "urllib3",
 }  # fmt: skip
-_CODES = {
+_STATUS_OF_CODE = {
     "InvalidApiKey": 401,
     "AccessDenied": 403,
     "ModelNotFound": 404,
     "InternalError": 500,
     "ServiceUnavailable": 503,
 }
-_NETWORK = {
+_UNREACHABLE = {
     "ConnectError", "ConnectionError", "ConnectionRefusedError", "APIConnectionError", "gaierror",
     "NewConnectionError", "MaxRetryError", "ProxyError",
 }  # fmt: skip
@@ -51,7 +51,7 @@ _TIMEOUTS = {
     "APITimeoutError", "TimeoutException", "ConnectTimeout", "ReadTimeout", "WriteTimeout", "PoolTimeout",
     "TimeoutError", "Timeout",
 }  # fmt: skip
-_BROKEN_OFF = {
+_DISCONNECTS = {
     "RemoteProtocolError", "ReadError", "ChunkedEncodingError", "ConnectionResetError", "IncompleteRead",
     "ProtocolError",
 }  # fmt: skip
@@ -73,28 +73,28 @@ def explain(error: BaseException, address: str | None = None, model: str | None 
     if isinstance(error, AgentError):
         return redact(str(error))
     chain = list(_causes(error))
-    where = shown_address(_address(chain) or address)
+    where = format_address(_address(chain) or address)
     status = next((s for s in map(_status, chain) if s is not None), None)
     if status is not None:
         return _explain_status(status, where, model, _detail(chain))
     if isinstance(error, ImportError):
         return f"The agent needs something that is not installed: {redact(str(error))}. Install it, and ask again."
-    return _explain_kind(chain, where) or f"{_NOT_UNDERSTOOD} {type(error).__name__}: {_short(redact(str(error)))}"
+    return _explain_kind(chain, where) or f"{_UNEXPLAINED} {type(error).__name__}: {_short(redact(str(error)))}"
 
 
-def is_understood(error: BaseException) -> bool:
+def is_explained(error: BaseException) -> bool:
     """Whether `explain` knows what is the matter, and does not only repeat what was raised."""
-    return not explain(error).startswith(_NOT_UNDERSTOOD)
+    return not explain(error).startswith(_UNEXPLAINED)
 
 
-def broke_off(address: str, *, came: bool) -> str:
+def explain_interruption(address: str, *, came: bool) -> str:
     """What to say of an answer that ended before it was complete.
 
     Args:
         address: Where the model server is.
         came: Whether anything of the answer came.
     """
-    where = shown_address(address)
+    where = format_address(address)
     if came:
         return f"The model at {where} broke off in the middle of its answer. What came until then is above. Ask again."
     return (
@@ -103,20 +103,20 @@ def broke_off(address: str, *, came: bool) -> str:
     )
 
 
-def detail_of(body: object) -> str:
+def error_message(body: object) -> str:
     """What a server said in the body of an error, in a line: JSON of any vendor's shape, plain text or a web page.
 
     Keys are left out.
     """
-    return _short(redact(_text_in(body)))
+    return _short(redact(_message_in(body)))
 
 
-def shown_text(text: str) -> str:
+def quoted(text: str) -> str:
     """Somebody else's text within a sentence: one line, shortened, as code, without keys."""
     return "`" + _short(redact(text)).replace("`", "'") + "`"
 
 
-def shown_address(address: str | None, *, path: bool = False) -> str:
+def format_address(address: str | None, *, path: bool = False) -> str:
     """An address as Markdown, without what may be secret in it: its user and its query.
 
     Args:
@@ -132,7 +132,7 @@ def shown_address(address: str | None, *, path: bool = False) -> str:
     return f"`{shown}{parts.path if path else ''}`"
 
 
-def body_of(error: BaseException) -> object:
+def response_body(error: BaseException) -> object:
     """The body of the response that an error is about: JSON, or a text; None where there is none."""
     body = getattr(error, "body", None)
     response = getattr(error, "response", None)
@@ -151,7 +151,7 @@ def body_of(error: BaseException) -> object:
 def _explain_kind(chain: list[BaseException], where: str) -> str:
     """What the classes of the errors tell; nothing if they have nothing to do with a model."""
     names = {name for cause in chain for name in _class_names(cause)}
-    if not any(type(cause).__module__.split(".", maxsplit=1)[0] in _CLIENTS for cause in chain):
+    if not any(type(cause).__module__.split(".", maxsplit=1)[0] in _CLIENT_PACKAGES for cause in chain):
         return ""
     # The order matters: a timeout is a connection error to some clients.
     if names & _TIMEOUTS:
@@ -159,12 +159,12 @@ def _explain_kind(chain: list[BaseException], where: str) -> str:
             f"The model at {where} did not answer in time. Ask again; if it happens often, raise `request_timeout` in "
             "the model's `generate_cfg`, or take a smaller model."
         )
-    if names & _BROKEN_OFF:
+    if names & _DISCONNECTS:
         return (
             f"The model at {where} closed the connection before its answer was complete. Ask again; if it stays so, "
             "look at the server's log: a model that does not fit into its memory ends like this."
         )
-    if names & _NETWORK:
+    if names & _UNREACHABLE:
         return (
             f"No model answers at {where}. Is the model server running, and is this machine on the network? Start it, "
             "or set another address (`model_server`, `OPENAI_BASE_URL`)."
@@ -271,7 +271,7 @@ def _status(error: BaseException) -> int | None:
         name = str(code).split(".", maxsplit=1)[0]
         if name.isdigit():
             return int(name)
-        return 429 if name.startswith("Throttling") else _CODES.get(name)
+        return 429 if name.startswith("Throttling") else _STATUS_OF_CODE.get(name)
     return None
 
 
@@ -291,42 +291,42 @@ def _address(chain: list[BaseException]) -> str | None:
 def _detail(chain: list[BaseException]) -> str:
     """What the server said, in a line."""
     for error in chain:
-        body = body_of(error)
+        body = response_body(error)
         if body is not None:
-            return detail_of(body)
+            return error_message(body)
     first = chain[0]
-    return detail_of(getattr(first, "message", None) or str(chain[-1]))
+    return error_message(getattr(first, "message", None) or str(chain[-1]))
 
 
-def _text_in(body: object) -> str:
+def _message_in(body: object) -> str:
     """The words in a body. Vendors put them under different names and at different depths."""
     if isinstance(body, str):
         try:
             inner = json.loads(body)
         except (ValueError, RecursionError):
             return _page_text(body) if _MARKUP.search(body) else body
-        return _text_in(inner) if isinstance(inner, dict | list) else body
+        return _message_in(inner) if isinstance(inner, dict | list) else body
     if isinstance(body, list):
-        return "; ".join(dict.fromkeys(text for item in body if (text := _text_in(item))))
+        return "; ".join(dict.fromkeys(text for item in body if (text := _message_in(item))))
     if not isinstance(body, dict):
         return "" if body is None else str(body)
     if isinstance(body.get("error"), dict):
-        return _text_in(body["error"])
-    for name in _WORDS:
+        return _message_in(body["error"])
+    for name in _MESSAGE_FIELDS:
         if body.get(name):
             place = body.get("loc")
             where = ".".join(map(str, place)) + ": " if isinstance(place, list) else ""
-            return where + _text_in(body[name]) + _relayed(body.get("metadata"))
+            return where + _message_in(body[name]) + _upstream_message(body.get("metadata"))
     return json.dumps(body, ensure_ascii=False, default=str)
 
 
-def _relayed(metadata: object) -> str:
+def _upstream_message(metadata: object) -> str:
     """What the server behind a router said: the router's own words are always the same."""
     raw = metadata.get("raw") if isinstance(metadata, dict) else None
-    return f": {said}" if raw and (said := _text_in(raw)) else ""
+    return f": {said}" if raw and (said := _message_in(raw)) else ""
 
 
-class _Text(HTMLParser):
+class _TextParser(HTMLParser):
     def __init__(self) -> None:
         super().__init__()
         self.parts: list[str] = []
@@ -344,7 +344,7 @@ class _Text(HTMLParser):
 
 
 def _page_text(page: str) -> str:
-    parser = _Text()
+    parser = _TextParser()
     parser.feed(page[:_MAX_PAGE])
     parser.close()
     return " ".join(" ".join(parser.parts).split())

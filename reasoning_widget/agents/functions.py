@@ -11,7 +11,7 @@ from ..protocol import Step
 from .base import DEFAULT_MAX_ITERATIONS, BaseAgent, BlockingAgent, check_step, current_run
 from .exceptions import AgentError
 
-ACCEPTED: Final = """\
+ACCEPTED_AGENTS: Final = """\
 An agent is one of these:
 
 - an async generator function that yields steps: \
@@ -45,7 +45,7 @@ def kind_of(function: Any) -> Kind:
     if not callable(function):
         shown = f" {function!r}"[:60] if isinstance(function, str) else ""
         raise TypeError(f"the {type(function).__name__}{shown} is no agent")
-    problem = _why_it_takes_no_prompt(function)
+    problem = _signature_problem(function)
     if problem:
         raise TypeError(f"the function `{_name(function)}` is no agent, because {problem}")
     return _kind(function)
@@ -116,7 +116,7 @@ class BlockingFunctionAgent(BlockingAgent):
         """See `BlockingAgent.run_blocking`."""
         called = self._function(prompt, **_options(self._function, max_iterations))
         if inspect.iscoroutine(called) or inspect.isasyncgen(called):  # of what it wraps: its signature does not tell
-            asyncio.run(self._wait_for(called, emit))
+            asyncio.run(self._emit_from(called, emit))
             return
         if not isinstance(called, Generator):
             emit(_answer(self._function, called))
@@ -127,7 +127,7 @@ class BlockingFunctionAgent(BlockingAgent):
         finally:
             called.close()
 
-    async def _wait_for(self, called: Any, emit: Callable[[Step], None]) -> None:
+    async def _emit_from(self, called: Any, emit: Callable[[Step], None]) -> None:
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         assert task is not None  # noqa: S101 (for the type checker)
 
@@ -167,7 +167,7 @@ def _kind(function: Any) -> Kind:
     return "function"
 
 
-def _why_it_takes_no_prompt(function: Any) -> str:
+def _signature_problem(function: Any) -> str:
     """What is wrong with its parameters; nothing if it can be called with a prompt."""
     parameters = _parameters(function)
     if not any(each.kind in _POSITIONAL or each.kind == each.VAR_POSITIONAL for each in parameters):

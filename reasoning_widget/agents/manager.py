@@ -22,7 +22,7 @@ from ..protocol import JSON, AgentInfo
 from .base import BaseAgent
 from .errors import redact
 from .exceptions import AgentError
-from .functions import ACCEPTED, describe, function_agent, is_factory, kind_of, takes_model
+from .functions import ACCEPTED_AGENTS, describe, function_agent, is_factory, kind_of, takes_model
 
 ENTRY_POINT_GROUP = "reasoning_widget.agents"
 
@@ -82,7 +82,7 @@ class AgentManager(LoggingConfigurable):
         """
         if not callable(factory):
             raise TypeError(
-                f"register() takes a function that makes the agent, not {type(factory).__name__}. {ACCEPTED}"
+                f"register() takes a function that makes the agent, not {type(factory).__name__}. {ACCEPTED_AGENTS}"
             )
         if not (_is_agent(factory) or is_factory(factory)):
             try:
@@ -176,7 +176,7 @@ def as_agent(value: Any) -> BaseAgent:
 
 def _refusal(error: TypeError) -> str:
     reason = str(error)
-    return f"{reason[0].upper()}{reason[1:]}. {ACCEPTED}"
+    return f"{reason[0].upper()}{reason[1:]}. {ACCEPTED_AGENTS}"
 
 
 def _is_agent(value: Any) -> bool:

@@ -23,7 +23,7 @@ from ..host import traitlets_config
 from ..protocol import ModelData
 from .exceptions import AgentError
 from .local import server, weights
-from .local.catalogue import MODELS
+from .local.model_files import MODELS
 
 LOCAL_SERVERS: Final = (("Ollama", 11434), ("LM Studio", 1234), ("llama.cpp", 8080), ("vLLM", 8000))
 """The model servers looked for on this machine, and their usual ports."""
@@ -82,7 +82,7 @@ class ModelChoice:
         }
         if self.state == "missing" and self.llm.get("model") in MODELS:
             model = MODELS[self.llm["model"]]
-            data |= {"received": weights.received(model), "total": model.bytes}
+            data |= {"received": weights.downloaded_bytes(model), "total": model.bytes}
         return data
 
     def __repr__(self) -> str:
@@ -119,7 +119,7 @@ class ModelReport:
     considered: tuple[Considered, ...]
 
     def __repr__(self) -> str:
-        state = "" if self.choice.state == "ready" else f" {weights.HOW_TO_GET}"
+        state = "" if self.choice.state == "ready" else f" {weights.HOW_TO_DOWNLOAD}"
         lines = [f"{self.choice.name}: {self.choice.reason}{state}", ""]
         width = max(len(each.place) for each in self.considered)
         lines += [f"{'→' if each.chosen else ' '} {each.place:<{width}}  {each.found}" for each in self.considered]
@@ -138,7 +138,7 @@ def choose_model(
     Raises:
         AgentError: A configuration is not usable; the text says which and what to do.
     """
-    for _, look in _places(llm, servers):
+    for _, look in _candidates(llm, servers):
         found = look()
         if isinstance(found, ModelChoice):
             return found
@@ -161,7 +161,7 @@ def models(llm: dict[str, Any] | None = None, *, servers: Sequence[tuple[str, in
     """
     choice: ModelChoice | None = None
     considered = []
-    for place, look in _places(llm, servers):
+    for place, look in _candidates(llm, servers):
         found = look()
         if isinstance(found, ModelChoice):
             text = f"{found.name}" + ("" if found.state == "ready" else " (not downloaded)")
@@ -193,11 +193,11 @@ def masked(value: Any) -> Any:
 
 # The places, in order ---------------------------------------------------------------------------------------------
 
-_Look = Callable[[], ModelChoice | str]
+_Lookup = Callable[[], ModelChoice | str]
 """Returns the choice, or says why there is none."""
 
 
-def _places(llm: dict[str, Any] | None, servers: Sequence[tuple[str, int]]) -> Iterator[tuple[str, _Look]]:
+def _candidates(llm: dict[str, Any] | None, servers: Sequence[tuple[str, int]]) -> Iterator[tuple[str, _Lookup]]:
     yield "llm=…", lambda: _configured(llm, "llm", "it was given as `llm`") if llm else "not given"
     yield "c.Models.llm", _from_traitlets
     yield _LLM_VARIABLE, _from_environment
@@ -296,7 +296,7 @@ def _embedded(llm: dict[str, Any], source: str, reason: str) -> ModelChoice:
             raise AgentError(f"There is no file {path}: correct the path of the embedded model.")
         return ModelChoice(dict(llm), path.stem, source, reason, local=True)
     model = weights.model(size)
-    here = weights.is_here(model)
+    here = weights.is_downloaded(model)
     expect = " Do not expect too much of it."
     named = {**llm, "model": model.size}
     return ModelChoice(named, model.title, source, reason + expect, local=True, state="ready" if here else "missing")
@@ -319,7 +319,7 @@ def require(choice: ModelChoice) -> None:
             f"The embedded model needs llama.cpp: {server.HOW_TO_INSTALL}, then restart the kernel. {other}"
         )
     if choice.state == "missing":
-        raise AgentError(f"The embedded model {choice.name} is not downloaded yet. {weights.HOW_TO_GET} {other}")
+        raise AgentError(f"The embedded model {choice.name} is not downloaded yet. {weights.HOW_TO_DOWNLOAD} {other}")
 
 
 # Looking for servers ----------------------------------------------------------------------------------------------

@@ -17,14 +17,14 @@ from ..agents.base import (
     RunContext,
     StepBuffer,
     Turn,
+    as_current_run,
     check_request,
     check_step,
-    entered,
-    handed,
+    prompt_as_taken,
 )
+from ..agents.error_origin import error_origin as place_of
 from ..agents.errors import redact
 from ..agents.functions import BlockingFunctionAgent
-from ..agents.raised import raised as place_of
 from ..compat.pyplot import persons_figures
 from ..protocol import MimeBundle, Part, Raised, Step
 from .capture import captured_output, nothing_cleared
@@ -148,7 +148,7 @@ class _ThreadRun(RunHandle):
         explanation = ""
         came_from: Raised | None = None
         try:
-            with entered(self._context), nothing_cleared():
+            with as_current_run(self._context), nothing_cleared():
                 agent = self._agents.get(self._spec.agent_name)
                 self._work(agent)
         except BaseException as raised:  # noqa: BLE001 (whatever an agent raises ends its run, not the process)
@@ -159,7 +159,7 @@ class _ThreadRun(RunHandle):
         self._post(lambda: self._end(error, explanation, came_from))
 
     def _work(self, agent: BaseAgent) -> None:
-        prompt: Any = handed(agent, self._spec.parts or self._spec.prompt)
+        prompt: Any = prompt_as_taken(agent, self._spec.parts or self._spec.prompt)
         if isinstance(agent, BlockingFunctionAgent):
             calls = OpenCalls(self._put)
             try:

@@ -12,9 +12,9 @@ from reasoning_widget.agents.base import (
     BlockingAgent,
     RunContext,
     StepBuffer,
+    as_current_run,
     check_step,
     current_run,
-    entered,
 )
 from reasoning_widget.agents.exceptions import AgentError, MaxIterationsReached, Stopped
 from reasoning_widget.protocol import Part, Step
@@ -109,7 +109,7 @@ async def test_closing_the_stream_stops_the_work() -> None:
 async def test_a_run_of_the_callers_is_the_current_one_in_the_works_thread() -> None:
     seen: list[RunContext] = []
     run = RunContext("mine")
-    with entered(run):
+    with as_current_run(run):
         async for _ in Worker(lambda emit: seen.append(current_run())).run_with_reasoning_stream("?"):
             pass
 
@@ -319,5 +319,5 @@ async def test_a_part_that_is_refused_is_said_before_the_agent_is_asked() -> Non
 
 async def test_an_agent_within_a_run_is_asked_with_parts_of_its_own() -> None:
     """The run's parts stay those of the person."""
-    with entered(RunContext(parts=[{"text": "outer"}])):
+    with as_current_run(RunContext(parts=[{"text": "outer"}])):
         assert await TakesParts().run(PARTS) == f"{[PARTS[0], {**PARTS[1], 'image': address(PNG)}]!r} ['text']"

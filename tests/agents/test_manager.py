@@ -14,7 +14,7 @@ import pytest
 from traitlets.config import Application, Config
 
 from reasoning_widget.agents import manager as manager_module
-from reasoning_widget.agents.base import BaseAgent, RunContext, entered
+from reasoning_widget.agents.base import BaseAgent, RunContext, as_current_run
 from reasoning_widget.agents.exceptions import AgentError
 from reasoning_widget.agents.manager import AgentManager, UnknownAgentError, as_agent
 from reasoning_widget.protocol import Step
@@ -327,7 +327,7 @@ async def test_stopping_ends_a_coroutine_behind_a_plain_function() -> None:
         return prompt
 
     run = RunContext()
-    with entered(run):
+    with as_current_run(run):
         asked = asyncio.create_task(as_agent(waits).run("?"))
         await asyncio.to_thread(begun.wait)
         run.request_stop()

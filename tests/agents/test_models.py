@@ -11,7 +11,7 @@ from traitlets.config import Config
 
 from reasoning_widget.agents import models as models_module
 from reasoning_widget.agents.exceptions import AgentError
-from reasoning_widget.agents.local import catalogue, weights
+from reasoning_widget.agents.local import model_files, weights
 from reasoning_widget.agents.models import ModelChoice, Models, choose_model, masked, models, require
 
 real_settings = models_module.settings
@@ -76,7 +76,7 @@ def test_a_bare_machine_gets_the_embedded_model_and_is_told_that_it_is_missing()
     assert (choice.source, choice.local, choice.state) == ("embedded", True, "missing")
     assert "small model on this machine" in choice.reason
     data = choice.as_data()
-    assert (data["received"], data["total"]) == (0, catalogue.SMALL.bytes)
+    assert (data["received"], data["total"]) == (0, model_files.SMALL.bytes)
 
 
 def test_each_source_wins_over_those_behind_it(monkeypatch, serve):
@@ -167,7 +167,7 @@ def test_other_programs_on_the_port_are_no_model_servers(serve, body, status):
 
 def test_a_larger_or_own_model_is_one_option_away(monkeypatch, tmp_path):
     monkeypatch.setattr(models_module, "settings", lambda: Models(embedded="1.5b"))
-    assert choose_model(servers=()).name == catalogue.LARGE.title
+    assert choose_model(servers=()).name == model_files.LARGE.title
     own = tmp_path / "mine.gguf"
     own.write_bytes(b"GGUF")
     monkeypatch.setattr(models_module, "settings", lambda: Models(embedded=str(own)))
@@ -219,5 +219,5 @@ def test_a_remote_model_needs_nothing_here():
 
 
 def test_weights_that_are_here_make_the_embedded_model_ready(monkeypatch):
-    monkeypatch.setattr(weights, "is_here", lambda model: True)
+    monkeypatch.setattr(weights, "is_downloaded", lambda model: True)
     assert choose_model(servers=()).state == "ready"

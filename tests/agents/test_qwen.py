@@ -22,7 +22,7 @@ from qwen_agent.agents import fncall_agent as qwen_fncall_agent
 from qwen_agent.llm.schema import ASSISTANT, ContentItem, Message
 from qwen_agent.tools.base import BaseTool
 
-from reasoning_widget.agents.base import RunContext, entered
+from reasoning_widget.agents.base import RunContext, as_current_run
 from reasoning_widget.agents.exceptions import AgentError, MaxIterationsReached, Stopped
 from reasoning_widget.agents.qwen import QwenAgent
 from reasoning_widget.protocol import MimeBundle
@@ -45,7 +45,7 @@ def add_tool() -> Tool:
 def record(agent: QwenAgent, prompt: str, max_iterations: int = 20, run: RunContext | None = None) -> Steps:
     """Every step as it was emitted."""
     steps: Steps = []
-    with entered(run or RunContext()):
+    with as_current_run(run or RunContext()):
         agent.run_blocking(prompt, max_iterations, lambda step: steps.append(dict(step)))
     return steps
 
@@ -189,7 +189,7 @@ def test_a_result_is_open_exactly_while_its_tool_works(model: ScriptedModel) -> 
 
     model.script("look", [[call("look", {})], "done"])
     agent = QwenAgent(FnCallAgent(llm=model.llm(), function_list=[Tool("look", look)]))
-    with entered(RunContext()):
+    with as_current_run(RunContext()):
         agent.run_blocking("look", 20, lambda step: steps.append(dict(step)))
 
     assert (seen[0]["type"], seen[0]["status"], seen[0]["tool"]["name"]) == ("tool_result", "streaming", "look")
@@ -643,7 +643,7 @@ def test_an_answer_that_breaks_off_is_explained_and_what_came_is_shown(model: Sc
         if step["content"] == "Once upon":
             model.open("shown")
 
-    with pytest.raises(Exception) as caught, entered(RunContext()):  # noqa: PT011
+    with pytest.raises(Exception) as caught, as_current_run(RunContext()):  # noqa: PT011
         agent.run_blocking("hello", 20, emit)
 
     assert "broke off" in agent.explain(caught.value)

@@ -20,7 +20,7 @@ from qwen_agent.llm.schema import ContentItem, Message
 from qwen_agent.tools import retrieval
 from qwen_agent.tools.base import BaseTool, BaseToolWithFileAccess
 
-from reasoning_widget.agents.base import RunContext, Turn, current_run, entered
+from reasoning_widget.agents.base import RunContext, Turn, as_current_run, current_run
 from reasoning_widget.agents.qwen import QwenAgent
 from reasoning_widget.agents.qwen.attachments import attachments_folder
 from reasoning_widget.parts import as_message
@@ -61,7 +61,7 @@ def asked(agent: Any, parts: Any, history: list[Turn] | None = None) -> list[dic
     steps: dict[str, dict[str, Any]] = {}
     adapter = QwenAgent(agent)
     assert adapter.takes_parts
-    with entered(RunContext(history=history)):
+    with as_current_run(RunContext(history=history)):
         adapter.run_blocking(as_message(parts), 20, lambda step: steps.update({step["id"]: dict(step)}))
     return list(steps.values())
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from reasoning_widget.agents.errors import explain, redact, shown_text
+from reasoning_widget.agents.errors import explain, quoted, redact
 from reasoning_widget.answer import Answer
 from reasoning_widget.masking import shortened
 from reasoning_widget.session.prompt import title_of
@@ -49,7 +49,7 @@ def test_titles_representations_and_errors_contain_no_secret_at_any_position(sec
             title_of(said),
             repr(Answer(said, "completed", [], {}, 0.0)),
             explain(RuntimeError(said)),
-            shown_text(said),
+            quoted(said),
         )
 
         for text in shown:

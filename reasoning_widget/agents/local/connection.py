@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 from ..exceptions import AgentError
-from .daemon import NONCE_BYTES, discard_socket, proof, receive_exactly
+from .daemon import NONCE_BYTES, discard_socket, handshake_proof, receive_exactly
 
 Address = str | int
 """The path of a Unix socket, or a port of the loopback interface."""
@@ -30,7 +30,7 @@ HAS_PEER_USER: Final = sys.platform in {"linux", "darwin"}
 _HANDSHAKE_SECONDS: Final = 5.0
 
 
-class Stranger(OSError):
+class UntrustedServer(OSError):
     """What listens there is not this user's server."""
 
 
@@ -38,7 +38,7 @@ def connect(address: Address, key: str, timeout: float) -> socket.socket:
     """A connection to the server at `address`, which was found to be this user's. `timeout` is in seconds.
 
     Raises:
-        Stranger: Another user listens there, or somebody who does not know `key`.
+        UntrustedServer: Another user listens there, or somebody who does not know `key`.
         OSError: Nobody listens there, or whoever does is silent.
     """
     with contextlib.ExitStack() as undo:
@@ -47,10 +47,10 @@ def connect(address: Address, key: str, timeout: float) -> socket.socket:
             connected.settimeout(_HANDSHAKE_SECONDS)
             connected.connect(address)
             if peer_user(connected) != os.geteuid():
-                raise Stranger("another user listens on its socket")
+                raise UntrustedServer("another user listens on its socket")
         else:
             connected = undo.enter_context(socket.create_connection(("127.0.0.1", address), _HANDSHAKE_SECONDS))
-            _prove(connected, address, key)
+            _authenticate(connected, address, key)
         connected.settimeout(timeout)
         undo.pop_all()
     return connected
@@ -62,24 +62,24 @@ def peer_user(connected: socket.socket) -> int:
         # Python has no names for SOL_LOCAL and LOCAL_PEERCRED. A `struct xucred` begins with its version and the user.
         version, user = struct.unpack_from("=II", connected.getsockopt(0, 1, 76))
         if version != 0:
-            raise Stranger("the system does not say who listens on its socket")
+            raise UntrustedServer("the system does not say who listens on its socket")
         return int(user)
     _, user, _ = struct.unpack("=iII", connected.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
     return int(user)
 
 
-def _prove(connected: socket.socket, port: int, key: str) -> None:
-    """Have the server prove that it knows `key`, then do so ourselves; see `daemon.Door`."""
+def _authenticate(connected: socket.socket, port: int, key: str) -> None:
+    """Have the server prove that it knows `key`, then do so ourselves; see `daemon.LoopbackProxy`."""
     ours = secrets.token_bytes(NONCE_BYTES)
     connected.sendall(ours)
     theirs = receive_exactly(connected, NONCE_BYTES)
-    expected = proof(key, "server", port, ours, theirs)
+    expected = handshake_proof(key, "server", port, ours, theirs)
     if not hmac.compare_digest(receive_exactly(connected, len(expected)), expected):
-        raise Stranger("another program listens on its port")
-    connected.sendall(proof(key, "client", port, ours, theirs))
+        raise UntrustedServer("another program listens on its port")
+    connected.sendall(handshake_proof(key, "client", port, ours, theirs))
 
 
-def new_socket(folder: Path) -> Path:
+def new_socket_path(folder: Path) -> Path:
     """Where a server may listen: a path in a new folder, which only this user may enter.
 
     It is below `folder`, unless that is on a file system without sockets or its path is too long: 108 bytes is the most

@@ -1,8 +1,7 @@
 """The process that runs the local model: one for all kernels of one user.
 
-It serves llama.cpp's OpenAI-compatible API on a Unix socket in a private folder, or behind a `Door` on the loopback
-interface, to whoever has the random key in its state file, and ends when it has not been used for a while. Started by
-`server.running_server`, never by hand.
+It serves llama.cpp's OpenAI-compatible API on a Unix socket in a private folder, or behind a `LoopbackProxy`. Clients
+need the random key in its state file. It exits when it has been idle for a while. `server.running_server` starts it.
 """
 
 from __future__ import annotations
@@ -49,12 +48,12 @@ def main() -> None:
     else:
         inner_key = secrets.token_urlsafe(32)
         server = start(arguments.model, inner_key, "127.0.0.1")
-        door = Door(key, int(server.listening_address.rpartition(":")[2]), inner_key)
+        door = LoopbackProxy(key, int(server.listening_address.rpartition(":")[2]), inner_key)
         threading.Thread(target=door.serve_forever, name="door", daemon=True).start()
         address = door.port
     _warm_up(server)
-    publish(arguments.state, {"address": address, "key": key, "pid": os.getpid()})
-    _until_idle(server, arguments.idle, arguments.state)
+    write_state(arguments.state, {"address": address, "key": key, "pid": os.getpid()})
+    _wait_until_idle(server, arguments.idle, arguments.state)
     if arguments.socket is not None:
         discard_socket(arguments.socket)
     os._exit(0)  # nothing is left to save, and llama.cpp's threads need not be waited for
@@ -84,7 +83,7 @@ def start(model: str, key: str, host: str) -> Any:
     parameters.api_keys = [key]
     parameters.cors_origins = ""
     parameters.endpoint_slots = False
-    parameters.endpoint_metrics = True  # `_until_idle` reads them; over HTTP they need the key
+    parameters.endpoint_metrics = True  # `_wait_until_idle` reads them; over HTTP they need the key
     parameters.ui = False
     parameters.cache_ram_mib = 64
     parameters.verbosity = 0
@@ -104,7 +103,7 @@ def _warm_up(server: Any) -> None:
     )
 
 
-def proof(key: str, role: str, port: int, client_nonce: bytes, server_nonce: bytes) -> bytes:
+def handshake_proof(key: str, role: str, port: int, client_nonce: bytes, server_nonce: bytes) -> bytes:
     """What only one who knows `key` can say, in this `role`, on this port and this connection."""
     return hmac.digest(key.encode(), f"{role} {port} ".encode() + client_nonce + server_nonce, "sha256")
 
@@ -126,7 +125,7 @@ def receive_exactly(connected: socket.socket, length: int) -> bytes:
     return data
 
 
-class Door(socketserver.ThreadingTCPServer):
+class LoopbackProxy(socketserver.ThreadingTCPServer):
     """The way to llama.cpp where no Unix socket tells who is at its other end: a loopback port.
 
     The client sends a nonce. The door answers with its own and with its `proof`, the client with its own `proof`. One
@@ -140,7 +139,7 @@ class Door(socketserver.ThreadingTCPServer):
         self.key = key
         self.inner_port = inner_port
         self.inner_key = inner_key
-        super().__init__(("127.0.0.1", 0), _Visit)
+        super().__init__(("127.0.0.1", 0), _ProxyHandler)
         self.port: int = self.server_address[1]
 
     def server_bind(self) -> None:
@@ -150,20 +149,20 @@ class Door(socketserver.ThreadingTCPServer):
         super().server_bind()
 
 
-class _Visit(socketserver.BaseRequestHandler):
-    server: Door
+class _ProxyHandler(socketserver.BaseRequestHandler):
+    server: LoopbackProxy
     request: socket.socket
 
     def handle(self) -> None:
         """Let one connection through, once it has proved itself."""
         with contextlib.suppress(OSError):  # whoever came has gone, or is nobody we know
-            self._let_through()
+            self._relay()
 
-    def _let_through(self) -> None:
+    def _relay(self) -> None:
         client, door = self.request, self.server
         client_nonce, server_nonce = receive_exactly(client, NONCE_BYTES), secrets.token_bytes(NONCE_BYTES)
-        client.sendall(server_nonce + proof(door.key, "server", door.port, client_nonce, server_nonce))
-        expected = proof(door.key, "client", door.port, client_nonce, server_nonce)
+        client.sendall(server_nonce + handshake_proof(door.key, "server", door.port, client_nonce, server_nonce))
+        expected = handshake_proof(door.key, "client", door.port, client_nonce, server_nonce)
         if not hmac.compare_digest(receive_exactly(client, len(expected)), expected):
             return
         request = b""
@@ -176,13 +175,13 @@ class _Visit(socketserver.BaseRequestHandler):
         line, _, rest = request.partition(b"\r\n")
         with socket.create_connection(("127.0.0.1", door.inner_port)) as inner:
             inner.sendall(line + f"\r\nAuthorization: Bearer {door.inner_key}\r\n".encode() + rest)
-            back = threading.Thread(target=_pass_on, args=(client, inner), daemon=True)
+            back = threading.Thread(target=_copy, args=(client, inner), daemon=True)
             back.start()
-            _pass_on(inner, client)
+            _copy(inner, client)
             back.join()
 
 
-def _pass_on(source: socket.socket, target: socket.socket) -> None:
+def _copy(source: socket.socket, target: socket.socket) -> None:
     """Pass on what comes until one end is gone, then end both: llama.cpp stops when its client has gone."""
     with contextlib.suppress(OSError):
         while data := source.recv(65536):
@@ -200,7 +199,7 @@ def discard_socket(path: Path) -> None:
         path.parent.rmdir()
 
 
-def publish(path: Path, state: dict[str, Any]) -> None:
+def write_state(path: Path, state: dict[str, Any]) -> None:
     """Write the state file, readable for its user alone, at once and whole."""
     draft = path.with_suffix(f".{os.getpid()}")
     draft.unlink(missing_ok=True)
@@ -210,12 +209,12 @@ def publish(path: Path, state: dict[str, Any]) -> None:
     draft.replace(path)
 
 
-def _until_idle(server: Any, idle_seconds: float, state: Path) -> None:
+def _wait_until_idle(server: Any, idle_seconds: float, state: Path) -> None:
     """Return when nothing was asked for `idle_seconds`; the state file is gone by then."""
-    used, last_use = _work_done(server)[1], time.monotonic()
+    used, last_use = _activity(server)[1], time.monotonic()
     while True:
         time.sleep(min(1.0, idle_seconds / 4))
-        busy, work = _work_done(server)
+        busy, work = _activity(server)
         if busy or work != used:
             used, last_use = work, time.monotonic()
         elif time.monotonic() - last_use >= idle_seconds:
@@ -225,7 +224,7 @@ def _until_idle(server: Any, idle_seconds: float, state: Path) -> None:
             return
 
 
-def _work_done(server: Any) -> tuple[bool, tuple[str, ...]]:
+def _activity(server: Any) -> tuple[bool, tuple[str, ...]]:
     """Whether a question is being answered, and counters that move with each one."""
     metrics: str = server.handle_metrics()
     busy = re.search(r"^llamacpp:requests_(?:processing|deferred) (?!0$)", metrics, re.MULTILINE)

@@ -12,7 +12,7 @@ from typing import Any
 from ..base import current_run
 from ..exceptions import AgentError, Stopped
 from . import weights
-from .routing import Recipe, Turn, offered, parse_choice, routing_messages, schema, widen
+from .routing import Recipe, Turn, offered_functions, parse_choice, routing_messages, schema, widen
 from .server import Server, ServerGone, idle_seconds, running_server
 
 
@@ -33,7 +33,7 @@ class Chunk:
     finish_reason: str | None = None
 
 
-class Embedded:
+class EmbeddedModel:
     """A model that a process of its own runs for all kernels of this user."""
 
     def __init__(self, llm: dict[str, Any]) -> None:
@@ -66,7 +66,7 @@ class Embedded:
         self, functions: Sequence[dict[str, Any]], turns: Sequence[Turn], complete: Any = None
     ) -> tuple[str, dict[str, Any]] | None:
         """The tool that the last of `turns` needs, with its arguments; None for none. Raises as `complete` does."""
-        choices = schema(offered(functions, turns, self._recipe))
+        choices = schema(offered_functions(functions, turns, self._recipe))
         chunks = (complete or self.complete)(
             messages=routing_messages(functions, turns, self._recipe),
             temperature=0,
@@ -111,7 +111,7 @@ class Embedded:
                 raise AgentError(f"There is no file {path}: correct the `model` of the embedded model.")
             return running_server(_name_of(path), path.resolve(), self._idle_seconds)
         model = weights.model(self.model)
-        return running_server(model.size, weights.checked_path(model), self._idle_seconds)
+        return running_server(model.size, weights.verified_path(model), self._idle_seconds)
 
 
 _warming: dict[str, threading.Thread] = {}

@@ -90,7 +90,7 @@ def _alternative(function: JSON) -> JSON:
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 
 
-def offered(functions: Sequence[JSON], turns: Sequence[Turn], recipe: Recipe) -> list[JSON]:
+def offered_functions(functions: Sequence[JSON], turns: Sequence[Turn], recipe: Recipe) -> list[JSON]:
     """The functions whose gate is open, and one for none. Only the schema leaves any out: the prompt stays cached."""
     seen = " ".join(part for turn in turns[-2:] for part in (turn.question, turn.answer))
     open_ = [f for f in functions if f["name"] not in recipe.gates or re.search(recipe.gates[f["name"]], seen)]
@@ -153,7 +153,7 @@ def answer_messages(system: str, turns: Sequence[Turn]) -> list[JSON]:
     return [*messages, {"role": "user", "content": last.question}]
 
 
-def failure(turn: Turn) -> str | None:
+def failure_answer(turn: Turn) -> str | None:
     """What to say instead of an answer where the last tool failed; None where none did.
 
     A small model that is shown why makes up an answer from it.

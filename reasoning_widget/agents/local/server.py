@@ -21,7 +21,7 @@ import filelock
 
 from ..base import current_run
 from ..exceptions import AgentError, Stopped
-from .connection import HAS_PEER_USER, Address, connect, new_socket
+from .connection import HAS_PEER_USER, Address, connect, new_socket_path
 from .daemon import discard_socket
 from .paths import cache_folder, server_state
 
@@ -44,7 +44,7 @@ class Server:
     key: str = field(repr=False)
     pid: int
 
-    def alive(self) -> bool:
+    def is_alive(self) -> bool:
         """Whether it answers, and is ours: where it listened, another program may listen by now."""
         try:
             return b"embedded" in self.get("/v1/models")
@@ -78,7 +78,7 @@ class Server:
         with contextlib.closing(self._connection(_SILENCE_SECONDS)) as connection:
             try:
                 connection.connect()
-                with run.on_stop(_shutter(connection.sock)):
+                with run.on_stop(_shutdown_of(connection.sock)):
                     connection.request("POST", "/v1/chat/completions", body, self._headers())
                     yield from _chunks(connection.getresponse())
             except (OSError, http.client.HTTPException, ServerGone) as error:
@@ -109,7 +109,7 @@ class _Connection(http.client.HTTPConnection):
         self.sock = connect(self._server.address, self._server.key, self._timeout)
 
 
-def _shutter(connected: socket.socket) -> Any:
+def _shutdown_of(connected: socket.socket) -> Any:
     """What ends a read that another thread is blocked in; closing the socket would not."""
 
     def shut() -> None:
@@ -146,12 +146,12 @@ def running_server(name: str, weights: Path, idle_seconds: float) -> Server:
         Stopped: The run was stopped while it started.
     """
     state = server_state(name)
-    server = _published(state)
-    if server is not None and server.alive():
+    server = _read_state(state)
+    if server is not None and server.is_alive():
         return server
     with filelock.FileLock(f"{state}.lock"):
-        server = _published(state)
-        if server is not None and server.alive():
+        server = _read_state(state)
+        if server is not None and server.is_alive():
             return server
         state.unlink(missing_ok=True)
         if server is not None and isinstance(server.address, str):
@@ -164,7 +164,7 @@ def is_installed() -> bool:
     return importlib.util.find_spec("xllamacpp") is not None
 
 
-def _published(state: Path) -> Server | None:
+def _read_state(state: Path) -> Server | None:
     try:
         found = json.loads(state.read_text(encoding="utf-8"))
         address = found["address"]
@@ -177,7 +177,7 @@ def _start(name: str, weights: Path, idle_seconds: float, state: Path) -> Server
     if not is_installed():
         raise AgentError(f"The embedded model needs llama.cpp: {HOW_TO_INSTALL}, then restart the kernel.")
     log = state.with_suffix(".log")
-    path = new_socket(state.parent) if HAS_PEER_USER else None
+    path = new_socket_path(state.parent) if HAS_PEER_USER else None
     # By its path: it needs nothing else of this package, however that was found here.
     command = [sys.executable, "-P", str(Path(__file__).with_name("daemon.py"))]
     command += ["--model", str(weights), "--state", str(state), "--idle", str(idle_seconds)]
@@ -194,7 +194,7 @@ def _start(name: str, weights: Path, idle_seconds: float, state: Path) -> Server
     # It outlives this kernel; while the kernel lives, somebody must take note of its end.
     threading.Thread(target=process.wait, name=f"reasoning-widget-{name}", daemon=True).start()
     try:
-        return _started(process, state, log)
+        return _wait_for_start(process, state, log)
     except BaseException:
         if path is not None:
             discard_socket(path)
@@ -209,11 +209,11 @@ def _detached() -> dict[str, Any]:
     return {"start_new_session": True}
 
 
-def _started(process: subprocess.Popen[bytes], state: Path, log: Path) -> Server:
+def _wait_for_start(process: subprocess.Popen[bytes], state: Path, log: Path) -> Server:
     run = current_run()
     deadline = time.monotonic() + _START_SECONDS
     while time.monotonic() < deadline:
-        server = _published(state)
+        server = _read_state(state)
         if server is not None and server.pid == process.pid:
             return server
         if process.poll() is not None:

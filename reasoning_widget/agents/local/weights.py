@@ -14,7 +14,7 @@ import filelock
 
 from ..errors import redact
 from ..exceptions import AgentError
-from .catalogue import MODELS, EmbeddedModel
+from .model_files import MODELS, ModelFile
 from .paths import models_folder
 from .sources import Cancelled, Hub, Registry, Source, SourceError
 
@@ -29,7 +29,7 @@ class WeightsError(AgentError):
     """The weights could not be fetched; the text says why and what to do."""
 
 
-def model(size: str) -> EmbeddedModel:
+def model(size: str) -> ModelFile:
     """The embedded model of this size.
 
     Raises:
@@ -41,12 +41,12 @@ def model(size: str) -> EmbeddedModel:
         raise WeightsError(f"There is no embedded model {size!r}: choose {' or '.join(MODELS)}.") from None
 
 
-def weights_path(model: EmbeddedModel) -> Path:
+def weights_path(model: ModelFile) -> Path:
     """Where the weights of `model` are, or will be."""
     return models_folder() / model.file
 
 
-def received(model: EmbeddedModel) -> int:
+def downloaded_bytes(model: ModelFile) -> int:
     """How many bytes of the weights are here."""
     for path in (weights_path(model), _partial(model)):
         if path.exists():
@@ -54,21 +54,21 @@ def received(model: EmbeddedModel) -> int:
     return 0
 
 
-def is_here(model: EmbeddedModel) -> bool:
+def is_downloaded(model: ModelFile) -> bool:
     """Whether the whole file is in place. Its hash is checked when it gets there, and before it is loaded."""
     path = weights_path(model)
     return path.is_file() and path.stat().st_size == model.bytes
 
 
-def checked_path(model: EmbeddedModel) -> Path:
+def verified_path(model: ModelFile) -> Path:
     """The path of the weights, once their hash has been found right. It is computed again when the file has changed.
 
     Raises:
         WeightsError: They are not here, or the file is another one; it is left where it is.
     """
     path = weights_path(model)
-    if not is_here(model):
-        raise WeightsError(f"The weights of {model.title} are not here. {HOW_TO_GET}")
+    if not is_downloaded(model):
+        raise WeightsError(f"The weights of {model.title} are not here. {HOW_TO_DOWNLOAD}")
     stamp = path.with_suffix(".checked")
     seen = _fingerprint(path)
     if not (stamp.exists() and stamp.read_text(encoding="utf-8") == seen):
@@ -78,7 +78,7 @@ def checked_path(model: EmbeddedModel) -> Path:
     return path
 
 
-HOW_TO_GET: Final = "Press “Download model”, or run `reasoning-widget model pull`."
+HOW_TO_DOWNLOAD: Final = "Press “Download model”, or run `reasoning-widget model pull`."
 
 
 def pull(
@@ -116,24 +116,24 @@ def pull(
             lock.acquire(timeout=0.2)
             break
         except filelock.Timeout:
-            progress(received(wanted))
+            progress(downloaded_bytes(wanted))
             if cancel.is_set():
                 raise Cancelled from None
     try:
-        if not is_here(wanted):
-            _fetch(wanted, sources, progress, cancel)
+        if not is_downloaded(wanted):
+            _download(wanted, sources, progress, cancel)
     finally:
         lock.release()
     progress(wanted.bytes)
     return weights_path(wanted)
 
 
-def _fetch(
-    model: EmbeddedModel, sources: Sequence[Source], progress: Callable[[int], None], cancel: threading.Event
+def _download(
+    model: ModelFile, sources: Sequence[Source], progress: Callable[[int], None], cancel: threading.Event
 ) -> None:
     partial = _partial(model)
     _check_space(model)
-    progress(received(model))
+    progress(downloaded_bytes(model))
     problems = []
     for source in sources:
         try:
@@ -152,7 +152,7 @@ def _fetch(
     )
 
 
-def _move_into_place(model: EmbeddedModel, partial: Path) -> None:
+def _move_into_place(model: ModelFile, partial: Path) -> None:
     if _sha256(partial) != model.sha256:
         partial.unlink()  # nobody can tell which part of it is wrong
         raise SourceError("the file has a wrong SHA-256 and was thrown away")
@@ -161,9 +161,9 @@ def _move_into_place(model: EmbeddedModel, partial: Path) -> None:
     path.with_suffix(".checked").write_text(_fingerprint(path), encoding="utf-8")
 
 
-def _check_space(model: EmbeddedModel) -> None:
+def _check_space(model: ModelFile) -> None:
     folder = models_folder()
-    needed = model.bytes - received(model) + model.archives.piece_bytes
+    needed = model.bytes - downloaded_bytes(model) + model.archives.piece_bytes
     free = shutil.disk_usage(folder).free
     if free < needed:
         raise WeightsError(
@@ -172,7 +172,7 @@ def _check_space(model: EmbeddedModel) -> None:
         )
 
 
-def _partial(model: EmbeddedModel) -> Path:
+def _partial(model: ModelFile) -> Path:
     return models_folder() / f"{model.file}.partial"
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..local import server
-from ..local.embedded import Embedded
+from ..local.embedded import EmbeddedModel
 from ..models import EMBEDDED, ModelChoice, choose_model, require
-from ..tools.functions import RESEARCHER_FUNCTIONS
+from ..tools.schemas import RESEARCHER_FUNCTIONS
 from .recipes import RESEARCHER
 
 if TYPE_CHECKING:
@@ -54,4 +54,4 @@ def warm_up(choice: ModelChoice) -> None:
     Returns at once. What goes wrong is said when a question is asked.
     """
     if choice.llm.get("model_type") == EMBEDDED and choice.state == "ready" and server.is_installed():
-        Embedded({**choice.llm, "recipe": RESEARCHER}).warm_up(RESEARCHER_FUNCTIONS)
+        EmbeddedModel({**choice.llm, "recipe": RESEARCHER}).warm_up(RESEARCHER_FUNCTIONS)

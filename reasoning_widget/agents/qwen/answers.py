@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from ..errors import broke_off, detail_of, shown_address, shown_text
+from ..errors import error_message, explain_interruption, format_address, quoted
 from ..exceptions import AgentError
 from .chunks import ChunkReader, Delta
 
@@ -47,7 +47,7 @@ def read_answer(response: Any, reader: ChunkReader) -> Iterator[Delta]:
                 yield delta
     except Exception as error:
         if type(error).__module__.partition(".")[0] in {"httpx", "httpcore", "httpx2", "httpcore2"}:
-            raise AgentError(broke_off(str(response.url), came=body.came)) from error
+            raise AgentError(explain_interruption(str(response.url), came=body.came)) from error
         raise
     delta = reader.finish()
     if not delta.empty:
@@ -94,7 +94,7 @@ class _Body:
         elif not self._reader.finished:
             if self._stray.strip():  # an error that is no event
                 self._fail(_parsed(self._stray.decode(errors="replace")))
-            raise AgentError(broke_off(self._address, came=self.came))
+            raise AgentError(explain_interruption(self._address, came=self.came))
 
     def _line(self, line: bytes) -> Iterator[Delta]:
         name, _, value = line.partition(b":")
@@ -124,8 +124,8 @@ class _Body:
             if not last:
                 self._data = data
                 return
-            text = f"The model server at {shown_address(self._address)} sent something that cannot be read: "
-            raise AgentError(text + shown_text(data) + _above(came=self.came)) from None
+            text = f"The model server at {format_address(self._address)} sent something that cannot be read: "
+            raise AgentError(text + quoted(data) + _above(came=self.came)) from None
         self._events += 1
         yield self._chunk(chunk)
 
@@ -147,7 +147,7 @@ class _Body:
     def _fail(self, body: object) -> None:
         import openai
 
-        raise openai.APIError(detail_of(body), request=self._response.request, body=body)
+        raise openai.APIError(error_message(body), request=self._response.request, body=body)
 
     def _whole(self, text: str) -> Delta:
         """The answer of a server that sent no events."""
@@ -156,10 +156,10 @@ class _Body:
             delta = self._chunk(body)
             self._reader.finished = True
             return delta
-        where = shown_address(self._address, path=True)
+        where = format_address(self._address, path=True)
         kind = self._response.headers.get("content-type", "")
         if _HTML.match(text) or (kind.startswith("text/html") and "<" in text):
-            page = shown_text(detail_of(text)[:_MAX_PAGE_TEXT])
+            page = quoted(error_message(text)[:_MAX_PAGE_TEXT])
             raise AgentError(
                 f"The address {where} answered with a web page ({page}), not with a model's answer. {_ADDRESS_HINT}"
             )
@@ -168,11 +168,9 @@ class _Body:
                 f"The model server at {where} answered with nothing. Ask again; if it stays so, look at its log. "
                 + _ADDRESS_HINT
             )
-        said = detail_of(body)
+        said = error_message(body)
         hint = f" {_ADDRESS_HINT}" if _UNKNOWN_PATH.search(said) or not isinstance(body, dict) else ""
-        raise AgentError(
-            f"The address {where} did not answer as a model server does. It said: {shown_text(said)}.{hint}"
-        )
+        raise AgentError(f"The address {where} did not answer as a model server does. It said: {quoted(said)}.{hint}")
 
 
 def _lines(parts: Iterator[bytes]) -> Iterator[bytes]:

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import Any
 
 from ...protocol import JSON
-from ..errors import broke_off
+from ..errors import explain_interruption
 from ..exceptions import AgentError
 from .chunks import CallFragment, ChunkReader, Delta
 
@@ -37,7 +37,7 @@ def read_responses(responses: Iterator[Any], reader: ChunkReader) -> Iterator[An
         came = came or not delta.empty
         yield _with(response, delta)
     if not reader.finished:
-        raise AgentError(broke_off(address(), came=came))
+        raise AgentError(explain_interruption(address(), came=came))
     rest = reader.finish()
     if not rest.empty and last is not None:
         yield _with(copy.copy(last), rest)

@@ -14,8 +14,8 @@ from ..base import Turn as Earlier
 from ..base import current_run
 from ..exceptions import AgentError
 from ..local.citations import citation, with_source, without_source
-from ..local.embedded import Chunk, Embedded
-from ..local.routing import MAX_QUESTION_CHARS, Turn, answer_messages, failure
+from ..local.embedded import Chunk, EmbeddedModel
+from ..local.routing import MAX_QUESTION_CHARS, Turn, answer_messages, failure_answer
 
 _SYSTEM: Final = "You are a helpful assistant. Answer briefly."
 _MAX_ANSWER_TOKENS: Final = 900
@@ -33,7 +33,7 @@ class EmbeddedChat(BaseChatModel):  # type: ignore[misc]
     def __init__(self, cfg: dict[str, Any] | None = None) -> None:
         cfg = dict(cfg or {})
         cfg["generate_cfg"] = {**(cfg.get("generate_cfg") or {}), "use_raw_api": True, "max_input_tokens": -1}
-        self._embedded = Embedded(cfg)
+        self._embedded = EmbeddedModel(cfg)
         super().__init__({**cfg, "model": self._embedded.model})
 
     def raw_chat(
@@ -64,7 +64,7 @@ class EmbeddedChat(BaseChatModel):  # type: ignore[misc]
                 identity = {"function_id": f"call-{len(messages)}"}
                 yield [Message(ASSISTANT, "", function_call=function_call, extra=identity)]
                 return
-        if (said := failure(turns[-1])) is not None:
+        if (said := failure_answer(turns[-1])) is not None:
             yield [Message(ASSISTANT, said)]
             return
         yield from self._answer(_SYSTEM if functions or not system else system, turns, generate_cfg or {})

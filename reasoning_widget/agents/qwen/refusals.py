@@ -13,7 +13,7 @@ import weakref
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from ..errors import body_of
+from ..errors import response_body
 
 _logger = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ def _refused_by(error: BaseException, names: Iterable[str], added: Iterable[str]
     status = getattr(error, "status_code", None)
     if status not in {400, 422, 500}:
         return set()
-    body = body_of(error)
+    body = response_body(error)
     text = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False, default=str)
     refuses = _REFUSAL.search(text)
     if status == 500 and not refuses:

@@ -23,7 +23,7 @@ from ...compat.qwen.methods import (
     patches,
     represents_person,
 )
-from ..base import run_carried
+from ..base import propagate_run
 from ..exceptions import AgentError, MaxIterationsReached, Stopped
 from . import hooks, people
 from .chunks import EndReason
@@ -133,7 +133,7 @@ class Watch:
     @contextlib.contextmanager
     def _watching(self) -> Iterator[None]:
         self._hooks.callback(self._models.connections.close)
-        self._hooks.enter_context(run_carried())
+        self._hooks.enter_context(propagate_run())
         self._hooks.enter_context(hooks.watching(self, lambda: patches(hooks.observed)))
         self._hooks.callback(self._run.restore)
         try:

@@ -18,7 +18,7 @@ from typing import Final
 
 import msgspec
 
-from .withheld import REASON, begins_with_key, holds_keys
+from .key_files import REASON, begins_with_key, holds_keys
 
 MAX_FILES: Final = 2000
 MAX_FILE_BYTES: Final = 1024 * 1024
@@ -37,18 +37,18 @@ _SUFFIXES: Final = frozenset(_SUFFIX_TEXT.split())
 _NAMES: Final = frozenset(
     {"CHANGELOG", "CONTRIBUTING", "COPYING", "Dockerfile", "LICENSE", "Makefile", "NOTES", "README", "TODO"}
 )
-_SKIPPED: Final = frozenset({"__pycache__", "build", "dist", "node_modules", "site-packages", "target", "venv"})
-_UNSHOWN: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
+_SKIPPED_FOLDERS: Final = frozenset({"__pycache__", "build", "dist", "node_modules", "site-packages", "target", "venv"})
+_UNPRINTABLE: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _TAG: Final = re.compile(r"<[/!?A-Za-z]")
-_UNREAD: Final = ("script", "style")
-_LOWER: Final = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
-_WITHOUT_WAITING: Final = (
+_IGNORED_ELEMENTS: Final = ("script", "style")
+_ASCII_LOWER: Final = {code: code + 32 for code in range(ord("A"), ord("Z") + 1)}
+_OPEN_FLAGS: Final = (
     getattr(os, "O_NONBLOCK", 0)
     | getattr(os, "O_NOFOLLOW", 0)
     | getattr(os, "O_CLOEXEC", 0)
     | getattr(os, "O_BINARY", 0)
 )
-_OWN_CALLS: Final = re.compile(r"\bReasoningChat\(|\.(?:ask|stream)\(")
+_ASK_CALLS: Final = re.compile(r"\bReasoningChat\(|\.(?:ask|stream)\(")
 
 
 class FileRefused(Exception):
@@ -79,11 +79,11 @@ def text_files(root: Path) -> list[TextFile]:
     Hidden ones, packages, environments, files above 1 MiB, what is no regular file, links that lead out of `root`, and
     files that hold keys are left out.
     """
-    root = _real(root)
+    root = _real_path(root)
     found: list[TextFile] = []
     left = MAX_BYTES
     for path in _walk(root):
-        status = _regular(path)
+        status = _regular_file(path)
         if status is None or status.st_size > MAX_FILE_BYTES or status.st_size > left:
             continue
         left -= status.st_size
@@ -105,7 +105,7 @@ def _walk(root: Path) -> Iterator[Path]:
             if _is_folder(entry):
                 if not _is_skipped(path) and len(path.parts) - len(root.parts) <= _MAX_DEPTH:
                     inner.append(path)
-            elif not entry.name.startswith(".") and _is_text_name(path) and _may_be_read(root, path):
+            elif not entry.name.startswith(".") and _is_text_name(path) and _is_readable(root, path):
                 yield path
         waiting.extend(reversed(inner))
 
@@ -125,20 +125,20 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def _may_be_read(root: Path, path: Path) -> bool:
+def _is_readable(root: Path, path: Path) -> bool:
     """Whether a path, and what it is a link to, is below `root` and holds no keys."""
-    target = _real(path)
+    target = _real_path(path)
     if not target.is_relative_to(root):
         return False
     return not any(holds_keys(each.relative_to(root)) for each in (path, target))
 
 
-def _real(path: Path) -> Path:
+def _real_path(path: Path) -> Path:
     """Where a path leads; a link to itself stays where it is."""
     return Path(os.path.realpath(path))
 
 
-def _regular(path: Path) -> os.stat_result | None:
+def _regular_file(path: Path) -> os.stat_result | None:
     """The status of a regular file, wherever links lead; None for all else, such as a pipe, and for what is gone."""
     try:
         status = path.stat()
@@ -148,16 +148,16 @@ def _regular(path: Path) -> os.stat_result | None:
 
 
 def _is_skipped(folder: Path) -> bool:
-    return folder.name.startswith(".") or folder.name in _SKIPPED or (folder / "pyvenv.cfg").exists()
+    return folder.name.startswith(".") or folder.name in _SKIPPED_FOLDERS or (folder / "pyvenv.cfg").exists()
 
 
 def _is_text_name(path: Path) -> bool:
     return path.suffix.lower() in _SUFFIXES or path.name in _NAMES
 
 
-def shown(path: str) -> str:
+def printable(path: str) -> str:
     """A path in one line: a name may hold line breaks, and what no UTF-8 can hold."""
-    return _UNSHOWN.sub(lambda sign: sign[0].encode("unicode_escape", "surrogatepass").decode(), path)
+    return _UNPRINTABLE.sub(lambda sign: sign[0].encode("unicode_escape", "surrogatepass").decode(), path)
 
 
 def resolve(root: Path, path: str) -> Path:
@@ -166,11 +166,11 @@ def resolve(root: Path, path: str) -> Path:
     Raises:
         FileRefused: It is outside, hidden, not there, or holds keys.
     """
-    root = _real(root)
-    name = shown(path)
+    root = _real_path(root)
+    name = printable(path)
     try:
         asked = Path(path) if Path(path).is_absolute() else root / path.lstrip("/\\")
-        target = _real(asked)
+        target = _real_path(asked)
         is_there = os.path.lexists(target)
     except (OSError, ValueError):
         raise FileRefused(f"{name[:200]} is no path of a file.") from None
@@ -198,7 +198,7 @@ def entries(root: Path, folder: Path) -> list[str]:
     return [name for name, is_withheld in _entries(root, folder) if not is_withheld]
 
 
-def withheld(root: Path, folder: Path) -> int:
+def count_key_files(root: Path, folder: Path) -> int:
     """How many files in a folder below `root` are left out of `entries` because they hold keys.
 
     Raises:
@@ -208,22 +208,22 @@ def withheld(root: Path, folder: Path) -> int:
 
 
 def _entries(root: Path, folder: Path) -> list[tuple[str, bool]]:
-    root = _real(root)
+    root = _real_path(root)
     try:
         with os.scandir(folder) as found:
             names = sorted(entry.name for entry in islice(found, _MAX_ENTRIES) if not entry.name.startswith("."))
     except OSError as error:
-        raise FileRefused(f"{shown(folder.name)} cannot be read: {error.strerror}.") from error
+        raise FileRefused(f"{printable(folder.name)} cannot be read: {error.strerror}.") from error
     listed: list[tuple[str, bool]] = []
     for name in names:
         path = folder / name
-        target = _real(path)
+        target = _real_path(path)
         if not target.is_relative_to(root):
             continue
         if target.is_dir():
-            listed.append((f"{shown(name)}/", False))
-        elif _regular(path) is not None:
-            listed.append((shown(name), not _may_be_read(root, path)))
+            listed.append((f"{printable(name)}/", False))
+        elif _regular_file(path) is not None:
+            listed.append((printable(name), not _is_readable(root, path)))
     return listed
 
 
@@ -234,7 +234,7 @@ def read_blocks(path: Path) -> list[Block]:
         FileRefused: It is no regular file, too large, not text, a key, or not a notebook though called one.
     """
     data = _read(path)
-    name = shown(path.name)
+    name = printable(path.name)
     if begins_with_key(data[:1024]):
         raise FileRefused(f"{name} {REASON}.")
     if b"\0" in data[:8192]:
@@ -252,9 +252,9 @@ def _read(path: Path) -> bytes:
 
     Nothing waits: opening a pipe would, until somebody writes into it.
     """
-    name = shown(path.name)
+    name = printable(path.name)
     try:
-        opened = os.open(path, os.O_RDONLY | _WITHOUT_WAITING)
+        opened = os.open(path, os.O_RDONLY | _OPEN_FLAGS)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise FileRefused(f"{name} cannot be read: {reason}.") from error
@@ -291,7 +291,7 @@ def _cells(text: str, name: str) -> list[Block]:
     return [
         Block(f"cell {number}, ", tuple(source.splitlines()))
         for number, (kind, source) in enumerate(cells, start=1)
-        if source.strip() and not (kind == "code" and _OWN_CALLS.search(source))
+        if source.strip() and not (kind == "code" and _ASK_CALLS.search(source))
     ]
 
 
@@ -302,16 +302,16 @@ def _without_tags(text: str) -> str:
     for each tag that does not end.
     """
     kept: list[str] = []
-    lower = text.lower() if text.isascii() else text.translate(_LOWER)
+    lower = text.lower() if text.isascii() else text.translate(_ASCII_LOWER)
     at = 0
     while (start := text.find("<", at)) >= 0:
-        kept.append(_plain(text[at:start]))
+        kept.append(_unescape(text[at:start]))
         end = _end_of_markup(text, lower, start)
         if end is None:  # no tag ends any more: all the rest is text
-            return "".join([*kept, _plain(text[start:])])
-        kept.append(_blank(text[start:end]) if end > start + 1 else "<")
+            return "".join([*kept, _unescape(text[start:])])
+        kept.append(_blank_lines(text[start:end]) if end > start + 1 else "<")
         at = end
-    return "".join([*kept, _plain(text[at:])])
+    return "".join([*kept, _unescape(text[at:])])
 
 
 def _end_of_markup(text: str, lower: str, start: int) -> int | None:
@@ -321,7 +321,7 @@ def _end_of_markup(text: str, lower: str, start: int) -> int | None:
         return end + 3 if end >= 0 else len(text)
     if not _TAG.match(text, start):
         return start + 1
-    for name in _UNREAD:
+    for name in _IGNORED_ELEMENTS:
         if lower.startswith(name, start + 1) and not lower[start + 1 + len(name) : start + 2 + len(name)].isalnum():
             close = lower.find(f"</{name}", start)
             end = text.find(">", close) if close >= 0 else -1
@@ -330,12 +330,12 @@ def _end_of_markup(text: str, lower: str, start: int) -> int | None:
     return end + 1 if end >= 0 else None
 
 
-def _plain(text: str) -> str:
+def _unescape(text: str) -> str:
     """Text of a page, in which a line break that is written as a character reference begins no line."""
     return (
         text if "&" not in text else "\n".join(" ".join(html.unescape(line).splitlines()) for line in text.split("\n"))
     )
 
 
-def _blank(markup: str) -> str:
+def _blank_lines(markup: str) -> str:
     return "\n" * markup.count("\n") or " "

@@ -15,8 +15,8 @@ from qwen_agent.tools.base import BaseTool  # noqa: E402 (what it imports must f
 from ...masking import mask  # noqa: E402
 from ..exceptions import AgentError  # noqa: E402
 from .calculator import CalculationError, calculate  # noqa: E402
-from .files import FileRefused, entries, read_blocks, resolve, shown, text_files, withheld  # noqa: E402
-from .functions import CALCULATE, READ_FILE, SEARCH_FILES  # noqa: E402
+from .files import FileRefused, count_key_files, entries, printable, read_blocks, resolve, text_files  # noqa: E402
+from .schemas import CALCULATE, READ_FILE, SEARCH_FILES  # noqa: E402
 from .search import index_of  # noqa: E402
 
 _WITHHELD = "what may hold keys or passwords is not read"
@@ -68,7 +68,7 @@ class SearchFiles(_Tool):
         files = text_files(self._root)
         if not files:
             return "There are no text files in the notebook's folder."
-        names = _joined([shown(file.path) for file in files], 20)
+        names = _joined([printable(file.path) for file in files], 20)
         return f"Nothing found for {text!r}. The files are: {names}"
 
 
@@ -91,7 +91,7 @@ class ReadFile(_Tool):
             target = self._find(text)
             if target.is_dir():
                 return self._listing(target)
-            name = shown(target.relative_to(self._root.resolve()).as_posix())
+            name = printable(target.relative_to(self._root.resolve()).as_posix())
             blocks = read_blocks(target)
         except FileRefused as error:
             raise ToolFailed(str(error)) from error
@@ -107,10 +107,10 @@ class ReadFile(_Tool):
             return resolve(self._root, path)
         except FileRefused as refused:
             files = [file.path for file in text_files(self._root)]
-            same = [file for file in files if path in (Path(file).name, shown(file), shown(Path(file).name))]
+            same = [file for file in files if path in (Path(file).name, printable(file), printable(Path(file).name))]
             if len(same) == 1:
                 return resolve(self._root, same[0])
-            there = list(map(shown, same)) or entries(self._root, self._root)
+            there = list(map(printable, same)) or entries(self._root, self._root)
             raise FileRefused(f"{refused} There are: {_joined(there, 20)}" if there else str(refused)) from refused
 
     def _listing(self, folder: Path) -> str:
@@ -123,7 +123,7 @@ class ReadFile(_Tool):
             if found
         ]
         # Whole sentences: a small model repeats them, and would make little of bare names.
-        left_out = withheld(self._root, folder)
+        left_out = count_key_files(self._root, folder)
         note = (
             f" {left_out:,} {'file is' if left_out == 1 else 'files are'} not listed: {_WITHHELD}." if left_out else ""
         )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from .files import Block, FileRefused, TextFile, read_blocks, resolve, shown, text_files
+from .files import Block, FileRefused, TextFile, printable, read_blocks, resolve, text_files
 
 PASSAGE_CHARS: Final = 700
 """A passage ends with the line that reaches this length, or before: at an empty line or a heading."""
@@ -95,7 +95,7 @@ class Index:
 
     def _read(self, file: TextFile) -> list[Passage]:
         try:
-            return list(passages_of(shown(file.path), read_blocks(resolve(self._root, file.path))))
+            return list(passages_of(printable(file.path), read_blocks(resolve(self._root, file.path))))
         except FileRefused:
             return []
 

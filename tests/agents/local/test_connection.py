@@ -18,10 +18,16 @@ import pytest
 
 from reasoning_widget.agents.exceptions import AgentError
 from reasoning_widget.agents.local import connection, server, weights
-from reasoning_widget.agents.local.catalogue import SMALL
-from reasoning_widget.agents.local.connection import Stranger, connect, new_socket, peer_user
-from reasoning_widget.agents.local.daemon import NONCE_BYTES, Door, discard_socket, proof, receive_exactly
-from reasoning_widget.agents.local.embedded import Embedded
+from reasoning_widget.agents.local.connection import UntrustedServer, connect, new_socket_path, peer_user
+from reasoning_widget.agents.local.daemon import (
+    NONCE_BYTES,
+    LoopbackProxy,
+    discard_socket,
+    handshake_proof,
+    receive_exactly,
+)
+from reasoning_widget.agents.local.embedded import EmbeddedModel
+from reasoning_widget.agents.local.model_files import SMALL
 from reasoning_widget.agents.local.paths import server_state
 from reasoning_widget.agents.local.server import Server, ServerGone
 
@@ -78,7 +84,7 @@ class Echo(http.server.BaseHTTPRequestHandler):
 def door():
     with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Echo) as inner:
         threading.Thread(target=inner.serve_forever).start()
-        with Door("the key", inner.server_address[1], "inner") as opened:
+        with LoopbackProxy("the key", inner.server_address[1], "inner") as opened:
             threading.Thread(target=opened.serve_forever).start()
             yield opened
             opened.shutdown()
@@ -91,7 +97,7 @@ def cache(tmp_path_factory, monkeypatch):
     tmp_path = tmp_path_factory.mktemp("a,b") / "ünï code"
     tmp_path.mkdir()
     real = weights.pull("0.5b")
-    weights.checked_path(SMALL)
+    weights.verified_path(SMALL)
     (tmp_path / "models").mkdir()
     for path in (real, real.with_suffix(".checked")):
         (tmp_path / "models" / path.name).symlink_to(path)
@@ -112,7 +118,7 @@ def text_of(chunks):
 
 
 def is_alive(found):
-    assert found.alive()
+    assert found.is_alive()
 
 
 def chat(found):
@@ -170,7 +176,7 @@ def test_a_stranger_that_echoes_or_replays_is_not_believed(door):
 
         thread = threading.Thread(target=relay)
         thread.start()
-        with pytest.raises(Stranger):
+        with pytest.raises(UntrustedServer):
             connect(listening.getsockname()[1], door.key, 60)
         thread.join()
     assert sent == b""
@@ -196,7 +202,7 @@ def test_the_door_says_nothing_to_who_does_not_know_the_key(door, role):
         ours = secrets.token_bytes(NONCE_BYTES)
         stranger.sendall(ours)
         theirs, said = receive_exactly(stranger, NONCE_BYTES), receive_exactly(stranger, 32)
-        reply = said if role == "server" else proof("a guess", "client", door.port, ours, theirs)
+        reply = said if role == "server" else handshake_proof("a guess", "client", door.port, ours, theirs)
         stranger.sendall(reply + b"GET / HTTP/1.1\r\n\r\n")
         stranger.settimeout(None)
         with contextlib.suppress(ConnectionResetError):
@@ -206,7 +212,7 @@ def test_the_door_says_nothing_to_who_does_not_know_the_key(door, role):
 @pytest.mark.parametrize("unix", [True, False])
 def test_after_a_kill_a_stranger_in_its_place_gets_nothing_and_the_question_is_answered(cache, monkeypatch, unix):
     monkeypatch.setattr(server, "HAS_PEER_USER", unix)
-    embedded = Embedded({"model": "0.5b"})
+    embedded = EmbeddedModel({"model": "0.5b"})
     old = embedded.server()
     kill(old.pid)
     if isinstance(old.address, str):
@@ -222,11 +228,11 @@ def test_after_a_kill_a_stranger_in_its_place_gets_nothing_and_the_question_is_a
 
 
 def test_a_server_leaves_no_socket_when_it_is_idle_or_replaced(cache, monkeypatch):
-    embedded = Embedded({"model": "0.5b"})
+    embedded = EmbeddedModel({"model": "0.5b"})
     first = embedded.server()
     kill(first.pid)
     monkeypatch.setenv("REASONING_WIDGET_IDLE_MINUTES", "0.02")
-    second = Embedded({"model": "0.5b"}).server()
+    second = EmbeddedModel({"model": "0.5b"}).server()
     assert not Path(str(first.address)).parent.exists()
     psutil.wait_procs([psutil.Process(second.pid)] if psutil.pid_exists(second.pid) else [])
     assert not Path(str(second.address)).parent.exists()
@@ -238,7 +244,7 @@ def test_the_socket_is_in_a_private_folder_wherever_the_cache_is(tmp_path, name)
     folder = tmp_path / name
     if name != "not there":
         folder.mkdir()
-    path = new_socket(folder)
+    path = new_socket_path(folder)
     listener = Listener(str(path))
     connect(str(path), "the key", 60).close()
     listener.close()
@@ -250,4 +256,4 @@ def test_the_socket_is_in_a_private_folder_wherever_the_cache_is(tmp_path, name)
 def test_no_place_for_a_socket_says_what_to_set(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "mkdtemp", lambda **_: str(tmp_path / ("long" * 50)))
     with pytest.raises(AgentError, match="TMPDIR"):
-        new_socket(tmp_path)
+        new_socket_path(tmp_path)

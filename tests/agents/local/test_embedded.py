@@ -15,12 +15,12 @@ from pathlib import Path
 import psutil
 import pytest
 
-from reasoning_widget.agents.base import RunContext, Turn, entered
+from reasoning_widget.agents.base import RunContext, Turn, as_current_run
 from reasoning_widget.agents.exceptions import AgentError, Stopped
 from reasoning_widget.agents.local import weights
-from reasoning_widget.agents.local.catalogue import SMALL
 from reasoning_widget.agents.local.connection import connect
-from reasoning_widget.agents.local.embedded import Embedded
+from reasoning_widget.agents.local.embedded import EmbeddedModel
+from reasoning_widget.agents.local.model_files import SMALL
 from reasoning_widget.agents.local.paths import server_state
 from reasoning_widget.agents.presets import assistant, researcher
 
@@ -59,7 +59,7 @@ def folder(tmp_path):
 
 async def steps_of(agent, question, history=()):
     found = {}
-    with entered(RunContext(history=list(history))):
+    with as_current_run(RunContext(history=list(history))):
         async for step in agent.run_with_reasoning_stream(question):
             found[step["id"]] = step
     return list(found.values())
@@ -131,8 +131,8 @@ async def test_a_question_longer_than_the_model_reads_says_what_to_do(here, fold
 
 
 def test_kernels_share_one_server_that_only_its_user_can_reach(here):
-    pid = Embedded(LLM).server().pid
-    code = "from reasoning_widget.agents.local.embedded import Embedded; print(Embedded({}).server().pid)"
+    pid = EmbeddedModel(LLM).server().pid
+    code = "from reasoning_widget.agents.local.embedded import EmbeddedModel; print(EmbeddedModel({}).server().pid)"
     others = [
         subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, cwd=Path.cwd()).stdout
         for _ in range(2)
@@ -141,12 +141,12 @@ def test_kernels_share_one_server_that_only_its_user_can_reach(here):
     state = server_state("0.5b")
     assert state.stat().st_mode & 0o077 == 0
     assert psutil.Process(pid).net_connections("inet") == []
-    folder = Path(str(Embedded(LLM).server().address)).parent
+    folder = Path(str(EmbeddedModel(LLM).server().address)).parent
     assert folder.stat().st_mode & 0o777 == 0o700
 
 
 def test_a_stranger_without_the_key_gets_nothing(here):
-    server = Embedded(LLM).server()
+    server = EmbeddedModel(LLM).server()
     for method, path in (("POST", "/v1/chat/completions"), ("GET", "/slots"), ("GET", "/metrics")):
         with contextlib.closing(http.client.HTTPConnection("localhost")) as connection:
             connection.sock = connect(server.address, server.key, 60)
@@ -155,7 +155,7 @@ def test_a_stranger_without_the_key_gets_nothing(here):
 
 
 def test_a_server_that_was_killed_is_started_again(here):
-    embedded = Embedded(LLM)
+    embedded = EmbeddedModel(LLM)
     pid = embedded.server().pid
     process = psutil.Process(pid)
     process.kill()
@@ -165,7 +165,7 @@ def test_a_server_that_was_killed_is_started_again(here):
 
 
 def test_a_server_that_dies_in_the_middle_says_so_and_the_next_question_is_answered(here):
-    embedded = Embedded(LLM)
+    embedded = EmbeddedModel(LLM)
     chunks = embedded.complete(messages=[{"role": "user", "content": "Count from one to a thousand."}], max_tokens=900)
     next(chunks)
     psutil.Process(embedded.server().pid).kill()
@@ -187,20 +187,20 @@ def test_a_server_that_dies_in_the_middle_says_so_and_the_next_question_is_answe
     ],
 )
 def test_a_stale_state_file_is_put_right(here, garbage):
-    psutil.Process(Embedded(LLM).server().pid).kill()
+    psutil.Process(EmbeddedModel(LLM).server().pid).kill()
     server_state("0.5b").write_text(garbage)
-    assert Embedded(LLM).server().alive()
+    assert EmbeddedModel(LLM).server().is_alive()
 
 
 def test_stop_wakes_a_waiting_run_and_ends_the_decoding(here):
-    embedded, run = Embedded(LLM), RunContext()
+    embedded, run = EmbeddedModel(LLM), RunContext()
     before = metric(embedded, "tokens_predicted_total")
     outcome: list[object] = []
     begun = threading.Event()
 
     def work() -> None:
         try:
-            with entered(run):
+            with as_current_run(run):
                 for _ in embedded.complete(
                     messages=[{"role": "user", "content": "Count to a thousand."}], max_tokens=3000
                 ):
@@ -220,10 +220,10 @@ def test_stop_wakes_a_waiting_run_and_ends_the_decoding(here):
 
 
 def test_it_ends_when_idle_and_leaves_no_state(here, monkeypatch):
-    old = Embedded(LLM).server()
+    old = EmbeddedModel(LLM).server()
     psutil.Process(old.pid).kill()
     monkeypatch.setenv("REASONING_WIDGET_IDLE_MINUTES", "0.02")
-    embedded = Embedded(LLM)
+    embedded = EmbeddedModel(LLM)
     pid = embedded.server().pid
     assert text_of(embedded.complete(messages=HELLO, max_tokens=5))
     psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [])
@@ -234,14 +234,14 @@ def test_it_ends_when_idle_and_leaves_no_state(here, monkeypatch):
 def test_an_idle_time_that_is_no_number_says_what_to_set(monkeypatch):
     monkeypatch.setenv("REASONING_WIDGET_IDLE_MINUTES", "soon")
     with pytest.raises(AgentError, match="REASONING_WIDGET_IDLE_MINUTES"):
-        Embedded(LLM)
+        EmbeddedModel(LLM)
 
 
 def test_weights_that_are_not_there_are_asked_for(monkeypatch, tmp_path):
     monkeypatch.setenv("REASONING_WIDGET_CACHE", str(tmp_path))
-    assert not weights.is_here(SMALL)
+    assert not weights.is_downloaded(SMALL)
     with pytest.raises(AgentError, match="reasoning-widget model pull"):
-        text_of(Embedded(LLM).complete(messages=HELLO))
+        text_of(EmbeddedModel(LLM).complete(messages=HELLO))
 
 
 def test_a_file_that_is_no_model_is_reported_with_its_log(monkeypatch, tmp_path):
@@ -249,4 +249,4 @@ def test_a_file_that_is_no_model_is_reported_with_its_log(monkeypatch, tmp_path)
     own = tmp_path / "own.gguf"
     own.write_bytes(b"no model")
     with pytest.raises(AgentError, match=r"could not be started.*\.log"):
-        Embedded({"model": str(own)}).server()
+        EmbeddedModel({"model": str(own)}).server()

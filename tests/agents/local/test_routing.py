@@ -7,15 +7,15 @@ from reasoning_widget.agents.local.routing import (
     Recipe,
     Turn,
     answer_messages,
-    failure,
-    offered,
+    failure_answer,
+    offered_functions,
     parse_choice,
     routing_messages,
     schema,
     widen,
 )
 from reasoning_widget.agents.presets.recipes import RESEARCHER
-from reasoning_widget.agents.tools.functions import RESEARCHER_FUNCTIONS as FUNCTIONS
+from reasoning_widget.agents.tools.schemas import RESEARCHER_FUNCTIONS as FUNCTIONS
 
 RECIPE = Recipe.of(RESEARCHER)
 
@@ -25,21 +25,23 @@ def names(functions):
 
 
 def test_the_calculator_is_offered_only_where_there_is_a_number():
-    assert "calculate" not in names(offered(FUNCTIONS, [Turn("Who wrote it?")], RECIPE))
-    assert "calculate" in names(offered(FUNCTIONS, [Turn("What is 3 times 4?")], RECIPE))
-    assert "calculate" in names(offered(FUNCTIONS, [Turn("What is 3 * 4?", answer="12"), Turn("And half?")], RECIPE))
+    assert "calculate" not in names(offered_functions(FUNCTIONS, [Turn("Who wrote it?")], RECIPE))
+    assert "calculate" in names(offered_functions(FUNCTIONS, [Turn("What is 3 times 4?")], RECIPE))
+    assert "calculate" in names(
+        offered_functions(FUNCTIONS, [Turn("What is 3 * 4?", answer="12"), Turn("And half?")], RECIPE)
+    )
 
 
 def test_a_file_is_read_only_where_one_is_named():
-    assert "read_file" not in names(offered(FUNCTIONS, [Turn("What does it cost?")], RECIPE))
-    assert "read_file" in names(offered(FUNCTIONS, [Turn("Summarise notes/plan.md")], RECIPE))
+    assert "read_file" not in names(offered_functions(FUNCTIONS, [Turn("What does it cost?")], RECIPE))
+    assert "read_file" in names(offered_functions(FUNCTIONS, [Turn("Summarise notes/plan.md")], RECIPE))
 
 
 def test_a_follow_up_of_a_call_needs_a_call():
     searched = Turn("Who leads the team?", {"tool": "search_files", "query": "team lead"}, answer="Ada")
-    assert "none" not in names(offered(FUNCTIONS, [searched, Turn("And the other one?")], RECIPE))
-    assert "none" in names(offered(FUNCTIONS, [searched, Turn("Thank you!")], RECIPE))
-    assert "none" in names(offered(FUNCTIONS, [Turn("Hello", answer="Hi"), Turn("And you?")], RECIPE))
+    assert "none" not in names(offered_functions(FUNCTIONS, [searched, Turn("And the other one?")], RECIPE))
+    assert "none" in names(offered_functions(FUNCTIONS, [searched, Turn("Thank you!")], RECIPE))
+    assert "none" in names(offered_functions(FUNCTIONS, [Turn("Hello", answer="Hi"), Turn("And you?")], RECIPE))
 
 
 def test_each_alternative_of_the_schema_is_closed_and_names_its_tool():
@@ -91,10 +93,10 @@ def test_the_answer_is_asked_over_a_result_of_bounded_length():
 def test_where_a_tool_failed_its_reason_is_the_answer():
     call = {"tool": "read_file", "path": "reports"}
     error = "An error occurred when calling tool `read_file`:\nToolFailed: No such file.\nTraceback:\n  File x\n"
-    said = failure(Turn("What is in reports?", call, [("read_file", error)]))
+    said = failure_answer(Turn("What is in reports?", call, [("read_file", error)]))
     assert said == "I cannot answer this, because `read_file` failed. No such file."
-    assert failure(Turn("What is in reports?", call, [("read_file", "The folder is empty.")])) is None
-    assert failure(Turn("Hello")) is None
+    assert failure_answer(Turn("What is in reports?", call, [("read_file", "The folder is empty.")])) is None
+    assert failure_answer(Turn("Hello")) is None
 
 
 def test_plain_chat_sees_the_earlier_turns():

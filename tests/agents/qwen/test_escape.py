@@ -27,7 +27,7 @@ from qwen_agent.llm.schema import ASSISTANT, Message
 from qwen_agent.tools.base import BaseTool
 from qwen_agent.utils.parallel_executor import parallel_exec
 
-from reasoning_widget.agents.base import RunContext, current_run, entered
+from reasoning_widget.agents.base import RunContext, as_current_run, current_run
 from reasoning_widget.agents.exceptions import MaxIterationsReached, Stopped
 from reasoning_widget.agents.qwen import QwenAgent, hooks
 from tests.agents.qwen.tools import WAIT_S, Tool, in_thread
@@ -69,7 +69,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
 def record(agent: Any, prompt: str, max_iterations: int = 20, run: RunContext | None = None) -> Steps:
     """The newest snapshot of each step, in the order in which they opened; of a run that fails, those until then."""
     steps: dict[str, dict[str, Any]] = {}
-    with entered(run or RunContext()):
+    with as_current_run(run or RunContext()):
         QwenAgent(agent).run_blocking(prompt, max_iterations, lambda step: steps.__setitem__(step["id"], dict(step)))
     return list(steps.values())
 

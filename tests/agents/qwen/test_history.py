@@ -11,7 +11,7 @@ from qwen_agent.agents import Assistant, FnCallAgent, GroupChat, ReActChat, Rout
 from qwen_agent.agents.memo_assistant import MemoAssistant
 
 from reasoning_widget import ReasoningChat
-from reasoning_widget.agents.base import RunContext, entered
+from reasoning_widget.agents.base import RunContext, as_current_run
 from reasoning_widget.agents.qwen import QwenAgent
 from tests.agents.qwen.tools import Tool
 from tests.scripted_model import ScriptedModel, call, fail, say, think
@@ -150,7 +150,7 @@ def test_without_tools_earlier_calls_are_told_in_words(model: ScriptedModel) -> 
         {"type": "tool_result", "agent": "me", "content": "42", "tool": {"name": "lookup", "call_id": "a"}},
     ]
     agent = FnCallAgent(llm=model.llm(use_raw_api=True))
-    with entered(RunContext(history=[{"prompt": "first", "answer": "It is 42.", "steps": steps}])):
+    with as_current_run(RunContext(history=[{"prompt": "first", "answer": "It is 42.", "steps": steps}])):
         QwenAgent(agent, name="me").run_blocking("second", 5, lambda step: None)
 
     messages = last_request(model)
@@ -175,7 +175,7 @@ def test_a_call_that_was_stopped_is_never_sent_without_a_result(model: ScriptedM
         step("tool_result", "done", "c", "nested"),
     ]
     run = RunContext(history=[{"prompt": "first", "answer": "", "steps": steps}])
-    with entered(run):
+    with as_current_run(run):
         QwenAgent(agent, name="me").run_blocking("second", 5, lambda step: None)
 
     assert paired(last_request(model)) == [("lookup", "(no result: the call was stopped)")]

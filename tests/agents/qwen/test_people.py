@@ -11,7 +11,7 @@ from qwen_agent.agents import Assistant, GroupChat, UserAgent
 from qwen_agent.agents.user_agent import PENDING_USER_INPUT
 
 from reasoning_widget import ReasoningChat
-from reasoning_widget.agents.base import RunContext, entered
+from reasoning_widget.agents.base import RunContext, as_current_run
 from reasoning_widget.agents.exceptions import AgentError
 from reasoning_widget.agents.qwen import QwenAgent
 from reasoning_widget.fold import TranscriptRequest
@@ -187,7 +187,7 @@ def test_where_nobody_can_answer_the_run_says_so(model: ScriptedModel, manual: b
     method = "manual" if manual else "round_robin"
     group = GroupChat(agents=agents, agent_selection_method=method, name="group")
 
-    with entered(RunContext()), pytest.raises(AgentError, match=r"nobody can answer here.*ReasoningChat"):
+    with as_current_run(RunContext()), pytest.raises(AgentError, match=r"nobody can answer here.*ReasoningChat"):
         QwenAgent(group).run_blocking("the trip", 5, lambda step: None)
 
 

@@ -9,9 +9,9 @@ import socket
 import pytest
 
 from reasoning_widget.agents.tools import files
-from reasoning_widget.agents.tools.files import FileRefused, entries, read_blocks, resolve, text_files, withheld
+from reasoning_widget.agents.tools.files import FileRefused, count_key_files, entries, read_blocks, resolve, text_files
+from reasoning_widget.agents.tools.key_files import holds_keys
 from reasoning_widget.agents.tools.qwen import ReadFile, SearchFiles, ToolFailed
-from reasoning_widget.agents.tools.withheld import holds_keys
 
 MIB = 1024 * 1024
 
@@ -265,7 +265,7 @@ def test_files_with_keys_are_neither_read_nor_searched_nor_listed(root, name):
     assert name not in listed
     assert "plan.md" in listed
     assert "what may hold keys or passwords is not read" in listed
-    assert withheld(root, root) == 2
+    assert count_key_files(root, root) == 2
 
 
 @pytest.mark.parametrize("name", HIDDEN_KEY_FILES)

@@ -10,18 +10,18 @@ from pathlib import Path
 
 import pytest
 
+from reasoning_widget.agents.error_origin import error_origin
 from reasoning_widget.agents.exceptions import AgentError, MaxIterationsReached
-from reasoning_widget.agents.raised import raised
 from reasoning_widget.protocol import Raised
 
-HERE = r"tests/agents/test_raised\.py"
+HERE = r"tests/agents/test_error_origin\.py"
 
 
 def caught(work) -> Raised | None:
     try:
         work()
     except Exception as error:
-        return raised(error)
+        return error_origin(error)
     raise AssertionError("it raises nothing")
 
 
@@ -32,7 +32,7 @@ def divide(by):
 def test_it_is_the_line_of_the_agents_own_code():
     found = caught(lambda: divide(0))
     assert found
-    assert found["where"] == f"tests/agents/test_raised.py, line {divide.__code__.co_firstlineno + 1}, in divide"
+    assert found["where"] == f"tests/agents/test_error_origin.py, line {divide.__code__.co_firstlineno + 1}, in divide"
     assert found["traceback"].endswith("ZeroDivisionError: division by zero")
 
 

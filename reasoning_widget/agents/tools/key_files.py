@@ -8,10 +8,10 @@ from typing import Final
 
 REASON: Final = "may hold keys or passwords: such files are not read"
 
-_COPY: Final = re.compile(
+_COPY_SUFFIX: Final = re.compile(
     r"(?:\.(?:bak|old|orig|save|copy|tmp|swp|backup|disabled|\d{1,8})|~|[ _-]?\(\d{1,3}\))$", re.IGNORECASE
 )
-_NAMES: Final = re.compile(
+_KEY_FILE_NAMES: Final = re.compile(
     r"id_(?:rsa|dsa|ecdsa|ed25519|xmss)(?:_sk)?(?:\.txt)?|identity"
     r"|[._](?:netrc|pypirc|npmrc|yarnrc(?:\.yml)?|pgpass|my\.cnf|mylogin\.cnf|htpasswd|dockercfg|boto|s3cfg|git-credentials)"
     r"|(?:\.?htpasswd|netrc|pypirc|npmrc|pgpass(?:\.conf)?|shadow|kubeconfig(?:\.ya?ml)?|\.?vault-token|\.?vault_pass(?:\.txt)?)"
@@ -20,12 +20,12 @@ _NAMES: Final = re.compile(
     r"|jupyter_(?:server|notebook)_config\.json",
     re.IGNORECASE,
 )
-_ENDING_TEXT: Final = (
+_KEY_ENDING_TEXT: Final = (
     ".pem .key .ppk .p8 .p12 .pfx .pkcs12 .jks .keystore .kdbx .kdb .ovpn .tfvars .tfstate .kubeconfig .keytab .gpg "
     ".age .asc .agekey .publishsettings .rdp .secret .token .pgpass .netrc"
 )
-_ENDINGS: Final = frozenset(_ENDING_TEXT.split())
-_DATA: Final = frozenset(
+_KEY_ENDINGS: Final = frozenset(_KEY_ENDING_TEXT.split())
+_DATA_SUFFIXES: Final = frozenset(
     (
         "",
         ".json",
@@ -44,22 +44,22 @@ _DATA: Final = frozenset(
     )
 )
 """Of files with other endings, such as code and documents, the name says what they are about."""
-_WORDS: Final = (
+_CREDENTIAL_WORDS: Final = (
     r"credentials?|secrets?|passwords?|passwd|passphrases?|api[._ -]?keys?|access[._ -]?keys?|private[._ -]?keys?"
     r"|secret[._ -]?keys?|client[._ -]?secrets?|service[._ -]?accounts?|auth[._ -]?tokens?|access[._ -]?tokens?"
     r"|master[._ -]?key"
 )
-_SAYS_SO: Final = re.compile(rf"(?:.*[^A-Za-z])?(?:{_WORDS})(?:[^A-Za-z].*)?", re.IGNORECASE)
-_IS_ONE: Final = re.compile(
+_MENTIONS_SECRET: Final = re.compile(rf"(?:.*[^A-Za-z])?(?:{_CREDENTIAL_WORDS})(?:[^A-Za-z].*)?", re.IGNORECASE)
+_IS_SECRET: Final = re.compile(
     rf"(?:(?:my|our|the|prod|production|dev|test|staging|aws|gcp|azure|google|github|db|database"
     r"|user|admin|root|all)[._ -]?)?"
-    rf"(?:{_WORDS}|tokens?|keys?)(?:[._ -]?(?:prod|production|dev|test|staging|backup|new|\d{{1,4}}))?",
+    rf"(?:{_CREDENTIAL_WORDS}|tokens?|keys?)(?:[._ -]?(?:prod|production|dev|test|staging|backup|new|\d{{1,4}}))?",
     re.IGNORECASE,
 )
-_FOLDERS: Final = frozenset(
+_KEY_FOLDERS: Final = frozenset(
     {".ssh", ".aws", ".azure", ".kube", ".docker", ".gnupg", ".gcloud", ".oci", ".password-store", "private_keys"}
 )
-_BEGINS: Final = re.compile(
+_KEY_HEADER: Final = re.compile(
     rb"\s*(?:-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY|---- BEGIN SSH2 (?:ENCRYPTED )?PRIVATE|PuTTY-User-Key-File"
     rb"|AGE-SECRET-KEY-"
     rb"|# created: \S{10,40}\s+# public key: age1|\{\s*\"type\":\s*\"service_account\")"
@@ -73,20 +73,20 @@ def holds_keys(path: PurePath) -> bool:
         path: From the folder that is read.
     """
     name = path.name
-    while (shorter := _COPY.sub("", name)) != name and shorter:
+    while (shorter := _COPY_SUFFIX.sub("", name)) != name and shorter:
         name = shorter
     ending = PurePath(name).suffix.lower()
-    if _NAMES.fullmatch(name) or ending in _ENDINGS or not _FOLDERS.isdisjoint(path.parts[:-1]):
+    if _KEY_FILE_NAMES.fullmatch(name) or ending in _KEY_ENDINGS or not _KEY_FOLDERS.isdisjoint(path.parts[:-1]):
         return True
-    if ending not in _DATA:
+    if ending not in _DATA_SUFFIXES:
         return False
     stem = name[: len(name) - len(ending)] if ending else name
     prose = ending in (".txt", ".csv", ".jsonl", "")
-    return (_IS_ONE if prose else _SAYS_SO).fullmatch(stem) is not None or (
+    return (_IS_SECRET if prose else _MENTIONS_SECRET).fullmatch(stem) is not None or (
         ending == ".json" and stem.lower() == "token"
     )
 
 
 def begins_with_key(data: bytes) -> bool:
     """Whether what a file begins with is a private key, whatever the file is called."""
-    return _BEGINS.match(data) is not None
+    return _KEY_HEADER.match(data) is not None

@@ -20,7 +20,7 @@ class Archives:
 
 
 @dataclass(frozen=True)
-class EmbeddedModel:
+class ModelFile:
     """A file of weights that llama.cpp can run."""
 
     size: str
@@ -34,7 +34,7 @@ class EmbeddedModel:
     archives: Archives
 
 
-SMALL: Final = EmbeddedModel(
+SMALL: Final = ModelFile(
     size="0.5b",
     title="Qwen2.5-Coder 0.5B",
     repository="Qwen/Qwen2.5-Coder-0.5B-Instruct-GGUF",
@@ -56,7 +56,7 @@ SMALL: Final = EmbeddedModel(
     ),
 )
 
-LARGE: Final = EmbeddedModel(
+LARGE: Final = ModelFile(
     size="1.5b",
     title="Qwen2.5-Coder 1.5B",
     repository="Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF",
@@ -94,4 +94,4 @@ LARGE: Final = EmbeddedModel(
     ),
 )
 
-MODELS: Final[dict[str, EmbeddedModel]] = {model.size: model for model in (SMALL, LARGE)}
+MODELS: Final[dict[str, ModelFile]] = {model.size: model for model in (SMALL, LARGE)}

@@ -13,13 +13,13 @@ from typing import Final
 
 from ..host import ipython_shell
 from ..protocol import Raised
-from .errors import is_understood, redact
+from .errors import is_explained, redact
 from .exceptions import AgentError, MaxIterationsReached, Stopped
 
 _EXPECTED: Final = (AgentError, MaxIterationsReached, Stopped)
 _LONGEST: Final = 16 * 1024
 """Code points of a traceback; of a longer one the end is kept."""
-_OURS: Final = f"{Path(__file__).resolve().parents[1]}{os.sep}"
+_THIS_PACKAGE: Final = f"{Path(__file__).resolve().parents[1]}{os.sep}"
 _PATHS: Final = sysconfig.get_paths()
 _PYTHON: Final = (f"{_PATHS['stdlib']}{os.sep}", f"{_PATHS['platstdlib']}{os.sep}", "<frozen ")
 _INSTALLED: Final = tuple(
@@ -27,7 +27,7 @@ _INSTALLED: Final = tuple(
 )
 
 
-def raised(error: BaseException) -> Raised | None:
+def error_origin(error: BaseException) -> Raised | None:
     """Where an agent's exception came from.
 
     None where that helps nobody: the agent says in words what is the matter, or a model's server refused and there is
@@ -36,34 +36,34 @@ def raised(error: BaseException) -> Raised | None:
     if isinstance(error, _EXPECTED):
         return None
     frames = traceback.extract_tb(error.__traceback__)
-    begin = next((number for number, frame in enumerate(frames) if not _is_carrier(frame)), None)
+    begin = next((number for number, frame in enumerate(frames) if not _is_internal(frame)), None)
     if begin is None:
         return None
-    own = [frame for frame in frames if not _is_carrier(frame) and not _is_under(frame, _INSTALLED)]
-    if not own and is_understood(error):
+    own = [frame for frame in frames if not _is_internal(frame) and not _is_under(frame, _INSTALLED)]
+    if not own and is_explained(error):
         return None
     place = own[-1] if own else frames[-1]
-    return {"where": redact(_in_words(place)), "traceback": _formatted(error, begin)}
+    return {"where": redact(_location(place)), "traceback": _formatted(error, begin)}
 
 
 def _is_under(frame: traceback.FrameSummary, folders: Sequence[str]) -> bool:
     return frame.filename.startswith(tuple(folders))
 
 
-def _is_carrier(frame: traceback.FrameSummary) -> bool:
+def _is_internal(frame: traceback.FrameSummary) -> bool:
     """Whether it is of what carries agents: Python's own modules, and this package."""
-    if _is_under(frame, _INSTALLED) and not _is_under(frame, (_OURS,)):
+    if _is_under(frame, _INSTALLED) and not _is_under(frame, (_THIS_PACKAGE,)):
         return False
-    return _is_under(frame, (*_PYTHON, _OURS))
+    return _is_under(frame, (*_PYTHON, _THIS_PACKAGE))
 
 
-def _in_words(frame: traceback.FrameSummary) -> str:
+def _location(frame: traceback.FrameSummary) -> str:
     """A place in code, as people would say it: ``agent.py, line 3, in answer``."""
     within = "" if frame.name.startswith("<") else f", in {frame.name}"
-    return f"{_file(frame.filename)}, line {frame.lineno}{within}"
+    return f"{_short_filename(frame.filename)}, line {frame.lineno}{within}"
 
 
-def _file(filename: str) -> str:
+def _short_filename(filename: str) -> str:
     """A file's name, as short as it can be said; of a notebook the cell."""
     compiler = getattr(ipython_shell(), "compile", None)
     named = getattr(compiler, "format_code_name", lambda _: None)(filename)
