@@ -115,7 +115,9 @@ class _Worker:
         """Do what takes long before a run needs it: import the usual framework, look for installed agents."""
         self._agents.list()
         with suppress(ImportError):
-            from ..agents.presets import qwen_agents  # noqa: F401
+            from ..agents.qwen import import_qwen_agent
+
+            import_qwen_agent()
 
     async def _send_heartbeats(self) -> None:
         """During runs, let the server know that this process is alive."""

@@ -27,7 +27,10 @@ def researcher(llm: dict[str, Any] | None = None, root: str | Path = ".") -> Bas
     """
     choice = choose_model(llm)
     require(choice)
-    from .qwen_agents import make_researcher  # loads Qwen-Agent
+    from ..qwen import import_qwen_agent
+
+    import_qwen_agent()
+    from .qwen_agents import make_researcher
 
     return make_researcher(choice.llm, Path(root), embedded=choice.llm.get("model_type") == EMBEDDED)
 
@@ -43,7 +46,10 @@ def assistant(llm: dict[str, Any] | None = None) -> BaseAgent:
     """
     choice = choose_model(llm)
     require(choice)
-    from .qwen_agents import make_assistant  # loads Qwen-Agent
+    from ..qwen import import_qwen_agent
+
+    import_qwen_agent()
+    from .qwen_agents import make_assistant
 
     return make_assistant(choice.llm)
 

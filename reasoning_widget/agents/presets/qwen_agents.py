@@ -1,21 +1,16 @@
-"""The preset agents, made of Qwen-Agent's. Importing this loads Qwen-Agent."""
+"""The preset agents, built on Qwen-Agent. Call `import_qwen_agent` before you import this module."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any, Final
 
-from ..qwen.prepared import import_qwen_agent
+from qwen_agent.agents import FnCallAgent
 
-import_qwen_agent()
-
-from qwen_agent.agents import FnCallAgent  # noqa: E402 (what it imports must find it imported)
-
-from ..base import BaseAgent  # noqa: E402
-from ..qwen import QwenAgent  # noqa: E402
-from ..qwen import embedded_model as _embedded_model  # noqa: E402, F401 (registers the model type)
-from ..tools.qwen import Calculate, ReadFile, SearchFiles  # noqa: E402
-from .recipes import RESEARCHER  # noqa: E402
+from ..base import BaseAgent
+from ..qwen import QwenAgent
+from ..tools.qwen import Calculate, ReadFile, SearchFiles
+from .recipes import RESEARCHER
 
 _RESEARCHER_SYSTEM: Final = (
     "You answer questions about the user's files. Search them before you answer, read further where a passage is not "

@@ -1,4 +1,4 @@
-"""The tools of the preset agents, as Qwen-Agent takes them. Importing this loads Qwen-Agent."""
+"""The tools of the preset agents, as Qwen-Agent takes them. Call `import_qwen_agent` before you import this module."""
 
 from __future__ import annotations
 
@@ -6,18 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ..qwen.prepared import import_qwen_agent
+from qwen_agent.tools.base import BaseTool
 
-import_qwen_agent()
-
-from qwen_agent.tools.base import BaseTool  # noqa: E402 (what it imports must find it imported)
-
-from ...masking import mask  # noqa: E402
-from ..exceptions import AgentError  # noqa: E402
-from .calculator import CalculationError, calculate  # noqa: E402
-from .files import FileRefused, count_key_files, entries, printable, read_blocks, resolve, text_files  # noqa: E402
-from .schemas import CALCULATE, READ_FILE, SEARCH_FILES  # noqa: E402
-from .search import index_of  # noqa: E402
+from ...masking import mask
+from ..exceptions import AgentError
+from .calculator import CalculationError, calculate
+from .files import FileRefused, count_key_files, entries, printable, read_blocks, resolve, text_files
+from .schemas import CALCULATE, READ_FILE, SEARCH_FILES
+from .search import index_of
 
 _WITHHELD = "what may hold keys or passwords is not read"
 
