@@ -1,4 +1,4 @@
-"""What an agent is, and what it may ask of the run it is in.
+"""The base classes of agents, and what a run offers to its agent.
 
 An agent yields steps and knows nothing of sessions or transports.
 """
@@ -25,30 +25,30 @@ from .exceptions import AgentError, Stopped
 from .growing import GrowingStep, GrowingSteps
 
 DEFAULT_MAX_ITERATIONS = 20
-"""How many model calls a run may make unless its message says otherwise."""
+"""The number of model calls that a run may make if its message sets no limit."""
 
 _STEP_TYPE: Final = re.compile(r"[a-z][a-z0-9_.-]{0,63}")
 
 _MERGE_SECONDS = 0.01
-"""A step is yielded at once, then no sooner again: waking a thread for every token would cost more than the token."""
+"""Minimum seconds between two wake-ups of the event loop: one for each token would cost more than the token."""
 
 
 class Turn(TypedDict):
-    """An earlier question and what came of it."""
+    """An earlier prompt with its answer and its steps."""
 
     prompt: str
-    """As a text; attachments are named in it."""
+    """The prompt as text. Attachments appear by name."""
     parts: NotRequired[list[Part]]
-    """The parts of a prompt that was more than a text. Of many and large attachments in a conversation, the earlier
-    ones are only named, in text parts."""
+    """The parts of the prompt, if it had attachments. When the attachments of a conversation become too many or too
+    large, text parts with their names replace the older ones."""
     answer: str
     """The final answer; empty if the run ended without one."""
     steps: Sequence[Mapping[str, Any]]
-    """Its steps; see `ReasoningStep`."""
+    """The steps of its run, each a `ReasoningStep`."""
 
 
 class _Request(TypedDict):
-    """What `RunContext.ask` takes."""
+    """The argument of `RunContext.ask`."""
 
     kind: Literal["approval", "question"]
     options: NotRequired[list[Any] | None]
@@ -57,24 +57,24 @@ class _Request(TypedDict):
 
 
 def check_request(request: object) -> None:
-    """Make sure that the person can be asked that.
+    """Validate the argument of `RunContext.ask`.
 
     Raises:
-        ValueError: They cannot; the text says why.
+        ValueError: It is invalid; the text says why.
     """
     kind = request.get("kind") if isinstance(request, Mapping) else None
     if kind not in ("approval", "question"):
-        raise ValueError(f'a request must have the `kind` "approval" or "question", not {kind!r}: nobody was asked')
+        raise ValueError(f'the `kind` of a request is "approval" or "question", not {kind!r}: nobody was asked')
     try:
         msgspec.convert(request, _Request)
     except msgspec.ValidationError as error:
-        raise ValueError(f"this is no request, and nobody was asked: {error}") from None
+        raise ValueError(f"the request is invalid, and nobody was asked: {error}") from None
 
 
 class RunContext:
     """What a run offers to its agent and its tools. Get it with `current_run`.
 
-    This class serves agents that run without a session, which nobody watches. A session uses a subclass.
+    This class is for agents that run without a session. A session uses a subclass.
 
     Attributes:
         run_id: The run's id.
@@ -95,15 +95,15 @@ class RunContext:
 
     @property
     def stopping(self) -> bool:
-        """Whether the run was asked to stop. If so, return as soon as you can."""
+        """Whether the run was asked to stop. If so, return as soon as possible."""
         return self._stopping
 
     @contextlib.contextmanager
     def on_stop(self, callback: Callable[[], None]) -> Iterator[None]:
         """Call `callback`, from another thread, if the run is stopped within the block.
 
-        Use it to close what the agent waits for, such as a model's response. The callback is called at once if the run
-        is already stopping.
+        Use it to close whatever the agent is waiting for, such as a model's response. If the run is already stopping,
+        the callback is called at once.
         """
         with self._stop_lock:
             now = self._stopping
@@ -124,7 +124,7 @@ class RunContext:
             self._stopping = True
             callbacks = list(self._stop_callbacks)
         for callback in callbacks:
-            with contextlib.suppress(Exception):  # one that fails must not keep the others from being called
+            with contextlib.suppress(Exception):  # the other callbacks must still be called
                 callback()
 
     def ask(self, request: dict[str, Any]) -> Any:
@@ -135,11 +135,10 @@ class RunContext:
                 choose from), `details` (a JSON object to show) and `timeout` in seconds.
 
         Returns:
-            What the person replied, as a boolean for an approval and as a text for a question; None if nobody replied
-            in time.
+            The reply: a boolean for an approval, a text for a question; None if nobody replied in time.
 
         Raises:
-            Stopped: The run ended during the wait.
+            Stopped: The run ended before a reply came.
             ValueError: The `kind` is unknown, or another field has the wrong type; the text says which. Nobody was
                 asked.
             RuntimeError: Nobody can reply, because the run belongs to no session.
@@ -181,16 +180,16 @@ _current: ContextVar[RunContext | None] = ContextVar("reasoning_widget_run", def
 
 
 def current_run() -> RunContext:
-    """The run that this code works for; outside a run, a context without a session.
+    """Return the current run; outside a run, a context without a session.
 
-    In a thread pool that loses context variables, pass the run in a closure.
+    If a thread pool does not propagate context variables, pass the run in a closure.
     """
     return _current.get() or RunContext()
 
 
 @contextlib.contextmanager
 def as_current_run(run: RunContext) -> Iterator[RunContext]:
-    """Within the block, `run` is the current one."""
+    """Make `run` the current run within the block."""
     token = _current.set(run)
     try:
         yield run
@@ -199,16 +198,16 @@ def as_current_run(run: RunContext) -> Iterator[RunContext]:
 
 
 def propagate_run() -> AbstractContextManager[None]:
-    """Within the block, what runs start in threads and pools has them as its current run."""
+    """Propagate the current run into threads and pools that are used within the block."""
     return carried(_current)
 
 
 @contextlib.contextmanager
 def prompt_for(agent: BaseAgent, prompt: Prompt) -> Iterator[Any]:
-    """Within the block, `prompt` is what was asked; what to hand to `agent`.
+    """Yield `prompt` as `agent` takes it. Within the block, `current_run` has its parts.
 
     Raises:
-        ValueError: A part is none, cannot be read, or is refused; the text says which and why.
+        ValueError: A part is invalid, cannot be read, or is rejected; the text says which and why.
     """
     message = as_message(prompt)
     run = _current.get() or RunContext(parts=None if isinstance(message, str) else message)
@@ -217,12 +216,12 @@ def prompt_for(agent: BaseAgent, prompt: Prompt) -> Iterator[Any]:
 
 
 def prompt_as_taken(agent: BaseAgent, message: str | list[Part]) -> str | list[Part]:
-    """A prompt as `agent` takes it."""
+    """Return a prompt as `agent` takes it: with its parts, or as text."""
     return message if isinstance(message, str) or agent.takes_parts else as_text(message)
 
 
 class BaseAgent(ABC):
-    """The base class of agents. Derive from it and yield steps. One object serves one run at a time.
+    """The base class of agents. Subclass it and yield steps. An object serves one run at a time.
 
     Attributes:
         name: Shown on the steps and in the list of agents.
@@ -241,17 +240,16 @@ class BaseAgent(ABC):
     ) -> AsyncIterator[Step]:
         """Work on `prompt` and yield steps.
 
-        To let a step grow, yield it again with the same `id`: with its whole `content`, or with `append`, the text that
-        is new.
+        To extend a step, yield it again with the same `id`, and either its whole `content` or the new text as `append`.
 
         Args:
-            prompt: The prompt: a text; or the list of its parts, if the agent takes parts and there are attachments.
-                Earlier turns are in `current_run().history`.
+            prompt: A text; or a list of parts, if the agent takes parts and the prompt has attachments. Earlier turns
+                are in `current_run().history`.
             max_iterations: The number of model calls that the run may make.
 
         Raises:
             MaxIterationsReached: The model calls were used up without a final answer.
-            AgentError: The agent cannot go on; the text says what the person can do.
+            AgentError: The agent cannot continue; the text says what the person can do.
         """
 
     async def run(self, prompt: Prompt) -> str:
@@ -264,7 +262,7 @@ class BaseAgent(ABC):
             The text of the last `final_answer`; empty if there is none.
 
         Raises:
-            ValueError: A part is invalid, cannot be read, or is refused; the text says which and why.
+            ValueError: A part is invalid, cannot be read, or is rejected; the text says which and why.
         """
         answer: GrowingStep | None = None
         steps = GrowingSteps()
@@ -275,15 +273,15 @@ class BaseAgent(ABC):
                     answer = growing
         return answer.snapshot()["content"] if answer else ""
 
-    def used_by(self, user: object) -> None:  # noqa: B027 (most agents have nothing to keep)
-        """Note that `user`, such as a chat, may ask the agent from now on.
+    def used_by(self, user: object) -> None:  # noqa: B027 (optional: most agents start nothing that outlives a run)
+        """Register `user`, such as a chat, as a user of the agent.
 
-        An agent that starts something that outlives a run, such as a server, keeps it until its last user is gone.
+        If the agent starts something that outlives a run, such as a server, it stops it once no user is left.
         """
 
     def explain(self, error: BaseException) -> str:
         """Explain an exception to the person: what went wrong and what to do about it. Keys are masked."""
-        from .errors import redact  # it loads the rules of the masker
+        from .errors import redact  # loads the masker's rules
 
         if isinstance(error, AgentError):
             return redact(str(error))
@@ -297,16 +295,16 @@ class BlockingAgent(BaseAgent):
     def run_blocking(self, prompt: str, max_iterations: int, emit: Callable[[Step], None]) -> None:
         """Work on `prompt` and pass each step to `emit`. The run calls this in a thread of its own.
 
-        `emit` can be called from any thread. It raises `Stopped` once the run has ended: let it pass.
+        `emit` can be called from any thread. It raises `Stopped` once the run has ended: let it propagate.
 
         Args:
             prompt: The prompt, as for `BaseAgent.run_with_reasoning_stream`.
             max_iterations: The number of model calls that the run may make.
-            emit: Takes a step; a step with the same `id` replaces the earlier one.
+            emit: Emits a step. A step with the same `id` replaces the earlier one.
 
         Raises:
             MaxIterationsReached: The model calls were used up without a final answer.
-            AgentError: The agent cannot go on; the text says what the person can do.
+            AgentError: The agent cannot continue; the text says what the person can do.
         """
 
     async def run_with_reasoning_stream(
@@ -319,14 +317,14 @@ class BlockingAgent(BaseAgent):
             max_iterations: The number of model calls that the run may make.
 
         Raises:
-            ValueError: A part is invalid, cannot be read, or is refused; the text says which and why.
+            ValueError: A part is invalid, cannot be read, or is rejected; the text says which and why.
         """
         loop = asyncio.get_running_loop()
         wake = asyncio.Event()
         outcome: list[BaseException | None] = []
 
         def post(callback: Callable[..., object], *args: object) -> None:
-            with contextlib.suppress(RuntimeError):  # the loop has ended, and nobody waits any more
+            with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is waiting
                 loop.call_soon_threadsafe(callback, *args)
 
         def finish(error: BaseException | None) -> None:
@@ -361,16 +359,16 @@ class BlockingAgent(BaseAgent):
 
 
 def _in_thread(work: Callable[[], None], name: str, done: Callable[[BaseException | None], None]) -> None:
-    """Do `work` in a thread that the interpreter's end does not wait for: a tool may never return."""
+    """Run `work` in a daemon thread: a tool that never returns must not block the interpreter's exit."""
 
     def main() -> None:
         error: BaseException | None = None
         try:
             work()
-        except asyncio.CancelledError as cancelled:  # where the steps are read it would mean that nobody reads them
-            error = AgentError("The agent broke off: something that it waited for was cancelled. Ask again.")
+        except asyncio.CancelledError as cancelled:  # the reader of the steps would take it for its own cancellation
+            error = AgentError("The agent stopped because something that it awaited was cancelled. Ask again.")
             error.__cause__ = cancelled
-        except BaseException as raised:  # noqa: BLE001 (it is raised where the steps are read)
+        except BaseException as raised:  # noqa: BLE001 (raised again where the steps are read)
             error = raised
         done(error)
 
@@ -379,12 +377,12 @@ def _in_thread(work: Callable[[], None], name: str, done: Callable[[BaseExceptio
 
 
 def check_step(step: object) -> Step:
-    """Return `step`.
+    """Validate a step, and return it.
 
-    A type that is not in `STEP_TYPES` is accepted if it has the form of one: such steps are shown generically.
+    Types outside `STEP_TYPES` are accepted if they are well-formed. The views show such steps generically.
 
     Raises:
-        AgentError: It is no step; the text says what is wrong with it and what a step looks like.
+        AgentError: The step is invalid; the text says what is wrong with it and what a step looks like.
     """
     if not isinstance(step, dict):
         problem = f"yielded {type(step).__name__} {str(step)[:60]!r}, which is not a dictionary"
@@ -411,15 +409,14 @@ def _is_step_type(value: object) -> bool:
 
 
 class StepBuffer:
-    """Carries steps from the thread that makes them to the loop that shows them, newest snapshot of each step only.
+    """Passes steps from the agent's thread to the event loop, and merges the updates of each step.
 
-    Where a step changes its type it comes twice: what was said in between may be a thought because of it.
+    `drain` returns only the latest snapshot of a step, except when the step has changed its type: then it returns both,
+    because the order of thoughts and answers depends on the change. Texts that come as `append` are joined once for
+    each `drain`.
 
-    A step may be put with `append`, more text for one of its channels, instead of its whole text. Such texts are
-    collected, and joined once for each `drain`.
-
-    A hop between threads for every token would cost more than the token: the producer only replaces an entry, and
-    `notify` is called, in the producer's thread, for the first step since the last `drain`.
+    Waking the loop for every token would cost more than the token. So `notify` is called, in the agent's thread, only
+    for the first step after a `drain`.
     """
 
     def __init__(self, notify: Callable[[], None]) -> None:
@@ -431,11 +428,11 @@ class StepBuffer:
         self._closed = False
 
     def put(self, step: Step) -> None:
-        """Take a copy of `step`.
+        """Add a copy of `step`.
 
         Raises:
             Stopped: The buffer was closed.
-            AgentError: It appends to a step that cannot grow; the text says why.
+            AgentError: It has `append`, but the step cannot be extended; the text says why.
         """
         with self._lock:
             if self._closed:
@@ -446,8 +443,8 @@ class StepBuffer:
             self._notify()
 
     def _place(self, growing: GrowingStep) -> None:
-        """Hand it over with the next `drain`, instead of an earlier snapshot of the same step."""
-        key: object = growing.step.get("id") or id(growing)  # one without an id is never replaced
+        """Add a step to the next `drain`, in place of an earlier snapshot of the same step."""
+        key: object = growing.step.get("id") or id(growing)  # a step without an id is never replaced
         place = self._places.get(key)
         if place is not None and self._steps[place].step["type"] == growing.step["type"]:
             self._steps[place] = growing
@@ -456,12 +453,12 @@ class StepBuffer:
             self._steps.append(growing)
 
     def drain(self) -> list[Step]:
-        """The steps since the last call, in the order in which they were first put."""
+        """Return the steps since the last call, in the order in which they were first put."""
         with self._lock:
             growing, self._steps, self._places = self._steps, [], {}
             return [each.snapshot() for each in growing]
 
     def close(self) -> None:
-        """Drop what comes from now on."""
+        """Close the buffer: from now on, `put` raises `Stopped`."""
         with self._lock:
             self._closed = True

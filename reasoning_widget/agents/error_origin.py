@@ -1,4 +1,4 @@
-"""Where an exception came from: for whoever wrote the agent, beside the words for whoever asked it."""
+"""Locate the origin of an exception, for the author of an agent."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .exceptions import AgentError, MaxIterationsReached, Stopped
 
 _EXPECTED: Final = (AgentError, MaxIterationsReached, Stopped)
 _LONGEST: Final = 16 * 1024
-"""Code points of a traceback; of a longer one the end is kept."""
+"""Maximum length of a traceback in code points. The beginning of a longer one is cut."""
 _THIS_PACKAGE: Final = f"{Path(__file__).resolve().parents[1]}{os.sep}"
 _PATHS: Final = sysconfig.get_paths()
 _PYTHON: Final = (f"{_PATHS['stdlib']}{os.sep}", f"{_PATHS['platstdlib']}{os.sep}", "<frozen ")
@@ -28,10 +28,10 @@ _INSTALLED: Final = tuple(
 
 
 def error_origin(error: BaseException) -> Raised | None:
-    """Where an agent's exception came from.
+    """Return where an agent's exception came from.
 
-    None where that helps nobody: the agent says in words what is the matter, or a model's server refused and there is
-    no code of the person's own in between.
+    None if the location would not help: the agent explains the error itself, or a model server rejected a request and
+    the traceback contains none of the person's own code.
     """
     if isinstance(error, _EXPECTED):
         return None
@@ -51,20 +51,20 @@ def _is_under(frame: traceback.FrameSummary, folders: Sequence[str]) -> bool:
 
 
 def _is_internal(frame: traceback.FrameSummary) -> bool:
-    """Whether it is of what carries agents: Python's own modules, and this package."""
+    """Return whether the frame belongs to the standard library or to this package."""
     if _is_under(frame, _INSTALLED) and not _is_under(frame, (_THIS_PACKAGE,)):
         return False
     return _is_under(frame, (*_PYTHON, _THIS_PACKAGE))
 
 
 def _location(frame: traceback.FrameSummary) -> str:
-    """A place in code, as people would say it: ``agent.py, line 3, in answer``."""
+    """Return a place in code as text, such as ``agent.py, line 3, in answer``."""
     within = "" if frame.name.startswith("<") else f", in {frame.name}"
     return f"{_short_filename(frame.filename)}, line {frame.lineno}{within}"
 
 
 def _short_filename(filename: str) -> str:
-    """A file's name, as short as it can be said; of a notebook the cell."""
+    """Return the shortest unambiguous name of a file; for code of a notebook, the name of its cell."""
     compiler = getattr(ipython_shell(), "compile", None)
     named = getattr(compiler, "format_code_name", lambda _: None)(filename)
     if named:
@@ -77,7 +77,7 @@ def _short_filename(filename: str) -> str:
 
 
 def _formatted(error: BaseException, begin: int) -> str:
-    """The traceback, without the frames that only carried it, and without keys."""
+    """Return the traceback without its internal outer frames, and with keys masked."""
     inner: TracebackType | None = error.__traceback__
     for _ in range(begin):
         inner = inner.tb_next if inner is not None else None

@@ -1,7 +1,7 @@
-"""Say what went wrong between an agent and its model, and what to do about it.
+"""Explain errors between an agent and its model, and what to do about them.
 
-Nothing is imported to know an error: those of OpenAI's client, of httpx, of DashScope and of Qwen-Agent are told by
-what they carry.
+The errors of OpenAI's client, httpx, DashScope and Qwen-Agent are recognized by their attributes and class names,
+without importing these packages.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ..masking import mask
 from .exceptions import AgentError
 
 _MAX_DETAIL = 400
-_MAX_PAGE = 20_000  # characters of a web page that are looked at
+_MAX_PAGE = 20_000  # characters of a web page that are searched for its message
 _MARKUP = re.compile(r"<(?:!doctype|\?xml|html|head|body|h1|title|center|p|div)\b", re.IGNORECASE)
 _MESSAGE_FIELDS = (
     "message",
@@ -31,7 +31,7 @@ _MESSAGE_FIELDS = (
     "reason",
     "description",
 )
-"""Where a body of JSON holds its words: the first of these that is there."""
+"""Fields of a JSON body that may hold the error message. The first one that is present is used."""
 _UNEXPLAINED = "The agent raised"
 _CLIENT_PACKAGES = {
     "aiohttp", "dashscope", "httpcore", "httpcore2", "httpx", "httpx2", "openai", "qwen_agent", "requests", "urllib3",
@@ -58,17 +58,17 @@ _DISCONNECTS = {
 
 
 def redact(text: str) -> str:
-    """What an error says, without what may be a key, a password, or the user in an address."""
+    """Return the text of an error with keys, passwords, and the users in addresses masked."""
     return mask(text, in_error=True)
 
 
 def explain(error: BaseException, address: str | None = None, model: str | None = None) -> str:
-    """Say in Markdown what went wrong and what to do next. Keys never appear in it.
+    """Explain an error in Markdown: what went wrong, and what to do. Keys are masked.
 
     Args:
-        error: What was raised.
-        address: The model server's base address, where it is known.
-        model: The model's name, where it is known.
+        error: The exception.
+        address: The base URL of the model server, if known.
+        model: The name of the model, if known.
     """
     if isinstance(error, AgentError):
         return redact(str(error))
@@ -83,45 +83,45 @@ def explain(error: BaseException, address: str | None = None, model: str | None 
 
 
 def is_explained(error: BaseException) -> bool:
-    """Whether `explain` knows what is the matter, and does not only repeat what was raised."""
+    """Return whether `explain` recognizes the error, and does not only repeat its text."""
     return not explain(error).startswith(_UNEXPLAINED)
 
 
-def explain_interruption(address: str, *, came: bool) -> str:
-    """What to say of an answer that ended before it was complete.
+def explain_interruption(address: str, *, received: bool) -> str:
+    """Explain an answer that ended before it was complete.
 
     Args:
-        address: Where the model server is.
-        came: Whether anything of the answer came.
+        address: The base URL of the model server.
+        received: Whether a part of the answer was received.
     """
     where = format_address(address)
-    if came:
-        return f"The model at {where} broke off in the middle of its answer. What came until then is above. Ask again."
+    if received:
+        return f"The model at {where} broke off in the middle of its answer. What was received is above. Ask again."
     return (
-        f"The model at {where} broke off before it answered anything. Ask again; if it stays so, look at the server's "
+        f"The model at {where} broke off before its answer began. Ask again; if this persists, look at the server's "
         "log: a model that does not fit into its memory ends like this."
     )
 
 
 def error_message(body: object) -> str:
-    """What a server said in the body of an error, in a line: JSON of any vendor's shape, plain text or a web page.
+    """Return the message in the body of an error response, in one line, with keys masked.
 
-    Keys are left out.
+    The body may be JSON of any vendor, plain text or a web page.
     """
     return _short(redact(_message_in(body)))
 
 
 def quoted(text: str) -> str:
-    """Somebody else's text within a sentence: one line, shortened, as code, without keys."""
+    """Format a foreign text for use in a sentence: as code, in one line, shortened, with keys masked."""
     return "`" + _short(redact(text)).replace("`", "'") + "`"
 
 
 def format_address(address: str | None, *, path: bool = False) -> str:
-    """An address as Markdown, without what may be secret in it: its user and its query.
+    """Format a URL as Markdown, without its user, password and query, which may be secret.
 
     Args:
-        address: The address; None where it is not known.
-        path: Whether to show its path, too.
+        address: The URL; None if unknown.
+        path: Whether to include the path.
     """
     if not address:
         return "its address"
@@ -133,14 +133,14 @@ def format_address(address: str | None, *, path: bool = False) -> str:
 
 
 def response_body(error: BaseException) -> object:
-    """The body of the response that an error is about: JSON, or a text; None where there is none."""
+    """Return the body of the response that caused an error: JSON, or a text; None if there is none."""
     body = getattr(error, "body", None)
     response = getattr(error, "response", None)
     if body is not None or response is None:
         return body
     try:
         text: str = response.text
-    except Exception:  # noqa: BLE001 (a body that was not read, or cannot be)
+    except Exception:  # noqa: BLE001 (the clients raise different errors for a body that was not read)
         return None
     try:
         return json.loads(text)
@@ -149,7 +149,7 @@ def response_body(error: BaseException) -> object:
 
 
 def _explain_kind(chain: list[BaseException], where: str) -> str:
-    """What the classes of the errors tell; nothing if they have nothing to do with a model."""
+    """Explain an error by its class; return an empty text if it does not concern a model."""
     names = {name for cause in chain for name in _class_names(cause)}
     if not any(type(cause).__module__.split(".", maxsplit=1)[0] in _CLIENT_PACKAGES for cause in chain):
         return ""
@@ -157,11 +157,11 @@ def _explain_kind(chain: list[BaseException], where: str) -> str:
     if names & _TIMEOUTS:
         return (
             f"The model at {where} did not answer in time. Ask again; if it happens often, raise `request_timeout` in "
-            "the model's `generate_cfg`, or take a smaller model."
+            "the model's `generate_cfg`, or choose a smaller model."
         )
     if names & _DISCONNECTS:
         return (
-            f"The model at {where} closed the connection before its answer was complete. Ask again; if it stays so, "
+            f"The model at {where} closed the connection before its answer was complete. Ask again; if this persists, "
             "look at the server's log: a model that does not fit into its memory ends like this."
         )
     if names & _UNREACHABLE:
@@ -185,20 +185,20 @@ _ADVICE: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     for pattern, advice in (
         (
             r"content[\s_-]?(?:filter|management|policy)|data ?inspection|inappropriate|moderation|flagged|safety",
-            "A filter on the server refused it. Say it in other words.",
+            "A content filter on the server rejected it. Ask in other words.",
         ),
         (
             r"context.{0,12}(?:length|size|window)|maximum.{0,20}tokens|too (?:long|many tokens)|reduce the length",
-            "The conversation has grown longer than the model can read: clear it, or ask in a new one.",
+            "The conversation is longer than the context of the model: clear it, or start a new one.",
         ),
         (
             r"quota|billing|balance|credits?\b|arrear|good standing|payment|insufficient.{0,10}funds",
-            "The account at this server cannot pay for the answer: look at its plan and its balance.",
+            "The account at this server has no credit or quota left: check its plan and balance.",
         ),
         (r"api[\s_-]?key|credential|unauthori[sz]ed|authenticat|access token|invalid token|token expired", _KEY_ADVICE),
         (
             r"tool[_ ]choice is none|model called a tool|tool_use_failed",
-            "The server wants to know the tools: set `use_raw_api` to true in the model's `generate_cfg`.",
+            "The server requires the tools' definitions: set `use_raw_api` to true in the model's `generate_cfg`.",
         ),
         (
             r"parameter|unsupported (?:value|field)|unknown (?:name|field)|extra (?:inputs|fields)|unrecogni[sz]ed",
@@ -206,7 +206,7 @@ _ADVICE: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         ),
     )
 )
-"""What a person can do, by what servers say, whatever status they say it with. The first that matches counts."""
+"""What to do, by the text of the server's message, whatever its status. The first match is used."""
 
 
 def _advice(detail: str) -> str:
@@ -218,7 +218,7 @@ def _explain_status(status: int, where: str, model: str | None, detail: str) -> 
     advice = _advice(detail)
     if "exceed the maximum input context length" in detail:
         return (
-            "The instructions and tools alone are longer than the model may be given: raise `max_input_tokens` in its "
+            "The instructions and tools alone exceed the limit for the input: raise `max_input_tokens` in its "
             f"`generate_cfg`, or give the agent fewer tools.\n\nQwen-Agent said: {detail}"
         )
     refused_key = status == 401 or (advice == _KEY_ADVICE and status in {400, 403})
@@ -233,14 +233,14 @@ def _explain_status(status: int, where: str, model: str | None, detail: str) -> 
     elif status == 402:
         text = f"The model server at {where} asks for payment (402)."
     elif status == 429:
-        text = f"The model server at {where} is asked too often, or the account's quota is used up (429)."
+        text = f"The model server at {where} received too many requests, or the quota of the account is used up (429)."
         advice = advice or "Wait a moment and ask again."
     elif status in {400, 413, 422}:
         text = f"The model server at {where} did not accept the request ({status})."
         advice = advice or ("" if detail else "Check the model's `generate_cfg`.")
     elif status >= 500:
         text = f"The model server at {where} failed ({status})."
-        advice = advice or "Ask again; if it stays so, look at the server's log."
+        advice = advice or "Ask again; if this persists, look at the server's log."
     else:
         text = f"The model server at {where} answered with status {status}."
     said = f"\n\nIt said: {detail}" if detail else ""
@@ -248,7 +248,7 @@ def _explain_status(status: int, where: str, model: str | None, detail: str) -> 
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """The error and what it was made of, outermost first."""
+    """Yield the error and its causes, outermost first."""
     seen: set[int] = set()
     current: BaseException | None = error
     while current is not None and id(current) not in seen:
@@ -276,11 +276,11 @@ def _status(error: BaseException) -> int | None:
 
 
 def _address(chain: list[BaseException]) -> str | None:
-    """Where the request went, if one of the errors knows."""
+    """Return the URL of the request, if one of the errors has it."""
     for error in chain:
         try:
             request: Any = getattr(error, "request", None)
-        except RuntimeError:  # httpx: it was never set
+        except RuntimeError:  # httpx raises this if it was never set
             continue
         url = getattr(request, "url", None)
         if url:
@@ -289,7 +289,7 @@ def _address(chain: list[BaseException]) -> str | None:
 
 
 def _detail(chain: list[BaseException]) -> str:
-    """What the server said, in a line."""
+    """Return the server's message, in one line."""
     for error in chain:
         body = response_body(error)
         if body is not None:
@@ -299,7 +299,7 @@ def _detail(chain: list[BaseException]) -> str:
 
 
 def _message_in(body: object) -> str:
-    """The words in a body. Vendors put them under different names and at different depths."""
+    """Return the message in a body. Vendors use different field names and depths."""
     if isinstance(body, str):
         try:
             inner = json.loads(body)
@@ -321,7 +321,7 @@ def _message_in(body: object) -> str:
 
 
 def _upstream_message(metadata: object) -> str:
-    """What the server behind a router said: the router's own words are always the same."""
+    """Return the message of the server behind a router, whose own message is always the same."""
     raw = metadata.get("raw") if isinstance(metadata, dict) else None
     return f": {said}" if raw and (said := _message_in(raw)) else ""
 

@@ -1,14 +1,14 @@
-"""What agents raise to end a run, and what is raised in them."""
+"""Exceptions that end a run: raised by agents, or in them."""
 
 from __future__ import annotations
 
 
 class Stopped(Exception):
-    """Raised in an agent or a tool when its run was stopped. Let it pass."""
+    """Raised in an agent or a tool when its run was stopped. Let it propagate."""
 
 
 class AgentError(Exception):
-    """Raise this when the agent cannot go on. Its text is shown as it is: say what the person can do about it."""
+    """Raise this when the agent cannot continue. The text is shown as it is, so say what the person can do."""
 
 
 class MaxIterationsReached(AgentError):

@@ -1,4 +1,4 @@
-"""Plain functions as agents: told by their signatures, so that what cannot work is refused when it is handed over."""
+"""Functions as agents. Their signatures are checked at once, so that a mistake is reported before the first run."""
 
 from __future__ import annotations
 
@@ -16,53 +16,51 @@ An agent is one of these:
 
 - an async generator function that yields steps: \
 `async def agent(prompt): yield {"type": "final_answer", "content": "…"}`
-- an object of a subclass of `BaseAgent`: \
+- an instance of a subclass of `BaseAgent`: \
 `class Agent(BaseAgent): async def run_with_reasoning_stream(self, prompt, max_iterations=20): …`
 - a `qwen_agent.Agent`, as it is: `Assistant(llm=…)`
 - a function or coroutine function that takes the prompt and returns the answer: `def agent(prompt): return "…"`; \
 or a generator function that yields steps"""
-"""What to hand over, in Markdown."""
+"""Describes the accepted values, in Markdown."""
 
 Kind = Literal["async steps", "steps", "coroutine", "function"]
-"""What calling it gives: an async generator of steps, a generator of them, an awaitable text, a text."""
+"""What a call returns: an async generator of steps, a generator of steps, an awaitable text, or a text."""
 
 _LIMIT: Final = "max_iterations"
 _MODEL: Final = "llm"
 
 
 def kind_of(function: Any) -> Kind:
-    """What kind of function it is.
+    """Return what kind of function it is.
 
     Raises:
-        TypeError: It does not take a prompt as its only argument, or it is no function.
+        TypeError: It is not a function, or cannot be called with a prompt as its only argument.
     """
     if isinstance(function, type):
-        raise TypeError(
-            f"`{function.__name__}` is a class, and no agent: make an object of it, `{function.__name__}()`"
-        )
+        raise TypeError(f"`{function.__name__}` is a class, not an agent: create an instance, `{function.__name__}()`")
     if inspect.iscoroutine(function) or inspect.isasyncgen(function) or inspect.isgenerator(function):
-        raise TypeError(f"the function `{_name(function)}` was called already: hand over the function itself")
+        raise TypeError(f"the function `{_name(function)}` was called: pass the function itself")
     if not callable(function):
         shown = f" {function!r}"[:60] if isinstance(function, str) else ""
-        raise TypeError(f"the {type(function).__name__}{shown} is no agent")
+        raise TypeError(f"the {type(function).__name__}{shown} is not an agent")
     problem = _signature_problem(function)
     if problem:
-        raise TypeError(f"the function `{_name(function)}` is no agent, because {problem}")
+        raise TypeError(f"the function `{_name(function)}` cannot be an agent: {problem}")
     return _kind(function)
 
 
 def is_factory(function: Callable[..., Any]) -> bool:
-    """Whether it makes agents: a class, or a plain function that can be called without a prompt."""
+    """Return whether it makes agents: a class, or a function that can be called without arguments."""
     if isinstance(function, type):
         return True
     return _kind(function) == "function" and not _required(function)
 
 
 def function_agent(function: Callable[..., Any]) -> BaseAgent:
-    """A function as an agent. A synchronous one works in a thread, where it blocks nobody.
+    """Make an agent of a function. A synchronous function runs in a thread of its own.
 
     Raises:
-        TypeError: It cannot be one.
+        TypeError: The function cannot be an agent.
     """
     if kind_of(function) in ("async steps", "coroutine"):
         return FunctionAgent(function)
@@ -70,10 +68,10 @@ def function_agent(function: Callable[..., Any]) -> BaseAgent:
 
 
 class FunctionAgent(BaseAgent):
-    """An async generator function that yields steps, or a coroutine function that returns the answer.
+    """An agent made of an async generator function that yields steps, or of a coroutine function that returns a text.
 
     Args:
-        function: Takes the prompt, and `max_iterations` if it has such a parameter.
+        function: Called with the prompt, and with `max_iterations` if it has a parameter of that name.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -85,7 +83,7 @@ class FunctionAgent(BaseAgent):
     async def run_with_reasoning_stream(
         self, prompt: str, max_iterations: int = DEFAULT_MAX_ITERATIONS
     ) -> AsyncIterator[Step]:
-        """See `BaseAgent.run_with_reasoning_stream`."""
+        """Call the function, and yield its steps or its answer."""
         called = self._function(prompt, **_options(self._function, max_iterations))
         if not self._yields:
             yield _answer(self._function, await called)
@@ -100,10 +98,10 @@ class FunctionAgent(BaseAgent):
 
 
 class BlockingFunctionAgent(BlockingAgent):
-    """A function that returns the answer, or a generator function that yields steps.
+    """An agent made of a function that returns the answer, or of a generator function that yields steps.
 
     Args:
-        function: Takes the prompt, and `max_iterations` if it has such a parameter.
+        function: Called with the prompt, and with `max_iterations` if it has a parameter of that name.
     """
 
     def __init__(self, function: Callable[..., Any]) -> None:
@@ -113,9 +111,9 @@ class BlockingFunctionAgent(BlockingAgent):
         self.description = describe(function)
 
     def run_blocking(self, prompt: str, max_iterations: int, emit: Callable[[Step], None]) -> None:
-        """See `BlockingAgent.run_blocking`."""
+        """Call the function, and emit its steps or its answer."""
         called = self._function(prompt, **_options(self._function, max_iterations))
-        if inspect.iscoroutine(called) or inspect.isasyncgen(called):  # of what it wraps: its signature does not tell
+        if inspect.iscoroutine(called) or inspect.isasyncgen(called):  # a wrapper hides what kind of function it wraps
             asyncio.run(self._emit_from(called, emit))
             return
         if not isinstance(called, Generator):
@@ -143,7 +141,7 @@ class BlockingFunctionAgent(BlockingAgent):
 
 
 def describe(value: Any) -> str:
-    """One line about an agent or what makes it: its own `description`, or the first line of its documentation."""
+    """Return one line about an agent or a factory: its `description`, or the first line of its docstring."""
     own = getattr(value, "description", None)
     if isinstance(own, str) and own:
         return own
@@ -152,12 +150,12 @@ def describe(value: Any) -> str:
 
 
 def takes_model(function: Any) -> bool:
-    """Whether it has a parameter for the configuration of a language model."""
+    """Return whether it has the parameter `llm`, for a model configuration."""
     return _MODEL in {parameter.name for parameter in _parameters(function)}
 
 
 def _kind(function: Any) -> Kind:
-    for candidate in (function, getattr(function, "__call__", None)):  # noqa: B004 (an object's own)
+    for candidate in (function, getattr(function, "__call__", None)):  # noqa: B004 (`callable` says less: the method itself is inspected)
         if inspect.isasyncgenfunction(candidate):
             return "async steps"
         if inspect.isgeneratorfunction(candidate):
@@ -168,7 +166,7 @@ def _kind(function: Any) -> Kind:
 
 
 def _signature_problem(function: Any) -> str:
-    """What is wrong with its parameters; nothing if it can be called with a prompt."""
+    """Return what is wrong with its parameters; an empty text if it can be called with a prompt alone."""
     parameters = _parameters(function)
     if not any(each.kind in _POSITIONAL or each.kind == each.VAR_POSITIONAL for each in parameters):
         return "it takes no prompt"
@@ -176,7 +174,7 @@ def _signature_problem(function: Any) -> str:
     keywords = [each.name for each in _required(function) if each.kind == each.KEYWORD_ONLY and each.name != _LIMIT]
     missing = list(dict.fromkeys([*beyond, *keywords]))
     if missing:
-        return f"it also needs {', '.join(f'`{name}`' for name in missing)}: it is called with the prompt alone"
+        return f"it requires {', '.join(f'`{name}`' for name in missing)}, but it is called with the prompt alone"
     return ""
 
 
@@ -184,7 +182,7 @@ _POSITIONAL: Final = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSIT
 
 
 def _required(function: Any) -> list[inspect.Parameter]:
-    """The parameters that must be given, but for a model."""
+    """Return the parameters without a default, except `llm`."""
     variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
     return [
         each
@@ -196,7 +194,7 @@ def _required(function: Any) -> list[inspect.Parameter]:
 def _parameters(function: Any) -> list[inspect.Parameter]:
     try:
         return list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):  # some built-in callables have none
+    except (TypeError, ValueError):  # some built-in callables have no signature
         return []
 
 
@@ -206,18 +204,18 @@ def _options(function: Any, max_iterations: int) -> dict[str, int]:
 
 
 def _answer(function: Any, value: object) -> Step:
-    """The step of a text that was returned.
+    """Return the step for a returned text.
 
     Raises:
-        AgentError: It is no text, or there is nothing in it.
+        AgentError: The value is not a text, or is empty.
     """
     if isinstance(value, str) and value.strip():
         return {"type": "final_answer", "content": value}
     what = "an empty text" if isinstance(value, str) else "nothing" if value is None else f"`{type(value).__name__}`"
     if inspect.iscoroutine(value):
-        value.close()  # else Python would warn of it later
+        value.close()  # otherwise Python warns that it was never awaited
     raise AgentError(
-        f"The function `{_name(function)}` returned {what}, which is no answer: return a text, or yield steps such as "
+        f"The function `{_name(function)}` returned {what} instead of an answer: return a text, or yield steps such as "
         '`{"type": "final_answer", "content": "…"}`.'
     )
 
@@ -228,4 +226,4 @@ def _name(function: Any) -> str:
 
 def _agent_name(function: Any, otherwise: str) -> str:
     name = _name(function)
-    return name if name.isidentifier() else otherwise  # a lambda has none
+    return name if name.isidentifier() else otherwise  # not so the name of a lambda

@@ -1,4 +1,4 @@
-"""Steps that grow by `append`: more text for one channel, instead of the whole text."""
+"""Steps that are extended by `append`: new text for one channel, instead of the whole text."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from .exceptions import AgentError
 
 _CHANNELS: Final[tuple[Channel, ...]] = get_args(Channel)
 _ONLY_WHOLE: Final = ("content", "tool", "output", "outputs", "parent_id")
-"""Fields that come with a whole step only."""
+"""Fields that cannot be combined with `append`."""
 
 
 class GrowingStep:
-    """A step, and the texts that were appended to it since.
+    """A step, and the texts that have been appended to it.
 
     Args:
-        step: The step. It belongs to this object.
+        step: The step. This object changes it.
 
     Attributes:
-        step: The step, without texts that have not been joined yet.
+        step: The step, without the texts that are not joined to it yet.
     """
 
     def __init__(self, step: Step) -> None:
@@ -29,11 +29,11 @@ class GrowingStep:
         self._appended: dict[Channel, list[str]] = {}
 
     def append(self, channel: Channel, text: str) -> None:
-        """Append `text`. It is joined to what was there with the next `snapshot`."""
+        """Append `text`. The next `snapshot` joins it to the step."""
         self._appended.setdefault(channel, []).append(text)
 
     def snapshot(self) -> Step:
-        """A copy of the step, with all that was appended."""
+        """Return a copy of the step with all appended texts."""
         wire = cast("JSON", self.step)
         for channel, texts in self._appended.items():
             entry = _last_entry(wire) if channel == "output" else 0
@@ -43,16 +43,16 @@ class GrowingStep:
 
 
 class GrowingSteps:
-    """The steps of one run, so that later ones can append to them."""
+    """The steps of one run, to which later steps can append."""
 
     def __init__(self) -> None:
         self._known: dict[str, GrowingStep] = {}
 
     def add(self, step: Step) -> GrowingStep:
-        """Add a step as an agent yields it, and return what it stands for: itself, or the step that it appends to.
+        """Add a step as an agent yields it, and return the step that it creates, replaces or extends.
 
         Raises:
-            AgentError: It cannot be appended; the text says why, and what to yield instead. Nothing was changed.
+            AgentError: The text cannot be appended; the error says why, and what to yield instead. Nothing is changed.
         """
         step_id = step.get("id", "")
         growing = _grow(self._known.get(step_id), step) if "append" in step else GrowingStep(step.copy())
@@ -62,7 +62,7 @@ class GrowingSteps:
 
 
 def _grow(growing: GrowingStep | None, step: Step) -> GrowingStep:
-    """Append to a known step. The other fields of `step`, such as `status`, are taken over."""
+    """Append to a known step, and copy the other fields of `step`, such as `status`, to it."""
     wire = cast("JSON", step)
     text, channel = wire["append"], wire.get("channel", "content")
     whole = [f"`{name}`" for name in _ONLY_WHOLE if name in wire]
@@ -93,7 +93,7 @@ def _is_closed(step: Step) -> bool:
 
 
 def _without_texts(step: Step) -> GrowingStep:
-    """What says that a step is closed: its texts and pictures need not stay in memory until the run ends."""
+    """Return what identifies the step as closed, so that its texts and pictures need not stay in memory."""
     return GrowingStep({"type": step["type"], "content": "", "status": step["status"]})
 
 
@@ -103,7 +103,7 @@ def _takes_arguments(step: Step) -> bool:
 
 
 def _last_entry(step: JSON) -> int:
-    """The output that printed text is appended to: the last one if it is text alone, else a new one."""
+    """Return the index of the output to append to: the last one if it is only printed text, else a new one."""
     outputs = outputs_of(step)
     last = len(outputs) - 1
     return last if outputs and is_printed(outputs[last]) and isinstance(outputs[last]["text/plain"], str) else last + 1

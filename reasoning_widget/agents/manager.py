@@ -1,4 +1,4 @@
-"""Which agents there are, and how to get one.
+"""Agents by name.
 
 Names come, in this order, from code (`AgentManager.register`), from traitlets configuration
 (``c.AgentManager.agents = {"name": "package.module:attribute"}``) and from the entry-point group
@@ -33,8 +33,8 @@ class UnknownAgentError(ValueError):
     """There is no agent with this name. The text lists the known agents."""
 
     def __init__(self, name: str, known: builtins.list[str]) -> None:
-        listed = ", ".join(f'"{each}"' for each in known) or "none at all"
-        super().__init__(f'There is no agent "{name}". Known are: {listed}.')
+        listed = ", ".join(f'"{each}"' for each in known) or "none"
+        super().__init__(f'There is no agent "{name}". Known agents: {listed}.')
 
 
 class AgentManager(LoggingConfigurable):
@@ -59,7 +59,7 @@ class AgentManager(LoggingConfigurable):
         self._llm: JSON | None = None
 
     def __copy__(self) -> Self:
-        """Another manager with the same agents: what is registered with it stays its own."""
+        """Return a manager with the same agents. Agents that are registered later are not shared."""
         other = type(self)(parent=self.parent, config=self.config)
         other.agents = dict(self.agents)
         other._registered = dict(self._registered)  # noqa: SLF001 (another of this class)
@@ -92,11 +92,11 @@ class AgentManager(LoggingConfigurable):
         self._registered[name] = (factory, description or describe(factory))
 
     def use_model(self, llm: JSON) -> None:
-        """Pass this Qwen-Agent model configuration to agents that take an `llm`."""
+        """Use this Qwen-Agent model configuration for agents that take an `llm`."""
         self._llm = llm
 
     def close(self) -> None:
-        """End what agents have started for this manager, such as MCP servers, unless others use it, too."""
+        """Stop what agents have started for this manager, such as MCP servers, unless it is still used elsewhere."""
         servers = sys.modules.get(f"{__package__}.qwen.mcp_servers")
         if servers is not None:
             servers.release(self)
@@ -140,7 +140,7 @@ class AgentManager(LoggingConfigurable):
 
     @cached_property
     def _installed(self) -> dict[str, str]:
-        """Read once: it takes a look at every package there is, 30 ms and more."""
+        """The agents of installed packages. Read once, because this inspects every package and takes 30 ms or more."""
         return {point.name: point.value for point in entry_points(group=ENTRY_POINT_GROUP)}
 
     def _make(self, name: str, factory: Any) -> BaseAgent:
@@ -151,21 +151,21 @@ class AgentManager(LoggingConfigurable):
             agent = as_agent(made)
         except TypeError as error:
             raise AgentError(f'The agent "{name}" cannot be used. {error}') from error
-        agent.name = name  # its steps show the name it was asked by
+        agent.name = name  # shown on its steps
         agent.used_by(self)
         return agent
 
 
 def as_agent(value: Any) -> BaseAgent:
-    """`value` as an agent: a `BaseAgent` as it is, a `qwen_agent.Agent` or a function that takes the prompt wrapped.
+    """Return `value` as an agent: a `BaseAgent` itself, or a wrapper of a `qwen_agent.Agent` or a function.
 
     Raises:
-        TypeError: It is none of these; the error shows what is accepted.
+        TypeError: It cannot be an agent; the error shows what is accepted.
     """
     if isinstance(value, BaseAgent):
         return value
     if _is_qwen(value):
-        from .qwen import QwenAgent  # only for those who use it
+        from .qwen import QwenAgent  # loaded only when needed
 
         return QwenAgent(value)
     try:
@@ -184,15 +184,15 @@ def _is_agent(value: Any) -> bool:
 
 
 def _is_qwen(value: Any) -> bool:
-    # Whoever has such an object has imported its package.
-    kind = getattr(sys.modules.get("qwen_agent.agent"), "Agent", None)  # another thread may be in the middle of it
+    # If the package is not imported, the value cannot be one of its objects.
+    kind = getattr(sys.modules.get("qwen_agent.agent"), "Agent", None)  # another thread may still be importing it
     return kind is not None and isinstance(value, kind)
 
 
 def _load(name: str, target: str) -> Any:
     module_name, _, attribute = target.partition(":")
     if not attribute:
-        raise AgentError(f'The agent "{name}" could not be loaded from `{target}`: write it as {_TARGET}.')
+        raise AgentError(f'The agent "{name}" could not be loaded from `{target}`: it must have the form {_TARGET}.')
     try:
         value: Any = import_module(module_name.strip())
         for part in attribute.split("[", maxsplit=1)[0].strip().split("."):
@@ -200,13 +200,13 @@ def _load(name: str, target: str) -> Any:
     except Exception as error:
         raise AgentError(
             f'The agent "{name}" could not be loaded from `{target}`: {type(error).__name__}: {redact(str(error))}. '
-            f"It is named as {_TARGET}, of a package that is installed where it runs."
+            f"It must have the form {_TARGET}, and its package must be installed in this environment."
         ) from error
     return value
 
 
 def _describe_target(target: str) -> str:
-    """A description, where it can be had without importing other people's modules."""
+    """Return a description, if that needs no import of a module outside this package."""
     module_name = target.partition(":")[0].strip()
     ours = module_name.split(".", maxsplit=1)[0] == __name__.split(".", maxsplit=1)[0]
     if not ours and module_name not in sys.modules:

@@ -382,8 +382,8 @@ async def waits_without_prompt() -> str:
         (Echo, r"`Echo\(\)`"),
         (without_prompt, "takes no prompt"),
         (waits_without_prompt, "takes no prompt"),
-        (with_more, "needs `colour`, `size`"),
-        (spell("Hey"), "called already"),
+        (with_more, "requires `colour`, `size`"),
+        (spell("Hey"), "was called: pass the function itself"),
     ],
 )
 def test_anything_else_is_refused_with_what_is_accepted(value: object, hint: str) -> None:

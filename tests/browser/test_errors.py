@@ -107,4 +107,4 @@ def test_an_agent_that_fails_and_a_model_that_is_not_there(lab):
     expect(alone.card("Error")).to_contain_text("No model answers at http://127.0.0.1:9")
     alone.expect_ready()
 
-    expect(notebook.run(2)).to_contain_text('There is no agent "nobody". Known are: "assistant", "researcher"')
+    expect(notebook.run(2)).to_contain_text('There is no agent "nobody". Known agents: "assistant", "researcher"')

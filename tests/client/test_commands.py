@@ -238,7 +238,7 @@ def test_an_agent_that_is_not_there_leaves_no_session_behind(server, there):
     session_id = new_session()
     done = run("ask", "hello", "--agent", "nosuch", "--session", session_id, **there)
     assert (done.returncode, done.stdout) == (1, "")
-    assert re.search(r'no agent "nosuch"\. Known are: .*"echo"', done.stderr)
+    assert re.search(r'no agent "nosuch"\. Known agents: .*"echo"', done.stderr)
     assert call(server, "GET", f"sessions/{session_id}").status == 404
 
 

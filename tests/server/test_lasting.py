@@ -149,10 +149,13 @@ async def test_what_waits_for_room_is_shown_as_queued(narrow):
 @pytest.mark.parametrize(
     ("agent", "message"),
     [
-        ("no_colon", 'could not be loaded from `tests.server.agents`: write it as "package.module:attribute"'),
+        (
+            "no_colon",
+            'could not be loaded from `tests.server.agents`: it must have the form "package.module:attribute"',
+        ),
         ("not_there", "could not be loaded from `tests.nowhere:Agent`: ModuleNotFoundError: No module named"),
         ("no_agent", 'The agent "no_agent" cannot be used'),
-        ("nobody", 'There is no agent "nobody". Known are: '),
+        ("nobody", 'There is no agent "nobody". Known agents: '),
     ],
 )
 async def test_a_mistake_in_the_configuration_is_told_by_who_is_asked(narrow, agent, message):

@@ -294,7 +294,7 @@ async def test_an_error_of_the_agent_is_told_as_it_is_in_a_kernel(runner):
     )
     assert re.fullmatch(r"tests/session/agents.py, line \d+, in raises", error["raised"]["where"])
     run, (error,) = await asked(runner, "nobody")
-    assert 'There is no agent "nobody". Known are: "echo", "process", "Fast",' in error["content"]
+    assert 'There is no agent "nobody". Known agents: "echo", "process", "Fast",' in error["content"]
 
 
 async def test_what_an_agent_prints_does_not_disturb(runner):

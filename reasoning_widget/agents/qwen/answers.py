@@ -47,7 +47,7 @@ def read_answer(response: Any, reader: ChunkReader) -> Iterator[Delta]:
                 yield delta
     except Exception as error:
         if type(error).__module__.partition(".")[0] in {"httpx", "httpcore", "httpx2", "httpcore2"}:
-            raise AgentError(explain_interruption(str(response.url), came=body.came)) from error
+            raise AgentError(explain_interruption(str(response.url), received=body.came)) from error
         raise
     delta = reader.finish()
     if not delta.empty:
@@ -94,7 +94,7 @@ class _Body:
         elif not self._reader.finished:
             if self._stray.strip():  # an error that is no event
                 self._fail(_parsed(self._stray.decode(errors="replace")))
-            raise AgentError(explain_interruption(self._address, came=self.came))
+            raise AgentError(explain_interruption(self._address, received=self.came))
 
     def _line(self, line: bytes) -> Iterator[Delta]:
         name, _, value = line.partition(b":")

@@ -37,7 +37,7 @@ def read_responses(responses: Iterator[Any], reader: ChunkReader) -> Iterator[An
         came = came or not delta.empty
         yield _with(response, delta)
     if not reader.finished:
-        raise AgentError(explain_interruption(address(), came=came))
+        raise AgentError(explain_interruption(address(), received=came))
     rest = reader.finish()
     if not rest.empty and last is not None:
         yield _with(copy.copy(last), rest)

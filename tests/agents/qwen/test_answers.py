@@ -478,7 +478,7 @@ def test_what_is_refused_always_is_asked_once_more_only(ask: Ask) -> None:
             "400 Bad Request",
             [{"error": {"message": "API key not valid."}}],
             ["refused the key", "API key not valid."],
-            ["grown"],
+            ["context of the model"],
         ),
         ("403 Forbidden", b"Host not in allowlist", ["Host not in allowlist"], ["key (403)", "mozilla"]),
         (
@@ -494,7 +494,12 @@ def test_what_is_refused_always_is_asked_once_more_only(ask: Ask) -> None:
             ["clear it", "4096"],
             ["key"],
         ),
-        ("400 Bad Request", {"message": "System role not supported"}, ["System role not supported"], ["grown", "key"]),
+        (
+            "400 Bad Request",
+            {"message": "System role not supported"},
+            ["System role not supported"],
+            ["context of the model", "key"],
+        ),
         (
             "400 Bad Request",
             {
@@ -504,13 +509,13 @@ def test_what_is_refused_always_is_asked_once_more_only(ask: Ask) -> None:
                 }
             },
             ["other words"],
-            ["grown", "generate_cfg"],
+            ["context of the model", "generate_cfg"],
         ),
         (
             "400 Bad Request",
             {"message": "Access denied: your account is not in good standing."},
             ["good standing"],
-            ["grown"],
+            ["context of the model"],
         ),
         (
             "429 Too Many Requests",

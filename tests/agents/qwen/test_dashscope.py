@@ -150,7 +150,7 @@ def test_errors_are_told_with_what_to_do(turn: Turn, words: str) -> None:
     assert answer.status == "failed"
     assert words in (answer.error or "")
     assert model.address in (answer.error or "")
-    assert "grown long" not in (answer.error or "")
+    assert "context of the model" not in (answer.error or "")
 
 
 @pytest.mark.parametrize("kind", ["qwen_dashscope", "qwenvl_dashscope"])
