@@ -291,7 +291,7 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     connection: socket.socket
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 (the name in the standard library)
+    def log_message(self, *args: Any, **options: Any) -> None:
         """Say nothing."""
 
     def do_GET(self) -> None:

@@ -29,7 +29,8 @@ _BY_FIXTURE: Final = {
 _MODELS: Final = {"model", "scripted_model", "ask"}
 _PROGRAMS: Final = {"jupyter_server": "start_server", "jupyterlab": "start_server", "ipykernel_launcher": "kernel_name"}
 
-_unit_test: str | None = None
+_running: dict[str, str] = {}
+"""The unit test that runs, under ``unit``: an audit hook cannot be removed, so it looks here."""
 
 
 def tiers_of(fixtures: Collection[str], marks: Collection[str]) -> set[str]:
@@ -45,8 +46,10 @@ def fixture_missing(command: object) -> str | None:
 
 
 def _watch(event: str, arguments: tuple[Any, ...]) -> None:
-    if event == "subprocess.Popen" and _unit_test is not None and (fixture := fixture_missing(arguments[1])):
-        raise RuntimeError(f"{_unit_test} starts {arguments[1]}: use the fixture `{fixture}`, which names its tier.")
+    if event == "subprocess.Popen" and "unit" in _running and (fixture := fixture_missing(arguments[1])):
+        raise RuntimeError(
+            f"{_running['unit']} starts {arguments[1]}: use the fixture `{fixture}`, which names its tier."
+        )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -65,9 +68,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    global _unit_test  # noqa: PLW0603 (an audit hook cannot be taken back)
-    _unit_test = item.nodeid if item.get_closest_marker("unit") else None
+    if item.get_closest_marker("unit"):
+        _running["unit"] = item.nodeid
     try:
         return (yield)
     finally:
-        _unit_test = None
+        _running.clear()

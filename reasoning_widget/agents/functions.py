@@ -127,7 +127,7 @@ class BlockingFunctionAgent(BlockingAgent):
 
     async def _emit_from(self, called: Any, emit: Callable[[Step], None]) -> None:
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
-        assert task is not None  # noqa: S101 (for the type checker)
+        assert task is not None
 
         def stop() -> None:
             loop.call_soon_threadsafe(task.cancel)
@@ -155,7 +155,7 @@ def takes_model(function: Any) -> bool:
 
 
 def _kind(function: Any) -> Kind:
-    for candidate in (function, getattr(function, "__call__", None)):  # noqa: B004 (`callable` says less: the method itself is inspected)
+    for candidate in (function, type(function).__call__):
         if inspect.isasyncgenfunction(candidate):
             return "async steps"
         if inspect.isgeneratorfunction(candidate):

@@ -62,8 +62,10 @@ class AgentManager(LoggingConfigurable):
         """Return a manager with the same agents. Agents that are registered later are not shared."""
         other = type(self)(parent=self.parent, config=self.config)
         other.agents = dict(self.agents)
-        other._registered = dict(self._registered)  # noqa: SLF001 (another of this class)
-        other._llm = self._llm  # noqa: SLF001
+        for name, (factory, description) in self._registered.items():
+            other.register(name, factory, description)
+        if self._llm is not None:
+            other.use_model(self._llm)
         return other
 
     def register(self, name: str, factory: Callable[..., Any], description: str = "") -> None:

@@ -171,7 +171,7 @@ def models(llm: dict[str, Any] | None = None, *, servers: Sequence[tuple[str, in
             choice = choice or found
         else:
             considered.append(Considered(place, found, chosen=False))
-    assert choice is not None  # noqa: S101 (the embedded model is always there to be chosen)
+    assert choice is not None
     return ModelReport(choice, tuple(considered))
 
 

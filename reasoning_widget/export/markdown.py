@@ -265,7 +265,7 @@ def _markdown() -> MarkdownIt:
     from markdown_it import MarkdownIt
 
     markdown = MarkdownIt("commonmark", {"html": True, "maxNesting": _NESTING}).enable("table")
-    markdown.validateLink = lambda url: True  # type: ignore[method-assign]  # noqa: ARG005 (its signature)
+    markdown.validateLink = lambda url: True  # type: ignore[method-assign]
     return markdown
 
 

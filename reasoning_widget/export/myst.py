@@ -34,9 +34,9 @@ class Transcripts:
 
     @staticmethod
     def handle_mime(
-        renderer: NbElementRenderer,  # noqa: ARG004 (the signature is myst-nb's)
+        renderer: NbElementRenderer,
         data: MimeData,
-        inline: bool,  # noqa: ARG004
+        inline: bool,
     ) -> list[nodes.Element] | None:
         """The transcript of a saved session. None: it is something else; an empty list: another form has to do."""
         if data.mime_type != SESSION_MIME:

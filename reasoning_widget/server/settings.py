@@ -78,7 +78,7 @@ class ReasoningSettings(ExtensionApp):
     @property
     def server(self) -> ServerApp:
         """The server that this extends."""
-        assert self.serverapp is not None  # noqa: S101 (for the type checker)
+        assert self.serverapp is not None
         return self.serverapp
 
     @default("store_path")

@@ -175,7 +175,7 @@ class _ThreadRun(RunHandle):
     async def _consume(self, agent: BaseAgent, prompt: Any) -> None:
         loop = asyncio.get_running_loop()
         task = asyncio.current_task()
-        assert task is not None  # noqa: S101 (for the type checker)
+        assert task is not None
 
         def cancel() -> None:
             with suppress(RuntimeError):  # the loop may have ended just now

@@ -19,6 +19,7 @@ import pytest
 from qwen_agent import Agent
 from qwen_agent.agents import Assistant, FnCallAgent, GroupChat, ReActChat, Router
 from qwen_agent.agents import fncall_agent as qwen_fncall_agent
+from qwen_agent.llm.base import ModelServiceError
 from qwen_agent.llm.schema import ASSISTANT, ContentItem, Message
 from qwen_agent.tools.base import BaseTool
 
@@ -624,7 +625,7 @@ def test_a_model_server_that_refuses_is_explained(model: ScriptedModel, status: 
     model.script("hello", [[fail(status, "No, sk-scripted-secret.")]])
     agent = QwenAgent(FnCallAgent(llm=model.llm()))
 
-    with pytest.raises(Exception) as caught:  # noqa: PT011 (whatever the agent raises is explained)
+    with pytest.raises(ModelServiceError) as caught:
         record(agent, "hello")
 
     text = agent.explain(caught.value)
@@ -643,7 +644,7 @@ def test_an_answer_that_breaks_off_is_explained_and_what_came_is_shown(model: Sc
         if step["content"] == "Once upon":
             model.open("shown")
 
-    with pytest.raises(Exception) as caught, as_current_run(RunContext()):  # noqa: PT011
+    with pytest.raises(AgentError) as caught, as_current_run(RunContext()):
         agent.run_blocking("hello", 20, emit)
 
     assert "broke off" in agent.explain(caught.value)
@@ -662,7 +663,7 @@ def test_a_server_that_is_not_there_is_explained() -> None:
         }
         agent = QwenAgent(FnCallAgent(llm=llm))
 
-        with pytest.raises(Exception) as caught:  # noqa: PT011
+        with pytest.raises(ModelServiceError) as caught:
             record(agent, "hello")
 
     text = agent.explain(caught.value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Locator  # noqa: TC002 (as everywhere: imports stay in one place)
+from playwright.sync_api import Locator
 
 _AXE = Path(__file__).resolve().parent.parent.parent / "js" / "node_modules" / "axe-core" / "axe.min.js"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Locator  # noqa: TC002 (as everywhere: imports stay in one place)
+from playwright.sync_api import Locator
 
 # Colours may be given in any notation: a canvas turns each into red, green, blue and alpha.
 _COLOURS = """

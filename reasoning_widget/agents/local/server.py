@@ -183,7 +183,7 @@ def _start(name: str, weights: Path, idle_seconds: float, state: Path) -> Server
     command += ["--model", str(weights), "--state", str(state), "--idle", str(idle_seconds)]
     command += ["--socket", str(path)] if path else []
     with log.open("wb") as output:
-        process = subprocess.Popen(  # noqa: S603 (our own arguments, no shell)
+        process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=output,

@@ -64,10 +64,7 @@ class Hub:
         try:
             url = hub.hf_hub_url(model.repository, model.file, endpoint=self._endpoint)
             found = hub.get_hf_file_metadata(url, timeout=self._connect_timeout, endpoint=self._endpoint)
-            if found.size not in {None, model.bytes}:
-                raise SourceError(  # noqa: TRY301 (one place catches what goes wrong here)
-                    f"the file there has {found.size} bytes instead of {model.bytes}"
-                )
+            _check_size(found.size, model)
             with partial.open("ab") as file:
                 sink: Any = _ProgressFile(file, progress, cancel)
                 http_get(
@@ -82,6 +79,11 @@ class Hub:
             raise
         except Exception as error:
             raise SourceError(_short(error)) from error
+
+
+def _check_size(size: int | None, model: ModelFile) -> None:
+    if size not in {None, model.bytes}:
+        raise SourceError(f"the file there has {size} bytes instead of {model.bytes}")
 
 
 def _silent_progress_bar() -> type[Any]:
@@ -179,7 +181,7 @@ class Registry:
 def _running(command: list[str], cancel: threading.Event) -> Iterator[subprocess.Popen[str]]:
     """Run `command` within the block, and end it as soon as `cancel` is set."""
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}  # else progress comes in blocks of many lines
-    with subprocess.Popen(  # noqa: S603 (our own arguments, no shell)
+    with subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

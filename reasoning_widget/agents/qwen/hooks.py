@@ -75,14 +75,14 @@ class Call:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Do what the method does."""
-        assert self.function is not None  # noqa: S101 (for the type checker)
+        assert self.function is not None
         with self.entered():
             result = self.function(self.target, *args, **kwargs)
         return self._within(result) if isinstance(result, Iterator) and not _is_within(result) else result
 
     def by_itself(self, *args: Any, **kwargs: Any) -> Any:
         """Do what the method does, as if this call were not looked at."""
-        assert self.function is not None  # noqa: S101 (for the type checker)
+        assert self.function is not None
         return self.function(self.target, *args, **kwargs)
 
     @property

@@ -272,7 +272,7 @@ def _in_deltas(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> boo
     """Whether a model was asked to yield only what is new."""
     if "delta_stream" in kwargs or not args:
         return bool(kwargs.get("delta_stream"))
-    assert call.function is not None  # noqa: S101 (for the type checker)
+    assert call.function is not None
     with contextlib.suppress(TypeError):
         return bool(inspect.signature(call.function).bind(call.target, *args, **kwargs).arguments.get("delta_stream"))
     return False

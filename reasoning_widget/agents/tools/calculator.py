@@ -16,6 +16,7 @@ _FUNCTIONS: Final = {
     "log10": math.log10, "max": max, "min": min, "round": round, "sin": math.sin, "sqrt": math.sqrt, "tan": math.tan,
 }  # fmt: skip
 _MAX_CHARS: Final = 500
+_SIGNS: Final = str.maketrans({"\N{MULTIPLICATION SIGN}": "*", "\N{DIVISION SIGN}": "/", "\N{MINUS SIGN}": "-"})
 
 
 def calculate(expression: str) -> str:
@@ -28,7 +29,7 @@ def calculate(expression: str) -> str:
 
     if len(expression) > _MAX_CHARS:
         raise CalculationError(f"The expression is longer than {_MAX_CHARS} characters.")
-    plain = re.sub(r"(?<=\d),(?=\d{3}\b)", "", expression).replace("×", "*").replace("÷", "/").replace("−", "-")  # noqa: RUF001
+    plain = re.sub(r"(?<=\d),(?=\d{3}\b)", "", expression).translate(_SIGNS)
     plain = re.sub(r"(\d+(?:\.\d+)?)\s*%(?!\s*[\w(.])", r"(\1/100)", plain).replace("^", "**")
     names = {"pi": math.pi, "e": math.e}
     try:
