@@ -410,6 +410,12 @@ class UserMessageData(TypedDict):
     """Absent if the server does not distinguish people, and in a kernel."""
     timestamp: float
     follows: str | None
+    agent_name: NotRequired[str]
+    """The agent that is asked. Like the next two fields, absent in logs of earlier versions."""
+    enable_reasoning: NotRequired[bool]
+    """Whether all steps of the run are shown, or only its outcome."""
+    max_iterations: NotRequired[int]
+    """The number of model calls that the run may make."""
 
 
 class MessageWithdrawnData(TypedDict):

@@ -55,19 +55,26 @@ class LocalConversation:
         self._agents.register(wrapped.name, lambda: wrapped, wrapped.description)
         return wrapped.name
 
-    def open(self, session_id: str, log: EventLog) -> None:
+    def open(self, session_id: str, log: EventLog, *, resume: bool = False) -> None:
         """Open the session. Call this on the sessions' event loop, before any other method.
 
         Args:
             session_id: The id of the session.
             log: The log of its events. The conversation closes it.
+            resume: Whether to ask the prompts that an earlier kernel left queued in the log. Otherwise they are
+                withdrawn.
 
         Raises:
             StorageError: The log cannot be read.
         """
         self._log = log
         self.source = Session(
-            session_id, log=log, agents=self._agents, runner=ThreadRunner(self._agents), agent_name=self.name
+            session_id,
+            log=log,
+            agents=self._agents,
+            runner=ThreadRunner(self._agents),
+            agent_name=self.name,
+            resume_queue=resume,
         )
 
     @property

@@ -62,6 +62,7 @@ class SessionManager:
                 log=self._log,
                 agents=self._agents,
                 runner=self._runner,
+                resume_queue=True,
                 on_failure=partial(self._forget_failed, session_id),
             )
             self._live[session_id] = session

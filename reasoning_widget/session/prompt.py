@@ -17,10 +17,7 @@ _TITLE_LENGTH: Final = 80  # code points
 
 @dataclass(frozen=True)
 class Prompt:
-    """A prompt that was checked, and how it is to be answered.
-
-    Two prompts with the same id are the same message, sent twice, if they are equal.
-    """
+    """A valid prompt, and how it is to be answered."""
 
     content: str
     """Its text; of a prompt without a text, the names of its attachments."""
@@ -43,16 +40,29 @@ class Prompt:
             follows: The message or step after which it comes; None for the first.
             author: Who wrote it; None if users are not distinguished.
         """
-        data = {"id": message_id, **self._written, "timestamp": timestamp, "follows": follows}
+        data: JSON = {"id": message_id, "content": self.content}
+        if self.parts is not None:
+            data["parts"] = self.parts
+        data |= {"timestamp": timestamp, "follows": follows, **self._asked}
         return data if author is None else {**data, "author": author}
 
     @property
-    def _written(self) -> JSON:
-        return {"content": self.content} if self.parts is None else {"content": self.content, "parts": self.parts}
+    def _asked(self) -> JSON:
+        """Which agent is asked, and how."""
+        return {
+            "agent_name": self.agent_name,
+            "enable_reasoning": self.enable_reasoning,
+            "max_iterations": self.max_iterations,
+        }
 
     def is_logged_as(self, message: TranscriptMessage) -> bool:
-        """Whether `message` holds the same text and attachments."""
-        return self._written == {name: value for name, value in message.items() if name in ("content", "parts")}
+        """Whether `message` is this prompt, sent before. `steer` is not logged, and so not compared."""
+        return (
+            self.content == message["content"]
+            and self.parts == message.get("parts")
+            and self.follows in (None, message["follows"])
+            and all(message.get(name, value) == value for name, value in self._asked.items())
+        )
 
 
 def read_prompt(message_id: str, payload: JSON) -> tuple[Prompt, dict[str, Any]]:
@@ -78,6 +88,26 @@ def read_prompt(message_id: str, payload: JSON) -> tuple[Prompt, dict[str, Any]]
     if prompt.max_iterations < 1:
         raise ProtocolError("bad_message", "`max_iterations` must be at least 1", message_id)
     return prompt, said.blobs
+
+
+def logged_prompt(message: TranscriptMessage) -> Prompt | None:
+    """The prompt of a `user_message` event, to be asked exactly as it was sent.
+
+    Returns:
+        None if the event does not say which agent is asked and how, because an earlier version logged it.
+    """
+    try:
+        return Prompt(
+            content=message["content"],
+            parts=message.get("parts"),
+            agent_name=message["agent_name"],
+            enable_reasoning=message["enable_reasoning"],
+            max_iterations=message["max_iterations"],
+            follows=message["follows"],
+            steer=False,
+        )
+    except KeyError:
+        return None
 
 
 def title_of(text: str) -> str:

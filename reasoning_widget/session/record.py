@@ -215,11 +215,6 @@ class Record:
                 duration = max(0.0, now - run["timestamp"])
                 data = {"run_id": run["run_id"], "status": "interrupted", "usage": usage, "duration": duration}
                 events.append(("run_finished", data))
-        events.extend(
-            ("message_withdrawn", {"message_id": message["id"], "reason": "interrupted"})
-            for message in self.state["messages"]
-            if message["run_id"] is None and not message["withdrawn"]
-        )
         self.append(*events)
 
     def _is_superseded(self, step: ReasoningStep) -> bool:

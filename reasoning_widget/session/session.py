@@ -32,15 +32,16 @@ from ..protocol import (
     ReasoningStep,
     RunStatus,
     Step,
+    WithdrawalReason,
     check_session_id,
 )
 from .active_run import ActiveRun
 from .dispatch import dispatch
 from .history import earlier_turns
 from .log import EventLog, StorageError
-from .prompt import Prompt, read_prompt, title_of
+from .prompt import Prompt, logged_prompt, read_prompt, title_of
 from .queue import PromptQueue
-from .record import LoggedStep, Record
+from .record import LoggedStep, Record, damage_in_words
 from .requests import Requests
 from .runner import RunHost, Runner, RunSpec
 from .values import value_frames
@@ -71,6 +72,8 @@ class Session:
         agents: The agents that can be asked.
         runner: Executes the runs.
         agent_name: The agent that is asked if the person chooses no other.
+        resume_queue: Whether to ask the prompts that are still queued in the log, because the process before this one
+            ended. Otherwise they are withdrawn. Do not set it for a log from an untrusted source.
         clock: The time, in seconds since the epoch.
         on_failure: Called when the log cannot be written. The session has then ended; another one can continue from the
             log.
@@ -92,6 +95,7 @@ class Session:
         agents: Agents,
         runner: Runner,
         agent_name: str | None = None,
+        resume_queue: bool = False,
         clock: Callable[[], float] = time.time,
         on_failure: Callable[[StorageError], None] | None = None,
     ) -> None:
@@ -106,13 +110,24 @@ class Session:
         self._on_failure = on_failure
         self._loop = asyncio.get_running_loop()
         self._watchers: set[Watcher] = set()
-        self._prompts: dict[str, Prompt] = {}
         self._queue = PromptQueue()
         self._requests = Requests(self._append, self._call_later, clock)
         self._run: ActiveRun | None = None
         self._waits_for_room = False
         self._open_text_timer: asyncio.TimerHandle | None = None
         self._claimed = False
+        with damage_in_words(session_id):
+            self._restore_queue(resume=resume_queue)
+
+    def _restore_queue(self, *, resume: bool) -> None:
+        """Queue the prompts that wait in the log again, or withdraw them."""
+        waiting = [m for m in self.state["messages"] if m["run_id"] is None and not m["withdrawn"]]
+        resumed = [m["id"] for m in waiting if resume and logged_prompt(m) is not None]
+        self._log_withdrawal([m["id"] for m in waiting if m["id"] not in resumed], "interrupted")
+        for message_id in resumed:
+            self._queue.add(message_id)
+        if resumed:  # the run begins after this call, when the caller has the session
+            self._loop.call_soon(self._guard, self._start_next)
 
     @property
     def state(self) -> Transcript:
@@ -222,7 +237,6 @@ class Session:
         """Stop the active run, delete the log and begin a new epoch."""
         self._drop_run()
         self._queue.remove_all()
-        self._prompts.clear()
         self.results.clear()
         self._record.begin_epoch()
         self._notify()
@@ -399,7 +413,6 @@ class Session:
             events.append(("session_info", {"title": title_of(prompt.content)}))
         events.append(("user_message", prompt.message_data(message_id, self._clock(), follows or newest, author)))
         self._append(*events, blobs=blobs)
-        self._prompts[message_id] = prompt
         if prompt.steer and self._run is not None and prompt.parts is None:
             self._queue.add_steering(message_id)
         else:
@@ -410,9 +423,7 @@ class Session:
         message = self._message(message_id)
         if message is None:
             return False
-        # After a restart, a prompt is known only by what the log has of it.
-        known = self._prompts.get(message_id)
-        if (known == prompt) if known is not None else prompt.is_logged_as(message):
+        if prompt.is_logged_as(message):
             return True
         raise ProtocolError("id_conflict", f"another message has the id {message_id!r} already", message_id)
 
@@ -422,9 +433,11 @@ class Session:
         elif self._message(message_id) is None:
             raise ProtocolError("unknown_message", f"there is no message {message_id!r}")
 
-    def _withdraw_queue(self, reason: str) -> None:
-        withdrawn = self._queue.remove_all()
-        self._append(*(("message_withdrawn", {"message_id": each, "reason": reason}) for each in withdrawn))
+    def _withdraw_queue(self, reason: WithdrawalReason) -> None:
+        self._log_withdrawal(self._queue.remove_all(), reason)
+
+    def _log_withdrawal(self, message_ids: list[str], reason: WithdrawalReason) -> None:
+        self._append(*(("message_withdrawn", {"message_id": each, "reason": reason}) for each in message_ids))
 
     def _message(self, message_id: str) -> TranscriptMessage | None:
         return find_message(self.state, message_id)
@@ -450,7 +463,8 @@ class Session:
 
     def _begin_run(self) -> None:
         message_id = self._queue.next()
-        message, prompt = self._message(message_id), self._prompts.get(message_id)
+        message = self._message(message_id)
+        prompt = logged_prompt(message) if message is not None else None
         if message is None or prompt is None:
             return
         run_id = secrets.token_hex(6)

@@ -182,7 +182,11 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
             check_llm(llm)
             local = LocalConversation(agent, llm, agents)
             log = on_loop(lambda: open_log(session_id, self, resume=resume, file=_file))
-            self._begin(local, lambda: self._link_to_session(local, session_id, log, llm), save=save)
+            # An exported session may come from someone else: its queued prompts start no runs.
+            resume_queue = resume and _file is None
+            self._begin(
+                local, lambda: self._link_to_session(local, session_id, log, llm, resume=resume_queue), save=save
+            )
             if isinstance(agent, str):  # an agent object brings its own model
                 self._model.look()
         else:
@@ -213,14 +217,20 @@ class ReasoningChat(Exports, anywidget.AnyWidget):
         self.on_msg(self._receive)
 
     def _link_to_session(
-        self, conversation: LocalConversation, session_id: str | None, log: EventLog, llm: JSON | None
+        self,
+        conversation: LocalConversation,
+        session_id: str | None,
+        log: EventLog,
+        llm: JSON | None,
+        *,
+        resume: bool,
     ) -> PageLink:
         loop = session_loop()
 
         def announce(frame: Frame) -> None:
             loop.call_soon_threadsafe(link.announce, [frame])
 
-        conversation.open(session_id or secrets.token_hex(8), log)
+        conversation.open(session_id or secrets.token_hex(8), log, resume=resume)
         self._model = ModelStatus(llm, announce)
         link = CommLink(conversation.source, self._send_custom, self._model.frame, self._model.pull, self._forms_aside)
         return link

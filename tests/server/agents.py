@@ -20,6 +20,12 @@ async def echo(prompt):
     yield {"type": "final_answer", "content": f"You said: {prompt}"}
 
 
+async def limit(prompt, max_iterations):
+    """Repeats the prompt, and names its limit."""
+    yield {"type": "thought", "content": "Repeat it."}
+    yield {"type": "final_answer", "content": f"{prompt}: {max_iterations} model calls"}
+
+
 async def count(prompt):
     """Says as many words as it is told, one by one, after a thought and a call of a tool."""
     words, _, pause = prompt.partition(" ")
@@ -119,6 +125,7 @@ async def question(prompt):
 
 NAMES = (
     "echo",
+    "limit",
     "count",
     "talk",
     "table",

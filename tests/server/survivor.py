@@ -44,9 +44,9 @@ class Survivor:
         self._stream = "&stream=tokens" if growing else ""
         self._outbox: dict[str, str] = {}
 
-    def ask(self, message_id: str, text: str, agent: str) -> None:
+    def ask(self, message_id: str, text: str, agent: str, **options: bool | int) -> None:
         """Ask when connected next, and again until it is safe."""
-        payload = {"message": text, "agent_name": agent}
+        payload = {"message": text, "agent_name": agent, **options}
         self._outbox[message_id] = json.dumps({"type": "chat", "id": message_id, "payload": payload})
 
     async def follow(self, origin: str, until: Callable[[], bool]) -> bool:

@@ -112,7 +112,9 @@ async def test_a_killed_server_has_all_that_was_acknowledged_and_goes_on(tmp_pat
             assert await survivor.follow(server.origin, lambda: nothing_runs(survivor, "last"))
             state = checked(exported(server, "s"), survivor.state)
             assert state["runs"][-1]["status"] == "completed"
-            assert [run["status"] for run in state["runs"][:-1]].count("interrupted") == len(state["runs"]) - 1
+            ended = {run["message_id"]: run["status"] for run in state["runs"]}
+            assert [ended[f"talk{life}"] for life in range(KILLS)] == ["interrupted"] * KILLS
+            assert [ended[f"queued{life}"] for life in range(KILLS)] == ["completed"] * KILLS
         finally:
             if server.running:
                 await asyncio.to_thread(server.kill)
@@ -139,11 +141,34 @@ async def kill_in_a_run(server, survivor, life, frames):
     for step_id, step in finished.items():
         known = {name: value for name, value in state["steps"][step_id].items() if name != "seq"}
         assert known == step, "a finished step is there as it was"
-    texts = [step["content"] for step in state["steps"].values() if step["type"] == "final_answer"]
+    talks = [run for run in state["runs"] if run["message_id"].startswith("talk")]
+    answers = [step for run in talks for step in steps_of(state, run) if step["type"] == "final_answer"]
+    texts = [step["content"] for step in answers]
     assert all(map(is_talk, texts))
     if survivor.grown:
         since, silence = text_lost_since(survivor, len(texts[-1]), killed)
         assert since <= 1 + 2 * silence + 0.1, "more than the last second is lost"
+
+
+async def test_prompts_that_were_queued_in_a_killed_server_are_asked_as_they_were(tmp_path, start_bare_server):
+    with start_bare_server(tmp_path) as server:
+        survivor = Survivor("s", server.token)
+        survivor.ask("m0", "hi", "wait")
+        survivor.ask("m1", "one", "limit", max_iterations=3)
+        survivor.ask("m2", "two", "echo")
+        survivor.ask("m3", "three", "limit", max_iterations=7, enable_reasoning=False)
+        assert await survivor.follow(server.origin, lambda: survivor.acked >= {"m0", "m1", "m2", "m3"})
+        await asyncio.to_thread(server.kill)
+        await asyncio.to_thread(server.start)
+
+        assert await survivor.follow(server.origin, lambda: nothing_runs(survivor, "m3"))
+
+        state = checked(exported(server, "s"))  # a client sees only the outcome of "m3"
+        runs = {run["message_id"]: run for run in state["runs"]}
+        assert [run["status"] for run in state["runs"]] == ["interrupted", "completed", "completed", "completed"]
+        answers = [steps_of(state, runs[message_id])[-1]["content"] for message_id in ("m1", "m2", "m3")]
+        assert answers == ["one: 3 model calls", "You said: two", "three: 7 model calls"]
+        assert [runs[message_id]["enable_reasoning"] for message_id in ("m1", "m2", "m3")] == [True, True, False]
 
 
 # The disk

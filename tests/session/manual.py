@@ -78,7 +78,9 @@ def same_ids() -> Iterator[None]:
         yield
 
 
-def open_session(log: EventLog | None = None, clock: Clock | None = None) -> tuple[Session, ManualRunner]:
+def open_session(
+    log: EventLog | None = None, clock: Clock | None = None, *, resume_queue: bool = False
+) -> tuple[Session, ManualRunner]:
     """A session and the runner that plays its agent. Needs a running loop."""
     runner = ManualRunner()
     session = Session(
@@ -87,6 +89,7 @@ def open_session(log: EventLog | None = None, clock: Clock | None = None) -> tup
         agents=NoAgents(),
         runner=runner,
         agent_name="researcher",
+        resume_queue=resume_queue,
         clock=clock or Clock(),
     )
     return session, runner

@@ -10,6 +10,7 @@ from reasoning_widget.session.log import StorageError
 from reasoning_widget.session.manager import SessionManager
 from reasoning_widget.session.store import SessionStore
 from reasoning_widget.session.watcher import Watcher
+from tests.parts import PNG, address
 from tests.session.manual import ManualRunner, NoAgents, ask
 
 
@@ -23,6 +24,12 @@ def store(tmp_path):
 def manage(store, idle_after=0.0, **options):
     runner = ManualRunner()
     return SessionManager(store, NoAgents(), runner, idle_after=idle_after, **options), runner
+
+
+async def started(runner, count=1):
+    """Wait until so many runs have started."""
+    while len(runner.runs) < count:
+        await asyncio.sleep(0)
 
 
 async def test_a_session_exists_from_its_first_message_on(store):
@@ -104,15 +111,95 @@ async def test_what_an_earlier_process_left_open_is_closed_at_the_start(store):
     ask(session, "hi", "m1")
     runner.run.emit({"type": "thought", "id": "t", "content": "Hm"})
     ask(session, "and", "m2")
-    manager, _ = manage(store)
+    manager, runner = manage(store)
 
     manager.recover(store.unfinished())
 
     assert store.info("demo")["status"] == "interrupted"
-    assert store.unfinished() == []
     state = manager.transcript("demo")
-    assert [message["withdrawn"] for message in state["messages"]] == [None, "interrupted"]
     assert [step["status"] for step in state["steps"].values()] == ["stopped"]
+    await started(runner)
+    runner.run.end()
+    assert [run["status"] for run in state["runs"]] == ["interrupted", "completed"]
+    assert store.unfinished() == []
+
+
+async def test_queued_prompts_are_asked_after_a_restart_exactly_as_they_were(store):
+    manager, _ = manage(store)
+    session = manager.open("demo")
+    ask(session, "now", "m0")
+    ask(session, "one", "m1", agent_name="reader", max_iterations=3)
+    ask(session, [{"text": "two"}, {"image": address(PNG)}], "m2", agent_name="painter", enable_reasoning=False)
+    ask(session, "three", "m3", agent_name="writer", max_iterations=7, follows="m0")
+
+    manager, runner = manage(store)
+    manager.recover(store.unfinished())
+    session = manager.open("demo")
+    for number in range(3):
+        await started(runner, number + 1)
+        runner.run.emit({"type": "final_answer", "content": f"answer {number}"})
+        runner.run.end()
+
+    specs = [run.spec for run in runner.runs]
+    assert [(spec.prompt.split()[0], spec.agent_name, spec.max_iterations) for spec in specs] == [
+        ("one", "reader", 3),
+        ("two", "painter", 20),
+        ("three", "writer", 7),
+    ]
+    assert [list(part) for part in specs[1].parts] == [["text"], ["image", "name"]]
+    assert [[turn["prompt"] for turn in spec.history] for spec in specs] == [["now"], ["now", "one"], ["now"]]
+    runs = [(run["message_id"], run["enable_reasoning"], run["status"]) for run in session.state["runs"]]
+    assert runs == [
+        ("m0", True, "interrupted"),
+        ("m1", True, "completed"),
+        ("m2", False, "completed"),
+        ("m3", True, "completed"),
+    ]
+
+
+async def test_a_queued_prompt_is_known_after_a_restart(store):
+    manager, _ = manage(store)
+    session = manager.open("demo")
+    for number in range(4):
+        ask(session, "hi", f"m{number}", max_iterations=5)
+
+    manager, runner = manage(store)
+    session = manager.open("demo")
+
+    assert ask(session, "hi", "m1", max_iterations=5) == [{"type": "ack", "data": {"id": "m1"}}]
+    (conflict,) = ask(session, "hi", "m1", max_iterations=6)
+    assert conflict["data"]["code"] == "id_conflict"
+    session.handle({"type": "withdraw", "payload": {"message_id": "m2"}})
+    await started(runner)
+    session.stop()
+    runner.run.end()
+    assert [message["withdrawn"] for message in session.state["messages"]] == [None, None, "withdrawn", "stopped"]
+    assert len(runner.runs) == 1
+
+
+async def test_a_prompt_that_no_model_call_took_gets_a_run_after_a_restart(store):
+    manager, _ = manage(store)
+    session = manager.open("demo")
+    ask(session, "hi", "m1")
+    ask(session, "faster", "m2", steer=True)
+
+    manager, runner = manage(store)
+    manager.recover(store.unfinished())
+
+    await started(runner)
+    assert runner.run.spec.prompt == "faster"
+
+
+async def test_a_prompt_that_an_earlier_version_queued_is_withdrawn(store):
+    message = {"id": "m1", "content": "hi", "timestamp": 1.0, "follows": None}
+    store.begin("demo", "e", None)
+    store.append("demo", 0, [{"type": "user_message", "seq": 1, "data": message}])
+
+    manager, _ = manage(store)
+    manager.recover(store.unfinished())
+
+    assert [message["withdrawn"] for message in manager.transcript("demo")["messages"]] == ["interrupted"]
+    assert store.unfinished() == []
 
 
 async def test_a_session_whose_log_fails_is_loaded_again_from_what_is_safe(store, monkeypatch):

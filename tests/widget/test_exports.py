@@ -1,5 +1,6 @@
 """A chat's conversation leaves the kernel, and comes back."""
 
+import asyncio
 import json
 import os
 import queue
@@ -164,6 +165,45 @@ def test_a_run_that_the_end_of_the_kernel_cut_off_is_closed(open_chat):
 
     assert [run["status"] for run in chat.runs] == ["interrupted"]
     assert [(step["content"], step["status"]) for step in chat.steps] == [("Hm.", "done"), ("Once upon", "stopped")]
+
+
+async def waits(prompt):
+    """Answers, unless it is asked to wait."""
+    yield {"type": "thought", "content": "Hm."}
+    if prompt == "wait":
+        await asyncio.Event().wait()
+    yield {"type": "final_answer", "content": prompt.upper()}
+
+
+def post(chat, *prompts):
+    """Ask as a page does, which does not wait for answers."""
+    for prompt in prompts:
+        message = {"type": "chat", "id": prompt, "payload": {"message": prompt, "agent_name": "waits"}}
+        on_loop(lambda message=message: chat._conversation.source.handle(message))
+
+
+def outcomes(chat):
+    return [(run["message_id"], run["status"]) for run in chat.runs]
+
+
+def test_queued_prompts_are_asked_when_their_conversation_is_resumed(open_chat):
+    post(open_chat(waits, session_id="notes", resume=True), "wait", "one", "two")
+
+    again = open_chat(waits, session_id="notes", resume=True)  # the log is as a killed kernel leaves it
+
+    assert again.ask("three").text == "THREE"
+    assert outcomes(again)[:3] == [("wait", "interrupted"), ("one", "completed"), ("two", "completed")]
+
+
+def test_queued_prompts_of_an_exported_session_are_not_asked(open_chat):
+    chat = open_chat(waits)
+    post(chat, "wait", "one")
+
+    back = ReasoningChat.from_json(chat.to_json(), agent=waits, resume=True)
+
+    assert back.ask("two").text == "TWO"
+    assert [status for _, status in outcomes(back)] == ["interrupted", "completed"]
+    back.close()
 
 
 def test_two_kernels_cannot_have_a_conversation_at_once(open_chat):

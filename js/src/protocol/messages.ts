@@ -157,10 +157,13 @@ export interface SessionInfoData {
  * A prompt was accepted.
  */
 export interface UserMessageData {
+  agent_name?: string;
   author?: Author;
   content: string;
+  enable_reasoning?: boolean;
   follows: string | null;
   id: string;
+  max_iterations?: number;
   parts?: (TextPart | AttachedImage | AttachedFile)[];
   timestamp: number;
 }

@@ -212,7 +212,15 @@ const FIELDS: Record<EventType, [required: Fields, optional: Fields]> = {
   session_info: [{ title: "string" }, {}],
   user_message: [
     { id: "string", content: "string" },
-    { timestamp: "number", follows: "string", parts: "parts", author: "author" },
+    {
+      timestamp: "number",
+      follows: "string",
+      parts: "parts",
+      author: "author",
+      agent_name: "string",
+      enable_reasoning: "boolean",
+      max_iterations: "number",
+    },
   ],
   message_withdrawn: [{ message_id: "string", reason: "string" }, {}],
   message_steered: [{ message_id: "string", run_id: "string" }, {}],
