@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from reasoning_widget.agents.base import RunContext, Turn, as_current_run
+from reasoning_widget.agents.growing import whole_steps
 from reasoning_widget.agents.models import choose_model
 from reasoning_widget.agents.presets import researcher, warm_up
 
@@ -128,7 +129,7 @@ async def ask(root: Path, llm: dict[str, object], question: str, history: list[T
     tool, answer = None, ""
     steps: dict[str, Any] = {}
     with as_current_run(RunContext(history=history)):
-        async for step in researcher(llm, root).run_with_reasoning_stream(question):
+        async for step in whole_steps(researcher(llm, root).run_with_reasoning_stream(question)):
             steps[step["id"]] = step
             if step["type"] == "tool_use" and tool is None:
                 tool = step["tool"]["name"]

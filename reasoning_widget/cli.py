@@ -23,6 +23,7 @@ from rich.text import Text
 
 from .agents.base import prompt_for
 from .agents.exceptions import AgentError, MaxIterationsReached
+from .agents.growing import whole_steps
 from .protocol import JSON, Part, ProtocolError, Step
 from .session.thread import wait  # not asyncio.run: an interrupt just before its loop sleeps does not wake it
 from .terminal import Drawing, clean, label
@@ -178,7 +179,7 @@ def _ask_here(prompt: str | list[Part], agent: str, max_iterations: int) -> None
         _fail(str(error))
     try:
         with prompt_for(chosen, prompt) as given:
-            wait(_show(chosen.run_with_reasoning_stream(given, max_iterations)))
+            wait(_show(whole_steps(chosen.run_with_reasoning_stream(given, max_iterations))))
     except (AgentError, MaxIterationsReached):
         raise
     except Exception as error:  # noqa: BLE001 (agents raise what they like; the person is told)

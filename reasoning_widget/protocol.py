@@ -62,6 +62,8 @@ Channel = Literal["content", "arguments", "output"]
 ModuleName = Literal["math", "highlight"]
 
 STEP_TYPES: Final[tuple[StepType, ...]] = ("thought", "tool_use", "tool_result", "final_answer", "error")
+"""The types of steps with a meaning of their own. Agents may also yield steps of other types."""
+
 PLAIN_STEP_TYPES: Final[tuple[StepType, ...]] = ("final_answer", "error")
 """The types of the steps that are shown of a run without reasoning."""
 
@@ -105,7 +107,8 @@ class Raised(TypedDict):
 
 
 class _StepCommon(TypedDict):
-    type: StepType
+    type: str
+    """One of `STEP_TYPES`, or another type, which is shown as a step with that name and its content."""
     content: str
     """The text of a thought, an answer or an error; the text that a tool returned; or a tool call as text."""
     id: NotRequired[str]
@@ -132,6 +135,7 @@ class _StepCommon(TypedDict):
     `outputs`, from 0 (in version 1 by their MIME type)."""
 
 
+@final  # so that type checkers narrow `AgentStep` by `in`
 class Step(_StepCommon):
     """A step as an agent yields it: `type` and `content` are enough, the session adds the rest.
 
@@ -140,6 +144,31 @@ class Step(_StepCommon):
 
     iteration: NotRequired[int]
     timestamp: NotRequired[float]
+
+
+@final  # so that type checkers narrow `AgentStep` by `in`
+class StepAppend(TypedDict):
+    """Text that an agent appends to a step, instead of yielding the step again with its whole text."""
+
+    type: str
+    """The type of the step."""
+    id: str
+    """The id of a step that was yielded before and is not closed."""
+    append: str
+    """The new text."""
+    channel: NotRequired[Channel]
+    """The text that grows; `content` if absent. `output` appends to what a tool printed."""
+    status: NotRequired[StepStatus]
+    agent: NotRequired[str]
+    iteration: NotRequired[int]
+    timestamp: NotRequired[float]
+    duration: NotRequired[float]
+    usage: NotRequired[Usage]
+    raised: NotRequired[Raised]
+
+
+AgentStep = Step | StepAppend
+"""What an agent may yield."""
 
 
 class ReasoningStep(_StepCommon):

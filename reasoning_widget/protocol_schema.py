@@ -26,6 +26,7 @@ from .protocol import (
     ImagePart,
     MessageType,
     Step,
+    StepAppend,
     TextPart,
 )
 
@@ -34,7 +35,7 @@ def json_schema() -> JSON:
     """Return the JSON Schema of the messages: their types in ``$defs``, the tables, and the limits for clients."""
     parts = [TextPart, ImagePart, FilePart, AttachedImage, AttachedFile]
     messages = [each.content for each in (*CLIENT_MESSAGES.values(), *SERVER_MESSAGES.values())]
-    types = [*messages, *parts, ClientMessage, Frame, Batch, Step]
+    types = [*messages, *parts, ClientMessage, Frame, Batch, Step, StepAppend]
     unique = list({t.__name__: t for t in types}.values())
     _, definitions = msgspec.json.schema_components(unique, ref_template="#/$defs/{name}")
     return {

@@ -20,7 +20,7 @@ import msgspec
 
 from ..compat.carried import carried
 from ..parts import Prompt, as_message, as_text
-from ..protocol import STEP_TYPES, MimeBundle, Part, Step
+from ..protocol import STEP_TYPES, AgentStep, MimeBundle, Part, Step
 from .exceptions import AgentError, Stopped
 from .growing import GrowingStep, GrowingSteps
 
@@ -237,7 +237,7 @@ class BaseAgent(ABC):
     @abstractmethod
     def run_with_reasoning_stream(
         self, prompt: str, max_iterations: int = DEFAULT_MAX_ITERATIONS
-    ) -> AsyncIterator[Step]:
+    ) -> AsyncIterator[AgentStep]:
         """Work on `prompt` and yield steps.
 
         To extend a step, yield it again with the same `id`, and either its whole `content` or the new text as `append`.
@@ -292,7 +292,7 @@ class BlockingAgent(BaseAgent):
     """The base class of agents whose work blocks its thread. Implement `run_blocking`."""
 
     @abstractmethod
-    def run_blocking(self, prompt: str, max_iterations: int, emit: Callable[[Step], None]) -> None:
+    def run_blocking(self, prompt: str, max_iterations: int, emit: Callable[[AgentStep], None]) -> None:
         """Work on `prompt` and pass each step to `emit`. The run calls this in a thread of its own.
 
         `emit` can be called from any thread. It raises `Stopped` once the run has ended: let it propagate.
@@ -376,7 +376,7 @@ def _in_thread(work: Callable[[], None], name: str, done: Callable[[BaseExceptio
     threading.Thread(target=context.run, args=(main,), name=name, daemon=True).start()
 
 
-def check_step(step: object) -> Step:
+def check_step(step: object) -> AgentStep:
     """Validate a step, and return it.
 
     Types outside `STEP_TYPES` are accepted if they are well-formed. The views show such steps generically.
@@ -395,7 +395,7 @@ def check_step(step: object) -> Step:
     elif step.get("status", "done") not in ("streaming", "done", "failed", "stopped"):
         problem = f"yielded a step with the status {str(step['status'])[:60]!r}"
     else:
-        return cast("Step", step)
+        return cast("AgentStep", step)
     msg = (
         f"The agent {problem}. Yield dictionaries such as "
         f'`{{"type": "thought", "content": "…"}}`; the types are {", ".join(STEP_TYPES)}, or one of your own in '
@@ -427,7 +427,7 @@ class StepBuffer:
         self._growing = GrowingSteps()
         self._closed = False
 
-    def put(self, step: Step) -> None:
+    def put(self, step: AgentStep) -> None:
         """Add a copy of `step`.
 
         Raises:

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import AsyncIterator, Callable, Generator
 from typing import Any, Final, Literal
 
-from ..protocol import Step
+from ..protocol import AgentStep, Step
 from .base import DEFAULT_MAX_ITERATIONS, BaseAgent, BlockingAgent, check_step, current_run
 from .exceptions import AgentError
 
@@ -82,7 +82,7 @@ class FunctionAgent(BaseAgent):
 
     async def run_with_reasoning_stream(
         self, prompt: str, max_iterations: int = DEFAULT_MAX_ITERATIONS
-    ) -> AsyncIterator[Step]:
+    ) -> AsyncIterator[AgentStep]:
         """Call the function, and yield its steps or its answer."""
         called = self._function(prompt, **_options(self._function, max_iterations))
         if not self._yields:
@@ -110,7 +110,7 @@ class BlockingFunctionAgent(BlockingAgent):
         self.name = _agent_name(function, self.name)
         self.description = describe(function)
 
-    def run_blocking(self, prompt: str, max_iterations: int, emit: Callable[[Step], None]) -> None:
+    def run_blocking(self, prompt: str, max_iterations: int, emit: Callable[[AgentStep], None]) -> None:
         """Call the function, and emit its steps or its answer."""
         called = self._function(prompt, **_options(self._function, max_iterations))
         if inspect.iscoroutine(called) or inspect.isasyncgen(called):  # a wrapper hides what kind of function it wraps
@@ -125,7 +125,7 @@ class BlockingFunctionAgent(BlockingAgent):
         finally:
             called.close()
 
-    async def _emit_from(self, called: Any, emit: Callable[[Step], None]) -> None:
+    async def _emit_from(self, called: Any, emit: Callable[[AgentStep], None]) -> None:
         loop, task = asyncio.get_running_loop(), asyncio.current_task()
         assert task is not None
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from typing import Final, cast, get_args
 
 from ..fold import channel_text, set_channel_text
 from ..outputs import is_printed, outputs_of
-from ..protocol import JSON, TERMINAL_STEP_STATUSES, Channel, Step
+from ..protocol import JSON, TERMINAL_STEP_STATUSES, AgentStep, Channel, Step, StepAppend
 from .exceptions import AgentError
 
 _CHANNELS: Final[tuple[Channel, ...]] = get_args(Channel)
@@ -48,7 +49,7 @@ class GrowingSteps:
     def __init__(self) -> None:
         self._known: dict[str, GrowingStep] = {}
 
-    def add(self, step: Step) -> GrowingStep:
+    def add(self, step: AgentStep) -> GrowingStep:
         """Add a step as an agent yields it, and return the step that it creates, replaces or extends.
 
         Raises:
@@ -61,7 +62,18 @@ class GrowingSteps:
         return growing
 
 
-def _grow(growing: GrowingStep | None, step: Step) -> GrowingStep:
+async def whole_steps(steps: AsyncIterator[AgentStep]) -> AsyncIterator[Step]:
+    """Yield the steps of an agent, each whole: with all the text that was appended to it.
+
+    Raises:
+        AgentError: A step cannot be appended to.
+    """
+    growing = GrowingSteps()
+    async for step in steps:
+        yield growing.add(step).snapshot()
+
+
+def _grow(growing: GrowingStep | None, step: StepAppend) -> GrowingStep:
     """Append to a known step, and copy the other fields of `step`, such as `status`, to it."""
     wire = cast("JSON", step)
     text, channel = wire["append"], wire.get("channel", "content")

@@ -17,7 +17,6 @@ from ..protocol import (
     MAX_FRAME_BYTES,
     MAX_MESSAGE_BYTES,
     SERVER_MESSAGES,
-    STEP_TYPES,
     Author,
     Frame,
     ProtocolError,
@@ -142,9 +141,8 @@ def _event(value: Any, runs: set[str]) -> tuple[str, JSON, bool] | None:
         data = with_outputs({**data, **{name: value for name, value in _DEFAULTS.items() if name not in data}})
     try:
         if declared is not None:
-            known = data.get("type") in STEP_TYPES or kind != "reasoning_step"
-            msgspec.convert(data if known else {**data, "type": "thought"}, declared.content)
-        if not isinstance(data.get("type", ""), str) or (kind == "reasoning_step" and data.get("run_id") not in runs):
+            msgspec.convert(data, declared.content)
+        if kind == "reasoning_step" and data.get("run_id") not in runs:
             return None
         shortened = _shortened(kind, data)
         # A question may be long, and one of many lines is longer yet as JSON.

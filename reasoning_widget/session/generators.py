@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import cast
 
 from ..outputs import outputs_of
-from ..protocol import JSON, MimeBundle, Step
+from ..protocol import JSON, AgentStep, MimeBundle
 from .calls import OURS, call_of
 from .capture import captured_output
 
@@ -35,7 +35,7 @@ class OpenCalls:
         emit: Takes each step.
     """
 
-    def __init__(self, emit: Callable[[Step], None]) -> None:
+    def __init__(self, emit: Callable[[AgentStep], None]) -> None:
         self._emit = emit
         self._calls: list[_Open] = []
         self._at_work: _Open | None = None
@@ -47,12 +47,12 @@ class OpenCalls:
         self._announced: set[str] = set()
         self._count = itertools.count(1)
 
-    def put(self, step: Step) -> None:
+    def put(self, step: AgentStep) -> None:
         """The generator has yielded this."""
         wire = cast("JSON", step)
         if "append" in wire:
             told = self._told.get(wire.get("id", ""))
-            self._emit(cast("Step", wire if told is None else {**wire, "id": told.result["id"]}))
+            self._emit(cast("AgentStep", wire if told is None else {**wire, "id": told.result["id"]}))
             return
         if wire["type"] == "tool_result":
             wire = self._result(wire)
@@ -60,7 +60,7 @@ class OpenCalls:
             self.close()
         if wire.get("parent_id") in self._told:
             wire = {**wire, "parent_id": self._told[wire["parent_id"]].result["id"]}
-        self._emit(cast("Step", wire))
+        self._emit(cast("AgentStep", wire))
         if wire["type"] == "tool_use" and self._is_new(wire):
             self._calls.append(self._opened(wire))
         self._take_up()
@@ -114,7 +114,7 @@ class OpenCalls:
         if call is not None:
             call.shown = [*self._before, *outputs]
             call.is_shown = True
-            self._emit(cast("Step", {**call.result, "outputs": call.shown}))
+            self._emit(cast("AgentStep", {**call.result, "outputs": call.shown}))
 
     def _release(self, told: _Open | None) -> None:
         """What was printed last belongs to the call whose result comes now."""
@@ -126,4 +126,4 @@ class OpenCalls:
         told.shown = [*told.shown, *call.shown[len(self._before) :]]
         call.shown = self._before
         if call.is_shown:
-            self._emit(cast("Step", {**call.result, "outputs": call.shown}))
+            self._emit(cast("AgentStep", {**call.result, "outputs": call.shown}))

@@ -26,7 +26,7 @@ from ..agents.error_origin import error_origin as place_of
 from ..agents.errors import redact
 from ..agents.functions import BlockingFunctionAgent
 from ..compat.pyplot import persons_figures
-from ..protocol import MimeBundle, Part, Raised, Step
+from ..protocol import AgentStep, MimeBundle, Part, Raised, Step
 from .capture import captured_output, nothing_cleared
 from .generators import OpenCalls
 
@@ -189,7 +189,7 @@ class _ThreadRun(RunHandle):
             finally:
                 calls.close()
 
-    def _put(self, step: Step) -> None:
+    def _put(self, step: AgentStep) -> None:
         self._buffer.put(check_step(step))
 
     def _post(self, callback: Callable[[], None]) -> None:

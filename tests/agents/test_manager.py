@@ -16,6 +16,7 @@ from traitlets.config import Application, Config
 from reasoning_widget.agents import manager as manager_module
 from reasoning_widget.agents.base import BaseAgent, RunContext, as_current_run
 from reasoning_widget.agents.exceptions import AgentError
+from reasoning_widget.agents.growing import whole_steps
 from reasoning_widget.agents.manager import AgentManager, UnknownAgentError, as_agent
 from reasoning_widget.protocol import Step
 
@@ -74,7 +75,7 @@ async def test_a_generator_function_is_registered_as_it_is() -> None:
     agent = agents.get("counter")
 
     assert (agent.name, agent.description) == ("counter", "Says how often it may ask a model.")
-    assert [step["content"] async for step in agent.run_with_reasoning_stream("up to", 7)] == ["up to 7"]
+    assert [step["content"] async for step in whole_steps(agent.run_with_reasoning_stream("up to", 7))] == ["up to 7"]
 
 
 def test_code_goes_before_configuration_and_configuration_before_packages() -> None:
@@ -280,7 +281,7 @@ async def test_a_function_that_takes_the_prompt_is_an_agent(function: Any, answe
     registered.register("mine", function)
 
     for agent in (as_agent(function), registered.get("mine")):
-        steps = [step async for step in agent.run_with_reasoning_stream("Hey", 3)]
+        steps = [step async for step in whole_steps(agent.run_with_reasoning_stream("Hey", 3))]
         assert (steps[-1]["type"], steps[-1]["content"]) == ("final_answer", answer)
     assert as_agent(shout).description == "Says it loudly."
 

@@ -171,6 +171,16 @@ async def works(prompt):
     yield {"type": "final_answer", "content": "There."}
 
 
+async def plans(prompt):
+    """Appends to a step of a type of its own."""
+    yield {"type": "plan", "id": "p", "content": "", "status": "streaming"}
+    for word in prompt.split():
+        yield {"type": "plan", "id": "p", "append": f"{word} "}
+        await asyncio.sleep(0.02)
+    yield {"type": "plan", "id": "p", "append": "there.", "status": "done"}
+    yield {"type": "final_answer", "content": "done"}
+
+
 async def displays(prompt):
     """Displays something at work on a call, and changes it."""
     from IPython.display import HTML, display

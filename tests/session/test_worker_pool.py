@@ -117,6 +117,15 @@ async def test_a_process_is_used_again_but_not_one_that_was_left_in_disorder(run
     await until(lambda: not psutil.pid_exists(int(first["content"])))
 
 
+async def test_an_appended_step_of_a_type_of_its_own_comes_from_a_worker(runner):
+    run, steps = await asked(runner, "plans", "one two three")
+
+    assert run["status"] == "completed"
+    plan, answer = [(step["type"], step["content"], step["status"]) for step in steps]
+    assert plan == ("plan", "one two three there.", "done")
+    assert answer == ("final_answer", "done", "done")
+
+
 async def test_what_grows_travels_once(runner, monkeypatch):
     received = []
 

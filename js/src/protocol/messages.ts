@@ -230,7 +230,7 @@ export interface ReasoningStep {
   status?: "done" | "failed" | "stopped" | "streaming";
   timestamp: number;
   tool?: ToolCall;
-  type: "error" | "final_answer" | "thought" | "tool_result" | "tool_use";
+  type: string;
   usage?: Usage;
 }
 /**
@@ -458,7 +458,23 @@ export interface Step {
   status?: "done" | "failed" | "stopped" | "streaming";
   timestamp?: number;
   tool?: ToolCall;
-  type: "error" | "final_answer" | "thought" | "tool_result" | "tool_use";
+  type: string;
+  usage?: Usage;
+}
+/**
+ * Text that an agent appends to a step, instead of yielding the step again with its whole text.
+ */
+export interface StepAppend {
+  agent?: string;
+  append: string;
+  channel?: "arguments" | "content" | "output";
+  duration?: number;
+  id: string;
+  iteration?: number;
+  raised?: Raised;
+  status?: "done" | "failed" | "stopped" | "streaming";
+  timestamp?: number;
+  type: string;
   usage?: Usage;
 }
 

@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from reasoning_widget.agents.exceptions import AgentError
+from reasoning_widget.agents.growing import whole_steps
 from reasoning_widget.agents.manager import AgentManager
 from reasoning_widget.agents.models import choose_model
 from reasoning_widget.agents.presets import assistant, researcher, warm_up
@@ -45,7 +46,7 @@ async def test_a_remote_model_is_told_of_the_tools_and_its_answer_is_left_as_it_
     (tmp_path / "a.md").write_text("The heron is grey.\n")
     scripted_model.script("heron", [[say("The heron is grey (a.md:1).")]])
     agent = researcher(scripted_model.llm(), tmp_path)
-    steps = [step async for step in agent.run_with_reasoning_stream("Which colour is the heron?")]
+    steps = [step async for step in whole_steps(agent.run_with_reasoning_stream("Which colour is the heron?"))]
     assert steps[-1]["content"] == "The heron is grey (a.md:1)."
     assert "search_files" in str(scripted_model.wait_for_request().messages)
 
