@@ -12,7 +12,7 @@ import pytest
 
 from reasoning_widget import connect
 from reasoning_widget.clean import clean_json
-from reasoning_widget.client.wire import _frame
+from reasoning_widget.client.transport import _frame
 from reasoning_widget.depth import MAX_DEPTH, TOO_DEEP, is_deep, loads, shallow
 from reasoning_widget.export.reading import read_session
 from reasoning_widget.protocol import ProtocolError, encode

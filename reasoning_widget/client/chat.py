@@ -19,8 +19,8 @@ from .address import Address
 from .errors import Disconnected, NotAllowed
 from .following import Following, OnRequest, Question, watched_steps
 from .link import Connection, Dial, HangUp, Link, Post
+from .transport import WebSocketTransport
 from .values import Values
-from .wire import Wire
 
 DEFAULT_AGENT: Final = "researcher"
 
@@ -47,7 +47,7 @@ class Chat:
         self._link = link
         self._values = Values(link)
         self._loop = asyncio.get_running_loop()
-        self._wire = Wire(address, session_id, self._receive, self._lost, self._refused)
+        self._transport = WebSocketTransport(address, session_id, self._receive, self._lost, self._refused)
         self._timer: asyncio.TimerHandle | None = None
         self._moved = asyncio.Event()
         self._acks: dict[str, asyncio.Future[None]] = {}
@@ -405,11 +405,11 @@ class Chat:
         for action in actions:
             match action:
                 case Dial(epoch, after):
-                    self._wire.dial(epoch, after)
+                    self._transport.connect(epoch, after)
                 case Post(message):
-                    self._wire.post(message)
+                    self._transport.send(message)
                 case HangUp():
-                    self._wire.hang_up()
+                    self._transport.close()
         if self._timer is not None:
             self._timer.cancel()
         deadline = self._link.deadline
@@ -433,4 +433,4 @@ class Chat:
     async def _hang_up(self) -> None:
         self._link.close()
         self._act()
-        await self._wire.closed()
+        await self._transport.wait_closed()

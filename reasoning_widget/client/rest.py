@@ -1,4 +1,4 @@
-"""A server's sessions, without taking part in them: its REST interface."""
+"""The client of a server's REST interface. All requests to a server are sent here."""
 
 from __future__ import annotations
 
@@ -7,28 +7,34 @@ from typing import TYPE_CHECKING, Any, Final
 
 import httpx
 
-from .errors import Disconnected, NotAllowed
+from .errors import message_in, rejected, unreachable
 
 if TYPE_CHECKING:
     from .address import Address
 
 FORMATS: Final = ("json", "markdown", "html", "notebook", "table")
+"""The formats of `export`."""
 
-_PAGE: Final = 100
+_PAGE_SIZE: Final = 100
 _TIMEOUT: Final = 60.0  # seconds
 
 
 def sessions(address: Address, query: str, limit: int) -> Iterator[dict[str, Any]]:
-    """The sessions, newest first; with a `query`, those in which each of its words occurs. At most `limit`.
+    """Yield the sessions of a server, newest first.
+
+    Args:
+        address: The server.
+        query: Words that must all occur in a session; empty for all sessions.
+        limit: The maximum number of sessions.
 
     Raises:
-        Disconnected: There is no such server.
-        NotAllowed: It does not let us in.
+        Disconnected: No server answers, or it cannot serve the request.
+        NotAllowed: The server refuses access.
     """
     cursor: str | None = None
     while limit > 0:
-        parameters = {"limit": str(min(limit, _PAGE)), "q": query, "cursor": cursor}
-        page = _get(address, ["sessions"], {name: value for name, value in parameters.items() if value}).json()
+        parameters = {"limit": str(min(limit, _PAGE_SIZE)), "q": query, "cursor": cursor}
+        page = _object(address, "GET", "sessions", params={name: value for name, value in parameters.items() if value})
         yield from page["sessions"]
         limit -= len(page["sessions"])
         cursor = page["next_cursor"]
@@ -36,55 +42,84 @@ def sessions(address: Address, query: str, limit: int) -> Iterator[dict[str, Any
             return
 
 
-def session(address: Address, session_id: str) -> dict[str, Any]:
-    """What the server's list says of a session.
+def session(address: Address, session_id: str, *, timeout: float = _TIMEOUT) -> dict[str, Any]:
+    """Return the entry of a session in the server's list.
+
+    Args:
+        address: The server.
+        session_id: The session.
+        timeout: The time in which the server must respond, in seconds.
 
     Raises:
         LookupError: There is no such session.
-        Disconnected: There is no such server.
-        NotAllowed: It does not let us in.
+        Disconnected: No server answers, or it cannot serve the request.
+        NotAllowed: The server refuses access.
     """
-    found: dict[str, Any] = _get(address, ["sessions", session_id], {}).json()
-    return found
+    return _object(address, "GET", "sessions", session_id, timeout=timeout)
 
 
-def export(address: Address, session_id: str, kind: str) -> bytes:
-    """A session as a file.
+def export(address: Address, session_id: str, kind: str, *, timeout: float = _TIMEOUT) -> bytes:
+    """Return a session as a file.
 
     Args:
         address: The server.
         session_id: The session.
         kind: One of `FORMATS`.
+        timeout: The time in which the server must respond, in seconds.
 
     Raises:
         LookupError: There is no such session.
-        Disconnected: There is no such server.
-        NotAllowed: It does not let us in.
+        Disconnected: No server answers, or it cannot serve the request.
+        NotAllowed: The server refuses access.
     """
-    return _get(address, ["sessions", session_id, "export"], {"format": kind}).content
+    return _request(address, "GET", "sessions", session_id, "export", params={"format": kind}, timeout=timeout).content
 
 
-def _get(address: Address, path: list[str], parameters: dict[str, str]) -> httpx.Response:
+def create_ticket(address: Address, session_id: str, *, expires_in: float, timeout: float = _TIMEOUT) -> str:
+    """Create a ticket with which the current user's pages can talk in a session.
+
+    Args:
+        address: The server.
+        session_id: The session.
+        expires_in: The lifetime of the ticket, in seconds.
+        timeout: The time in which the server must respond, in seconds.
+
+    Raises:
+        Disconnected: No server answers, or it cannot serve the request.
+        NotAllowed: The server refuses access.
+    """
+    body = {"session_id": session_id, "access": "talk", "expires_in": expires_in, "personal": True}
+    return str(_object(address, "POST", "tickets", json=body, timeout=timeout)["ticket"])
+
+
+def _object(address: Address, method: str, *path: str, **options: Any) -> dict[str, Any]:
+    response = _request(address, method, *path, **options)
     try:
-        # Redirects are not followed: the token is for this server.
-        response = httpx.get(address.api(*path), params=parameters, headers=address.headers, timeout=_TIMEOUT)
+        value = response.json()
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):  # from another program, such as a proxy with a login page
+        raise rejected(address.base, httpx.codes.NOT_FOUND, None)
+    return value
+
+
+def _request(address: Address, method: str, *path: str, timeout: float = _TIMEOUT, **options: Any) -> httpx.Response:
+    """Send a request, and return its response if it succeeded.
+
+    Raises:
+        LookupError: The server is there, but not the requested object.
+        Disconnected: No server answers, or it cannot serve the request.
+        NotAllowed: The server refuses access.
+    """
+    try:
+        # Redirects are not followed, because the token is for this server only.
+        response = httpx.request(method, address.api(*path), headers=address.headers, timeout=timeout, **options)
+    except httpx.TimeoutException:
+        raise unreachable(address.base, TimeoutError()) from None
     except httpx.HTTPError as error:
-        raise Disconnected(f"No server answers at {address.base} ({str(error) or type(error).__name__}).") from None
+        raise unreachable(address.base, error) from None
     if response.is_success:
         return response
-    said = _message(response)
-    if response.status_code in (401, 403):
-        raise NotAllowed(f"The server at {address.base} does not let us in ({response.status_code}{said}).")
-    if response.status_code == 404 and said:
-        raise LookupError(f"The server at {address.base} has nothing like that ({said.removeprefix(': ')}).")
-    raise Disconnected(
-        f"The server at {address.base} has no reasoning-widget, or cannot serve now ({response.status_code}{said})."
-    )
-
-
-def _message(response: httpx.Response) -> str:
-    """What the server says about its refusal."""
-    try:
-        return f": {response.json()['message']}"
-    except (ValueError, TypeError, KeyError):
-        return ""
+    if response.status_code == httpx.codes.NOT_FOUND and (message := message_in(response.content)):
+        raise LookupError(f"Not found on the server at {address.base}: {message}")
+    raise rejected(address.base, response.status_code, response.content)

@@ -6,11 +6,10 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, cast
 
-import httpx
 import msgspec
 
+from ..client import rest
 from ..client.address import Address
-from ..client.errors import Disconnected, NotAllowed
 from ..export.log import SessionFile, session_file
 from ..fold import Transcript, new_transcript, receive
 from ..protocol import Frame
@@ -70,18 +69,11 @@ class ServerSession:
         self._replace(self._fetch(_EXIT_TIMEOUT))
 
     def _fetch(self, timeout: float) -> SessionFile:
-        url, headers = self._address.api("sessions", self.session_id, "export"), self._address.headers
         try:
-            response = httpx.get(url, headers=headers, timeout=timeout)
-        except httpx.TransportError:
-            raise Disconnected(f"nothing answers at {self._address.base}") from None
-        if response.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
-            raise NotAllowed(f"the server at {self._address.base} does not let us read session {self.session_id}")
-        if response.is_success:
-            return cast("SessionFile", msgspec.json.decode(response.content))
-        if response.status_code != httpx.codes.NOT_FOUND:
-            raise Disconnected(f"the server at {self._address.base} answered {response.status_code}")
-        return session_file(self.session_id, "", [])
+            content = rest.export(self._address, self.session_id, "json", timeout=timeout)
+        except LookupError:
+            return session_file(self.session_id, "", [])
+        return cast("SessionFile", msgspec.json.decode(content))
 
     def _replace(self, file: SessionFile) -> None:
         state = new_transcript()

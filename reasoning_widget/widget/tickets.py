@@ -1,143 +1,97 @@
-"""Tickets for the pages of a chat that is connected to a server: the server's token stays in the kernel."""
+"""Tickets for the pages of a chat that is connected to a server. The server's token stays in the kernel."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import time
 from typing import Any, Final
 
-import httpx
 import jwt
-import msgspec
 
+from ..client import rest
 from ..client.address import Address
-from ..protocol import JSON, Frame
+from ..client.errors import Disconnected, NotAllowed
+from ..protocol import Frame
 
-_TIMEOUT: Final = 10.0  # seconds in which a server must answer
-_NEAR_ITS_END: Final = 90.0  # seconds; such a ticket is given to nobody
-_SECONDS: Final = 3600.0  # for which tickets are asked for
+_TIMEOUT: Final = 10.0  # seconds in which a server must respond
+_MIN_REMAINING: Final = 90.0  # seconds; a ticket that expires earlier is replaced
+_LIFETIME: Final = 3600.0  # seconds for which tickets are requested
 
-
-class NoTicket(Exception):
-    """There is none. The text says why, and what to do.
-
-    Attributes:
-        final: Whether another try would change nothing.
-    """
-
-    def __init__(self, reason: str, *, final: bool) -> None:
-        super().__init__(reason)
-        self.final = final
+_ADVICE_FOR_SERVERS: Final = (
+    "Pass the token that `jupyter server list` shows there, as `token=` or in `REASONING_WIDGET_TOKEN`."
+)
+_ADVICE_FOR_SESSIONS: Final = "Create the chat again with another ticket."
 
 
 class Tickets:
-    """Gives the tickets for one session. Lives on the sessions' loop.
+    """Provides the tickets for one session. Use it on the sessions' event loop.
 
     Args:
-        address: The server, with the kernel's own way in.
+        address: The server, with the kernel's own credentials.
         session_id: The session.
-        ticket: The only ticket there is, where the kernel has no token to get others with.
+        ticket: The only ticket, if the kernel has no token to create others with.
+
+    Raises:
+        ValueError: `ticket` is malformed.
     """
 
     def __init__(self, address: Address, session_id: str, ticket: str | None) -> None:
         self._address = address
         self._session_id = session_id
-        self._given = ticket
+        self._has_token = ticket is None
         self._ticket = ticket
-        self._ends = _end_of(ticket) if ticket is not None else 0.0
-        self._asking: asyncio.Task[None] | None = None
+        self._expires_at = _expiry(ticket) if ticket is not None else 0.0
+        self._renewal: asyncio.Task[None] | None = None
 
     async def frame(self, *, fresh: bool) -> Frame:
-        """What to tell the pages: a `ticket` or, with the reason, `no_ticket`.
+        """Return the frame for the pages: a `ticket`, or `no_ticket` with the reason.
 
         Args:
-            fresh: The last ticket may be good no longer.
+            fresh: Whether the last ticket may have become invalid.
         """
         try:
-            await self._have(fresh=fresh)
-        except NoTicket as error:
-            return {"type": "no_ticket", "data": {"reason": str(error), "final": error.final}}
-        left = self._ends - time.time()
-        return {"type": "ticket", "data": {"ticket": self._ticket, "expires_in": left if left < math.inf else None}}
+            await self._ensure_ticket(fresh=fresh)
+        except Disconnected as error:
+            return {"type": "no_ticket", "data": {"reason": self._explain(error), "final": error.final}}
+        remaining = self._expires_at - time.time()
+        expires_in = remaining if remaining < math.inf else None
+        return {"type": "ticket", "data": {"ticket": self._ticket, "expires_in": expires_in}}
 
-    async def _have(self, *, fresh: bool) -> None:
-        if self._asking is None:
-            if self._ticket is not None and not fresh and self._ends - time.time() > _NEAR_ITS_END:
+    async def _ensure_ticket(self, *, fresh: bool) -> None:
+        if self._renewal is None:
+            if self._ticket is not None and not fresh and self._expires_at - time.time() > _MIN_REMAINING:
                 return
-            work = self._check() if self._given is not None else self._mint()
-            self._asking = asyncio.get_running_loop().create_task(work)
-        asking = self._asking
+            work = asyncio.to_thread(self._create if self._has_token else self._check)
+            self._renewal = asyncio.get_running_loop().create_task(work)
+        renewal = self._renewal
         try:
-            await asyncio.shield(asking)
+            await asyncio.shield(renewal)
         finally:
-            if asking.done():
-                self._asking = None
+            if renewal.done():
+                self._renewal = None
 
-    async def _mint(self) -> None:
-        """Trade the token for a ticket."""
-        wanted = {"session_id": self._session_id, "access": "talk", "expires_in": _SECONDS, "personal": True}
-        response = await self._call("POST", self._address.api("tickets"), wanted)
-        if response.status_code != httpx.codes.CREATED:
-            raise self._refusal(response)
-        made = response.json()
-        self._ticket, self._ends = str(made["ticket"]), time.time() + _SECONDS
+    def _create(self) -> None:
+        """Create a ticket with the token."""
+        self._ticket = rest.create_ticket(self._address, self._session_id, expires_in=_LIFETIME, timeout=_TIMEOUT)
+        self._expires_at = time.time() + _LIFETIME
 
-    async def _check(self) -> None:
-        """Whether the server accepts the only ticket there is: a session that has not begun yet is no obstacle."""
-        response = await self._call("GET", self._address.api("sessions", self._session_id))
-        known = response.status_code in (httpx.codes.OK, httpx.codes.NOT_FOUND)
-        if not known or _said(response) is None:
-            raise self._refusal(response)
+    def _check(self) -> None:
+        """Check that the server accepts the only ticket, whether or not the session has begun."""
+        with contextlib.suppress(LookupError):
+            rest.session(self._address, self._session_id, timeout=_TIMEOUT)
 
-    async def _call(self, method: str, url: str, body: JSON | None = None) -> httpx.Response:
-        def call() -> httpx.Response:
-            return httpx.request(method, url, json=body, headers=self._address.headers, timeout=_TIMEOUT)
-
-        try:
-            return await asyncio.to_thread(call)
-        except httpx.TransportError:
-            where = self._address.base
-            raise NoTicket(
-                f"Nothing answers at `{where}`. Is the server on, and is this its address?", final=False
-            ) from None
-
-    def _refusal(self, response: httpx.Response) -> NoTicket:
-        where, status = f"the server at `{self._address.base}`", response.status_code
-        said = _said(response)
-        words = f"{said.get('message', '')}".rstrip(".") if said is not None else ""
-        if status >= httpx.codes.INTERNAL_SERVER_ERROR:
-            return NoTicket(f"Something is wrong with {where}: {words or status}.", final=False)
-        if self._given is not None and status == httpx.codes.UNAUTHORIZED:
-            return NoTicket(f"{_begun(words)}. Make the chat anew with another ticket.", final=True)
-        if status in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
-            advice = (
-                "Pass the token that `jupyter server list` shows there, as `token=` or in `REASONING_WIDGET_TOKEN`."
-            )
-            return NoTicket(f"{_begun(where)} does not accept the token. {advice}", final=True)
-        if said is None:
-            advice = "Install it there, and start the server anew; or the address lacks the server's base path."
-            return NoTicket(f"There is no reasoning-widget on {where}. {advice}", final=True)
-        return NoTicket(f"{_begun(where)} refuses: {words}.", final=True)
+    def _explain(self, error: Disconnected) -> str:
+        if isinstance(error, NotAllowed):
+            return f"{error} {_ADVICE_FOR_SERVERS if self._has_token else _ADVICE_FOR_SESSIONS}"
+        return str(error)
 
 
-def _end_of(ticket: str) -> float:
-    """When a ticket ends, by its own words, in seconds since the epoch."""
+def _expiry(ticket: str) -> float:
+    """Return when a ticket expires according to its claims, in seconds since the epoch; infinity if it never does."""
     try:
         claims: dict[str, Any] = jwt.decode(ticket, options={"verify_signature": False})
     except jwt.PyJWTError:
-        raise ValueError("the ticket is none: was it copied whole?") from None
+        raise ValueError("the ticket is malformed: was it copied completely?") from None
     return float(claims.get("exp", math.inf))
-
-
-def _said(response: httpx.Response) -> JSON | None:
-    """What the extension said; None if it was not the extension that answered."""
-    try:
-        said = msgspec.json.decode(response.content)
-    except msgspec.DecodeError:
-        return None
-    return said if isinstance(said, dict) and ("code" in said or response.is_success) else None
-
-
-def _begun(words: str) -> str:
-    return f"{words[:1].upper()}{words[1:]}"

@@ -199,8 +199,8 @@ def test_a_wrong_token_says_what_to_do_in_the_cell_and_in_python(lab, server):
 def test_where_no_server_answers_the_cell_says_so(lab, server):
     notebook = lab.open(cell(server, new_session()).replace(server.origin, "http://127.0.0.1:9"))
     chat = unconnected(notebook)
-    expect(chat.line).to_contain_text("Nothing answers at http://127.0.0.1:9/")
-    expect(chat.line).to_contain_text("Is the server on")
+    expect(chat.line).to_contain_text("No server answers at http://127.0.0.1:9/")
+    expect(chat.line).to_contain_text("Is it running")
 
 
 def test_code_asks_in_the_same_session(lab, server):

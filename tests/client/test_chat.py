@@ -423,7 +423,7 @@ async def test_who_may_only_read_is_told(server):
 
 @pytest.mark.parametrize("options", [{"token": None}, {"token": "wrong-secret"}, {"token": None, "ticket": "a.b.c"}])
 async def test_who_has_no_right_is_turned_away_at_once(server, options):
-    with pytest.raises(NotAllowed, match="does not let us in") as refused:
+    with pytest.raises(NotAllowed, match="refuses access") as refused:
         async with at(server, **options):
             pass
     assert "wrong-secret" not in str(refused.value)
@@ -440,7 +440,7 @@ async def test_where_no_server_is_that_is_said(server):
 
 async def test_the_token_is_in_no_log_and_no_representation(server, caplog):
     caplog.set_level(logging.DEBUG)
-    caplog.set_level(logging.DEBUG, "reasoning_widget.client.wire")
+    caplog.set_level(logging.DEBUG, "reasoning_widget.client.transport")
     way = at(server)
     async with way as chat:
         await chat.ask("hello", agent="echo").answer()

@@ -300,7 +300,7 @@ async def test_a_page_elsewhere_is_refused_with_the_cookie_and_let_in_with_a_tic
             pass
     assert handshake.value.response.status_code == 403
     monkeypatch.setattr(Address, "headers", headers)
-    with pytest.raises(NotAllowed, match=r"does not let us in \(403: a page of another site needs a ticket"):
+    with pytest.raises(NotAllowed, match=r"refuses access \(403: a page of another site needs a ticket"):
         async with connect(guarded.address, session_id):
             pass
 
