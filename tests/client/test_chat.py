@@ -301,8 +301,8 @@ async def test_messages_written_while_away_go_out_on_return_once_and_a_stop_does
         await until(lambda: chat.connection.state == "waiting")
         await chat.reconnect()
         await until(lambda: chat.waiting == 0)
+        await until(lambda: [each["content"] for each in chat.state["messages"]] == ["go", "written while away"])
         assert [run["status"] for run in chat.runs] == ["running"]
-        assert [message["content"] for message in chat.state["messages"]] == ["go", "written while away"]
         assert not question.settled
         await chat.stop()
         assert (await waiting.answer()).status == "stopped"
