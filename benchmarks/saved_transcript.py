@@ -24,7 +24,7 @@ from benchmarks.pages import ROOT, browser_window
 from benchmarks.tokens import markdown
 from reasoning_widget.export.log import SESSION_MIME
 from reasoning_widget.protocol import Step
-from reasoning_widget.widget.saving import Saving
+from reasoning_widget.widget.snapshots import Snapshots
 from tests.browser.jupyter import jupyter_lab
 from tests.browser.lab import Lab
 from tests.session.manual import ask, open_session
@@ -145,9 +145,9 @@ async def _session(steps: int) -> tuple[Any, str]:
         for step in run_steps(words, number):
             runner.run.emit(step)
         runner.run.end()
-    saving = Saving(session, wanted=True)
-    saving.take()
-    return saving.forms("A chat", None), session.state["runs"][-1]["steps"][-1]
+    snapshots = Snapshots(session, enabled=True)
+    snapshots.note_changes()
+    return snapshots.bundle("A chat", None), session.state["runs"][-1]["steps"][-1]
 
 
 def run_steps(words: list[str], number: int) -> Iterator[Step]:

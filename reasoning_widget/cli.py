@@ -253,7 +253,7 @@ async def _watch(way: connect) -> None:
             drawing.catch_up(chat.state)
             while True:
                 await following.changed()
-                for kind, name in following.take():
+                for kind, name in following.pop_changes():
                     drawing.change(chat.state, kind, name)
 
 

@@ -1,4 +1,4 @@
-"""Take part in a session of a server: from a script, another program, another notebook."""
+"""Take part in a server's session from a script, another program or another notebook."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a server is, and what lets us in. Neither is ever shown with the secret in it."""
+"""The address of a server, and the credentials for it. Its representations contain no secret."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ _SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 
 @dataclass(frozen=True)
 class Address:
-    """A Jupyter server, by its base address.
+    """The base address of a Jupyter server, with credentials.
 
     Attributes:
         base: ``http(s)://host:port/base/``, ending with a slash.
-        authorization: The value of the header `Authorization`; None where the server lets everybody in.
+        authorization: The value of the header `Authorization`; None if the server needs none.
     """
 
     base: str
@@ -23,16 +23,16 @@ class Address:
 
     @classmethod
     def of(cls, url: str, token: str | None = None, ticket: str | None = None) -> Self:
-        """Make one from what a person has.
+        """Create an address from the person's input.
 
         Args:
-            url: The server's address, as `jupyter server list` prints it, or the same with ``ws``. A token in its query
-                is used if no other is given.
+            url: The server's address, as `jupyter server list` prints it, or with ``ws`` as its scheme. A token in its
+                query is used if neither `token` nor `ticket` is given.
             token: The server's token.
-            ticket: A ticket for the one session, instead of the token.
+            ticket: A ticket for one session, instead of the token.
 
         Raises:
-            ValueError: The address is none, or the token or ticket cannot be one.
+            ValueError: The address, the token or the ticket is malformed.
         """
         parts = urlsplit(url)
         scheme = _SCHEMES.get(parts.scheme)
@@ -46,7 +46,7 @@ class Address:
             token = parse_qs(parts.query).get("token", [None])[0]
         for name, secret in (("token", token), ("ticket", ticket)):
             if secret is not None and not (secret.isascii() and secret.isprintable() and " " not in secret):
-                raise ValueError(f"the {name} holds characters that no {name} has: was it copied whole?")
+                raise ValueError(f"the {name} contains invalid characters: was it copied correctly?")
         if ticket:
             authorization: str | None = f"Bearer {ticket}"
         else:
@@ -55,13 +55,13 @@ class Address:
 
     @property
     def headers(self) -> dict[str, str]:
-        """What a request needs to be let in."""
+        """The HTTP headers with the credentials."""
         return {"Authorization": self.authorization} if self.authorization is not None else {}
 
     def socket(self, session_id: str, **query: str) -> str:
-        """The WebSocket of a session."""
+        """Return the URL of a session's WebSocket, with `query` as its parameters."""
         return f"ws{self.base.removeprefix('http')}ws/chat/{quote(session_id, safe='')}?{urlencode(query)}"
 
     def api(self, *path: str) -> str:
-        """A resource of the REST interface."""
+        """Return the URL of a resource of the REST interface."""
         return f"{self.base}reasoning-widget/api/{'/'.join(quote(part, safe='') for part in path)}"

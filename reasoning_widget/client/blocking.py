@@ -1,4 +1,4 @@
-"""`BlockingChat`: a session of a server, without ``await``. Its connection uses an event loop in a thread."""
+"""`BlockingChat`: a session of a server, without ``await``. The connection runs on an event loop in a thread."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class BlockingChat:
         """Send a prompt, as `Chat.ask` does. `on_request` is called in the thread that reads the steps."""
         message = as_message(prompt)
 
-        def put() -> Question:
+        def send() -> Question:
             return self._chat.ask(
                 message,
                 agent=agent,
@@ -84,7 +84,7 @@ class BlockingChat:
                 on_request=on_request,
             )
 
-        return BlockingQuestion(self, on_loop(put))
+        return BlockingQuestion(self, on_loop(send))
 
     def watch(self, *, tokens: bool = False) -> Iterator[ReasoningStep]:
         """Yield each complete step of all runs from now on, as `Chat.watch` does."""
@@ -150,19 +150,19 @@ class BlockingChat:
         """The number of our messages that the server has not acknowledged yet."""
         return self._read(lambda chat: chat.waiting)
 
-    def _read(self, what: Callable[[Chat], _T]) -> _T:
-        return on_loop(what, self._chat)
+    def _read(self, getter: Callable[[Chat], _T]) -> _T:
+        return on_loop(getter, self._chat)
 
 
 async def _next(items: AsyncIterator[_T]) -> tuple[_T] | None:
-    """The next one; None at the end, for a StopAsyncIteration does not cross threads."""
+    """Return the next item in a tuple; None at the end, because a StopAsyncIteration cannot cross threads."""
     async for item in items:
         return (item,)
     return None
 
 
 def _each(items: AsyncIterator[_T]) -> Iterator[_T]:
-    """What an iterator of the loop yields, here."""
+    """Iterate over an asynchronous iterator of the event loop from another thread."""
     try:
         while (item := wait(_next(items))) is not None:
             yield item[0]

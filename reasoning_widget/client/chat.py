@@ -1,4 +1,4 @@
-"""`Chat`: a session of a server, as a program takes part in it."""
+"""`Chat`: a program's connection to a session of a server."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from ..protocol import JSON, Author, Frame, ProtocolError, ReasoningStep, too_de
 from .address import Address
 from .errors import Disconnected, NotAllowed
 from .following import Following, OnRequest, Question, watched_steps
-from .link import Connection, Dial, HangUp, Link, Post
+from .link import Close, Connect, Connection, Link, Send
 from .transport import WebSocketTransport
 from .values import Values
 
 DEFAULT_AGENT: Final = "researcher"
 
-_SAY_GOODBYE: Final = 10.0  # seconds for what is on its way when the chat is left
+_CLOSE_TIMEOUT: Final = 10.0  # seconds for the acknowledgement of sent messages
 
 _logger = logging.getLogger("reasoning_widget.client")
 
@@ -36,7 +36,7 @@ class Chat:
 
     Attributes:
         session_id: The session's id.
-        author: The user we write as; None if the server does not tell people apart.
+        author: The user that this client writes as; None if the server does not distinguish users.
         followers: Iterators that are notified of changes.
     """
 
@@ -47,9 +47,9 @@ class Chat:
         self._link = link
         self._values = Values(link)
         self._loop = asyncio.get_running_loop()
-        self._transport = WebSocketTransport(address, session_id, self._receive, self._lost, self._refused)
+        self._transport = WebSocketTransport(address, session_id, self._on_frame, self._on_lost, self._on_rejected)
         self._timer: asyncio.TimerHandle | None = None
-        self._moved = asyncio.Event()
+        self._changed = asyncio.Event()
         self._acks: dict[str, asyncio.Future[None]] = {}
         self._questions: WeakValueDictionary[str, Question] = WeakValueDictionary()
         self._agents: list[JSON] = []
@@ -60,50 +60,50 @@ class Chat:
         runs, steps = len(self.state["runs"]), len(self.state["steps"])
         return f"<Chat {self.session_id} at {self._address.base}: {self.connection.state}, {runs} runs, {steps} steps>"
 
-    # Coming and going: see `connect`
+    # Connecting, see `connect`
 
     async def open(self) -> None:
-        """Connect, and wait until all is here that has happened.
+        """Connect, and wait until the transcript is complete.
 
         Raises:
-            Disconnected: It cannot be done; the text says why.
-            NotAllowed: The server does not let us in.
+            Disconnected: The connection failed. The message says why.
+            NotAllowed: The server refuses access.
         """
         self._link.connect()
-        self._act()
+        self._perform_actions()
         try:
             await self._caught_up()
         except BaseException:
-            await self._hang_up()
+            await self._disconnect()
             raise
 
     async def close(self) -> None:
-        """Disconnect, once what was written has arrived. Runs go on."""
+        """Disconnect after the server has acknowledged all messages, or after 10 s. Runs continue."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_SAY_GOODBYE):
+            async with asyncio.timeout(_CLOSE_TIMEOUT):
                 while self.waiting and self.connection.state == "open":
-                    self._moved.clear()
-                    await self._moved.wait()
-        await self._hang_up()
+                    self._changed.clear()
+                    await self._changed.wait()
+        await self._disconnect()
 
     async def _caught_up(self) -> None:
         while not (self._link.caught_up and self._values.complete):
             if self.connection.state not in ("connecting", "open"):
                 raise self._disconnected()
-            self._moved.clear()
-            await self._moved.wait()
+            self._changed.clear()
+            await self._changed.wait()
 
     async def reconnect(self) -> None:
-        """Connect again now, without waiting for the next try, or after the last one.
+        """Connect again now, before the next scheduled attempt or after the last one.
 
         Raises:
-            Disconnected: It failed; further tries follow, unless the server refuses access.
+            Disconnected: The attempt failed. Further attempts follow, unless the server refuses access.
         """
         self._link.connect()
-        self._act()
+        self._perform_actions()
         await self._caught_up()
 
-    # Asking
+    # Sending
 
     def ask(
         self,
@@ -126,15 +126,15 @@ class Chat:
             max_iterations: The number of model calls that the run may make.
             tokens: Also yield a step each time it grows; its `status` is then ``streaming``.
             on_request: Called with each request of the agent. It returns the reply, or an awaitable of it. If it
-                returns None, or if absent, the run waits for somebody else to reply.
+                returns None, or if absent, the run waits for another client to reply.
 
         Returns:
-            An object from which to read the steps or the answer.
+            The prompt, from which the steps or the answer can be read.
 
         Raises:
-            UnknownAgentError: The server has no agent with this name; the text lists the known agents. Nothing was
-                asked.
-            ValueError: A part cannot be read or is refused; or the prompt is too long, which is a `ProtocolError`.
+            UnknownAgentError: The server has no agent with this name. The message lists the known agents. Nothing was
+                sent.
+            ValueError: A part cannot be read or is rejected, or the prompt is too long (a `ProtocolError`).
             Disconnected: The chat was closed, or the session was deleted.
         """
         asked = agent or self.agent_name
@@ -151,7 +151,7 @@ class Chat:
         return question
 
     def _check_agent(self, name: str) -> None:
-        """Refuse an agent that there is not, before a session begins with a question that nobody can answer."""
+        """Reject an unknown agent here, because the prompt would already create the session."""
         known = [info["name"] for info in self._agents]
         if known and name not in known:
             from ..agents.manager import UnknownAgentError
@@ -159,7 +159,7 @@ class Chat:
             raise UnknownAgentError(name, known)
 
     def watch(self, *, tokens: bool = False) -> AsyncIterator[ReasoningStep]:
-        """Yield each complete step of all runs from now on, whoever asked.
+        """Yield each complete step of all runs from now on, including those of other clients' prompts.
 
         Args:
             tokens: Also yield a step each time it grows.
@@ -173,7 +173,7 @@ class Chat:
         """Stop the active run, if there is one, and withdraw queued prompts.
 
         Raises:
-            Disconnected: There is no connection now. `stop` never waits for one.
+            Disconnected: There is no connection. `stop` does not wait for one.
         """
         run = next((run for run in reversed(self.state["runs"]) if run["status"] == "running"), None)
         if run is not None:
@@ -195,7 +195,7 @@ class Chat:
         await self._acknowledged("answer", {"request_id": request_id, "value": value})
 
     async def clear(self) -> None:
-        """Stop the active run, delete the conversation and start a new one, for everybody.
+        """Stop the active run, delete the conversation and start a new one, for all clients.
 
         Raises:
             Disconnected: The connection was lost for good before this was acknowledged.
@@ -206,23 +206,23 @@ class Chat:
         """Stop the run of a prompt, or withdraw the prompt if it is still queued.
 
         Raises:
-            Disconnected: There is no connection now.
+            Disconnected: There is no connection, or the prompt was never sent.
         """
         link = self._link
-        if question.id in link.pending and not link.was_posted(question.id):
-            link.forget(question.id)
-            raise Disconnected("It was never sent.")
+        if question.id in link.pending and not link.was_sent(question.id):
+            link.drop(question.id)
+            raise Disconnected("The prompt was never sent.")
         if run_of(self.state, question.id) is None:
             await self._acknowledged("withdraw", {"message_id": question.id})
             following = Following(self)
             while run_of(self.state, question.id) is None and not question.settled:
                 await following.changed()
-                following.take()
+                following.pop_changes()
         run = run_of(self.state, question.id)
         if run is not None and run["status"] == "running":
             await self._acknowledged("stop", {"run_id": run["run_id"]})
 
-    # What there is to read
+    # Reading
 
     @property
     def connection(self) -> Connection:
@@ -231,7 +231,7 @@ class Chat:
 
     @property
     def state(self) -> Transcript:
-        """The current transcript, with long values in their places. It changes as events arrive; do not modify it."""
+        """The current transcript, including long values. It changes as events arrive; do not modify it."""
         return self._link.state
 
     @property
@@ -261,13 +261,13 @@ class Chat:
 
     @property
     def agent_name(self) -> str:
-        """The agent that is asked by default. It is the one that was asked last, at first the `researcher`."""
+        """The default agent: the agent of the last run, or the `researcher` if there is none."""
         runs = self.state["runs"]
         return str(runs[-1]["agent_name"]) if runs else self._agent_name
 
     @property
     def waiting(self) -> int:
-        """The number of our messages that the server has not acknowledged yet."""
+        """The number of this client's messages that the server has not acknowledged yet."""
         return sum(message["type"] != "blob" for message in self._link.pending.values())
 
     async def value(self, sha256: str) -> Any:
@@ -280,51 +280,51 @@ class Chat:
             KeyError: There is no such value.
             Disconnected: The connection was lost for good before it arrived.
         """
-        self._values.want(sha256)
-        self._act()
-        while self._values.wanted(sha256):
+        self._values.request(sha256)
+        self._perform_actions()
+        while self._values.is_pending(sha256):
             self.check()
-            self._moved.clear()
-            await self._moved.wait()
+            self._changed.clear()
+            await self._changed.wait()
         return self._values.value(sha256)
 
-    # The link
+    # Following the link
 
     def is_whole(self, step_id: str) -> bool:
-        """Whether all values of a step are here."""
+        """Whether all values of a step have arrived."""
         return self._values.is_whole(step_id)
 
     def check(self) -> None:
-        """Make sure that something may still come.
+        """Check that more events may arrive.
 
         Raises:
-            Disconnected: It may not.
+            Disconnected: The connection was given up.
         """
         if self.connection.given_up:
             raise self._disconnected()
 
     def _disconnected(self) -> Disconnected:
         kind = NotAllowed if self.connection.state == "refused" else Disconnected
-        return kind(self.connection.reason or "There is no connection: the chat was left.")
+        return kind(self.connection.reason or "There is no connection: the chat is closed.")
 
     def _send(self, kind: str, payload: JSON) -> str:
         if self.connection.state in ("closed", "deleted", "refused"):
             raise self._disconnected()
         message_id = self._link.send(kind, payload)
-        self._act()
+        self._perform_actions()
         return message_id
 
     async def _acknowledged(self, kind: str, payload: JSON) -> None:
         message_id = self._send(kind, payload)
         if message_id not in self._link.pending:
-            raise Disconnected("There is no connection now, and this does not wait for one: the run goes on.")
+            raise Disconnected("There is no connection, and `stop` does not wait for one: the run continues.")
         future = self._acks[message_id] = self._loop.create_future()
         try:
             await future
         finally:
             self._acks.pop(message_id, None)
 
-    def _receive(self, frame: Frame) -> None:
+    def _on_frame(self, frame: Frame) -> None:
         if frame["type"] == "session":
             self._agents = frame["data"]["agents"]
             self._agent_name = frame["data"].get("agent_name") or self._agent_name
@@ -332,93 +332,93 @@ class Chat:
         epoch = self.state["epoch"]
         outcome = self._link.receive(frame, self._loop.time())
         if self.state["epoch"] != epoch:
-            self._values.forget()
+            self._values.clear()
         if frame["type"] in ("ack", "error"):
-            self._settle(frame)
+            self._handle_reply(frame)
         elif frame["type"] == "blob":
-            self._values.take(frame)
+            self._values.receive(frame)
         elif outcome == "applied":
-            self._note(frame)
-        self._act()
+            self._notify_of(frame)
+        self._perform_actions()
 
-    def _settle(self, frame: Frame) -> None:
+    def _handle_reply(self, frame: Frame) -> None:
         data = frame["data"]
         message_id = data.get("id", "")
-        if message_id in self._link.pending:  # it is sent again
+        if message_id in self._link.pending:  # it will be sent again
             return
-        if self._values.answered(message_id):
+        if self._values.handle_reply(message_id):
             self._wake_all()
             return
         future, question = self._acks.get(message_id), self._questions.get(message_id)
         if frame["type"] == "ack":
             if question is not None:
-                question.accepted()
+                question.on_accepted()
             if future is not None and not future.done():
                 future.set_result(None)
             return
         error = ProtocolError(data["code"], data["message"], data.get("id"))
         if question is not None:
-            question.refused(error)
+            question.on_rejected(error)
         elif future is not None and not future.done():
             future.set_exception(error)
         else:
-            _logger.warning("the server did not accept a message: %s", error)
+            _logger.warning("the server rejected a message: %s", error)
 
-    def _note(self, frame: Frame) -> None:
+    def _notify_of(self, frame: Frame) -> None:
         kind, data = frame["type"], frame["data"]
         if kind == "reasoning_step":
             step_id = step_key(data, frame["seq"])
-            self._values.complete_step(step_id)
-            self._tell("step", step_id)
+            self._values.fill_step(step_id)
+            self._notify("step", step_id)
         elif kind == "step_delta":
-            self._tell("step", data["step_id"])
+            self._notify("step", data["step_id"])
         elif kind in ("request", "request_closed"):
-            self._tell("request", data["request_id"])
+            self._notify("request", data["request_id"])
         elif kind in ("run_started", "run_finished"):
-            self._tell("run", data["run_id"])
+            self._notify("run", data["run_id"])
         elif kind == "user_message":
-            self._tell("message", data["id"])
+            self._notify("message", data["id"])
         elif kind in ("message_withdrawn", "message_steered"):
-            self._tell("message", data["message_id"])
+            self._notify("message", data["message_id"])
         elif kind == "session":
             self._wake_all()
 
-    def _tell(self, kind: Any, name: str) -> None:
+    def _notify(self, kind: Any, name: str) -> None:
         for follower in list(self.followers):
-            follower.note((kind, name))
+            follower.add((kind, name))
 
-    def _lost(self, code: int, reason: str) -> None:
+    def _on_lost(self, code: int, reason: str) -> None:
         self._link.lost(code, reason, self._loop.time())
-        self._act()
+        self._perform_actions()
 
-    def _refused(self, reason: str) -> None:
-        self._link.refused(reason)
-        self._act()
+    def _on_rejected(self, reason: str) -> None:
+        self._link.rejected(reason)
+        self._perform_actions()
 
-    def _tick(self) -> None:
+    def _on_deadline(self) -> None:
         self._link.tick(self._loop.time())
-        self._act()
+        self._perform_actions()
 
-    def _act(self) -> None:
-        """Do what the link says, and tell all who wait that something may have changed."""
+    def _perform_actions(self) -> None:
+        """Perform the link's actions, and wake all waiting tasks."""
         actions, self._link.actions = self._link.actions, []
         for action in actions:
             match action:
-                case Dial(epoch, after):
+                case Connect(epoch, after):
                     self._transport.connect(epoch, after)
-                case Post(message):
+                case Send(message):
                     self._transport.send(message)
-                case HangUp():
+                case Close():
                     self._transport.close()
         if self._timer is not None:
             self._timer.cancel()
         deadline = self._link.deadline
-        self._timer = self._loop.call_at(deadline, self._tick) if deadline is not None else None
-        self._fail_what_is_lost()
-        self._moved.set()
+        self._timer = self._loop.call_at(deadline, self._on_deadline) if deadline is not None else None
+        self._fail_unacknowledged()
+        self._changed.set()
 
-    def _fail_what_is_lost(self) -> None:
-        """Nobody waits for an acknowledgement that will not come."""
+    def _fail_unacknowledged(self) -> None:
+        """Fail the tasks that wait for acknowledgements that cannot arrive any more."""
         given_up = self.connection.given_up
         for message_id, future in self._acks.items():
             if not future.done() and (given_up or message_id not in self._link.pending):
@@ -430,7 +430,7 @@ class Chat:
         for follower in list(self.followers):
             follower.wake()
 
-    async def _hang_up(self) -> None:
+    async def _disconnect(self) -> None:
         self._link.close()
-        self._act()
+        self._perform_actions()
         await self._transport.wait_closed()

@@ -1,4 +1,4 @@
-"""Reading along: the steps that have changed, each as it is now, at the reader's own pace."""
+"""Follow a session: the changed steps in their current state, at the reader's own pace."""
 
 from __future__ import annotations
 
@@ -15,31 +15,31 @@ from .errors import Disconnected
 
 Kind = Literal["message", "run", "step", "request"]
 Change = tuple[Kind, str]
-"""What has changed, and its id."""
+"""The kind and the id of a changed object."""
 
 Item = tuple[ReasoningStep, None] | tuple[None, TranscriptRequest]
-"""A step of a run, or what its agent asks the person."""
+"""A step or a request of a run."""
 
 OnRequest = Callable[[TranscriptRequest], Any]
-"""Given a request of the agent, returns the answer (or an awaitable of it); None to leave it to somebody else."""
+"""Receives a request of the agent, and returns the reply or an awaitable of it; None leaves it to another client."""
 
 
 class Followed(Protocol):
-    """What is read: a session of a server."""
+    """A session of a server that can be followed."""
 
     @property
     def state(self) -> Transcript:
-        """Its transcript. Only to be read."""
+        """The transcript. Do not modify it."""
 
     @property
     def followers(self) -> WeakSet[Following]:
-        """Those that are notified of changes."""
+        """The objects to notify of changes."""
 
     def is_whole(self, step_id: str) -> bool:
-        """Whether all values of a step are here."""
+        """Whether all values of a step have arrived."""
 
     def check(self) -> None:
-        """Make sure that something may still come.
+        """Check that more events may arrive.
 
         Raises:
             Disconnected: The connection was given up.
@@ -53,7 +53,7 @@ class Followed(Protocol):
 
 
 class Following:
-    """Collects what changes. A slow reader finds each thing once, as it is when it reads: nothing piles up."""
+    """The changes of a session that were not read yet. Each object is listed once, however often it changed."""
 
     def __init__(self, chat: Followed) -> None:
         self._chat = chat
@@ -62,17 +62,17 @@ class Following:
         chat.followers.add(self)
 
     def wake(self) -> None:
-        """Something else has changed: the log begins anew, or the connection was given up."""
+        """Wake the reader for another reason, such as a new log or a connection that was given up."""
         self._event.set()
 
-    def note(self, change: Change) -> None:
-        """Something has changed."""
+    def add(self, change: Change) -> None:
+        """Add a change, as the newest."""
         self._changes.pop(change, None)  # the newest change is the last
         self._changes[change] = None
         self._event.set()
 
-    def take(self) -> list[Change]:
-        """What has changed since the last call, but for what comes behind a step of which a value is still missing."""
+    def pop_changes(self) -> list[Change]:
+        """Return the changes since the last call, up to the first step that still lacks a value."""
         changes: list[Change] = []
         for kind, name in list(self._changes):
             if kind == "step" and not self._chat.is_whole(name):
@@ -83,10 +83,10 @@ class Following:
         return changes
 
     async def changed(self) -> None:
-        """Wait for something to take.
+        """Wait for changes.
 
         Raises:
-            Disconnected: Nothing more will come by itself.
+            Disconnected: The connection was given up.
         """
         if not self._event.is_set():
             self._chat.check()
@@ -96,10 +96,10 @@ class Following:
 
 
 async def watched_steps(following: Following, chat: Followed, *, tokens: bool) -> AsyncIterator[ReasoningStep]:
-    """The steps of all runs, as they change."""
+    """Yield the steps of all runs as they change."""
     while True:
         await following.changed()
-        for kind, step_id in following.take():
+        for kind, step_id in following.pop_changes():
             step = chat.state["steps"].get(step_id) if kind == "step" else None
             if step is not None and (tokens or not is_open(step)):
                 yield plain_step(step)
@@ -108,8 +108,8 @@ async def watched_steps(following: Following, chat: Followed, *, tokens: bool) -
 class Question:
     """A prompt that was sent. Read its steps with ``async for``, or wait for its `answer`.
 
-    Leaving the loop early, or cancelling the task that waits, stops the run. `Disconnected` is raised if the connection
-    is lost for good. After `Chat.reconnect`, continue to read the same object: the prompt is asked only once.
+    Leaving the loop early, or cancelling the waiting task, stops the run. `Disconnected` is raised if the connection is
+    lost for good. After `Chat.reconnect`, continue to read the same object: the prompt is not sent again.
 
     Attributes:
         id: The id of the message.
@@ -122,8 +122,8 @@ class Question:
         self._tokens = tokens
         self.on_request = on_request
         self._following = Following(chat)
-        self._known = False  # whether it has been in the log
-        self._epoch: str | None = None  # the log that it was accepted into
+        self._was_logged = False
+        self._epoch: str | None = None  # the id of the log that accepted the prompt
 
     def __repr__(self) -> str:
         return f"<Question {self.id}: {'settled' if self.settled else 'open'}>"
@@ -131,27 +131,27 @@ class Question:
     @property
     def settled(self) -> bool:
         """Whether the run has ended, or will never start."""
-        if self._error is not None or self._forgotten:
+        if self._error is not None or self._was_cleared:
             return True
         state = self._chat.state
-        self._known = self._known or find_message(state, self.id) is not None
-        return self._known and is_settled(state, self.id) and self._whole
+        self._was_logged = self._was_logged or find_message(state, self.id) is not None
+        return self._was_logged and is_settled(state, self.id) and self._has_all_values
 
     @property
-    def _whole(self) -> bool:
+    def _has_all_values(self) -> bool:
         run = run_of(self._chat.state, self.id)
         return run is None or all(map(self._chat.is_whole, run["steps"]))
 
     @property
-    def _forgotten(self) -> bool:
+    def _was_cleared(self) -> bool:
         return self._epoch not in (None, self._chat.state["epoch"])
 
-    def accepted(self) -> None:
-        """The server has it."""
+    def on_accepted(self) -> None:
+        """Note that the server has accepted the prompt."""
         self._epoch = self._chat.state["epoch"]
 
-    def refused(self, error: ProtocolError) -> None:
-        """The server will not have it."""
+    def on_rejected(self, error: ProtocolError) -> None:
+        """Note that the server has rejected the prompt."""
         self._error = error
         self._following.wake()
 
@@ -180,7 +180,7 @@ class Question:
             The answer, even if the run failed; check its `status` and `error`.
 
         Raises:
-            ProtocolError: The server did not accept the prompt; the text says why.
+            ProtocolError: The server rejected the prompt. The message says why.
             Disconnected: The connection was lost for good.
         """
         steps = self._steps()
@@ -192,18 +192,18 @@ class Question:
         return self.result()
 
     def result(self) -> Answer:
-        """What came of it, once it is settled."""
-        if self._forgotten:
-            return Answer("", "stopped", [], {}, 0.0, "The conversation was cleared before the answer was there.")
+        """Return the answer, once the prompt is `settled`."""
+        if self._was_cleared:
+            return Answer("", "stopped", [], {}, 0.0, "The conversation was cleared before the answer was complete.")
         return answer_to(self._chat.state, self.id)
 
     async def items(self) -> AsyncGenerator[Item]:
-        """The steps and the requests of this question's run, as they come."""
+        """Yield the steps and requests of the prompt's run as they change."""
         left = True
         try:
             while True:
                 settled = self.settled
-                for item in self._taken():
+                for item in self._changed_items():
                     yield item
                 if self._error is not None:
                     raise self._error
@@ -218,9 +218,9 @@ class Question:
             if left:
                 await self._cancel()
 
-    def _taken(self) -> list[Item]:
+    def _changed_items(self) -> list[Item]:
         state = self._chat.state
-        changes = self._following.take()
+        changes = self._following.pop_changes()
         run = run_of(state, self.id)
         items: list[Item] = []
         for kind, name in changes if run is not None else []:
@@ -236,12 +236,12 @@ class Question:
         return items
 
     async def _cancel(self) -> None:
-        """Stop the run, or take the message back; wait a little for that to be done."""
+        """Stop the run, or withdraw the prompt, and wait up to `CANCEL_WITHIN` seconds for that."""
         try:
             async with asyncio.timeout(CANCEL_WITHIN):
                 await self._chat.cancel(self)
                 while not self.settled:
                     await self._following.changed()
-                    self._following.take()
+                    self._following.pop_changes()
         except (TimeoutError, ConnectionError, ProtocolError):
-            pass  # it was asked for; whether it is done cannot be known now
+            pass  # the request was sent; its effect cannot be known now

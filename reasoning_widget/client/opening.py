@@ -1,4 +1,4 @@
-"""`connect`: the way into a session of a server."""
+"""`connect`: open a session of a server."""
 
 from __future__ import annotations
 
@@ -17,23 +17,22 @@ class connect:  # noqa: N801 (used as a function, such as `open`)
     """Connect to a session of a server: ``async with`` returns a `Chat`, ``with`` a `BlockingChat` for scripts.
 
     Leaving the block disconnects; the session and its runs continue. If the connection breaks, the client reconnects
-    after the times in `retry_after`. It fetches what it missed, and sends what was asked in the meantime, once. After
-    the last try it waits for `Chat.reconnect` or a new prompt. It does not retry if the session was deleted, the ticket
-    has expired, or the server refuses access.
+    after the delays in `retry_after`. It then fetches the events that it missed, and sends the prompts of the meantime,
+    each once. After the last attempt it waits for `Chat.reconnect` or a new prompt. It does not reconnect if the
+    session was deleted, the ticket has expired, or the server refuses access.
 
     Args:
         url: The server's base address, such as ``http://localhost:8888/``; ``ws://…`` is the same.
         session_id: 1 to 128 characters of ``A-Z a-z 0-9 _ -``. A session is created with its first message.
         token: The server's token.
         ticket: A ticket for this session, instead of the token.
-        retry_after: Seconds to wait before each try to reconnect.
+        retry_after: The delay before each attempt to reconnect, in seconds.
         ping_every: Seconds between heartbeats; a server that does not respond within 10 s is considered lost.
-        history: Whether `steps` and `runs` include everything that happened before. Without it, entering a long session
-            is faster.
+        history: Whether `steps` and `runs` include earlier events. Without them, entering a long session is faster.
 
     Raises:
         ValueError: The address or the session id is invalid, or both token and ticket are given.
-        Disconnected: On entering: the server does not exist or does not respond.
+        Disconnected: On entering: no server answers, or it cannot serve the session.
         NotAllowed: On entering: the server refuses access.
     """
 

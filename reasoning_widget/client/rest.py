@@ -85,6 +85,7 @@ def create_ticket(address: Address, session_id: str, *, expires_in: float, timeo
         timeout: The time in which the server must respond, in seconds.
 
     Raises:
+        LookupError: There is no such session for this user.
         Disconnected: No server answers, or it cannot serve the request.
         NotAllowed: The server refuses access.
     """

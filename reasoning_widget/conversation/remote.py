@@ -112,7 +112,7 @@ class RemoteConversation:
                 while True:
                     await self.refresh()
                     yield
-                    while not any(kind == "run" for kind, _ in following.take()):
+                    while not any(kind == "run" for kind, _ in following.pop_changes()):
                         await following.changed()
                     await asyncio.sleep(REFRESH_DELAY)
             except (Disconnected, ProtocolError):

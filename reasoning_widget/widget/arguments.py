@@ -1,4 +1,4 @@
-"""What `ReasoningChat` was given, checked before anything begins: a mistake is told in words, where it was made."""
+"""Check the arguments of `ReasoningChat` before anything starts. Error messages say what to pass instead."""
 
 from __future__ import annotations
 
@@ -14,88 +14,88 @@ _LLM: Final = '`llm={"model": "qwen3:8b", "model_server": "http://localhost:1143
 _MEANT: Final = {
     **dict.fromkeys(
         ("model", "model_name", "model_type", "model_server", "base_url", "api_base", "api_key", "generate_cfg"),
-        f"which model answers is said by `llm`, such as {_LLM}",
+        f"the model is configured with `llm`, such as {_LLM}",
     ),
-    **dict.fromkeys(("name", "agent_name"), "which agent answers is said by `agent`, such as `agent='assistant'`"),
+    **dict.fromkeys(("name", "agent_name"), "the agent is chosen with `agent`, such as `agent='assistant'`"),
     **dict.fromkeys(
-        ("prompt", "question", "message", "max_iterations", "reasoning"), "that is said when you ask: `chat.ask(…)`"
+        ("prompt", "question", "message", "max_iterations", "reasoning"), "pass it when you ask: `chat.ask(…)`"
     ),
     **dict.fromkeys(
         ("tools", "function_list", "system", "system_message", "instructions", "system_prompt"),
-        "that is the agent's affair: pass an agent that has it, such as `agent=qwen_agent.agents.Assistant(…)`",
+        "this belongs to the agent: pass an agent that has it, such as `agent=qwen_agent.agents.Assistant(…)`",
     ),
-    **dict.fromkeys(("url", "address", "host"), "the address of a server is said by `server`"),
+    **dict.fromkeys(("url", "address", "host"), "the address of a server is passed as `server`"),
 }
-"""What others call something else, and what it is here."""
+"""Hints for argument names of other libraries."""
 
 
 def check_names(given: Iterable[str], known: Iterable[str]) -> None:
-    """Refuse arguments that there are not.
+    """Reject unknown arguments.
 
     Args:
-        given: The names of arguments that nothing is known of.
-        known: The names of those that there are.
+        given: The names of the unknown arguments.
+        known: The names of the known arguments.
 
     Raises:
-        TypeError: There is such a name; the text says what may have been meant.
+        TypeError: `given` is not empty. The message says what may have been meant.
     """
     for name in given:
         near = difflib.get_close_matches(name, known, 1)
-        meant = _MEANT.get(name) or (f"did you mean `{near[0]}`?" if near else f"there are {', '.join(known)}")
+        meant = _MEANT.get(name) or (f"did you mean `{near[0]}`?" if near else f"its arguments are {', '.join(known)}")
         raise TypeError(f"ReasoningChat has no argument `{name}`: {meant}")
 
 
 def check_agents(agents: object) -> None:
-    """Make sure that names can be looked up in it.
+    """Check that `agents` is an `AgentManager` or None.
 
     Raises:
-        TypeError: They cannot; the text says what to pass instead.
+        TypeError: It is not. The message says what to pass instead.
     """
     if agents is None or isinstance(agents, AgentManager):
         return
     if isinstance(agents, str):
-        instead = f"To ask one agent pass its name alone: `ReasoningChat({agents!r})`."
+        instead = f"To ask one agent, pass its name alone: `ReasoningChat({agents!r})`."
     else:
-        instead = "Make one, `manager = AgentManager()`, and add what you have: `manager.register(name, agent)`."
-    raise TypeError(f"`agents` is an AgentManager, in which names are looked up, not {_kind(agents)}. {instead}")
+        instead = "Create one with `manager = AgentManager()`, and add your agents: `manager.register(name, agent)`."
+    raise TypeError(f"`agents` must be an AgentManager, not {_describe_type(agents)}. {instead}")
 
 
 def check_llm(llm: object) -> None:
-    """Make sure that it is a model configuration. Its values, among which there may be a key, are not told.
+    """Check a model configuration. Error messages do not contain its values, because they may include a key.
 
     Raises:
-        TypeError: It is none.
+        TypeError: It is not a mapping.
         ValueError: It names no model.
     """
     if llm is None:
         return
     if not isinstance(llm, Mapping):
-        raise TypeError(f"`llm` is a model configuration, such as {_LLM}, not {_kind(llm)}.")
+        raise TypeError(f"`llm` must be a model configuration, such as {_LLM}, not {_describe_type(llm)}.")
     if llm and not (llm.get("model") or llm.get("model_type")):
         raise ValueError(f"`llm` names no model: it needs at least a `model`, as in {_LLM}.")
 
 
-def check_server(server: object, session_id: object, own: JSON) -> None:
-    """Make sure that a session of a server is named whole, and that nothing is asked of it that the server decides.
+def check_server(server: object, session_id: object, local: JSON) -> None:
+    """Check the arguments of a chat whose session is on a server.
 
     Args:
-        server: Its address.
+        server: The address of the server.
         session_id: The session.
-        own: What was given of that which is for the kernel's own sessions.
+        local: The given arguments that apply to sessions in the kernel only.
 
     Raises:
-        TypeError: Something has the wrong type, or is for the kernel's own sessions.
+        TypeError: An argument has the wrong type, or applies to sessions in the kernel only.
         ValueError: No session is named.
     """
     if not isinstance(server, str):
-        raise TypeError(f"`server` is the address of a Jupyter server, a text, not {_kind(server)}.")
-    for name in own:
+        raise TypeError(f"`server` must be the address of a Jupyter server, a string, not {_describe_type(server)}.")
+    for name in local:
         instead = "; choose an agent when you ask: `chat.ask(…, agent=…)`" if name.startswith("agent") else ""
-        raise TypeError(f"`{name}` is for sessions of this kernel: with `server` the server decides it{instead}")
+        raise TypeError(f"`{name}` is for sessions in this kernel: with `server`, the server decides it{instead}")
     if session_id is None:
-        raise ValueError("name the session of the server with `session_id`; one that is not there begins when you ask")
+        raise ValueError("name the session of the server with `session_id`; a new one is created when you ask")
 
 
-def _kind(value: Any) -> str:
+def _describe_type(value: Any) -> str:
     name = value.__name__ if isinstance(value, type) else type(value).__name__
     return f"the class {name}" if isinstance(value, type) else f"{'an' if name[0] in 'aeiouAEIOU' else 'a'} {name}"

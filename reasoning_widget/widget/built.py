@@ -1,4 +1,4 @@
-"""The scripts and style sheets that are built from `js/`. Importing the package does not need them."""
+"""The scripts and style sheets that are built from `js/`. The package can be imported without them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def read_built(name: str) -> str:
     """Read a built file.
 
     Raises:
-        FileNotFoundError: It was not built, which happens in a checkout only. The error says how to build it.
+        FileNotFoundError: The file was not built, as in a new checkout. The message says how to build it.
     """
     path = STATIC / name
     try:
@@ -25,6 +25,6 @@ def read_built(name: str) -> str:
 
 
 def built_module(name: str) -> Path | str:
-    """Return a built module as anywidget's `_esm` takes it: its path; or "" where it was not built."""
+    """Return a built module in the form that anywidget's `_esm` accepts: its path, or "" if it was not built."""
     path = STATIC / name
     return path if path.is_file() else ""

@@ -1,7 +1,7 @@
-"""What draws every chat of a page: the kernel sends it once, as the state of a hidden widget that all chats share.
+"""The code that draws all chats of a page, sent once as the state of a hidden widget that the chats share.
 
-The state of a widget reaches a page also while a cell holds the kernel, which a message that the page would have to ask
-for does not. Each chat carries only a small loader, and names the core that it goes with.
+Unlike a message that the page requests, the state of a widget reaches the page while a cell is running. Each chat has
+only a small loader, and the id and version of its core.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ _hidden: Core | None = None
 
 
 class Core(ipywidgets.Widget):  # type: ignore[misc] # it is published without types
-    """The hidden widget. It has no view."""
+    """The hidden widget with the code. It has no view."""
 
     source = traitlets.Unicode(help="The script, an ES module.").tag(sync=True)
     style = traitlets.Unicode(help="The style sheet of the views.").tag(sync=True)
 
     def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:
-        """Return the state for a page. With `make dev`, a page that was reloaded gets what was built last."""
+        """Return the state for a page. With `make dev`, a reloaded page gets the latest build."""
         state: dict[str, Any] = super().get_state(key, drop_defaults)
         if "REASONING_WIDGET_DEV" in os.environ:
             core_source.cache_clear()
@@ -36,10 +36,10 @@ class Core(ipywidgets.Widget):  # type: ignore[misc] # it is published without t
 
 
 class SmallLayout(ipywidgets.Layout):  # type: ignore[misc]
-    """A layout of which only what was set travels, and is kept in files."""
+    """A layout that omits traits that were not set, to keep messages and files small."""
 
     def get_state(self, key: Any = None, drop_defaults: bool = False) -> dict[str, Any]:
-        """See `ipywidgets.Widget.get_state`."""
+        """Return the state, without unset traits, as `ipywidgets.Widget.get_state` does for all traits."""
         state: dict[str, Any] = super().get_state(key, drop_defaults)
         return state if key is not None else {name: value for name, value in state.items() if value is not None}
 
@@ -49,20 +49,20 @@ def core_source() -> dict[str, str]:
     """Read the script and the style sheet.
 
     Raises:
-        FileNotFoundError: See `read_built`.
+        FileNotFoundError: They were not built. The message says how to build them.
     """
     return {part: read_built(file) for part, file in _PARTS.items()}
 
 
 @cache
 def core_version() -> str:
-    """What tells this core from those of other kernels that the same page may have to do with."""
+    """Return the version of this core, which a page may use beside the cores of other kernels."""
     return hashlib.sha256("\0".join(core_source().values()).encode()).hexdigest()[:16]
 
 
 def core_reference() -> str:
-    """How a chat refers to the hidden widget, which is made when it is first needed."""
+    """Return a reference to the hidden widget for the state of a chat. The first call creates the widget."""
     global _hidden  # noqa: PLW0603 (one a kernel)
-    if _hidden is None or _hidden.comm is None:  # it was closed, with all other widgets
+    if _hidden is None or _hidden.comm is None:  # it was closed, as by `Widget.close_all`
         _hidden = Core(**core_source())
     return f"IPY_MODEL_{_hidden.model_id}"

@@ -1,4 +1,4 @@
-"""A chat's conversation as text, pages, data and notebooks."""
+"""Export a chat's conversation as text, pages, data and notebooks."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _T = TypeVar("_T")
 
 
 class Exports:
-    """What `ReasoningChat` can be written as. In what is made for people, keys and tokens are masked."""
+    """The exports of `ReasoningChat`. Keys and tokens are masked in all formats that are meant to be read by people."""
 
     _conversation: Conversation
 
     def to_markdown(self) -> str:
         """Export the conversation as GitHub-flavoured Markdown, including pictures that tools displayed."""
-        from ..export.markdown import to_markdown  # exports are loaded when asked for
+        from ..export.markdown import to_markdown
 
         return to_markdown(self._masked(), pictures=True)
 
@@ -39,7 +39,7 @@ class Exports:
     def to_json(self) -> str:
         """Export the conversation as JSON, with everything that `from_json` needs to restore it.
 
-        Nothing is shortened and nothing is masked: look before you publish it.
+        Nothing is shortened or masked: check it before you publish it.
         """
         import msgspec
 
@@ -69,12 +69,12 @@ class Exports:
 
     @classmethod
     def from_json(cls, source: str | bytes | Mapping[str, Any], agent: Any = None, **options: Any) -> Self:
-        """Make a chat that continues an exported conversation.
+        """Create a chat that continues an exported conversation.
 
         Parts of an edited file that cannot be read are left out, with a warning.
 
         Args:
-            source: What `to_json` returned, as text or as an object.
+            source: The return value of `to_json`, or the object that it encodes.
             agent: The agent to ask next; by default the agent of the last run, if there is one with that name.
             options: The same options as for `ReasoningChat`.
 
@@ -100,10 +100,10 @@ class Exports:
         return chat
 
     def _read(self, what: Callable[[], _T]) -> _T:
-        """Read something of the conversation as it is now.
+        """Bring the conversation up to date, and return the result of `what` on the sessions' event loop.
 
         Raises:
-            Disconnected: It cannot be read.
+            Disconnected: The conversation cannot be read.
         """
 
         async def read() -> _T:
@@ -113,7 +113,7 @@ class Exports:
         return wait(read())
 
     def _masked(self) -> Transcript:
-        """The transcript, masked."""
+        """Return the masked transcript."""
         from ..export.saved import masked
 
         source = self._conversation.source

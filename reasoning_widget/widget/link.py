@@ -1,7 +1,7 @@
-"""The session's end of a comm: what happens goes out as batches, what the pages send comes in.
+"""Connect a session to a comm: send its events in batches, and receive the messages of pages.
 
-A comm is a broadcast to every page and view, and Jupyter Server drops what comes too fast. So all pages share one
-live cursor, what goes out is kept below the server's limits, and who has missed something sends `attach`.
+A comm broadcasts to all pages and views, and Jupyter Server drops messages above a rate. So all pages share one live
+cursor, the rate is kept below the server's limit, and a page that has missed events sends `attach`.
 """
 
 from __future__ import annotations
@@ -29,25 +29,14 @@ _NEEDED_BY: Final = {
 
 
 _budget = Budget(rate=600_000, burst=1_000_000)
-"""In bytes, for all the chats of a kernel: Jupyter Server's limit is 1 MB/s, over three seconds."""
-
-
-def keep_messages_off_the_cell(comm: Any) -> None:
-    """Let what pages send over `comm` arrive while a cell runs.
-
-    ipykernel 7.4 sends a page's comm messages back to the loop that last sent on that comm; for a widget made in a
-    cell that is the main shell, which the cell holds, so that Stop would wait for the cell's end. The default route,
-    a subshell, is the one we want. Elsewhere the attribute does not exist and nothing is to be done.
-    """
-    if hasattr(comm, "_reply_subshell_for"):
-        comm._reply_subshell_for = lambda _data, default: default  # noqa: SLF001 (there is no public way)
+"""Bytes for all chats of a kernel. Jupyter Server's limit is 1 MB/s, averaged over three seconds."""
 
 
 def with_buffers(content: Any, buffers: Sequence[memoryview]) -> Any:
-    """A page's message, with the attachments that came beside it as bytes put into its parts.
+    """Return a page's message with its binary attachments inserted into its parts, in base64.
 
-    In base64 they are a third longer, and Jupyter Server ends the connection of a page that sends it more than 10 MiB
-    at once. A part whose bytes are missing stays empty: the session refuses it.
+    Pages send attachments as bytes because base64 is a third longer, and Jupyter Server closes the connection of a page
+    that sends more than 10 MiB at once. A part whose bytes are missing remains empty, and the session rejects it.
     """
     payload = content.get("payload") if isinstance(content, dict) else None
     parts = payload.get("message") if isinstance(payload, dict) else None
@@ -62,24 +51,28 @@ def with_buffers(content: Any, buffers: Sequence[memoryview]) -> Any:
     return {**content, "payload": {**payload, "message": filled}}
 
 
-async def saved_for(wish: JSON, pages: Pages, forms: Callable[[str | None], Awaitable[JSON]]) -> Frame | None:
-    """What answers the payload of a `save`; None where another page writes the output."""
-    page, message_id = wish.get("page"), wish["message_id"]
-    if page is not None and not await pages.writes(page, wish.get("ran_by")):
+MakeSnapshot = Callable[[str | None], Awaitable[JSON]]
+"""Creates the snapshot of a session, or of the message with this id, as a MIME bundle."""
+
+
+async def saved_frame(payload: JSON, pages: Pages, snapshot: MakeSnapshot) -> Frame | None:
+    """Return the reply to the payload of a `save` message; None if another page writes the output."""
+    page, message_id = payload.get("page"), payload["message_id"]
+    if page is not None and not await pages.writes(page, payload.get("ran_by")):
         return None
-    data: JSON = {"message_id": message_id, "bundle": await forms(message_id)}
+    data: JSON = {"message_id": message_id, "bundle": await snapshot(message_id)}
     return {"type": "saved", "data": data if page is None else {"page": page, **data}}
 
 
 class CommLink:
-    """Connects `session` to a comm. Lives on the session's loop.
+    """Connects a session to a comm. Use it on the session's event loop.
 
     Args:
-        session: What the comm shows.
-        send: Sends one JSON message over the comm; called from the loop's thread only, which keeps the order.
-        model_frame: The `model` frame as of now, or None.
-        on_pull: Called when the person wants the model's weights.
-        forms: Makes what a notebook should keep of the session, or of one message.
+        session: The session.
+        send: Sends one JSON message over the comm. It is only called on the event loop, which preserves the order.
+        model_frame: Returns the current `model` frame, or None.
+        on_pull: Called when the person requests the download of the model.
+        snapshot: Creates the snapshot of the session, or of one message, for a notebook file.
     """
 
     def __init__(
@@ -88,45 +81,45 @@ class CommLink:
         send: Callable[[JSON], None],
         model_frame: Callable[[], Frame | None],
         on_pull: Callable[[], None],
-        forms: Callable[[str | None], Awaitable[JSON]],
+        snapshot: MakeSnapshot,
     ) -> None:
         self._session = session
         self._send_message = send
         self._model_frame = model_frame
         self._on_pull = on_pull
-        self._forms = forms
+        self._snapshot = snapshot
         self._loop = asyncio.get_running_loop()
         self._modules_sent: set[str] = set()
         self._pages = Pages(lambda frame: self.announce([frame]))
         self._tasks: set[asyncio.Task[None]] = set()
-        self._turn: asyncio.Handle | None = self._loop.call_soon(self._begin)
+        self._scheduled: asyncio.Handle | None = self._loop.call_soon(self._start_sending)
         self._live = Watcher(session, session.epoch, 0, self._wake)
 
     def close(self) -> None:
-        """Send nothing more."""
+        """Stop sending."""
         self._live.close()
-        if self._turn is not None:
-            self._turn.cancel()
+        if self._scheduled is not None:
+            self._scheduled.cancel()
         for task in self._tasks:
             task.cancel()
 
     def receive(self, raw: Any) -> None:
-        """Take a message that a page sent."""
+        """Receive a page's message."""
         self.announce(dispatch(raw, "comm", self._receive))
 
     def _receive(self, message: ClientMessage) -> list[Frame]:
         kind, payload = message["type"], message["payload"]
         if kind == "attach":
             if "page" in payload:
-                self._pages.here(payload["page"])
+                self._pages.add(payload["page"])
             self._modules_sent = set(payload.get("modules", []))
             self._start(self._catch_up(Watcher(self._session, payload["epoch"], payload["after"])))
         elif kind == "blob":
-            self._start(self._send_slowly(self._session.blob_frames(payload["blob"])))
+            self._start(self._send_parts(self._session.blob_frames(payload["blob"])))
         elif kind == "save":
             self._start(self._save(payload))
         elif kind == "leave":
-            self._pages.gone(payload["page"])
+            self._pages.remove(payload["page"])
         elif kind == "pull_model":
             self._on_pull()
         else:
@@ -134,7 +127,7 @@ class CommLink:
         return []
 
     def announce(self, frames: list[Frame]) -> None:
-        """Send frames that are no events."""
+        """Send frames other than events."""
         if frames:
             at = self._live.position
             self._send({"epoch": self._session.epoch, "after": at, "upto": at, "frames": frames})
@@ -144,28 +137,28 @@ class CommLink:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    # What happens is sent as it happens: a token passes here on its way, so no task is woken for it
+    # Events are sent without waking a task, to keep the delay of tokens small.
 
-    def _begin(self) -> None:
+    def _start_sending(self) -> None:
         self._announce_model()
-        self._take_turn()
+        self._send_live()
 
     def _wake(self) -> None:
-        if self._turn is None:
-            self._turn = self._loop.call_soon(self._take_turn)
+        if self._scheduled is None:
+            self._scheduled = self._loop.call_soon(self._send_live)
 
-    def _take_turn(self) -> None:
-        self._turn = None
+    def _send_live(self) -> None:
+        self._scheduled = None
         wait = _budget.wait(self._loop.time())
         if wait > 0:
-            self._turn = self._loop.call_later(wait, self._take_turn)
+            self._scheduled = self._loop.call_later(wait, self._send_live)
         elif not self._live.up_to_date:
             self._send_new(self._live)
             if not self._live.up_to_date:
                 self._wake()
 
     async def _catch_up(self, watcher: Watcher) -> None:
-        """Send what a page has missed; the others fold it harmlessly."""
+        """Send the events that a page has missed. Other pages ignore them."""
         try:
             self._announce_model()
             while not watcher.up_to_date:
@@ -184,14 +177,14 @@ class CommLink:
         if frame is not None:
             self.announce([frame])
 
-    async def _save(self, wish: JSON) -> None:
-        """Send what a notebook should keep; meanwhile the stream goes on."""
-        saved = await saved_for(wish, self._pages, self._forms)
+    async def _save(self, payload: JSON) -> None:
+        """Send a snapshot. The stream continues in the meantime."""
+        saved = await saved_frame(payload, self._pages, self._snapshot)
         if saved is not None:
             self.announce([saved])
 
-    async def _send_slowly(self, frames: list[Frame]) -> None:
-        """Send the parts of a value: Jupyter Server drops a message that exceeds its limit by itself."""
+    async def _send_parts(self, frames: list[Frame]) -> None:
+        """Send the parts of a value, each below the limit at which Jupyter Server drops messages."""
         for frame in frames:
             await asyncio.sleep(_budget.wait(self._loop.time()))
             self.announce([frame])
@@ -204,7 +197,7 @@ class CommLink:
         self._send_message(dict(batch))
 
     def _modules_needed(self, frames: list[Frame]) -> list[Frame]:
-        """`module` frames for what the text of `frames` is the first to need on this comm."""
+        """Return `module` frames for the optional modules that the text of `frames` needs and that were not sent."""
         missing = [name for name in _NEEDED_BY if name not in self._modules_sent]
         if not missing:
             return []
@@ -214,7 +207,7 @@ class CommLink:
         return [{"type": "module", "data": {"name": name, "source": read_built(f"{name}.js")}} for name in needed]
 
     def _markdown(self, frame: Frame) -> str:
-        """The text of the step a frame is about, whole: what needs a module may be split between two deltas."""
+        """Return the whole text of the frame's step, because the text that needs a module may be split by deltas."""
         if frame["type"] == "reasoning_step":
             return channel_text(frame["data"], "content")
         if frame["type"] == "step_delta":

@@ -1,4 +1,4 @@
-"""Which model answers, and fetching its weights when the person asks for them."""
+"""The `model` frames: which model answers, and the download of its weights."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from ..agents.models import ModelChoice, choose_model
 from ..agents.presets import warm_up
 from ..protocol import JSON, Frame
 
-_PROGRESS_STEP = 0.005  # of the whole: 200 messages a download, whatever its size
+_PROGRESS_STEP = 0.005  # of the total size, which limits a download to 200 messages
 
 
 class ModelStatus:
-    """Looks for the model off the loop, and announces what it finds.
+    """Finds the model in a thread, and announces it.
 
     Args:
-        llm: The model configuration the person gave, or None.
-        announce: Called with the `model` frame each time it has changed; from any thread.
+        llm: The person's model configuration, or None.
+        announce: Called with the `model` frame whenever it has changed, on any thread.
     """
 
     def __init__(self, llm: JSON | None, announce: Callable[[Frame], None]) -> None:
@@ -31,28 +31,28 @@ class ModelStatus:
         self._pulling = False
 
     def frame(self) -> Frame | None:
-        """The `model` frame as of now; None while it is not known yet."""
+        """Return the current `model` frame; None until the model is known."""
         return self._frame
 
-    def look(self) -> None:
-        """Find out which model answers. Returns at once: servers on this machine may take a moment to answer."""
-        threading.Thread(target=self._look, name="reasoning-model", daemon=True).start()
+    def find(self) -> None:
+        """Start to find out which model answers. This does not block, although local model servers may be slow."""
+        threading.Thread(target=self._find, name="reasoning-model", daemon=True).start()
 
     def pull(self) -> None:
-        """Fetch the weights of the embedded model. Returns at once; harmless while that is under way."""
+        """Start to download the weights of the embedded model, unless that is in progress. This does not block."""
         with self._lock:
             if self._pulling:
                 return
             self._pulling = True
         threading.Thread(target=self._pull, name="reasoning-pull", daemon=True).start()
 
-    def _look(self) -> ModelChoice | None:
+    def _find(self) -> ModelChoice | None:
         try:
             choice = choose_model(self.llm)
-        except AgentError as error:  # a configuration that is no JSON, and such
-            self._tell(_failure(str(error)))
+        except AgentError as error:  # such as an invalid configuration
+            self._publish(_failure(str(error)))
             return None
-        self._tell(cast("JSON", choice.as_data()))
+        self._publish(cast("JSON", choice.as_data()))
         warm_up(choice)
         return choice
 
@@ -60,26 +60,26 @@ class ModelStatus:
         from ..agents.local.weights import pull
 
         try:
-            choice = self._look()
+            choice = self._find()
             if choice is None or choice.state == "ready":
                 return
-            told = -1.0
+            reported = -1.0
 
             def progress(received: int, total: int) -> None:
-                nonlocal told
-                if received - told >= total * _PROGRESS_STEP:
-                    told = received
+                nonlocal reported
+                if received - reported >= total * _PROGRESS_STEP:
+                    reported = received
                     data = {**choice.as_data(), "state": "downloading", "received": received, "total": total}
-                    self._tell(data)
+                    self._publish(data)
 
             pull(choice.llm["model"], progress)
-            self._look()
-        except Exception as error:  # noqa: BLE001 (whatever went wrong, the person is told)
-            self._tell(_failure(str(error)))
+            self._find()
+        except Exception as error:  # noqa: BLE001 (any failure of the thread is shown to the person)
+            self._publish(_failure(str(error)))
         finally:
             self._pulling = False
 
-    def _tell(self, data: JSON) -> None:
+    def _publish(self, data: JSON) -> None:
         self._frame = {"type": "model", "data": data}
         self._announce(self._frame)
 
@@ -88,7 +88,7 @@ def _failure(message: str) -> JSON:
     return {
         "name": "",
         "source": "embedded",
-        "reason": "There is no model to answer.",
+        "reason": "No model is available.",
         "local": False,
         "state": "failed",
         "message": redact(message),

@@ -1,7 +1,7 @@
-"""Which page writes an output, where several share a notebook, as with jupyter-collaboration.
+"""Choose the page that writes an output, if several pages share a notebook, as with jupyter-collaboration.
 
-Each page has a copy of the same document. Two that replace an output at the same time add one to it, for neither knows
-of the other's. So one page writes it, and the kernel says which.
+Each page has a copy of the same document. If two pages replace an output at the same time, the merged document has two
+outputs. So only one page writes it, and the kernel chooses which.
 """
 
 from __future__ import annotations
@@ -12,53 +12,53 @@ from typing import Final
 
 from ..protocol import Frame
 
-ANSWER_WITHIN: Final = 10.0
-"""In seconds: a page that draws a long notebook is busy, and has not gone."""
+REPLY_TIMEOUT: Final = 10.0
+"""Seconds. Pages can be busy for long, for example while they draw a long notebook."""
 
 
 class Pages:
-    """The pages that share the notebook of a chat. Lives on the session's loop.
+    """The pages that share the notebook of a chat. Use it on the session's event loop.
 
-    An output is written by the page that ran its cell, for there JupyterLab itself puts the kernel's updates into it;
-    where that has gone, by the page that came first of those that are left.
+    An output is written by the page that ran its cell, because JupyterLab itself inserts the kernel's updates there. If
+    that page is gone, the page that has been present for longest writes it.
 
     Args:
-        tell: Sends a frame to all of them.
-        answer_within: How long a page may take to say that it is there, in seconds.
+        send: Sends a frame to all pages.
+        reply_timeout: The time in which a page must say that it is present, in seconds.
     """
 
-    def __init__(self, tell: Callable[[Frame], None], answer_within: float = ANSWER_WITHIN) -> None:
-        self._tell = tell
-        self._answer_within = answer_within
+    def __init__(self, send: Callable[[Frame], None], reply_timeout: float = REPLY_TIMEOUT) -> None:
+        self._send = send
+        self._reply_timeout = reply_timeout
         self._pages: list[str] = []
-        self._unheard: set[str] = set()
-        self._heard_all = asyncio.Event()
+        self._silent: set[str] = set()
+        self._all_replied = asyncio.Event()
 
-    def here(self, page: str) -> None:
-        """A page says that it is there; unless it was asked to, it has come, or may have missed who else is."""
-        if page in self._unheard:
-            self._settle({page})
+    def add(self, page: str) -> None:
+        """Note that a page is present. Unless this is a reply, announce all pages, because it may have missed some."""
+        if page in self._silent:
+            self._note_replies({page})
             return
         if page not in self._pages:
             self._pages.append(page)
         self._announce()
 
-    def gone(self, page: str) -> None:
-        """A page says that it goes."""
+    def remove(self, page: str) -> None:
+        """Note that a page leaves."""
         if page in self._pages:
             self._pages.remove(page)
-            self._settle({page})
+            self._note_replies({page})
             self._announce()
 
     async def writes(self, page: str, ran_by: str | None) -> bool:
-        """Whether `page` is the one that writes an output whose cell `ran_by` had run.
+        """Return whether `page` writes an output whose cell was run by the page `ran_by`.
 
-        Where another one does, it is asked whether it is still there, and loses the role if it does not answer.
+        If another page does, it is asked whether it is still present, and loses the role if it does not reply.
         """
-        if page not in self._pages or page in self._unheard:
-            self.here(page)
+        if page not in self._pages or page in self._silent:
+            self.add(page)
         if self._writer(ran_by) != page:
-            await self._look_around(page)
+            await self._ask_presence(page)
         return self._writer(ran_by) == page
 
     def _writer(self, ran_by: str | None) -> str | None:
@@ -66,22 +66,22 @@ class Pages:
             return ran_by
         return self._pages[0] if self._pages else None
 
-    async def _look_around(self, asking: str) -> None:
-        """Ask who is there, and forget who does not answer."""
-        if not self._unheard:
-            self._heard_all.clear()
-            self._unheard = set(self._pages) - {asking}
+    async def _ask_presence(self, asking: str) -> None:
+        """Ask which pages are present, and remove those that do not reply."""
+        if not self._silent:
+            self._all_replied.clear()
+            self._silent = set(self._pages) - {asking}
             self._announce(answer=True)
         try:
-            await asyncio.wait_for(self._heard_all.wait(), self._answer_within)
+            await asyncio.wait_for(self._all_replied.wait(), self._reply_timeout)
         except TimeoutError:
-            for page in list(self._unheard):
-                self.gone(page)
+            for page in list(self._silent):
+                self.remove(page)
 
-    def _settle(self, pages: set[str]) -> None:
-        self._unheard -= pages
-        if not self._unheard:
-            self._heard_all.set()
+    def _note_replies(self, pages: set[str]) -> None:
+        self._silent -= pages
+        if not self._silent:
+            self._all_replied.set()
 
     def _announce(self, *, answer: bool = False) -> None:
-        self._tell({"type": "pages", "data": {"pages": list(self._pages), "answer": answer}})
+        self._send({"type": "pages", "data": {"pages": list(self._pages), "answer": answer}})

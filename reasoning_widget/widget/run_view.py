@@ -1,4 +1,4 @@
-"""What `ask` shows below its cell: the cards of its own run, out of the chat that the page has already."""
+"""The output of `ask`: the cards of its run, drawn from the chat that the page already has."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from .core import SmallLayout
 
 
 class RunView(anywidget.AnyWidget):
-    """One question of a chat. Its module is tiny: it draws from the store of the chat's own model.
+    """The view of one prompt of a chat. Its module is small, because it draws from the store of the chat's widget.
 
     Args:
-        chat: The model id of the chat.
+        chat: The model id of the chat's widget.
         message_id: The id of the message.
     """
 

@@ -1,29 +1,29 @@
-"""The kernel's end of a comm whose session is on a server: it says where, brings tickets, and makes what is saved."""
+"""The comm of a chat whose session is on a server: sends the address, tickets and snapshots to the pages."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from typing import Any
 
 from ..client.errors import Disconnected
 from ..protocol import JSON, ClientMessage, Frame
 from ..session.dispatch import dispatch
 from .built import read_built
-from .link import saved_for
+from .link import MakeSnapshot, saved_frame
 from .pages import Pages
 from .tickets import Tickets
 
 
 class ServerLink:
-    """Tells pages the way to a session on a server. Lives on the sessions' loop.
+    """Connects pages to a session on a server. Use it on the sessions' event loop.
 
     Args:
-        url: The session's WebSocket.
-        tickets: What lets the pages in.
-        send: Sends one JSON message over the comm; called from the loop's thread only, which keeps the order.
-        forms: Makes what a notebook should keep of the session, or of one message.
+        url: The URL of the session's WebSocket.
+        tickets: The tickets for the pages.
+        send: Sends one JSON message over the comm. It is only called on the event loop, which preserves the order.
+        snapshot: Creates the snapshot of the session, or of one message, for a notebook file.
     """
 
     def __init__(
@@ -31,24 +31,24 @@ class ServerLink:
         url: str,
         tickets: Tickets,
         send: Callable[[JSON], None],
-        forms: Callable[[str | None], Awaitable[JSON]],
+        snapshot: MakeSnapshot,
     ) -> None:
         self._url = url
         self._tickets = tickets
         self._send_message = send
-        self._forms = forms
+        self._snapshot = snapshot
         self._pages = Pages(self._send)
         self._tasks: set[asyncio.Task[None]] = set()
-        self._tell(known=())
-        self._bring(fresh=False)
+        self._send_address(known=())
+        self._send_ticket(fresh=False)
 
     def close(self) -> None:
-        """Send nothing more."""
+        """Stop sending."""
         for task in self._tasks:
             task.cancel()
 
     def receive(self, raw: Any) -> None:
-        """Take a message that a page sent."""
+        """Receive a page's message."""
         for frame in dispatch(raw, "relay", self._receive):
             self._send(frame)
 
@@ -56,13 +56,13 @@ class ServerLink:
         kind, payload = message["type"], message["payload"]
         if kind == "attach":
             if "page" in payload:
-                self._pages.here(payload["page"])
+                self._pages.add(payload["page"])
             if "modules" in payload:
-                self._tell(payload["modules"])
+                self._send_address(payload["modules"])
         elif kind == "leave":
-            self._pages.gone(payload["page"])
+            self._pages.remove(payload["page"])
         elif kind == "ticket":
-            self._bring(fresh=payload["fresh"])
+            self._send_ticket(fresh=payload["fresh"])
         elif kind == "save":
             self._start(self._save(payload))
         elif kind == "module":
@@ -70,22 +70,22 @@ class ServerLink:
             return [{"type": "module", "data": {"name": name, "source": read_built(f"{name}.js")}}]
         return []
 
-    def _tell(self, known: Collection[str]) -> None:
-        """Where the session is, and the code that goes there, if the page lacks it."""
+    def _send_address(self, known: Collection[str]) -> None:
+        """Send the address of the session, and the code that connects to it unless the page has it."""
         data: JSON = {"url": self._url}
         if "socket" not in known:
             data["source"] = read_built("socket.js")
         self._send({"type": "server", "data": data})
 
-    def _bring(self, *, fresh: bool) -> None:
-        async def bring() -> None:
+    def _send_ticket(self, *, fresh: bool) -> None:
+        async def send() -> None:
             self._send(await self._tickets.frame(fresh=fresh))
 
-        self._start(bring())
+        self._start(send())
 
-    async def _save(self, wish: JSON) -> None:
-        with contextlib.suppress(Disconnected):  # the page tells of it, and asks again
-            saved = await saved_for(wish, self._pages, self._forms)
+    async def _save(self, payload: JSON) -> None:
+        with contextlib.suppress(Disconnected):  # the page shows this, and asks again
+            saved = await saved_frame(payload, self._pages, self._snapshot)
             if saved is not None:
                 self._send(saved)
 

@@ -53,6 +53,8 @@ class Tickets:
         """
         try:
             await self._ensure_ticket(fresh=fresh)
+        except LookupError as error:  # another user's session
+            return {"type": "no_ticket", "data": {"reason": str(error), "final": True}}
         except Disconnected as error:
             return {"type": "no_ticket", "data": {"reason": self._explain(error), "final": error.final}}
         remaining = self._expires_at - time.time()

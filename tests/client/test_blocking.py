@@ -20,7 +20,7 @@ def at(server, session_id=None, **options):
     return connect(server.origin, session_id or new_session(), token=server.token, **options)
 
 
-def test_a_script_asks_and_reads_along(server):
+def test_a_script_asks_and_reads_the_conversation(server):
     with at(server) as chat:
         steps = list(chat.ask("hello", agent="echo"))
         assert [step["content"] for step in steps] == ["Repeat it.", "You said: hello"]
@@ -34,11 +34,11 @@ def test_a_script_asks_and_reads_along(server):
         chat.clear()
         with pytest.raises(ProtocolError, match="empty"):
             chat.ask(" ", agent="echo").answer()
-    with pytest.raises(Disconnected, match="left"):
+    with pytest.raises(Disconnected, match="closed"):
         chat.ask("hello?")
 
 
-def test_a_script_sends_a_file_and_has_it_again(server, tmp_path):
+def test_a_script_sends_a_file_and_fetches_it(server, tmp_path):
     (tmp_path / "table.csv").write_text("a,b\n")
     with at(server) as chat:
         answer = chat.ask([{"text": "look"}, {"file": tmp_path / "table.csv"}], agent="looks").answer()

@@ -328,14 +328,14 @@ async def test_when_it_rests_who_waits_is_told_and_may_go_on_after_reconnecting(
 
 
 async def test_a_server_that_is_silent_is_left_and_found_again(tmp_path, monkeypatch, start_bare_server):
-    monkeypatch.setattr(opening, "Link", partial(Link, answer_within=0.5))
+    monkeypatch.setattr(opening, "Link", partial(Link, pong_timeout=0.5))
     with start_bare_server(tmp_path) as server:
         async with at(server, ping_every=0.1, retry_after=[0.5] * 100) as chat:
             await chat.ask("hello", agent="echo").answer()
             os.kill(server.pid, signal.SIGSTOP)
             try:
                 await until(lambda: chat.connection.state == "waiting")
-                assert chat.connection.reason == "The server no longer answers."
+                assert chat.connection.reason == "The server stopped responding."
                 question = chat.ask("are you back?", agent="echo")
             finally:
                 os.kill(server.pid, signal.SIGCONT)
@@ -391,7 +391,7 @@ async def test_a_ticket_lets_in_until_it_ends(server):
     async with connect(server.origin, session_id, ticket=made["ticket"]) as chat:
         await chat.ask("hello", agent="echo").answer()
         server.fetch("DELETE", f"reasoning-widget/api/tickets/{made['id']}")
-        with pytest.raises(NotAllowed, match="ticket has ended"):
+        with pytest.raises(NotAllowed, match="ticket has expired or was revoked"):
             await anext(chat.watch())
     with pytest.raises(NotAllowed, match="revoked"):
         async with connect(server.origin, session_id, ticket=made["ticket"]):
@@ -402,7 +402,7 @@ async def test_a_ticket_ends_in_the_middle_of_a_run_which_goes_on(server):
     session_id = new_session()
     made = ticket(server, session_id, access="talk", expires_in=2)
     async with connect(server.origin, session_id, ticket=made["ticket"]) as chat:
-        with pytest.raises(NotAllowed, match="ticket has ended: get another one"):
+        with pytest.raises(NotAllowed, match="ticket has expired or was revoked: get another one"):
             await chat.ask("go", agent="wait").answer()
         assert chat.connection.state == "refused"
         with pytest.raises(NotAllowed):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reasoning_widget.client.link import ANSWER_WITHIN, DELETED, PING_EVERY, TICKET_ENDED, Dial, HangUp, Link, Post
+from reasoning_widget.client.link import DELETED, PING_EVERY, PONG_TIMEOUT, TICKET_ENDED, Close, Connect, Link, Send
 from reasoning_widget.fold import new_transcript, receive
 from reasoning_widget.protocol import JSON, Frame, ProtocolError
 
@@ -35,29 +35,29 @@ def opened(now=0.0, **options):
 
 
 def posted(actions):
-    return [action.message["type"] for action in actions if isinstance(action, Post)]
+    return [action.message["type"] for action in actions if isinstance(action, Send)]
 
 
 def test_it_asks_for_everything_first_and_resumes_behind_what_it_knows():
     link = Link()
     link.connect()
-    assert taken(link) == [Dial(None, 0)]
+    assert taken(link) == [Connect(None, 0)]
     link.receive(session(2), 0)
     link.receive(title(1), 0)
     link.receive(title(2), 0)
     link.lost(0, "cut", 5)
     link.tick(7)
-    assert taken(link) == [Dial("e1", 2)]
+    assert taken(link) == [Connect("e1", 2)]
 
 
 def test_without_history_it_asks_for_what_comes_and_resumes_behind_where_it_came_in():
     link = Link(history=False)
     link.connect()
-    assert taken(link) == [Dial(None, None)]
+    assert taken(link) == [Connect(None, None)]
     link.receive(session(40), 0)
     link.lost(0, "cut", 0)
     link.tick(2)
-    assert taken(link) == [Dial("e1", 40)]
+    assert taken(link) == [Connect("e1", 40)]
 
 
 def test_it_tries_after_2_4_6_8_and_10_seconds_and_then_rests():
@@ -106,10 +106,10 @@ def test_what_is_written_while_away_goes_out_on_return_in_order_and_once():
     link.lost(0, "cut", 0)
     first, second = link.send("chat", {"message": "1"}), link.send("chat", {"message": "2"})
     assert taken(link) == []
-    assert not link.was_posted(first)
+    assert not link.was_sent(first)
     link.tick(2)
     link.receive(session(), 2)
-    assert [action.message["id"] for action in taken(link) if isinstance(action, Post)] == [first, second]
+    assert [action.message["id"] for action in taken(link) if isinstance(action, Send)] == [first, second]
     for message_id in (first, second):
         link.receive({"type": "ack", "data": {"id": message_id}}, 2)
     link.lost(0, "cut", 3)
@@ -124,7 +124,7 @@ def test_what_was_sent_without_an_answer_goes_out_again_under_its_id():
     link.lost(0, "cut", 0)
     link.tick(2)
     link.receive(session(), 2)
-    assert [action.message["id"] for action in taken(link) if isinstance(action, Post)] == [message_id, message_id]
+    assert [action.message["id"] for action in taken(link) if isinstance(action, Send)] == [message_id, message_id]
 
 
 def test_a_stop_never_waits():
@@ -153,7 +153,7 @@ def test_a_deleted_session_and_an_ended_ticket_are_not_tried_again(code, state):
 def test_a_refusal_is_not_tried_again_but_may_be_by_hand():
     link = Link()
     link.connect()
-    link.refused("403")
+    link.rejected("403")
     assert (link.connection.state, link.deadline) == ("refused", None)
     link.connect()
     assert link.connection.state == "connecting"
@@ -163,8 +163,8 @@ def test_it_pings_and_hangs_up_on_a_server_that_is_silent():
     link = opened()
     link.tick(PING_EVERY)
     assert posted(taken(link)) == ["ping"]
-    link.tick(PING_EVERY + ANSWER_WITHIN)
-    assert taken(link) == [HangUp()]
+    link.tick(PING_EVERY + PONG_TIMEOUT)
+    assert taken(link) == [Close()]
     assert link.connection.state == "waiting"
 
 
@@ -173,7 +173,7 @@ def test_any_frame_says_that_the_server_is_there():
     link.tick(PING_EVERY)
     link.receive(title(1), PING_EVERY + 1)
     taken(link)
-    link.tick(PING_EVERY + ANSWER_WITHIN)
+    link.tick(PING_EVERY + PONG_TIMEOUT)
     assert taken(link) == []
     assert link.deadline == 2 * PING_EVERY + 1
 
@@ -182,7 +182,7 @@ def test_a_pong_that_knows_more_is_followed_up_once():
     link = opened()
     for now in (1, 2):
         link.receive({"type": "pong", "data": {"last_seq": 3, "time": 0.0}}, now)
-    assert [action.message["payload"] for action in taken(link) if isinstance(action, Post)] == [
+    assert [action.message["payload"] for action in taken(link) if isinstance(action, Send)] == [
         {"epoch": "e1", "after": 0}
     ]
 
@@ -194,7 +194,7 @@ def test_a_new_log_is_begun_with_nothing_known():
     assert link.state["title"] is None
     link.lost(0, "cut", 0)
     link.tick(2)
-    assert taken(link)[-1] == Dial("e2", 0)
+    assert taken(link)[-1] == Connect("e2", 0)
 
 
 def test_it_has_caught_up_when_all_is_here_or_nothing_more_comes():
@@ -235,7 +235,7 @@ def test_a_message_that_would_break_the_connection_is_not_sent():
 def test_after_closing_nothing_happens():
     link = opened()
     link.close()
-    assert taken(link) == [HangUp()]
+    assert taken(link) == [Close()]
     link.lost(1000, "", 1)
     assert (link.connection.state, link.deadline) == ("closed", None)
 
@@ -256,10 +256,10 @@ class World:
 
     def act(self):
         for action in taken(self.link):
-            if isinstance(action, Dial):
+            if isinstance(action, Connect):
                 self.up, after = [], action.after or 0
                 self.down = [session(len(self.log)), *self.log[after:]]
-            elif isinstance(action, Post):
+            elif isinstance(action, Send):
                 self.up.append(action.message)
             else:
                 self.up, self.down = [], []

@@ -25,7 +25,7 @@ def answer(text, status="completed", error=None):
     return Answer(text, status, [], {}, 1.0, error)
 
 
-def test_its_arguments_are_shown_to_who_asks_for_them():
+def test_help_shows_its_arguments():
     parameters = inspect.signature(ReasoningChat).parameters
     assert list(parameters)[:3] == ["agent", "llm", "agents"]
     assert {"session_id", "resume", "save", "server", "token", "ticket"} <= set(parameters)
@@ -37,7 +37,7 @@ def test_its_arguments_are_shown_to_who_asks_for_them():
     assert "llm=None" in shown
 
 
-def test_a_class_made_of_it_shows_its_own_arguments():
+def test_a_subclass_shows_its_own_arguments():
     class Tutor(ReasoningChat):
         def __init__(self, subject):
             super().__init__("assistant")
@@ -61,38 +61,38 @@ def test_its_own_names_come_first(chat):
 @pytest.mark.parametrize(
     ("given", "error", "says"),
     [
-        ({"agents": "assistant"}, TypeError, r"`agents` is an AgentManager.*`ReasoningChat\('assistant'\)`"),
+        ({"agents": "assistant"}, TypeError, r"`agents` must be an AgentManager.*`ReasoningChat\('assistant'\)`"),
         ({"agents": {"mine": str}}, TypeError, r"not a dict.*manager\.register"),
         ({"agents": ["assistant"]}, TypeError, "not a list"),
         ({"agents": AgentManager}, TypeError, "not the class AgentManager"),
-        ({"llm": "gpt-4"}, TypeError, '`llm` is a model configuration, such as `llm={"model"'),
+        ({"llm": "gpt-4"}, TypeError, '`llm` must be a model configuration, such as `llm={"model"'),
         ({"llm": ("gpt-4",)}, TypeError, "not a tuple"),
         ({"llm": {"model_server": "http://localhost:1/v1"}}, ValueError, "names no model"),
-        ({"model": "gpt-4"}, TypeError, "no argument `model`: which model answers is said by `llm`"),
+        ({"model": "gpt-4"}, TypeError, "no argument `model`: the model is configured with `llm`"),
         ({"api_key": SECRET}, TypeError, "no argument `api_key`"),
-        ({"base_url": "http://localhost:1"}, TypeError, "said by `llm`"),
-        ({"tools": []}, TypeError, "the agent's affair"),
-        ({"name": "assistant"}, TypeError, "said by `agent`"),
+        ({"base_url": "http://localhost:1"}, TypeError, "configured with `llm`"),
+        ({"tools": []}, TypeError, "belongs to the agent"),
+        ({"name": "assistant"}, TypeError, "chosen with `agent`"),
         ({"sesion_id": "x"}, TypeError, "did you mean `session_id`"),
-        ({"colour": "red"}, TypeError, "there are agent, llm"),
-        ({"token": SECRET}, TypeError, "go with `server`"),
+        ({"colour": "red"}, TypeError, "its arguments are agent, llm"),
+        ({"token": SECRET}, TypeError, "need `server`"),
         ({"session_id": 7}, ValueError, "use 1 to 128 characters"),
     ],
 )
-def test_what_it_cannot_be_given_is_refused_at_once_and_in_words(given, error, says):
+def test_invalid_arguments_raise_errors_that_say_what_to_do(given, error, says):
     with pytest.raises(error, match=says) as told:
         ReasoningChat(**given)
     assert SECRET not in str(told.value)
 
 
-def test_a_key_that_was_given_for_a_model_is_not_told():
+def test_a_key_passed_as_a_model_is_not_in_the_error():
     with pytest.raises(TypeError) as told:
         ReasoningChat(llm=SECRET)  # type: ignore[call-overload]
     assert SECRET not in str(told.value)
 
 
-def test_a_transcript_from_a_file_refuses_the_same(chat):
-    with pytest.raises(TypeError, match="`agents` is an AgentManager"):
+def test_from_json_checks_the_same_arguments(chat):
+    with pytest.raises(TypeError, match="`agents` must be an AgentManager"):
         ReasoningChat.from_json(chat.to_json(), agents="assistant")
 
 

@@ -244,9 +244,9 @@ def test_an_agent_that_the_server_has_not_is_refused_and_no_session_begins(open_
 @pytest.mark.parametrize(
     ("given", "error", "says"),
     [
-        ({"agent": "echo"}, TypeError, r"`agent` is for sessions of this kernel.*chat\.ask"),
-        ({"llm": {"model": "m"}}, TypeError, "`llm` is for sessions of this kernel"),
-        ({"resume": True}, TypeError, "`resume` is for sessions of this kernel"),
+        ({"agent": "echo"}, TypeError, r"`agent` is for sessions in this kernel.*chat\.ask"),
+        ({"llm": {"model": "m"}}, TypeError, "`llm` is for sessions in this kernel"),
+        ({"resume": True}, TypeError, "`resume` is for sessions in this kernel"),
         ({"model": "m"}, TypeError, "no argument `model`"),
         ({"server": 8888}, TypeError, "address of a Jupyter server"),
         ({"session_id": None}, ValueError, "name the session"),

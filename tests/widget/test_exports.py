@@ -101,7 +101,7 @@ def test_a_chat_that_is_not_saved_leaves_only_a_note(open_chat):
     chat = open_chat(save=False)
     chat.ask("one")
 
-    bundle = chat._forms(None)
+    bundle = chat._snapshot(None)
 
     assert sorted(bundle) == [SESSION_MIME, "text/plain"]
     assert bundle[SESSION_MIME]["events"] == []
@@ -109,16 +109,16 @@ def test_a_chat_that_is_not_saved_leaves_only_a_note(open_chat):
     assert "ONE" not in str(bundle)
 
 
-def test_a_transcript_that_cannot_be_made_keeps_nobody_from_asking(open_chat, monkeypatch, caplog):
+def test_prompts_are_answered_even_if_the_snapshot_fails(open_chat, monkeypatch, caplog):
     chat = open_chat()
     chat._ipython_display_()
     tried: queue.Queue[str | None] = queue.Queue()
 
-    def broken(about, message_id):
+    def broken(description, message_id):
         tried.put(message_id)
         raise RuntimeError("out of luck")
 
-    monkeypatch.setattr(chat._saving, "forms", broken)
+    monkeypatch.setattr(chat._snapshots, "bundle", broken)
 
     assert chat.ask("one").text == "ONE"
     for _ in range(2):  # what a page asks is saved by a task, which must outlive the first failure

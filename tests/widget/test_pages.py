@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from reasoning_widget.protocol import JSON, Frame
-from reasoning_widget.widget.link import saved_for
+from reasoning_widget.widget.link import saved_frame
 from reasoning_widget.widget.pages import Pages
 
 
@@ -15,16 +15,16 @@ class Browser:
     def __init__(self, *pages: str, asleep: tuple[str, ...] = ()) -> None:
         self.heard: list[JSON] = []
         self.asleep = set(asleep)
-        self.kernel = Pages(self._hear, answer_within=0)
+        self.kernel = Pages(self._hear, reply_timeout=0)
         for page in pages:
-            self.kernel.here(page)
+            self.kernel.add(page)
 
     def _hear(self, frame: Frame) -> None:
         assert frame["type"] == "pages"
         self.heard.append(frame["data"])
         if frame["data"]["answer"]:
             for page in set(frame["data"]["pages"]) - self.asleep:
-                self.kernel.here(page)
+                self.kernel.add(page)
 
     async def writers(self, ran_by: str | None) -> list[str]:
         """Those of the pages that write an output."""
@@ -43,7 +43,7 @@ async def test_an_output_that_no_page_ran_is_written_by_the_first() -> None:
 
 async def test_a_page_that_says_that_it_goes_hands_the_role_on() -> None:
     browser = Browser("a", "b", "c")
-    browser.kernel.gone("b")
+    browser.kernel.remove("b")
     assert browser.heard[-1] == {"pages": ["a", "c"], "answer": False}
     assert await browser.kernel.writes("a", "b")
     assert not await browser.kernel.writes("c", "b")
@@ -65,7 +65,7 @@ async def test_two_pages_that_ask_at_once_are_not_both_the_writer() -> None:
 async def test_a_page_that_comes_back_writes_what_it_ran() -> None:
     browser = Browser("a", "b", asleep=("a",))
     assert await browser.kernel.writes("b", "a")
-    browser.kernel.here("a")
+    browser.kernel.add("a")
     assert browser.heard[-1]["pages"] == ["b", "a"]
     assert await browser.kernel.writes("a", "a")
 
@@ -92,8 +92,8 @@ async def test_what_is_to_be_saved_is_sent_to_the_one_page_that_writes_it() -> N
     def wish(page: str) -> JSON:
         return {"message_id": "m", "page": page, "ran_by": "a"}
 
-    saved = await saved_for(wish("a"), browser.kernel, forms)
+    saved = await saved_frame(wish("a"), browser.kernel, forms)
     assert saved == {"type": "saved", "data": {"page": "a", "message_id": "m", "bundle": {"text/plain": "about m"}}}
-    assert await saved_for(wish("b"), browser.kernel, forms) is None
-    to_all = await saved_for({"message_id": None}, browser.kernel, forms)
+    assert await saved_frame(wish("b"), browser.kernel, forms) is None
+    to_all = await saved_frame({"message_id": None}, browser.kernel, forms)
     assert to_all == {"type": "saved", "data": {"message_id": None, "bundle": {"text/plain": "about None"}}}

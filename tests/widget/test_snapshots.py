@@ -7,25 +7,25 @@ import pytest
 
 from reasoning_widget.export import html
 from reasoning_widget.export.log import SESSION_MIME
-from reasoning_widget.widget.saving import Saving
+from reasoning_widget.widget.snapshots import Snapshots
 from tests.session.manual import ask, open_session
 
 ANSWER = {"type": "final_answer", "id": "a", "content": "It is **this**."}
 
 
-def saved(saving, message_id=None):
-    saving.take()
-    return saving.forms("<A chat>", message_id)
+def saved(snapshots, message_id=None):
+    snapshots.note_changes()
+    return snapshots.bundle("<A chat>", message_id)
 
 
 def anew(session, message_id=None):
-    return saved(Saving(session, wanted=True), message_id)
+    return saved(Snapshots(session, enabled=True), message_id)
 
 
 @pytest.fixture
 async def opened():
     session, runner = open_session()
-    return session, runner, Saving(session, wanted=True)
+    return session, runner, Snapshots(session, enabled=True)
 
 
 def conversation(session, runner):
@@ -51,32 +51,32 @@ def conversation(session, runner):
 
 
 async def test_after_every_change_it_is_what_it_would_be_had_it_been_made_anew(opened):
-    session, runner, saving = opened
+    session, runner, snapshots = opened
 
     for _ in conversation(session, runner):
-        assert saved(saving) == anew(session)
+        assert saved(snapshots) == anew(session)
 
 
 async def test_what_is_about_one_message_is_too(opened):
-    session, runner, saving = opened
+    session, runner, snapshots = opened
 
     for _ in conversation(session, runner):
         for message_id in ("m1", "m2", "m4"):
-            assert saved(saving, message_id) == anew(session, message_id)
+            assert saved(snapshots, message_id) == anew(session, message_id)
 
 
 async def test_the_page_is_that_of_the_whole_transcript(opened):
-    session, runner, saving = opened
+    session, runner, snapshots = opened
     for number in range(3):
         ask(session, f"Question {number}", f"m{number}")
         runner.run.emit({**ANSWER, "id": f"a{number}"})
         runner.run.end()
 
-    assert saved(saving)["text/html"].endswith(html.to_html(session.state))
+    assert saved(snapshots)["text/html"].endswith(html.to_html(session.state))
 
 
 async def test_what_did_not_change_is_not_made_again(opened, monkeypatch):
-    session, runner, saving = opened
+    session, runner, snapshots = opened
     made = []
     to_html = html.to_html
 
@@ -89,18 +89,18 @@ async def test_what_did_not_change_is_not_made_again(opened, monkeypatch):
         ask(session, f"Question {number}", f"m{number}")
         runner.run.emit({**ANSWER, "id": f"a{number}"})
         runner.run.end()
-    saved(saving)
+    saved(snapshots)
     made.clear()
 
     ask(session, "One more", "more")
-    saved(saving)
-    saved(saving, "m3")
+    saved(snapshots)
+    saved(snapshots, "m3")
 
     assert [[run["message_id"] for run in runs] for runs in made if runs] == [["more"]]
 
 
 async def test_it_is_made_while_the_session_goes_on(opened, monkeypatch):
-    session, runner, saving = opened
+    session, runner, snapshots = opened
     ask(session, "What is it?", "m1")
     runner.run.emit({**ANSWER, "content": "It", "status": "streaming"})
     to_html, begun, go_on = html.to_html, threading.Event(), threading.Event()
@@ -111,8 +111,8 @@ async def test_it_is_made_while_the_session_goes_on(opened, monkeypatch):
         return to_html(state)
 
     monkeypatch.setattr(html, "to_html", slow)
-    saving.take()
-    making = asyncio.create_task(asyncio.to_thread(saving.forms, "a chat", None))
+    snapshots.note_changes()
+    making = asyncio.create_task(asyncio.to_thread(snapshots.bundle, "a chat", None))
     await asyncio.to_thread(begun.wait)
     runner.run.emit(ANSWER)
     runner.run.end()
@@ -120,7 +120,7 @@ async def test_it_is_made_while_the_session_goes_on(opened, monkeypatch):
     bundle = await making
 
     assert bundle[SESSION_MIME]["events"][-1]["data"]["content"] == "It"
-    assert "It is <strong>this</strong>." in saved(saving)["text/html"]
+    assert "It is <strong>this</strong>." in saved(snapshots)["text/html"]
 
 
 @pytest.mark.parametrize(
@@ -139,12 +139,12 @@ async def test_it_is_made_while_the_session_goes_on(opened, monkeypatch):
     ids=["nothing", "one", "several", "markup", "long", "colours", "formula", "costly", "secret"],
 )
 async def test_the_first_line_says_what_it_is_about_without_markup(opened, questions, line):
-    session, runner, saving = opened
+    session, runner, snapshots = opened
     for number, question in enumerate(questions):
         ask(session, question, f"m{number}")
         runner.run.end()
 
-    bundle = saved(saving)
+    bundle = saved(snapshots)
     first = {bundle[form].split("\n")[0] for form in ("text/html", "text/plain")}
 
     assert len(first) == 1

@@ -1,4 +1,4 @@
-"""What a notebook keeps of a session beside the live view. It is made of what changed, off the loop of the stream."""
+"""Create snapshots of a session for notebook files: incrementally, and in a thread that does not delay the stream."""
 
 from __future__ import annotations
 
@@ -20,40 +20,40 @@ if TYPE_CHECKING:
 
 Bundle = dict[str, Any]
 
-_SHORT: Final = 100
-"""How many characters of a question say what it is about."""
+_MAX_HEADING: Final = 100
+"""The maximum length of a prompt's text in a heading, in characters."""
 
 
 @cache
-def maker() -> ThreadPoolExecutor:
-    """The one thread of a kernel that makes what is saved while runs go on."""
+def snapshot_executor() -> ThreadPoolExecutor:
+    """Return the executor with the kernel's one thread for snapshots."""
     return ThreadPoolExecutor(1, thread_name_prefix="reasoning-saving")
 
 
-class _News(NamedTuple):
-    """What has happened in a session since it was last looked at."""
+class _Changes(NamedTuple):
+    """The changes of a session since the last ones."""
 
-    whole: bool
-    """All of it: what was known before no longer counts."""
+    replaces_all: bool
+    """Whether these are all events, so that the earlier ones are obsolete."""
     epoch: str
     events: list[Frame]
     open_steps: dict[str, TranscriptStep]
-    """The steps that are open, as they are now."""
+    """The open steps in their current state."""
 
 
 class _Copy:
-    """A session's transcript, which another thread reads while the session goes on."""
+    """A copy of a session's transcript that another thread can read while the session changes."""
 
     def __init__(self, session_id: str) -> None:
         self.events: dict[int, Frame] = {}
-        """By `seq`, without snapshots that later ones supersede."""
+        """The events by `seq`, without steps that later ones replace."""
         self._session_id = session_id
         self._start("")
 
-    def take(self, news: _News) -> None:
-        if news.whole:
-            self._start(news.epoch)
-        for event in news.events:
+    def apply(self, changes: _Changes) -> None:
+        if changes.replaces_all:
+            self._start(changes.epoch)
+        for event in changes.events:
             seq = event["seq"]
             if event["type"] == "reasoning_step":
                 known = self.state["steps"].get(step_key(event["data"], seq))
@@ -61,7 +61,7 @@ class _Copy:
                     self.events.pop(known["seq"], None)
             self.events[seq] = event
             receive(self.state, event)
-        self.state["steps"].update(news.open_steps)
+        self.state["steps"].update(changes.open_steps)
 
     def _start(self, epoch: str) -> None:
         self.events.clear()
@@ -70,7 +70,7 @@ class _Copy:
 
 
 class _Part(NamedTuple):
-    """One question and what came of it, in each form."""
+    """A prompt and its run in each format."""
 
     exchange: Exchange
     html: str
@@ -78,74 +78,74 @@ class _Part(NamedTuple):
     plain: str
 
 
-class Saving:
-    """Makes what a notebook keeps of a session beside the live view.
+class Snapshots:
+    """Creates snapshots of a session.
 
-    `take` notes what is new, on the sessions' loop, in a moment; `forms` makes what is kept of it, on whichever thread.
-    What has not changed since is not made again.
+    `note_changes` is quick and must be called on the sessions' event loop; `bundle` creates the snapshot, and may be
+    called on any thread. Parts that have not changed are reused.
 
     Args:
         session: The session.
-        wanted: Whether anything is to be kept.
-        whole: Whether the session is read anew each time, so that what was known before no longer counts.
+        enabled: Whether the notebook file keeps the transcript.
+        replaces_all: Whether a refresh replaces the whole session, so that earlier events are obsolete.
     """
 
-    def __init__(self, session: Source, *, wanted: bool, whole: bool = False) -> None:
+    def __init__(self, session: Source, *, enabled: bool, replaces_all: bool = False) -> None:
         self._session = session
-        self._whole = whole
-        self._wanted = wanted
+        self._replaces_all = replaces_all
+        self._enabled = enabled
         self._saver: Saver | None = None
         self._epoch: str | None = None
         self._position = 0
-        self._news: deque[_News] = deque()
+        self._changes: deque[_Changes] = deque()
         self._copy = _Copy(session.session_id)
         self._parts: dict[str, _Part] = {}
-        self._one_at_a_time = threading.Lock()
+        self._lock = threading.Lock()
 
-    def take(self) -> None:
-        """Note what is new. Must be called on the sessions' loop."""
-        if not self._wanted:
+    def note_changes(self) -> None:
+        """Copy the changes since the last call. Must be called on the sessions' event loop."""
+        if not self._enabled:
             return
         session = self._session
-        whole = self._whole or session.epoch != self._epoch
+        replaces_all = self._replaces_all or session.epoch != self._epoch
         open_steps = {step_id: session.state["steps"][step_id].copy() for step_id in session.open_steps}
-        events = list(session.events_after(0 if whole else self._position))
-        if events or open_steps or whole:
-            self._news.append(_News(whole, session.epoch, events, open_steps))
+        events = list(session.events_after(0 if replaces_all else self._position))
+        if events or open_steps or replaces_all:
+            self._changes.append(_Changes(replaces_all, session.epoch, events, open_steps))
         self._epoch, self._position = session.epoch, session.state["last_seq"]
 
-    def forms(self, about: str, message_id: str | None) -> Bundle:
-        """The transcript, or what is about one message of it, in each form, as of the last `take`.
+    def bundle(self, description: str, message_id: str | None) -> Bundle:
+        """Return the snapshot of the transcript, or of one message, in each format, as of the last `note_changes`.
 
         Args:
-            about: What the chat is, in a line.
-            message_id: The one message.
+            description: A description of the chat, in one line.
+            message_id: The id of the message; None for the whole transcript.
         """
         from ..export.log import SESSION_MIME, session_file
 
-        if not self._wanted:
+        if not self._enabled:
             nothing = session_file(self._session.session_id, self._session.epoch, [], message_id=message_id)
             nothing["saved"] = False
-            return {SESSION_MIME: nothing, "text/plain": f"{about.strip('<>')} (not saved: save=False)"}
-        with self._one_at_a_time:
-            return self._make(about, message_id)
+            return {SESSION_MIME: nothing, "text/plain": f"{description.strip('<>')} (not saved: save=False)"}
+        with self._lock:
+            return self._create(description, message_id)
 
-    def _make(self, about: str, message_id: str | None) -> Bundle:
+    def _create(self, description: str, message_id: str | None) -> Bundle:
         from ..export import saved
         from ..export.log import SESSION_MIME
         from ..export.transcript import exchanges
 
-        while self._news:
-            self._copy.take(self._news.popleft())
+        while self._changes:
+            self._copy.apply(self._changes.popleft())
         if self._saver is None:
             limits = saved.SavedTranscript(config=traitlets_config())
             self._saver = saved.Saver(limits, lambda sha256: on_loop(self._session.blob, sha256))
         file = self._saver.file(self._copy.state, self._copy.events.values(), message_id)
-        kept = saved.folded(file)  # so that no form holds what another one masks or cuts
-        parts = [self._part(kept, exchange) for exchange in exchanges(kept)]
-        if message_id is None:  # what is no longer there is forgotten
+        transcript = saved.folded(file)  # so that no format contains what another one masks or cuts
+        parts = [self._part(transcript, exchange) for exchange in exchanges(transcript)]
+        if message_id is None:
             self._parts = {_name(part.exchange): part for part in parts}
-        line = _in_a_line(about, kept)
+        line = _heading(description, transcript)
         head, foot = _frame()
         markdown = "\n\n".join(part.markdown for part in parts)
         plain = "\n\n".join([line, *(part.plain for part in parts)])
@@ -156,11 +156,11 @@ class Saving:
             "text/plain": plain,
         }
 
-    def _part(self, kept: Transcript, exchange: Exchange) -> _Part:
+    def _part(self, transcript: Transcript, exchange: Exchange) -> _Part:
         name = _name(exchange)
         known = self._parts.get(name)
         if known is None or known.exchange != exchange:
-            known = self._parts[name] = _made(kept, exchange)
+            known = self._parts[name] = _create_part(transcript, exchange)
         return known
 
 
@@ -168,12 +168,12 @@ def _name(exchange: Exchange) -> str:
     return str(exchange.message["id"] if exchange.message else exchange.run and exchange.run["run_id"])
 
 
-def _made(kept: Transcript, exchange: Exchange) -> _Part:
+def _create_part(transcript: Transcript, exchange: Exchange) -> _Part:
     from ..export.html import to_html
     from ..export.markdown import to_markdown, to_plain
 
     alone: Transcript = {
-        **kept,
+        **transcript,
         "messages": [message for message in (exchange.message, *exchange.asides) if message is not None],
         "runs": [exchange.run] if exchange.run is not None else [],
         "requests": {request["request_id"]: request for request in exchange.requests},
@@ -185,30 +185,30 @@ def _made(kept: Transcript, exchange: Exchange) -> _Part:
 
 @cache
 def _frame() -> tuple[str, str]:
-    """What stands before and behind the exchanges in a page."""
+    """Return the HTML before and after the exchanges of a transcript."""
     from ..export.html import to_html
 
     foot = "</div>"
     return to_html(new_transcript()).removesuffix(foot), foot
 
 
-def _in_a_line(about: str, state: Transcript) -> str:
-    """What a transcript is about, without markup.
+def _heading(description: str, state: Transcript) -> str:
+    """Describe a transcript in one line without markup.
 
-    It stands first in each form, for JupyterLab shows the first line of an output that is collapsed as it is written.
+    This is the first line of each format, because JupyterLab shows the source of the first line of a collapsed output.
     """
     asked = [message["content"] for message in state["messages"] if message["run_id"] is not None]
     if not asked or not state["runs"]:
-        return about.strip("<>")
+        return description.strip("<>")
     more = f" (and {len(asked) - 1} more)" if len(asked) > 1 else ""
-    return f"Chat with {_short(str(state['runs'][-1]['agent_name']))}: {_short(asked[0])}{more}"
+    return f"Chat with {_shorten(str(state['runs'][-1]['agent_name']))}: {_shorten(asked[0])}{more}"
 
 
-def _short(text: str) -> str:
-    """A text that is no markup in a page, and no formula that is too costly to draw."""
+def _shorten(text: str) -> str:
+    """Shorten a text to one line without HTML markup and without formulas that are too costly to draw."""
     from ..export.transcript import plain_text
     from ..markdown.tex import is_costly
 
     line = " ".join(plain_text(text).replace("<", "\u2039").split())
-    short = line if len(line) <= _SHORT else f"{line[: _SHORT - 1]}…"
+    short = line if len(line) <= _MAX_HEADING else f"{line[: _MAX_HEADING - 1]}…"
     return short.replace("\\", "\u29f5") if is_costly(short) else short

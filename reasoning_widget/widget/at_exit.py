@@ -1,0 +1,37 @@
+"""When the kernel exits normally, open chats close their runs and refresh their outputs."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import weakref
+from typing import Final, Protocol
+
+from ..session.thread import on_loop, session_loop
+
+
+class ClosedAtExit(Protocol):
+    """An object that is closed when the kernel exits, such as a chat."""
+
+    def end(self) -> None:
+        """Close the active run, and refresh the outputs. Called on the sessions' event loop."""
+
+
+_open: Final[weakref.WeakSet[ClosedAtExit]] = weakref.WeakSet()
+_registered = False
+
+
+def close_at_exit(chat: ClosedAtExit) -> None:
+    """Call `chat.end` when the process exits, before the sessions' event loop is closed."""
+    global _registered  # noqa: PLW0603 (one hook a process)
+    session_loop()  # registers its own exit handler first, so that it is called last
+    _open.add(chat)
+    if not _registered:
+        _registered = True
+        atexit.register(_end)
+
+
+def _end() -> None:
+    for chat in list(_open):
+        with contextlib.suppress(RuntimeError):  # it was closed
+            on_loop(chat.end)

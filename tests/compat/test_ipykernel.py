@@ -1,0 +1,28 @@
+"""The messages of pages while a cell runs, and the part of ipykernel that this relies on."""
+
+import inspect
+
+from ipykernel.comm.comm import BaseComm
+
+from reasoning_widget.compat.ipykernel import receive_in_subshell
+
+
+def test_ipykernel_is_as_the_seam_expects():
+    """The canary: if this fails, ipykernel has changed, and `compat/ipykernel.py` must follow."""
+    assert [*inspect.signature(BaseComm._reply_subshell_for).parameters] == ["self", "data", "default"]
+
+
+def test_the_default_route_is_restored():
+    class Comm:
+        def _reply_subshell_for(self, data, default):
+            return "main shell"
+
+    comm = Comm()
+    receive_in_subshell(comm)
+    assert comm._reply_subshell_for({}, "subshell") == "subshell"
+
+
+def test_a_comm_without_routes_is_left_unchanged():
+    comm = object()
+    receive_in_subshell(comm)
+    assert not hasattr(comm, "_reply_subshell_for")
