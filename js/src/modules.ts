@@ -20,7 +20,7 @@ export interface RichModule {
   /** The MIME type of a bundle that would be drawn; undefined if none can be. */
   preferred(bundle: Record<string, unknown>): string | undefined;
   /** Whether drawing a value might fetch something. */
-  asksElsewhere(type: string, value: unknown): boolean;
+  mayFetch(type: string, value: unknown): boolean;
   /** Draw a value into `element`. Call the result to remove it. */
   render(element: HTMLElement, type: string, value: unknown): () => void;
 }

@@ -64,7 +64,7 @@ def test_a_notebook_that_was_closed_before_the_person_agreed_is_told_of_and_the_
     expect(dialog).to_contain_text("Replace this cell?")
     notebook.page.evaluate("jupyterapp.shell.currentWidget.dispose()")
     dialog.get_by_role("button", name="Replace").click()
-    expect(dialog).to_contain_text("its notebook closed, in the meantime")
+    expect(dialog).to_contain_text("its notebook was closed")
     dialog.get_by_role("button", name="Copy the code").click()
     notebook.page.wait_for_function("async () => await navigator.clipboard.readText() === 'print(42)'")
     assert lab.errors == []

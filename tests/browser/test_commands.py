@@ -141,7 +141,7 @@ class TestNotifications:
         model.open("told")
         page.wait_for_function("() => window.noted.length > 0")
         said = page.evaluate("() => window.noted.map(({ title, body }) => [title, body])")
-        assert said == [["Tell me a story", "The answer is there."]]
+        assert said == [["Tell me a story", "The answer is ready."]]
 
         page.evaluate(HIDDEN, False)
         page.evaluate("() => window.noted[0].onclick()")

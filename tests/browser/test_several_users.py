@@ -71,7 +71,7 @@ def test_another_user_sees_a_session_as_the_authorizer_allows_and_everybody_who_
 
     # To somebody else it is not there.
     eve.search.fill("xylophone")
-    expect(eve.region.get_by_role("status")).to_contain_text("Nothing was said about")
+    expect(eve.region.get_by_role("status")).to_contain_text("No session contains")
     expect(eve.sessions).to_have_count(0)
 
     # Whoever may read it watches, and is told who wrote it.

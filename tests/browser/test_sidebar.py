@@ -38,7 +38,7 @@ def test_a_session_is_asked_listed_searched_renamed_exported_and_deleted(sidebar
     expect(sidebar.session("What is a zymurgist?")).to_contain_text("1 question")
 
     sidebar.search.fill("nothing like it")
-    expect(sidebar.region.get_by_role("status")).to_contain_text("Nothing was said about")
+    expect(sidebar.region.get_by_role("status")).to_contain_text("No session contains")
     expect(sidebar.sessions).to_have_count(0)
     sidebar.search.fill("zymurg")
     expect(sidebar.sessions).to_have_count(1)

@@ -1,5 +1,5 @@
-// The sidebar: conversations with agents on the server, beside the notebook and in tabs. Only what opens it is loaded when
-// JupyterLab starts.
+// The plugin of the sidebar: conversations with agents on the server, beside the notebook and in tabs. The sidebar itself is
+// loaded when it is first shown.
 
 import { ILabShell, ILayoutRestorer, type JupyterFrontEnd, type JupyterFrontEndPlugin } from "@jupyterlab/application";
 import { ICommandPalette, type MainAreaWidget, WidgetTracker } from "@jupyterlab/apputils";
@@ -18,14 +18,14 @@ import { agentIcon } from "./icon.ts";
 import { loadSidebar } from "./lazy.ts";
 import { addSessionCommands } from "./session-commands.ts";
 import type { Sidebar } from "./sidebar/sidebar.ts";
-import { AT_WORK, StatusItem } from "./status.ts";
+import { RUNNING_SESSIONS, StatusItem } from "./status.ts";
 import { loadTranslations } from "./translations.ts";
 
 const ID = "reasoning-widget:plugin";
 const PANEL = "reasoning-widget-panel";
 const NAMESPACE = "reasoning-widget-sessions";
 
-/** The panel fetches what it shows when it is first seen. */
+/** The panel that contains the sidebar. `fill` loads it when the panel is first shown. */
 class AgentPanel extends Panel {
   constructor(readonly fill: () => Promise<unknown>) {
     super();
@@ -97,7 +97,7 @@ export const agents: JupyterFrontEndPlugin<void> = {
       made ??= make();
       return made;
     };
-    void state?.fetch(AT_WORK).then((ids) => {
+    void state?.fetch(RUNNING_SESSIONS).then((ids) => {
       if (Array.isArray(ids) && ids.length > 0) void getSidebar();
     });
     addSessionCommands({
@@ -124,7 +124,7 @@ export const agents: JupyterFrontEndPlugin<void> = {
       isActive: () => status.active,
       activeStateChanged: status.activeChanged,
     });
-    // Without a category it is among JupyterLab's own other cards, whatever they are called in its language.
+    // Without a category it appears under JupyterLab's own category for other cards, in any language.
     launcher?.add({ command: commands.NEW_SESSION, args: { area: "main" }, rank: 0 });
     const category = trans.__("Agents");
     for (const command of commands.IN_PALETTE) palette?.addItem({ command, category });
@@ -134,7 +134,7 @@ export const agents: JupyterFrontEndPlugin<void> = {
   },
 };
 
-/** The session that a tab shows: its widget is named after it. */
+/** The id of the session in a tab, which is part of the widget's id. */
 function idOf(tab: MainAreaWidget): string {
   return tab.id.slice(commands.TAB.length);
 }

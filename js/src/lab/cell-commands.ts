@@ -1,4 +1,4 @@
-// The commands between the notebook and the agent: cells go with a question, code of an answer goes into cells.
+// The commands between notebook and agent: attach cells to a prompt, insert code from an answer into cells.
 
 import type { JupyterFrontEnd } from "@jupyterlab/application";
 import type { ICodeCell } from "@jupyterlab/nbformat";
@@ -10,7 +10,7 @@ import { agentIcon } from "./icon.ts";
 import { loadCells } from "./lazy.ts";
 import type { Sidebar } from "./sidebar/sidebar.ts";
 
-/** What the commands work with. */
+/** The parts of JupyterLab and of the extension that the commands use. */
 export interface CellHost {
   app: JupyterFrontEnd;
   trans: TranslationBundle;
@@ -61,7 +61,7 @@ export function addCellCommands(host: CellHost): void {
   });
   app.commands.addCommand(commands.REPLACE_CELL, {
     label: trans.__("Replace Cell"),
-    caption: trans.__("Replace what is in the active cell, after showing the difference"),
+    caption: trans.__("Replace the content of the active cell, after showing the difference"),
     describedBy: code,
     isEnabled,
     execute: async (args) => (await loadCells()).replaceCell(notebooks, args, trans),

@@ -1,4 +1,4 @@
-// What the commands are called.
+// The ids of the commands.
 
 export const SHOW_PANEL = "reasoning-widget:show-panel";
 export const NEW_SESSION = "reasoning-widget:new-session";
@@ -13,7 +13,7 @@ export const EXPLAIN_ERROR = "reasoning-widget:explain-error";
 export const INSERT_CODE = "reasoning-widget:insert-code";
 export const REPLACE_CELL = "reasoning-widget:replace-cell";
 
-/** What the palette offers, beside the exports. */
+/** The commands in the palette, besides the exports. */
 export const IN_PALETTE = [
   SHOW_PANEL,
   NEW_SESSION,
@@ -24,5 +24,5 @@ export const IN_PALETTE = [
   EXPLAIN_ERROR,
 ];
 
-/** The widget of a tab is named with this and the session's id. */
+/** The prefix of the widget ids of tabs; the session's id follows. */
 export const TAB = "reasoning-widget-session-";

@@ -1,15 +1,15 @@
-// Files for the person.
+// Downloads files that were made in the page.
 
-/** Let the browser save `content` as a file named after `title`. */
-export function download(content: Blob, title: string, ending: string): void {
+/** Download `content` as a file named after `title`. */
+export function download(content: Blob, title: string, extension: string): void {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(content);
-  link.download = `${fileName(title)}.${ending}`;
+  link.download = `${fileName(title)}.${extension}`;
   link.click();
   URL.revokeObjectURL(link.href);
 }
 
-/** A title as the name of a file. */
+/** Make a file name from a title. */
 function fileName(title: string): string {
   return (
     title

@@ -1,13 +1,13 @@
-// A transcript as a file. The server writes it, of what the page has: it masks secrets, and one writer serves all.
+// Exports a transcript as a file. The server converts what the page has, because it masks secrets and has all the formats.
 
 import type { ServerConnection } from "@jupyterlab/services";
 import { dataOf } from "../protocol/frames.ts";
 import { fileOf, type SavedSession } from "../store/snapshot.ts";
 import { download } from "./download.ts";
-import { ENDINGS, type ExportFormat } from "./formats.ts";
+import { EXTENSIONS, type ExportFormat } from "./formats.ts";
 import { SessionsApi } from "./sidebar/api.ts";
 
-/** Let the person have the session as a file. Rejects with a sentence if the server does not write it. */
+/** Download the session as a file. Rejects with an error to be shown if the server cannot convert it. */
 export async function exportSession(
   session: SavedSession,
   format: ExportFormat,
@@ -19,5 +19,5 @@ export async function exportSession(
       ? new Blob([JSON.stringify(file)], { type: "application/json" })
       : await new SessionsApi(server).convert(file, format);
   const title = session.events.map((event) => dataOf(event, "session_info")?.title).findLast(Boolean);
-  download(content, title ?? session.sessionId, ENDINGS[format]);
+  download(content, title ?? session.sessionId, EXTENSIONS[format]);
 }

@@ -1,4 +1,4 @@
-// What a conversation can be exported as.
+// The formats in which a conversation can be exported.
 
 import type { TranslationBundle } from "@jupyterlab/translation";
 import { MenuSvg } from "@jupyterlab/ui-components";
@@ -11,8 +11,8 @@ export const FORMATS = ["markdown", "html", "json", "notebook", "table"] as cons
 /** A format of exports. */
 export type ExportFormat = (typeof FORMATS)[number];
 
-/** The endings of exported files. */
-export const ENDINGS: Record<ExportFormat, string> = {
+/** The file extensions of the formats. */
+export const EXTENSIONS: Record<ExportFormat, string> = {
   markdown: "md",
   html: "html",
   json: "json",
@@ -20,20 +20,20 @@ export const ENDINGS: Record<ExportFormat, string> = {
   table: "csv",
 };
 
-/** The format that the arguments of a command name; JSON if none. */
+/** The format in the arguments of a command; JSON if there is none. */
 export function formatOf({ format }: { format?: unknown }): ExportFormat {
   return FORMATS.find((known) => known === format) ?? "json";
 }
 
-/** The arguments of each command that exports, for its schema: the format, and whether it is about what is pointed at. */
+/** The schema of the arguments of export commands: the format, and whether to export the target of the context menu. */
 export function exportArguments(trans: TranslationBundle): ReadonlyJSONObject {
   return {
     format: { type: "string", enum: [...FORMATS], description: trans.__("Absent: JSON") },
-    here: { type: "boolean", description: trans.__("That whose context menu was opened") },
+    here: { type: "boolean", description: trans.__("Export the one whose context menu was opened") },
   };
 }
 
-/** A menu with an item for each format, that calls `command` with `args` and the format. */
+/** A menu with an item for each format, which executes `command` with `args` and the format. */
 export function formatsMenu(commands: CommandRegistry, command: string, args: ReadonlyJSONObject, label = ""): MenuSvg {
   const menu = new MenuSvg({ commands });
   menu.title.label = label;
@@ -41,7 +41,7 @@ export function formatsMenu(commands: CommandRegistry, command: string, args: Re
   return menu;
 }
 
-/** What a format is called. */
+/** The name of a format, as it is shown. */
 export function formatName(format: ExportFormat, trans: TranslationBundle): string {
   const names: Record<ExportFormat, string> = {
     markdown: "Markdown",

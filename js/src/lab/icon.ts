@@ -1,6 +1,6 @@
 import { LabIcon } from "@jupyterlab/ui-components";
 
-/** A thought that grows: what the sidebar, its tabs and its launcher card are known by. */
+/** The icon of the sidebar, its tabs and its launcher card: a growing thought. */
 export const agentIcon = new LabIcon({
   name: "reasoning-widget:agent",
   svgstr: `<svg xmlns="http://www.w3.org/2000/svg" width="16" viewBox="0 0 24 24">

@@ -1,5 +1,5 @@
-// The JupyterLab extension. This file and what it imports are loaded when JupyterLab starts, so they stay small: what
-// draws is fetched when it is first needed, through lazy.ts.
+// The JupyterLab extension. This file and its imports are loaded when JupyterLab starts, so they stay small; views are loaded
+// when they are first needed, through lazy.ts.
 
 import type { JupyterFrontEndPlugin } from "@jupyterlab/application";
 import { agents } from "./agents.ts";

@@ -42,7 +42,7 @@ export const insertChat: JupyterFrontEndPlugin<void> = {
       },
     });
     notebooks.currentChanged.connect(() => app.commands.notifyCommandChanged(INSERT_CHAT));
-    const labWords = (translator ?? nullTranslator).load("jupyterlab"); // the category is JupyterLab's own
-    palette?.addItem({ command: INSERT_CHAT, category: labWords.__("Notebook Cell Operations") });
+    const labTrans = (translator ?? nullTranslator).load("jupyterlab"); // the category is JupyterLab's own
+    palette?.addItem({ command: INSERT_CHAT, category: labTrans.__("Notebook Cell Operations") });
   },
 };

@@ -1,4 +1,4 @@
-// The commands that open, name, export and delete sessions.
+// The commands that open, rename, export and delete sessions.
 
 import type { JupyterFrontEnd } from "@jupyterlab/application";
 import { showErrorMessage } from "@jupyterlab/apputils";
@@ -11,14 +11,14 @@ import { exportArguments, formatName, formatOf, formatsMenu } from "./formats.ts
 import { agentIcon } from "./icon.ts";
 import type { Area, Sidebar } from "./sidebar/sidebar.ts";
 
-/** What the commands work with. */
+/** The parts of JupyterLab and of the extension that the commands use. */
 export interface SessionHost {
   app: JupyterFrontEnd;
   trans: TranslationBundle;
   panel: Panel;
   loadSettings: Promise<ISettingRegistry.ISettings | null>;
   sidebar: () => Promise<Sidebar>;
-  /** The session that is in front, if any. */
+  /** The id of the current session: the one in the active tab, or in the sidebar. */
   current: () => string | null;
   /** Whether the server has the session. */
   has: (id: string) => boolean;
@@ -31,7 +31,7 @@ export function addSessionCommands(host: SessionHost): void {
   const session = {
     type: "string",
     pattern: "^[A-Za-z0-9_-]{1,128}$",
-    description: trans.__("The session's id. Absent: the session in front"),
+    description: trans.__("The session's id. Absent: the current session"),
   };
   const area = {
     type: "string",
@@ -90,15 +90,15 @@ export function addSessionCommands(host: SessionHost): void {
   addNotify(host);
 }
 
-/** Whether the server has the session, if there is one: it can be renamed, exported and deleted. */
+/** Whether there is a session and the server has it, so that it can be renamed, exported and deleted. */
 function isKnown({ has }: SessionHost, id: string | null): boolean {
   return id !== null && has(id);
 }
 
-function addExport(host: SessionHost, session: object, inFront: (args: object) => string | null): void {
+function addExport(host: SessionHost, session: object, idIn: (args: object) => string | null): void {
   const { app, trans, sidebar } = host;
   const idOf = (args: { here?: unknown }): string | null => {
-    if (!args.here) return inFront(args);
+    if (!args.here) return idIn(args);
     return app.contextMenuHitTest(({ dataset }) => "sessionId" in dataset)?.dataset.sessionId ?? null;
   };
   app.commands.addCommand(commands.EXPORT_SESSION, {
@@ -123,10 +123,10 @@ function addExport(host: SessionHost, session: object, inFront: (args: object) =
   });
 }
 
-/** Browsers ask the person, and only where the person has just done something. */
+/** Add the command for notifications. Browsers ask for permission only in response to an action of the person. */
 function addNotify({ app, trans, loadSettings }: SessionHost): void {
   let settings: ISettingRegistry.ISettings | null = null;
-  const wanted = (): boolean => settings?.get("notifications").composite === true;
+  const isOn = (): boolean => settings?.get("notifications").composite === true;
   void loadSettings.then((loaded) => {
     settings = loaded;
     loaded?.changed.connect(() => app.commands.notifyCommandChanged(commands.NOTIFY));
@@ -136,21 +136,21 @@ function addNotify({ app, trans, loadSettings }: SessionHost): void {
     caption: trans.__("Show a notification of the browser when a run ends while the page is hidden"),
     describedBy: { args: { type: "object", properties: {} } },
     isToggleable: true,
-    isToggled: wanted,
+    isToggled: isOn,
     isEnabled: () => settings !== null,
     execute: async () => {
-      const refused = wanted() ? "" : await askToNotify(trans);
-      if (refused) await showErrorMessage(trans.__("You will not be notified"), refused);
-      else await settings?.set("notifications", !wanted());
+      const problem = isOn() ? "" : await requestPermission(trans);
+      if (problem) await showErrorMessage(trans.__("Notifications cannot be shown"), problem);
+      else await settings?.set("notifications", !isOn());
     },
   });
 }
 
-/** Ask the person, through the browser; why it will not be, if so. */
-async function askToNotify(trans: TranslationBundle): Promise<string> {
+/** Request the permission to notify. Resolves to the reason if it is not given, otherwise to an empty text. */
+async function requestPermission(trans: TranslationBundle): Promise<string> {
   if (!("Notification" in window)) {
-    return trans.__("This browser shows no notifications, or not those of pages that come without HTTPS.");
+    return trans.__("This browser does not support notifications, or only on pages served over HTTPS.");
   }
   if ((await Notification.requestPermission()) === "granted") return "";
-  return trans.__("The browser does not allow it. Allow notifications in its settings for this site, then try again.");
+  return trans.__("The browser blocks them. Allow notifications for this site in its settings, then try again.");
 }

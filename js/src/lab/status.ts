@@ -1,13 +1,13 @@
-// The status bar item of the agents at work.
+// The status bar item that shows working agents.
 
 import { Signal } from "@lumino/signaling";
 import { Widget } from "@lumino/widgets";
 import { STATUS_TEXT } from "../compat/jupyterlab-classes.ts";
 
-/** The key under which JupyterLab remembers in which sessions agents are at work: they are followed when the page comes back. */
-export const AT_WORK = "reasoning-widget:at-work";
+/** The key of the ids of sessions with an active run in JupyterLab's state. They are followed after a reload. */
+export const RUNNING_SESSIONS = "reasoning-widget:at-work";
 
-/** An item that is shown only while it has a text. It is no live region, because the views announce each step. */
+/** An item that is shown only while it has a text. Not a live region, because the views announce each step. */
 export class StatusItem extends Widget {
   readonly activeChanged = new Signal<this, void>(this);
   readonly #button = document.createElement("button");
@@ -33,7 +33,7 @@ export class StatusItem extends Widget {
   }
 
   /** Show `text`; an empty text hides the item. */
-  say(text: string): void {
+  setText(text: string): void {
     if (text === this.#button.textContent) return;
     this.#button.textContent = text;
     this.activeChanged.emit();

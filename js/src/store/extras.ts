@@ -7,7 +7,7 @@ export interface Extras {
   /** Drawn in the composer, above the message field. */
   Attached?: () => VNode | null;
   /** Draws a prompt. */
-  Question?: (props: { text: string }) => VNode;
+  Prompt?: (props: { text: string }) => VNode;
   /** The message to send for the text that the person wrote. */
   compose?: (text: string) => string;
   /** The text that the person wrote in a message. With an `id`, the message returns to the composer, and so do its additions. */

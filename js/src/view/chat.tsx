@@ -210,9 +210,9 @@ function Turn({ message }: { message: Message }): VNode {
       class={`rw-turn ${long ? "rw-long" : ""}`}
       style={long ? { containIntrinsicBlockSize: `auto ${estimateHeight(store, message.run_id)}px` } : {}}
     >
-      <Question message={message} />
+      <Prompt message={message} />
       {steered.map((other) => (
-        <Question key={other.id} message={other} />
+        <Prompt key={other.id} message={other} />
       ))}
       {message.run_id !== null && <RunView id={message.run_id} />}
     </div>
@@ -229,9 +229,9 @@ function estimateHeight(store: Store, runId: string | null): number {
   return height;
 }
 
-function Question({ message }: { message: Message }): VNode {
+function Prompt({ message }: { message: Message }): VNode {
   const { author: reader, extras, transcript } = useStore("chat");
-  const { Question: Text } = extras;
+  const { Prompt: Text } = extras;
   const text = textOfMessage(message);
   const author = authorOf(transcript, message, reader);
   return (

@@ -99,7 +99,7 @@ function drawingUrl(svg: string): string {
 
 /** A value drawn by JupyterLab's renderers; on demand if drawing it might fetch something. */
 function Rich({ rich, type, value }: { rich: RichModule; type: string; value: unknown }): VNode {
-  const [wanted, setWanted] = useState(() => !rich.asksElsewhere(type, value));
+  const [wanted, setWanted] = useState(() => !rich.mayFetch(type, value));
   if (wanted) return <Drawn value={value} draw={(root) => rich.render(root, type, value)} />;
   return (
     <div class="rw-note">

@@ -6,8 +6,8 @@ import {
   compose,
   cut,
   nameOf,
-  takeApart,
-  withOneMore,
+  parsePrompt,
+  withAttachment,
 } from "../../src/lab/sidebar/attachments.ts";
 import { trans } from "../../src/translation.ts";
 
@@ -40,7 +40,7 @@ describe("a question about cells", () => {
       source: "````\n```\nx\n```\n````\n\nCell 1:\n```\n```",
       output: "",
     };
-    const { text, attached } = takeApart(compose("Why?\n\nReally?", [CELL, note, CELL]));
+    const { text, attached } = parsePrompt(compose("Why?\n\nReally?", [CELL, note, CELL]));
     expect(text).toBe("Why?\n\nReally?");
     expect(attached).toEqual([CELL, note, CELL].map(({ place, ...cell }) => cell));
   });
@@ -52,7 +52,7 @@ describe("a question about cells", () => {
       "Look:\n\nCell 1:\n```\nx",
       "Look:\n\nCell 1:\n```\nx\n```\nand more",
     ]) {
-      expect(takeApart(text)).toEqual({ text, attached: [] });
+      expect(parsePrompt(text)).toEqual({ text, attached: [] });
     }
   });
 });
@@ -99,7 +99,7 @@ describe("a cell that is attached", () => {
   it("is there once, and beside it the same cell of a copy of its notebook", () => {
     const again = { ...CELL, source: "1 / 2" };
     const copied = { ...CELL, place: { notebook: { path: "house/energy-Copy1.ipynb" }, cell: "c1" } };
-    expect(withOneMore([CELL, copied], again)).toEqual([copied, again]);
+    expect(withAttachment([CELL, copied], again)).toEqual([copied, again]);
   });
 
   it("loses the middle of an output that is too long, and says so", () => {

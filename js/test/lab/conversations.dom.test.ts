@@ -25,7 +25,7 @@ const settled = (): Promise<void> => new Promise((resolve) => setTimeout(resolve
 
 /** A session that a view shows; nothing was asked in it. */
 async function opened(id = "s"): Promise<Conversation> {
-  const conversation = conversations.take(id);
+  const conversation = conversations.acquire(id);
   await settled();
   FakeSocket.last.hear(SESSION);
   return conversation;

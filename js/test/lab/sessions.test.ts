@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import type { SessionInfo, SessionPage } from "../../src/lab/sidebar/api.ts";
-import { PAGE, SessionList } from "../../src/lab/sidebar/sessions.ts";
+import { PAGE_SIZE, SessionList } from "../../src/lab/sidebar/sessions.ts";
 
 /** A server with so many sessions, newest first, that answers when it is told to. */
 class Server {
@@ -25,7 +25,7 @@ const ids = (): string[] => list.sessions.map(({ id }) => id);
 
 beforeEach(() => {
   server = new Server();
-  server.names = Array.from({ length: 2 * PAGE + 10 }, (_, index) => `s${index}`);
+  server.names = Array.from({ length: 2 * PAGE_SIZE + 10 }, (_, index) => `s${index}`);
   list = new SessionList(server);
 });
 
@@ -53,7 +53,7 @@ describe("the list of sessions", () => {
 
   it("comes page by page", async () => {
     await list.refresh();
-    expect(ids()).toEqual(server.names.slice(0, PAGE));
+    expect(ids()).toEqual(server.names.slice(0, PAGE_SIZE));
     await list.loadMore();
     await list.loadMore();
     expect(ids()).toEqual(server.names);
@@ -66,7 +66,7 @@ describe("the list of sessions", () => {
     server.names.unshift("new");
     await list.refresh();
     expect(ids()[0]).toBe("new");
-    expect(ids().length).toBeGreaterThanOrEqual(2 * PAGE);
+    expect(ids().length).toBeGreaterThanOrEqual(2 * PAGE_SIZE);
   });
 
   it("names a session once that moved between two pages", async () => {
@@ -93,7 +93,7 @@ describe("the list of sessions", () => {
     server.failure = new Error("gone");
     await list.refresh();
     expect(list.error?.message).toBe("gone");
-    expect(ids()).toHaveLength(PAGE);
+    expect(ids()).toHaveLength(PAGE_SIZE);
     server.failure = null;
     await list.refresh();
     expect(list.error).toBeNull();

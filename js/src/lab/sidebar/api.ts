@@ -1,11 +1,11 @@
-// The server's REST interface, as the sidebar uses it: openapi.yaml describes it.
+// The server's REST API, as described in openapi.yaml, as far as the sidebar uses it.
 
 import { URLExt } from "@jupyterlab/coreutils";
 import { ServerConnection } from "@jupyterlab/services";
 import type { Server } from "../../transport/socket.ts";
 import type { ExportFormat } from "../formats.ts";
 
-/** A session, as the server lists it. */
+/** A session in the server's list. */
 export interface SessionInfo {
   id: string;
   title: string | null;
@@ -15,23 +15,23 @@ export interface SessionInfo {
   messages: number;
   runs: number;
   steps: number;
-  /** Who was asked last. */
+  /** The agent of the latest run. */
   agent_name: string | null;
-  /** Of the newest run. */
+  /** The status of the latest run. */
   status: string | null;
-  /** The user to whom it belongs; null where users are not told apart. */
+  /** The user who owns it; null if the server does not distinguish users. */
   owner: string | null;
-  /** Text around the first place that a search found. */
+  /** The text around the first match of a search. */
   snippet?: string;
 }
 
-/** A part of the list, newest first. */
+/** A page of the list, newest first. */
 export interface SessionPage {
   sessions: SessionInfo[];
   next_cursor: string | null;
 }
 
-/** What the server answers when it does not do what it was asked, in words. */
+/** An error response of the server. The message is to be shown. */
 export class Refusal extends Error {
   constructor(
     message: string,
@@ -49,7 +49,7 @@ export class SessionsApi {
     this.#settings = settings;
   }
 
-  /** The sessions in which something like `query` was said; all, if it is empty. */
+  /** The sessions that contain `query`; all, if it is empty. */
   async list(query: string, limit: number, cursor: string | null): Promise<SessionPage> {
     const parameters = new URLSearchParams({ limit: String(limit) });
     if (query) parameters.set("q", query);
@@ -57,7 +57,7 @@ export class SessionsApi {
     return (await this.#call("GET", `sessions?${parameters}`)).json();
   }
 
-  /** Whether the server has the session; where it does not answer, that is not known, and it may. */
+  /** Whether the server has the session; true if that is unknown because it does not answer. */
   async has(id: string): Promise<boolean> {
     return this.#call("GET", `sessions/${id}`).then(
       () => true,
@@ -73,17 +73,17 @@ export class SessionsApi {
     await this.#call("DELETE", `sessions/${id}`);
   }
 
-  /** The session as a file. */
+  /** Export a session of the server as a file. */
   async export(id: string, format: ExportFormat): Promise<Blob> {
     return (await this.#call("GET", `sessions/${id}/export?format=${format}`)).blob();
   }
 
-  /** A session that the server may not have, as a file. */
+  /** Convert `session`, which the server may not have, to a file. */
   async convert(session: object, format: ExportFormat): Promise<Blob> {
     return (await this.#call("POST", `export?format=${format}`, session)).blob();
   }
 
-  /** Where the session is followed. Jupyter's cookie lets us in; a page that has none has a token. */
+  /** The address of a session's WebSocket. Jupyter's cookie gives access, or the token of pages without a cookie. */
   server(id: string): Server {
     const { wsUrl, appendToken, token } = this.#settings;
     return { url: URLExt.join(wsUrl, "ws/chat", id), access: () => (appendToken && token ? { token } : {}) };
@@ -95,7 +95,7 @@ export class SessionsApi {
     const init: RequestInit = body === undefined ? { method } : { method, ...json };
     const response = await ServerConnection.makeRequest(url, init, this.#settings);
     if (response.ok) return response;
-    const said: { message?: string } = await response.json().catch(() => ({}));
-    throw new Refusal(said.message ?? response.statusText, response.status);
+    const answer: { message?: string } = await response.json().catch(() => ({}));
+    throw new Refusal(answer.message ?? response.statusText, response.status);
   }
 }

@@ -1,13 +1,13 @@
 import type { VNode } from "preact";
 import { trans } from "../../translation.ts";
 import type { Attachment } from "./attachments.ts";
-import { nameOf, takeApart } from "./attachments.ts";
+import { nameOf, parsePrompt } from "./attachments.ts";
 import type { Conversation } from "./conversations.ts";
 import { Glyph } from "./glyphs.tsx";
 import { useSignal } from "./hooks.ts";
 import "./attached.css";
 
-/** The cells that go with the next question: each can be taken away again. */
+/** A component with the cells attached to the next prompt, each with a button to remove it. */
 export function attachedTo(conversation: Conversation): () => VNode | null {
   return () => {
     useSignal(conversation.changed);
@@ -37,13 +37,13 @@ export function attachedTo(conversation: Conversation): () => VNode | null {
   };
 }
 
-/** A question as it was written, and the cells that went with it, folded. */
-export function QuestionWithCells({ text }: { text: string }): VNode {
-  const question = takeApart(text);
+/** A prompt as it was written, with its attached cells folded. */
+export function PromptWithCells({ text }: { text: string }): VNode {
+  const prompt = parsePrompt(text);
   return (
     <>
-      {question.text}
-      {question.attached.map((attachment, index) => (
+      {prompt.text}
+      {prompt.attached.map((attachment, index) => (
         <details key={index} class="rw-attached">
           <summary class="rw-attached-name">
             <Glyph name="cell" />

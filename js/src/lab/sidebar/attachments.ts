@@ -1,43 +1,43 @@
-// Cells that go with a question. The protocol knows only text, so they are part of it, in a form that is plain to the
-// agent and can be told apart again from what the person wrote.
+// Cells that are attached to a prompt. They become part of its text, in a form that agents understand and that can be parsed
+// again to separate them from what the person wrote.
 
 import type { ICellModel, ICodeCellModel } from "@jupyterlab/cells";
 import { PathExt } from "@jupyterlab/coreutils";
 import { stripAnsi } from "../../format.ts";
 import type { Translation } from "../../translation.ts";
 
-/** Longer sources and outputs are cut to so many UTF-16 units: the beginning and the end stay. */
+/** The limit for a cell's source, in UTF-16 units. The middle of longer ones is left out. */
 export const MAX_SOURCE = 20_000;
 /** The limit for a cell's outputs, in UTF-16 units. */
 export const MAX_OUTPUT = 4000;
-/** So much is left of data that a page would draw, such as a plot's. */
+/** The limit for data that is not text, such as a plot's, in UTF-16 units. */
 const MAX_DATA = 2000;
 
-/** A plain text that only names what the other types show, as in `<IPython.core.display.HTML object>`. */
+/** A plain text that only names an object, as in `<IPython.core.display.HTML object>`. */
 const NAMES_ONLY = /^<[\w.]+ (?:\d+ )?object(?: at \w+)?>/;
 
-/** A cell, as it was when it was attached. */
+/** An attached cell, in its state when it was attached. */
 export interface Attachment {
-  /** Its notebook: "energy.ipynb". */
+  /** The file name of its notebook: "energy.ipynb". */
   file: string;
-  /** The number beside it, empty if it was not run. */
+  /** Its execution count; empty if it was not run. */
   number: string;
   language: string;
   source: string;
-  /** What it gave, as text; empty if nothing. */
+  /** Its outputs as text; may be empty. */
   output: string;
-  /** Where it is, so that it can be marked; not known of what was read from a question. */
+  /** Its place in a notebook, where it can be marked; unknown if it was parsed from a prompt. */
   place?: Place;
 }
 
 interface Place {
-  /** Tells where the notebook is, also after it was renamed. */
+  /** Has the current path of the notebook, also after it was renamed. */
   notebook: { readonly path: string };
   cell: string;
 }
 
-/** A question, taken apart. */
-export interface Question {
+/** The text of a prompt and its attached cells. */
+export interface Prompt {
   text: string;
   attached: Attachment[];
 }
@@ -45,27 +45,27 @@ export interface Question {
 const ATTACHED =
   /^Cell (?:\[(\d+)\] )?of (.+):\n(`{3,})([^\n]*)\n([\s\S]*?)\n\3(?:\nIts output:\n(`{3,})text\n([\s\S]*?)\n\6)?(?=\n\n|$)/;
 
-/** What a cell is called on the page. */
+/** The name of a cell, as it is shown. */
 export function nameOf({ file, number }: Attachment, trans: Translation): string {
   return number ? trans.__("Cell [%1] of %2", number, file) : trans.__("Cell of %1", file);
 }
 
-/** `attachments` with one more; the same cell, attached before, makes room for it. */
-export function withOneMore(attachments: readonly Attachment[], more: Attachment): Attachment[] {
-  const { place } = more;
+/** `attachments` with `added`, which replaces an earlier attachment of the same cell. */
+export function withAttachment(attachments: readonly Attachment[], added: Attachment): Attachment[] {
+  const { place } = added;
   const isOther = ({ place: other }: Attachment): boolean =>
     other === undefined || other.cell !== place?.cell || other.notebook.path !== place.notebook.path;
-  return [...attachments.filter(isOther), more];
+  return [...attachments.filter(isOther), added];
 }
 
-/** The message that asks `text` about what is attached. */
+/** The message for a prompt with attached cells. */
 export function compose(text: string, attachments: readonly Attachment[]): string {
   return [text, ...attachments.map(inWords)].join("\n\n");
 }
 
-/** What `compose` put together. */
-export function takeApart(message: string): Question {
-  const attached: Question["attached"] = [];
+/** Split a message that `compose` has made into text and cells. */
+export function parsePrompt(message: string): Prompt {
+  const attached: Prompt["attached"] = [];
   const first = message.search(/\n\nCell [^\n]*of [^\n]+:\n```/);
   let rest = first < 0 ? "" : message.slice(first + 2);
   while (rest) {
@@ -77,20 +77,20 @@ export function takeApart(message: string): Question {
   return { text: first < 0 ? message : message.slice(0, first), attached };
 }
 
-/** For the agent, and so in English whatever the page's language is. */
+/** The text of a cell for the agent, in English whatever the page's language is. */
 function inWords({ file, number, language, source, output }: Attachment): string {
   const result = output ? `\nIts output:\n${fenced(output, "text")}` : "";
   return `Cell ${number && `[${number}] `}of ${file}:\n${fenced(source, language)}${result}`;
 }
 
-/** `text` between fences that it does not contain itself. */
+/** `text` between fences that are longer than those in it. */
 function fenced(text: string, language: string): string {
   const longest = Math.max(2, ...[...text.matchAll(/`{3,}/g)].map(([ticks]) => ticks.length));
   const fence = "`".repeat(longest + 1);
   return `${fence}${language}\n${text}\n${fence}`;
 }
 
-/** The cell as something to attach. */
+/** Make an attachment of a cell. */
 export function attachmentOf(model: ICellModel, notebook: Place["notebook"], language: string): Attachment {
   const code = model.type === "code" ? (model as ICodeCellModel) : null;
   return {
@@ -129,8 +129,8 @@ function outputInWords(value: unknown): string {
 
 function dataInWords(data: Record<string, unknown>): string {
   const plain = joined(data["text/plain"]);
-  const said = joined(data["text/markdown"]) || (NAMES_ONLY.test(plain) ? "" : plain);
-  if (said) return said;
+  const text = joined(data["text/markdown"]) || (NAMES_ONLY.test(plain) ? "" : plain);
+  if (text) return text;
   const others = Object.entries(data).filter(([type]) => type !== "text/plain" && !type.startsWith("image/"));
   const words = others.map(([type, value]) => valueInWords(type, value) || `(an output, ${type})`);
   return words.join("\n") || plain;
@@ -141,10 +141,10 @@ function valueInWords(type: string, value: unknown): string {
   return cut(typeof value === "object" && !Array.isArray(value) ? JSON.stringify(value) : joined(value), MAX_DATA);
 }
 
-/** What is read of a page. Nothing of it is loaded or run. */
+/** The visible text of an HTML document. Nothing in it is loaded or run. */
 function textOfHtml(html: string): string {
   const { body } = new DOMParser().parseFromString(html, "text/html");
-  for (const unread of body.querySelectorAll("script, style")) unread.remove();
+  for (const invisible of body.querySelectorAll("script, style")) invisible.remove();
   for (const cell of body.querySelectorAll("td, th")) cell.append("\t");
   for (const block of body.querySelectorAll("br, div, h1, h2, h3, h4, h5, h6, li, p, tr")) block.after("\n");
   return (body.textContent ?? "").replace(/\s*\n\s*/g, "\n").trim();
@@ -154,10 +154,10 @@ function joined(text: unknown): string {
   return Array.isArray(text) ? text.join("") : typeof text === "string" ? text : "";
 }
 
-/** `text` with its middle left out if it is longer than `most`. An error is told at its end, a table at its beginning. */
-export function cut(text: string, most: number): string {
-  if (text.length <= most) return text;
-  const head = text.slice(0, most / 2);
-  const tail = text.slice(-most / 2);
-  return `${head}\n… ${text.length - most} characters left out …\n${tail}`;
+/** Leave out the middle of `text` if it is longer than `limit`: errors are explained at the end, tables at the beginning. */
+export function cut(text: string, limit: number): string {
+  if (text.length <= limit) return text;
+  const head = text.slice(0, limit / 2);
+  const tail = text.slice(-limit / 2);
+  return `${head}\n… ${text.length - limit} characters left out …\n${tail}`;
 }

@@ -1,4 +1,4 @@
-// From cells to questions, and from answers to cells.
+// Attaches cells to prompts, and inserts code from answers into cells.
 
 import { Dialog, showDialog } from "@jupyterlab/apputils";
 import type { Cell } from "@jupyterlab/cells";
@@ -12,14 +12,14 @@ import type { Sidebar } from "./sidebar.ts";
 
 export { addActions } from "./code-actions.ts";
 
-/** Code of an answer, and where it comes from. */
+/** Code from an answer, with its session and step. */
 interface Code {
   code?: unknown;
   session?: unknown;
   step?: unknown;
 }
 
-/** Attach the active cell to the next question. */
+/** Attach the active cell to the next prompt in the sidebar. */
 export function ask(notebooks: INotebookTracker, sidebar: Sidebar, question: string): void {
   const { activeCell, currentWidget } = notebooks;
   if (activeCell === null || currentWidget === null) return;
@@ -27,20 +27,17 @@ export function ask(notebooks: INotebookTracker, sidebar: Sidebar, question: str
   sidebar.ask(attachmentOf(activeCell.model, currentWidget.context, language), question);
 }
 
-/** A new cell below the active one, with the code of an answer. */
+/** Insert a cell with code from an answer below the active one. */
 export function insertCode(notebooks: INotebookTracker, args: Code, trans: TranslationBundle): void {
   const code = textOf(args, trans);
   const notebook = notebooks.currentWidget?.content;
   if (notebook === undefined) return;
   NotebookActions.insertBelow(notebook);
   NotebookActions.changeCellType(notebook, "code");
-  if (notebook.activeCell) put(notebook, notebook.activeCell, code, args);
+  if (notebook.activeCell) setCode(notebook, notebook.activeCell, code, args);
 }
 
-/**
- * The active cell with the code of an answer in place of its own, if the person agrees with the difference. Whatever it
- * was, it is a code cell then.
- */
+/** Replace the content of the active cell by code from an answer, after confirmation. It becomes a code cell. */
 export async function replaceCell(notebooks: INotebookTracker, args: Code, trans: TranslationBundle): Promise<void> {
   const code = textOf(args, trans);
   const { activeCell: cell, currentWidget } = notebooks;
@@ -55,11 +52,11 @@ export async function replaceCell(notebooks: INotebookTracker, args: Code, trans
     ],
   });
   if (!button.accept) return;
-  if (cell.isDisposed) return refuse(code, trans.__("It was deleted, or its notebook closed, in the meantime."), trans);
-  put(currentWidget.content, cell, code, args);
+  if (cell.isDisposed) return refuse(code, trans.__("The cell was deleted or its notebook was closed."), trans);
+  setCode(currentWidget.content, cell, code, args);
 }
 
-/** Say why a cell was not replaced; the code can still be had. */
+/** Explain why a cell was not replaced, and offer to copy the code. */
 async function refuse(code: string, why: string, trans: TranslationBundle): Promise<void> {
   const copy = Dialog.createButton({ label: trans.__("Copy the code"), actions: ["copy"] });
   const { button } = await showDialog({
@@ -71,12 +68,12 @@ async function refuse(code: string, why: string, trans: TranslationBundle): Prom
 }
 
 function textOf({ code }: Code, trans: TranslationBundle): string {
-  if (typeof code !== "string") throw new Error(trans.__("The argument “code” must be there, and be a text."));
+  if (typeof code !== "string") throw new Error(trans.__("The argument “code” is required and must be a string."));
   return code;
 }
 
-/** In one change, which one undo takes back. */
-function put(notebook: Notebook, { model }: Cell, code: string, { session, step }: Code): void {
+/** Set the code of a cell, in one transaction so that one undo reverts it. */
+function setCode(notebook: Notebook, { model }: Cell, code: string, { session, step }: Code): void {
   const mark = session && step ? { [METADATA]: { session: String(session), step: String(step) } } : {};
   const cells = notebook.model?.sharedModel;
   cells?.transact(() => {

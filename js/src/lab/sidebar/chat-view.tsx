@@ -1,4 +1,4 @@
-// A conversation in the sidebar or in a tab: the very views of the widget, below a line that says which one it is.
+// A conversation in the sidebar or in a tab: the views of the widget below a title bar.
 
 import type { TranslationBundle } from "@jupyterlab/translation";
 import type { Message } from "@lumino/messaging";
@@ -6,19 +6,19 @@ import { Widget } from "@lumino/widgets";
 import { render, type VNode } from "preact";
 import { Button } from "../../view/button.tsx";
 import { drawChat } from "../../view/chat.tsx";
-import { attachedTo, QuestionWithCells } from "./attached.tsx";
+import { attachedTo, PromptWithCells } from "./attached.tsx";
 import type { Conversation } from "./conversations.ts";
 import { Glyph } from "./glyphs.tsx";
 import { useSignal } from "./hooks.ts";
 import "./sidebar.css";
 
-/** What the line above a conversation offers. */
+/** The actions in the title bar of a conversation. */
 export interface ChatActions {
-  /** Back to the list; null where there is none. */
+  /** Return to the list; null if there is none. */
   back: (() => void) | null;
-  /** Open it in a tab of its own; null where it is in one, or there are none. */
+  /** Open it in a tab; null if it is in one, or there are no tabs. */
   openTab: (() => void) | null;
-  /** Show the menu of what can be done with the session, below `button`. */
+  /** Show the menu of the session below `button`. */
   menu: (button: HTMLElement) => void;
 }
 
@@ -37,20 +37,20 @@ export class ChatView extends Widget {
     this.#trans = trans;
     this.#actions = actions;
     this.node.classList.add("reasoning-widget", "rw-lab", "rw-lab-chat");
-    this.node.dataset.sessionId = conversation.id; // the context menu asks
+    this.node.dataset.sessionId = conversation.id; // read by the context menu
     this.#body.className = "rw-lab-body";
     this.node.append(this.#head, this.#body);
     const { extras } = conversation.store;
     extras.Attached ??= attachedTo(conversation);
-    extras.Question ??= QuestionWithCells;
+    extras.Prompt ??= PromptWithCells;
   }
 
-  /** Put the cursor where the next question is written. */
+  /** Focus the message field. */
   focus(): void {
     this.node.querySelector<HTMLElement>("textarea")?.focus();
   }
 
-  // All state is the store's: a view that was moved is drawn anew, as it was.
+  // A view that is moved is drawn again: all its state is in the store.
   protected override onAfterAttach(message: Message): void {
     super.onAfterAttach(message);
     render(<Head conversation={this.conversation} trans={this.#trans} actions={this.#actions} />, this.#head);
@@ -111,7 +111,7 @@ function Head({ conversation, trans, actions }: HeadProps): VNode {
   );
 }
 
-/** Opens a menu. */
+/** A button that opens a menu. */
 export function MenuButton({ label, open }: { label: string; open: (button: HTMLElement) => void }): VNode {
   return (
     <button

@@ -1,5 +1,5 @@
-// What can be done with code in an answer: a line above each block. It is made of plain nodes, for the text may be drawn
-// by a widget whose code is another copy of ours.
+// The actions for code in an answer, in a bar above each block. It consists of DOM nodes without components, because the text
+// may be drawn by a widget with another copy of this code.
 
 import type { TranslationBundle } from "@jupyterlab/translation";
 import type { CommandRegistry } from "@lumino/commands";
@@ -10,7 +10,7 @@ import "./code-actions.css";
 
 const BAR = "rw-code-bar";
 
-/** Add the actions to the code blocks of a complete text that have none yet. */
+/** Add a bar to each code block of a complete text that has none yet. */
 export function addActions(
   root: HTMLElement,
   origin: Origin,
@@ -49,21 +49,21 @@ function copyButton(code: () => string, trans: TranslationBundle): HTMLButtonEle
   return button;
 }
 
-/** A button for a command; it can be pressed while the command can be executed. */
+/** A button that executes a command, disabled while the command is. */
 function commandButton(
   id: string,
   args: () => Origin & { code: string },
   commands: CommandRegistry,
 ): HTMLButtonElement {
   const button = makeButton(commands.label(id), commands.caption(id));
-  const look = (): void => {
+  const update = (): void => {
     button.setAttribute("aria-disabled", String(!commands.isEnabled(id)));
   };
   const changed = (): void => {
-    if (button.isConnected) look();
-    else commands.commandChanged.disconnect(changed); // the text was drawn anew, or is gone
+    if (button.isConnected) update();
+    else commands.commandChanged.disconnect(changed); // the text was removed or drawn again
   };
-  look();
+  update();
   commands.commandChanged.connect(changed);
   button.addEventListener("click", () => {
     if (commands.isEnabled(id)) void commands.execute(id, { ...args() });

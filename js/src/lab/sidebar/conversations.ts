@@ -1,42 +1,42 @@
-// The sessions that this page follows: one store and one socket each, however many views show it.
+// The sessions that this page follows: each has one store and one socket, for any number of views.
 
 import { Signal } from "@lumino/signaling";
 import { Store } from "../../store/store.ts";
 import { connect, type Server } from "../../transport/socket.ts";
-import { type Attachment, compose, takeApart, withOneMore } from "./attachments.ts";
+import { type Attachment, compose, parsePrompt, withAttachment } from "./attachments.ts";
 
-/** What new conversations begin with. */
+/** The settings of new conversations. */
 export interface Defaults {
-  /** The agent's name; empty: the server's own choice. */
+  /** The agent's name; empty for the server's default. */
   agent: string;
   reasoning: boolean;
 }
 
-/** How it stands with a conversation, for tabs and the status bar. */
+/** The state of a conversation that tabs and the status bar show. */
 export interface Progress {
-  /** What the session is called; null before it has a name. */
+  /** The session's title; null until it has one. */
   title: string | null;
-  /** Who is at work; null if nobody is. */
+  /** The agent of the active run; null if there is none. */
   agent: string | null;
-  /** Steps of the run that is on. */
+  /** The number of steps of the active run. */
   steps: number;
-  /** Whether questions wait: for the connection, or for their turn. */
+  /** Whether prompts are queued, or wait for the connection. */
   waiting: boolean;
 }
 
 /** A session that this page follows. */
 export class Conversation {
   readonly store = new Store();
-  /** The progress is another, or attachments came or went. */
+  /** Emitted when the progress or the attachments have changed. */
   readonly changed = new Signal<this, void>(this);
-  /** A run ended that was seen going on; "deleted": with its session. */
+  /** Emitted with the status of a followed run that has ended; "deleted" if its session was deleted. */
   readonly finished = new Signal<this, string>(this);
-  /** The question that these cells went with led to this step: the first one. */
+  /** Emitted with the first step of a run, if cells were attached to its prompt. */
   readonly answered = new Signal<this, { cells: readonly Attachment[]; step: string }>(this);
   progress: Progress = { title: null, agent: null, steps: 0, waiting: false };
   attachments: readonly Attachment[] = [];
   #sending: readonly Attachment[] = [];
-  /** What went with the messages that led to nothing yet, by their ids. */
+  /** The cells attached to messages whose runs have no steps yet, by message id. */
   readonly #sent = new Map<string, readonly Attachment[]>();
   #run: string | null = null;
   #chosen = false;
@@ -60,42 +60,42 @@ export class Conversation {
         this.#attach([]);
       },
       recall: (text, message) => {
-        const question = takeApart(text);
+        const prompt = parsePrompt(text);
         if (message !== undefined) {
-          for (const cell of this.#sent.get(message) ?? question.attached) this.attach(cell);
+          for (const cell of this.#sent.get(message) ?? prompt.attached) this.attach(cell);
           this.#sent.delete(message);
         }
-        return question.text;
+        return prompt.text;
       },
     };
     this.#ends = [
-      store.on("chat", () => this.#look()),
+      store.on("chat", () => this.#update()),
       store.on("composer", () => this.#choose(defaults.agent)),
       connect(server, store),
     ];
   }
 
-  /** Whether nothing was asked in it yet: the server keeps no such session. */
+  /** Whether it has no prompts yet: the server does not store such sessions. */
   get isNew(): boolean {
     const { messages, title } = this.store.transcript;
     return messages.length === 0 && title === null && !this.progress.waiting;
   }
 
-  /** Whether nothing would be lost if it were no longer followed. */
+  /** Whether nothing is lost if it is no longer followed. */
   get idle(): boolean {
     const { attachments, progress, store } = this;
     if (store.deleted) return true;
     if (progress.agent !== null || progress.waiting || attachments.length > 0) return false;
     const begun = store.reader.draft.trim() !== "" || store.reader.attachments.length > 0;
-    return !this.isNew || !begun; // the page keeps the drafts of those that the server has
+    return !this.isNew || !begun; // drafts of sessions that the server has are kept in the page
   }
 
-  /** Put cells beside what the person writes. One that is there already is replaced. */
+  /** Attach a cell to the next prompt. An earlier attachment of the same cell is replaced. */
   attach(attachment: Attachment): void {
-    this.#attach(withOneMore(this.attachments, attachment));
+    this.#attach(withAttachment(this.attachments, attachment));
   }
 
-  /** Take one away again. */
+  /** Remove an attached cell. */
   remove(attachment: Attachment): void {
     this.#attach(this.attachments.filter((other) => other !== attachment));
   }
@@ -112,7 +112,7 @@ export class Conversation {
     this.changed.emit();
   }
 
-  /** Once it is known who may be asked: whoever was asked last, else the default. */
+  /** Once the agents are known, choose that of the latest run, or else the default, once. */
   #choose(agent: string): void {
     const { store } = this;
     if (store.agents.length === 0) return;
@@ -122,12 +122,12 @@ export class Conversation {
     if (choose) store.composer.chooseAgent(wanted);
   }
 
-  #look(): void {
+  #update(): void {
     const { store } = this;
     const { title, messages } = store.transcript;
     const run = store.activeRun;
     if (run?.run_id !== this.#run) this.#follow(run?.run_id ?? null);
-    this.#lookForAnswers();
+    this.#emitAnswered();
     const progress = {
       title: title ?? messages[0]?.content.split("\n")[0]?.slice(0, 60) ?? null,
       agent: run?.agent_name ?? null,
@@ -141,7 +141,7 @@ export class Conversation {
     this.changed.emit();
   }
 
-  #lookForAnswers(): void {
+  #emitAnswered(): void {
     for (const [id, cells] of this.#sent) {
       const message = this.store.transcript.messages.find((other) => other.id === id);
       const step = this.store.run(message?.run_id ?? "")?.steps[0];
@@ -155,15 +155,15 @@ export class Conversation {
     const ended = this.#run;
     this.#stopFollowing();
     this.#run = run;
-    this.#stopFollowing = run === null ? () => {} : this.store.on(`run:${run}`, () => this.#look());
+    this.#stopFollowing = run === null ? () => {} : this.store.on(`run:${run}`, () => this.#update());
     if (ended === null) return;
     this.finished.emit(this.store.deleted ? "deleted" : (this.store.run(ended)?.status ?? "interrupted"));
   }
 }
 
-/** All of them. A conversation is followed as long as a view shows it, a run is on that was seen in it, or it would lose something. */
+/** The followed conversations. One is followed as long as a view shows it, a run is active in it, or it has unsent input. */
 export class Conversations {
-  /** Which conversations there are, or how one of them stands, has changed. */
+  /** Emitted when a conversation was added, removed, or has changed. */
   readonly changed = new Signal<this, Conversation>(this);
   readonly finished = new Signal<this, { conversation: Conversation; status: string }>(this);
   readonly #open = new Map<string, { conversation: Conversation; views: number }>();
@@ -175,12 +175,12 @@ export class Conversations {
     this.#defaults = defaults;
   }
 
-  /** Those in which a run is on. */
+  /** The conversations with an active run. */
   get running(): Conversation[] {
     return [...this.#open.values()].map(({ conversation }) => conversation).filter(({ progress }) => progress.agent);
   }
 
-  /** A new one that nobody sees, in which a question has been begun. */
+  /** A new conversation without a view, in which a prompt was begun. */
   get begun(): Conversation | undefined {
     return [...this.#open.values()].find(({ conversation, views }) => views === 0 && conversation.isNew)?.conversation;
   }
@@ -190,24 +190,24 @@ export class Conversations {
     return this.#open.get(id)?.conversation;
   }
 
-  /** Follow it until no run is on in it. */
+  /** Follow a conversation until it has no active run. */
   follow(id: string): void {
-    const { store } = this.take(id);
+    const { store } = this.acquire(id);
     const end = store.on("composer", () => {
-      if (store.agents.length === 0) return; // the server has not said yet whether a run is on
+      if (store.agents.length === 0) return; // not known yet: the `session` frame tells whether a run is active
       end();
       queueMicrotask(() => this.release(id));
     });
   }
 
-  /** Follow it for one more view, until `release`. */
-  take(id: string): Conversation {
+  /** Follow a conversation for one more view, until `release`. */
+  acquire(id: string): Conversation {
     const known = this.#open.get(id) ?? { conversation: this.#begin(id), views: 0 };
     this.#open.set(id, { ...known, views: known.views + 1 });
     return known.conversation;
   }
 
-  /** A view of it is gone. */
+  /** A view of the conversation was removed. */
   release(id: string): void {
     const known = this.#open.get(id);
     if (!known) return;

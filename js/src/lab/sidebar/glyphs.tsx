@@ -1,4 +1,4 @@
-// The pictures that only the sidebar needs, drawn like those of the cards.
+// The icons that only the sidebar needs, drawn like those of the cards.
 
 import type { VNode } from "preact";
 
@@ -16,7 +16,7 @@ const PATHS = {
 /** The name of a glyph. */
 export type GlyphName = keyof typeof PATHS;
 
-/** A picture, hidden from assistive technology. */
+/** An icon, hidden from assistive technology. */
 export function Glyph({ name }: { name: GlyphName }): VNode {
   return (
     <svg class="rw-icon" viewBox="0 0 16 16" aria-hidden="true" focusable="false">

@@ -1,4 +1,4 @@
-// How the sidebar's components follow what is not in a store.
+// A hook for state that is not in a store.
 
 import type { ISignal } from "@lumino/signaling";
 import { useLayoutEffect, useReducer } from "preact/hooks";
@@ -7,10 +7,10 @@ import { useLayoutEffect, useReducer } from "preact/hooks";
 export function useSignal(signal: ISignal<unknown, unknown>): void {
   const [, redraw] = useReducer((count: number) => count + 1, 0);
   useLayoutEffect(() => {
-    const heard = (): void => redraw(undefined);
-    signal.connect(heard);
+    const onEmit = (): void => redraw(undefined);
+    signal.connect(onEmit);
     return () => {
-      signal.disconnect(heard);
+      signal.disconnect(onEmit);
     };
   }, [signal]);
 }

@@ -1,4 +1,4 @@
-// The list of the server's sessions.
+// The view of the list of the server's sessions.
 
 import { Time } from "@jupyterlab/coreutils";
 import type { TranslationBundle } from "@jupyterlab/translation";
@@ -14,15 +14,16 @@ import { useSignal } from "./hooks.ts";
 import type { SessionList } from "./sessions.ts";
 import "./sidebar.css";
 
-/** While the list is seen it is fetched so often, in ms. */
+/** How often the list is fetched while it is visible, in ms. */
 export const REFRESH_EVERY = 5000;
-/** What is typed into the search is looked for after so many ms without another key. */
-const TYPED = 200;
+/** The delay between the last key pressed in the search field and the search, in ms. */
+const SEARCH_DELAY = 200;
 
+/** The actions of the list. */
 export interface ListActions {
   open: (id: string) => void;
   create: () => void;
-  /** Show the menu of what can be done with a session, below `button`. */
+  /** Show the menu of a session below `button`. */
   menu: (session: SessionInfo, button: HTMLElement) => void;
 }
 
@@ -116,13 +117,13 @@ function Search({ list, trans }: Pick<Props, "list" | "trans">): VNode {
       defaultValue={list.query}
       onInput={({ currentTarget }) => {
         clearTimeout(timer.current);
-        timer.current = setTimeout(() => void list.search(currentTarget.value.trim()), TYPED);
+        timer.current = setTimeout(() => void list.search(currentTarget.value.trim()), SEARCH_DELAY);
       }}
     />
   );
 }
 
-/** Why there is nothing to see. */
+/** Explains why the list is empty. */
 function Note({ list, trans }: Pick<Props, "list" | "trans">): VNode {
   const { error, known, query, sessions } = list;
   let text = "";
@@ -132,8 +133,8 @@ function Note({ list, trans }: Pick<Props, "list" | "trans">): VNode {
     );
   } else if (error) text = trans.__("The sessions cannot be listed: %1", error.message);
   else if (!known) text = trans.__("Loading …");
-  else if (sessions.length === 0 && query) text = trans.__("Nothing was said about “%1”.", query);
-  else if (sessions.length === 0) text = trans.__("No sessions yet. Start one, and ask an agent.");
+  else if (sessions.length === 0 && query) text = trans.__("No session contains “%1”.", query);
+  else if (sessions.length === 0) text = trans.__("No sessions yet. Start one and ask an agent.");
   return (
     <div role="status" class={text ? "rw-lab-note" : "rw-unseen"}>
       {text}
@@ -178,7 +179,7 @@ function Row({ session, shared, query, trans, actions }: RowProps): VNode {
   );
 }
 
-/** A text in which what was searched for is marked. */
+/** A text with the search terms highlighted. */
 function Found({ text, query }: { text: string; query: string }): VNode {
   const words = query
     .split(/\s+/)
@@ -200,7 +201,7 @@ function Found({ text, query }: { text: string; query: string }): VNode {
   );
 }
 
-/** The arrows go from session to session. */
+/** Move the focus between sessions with the arrow keys. */
 function moveFocus(event: KeyboardEvent): void {
   const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
   const list = event.currentTarget;

@@ -1,4 +1,4 @@
-// How a cell says why it is there.
+// Marks cells that belong to a session: they contain code of an answer, or were attached to a prompt.
 
-/** The key in a cell's metadata; its value names the session and the step. */
+/** The key in a cell's metadata. Its value contains the ids of the session and the step. */
 export const METADATA = "reasoning_widget";

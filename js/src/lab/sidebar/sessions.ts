@@ -1,11 +1,12 @@
-// The list of the server's sessions, as far as it has been asked for.
+// The list of the server's sessions, as far as it was fetched.
 
 import { Signal } from "@lumino/signaling";
 import type { SessionInfo, SessionPage } from "./api.ts";
 
-/** Sessions that are fetched at once. */
-export const PAGE = 50;
+/** The number of sessions that are fetched at once. */
+export const PAGE_SIZE = 50;
 
+/** The server that lists the sessions. */
 export interface Source {
   list(query: string, limit: number, cursor: string | null): Promise<SessionPage>;
 }
@@ -14,13 +15,13 @@ export interface Source {
 export class SessionList {
   readonly changed = new Signal<this, void>(this);
   sessions: readonly SessionInfo[] = [];
-  /** What is searched for; empty: nothing. */
+  /** The search terms; empty for all sessions. */
   query = "";
-  /** Whether the answer to the newest request is still to come. */
+  /** Whether the latest request is unanswered. */
   loading = false;
-  /** Whether there is any answer yet. */
+  /** Whether any request was answered. */
   known = false;
-  /** Why the newest request failed. */
+  /** Why the latest request failed; null if it did not. */
   error: Error | null = null;
   readonly #source: Source;
   #next: string | null = null;
@@ -30,34 +31,34 @@ export class SessionList {
     this.#source = source;
   }
 
-  /** Whether there are more sessions than those that are here. */
+  /** Whether the server has more sessions. */
   get more(): boolean {
     return this.#next !== null;
   }
 
-  /** Whether sessions of several users are here. */
+  /** Whether the list has sessions of several users. */
   get shared(): boolean {
     return new Set(this.sessions.map(({ owner }) => owner)).size > 1;
   }
 
-  /** List the sessions in which `query` occurs. */
+  /** List the sessions that contain `query`. */
   async search(query: string): Promise<void> {
     if (query === this.query && this.known) return;
     this.query = query;
-    await this.#load(PAGE);
+    await this.#load(PAGE_SIZE);
   }
 
-  /** Ask again for what is here. */
+  /** Fetch the list again, to the same length. */
   async refresh(): Promise<void> {
-    await this.#load(Math.max(PAGE, this.sessions.length));
+    await this.#load(Math.max(PAGE_SIZE, this.sessions.length));
   }
 
-  /** Ask for the next sessions of the list. */
+  /** Fetch the next page. */
   async loadMore(): Promise<void> {
-    if (this.more && !this.loading) await this.#load(this.sessions.length + PAGE, this.sessions, this.#next);
+    if (this.more && !this.loading) await this.#load(this.sessions.length + PAGE_SIZE, this.sessions, this.#next);
   }
 
-  /** Fetch pages until `count` sessions are here; what a newer request has overtaken is dropped. */
+  /** Fetch pages until there are `count` sessions. The result is dropped if there was a newer request. */
   async #load(count: number, known: readonly SessionInfo[] = [], cursor: string | null = null): Promise<void> {
     const request = ++this.#request;
     this.loading = true;
@@ -67,7 +68,7 @@ export class SessionList {
     let error: Error | null = null;
     try {
       do {
-        const page = await this.#source.list(this.query, PAGE, next);
+        const page = await this.#source.list(this.query, PAGE_SIZE, next);
         if (request !== this.#request) return;
         sessions = [...sessions, ...page.sessions];
         next = page.next_cursor;
@@ -85,7 +86,7 @@ export class SessionList {
   }
 }
 
-/** A session in which something was said between two requests is on both pages: the first is newer. */
+/** Remove duplicates: a session that was updated between two requests is on both pages, of which the first is newer. */
 function unique(sessions: readonly SessionInfo[]): SessionInfo[] {
   return [...new Map([...sessions].reverse().map((session) => [session.id, session])).values()].reverse();
 }

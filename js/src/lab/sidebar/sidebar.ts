@@ -1,4 +1,4 @@
-// The sidebar, once it is needed: what the panel and the tabs show, and what the commands do.
+// The content of the sidebar's panel and tabs, and the actions of the commands.
 
 import type { JupyterFrontEnd } from "@jupyterlab/application";
 import {
@@ -19,9 +19,9 @@ import type { Panel } from "@lumino/widgets";
 import { DELETE_SESSION, EXPORT_SESSION, NOTIFY, OPEN_SESSION, RENAME_SESSION, TAB } from "../commands.ts";
 import { download } from "../download.ts";
 import { agentIcon } from "../icon.ts";
-import { AT_WORK, type StatusItem } from "../status.ts";
+import { RUNNING_SESSIONS, type StatusItem } from "../status.ts";
 import "../view.ts";
-import { ENDINGS, type ExportFormat, formatsMenu } from "../formats.ts";
+import { EXTENSIONS, type ExportFormat, formatsMenu } from "../formats.ts";
 import { type SessionInfo, SessionsApi } from "./api.ts";
 import type { Attachment } from "./attachments.ts";
 import { ChatView } from "./chat-view.tsx";
@@ -30,19 +30,19 @@ import { ListView } from "./list-view.tsx";
 import { METADATA } from "./mark.ts";
 import { SessionList } from "./sessions.ts";
 
-/** The key under which the panel remembers what it shows. */
-const REMEMBERED = "reasoning-widget:panel";
+/** The key of the session in the panel in JupyterLab's state. */
+const PANEL_SESSION = "reasoning-widget:panel";
 
 /** Where a session is shown. */
 export type Area = "side" | "main";
 
-/** What the sidebar lives in. */
+/** The parts of JupyterLab that the sidebar uses. */
 export interface Host {
   app: JupyterFrontEnd;
   trans: TranslationBundle;
   panel: Panel;
   tabs: WidgetTracker<MainAreaWidget>;
-  /** Whether there is room for more than one tab. */
+  /** Whether the shell can show several tabs. */
   hasTabs: boolean;
   status: StatusItem;
   settings: ISettingRegistry.ISettings | null;
@@ -58,7 +58,7 @@ export class Sidebar {
   readonly #conversations: Conversations;
   readonly #listView: ListView;
   #chat: ChatView | null = null;
-  #atWork = "";
+  #runningIds = "";
 
   constructor(host: Host) {
     this.#host = host;
@@ -82,22 +82,22 @@ export class Sidebar {
     host.panel.addWidget(this.#listView);
   }
 
-  /** Show what the panel showed when the page was left, and follow the agents that were at work. */
+  /** Show the session that the panel showed before a reload, and follow those that had an active run. */
   async restore(): Promise<void> {
     const { state } = this.#host;
-    const [shown, atWork] = await Promise.all([state?.fetch(REMEMBERED), state?.fetch(AT_WORK)]);
-    const ids = Array.isArray(atWork) ? atWork.map(String) : [];
-    this.#atWork = String(ids);
+    const [shown, running] = await Promise.all([state?.fetch(PANEL_SESSION), state?.fetch(RUNNING_SESSIONS)]);
+    const ids = Array.isArray(running) ? running.map(String) : [];
+    this.#runningIds = String(ids);
     for (const id of ids) this.#conversations.follow(id);
     if (typeof shown === "string" && (await this.#api.has(shown)) && this.#chat === null) this.#openInPanel(shown);
   }
 
-  /** Whether the server has the session: it can be renamed, exported and deleted. */
+  /** Whether the server has the session, so that it can be renamed, exported and deleted. */
   has(id: string): boolean {
     return this.#conversations.get(id)?.isNew !== true || this.#list.sessions.some((session) => session.id === id);
   }
 
-  /** The session that is in front: in the active tab, else in the panel. */
+  /** The id of the current session: the one in the active tab, or in the panel. */
   get current(): string | null {
     const { app, tabs } = this.#host;
     const tab = tabs.currentWidget;
@@ -105,7 +105,7 @@ export class Sidebar {
     return (inTab ? (tab.content as ChatView) : this.#chat)?.conversation.id ?? null;
   }
 
-  /** Show a session, or a new one without an id; `known`: only if the server has it. */
+  /** Show a session, or without `id` a new one. With `known`, only if the server has it. */
   async open(id: string = UUID.uuid4(), area: Area = "side", known = false): Promise<void> {
     const { app, hasTabs, panel } = this.#host;
     if (known && !(await this.#api.has(id))) return;
@@ -117,18 +117,18 @@ export class Sidebar {
     }
   }
 
-  /** Put a cell beside the next question in the panel; `question` is written there if nothing is. */
-  ask(attachment: Attachment, question: string): void {
+  /** Attach a cell to the next prompt in the panel. If that is empty, it becomes `prompt`. */
+  ask(attachment: Attachment, prompt: string): void {
     const { app, panel } = this.#host;
     app.shell.activateById(panel.id);
     const view = this.#chat ?? this.#openInPanel(UUID.uuid4());
     const { store } = view.conversation;
     view.conversation.attach(attachment);
-    if (question && !store.reader.draft.trim()) store.composer.write(question);
+    if (prompt && !store.reader.draft.trim()) store.composer.write(prompt);
     view.activate();
   }
 
-  // What the commands do with a session
+  // Actions of the commands
 
   async rename(id: string, title?: string): Promise<void> {
     const { trans } = this.#host;
@@ -142,7 +142,7 @@ export class Sidebar {
     const { trans } = this.#host;
     const { button } = await showDialog({
       title: trans.__("Delete session?"),
-      body: trans.__("“%1”, with everything said in it, will be gone for good.", this.#titleOf(id) ?? id),
+      body: trans.__("“%1” and everything in it will be deleted permanently.", this.#titleOf(id) ?? id),
       buttons: [
         Dialog.cancelButton({ label: trans.__("Cancel") }),
         Dialog.warnButton({ label: trans.__("Delete"), actions: ["delete"] }),
@@ -159,11 +159,11 @@ export class Sidebar {
   async export(id: string, format: ExportFormat): Promise<void> {
     const { trans } = this.#host;
     await this.#change(async () => {
-      download(await this.#api.export(id, format), this.#titleOf(id) ?? id, ENDINGS[format]);
+      download(await this.#api.export(id, format), this.#titleOf(id) ?? id, EXTENSIONS[format]);
     }, trans.__("The session was not exported"));
   }
 
-  /** Do something on the server; whether that went well. */
+  /** Perform an action on the server. Resolves to whether it succeeded; otherwise the error is shown. */
   async #change(action: () => Promise<void>, failure: string): Promise<boolean> {
     try {
       await action();
@@ -183,7 +183,7 @@ export class Sidebar {
   // Views
 
   #view(id: string, back: (() => void) | null, openTab: (() => void) | null): ChatView {
-    const conversation = this.#conversations.take(id);
+    const conversation = this.#conversations.acquire(id);
     conversation.answered.connect(this.#mark, this);
     const view = new ChatView(conversation, this.#host.trans, {
       back,
@@ -206,7 +206,7 @@ export class Sidebar {
     this.#chat = view;
     this.#listView.hide();
     panel.addWidget(view);
-    void state?.save(REMEMBERED, id);
+    void state?.save(PANEL_SESSION, id);
     return view;
   }
 
@@ -215,7 +215,7 @@ export class Sidebar {
     this.#chat = null;
     this.#listView.show();
     this.#listView.activate();
-    void this.#host.state?.remove(REMEMBERED);
+    void this.#host.state?.remove(PANEL_SESSION);
   }
 
   #openInTab(id: string): void {
@@ -237,7 +237,7 @@ export class Sidebar {
     return this.#host.tabs.find((tab) => tab.id === TAB + id);
   }
 
-  /** What can be done with a session, as a menu below `button`. */
+  /** Open the menu of a session below `button`. */
   #menu({ id }: Pick<SessionInfo, "id">, button: HTMLElement): void {
     const { app, hasTabs, trans } = this.#host;
     const menu = new MenuSvg({ commands: app.commands });
@@ -253,7 +253,7 @@ export class Sidebar {
     menu.open(left, bottom);
   }
 
-  // What conversations tell
+  // Reactions to conversations
 
   #progress(_: unknown, conversation: Conversation): void {
     const { status, trans } = this.#host;
@@ -261,20 +261,20 @@ export class Sidebar {
     if (tab) this.#label(tab);
     const { running } = this.#conversations;
     const [first] = running;
-    this.#rememberWork(running.map(({ id }) => id));
-    if (first === undefined) status.say("");
-    else if (running.length > 1) status.say(trans._n("%1 agent at work", "%1 agents at work", running.length));
-    else status.say(trans._n("%2: %1 step", "%2: %1 steps", first.progress.steps, first.progress.agent ?? ""));
+    this.#saveRunning(running.map(({ id }) => id));
+    if (first === undefined) status.setText("");
+    else if (running.length > 1) status.setText(trans._n("%1 agent at work", "%1 agents at work", running.length));
+    else status.setText(trans._n("%2: %1 step", "%2: %1 steps", first.progress.steps, first.progress.agent ?? ""));
     if (this.#listView.isVisible) void this.#list.refresh();
   }
 
-  #rememberWork(ids: string[]): void {
-    if (String(ids) === this.#atWork) return;
-    this.#atWork = String(ids);
-    void this.#host.state?.save(AT_WORK, ids);
+  #saveRunning(ids: string[]): void {
+    if (String(ids) === this.#runningIds) return;
+    this.#runningIds = String(ids);
+    void this.#host.state?.save(RUNNING_SESSIONS, ids);
   }
 
-  /** A tab tells what goes on in it. */
+  /** Set the label of a tab, which shows the progress of its session. */
   #label(tab: MainAreaWidget): void {
     const { trans } = this.#host;
     const { agent, steps, title } = (tab.content as ChatView).conversation.progress;
@@ -290,12 +290,12 @@ export class Sidebar {
     if (status === "deleted") return;
     if (!document.hidden || this.#setting("notifications") !== true) return;
     if (!("Notification" in window) || Notification.permission !== "granted") return;
-    const said: Record<string, string> = {
-      completed: trans.__("The answer is there."),
+    const messages: Record<string, string> = {
+      completed: trans.__("The answer is ready."),
       failed: trans.__("The run failed."),
     };
     const title = conversation.progress.title ?? trans.__("Agent session");
-    const body = said[status] ?? trans.__("The run has ended.");
+    const body = messages[status] ?? trans.__("The run has ended.");
     const notification = new Notification(title, { body, tag: conversation.id });
     notification.onclick = () => {
       window.focus();
@@ -304,7 +304,7 @@ export class Sidebar {
     };
   }
 
-  /** Cells that were asked about say where. */
+  /** Mark the attached cells in their notebooks with the session and the step. */
   #mark({ id }: Conversation, { cells, step }: { cells: readonly Attachment[]; step: string }): void {
     for (const { place } of cells) {
       const notebook = this.#host.notebooks?.find(({ context }) => context.path === place?.notebook.path);

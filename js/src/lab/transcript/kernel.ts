@@ -6,8 +6,8 @@ import type { JSONObject } from "@lumino/coreutils";
 import type { IDisposable } from "@lumino/disposable";
 import { Signal } from "@lumino/signaling";
 
-/** Changes of comms within this time, in ms, emit one signal. */
-const TOGETHER = 20;
+/** Changes of comms within this time, in ms, emit a single signal. */
+const DEBOUNCE = 20;
 
 /**
  * The state of a comm: `open`; `gone` if there is no kernel or it does not know the comm; `unknown` while the notebook is
@@ -17,9 +17,9 @@ export type CommState = "open" | "gone" | "unknown";
 
 /** Watches the current kernel of a notebook. */
 export class KernelWatch implements IDisposable {
-  /** The state of a comm may have changed. */
+  /** Emitted when the state of a comm may have changed. */
   readonly changed = new Signal<this, void>(this);
-  /** The kernel has sent new data of a display, also if JupyterLab ignores it. */
+  /** Emitted with new data of a display from the kernel, also if JupyterLab ignores it. */
   readonly displayed = new Signal<this, JSONObject>(this);
   /** Whether other pages may edit the same document, as with jupyter-collaboration. */
   readonly shared: boolean;
@@ -28,7 +28,7 @@ export class KernelWatch implements IDisposable {
   readonly #kernels: Kernel.IManager;
   #kernel: Kernel.IKernelConnection | null = null;
   /** Whether the kernel has listed its comms. */
-  #told = false;
+  #commsListed = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(context: ISessionContext, kernels: Kernel.IManager, shared: boolean) {
@@ -48,10 +48,10 @@ export class KernelWatch implements IDisposable {
     if (kernel === null || kernel.isDisposed || kernel.connectionStatus === "disconnected") return "gone";
     if (["dead", "terminating", "restarting", "autorestarting"].includes(kernel.status)) return "gone";
     if (kernel.hasComm(commId)) return "open";
-    return this.#told ? "gone" : "unknown";
+    return this.#commsListed ? "gone" : "unknown";
   }
 
-  /** The id that tells this page from others that share the document; null if none does, or without a kernel. */
+  /** The id of this page among those that share the document; null if it is not shared, or without a kernel. */
   get page(): string | null {
     return this.shared ? (this.#kernel?.clientId ?? null) : null;
   }
@@ -73,29 +73,29 @@ export class KernelWatch implements IDisposable {
     if (kernel === this.#kernel) return;
     this.#leave();
     this.#kernel = kernel;
-    this.#told = false;
-    kernel?.anyMessage.connect(this.#heard, this);
+    this.#commsListed = false;
+    kernel?.anyMessage.connect(this.#onMessage, this);
     kernel?.statusChanged.connect(this.#emit, this);
-    kernel?.connectionStatusChanged.connect(this.#connection, this);
+    kernel?.connectionStatusChanged.connect(this.#onConnectionStatus, this);
     kernel?.disposed.connect(this.#emit, this);
     this.#emit();
   }
 
   #leave(): void {
     const kernel = this.#kernel;
-    kernel?.anyMessage.disconnect(this.#heard, this);
+    kernel?.anyMessage.disconnect(this.#onMessage, this);
     kernel?.statusChanged.disconnect(this.#emit, this);
-    kernel?.connectionStatusChanged.disconnect(this.#connection, this);
+    kernel?.connectionStatusChanged.disconnect(this.#onConnectionStatus, this);
     kernel?.disposed.disconnect(this.#emit, this);
   }
 
-  #connection(_: unknown, status: Kernel.ConnectionStatus): void {
-    // A kernel that was deleted is only missed at the next poll, in up to 10 s: look now.
+  #onConnectionStatus(_: unknown, status: Kernel.ConnectionStatus): void {
+    // JupyterLab notices a deleted kernel only at its next poll, after up to 10 s: poll now.
     if (status === "connecting") this.#kernels.refreshRunning().catch(() => {});
     this.#emit();
   }
 
-  #heard(_: unknown, { direction, msg }: { direction: string; msg: KernelMessage.IMessage }): void {
+  #onMessage(_: unknown, { direction, msg }: { direction: string; msg: KernelMessage.IMessage }): void {
     const { msg_type: type } = msg.header;
     if (direction !== "recv") return;
     if (type === "update_display_data") {
@@ -105,8 +105,8 @@ export class KernelWatch implements IDisposable {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       this.#emit();
-    }, TOGETHER);
-    if (type === "comm_info_reply") this.#told = true;
+    }, DEBOUNCE);
+    if (type === "comm_info_reply") this.#commsListed = true;
   }
 
   #emit(): void {

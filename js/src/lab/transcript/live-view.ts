@@ -8,18 +8,18 @@ import { WIDGET_MIME } from "./live-views.ts";
 import { lastSeq } from "./saved-view.ts";
 
 /** The view is shown after this time, in ms, even if it has not caught up: a widget of another version may never say so. */
-const PATIENCE = 3000;
+const MAX_WAIT = 3000;
 /** The delay before a request to save after a run, in ms: the kernel usually sends its own update first. */
 const SAVE_AFTER = 1000;
 
 /** The renderer, as the live view uses it. */
-interface Keeper {
+interface Saver {
   /** Whether the saved session lacks something that the chat shows. */
   isBehind(store: ConnectedChat): boolean;
   /** The interval between saves during a run, in ms. */
   saveEvery(): number;
   /** Put the bundle that the kernel has sent into the output. */
-  keep(store: ConnectedChat): void;
+  save(store: ConnectedChat): void;
   /** The page that ran the cell. */
   ranBy(): string | undefined;
   /** This page, if it shares the notebook with others and is connected to the kernel. */
@@ -30,7 +30,7 @@ interface Keeper {
 export class LiveView extends Panel {
   readonly #renderer: IRenderMime.IRenderer;
   readonly #session: SavedSession;
-  readonly #keeper: Keeper;
+  readonly #saver: Saver;
   #store: ConnectedChat | undefined;
   #stopListening: () => void;
   #ends: (() => void)[] = [];
@@ -40,15 +40,15 @@ export class LiveView extends Panel {
   #asked = 0;
   #entered: { store: ConnectedChat; page: string | null } | null = null;
 
-  constructor(renderer: IRenderMime.IRenderer, session: SavedSession, keeper: Keeper) {
+  constructor(renderer: IRenderMime.IRenderer, session: SavedSession, saver: Saver) {
     super();
     this.#renderer = renderer;
     this.#session = session;
-    this.#keeper = keeper;
+    this.#saver = saver;
     this.addWidget(renderer);
     // The widget drops its store when its kernel is gone; the last one is kept here.
-    this.#stopListening = onChat(() => this.#look());
-    this.#look();
+    this.#stopListening = onChat(() => this.#connect());
+    this.#connect();
   }
 
   /** The widget's store, once it is connected. */
@@ -58,7 +58,7 @@ export class LiveView extends Panel {
 
   /** Join the pages that share the notebook, once for each connection. */
   enter(): void {
-    const page = this.#keeper.page();
+    const page = this.#saver.page();
     const here = this.#entered?.store === this.#store && this.#entered?.page === page;
     if (here || this.#store === undefined) return;
     this.#entered = { store: this.#store, page };
@@ -70,20 +70,20 @@ export class LiveView extends Panel {
     const view = { version_major: 2, version_minor: 0, model_id: modelId };
     await this.#renderer.renderModel({ trusted: true, data: { [WIDGET_MIME]: view }, metadata, setData: () => {} });
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(() => done(), PATIENCE);
-      const look = (): void => {
+      const timer = setTimeout(() => done(), MAX_WAIT);
+      const check = (): void => {
         if (this.isDisposed || this.#caughtUp()) done();
       };
-      const observer = new MutationObserver(look);
+      const observer = new MutationObserver(check);
       observer.observe(this.node, { childList: true, subtree: true });
-      const stopListening = onChat(look);
+      const stopListening = onChat(check);
       const done = (): void => {
         clearTimeout(timer);
         observer.disconnect();
         stopListening();
         resolve();
       };
-      look();
+      check();
     });
   }
 
@@ -95,7 +95,7 @@ export class LiveView extends Panel {
     super.dispose();
   }
 
-  #look(): void {
+  #connect(): void {
     const store = connectedChats().get(this.#session.sessionId) ?? this.#store;
     if (store === this.#store || store === undefined) return;
     for (const end of this.#ends) end();
@@ -104,7 +104,7 @@ export class LiveView extends Panel {
     this.#ends = [
       store.on("chat", () => this.#watch(store)),
       store.on("composer", () => this.#watch(store)),
-      store.on("forms", () => this.#keeper.keep(store)),
+      store.on("forms", () => this.#saver.save(store)),
     ];
     this.#watch(store);
   }
@@ -118,15 +118,15 @@ export class LiveView extends Panel {
     this.#timer = setTimeout(
       () => {
         this.#timer = undefined;
-        if (store.running() && !running) return this.#watch(store); // a run has just begun: do not delay its first words
+        if (store.running() && !running) return this.#watch(store); // do not delay the beginning of a new run
         const last = store.transcript.last_seq;
-        if ((store.running() || this.#asked < last) && this.#keeper.isBehind(store)) {
-          store.save(this.#session.messageId, this.#keeper.ranBy());
+        if ((store.running() || this.#asked < last) && this.#saver.isBehind(store)) {
+          store.save(this.#session.messageId, this.#saver.ranBy());
         }
         this.#asked = last;
         if (store.running() || running) this.#watch(store);
       },
-      running ? this.#keeper.saveEvery() : SAVE_AFTER,
+      running ? this.#saver.saveEvery() : SAVE_AFTER,
     );
   }
 

@@ -23,8 +23,8 @@ export function ranBy(data: Data): string | undefined {
   return isObject(session) && typeof session.ran_by === "string" ? session.ran_by : undefined;
 }
 
-/** The data of an output, updated with a bundle from the kernel. Its model and its page stay. */
-export function renewed(data: Data, bundle: Data): Data {
+/** The data of an output, updated with a bundle from the kernel. Its `model_id` and its page stay. */
+export function updated(data: Data, bundle: Data): Data {
   const after = withModel({ ...data, ...bundle }, modelIdOf(data));
   const session = after[SESSION_MIME];
   if (!isObject(session) || ranBy(after) === ranBy(data)) return after;
@@ -47,24 +47,24 @@ export function withoutView(data: Data): Data {
   return others;
 }
 
-/** Remove the live view from now on from each output of `notebook` that has our session and that this page writes. */
-export function keepOut(notebook: INotebookModel, writes: (data: Data) => boolean): void {
+/** From now on, remove the live view from each output of `notebook` with a session that this page writes. */
+export function removeLiveViews(notebook: INotebookModel, writes: (data: Data) => boolean): void {
   const known = new WeakSet<ICellModel>();
-  const look = (): void => {
+  const watchNewCells = (): void => {
     for (const cell of notebook.cells) {
       if (cell.type !== "code" || known.has(cell)) continue;
       known.add(cell);
       const { outputs } = cell as ICodeCellModel;
       // After all other listeners: the views of the outputs expect one change at a time.
-      outputs.changed.connect(() => queueMicrotask(() => takeOut(outputs, writes)));
-      takeOut(outputs, writes);
+      outputs.changed.connect(() => queueMicrotask(() => removeFrom(outputs, writes)));
+      removeFrom(outputs, writes);
     }
   };
-  notebook.cells.changed.connect(look);
-  look();
+  notebook.cells.changed.connect(watchNewCells);
+  watchNewCells();
 }
 
-function takeOut(outputs: IOutputAreaModel, writes: (data: Data) => boolean): void {
+function removeFrom(outputs: IOutputAreaModel, writes: (data: Data) => boolean): void {
   if (outputs.isDisposed) return;
   for (let index = 0; index < outputs.length; index++) {
     const output = outputs.get(index);

@@ -10,7 +10,7 @@ import { leaveOut } from "../../compat/widget-state.ts";
 import { SESSION_MIME } from "../../protocol/frames.ts";
 import { loadTranslations } from "../translations.ts";
 import { KernelWatch } from "./kernel.ts";
-import { keepOut } from "./live-views.ts";
+import { removeLiveViews } from "./live-views.ts";
 import { SessionRenderer } from "./renderer.ts";
 import { Transcripts } from "./transcripts.ts";
 import { leave, writesNotebook, writesOutput } from "./writer.ts";
@@ -21,7 +21,7 @@ const RANK = -100;
 /** The plugin that shows the transcripts in notebooks. */
 export const record: JupyterFrontEndPlugin<void> = {
   id: "reasoning-widget:record",
-  description: "Shows the transcripts that notebooks hold, live where their kernel runs",
+  description: "Shows the transcripts in notebooks, live while their kernel runs",
   autoStart: true,
   requires: [INotebookTracker],
   optional: [ICommandPalette, ITranslator],
@@ -45,11 +45,11 @@ export const record: JupyterFrontEndPlugin<void> = {
       });
       window.addEventListener("pagehide", () => leave(kernel));
       leaveOut(model, () => writesNotebook(kernel));
-      keepOut(model, (data) => writesOutput(kernel, data));
+      removeLiveViews(model, (data) => writesOutput(kernel, data));
       void serveFirstKernel(panel);
       rendermime.addFactory(
         {
-          safe: true, // it draws text; what is in it runs only where the notebook is trusted
+          safe: true, // draws untrusted text safely; the live widget is shown only in trusted notebooks
           mimeTypes: [SESSION_MIME],
           createRenderer: () =>
             transcripts.add(new SessionRenderer(kernel, rendermime, transcripts.menu, trans.__("Export…"))),
@@ -57,7 +57,7 @@ export const record: JupyterFrontEndPlugin<void> = {
         RANK,
       );
     };
-    notebooks.forEach(serve); // one may be there before this plugin is
+    notebooks.forEach(serve); // those opened before this plugin was activated
     notebooks.widgetAdded.connect((_, panel) => serve(panel));
   },
 };

@@ -14,7 +14,7 @@ import type { SavedSession } from "../../store/snapshot.ts";
 import { loadView } from "../lazy.ts";
 import type { KernelWatch } from "./kernel.ts";
 import { LiveView } from "./live-view.ts";
-import { modelIdOf, ranBy, renewed, WIDGET_MIME } from "./live-views.ts";
+import { modelIdOf, ranBy, updated, WIDGET_MIME } from "./live-views.ts";
 import { ExportBar, FailedView, lastSeq, SavedView, TEXTS, written } from "./saved-view.ts";
 import { writesOutput } from "./writer.ts";
 
@@ -157,7 +157,7 @@ export class SessionRenderer extends Panel implements IRenderMime.IRenderer {
   }
 
   /** Put the bundle that the kernel wants to be saved into the output, if it is newer. */
-  #keep(store: ConnectedChat): void {
+  #save(store: ConnectedChat): void {
     const session = this.#session;
     const bundle = session && store.forms.get(session.messageId);
     if (bundle) this.#put(bundle as JSONObject, store.running());
@@ -175,7 +175,7 @@ export class SessionRenderer extends Panel implements IRenderMime.IRenderer {
     const after = views.readSession(bundle[SESSION_MIME]);
     if (after.sessionId !== before.sessionId || after.messageId !== before.messageId) return;
     if (after.epoch === before.epoch && lastSeq(after) <= lastSeq(before) && !running) return;
-    const data = renewed(this.#data, bundle) as JSONObject;
+    const data = updated(this.#data, bundle) as JSONObject;
     if (JSON.stringify(data) !== JSON.stringify(this.#data)) model.setData({ data });
   }
 
@@ -202,7 +202,7 @@ export class SessionRenderer extends Panel implements IRenderMime.IRenderer {
     const live = new LiveView(this.#rendermime.createRenderer(WIDGET_MIME), session, {
       isBehind: (store) => this.#isBehind(store),
       saveEvery: () => SAVE_EVERY * Math.max(1, written(this.#data["text/html"]).length / SMALL),
-      keep: (store) => this.#keep(store),
+      save: (store) => this.#save(store),
       ranBy: () => ranBy(this.#data),
       page: () => (this.#kernel.away ? null : this.#kernel.page),
     });

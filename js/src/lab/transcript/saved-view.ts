@@ -77,7 +77,7 @@ export class FailedView extends Widget {
       ({ sanitizeHtml }) => text.append(sanitizeHtml(html)),
       () => {
         text.style.whiteSpace = "pre-wrap";
-        text.textContent = plain || trans.__("There is none.");
+        text.textContent = plain || trans.__("There is no text.");
       },
     );
   }

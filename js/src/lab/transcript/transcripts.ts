@@ -1,4 +1,4 @@
-// The transcripts that the page shows, and the commands that export them.
+// The transcripts that the page shows, and the command that exports them.
 
 import type { JupyterFrontEnd } from "@jupyterlab/application";
 import { type ICommandPalette, showErrorMessage } from "@jupyterlab/apputils";
@@ -42,25 +42,26 @@ export class Transcripts {
       type: "submenu",
       submenu: formatsMenu(app.commands, EXPORT_TRANSCRIPT, { here: true }, trans.__("Export Transcript as")),
       selector: ".rw-session",
-      rank: 15.2, // after what the agent can be asked about the cell
+      rank: 15.2, // after the commands that ask an agent about the cell
     });
     notebooks.activeCellChanged.connect(() => app.commands.notifyCommandChanged(EXPORT_TRANSCRIPT));
   }
 
+  /** Add the command to the palette, for each format. */
   addTo(palette: ICommandPalette): void {
     const trans = this.#trans;
     const category = trans.__("Agents");
     for (const format of FORMATS) palette.addItem({ command: EXPORT_TRANSCRIPT, args: { format }, category });
   }
 
-  /** A transcript is shown, until it is disposed of. */
+  /** Add a transcript that is shown, until it is disposed of. */
   add(transcript: SessionRenderer): SessionRenderer {
     this.#shown.add(transcript);
     transcript.disposed.connect(() => this.#shown.delete(transcript));
     return transcript;
   }
 
-  /** What a transcript can be exported as, as a menu below `button`. */
+  /** Open the export menu of a transcript below `button`. */
   readonly menu = (output: string, button: HTMLElement): void => {
     const menu = formatsMenu(this.#app.commands, EXPORT_TRANSCRIPT, { output });
     menu.aboutToClose.connect(() => button.focus());

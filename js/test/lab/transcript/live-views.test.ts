@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { modelIdOf, renewed, WIDGET_MIME, withModel, withoutView } from "../../../src/lab/transcript/live-views.ts";
+import { modelIdOf, updated, WIDGET_MIME, withModel, withoutView } from "../../../src/lab/transcript/live-views.ts";
 import { SESSION_MIME } from "../../../src/protocol/frames.ts";
 
 const view = { version_major: 2, version_minor: 0, model_id: "live" };
@@ -43,7 +43,7 @@ it.each([
 ])("what the kernel sends leaves an output to %s", (_, before, sent, after) => {
   const events = [{ type: "session_info" }];
   const bundle = { [SESSION_MIME]: { ...session, events, ...sent }, "text/plain": "new" };
-  expect(renewed({ [SESSION_MIME]: { ...session, model_id: "live", ...before } }, bundle)).toEqual({
+  expect(updated({ [SESSION_MIME]: { ...session, model_id: "live", ...before } }, bundle)).toEqual({
     [SESSION_MIME]: { ...session, events, model_id: "live", ...after },
     "text/plain": "new",
   });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { asksElsewhere, reaches, tamed } from "../../src/lab/elsewhere.ts";
+import { mayFetch, texMayFetch, withoutScripts } from "../../src/lab/external-data.ts";
 
 const LITE = "application/vnd.vegalite.v5+json";
 const VEGA = "application/vnd.vega.v5+json";
@@ -18,7 +18,7 @@ describe("whether drawing a value might fetch something", () => {
     ["data", "application/json", { url: far }],
     ["a formula", "text/latex", "$\\frac{1}{2} \\text{ // } \\hrefs$"],
     ["a picture", "image/bmp", far],
-  ])("not for %s", (_what, type, value) => expect(asksElsewhere(type, value)).toBe(false));
+  ])("not for %s", (_what, type, value) => expect(mayFetch(type, value)).toBe(false));
 
   it.each<[string, unknown]>([
     ["an address", { ...PLOT, data: { url: far } }],
@@ -38,7 +38,7 @@ describe("whether drawing a value might fetch something", () => {
     ["a link", { marks: [{ encode: { href: { value: "javascript:alert(1)" } } }] }],
     ["the address of a plot", `${far}.json`],
     ["the address of a plot beside the page", "plot.json"],
-  ])("for %s", (_what, value) => expect([LITE, VEGA].map((type) => asksElsewhere(type, value))).toEqual([true, true]));
+  ])("for %s", (_what, value) => expect([LITE, VEGA].map((type) => mayFetch(type, value))).toEqual([true, true]));
 
   it.each<[string, string, unknown]>([
     ["a diagram", "text/vnd.mermaid", `flowchart TD\n A@{ img: "${far}.png" }`],
@@ -47,11 +47,11 @@ describe("whether drawing a value might fetch something", () => {
     ["whatever nobody here knows", "application/x-new+json", {}],
     ["a formula that loads a script", "text/latex", "$\\require{[mathjax]/x}$"],
     ["a formula with a style", "text/latex", "$\\bbox[background:url(x)]{x}$"],
-  ])("for %s", (_what, type, value) => expect(asksElsewhere(type, value)).toBe(true));
+  ])("for %s", (_what, type, value) => expect(mayFetch(type, value)).toBe(true));
 
   it("for a formula in a text", () => {
-    expect(reaches("so $\\require {action}$")).toBe(true);
-    expect(reaches("we require $x$")).toBe(false);
+    expect(texMayFetch("so $\\require {action}$")).toBe(true);
+    expect(texMayFetch("we require $x$")).toBe(false);
   });
 });
 
@@ -60,10 +60,10 @@ describe("a plot that the reader wants to see", () => {
     const field = { input: "range", min: 1, options: ["a"] };
     const spoilt = { ...field, onfocus: "hit()", ONCLICK: ["hit()"], autofocus: "", element: "body", style: "top:0" };
     const plot = (bind: object) => ({ ...PLOT, params: [{ name: "p", bind }, { bind: { year: bind } }] });
-    expect(tamed(LITE, { ...plot(spoilt), usermeta: { embedOptions: {} } })).toEqual(plot(field));
+    expect(withoutScripts(LITE, { ...plot(spoilt), usermeta: { embedOptions: {} } })).toEqual(plot(field));
   });
 
-  it("is not another one, elsewhere", () => expect(tamed(VEGA, far)).toEqual({}));
+  it("is not another one, elsewhere", () => expect(withoutScripts(VEGA, far)).toEqual({}));
 
-  it("leaves other types as they are", () => expect(tamed("text/vnd.mermaid", far)).toBe(far));
+  it("leaves other types as they are", () => expect(withoutScripts("text/vnd.mermaid", far)).toBe(far));
 });
