@@ -73,7 +73,7 @@ def test_a_notebook_that_was_closed_before_the_person_agreed_is_told_of_and_the_
 @pytest.mark.parametrize("name", ["insert-code", "replace-cell"])
 def test_a_command_for_code_says_that_it_got_none(lab, name):
     notebook = lab.open("old = 1")
-    with pytest.raises(Error, match="“code” must be there"):
+    with pytest.raises(Error, match="“code” is required"):
         notebook.page.evaluate("name => jupyterapp.commands.execute(name)", f"reasoning-widget:{name}")
     expect(notebook.cell(0)).to_contain_text("old = 1")
     expect(notebook.cell(1)).to_have_count(0)

@@ -162,7 +162,7 @@ class TestWithoutPermission:
     def test_notifications_stay_off_and_the_person_is_told_why(self, sidebar):
         page = sidebar.page
         choose(page, NOTIFY)
-        expect(page.get_by_role("dialog")).to_contain_text("The browser does not allow it.")
+        expect(page.get_by_role("dialog")).to_contain_text("The browser blocks them.")
         page.get_by_role("dialog").get_by_role("button").click()
         expect(command(page, NOTIFY)).not_to_have_class(TOGGLED)
 
