@@ -14,8 +14,8 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(built, { recursive: true }));
 
-describe("what a kernel sends to the page", () => {
-  it("styles nothing outside of the widget", () => {
+describe("the built files", () => {
+  it("style nothing outside of the widget", () => {
     const css = read("widget.css").toString();
     let depth = 0;
     let outer = "";
@@ -30,7 +30,7 @@ describe("what a kernel sends to the page", () => {
     for (const selector of foreign.flatMap((top) => top.split(","))) expect(selector).toContain(".reasoning-widget");
   });
 
-  it("fetches nothing from elsewhere", () => {
+  it("fetch nothing from elsewhere", () => {
     for (const name of ["loader.js", "widget.js", "run.js", "math.js", "highlight.js", "socket.js", "widget.css"]) {
       expect(read(name).toString()).not.toMatch(/(?:import\s*\(?|from|url\()\s*["'](?:https?:)?\/\//);
     }

@@ -1,6 +1,6 @@
 import type { Clock } from "../src/transport/clock.ts";
 
-/** A clock that stands until it is moved. */
+/** A clock that tests advance. */
 export class FakeClock implements Clock {
   #now = 0;
   #timers: { at: number; action: () => void }[] = [];
@@ -17,7 +17,7 @@ export class FakeClock implements Clock {
     };
   }
 
-  /** Let `ms` milliseconds pass, with everything that happens in them. */
+  /** Advance by `ms` milliseconds, and run the timers that expire. */
   pass(ms: number): void {
     const end = this.#now + ms;
     for (;;) {

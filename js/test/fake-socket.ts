@@ -1,8 +1,8 @@
 import type { ClientMessage } from "../src/protocol/frames.ts";
 
-/** A WebSocket whose other end is the test. */
+/** A WebSocket whose server is the test. */
 export class FakeSocket {
-  /** All that were opened, oldest first. */
+  /** All opened sockets, oldest first. */
   static opened: FakeSocket[] = [];
   onmessage: ((event: { data: string }) => void) | null = null;
   onclose: ((event: { code: number; reason: string }) => void) | null = null;
@@ -16,7 +16,7 @@ export class FakeSocket {
     FakeSocket.opened.push(this);
   }
 
-  /** The one that was opened last. */
+  /** The socket that was opened last. */
   static get last(): FakeSocket {
     const last = FakeSocket.opened.at(-1);
     if (!last) throw new Error("nothing was opened");
@@ -32,12 +32,12 @@ export class FakeSocket {
     this.onclose?.({ code: 1005, reason: "" });
   }
 
-  /** The server says `frame`. */
+  /** Receive `frame` from the server. */
   hear(frame: unknown): void {
     this.onmessage?.({ data: JSON.stringify(frame) });
   }
 
-  /** The connection is gone. */
+  /** Lose the connection. */
   lose(code = 1006, reason = ""): void {
     this.onclose?.({ code, reason });
   }

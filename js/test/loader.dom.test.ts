@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import loader from "../src/loader.ts";
 
-/** A core that draws its name, and what it has heard. */
+/** A core that draws its name and the messages it has received. */
 const core = (name: string): string => `
   export default (style) => {
     let heard;
@@ -11,7 +11,7 @@ const core = (name: string): string => `
 
 let sources: string[];
 
-/** A page in which modules are imported from the text that a Blob holds. */
+/** A page in which modules are imported from the text of a Blob. */
 beforeEach(() => {
   sources = [];
   vi.stubGlobal(
@@ -68,7 +68,7 @@ function begin(model: Model): HTMLElement {
   return element;
 }
 
-it("fetches the core once for all chats of a version, and another one for another version", async () => {
+it("loads the core once for each version", async () => {
   const chats = ["a", "a", "b"].map((name) => begin(new Model(`version ${name}`, hiddenModel(name))));
   await vi.waitFor(() =>
     expect(chats.map((chat) => chat.textContent)).toEqual(["a style-a", "a style-a", "b style-b"]),
@@ -78,7 +78,7 @@ it("fetches the core once for all chats of a version, and another one for anothe
   expect(sources).toHaveLength(2);
 });
 
-it("loses nothing of what the kernel says before the core is there", async () => {
+it("keeps messages that arrive before the core", async () => {
   const model = new Model("c", hiddenModel("c"));
   const chat = begin(model);
   model.hear({ say: "first" });
@@ -100,7 +100,7 @@ it.each([
   await vi.waitFor(() => expect(chat.textContent).toBe("d plain meanwhile"));
 });
 
-it("asks the kernel where the hidden model does not come", async () => {
+it("requests the core from the kernel if the hidden model does not arrive", async () => {
   vi.useFakeTimers();
   const model = new Model("e", () => new Promise(() => {}));
   begin(model);
@@ -110,13 +110,13 @@ it("asks the kernel where the hidden model does not come", async () => {
   expect(model.sent).toEqual([{ type: "core", payload: {} }]);
 });
 
-it("is not held up by another kernel that does not answer", async () => {
+it("does not wait for another kernel that does not answer", async () => {
   begin(new Model("f", () => new Promise(() => {})));
   const second = begin(new Model("f", hiddenModel("f")));
   await vi.waitFor(() => expect(second.textContent).toBe("f style-f"));
 });
 
-it("draws nothing where it was taken away before, and begins nothing for a model that is gone", async () => {
+it("draws nothing in a removed view, and starts nothing for a closed model", async () => {
   const begun = vi.fn();
   vi.stubGlobal("begun", begun);
   const [element, made, gone] = [document.createElement("div"), loader(), new AbortController()];
@@ -129,7 +129,7 @@ it("draws nothing where it was taken away before, and begins nothing for a model
   expect(element.textContent).toBe("");
 });
 
-it("says so where the core cannot run, and the next chat tries again", async () => {
+it("reports a core that cannot run, and the next chat tries again", async () => {
   const broken = new Model("h", () => Promise.resolve({ get: () => "export default (" }));
   const chat = begin(broken);
   await vi.waitFor(() => expect(chat.textContent).toContain("This chat cannot be drawn"));

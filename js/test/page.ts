@@ -1,4 +1,4 @@
-// A page with a chat in it, and a kernel that says what a test lets it say.
+// A page with a chat whose kernel is the test.
 
 import type { ClientMessage, Frame } from "../src/protocol/frames.ts";
 import type { ReasoningStep } from "../src/protocol/messages.ts";
@@ -7,7 +7,7 @@ import widget from "../src/widget.ts";
 
 type Listener = (content: unknown) => void;
 
-/** The test's DOM lays nothing out: nothing ever changes its size. */
+/** jsdom has no layout, so sizes never change. */
 class NoResizeObserver {
   observe(): void {}
   unobserve(): void {}
@@ -15,7 +15,7 @@ class NoResizeObserver {
 }
 globalThis.ResizeObserver ??= NoResizeObserver;
 Element.prototype.scrollIntoView ??= () => {};
-// The test's DOM has none; the ids of tests need no escape.
+// jsdom has no `CSS`. The ids in tests need no escaping.
 globalThis.CSS ??= { escape: (text: string) => text } as typeof CSS;
 
 export const SESSION: Frame = {
@@ -37,7 +37,7 @@ export const SESSION: Frame = {
 
 export class Page {
   readonly sent: ClientMessage[] = [];
-  /** What went beside those messages. */
+  /** The buffers of these messages. */
   readonly buffers: ArrayBuffer[] = [];
   readonly element = document.createElement("div");
   readonly exports: ReturnType<ReturnType<typeof widget>["initialize"]>;
@@ -47,7 +47,7 @@ export class Page {
   #seq = 0;
 
   constructor() {
-    Object.assign(readerOf("e"), newReader()); // each test's reader is another one
+    Object.assign(readerOf("e"), newReader()); // each test has a new reader
     const model = {
       send: (message: unknown, _callbacks?: unknown, buffers: ArrayBuffer[] = []) => {
         this.sent.push(message as ClientMessage);
@@ -69,7 +69,7 @@ export class Page {
     return element;
   }
 
-  /** The kernel says `frames`; resolves when they are drawn. */
+  /** Receive `frames` from the kernel. Resolves when they are drawn. */
   async hear(...frames: Frame[]): Promise<void> {
     const after = this.#seq;
     for (const { seq } of frames) this.#seq = Math.max(this.#seq, seq ?? 0);
@@ -77,7 +77,7 @@ export class Page {
     await this.drawn();
   }
 
-  /** The kernel sends `content` over the comm. */
+  /** Receive `content` from the kernel as it is. */
   async told(content: unknown): Promise<void> {
     this.#listeners.get("msg:custom")?.(content);
     await this.drawn();

@@ -38,7 +38,7 @@ describe("without translations", () => {
 });
 
 describe("with translations", () => {
-  it("plurals are those of the language, and numbers stay what they are", () => {
+  it("plurals follow the language, and numbers are unchanged", () => {
     const polish = new Gettext({ locale: "pl", domain: "reasoning_widget" });
     const pluralForms = "nplurals=3; plural=(n==1 ? 0 : n%10>=2 && n%10<=4 && (n%100<10 || n%100>=20) ? 1 : 2);";
     const words = { "%2 step": ["%2 krok", "%2 kroki", "%2 kroków"], "%1 byte": ["%1 bajt", "%1 bajty", "%1 bajtów"] };
@@ -47,12 +47,12 @@ describe("with translations", () => {
     provideTranslation(polish);
     expect([1, 2, 5, 1234].map(stepsInWords)).toEqual(["1 krok", "2 kroki", "5 kroków", "1,234 kroki"]);
     expect([1, 3, 11].map(formatBytes)).toEqual(["1 bajt", "3 bajty", "11 bajtów"]);
-    expect(formatDuration(125)).toBe("2 min 5 s"); // has no translation
+    expect(formatDuration(125)).toBe("2 min 5 s"); // not translated
   });
 
-  // What comes from the kernel is Greek here: whatever is in Latin letters is ours, and must have been translated.
+  // Texts from the kernel are Greek here: all texts in Latin letters are the page's, and must be translated.
 
-  it("a live chat says everything in them", async () => {
+  it("all texts of a live chat are translated", async () => {
     provideMarked();
     const store = new Store();
     store.connected(link());
@@ -123,7 +123,7 @@ describe("with translations", () => {
     expect(said.filter(isOurs)).toEqual([]);
   });
 
-  it("a saved transcript says everything in them", async () => {
+  it("all texts of a saved transcript are translated", async () => {
     provideMarked();
     const file = { format: "reasoning-widget.session", version: 3, session_id: "s", epoch: "saved" };
     const session = readSession({ ...file, events: [...EVENTS, { type: "user_message" }, 7] });
@@ -147,7 +147,7 @@ describe("with translations", () => {
   });
 });
 
-/** Translations that say the same between marks. */
+/** Translations that add quotation marks to the English texts. */
 function provideMarked(): void {
   provideTranslation({
     __: (text, ...values) => `«${english.__(text, ...values)}»`,
@@ -155,7 +155,7 @@ function provideMarked(): void {
   });
 }
 
-/** Whether letters of ours are outside of the marks. */
+/** Whether there are Latin letters outside of the quotation marks. */
 function isOurs(text: string): boolean {
   const outside = text.replace(/«[^«»]*»/g, "");
   return outside === text ? /[A-Za-z]/.test(text) : isOurs(outside);
@@ -168,7 +168,7 @@ function draw(make: (element: HTMLElement) => unknown): string[] {
   return textsIn(element);
 }
 
-/** All that can be read or heard below `root`. */
+/** All visible and accessible texts below `root`. */
 function textsIn(root: HTMLElement): string[] {
   const texts: string[] = [];
   const walker = document.createTreeWalker(root, NodeFilter.SHOW_TEXT);

@@ -13,19 +13,19 @@ afterEach(() => {
   page.close();
 });
 
-/** What a screen reader has been told by a view, as far as it is still there. */
+/** The announcements of a view that are still in the page. */
 const said = (view: ParentNode = page.element): (string | null)[] =>
   [...(view.querySelector('[aria-live="polite"]')?.children ?? [])].map(({ textContent }) => textContent);
 const RUN = [asked(1, "m", "Why?"), started(2, "r", "m")];
 
 describe("the cards", () => {
-  it("grow with each token, in the handler of the message that brings it", async () => {
+  it("grow with each token, in the handler of its message", async () => {
     await page.hear(...RUN, step(3, "t", { status: "streaming" }));
     await page.hear(delta("t", 3, 0, "I *think*"));
     expect(page.card("Thought, step 1").querySelector("em")?.textContent).toBe("think");
   });
 
-  it("tell their type and status, and are numbered in order", async () => {
+  it("show their type and status, and are numbered in order", async () => {
     const tool = { name: "search", arguments: '{"query": "why"}', call_id: "c" };
     await page.hear(
       ...RUN,
@@ -58,7 +58,7 @@ describe("the cards", () => {
     expect(open("Thought, step 1")).toBe("true");
   });
 
-  it("show drawings as pictures, and name what they cannot show", async () => {
+  it("show SVG as pictures, and name what cannot be shown", async () => {
     const svg = "<svg width='7'><script>hit()</script>\ud800</svg>";
     await page.hear(
       ...RUN,
@@ -76,7 +76,7 @@ describe("the cards", () => {
     expect(text).toContain("This cannot be shown here: application/x-scroll");
   });
 
-  it("of a plain chat are the answer, and what went wrong", async () => {
+  it("of a plain chat are only answers and errors", async () => {
     await page.hear(
       asked(1, "m", "Why?"),
       started(2, "r", "m", false),
@@ -88,7 +88,7 @@ describe("the cards", () => {
     expect(types).toEqual(["tool_result", "final_answer"]);
   });
 
-  it("that were stopped stay open: they say what became of the tool", async () => {
+  it("that were stopped stay open, because they show what happened to the tool", async () => {
     const content = "The tool may still be running.";
     await page.hear(
       ...RUN,
@@ -114,7 +114,7 @@ describe("the cards", () => {
     expect(result.textContent?.length).toBeGreaterThan(9000);
   });
 
-  it("leave the others alone when one grows", async () => {
+  it("are not drawn again when another one grows", async () => {
     await page.hear(...RUN, step(3, "a", { content: "one", status: "failed" }), step(4, "t", { status: "streaming" }));
     const changes: MutationRecord[] = [];
     const observer = new MutationObserver((records) => changes.push(...records));
@@ -126,7 +126,7 @@ describe("the cards", () => {
     expect(changes.every((change) => growing.contains(change.target))).toBe(true);
   });
 
-  it("show what is said about a run", async () => {
+  it("show the status of a run", async () => {
     await page.hear(...RUN, step(3, "a", { type: "final_answer", content: "So." }), finished(4));
     const footer = page.element.querySelector(".rw-run-footer")?.textContent;
     expect(footer).toMatch(/Completed.*researcher.*1 step.*1 iteration.*1,200 → 30 tokens.*2\.5 s/);
@@ -142,20 +142,20 @@ describe("the cards", () => {
     expect(said(second)).toEqual([]);
   });
 
-  it("are announced by another view when the one that spoke is gone, and nothing again", async () => {
+  it("are announced by another view when the announcing one is removed, without repetition", async () => {
     const second = page.view();
     await page.hear(...RUN, step(3, "a", { content: "Hm" }));
     page.element.remove();
     await page.hear(step(4, "b", { content: "Hm" }));
     expect(said(second)).toEqual(["Thought, step 2"]);
     const third = page.view();
-    await page.hear(started(5, "r2", "m")); // now what was left of the first view is taken away
+    await page.hear(started(5, "r2", "m")); // now the rest of the first view is removed
     await page.hear(step(6, "c", { run_id: "r2" }));
     expect(said(second)).toEqual(["Thought, step 2", "Thought, step 1"]);
     expect(said(third)).toEqual([]);
   });
 
-  it("are announced to come in a view that is drawn anew, not those that came before", async () => {
+  it("are announced in a new view only if they arrive after it", async () => {
     await page.hear(...RUN, step(3, "a", { content: "Hm" }));
     page.element.remove();
     const anew = page.view();
@@ -164,7 +164,7 @@ describe("the cards", () => {
   });
 });
 
-describe("what the agent asks", () => {
+describe("a request of the agent", () => {
   const request = {
     request_id: "q",
     run_id: "r",
@@ -183,14 +183,14 @@ describe("what the agent asks", () => {
     expect(said()).toEqual(["Thought, step 1"]);
   });
 
-  it("is not announced when it has been answered already", async () => {
+  it("is not announced if it is already answered", async () => {
     await page.hear(...RUN, asks, closed, step(5, "t", {}));
     expect(said()).toEqual(["Thought, step 1"]);
   });
 });
 
 describe("the composer", () => {
-  it("sends on Enter, to the chosen agent, and is empty then", async () => {
+  it("sends on Enter to the chosen agent, then is empty", async () => {
     await page.write("Why?");
     const choice = page.element.querySelector<HTMLSelectElement>('select[aria-label="Agent"]');
     if (!choice) throw new Error("there is no Agent");
@@ -204,7 +204,7 @@ describe("the composer", () => {
     expect(page.element.querySelector("section")?.getAttribute("aria-label")).toBe("Chat with assistant");
   });
 
-  it("sends nothing on Shift+Enter, while composing, or of blanks", async () => {
+  it("sends nothing on Shift+Enter, during a composition, or if it is blank", async () => {
     await page.write("Why?");
     expect((await page.press("Enter", { shiftKey: true })).defaultPrevented).toBe(false);
     await page.press("Enter", { isComposing: true });
@@ -213,7 +213,7 @@ describe("the composer", () => {
     expect(page.last("chat")).toBeUndefined();
   });
 
-  it("lets no key reach the notebook", async () => {
+  it("passes no keys to the notebook", async () => {
     const heard = vi.fn();
     document.body.addEventListener("keydown", heard);
     await page.press("a");
@@ -223,7 +223,7 @@ describe("the composer", () => {
     expect(page.element.querySelector('[data-lm-suppress-shortcuts="true"]')).not.toBeNull();
   });
 
-  it("goes through earlier messages, and back to what was being written", async () => {
+  it("browses earlier messages, and returns to the draft", async () => {
     await page.hear(asked(1, "m1", "first"), started(2, "r1", "m1"), asked(3, "m2", "second"), started(4, "r2", "m2"));
     await page.write("draft");
     page.field.setSelectionRange(0, 0);
@@ -236,7 +236,7 @@ describe("the composer", () => {
     expect(page.field.value).toBe("draft");
   });
 
-  it("gets back what was refused, and the page says why", async () => {
+  it("gets a refused message back, with the reason", async () => {
     await page.write("Why?");
     await page.press("Enter");
     expect(page.element.textContent).toContain("Waiting");
@@ -246,7 +246,7 @@ describe("the composer", () => {
     expect(page.element.querySelector('[role="alert"]')?.textContent).toContain("Write less.");
   });
 
-  it("gets back what was queued when the run is stopped", async () => {
+  it("gets a queued message back when the run is stopped", async () => {
     await page.hear(...RUN);
     await page.write("Next?");
     await page.press("Enter");
@@ -271,7 +271,7 @@ describe("the composer", () => {
     expect(page.field.value).toBe("Next?");
   });
 
-  it("says so when the kernel is too busy to hear", async () => {
+  it("says that the kernel is busy", async () => {
     vi.useFakeTimers();
     page.close();
     page = new Page();
@@ -283,12 +283,12 @@ describe("the composer", () => {
     expect(page.element.textContent).toContain("interrupt the kernel");
   });
 
-  it("clears the log it shows", async () => {
+  it("clears the log", async () => {
     page.button("Clear").click();
     expect(page.last("clear")?.payload).toEqual({ epoch: "e" });
   });
 
-  it("asks before it clears what was said, and who presses twice loses nothing", async () => {
+  it("asks before it clears a conversation, and a double click clears nothing", async () => {
     await page.hear(...RUN);
     page.button("Clear").click();
     await page.drawn();
@@ -307,7 +307,7 @@ describe("the composer", () => {
     expect(page.element.querySelector('[role="alertdialog"]')).toBeNull();
   });
 
-  it("shows where an exception came from, and the traceback folded", async () => {
+  it("shows where an exception was raised, with the traceback folded", async () => {
     const raised = { where: "agent.py, line 3, in answer", traceback: "Traceback (most recent call last):\n  …" };
     await page.hear(...RUN, step(3, "x", { type: "error", content: "The agent raised ValueError: no", raised }));
     const details = page.element.querySelector("article details") as HTMLDetailsElement;
@@ -316,7 +316,7 @@ describe("the composer", () => {
     expect(details.textContent).toContain("Traceback (most recent call last)");
   });
 
-  it("offers to fetch a model that is missing, and shows how far it is", async () => {
+  it("offers to download a missing model, and shows the progress", async () => {
     const model = { name: "q", source: "embedded", reason: "A small model on this machine answers.", local: true };
     await page.hear({ type: "model", data: { ...model, state: "missing", total: 491_400_064 } });
     page.button("Download model (491 MB)").click();
@@ -329,7 +329,7 @@ describe("the composer", () => {
   });
 });
 
-it("a run whose kernel is gone is not said to work", async () => {
+it("a run whose kernel is gone is not shown as working", async () => {
   const footer = (): string => page.element.querySelector(".rw-run-footer")?.textContent ?? "";
   await page.hear(...RUN);
   expect(footer()).toContain("Working");
@@ -341,13 +341,13 @@ it("a run whose kernel is gone is not said to work", async () => {
 describe("requests", () => {
   const request = { request_id: "q", run_id: "r", step_id: null, prompt: "Delete it?", timestamp: 1000, expires: null };
 
-  /** The names of what stands in the run, in order. */
+  /** The names of the cards in the run, in order. */
   const order = (): (string | null)[] =>
     [...page.element.querySelectorAll("article, section[data-request-id]")].map((card) =>
       card.hasAttribute("data-request-id") ? card.getAttribute("data-request-id") : card.getAttribute("aria-label"),
     );
 
-  it("stand where they were asked", async () => {
+  it("are shown where they were made", async () => {
     const approval = { ...request, kind: "approval" };
     await page.hear(
       ...RUN,
@@ -364,7 +364,7 @@ describe("requests", () => {
     expect(order()).toEqual(["first", "Thought, step 1", "Tool result, step 2", "q", "Final answer, step 3", "last"]);
   });
 
-  it("stand there in the plain chat too, where the steps before them are not shown", async () => {
+  it("are shown in the plain chat too, without the steps before them", async () => {
     await page.hear(
       asked(1, "m", "Why?"),
       started(2, "r", "m", false),
@@ -383,7 +383,7 @@ describe("requests", () => {
     expect(page.element.textContent).toContain("Rejected");
   });
 
-  it("are answered in the person's words or one of those offered", async () => {
+  it("are answered with a text or one of the options", async () => {
     const options = ["red", "blue"];
     await page.hear(
       ...RUN,
@@ -411,7 +411,7 @@ describe("several views", () => {
     expect(second.querySelector("textarea")?.value).toBe("draft");
   });
 
-  it("of one question show its run, and stop it, without a composer", async () => {
+  it("of one prompt show its run and can stop it, without a composer", async () => {
     const element = document.createElement("div");
     const end = page.exports.drawRun(element, "m2");
     await page.hear(asked(1, "m1", "First?"), started(2, "r1", "m1"), asked(3, "m2", "Second?"), started(4, "r", "m2"));
@@ -426,14 +426,14 @@ describe("several views", () => {
   });
 });
 
-it("what is not known is shown all the same", async () => {
+it("unknown events are shown", async () => {
   await page.hear({ type: "weather_report", seq: 1, data: { sky: "blue" } }, asked(2, "m", "?"), started(3, "r", "m"));
   await page.hear(step(4, "x", { type: "daydream" as never, content: "a *cloud*", status: "failed" }));
   expect(page.element.textContent).toContain("weather report");
   expect(page.card("daydream, step 1").textContent).toContain("a cloud");
 });
 
-it("a run that gives no sign of life says what can be done", async () => {
+it("a silent run says what can be done", async () => {
   vi.useFakeTimers();
   const hearing = page.hear(...RUN, step(3, "t", { status: "streaming" }));
   await vi.advanceTimersByTimeAsync(0);
@@ -445,7 +445,7 @@ it("a run that gives no sign of life says what can be done", async () => {
   expect(page.card("Thought, step 1").textContent).toMatch(/3[12] s/);
 });
 
-it("a chat whose kernel is gone says so, and sends nothing more", async () => {
+it("a chat whose kernel is gone says so, and sends nothing", async () => {
   await page.write("Why?");
   await page.lose();
   expect(page.element.querySelector('[role="alert"]')?.textContent).toContain("The kernel is gone");

@@ -6,7 +6,7 @@ vi.hoisted(() => {
   globalThis.DragEvent ??= class extends MouseEvent {} as typeof DragEvent; // jsdom has none, and Lumino refers to it
 });
 
-it("draws a widget in an element outside of the page, and takes it away again", () => {
+it("draws a widget in an element outside of the page, and removes it", () => {
   const place = document.createElement("div");
   const widget = new Widget();
   attachAnywhere(widget, place);

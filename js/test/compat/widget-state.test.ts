@@ -18,11 +18,11 @@ function saved(state: object): object {
   return { [STATE_MIME]: { version_major: 2, version_minor: 0, state } };
 }
 
-describe("what is saved of a notebook's widgets", () => {
-  it("has no chat in it, and nothing that only a chat refers to", () =>
+describe("the saved widget state of a notebook", () => {
+  it("contains no chats, and no models to which only chats refer", () =>
     expect(withoutOurs(saved({ chat, slider, own: part, both: part }))).toEqual(saved({ slider, both: part })));
 
-  it("is not there where there are only chats", () => expect(withoutOurs(saved({ chat, own: part }))).toBeNull());
+  it("is removed if it contains only chats", () => expect(withoutOurs(saved({ chat, own: part }))).toBeNull());
 
   it.each([
     ["other widgets", saved({ slider, both: part, odd: {} })],

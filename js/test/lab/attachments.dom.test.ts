@@ -25,14 +25,14 @@ function codeCell(outputs: object[]): ICellModel {
   return { type: "code", executionCount: 3, sharedModel, outputs: { toJSON: () => outputs } } as unknown as ICellModel;
 }
 
-describe("a question about cells", () => {
-  it("names each cell, and fences its source and its output", () => {
+describe("a prompt about cells", () => {
+  it("names each cell, with its source and output in fences", () => {
     expect(compose("Why?", [CELL])).toBe(
       "Why?\n\nCell [3] of energy.ipynb:\n```python\n1 / 0\n```\nIts output:\n```text\nZeroDivisionError: division by zero\n```",
     );
   });
 
-  it("is taken apart into what was put together, also where a cell has fences itself", () => {
+  it("is parsed into its parts, even if a cell contains fences", () => {
     const note = {
       ...CELL,
       file: "notes: old.ipynb",
@@ -45,7 +45,7 @@ describe("a question about cells", () => {
     expect(attached).toEqual([CELL, note, CELL].map(({ place, ...cell }) => cell));
   });
 
-  it("is left alone where it only looks like one", () => {
+  it("is not parsed if it only looks like one", () => {
     for (const text of [
       "Why?",
       "Cell 1 is wrong",
@@ -57,8 +57,8 @@ describe("a question about cells", () => {
   });
 });
 
-describe("a cell that is attached", () => {
-  it("says what it gave, without colours", () => {
+describe("an attached cell", () => {
+  it("has its output as text, without colours", () => {
     const attachment = attachmentOf(
       codeCell([
         { output_type: "stream", name: "stdout", text: ["a\n", "b\n"] },
@@ -89,20 +89,20 @@ describe("a cell that is attached", () => {
     expect(attachmentOf(cell, { path: "energy.ipynb" }, "python").output).toBe(words);
   });
 
-  it("gives the beginning and the end of a large plot's data", () => {
+  it("has the beginning and the end of a large plot's data", () => {
     const data = { "application/vnd.vega.v5+json": { data: "x".repeat(10_000) } };
     const { output } = attachmentOf(codeCell([{ output_type: "display_data", data }]), { path: "e.ipynb" }, "python");
     expect(output).toMatch(/^{"data":"x+\n… \d+ characters left out …\nx+"}$/);
     expect(output.length).toBeLessThan(2100);
   });
 
-  it("is there once, and beside it the same cell of a copy of its notebook", () => {
+  it("is attached once, and separately from the same cell in a copy of its notebook", () => {
     const again = { ...CELL, source: "1 / 2" };
     const copied = { ...CELL, place: { notebook: { path: "house/energy-Copy1.ipynb" }, cell: "c1" } };
     expect(withAttachment([CELL, copied], again)).toEqual([copied, again]);
   });
 
-  it("loses the middle of an output that is too long, and says so", () => {
+  it("lacks the middle of a long output, and says so", () => {
     const text = `begin${"x".repeat(10_000)}end`;
     const short = cut(text, 100);
     expect(short).toMatch(/^beginx+\n… 9908 characters left out …\nx+end$/);

@@ -1,4 +1,4 @@
-// Which sessions a page follows, and for how long.
+// Which sessions a page follows, and until when.
 
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type { Attachment } from "../../src/lab/sidebar/attachments.ts";
@@ -23,7 +23,7 @@ afterEach(() => vi.unstubAllGlobals());
 
 const settled = (): Promise<void> => new Promise((resolve) => setTimeout(resolve));
 
-/** A session that a view shows; nothing was asked in it. */
+/** A session without prompts, shown in a view. */
 async function opened(id = "s"): Promise<Conversation> {
   const conversation = conversations.acquire(id);
   await settled();
@@ -35,7 +35,7 @@ const startRun = (): void => {
   for (const frame of [asked(1, "m", "Why?"), started(2, "r", "m"), step(3, "t", {})]) FakeSocket.last.hear(frame);
 };
 
-it("a session that was deleted in the middle of a run is at work no longer, and followed no longer", async () => {
+it("a session deleted during a run is neither running nor followed", async () => {
   const { store, progress } = await opened();
   expect(progress.agent).toBeNull();
   startRun();
@@ -48,7 +48,7 @@ it("a session that was deleted in the middle of a run is at work no longer, and 
   expect(conversations.get("s")).toBeUndefined();
 });
 
-it("a run goes on being followed when nobody sees it, and no longer once it has ended", async () => {
+it("a run without a view is followed until it has ended", async () => {
   await opened();
   startRun();
   conversations.release("s");
@@ -59,7 +59,7 @@ it("a run goes on being followed when nobody sees it, and no longer once it has 
   expect(conversations.get("s")).toBeUndefined();
 });
 
-it("a question that waits for the connection is sent, though nobody sees its session meanwhile", async () => {
+it("a prompt that waits for the connection is sent without a view of its session", async () => {
   const { store } = await opened();
   store.disconnect();
   store.composer.send("Why?");
@@ -71,7 +71,7 @@ it("a question that waits for the connection is sent, though nobody sees its ses
   expect(FakeSocket.last.sent.map(({ type }) => type)).toContain("chat");
 });
 
-it("a question that waits for its turn keeps its session followed until it was answered", async () => {
+it("a queued prompt keeps its session followed until its run has ended", async () => {
   await opened();
   FakeSocket.last.hear(asked(1, "m", "Why?"));
   conversations.release("s");
@@ -83,7 +83,7 @@ it("a question that waits for its turn keeps its session followed until it was a
   expect(conversations.get("s")).toBeUndefined();
 });
 
-it("what was begun in a new session is there when another new one is wanted", async () => {
+it("a draft in a new session is shown again instead of another new session", async () => {
   const { store } = await opened();
   expect(conversations.begun).toBeUndefined();
   store.composer.write("How do");
@@ -92,13 +92,13 @@ it("what was begun in a new session is there when another new one is wanted", as
   store.composer.write("");
 });
 
-it("a new session in which nothing was begun is forgotten", async () => {
+it("a new session without a draft is not kept", async () => {
   await opened();
   conversations.release("s");
   expect(conversations.get("s")).toBeUndefined();
 });
 
-it("an agent that was at work when the page was left is followed until it has finished", async () => {
+it("a run that was active before a reload is followed until it has ended", async () => {
   conversations.follow("s");
   await settled();
   FakeSocket.last.hear({
@@ -113,7 +113,7 @@ it("an agent that was at work when the page was left is followed until it has fi
   expect(conversations.get("s")).toBeUndefined();
 });
 
-it("one that has finished meanwhile is not followed", async () => {
+it("a run that ended during a reload is not followed", async () => {
   conversations.follow("s");
   await settled();
   FakeSocket.last.hear(SESSION);
@@ -130,7 +130,7 @@ const CELL: Attachment = {
   place: { notebook: { path: "energy.ipynb" }, cell: "c1" },
 };
 
-/** Ask about the cell; the id and the text that were sent. */
+/** Ask about the cell. Returns the id and the text that were sent. */
 function askAbout(conversation: Conversation): { id: string; message: string } {
   conversation.attach(CELL);
   conversation.store.composer.send("Why?");
@@ -138,7 +138,7 @@ function askAbout(conversation: Conversation): { id: string; message: string } {
   return { id: sent?.id ?? "", message: (sent?.payload as { message: string } | undefined)?.message ?? "" };
 }
 
-it("a cell that was asked about is told the first step that the question led to, once", async () => {
+it("an attached cell is notified once of the first step of the run", async () => {
   const conversation = await opened();
   const told: object[] = [];
   conversation.answered.connect((_, answer) => told.push(answer));
@@ -151,7 +151,7 @@ it("a cell that was asked about is told the first step that the question led to,
   expect(told).toEqual([{ cells: [CELL], step: "t" }]);
 });
 
-it("a question about a cell that is refused comes back with the cell beside it", async () => {
+it("a refused prompt returns with its attached cell", async () => {
   const conversation = await opened();
   const { id } = askAbout(conversation);
   expect(conversation.attachments).toEqual([]);
@@ -161,7 +161,7 @@ it("a question about a cell that is refused comes back with the cell beside it",
   conversation.store.composer.write("");
 });
 
-it("a question about a cell that is edited in another page comes back with the cell as it was sent", async () => {
+it("a prompt edited in another page returns with its cell as it was sent", async () => {
   const asking = await opened();
   const { message } = askAbout(asking);
   const editing = await opened("s2");
@@ -174,7 +174,7 @@ it("a question about a cell that is edited in another page comes back with the c
   editing.store.composer.write("");
 });
 
-it("a question about a cell is recalled in the person's own words", async () => {
+it("a prompt about a cell is recalled without the text of the cell", async () => {
   const conversation = await opened();
   const { message } = askAbout(conversation);
   expect(message).toContain("1 / 0");

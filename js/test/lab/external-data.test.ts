@@ -56,14 +56,14 @@ describe("whether drawing a value might fetch something", () => {
 });
 
 describe("a plot that the reader wants to see", () => {
-  it("has the fields that it had, without scripts, and no other options for who draws it", () => {
+  it("keeps its fields, without scripts and embedding options", () => {
     const field = { input: "range", min: 1, options: ["a"] };
     const spoilt = { ...field, onfocus: "hit()", ONCLICK: ["hit()"], autofocus: "", element: "body", style: "top:0" };
     const plot = (bind: object) => ({ ...PLOT, params: [{ name: "p", bind }, { bind: { year: bind } }] });
     expect(withoutScripts(LITE, { ...plot(spoilt), usermeta: { embedOptions: {} } })).toEqual(plot(field));
   });
 
-  it("is not another one, elsewhere", () => expect(withoutScripts(VEGA, far)).toEqual({}));
+  it("is not replaced by a remote one", () => expect(withoutScripts(VEGA, far)).toEqual({}));
 
   it("leaves other types as they are", () => expect(withoutScripts("text/vnd.mermaid", far)).toBe(far));
 });

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import type { SessionInfo, SessionPage } from "../../src/lab/sidebar/api.ts";
 import { PAGE_SIZE, SessionList } from "../../src/lab/sidebar/sessions.ts";
 
-/** A server with so many sessions, newest first, that answers when it is told to. */
+/** A server with sessions, newest first, that responds when the test says so. */
 class Server {
   names: string[] = [];
   held: (() => void)[] | null = null;
@@ -30,7 +30,7 @@ beforeEach(() => {
 });
 
 describe("the list of sessions", () => {
-  it("says whose they are where those of several users may be seen", async () => {
+  it("shows owners if it has sessions of several users", async () => {
     const owned = (...owners: (string | null)[]) =>
       new SessionList({
         list: async () => ({
@@ -51,7 +51,7 @@ describe("the list of sessions", () => {
     }
   });
 
-  it("comes page by page", async () => {
+  it("is loaded page by page", async () => {
     await list.refresh();
     expect(ids()).toEqual(server.names.slice(0, PAGE_SIZE));
     await list.loadMore();
@@ -60,7 +60,7 @@ describe("the list of sessions", () => {
     expect(list.more).toBe(false);
   });
 
-  it("is as long after a refresh as before, with what is new", async () => {
+  it("keeps its length after a refresh, with new sessions", async () => {
     await list.refresh();
     await list.loadMore();
     server.names.unshift("new");
@@ -69,14 +69,14 @@ describe("the list of sessions", () => {
     expect(ids().length).toBeGreaterThanOrEqual(2 * PAGE_SIZE);
   });
 
-  it("names a session once that moved between two pages", async () => {
+  it("has a session that moved between two pages once", async () => {
     await list.refresh();
     server.names.unshift("new");
     await list.loadMore();
     expect(new Set(ids()).size).toBe(ids().length);
   });
 
-  it("shows what was searched for last, whichever answer comes last", async () => {
+  it("shows the results of the latest search, whichever response arrives last", async () => {
     server.held = [];
     const first = list.search("s1");
     const second = list.search("s2");
@@ -88,7 +88,7 @@ describe("the list of sessions", () => {
     expect(ids().every((id) => id.includes("s2"))).toBe(true);
   });
 
-  it("keeps what is there when the server fails, and says why", async () => {
+  it("keeps its sessions when the server fails, and says why", async () => {
     await list.refresh();
     server.failure = new Error("gone");
     await list.refresh();

@@ -1,4 +1,4 @@
-// A widget whose session is on a server, as the person sees it.
+// A widget whose session is on a server.
 
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { optionalModule, provideModule } from "../../src/modules.ts";
@@ -35,8 +35,8 @@ const enter = async (): Promise<void> => {
   await hear(SESSION);
 };
 
-describe("the way to the server", () => {
-  it("is said in the card to be away, and not that the agent works", async () => {
+describe("the connection to the server", () => {
+  it("is reported as lost in the run's card, in place of a working agent", async () => {
     const footer = (): string => page.element.querySelector(".rw-run-footer")?.textContent ?? "";
     await enter();
     await hear(asked(1, "m", "Why?"), started(2, "r", "m"), step(3, "t", { content: "Hm", status: "streaming" }));
@@ -47,12 +47,12 @@ describe("the way to the server", () => {
     expect(footer()).toMatch(/No connection since .*\d.* its steps appear after reconnecting/);
   });
 
-  it("is shown only where there is one", async () => {
+  it("is shown only if there is one", async () => {
     await page.hear(SESSION);
     expect(page.element.querySelector(".rw-connection")).toBeNull();
   });
 
-  it("is found by the kernel's words, with a ticket that the page asks for", async () => {
+  it("uses the kernel's address and a ticket that the page requests", async () => {
     await page.told(SERVER);
     expect(line()).toContain("Connecting");
     expect(page.last("ticket")?.payload).toEqual({ fresh: false });
@@ -64,7 +64,7 @@ describe("the way to the server", () => {
     expect(line()).toContain("Connected");
   });
 
-  it("leads to the same cards as a session of the kernel's own", async () => {
+  it("shows the same cards as a session in the kernel", async () => {
     await enter();
     await hear(
       asked(1, "m", "Why?"),
@@ -76,7 +76,7 @@ describe("the way to the server", () => {
     expect(page.card("Final answer, step 2").textContent).toContain("So.");
   });
 
-  it("is not asked for what the notebook keeps: the kernel is", async () => {
+  it("is not used to save the notebook: the kernel is asked", async () => {
     await enter();
     const store = connectedChats().get("s") as Store;
     const said = FakeSocket.last.sent.length;
@@ -102,7 +102,7 @@ describe("the way to the server", () => {
     expect(page.last("leave")?.payload).toEqual({ page: "a" });
   });
 
-  it("is given up with the kernel's words where there is none", async () => {
+  it("is given up with the kernel's reason if it has no ticket", async () => {
     await page.told(SERVER);
     await page.told({ type: "no_ticket", data: { reason: "The server refuses the token.", final: true } });
     expect(line()).toContain("Not connected. The server refuses the token.");
@@ -112,14 +112,14 @@ describe("the way to the server", () => {
     expect(page.last("ticket")?.payload).toEqual({ fresh: true });
   });
 
-  it("is tried again where the kernel could not reach the server", async () => {
+  it("is tried again if the kernel could not reach the server", async () => {
     await page.told(SERVER);
     await page.told({ type: "no_ticket", data: { reason: "Nothing answers there.", final: false } });
     expect(line()).toContain("Connection lost. Nothing answers there.");
     expect(line()).toContain("Next try in 2 s");
   });
 
-  it("stays open when the kernel is gone, and is found again until the ticket ends", async () => {
+  it("stays open without the kernel, and is restored until the ticket expires", async () => {
     await enter();
     await page.lose();
     expect(line()).toContain("Connected");
@@ -131,13 +131,13 @@ describe("the way to the server", () => {
     expect(FakeSocket.last.protocols).toContain("ticket.a.b.c");
   });
 
-  it("is lost with a kernel that ended before it brought a ticket", async () => {
+  it("is given up if the kernel ended before it sent a ticket", async () => {
     await page.told(SERVER);
     await page.lose();
     expect(line()).toContain("The kernel is gone");
   });
 
-  it("is asked for again by a page that the kernel told of it already", async () => {
+  it("handles a repeated `server` frame", async () => {
     await enter();
     await page.told(SERVER);
     expect(FakeSocket.opened).toHaveLength(1);
@@ -146,7 +146,7 @@ describe("the way to the server", () => {
 });
 
 describe("the person", () => {
-  it("sees messages wait while the connection is away, and each go out once", async () => {
+  it("sees messages wait for the connection, and each is sent once", async () => {
     await enter();
     FakeSocket.last.lose();
     await page.write("first");
@@ -161,7 +161,7 @@ describe("the person", () => {
     expect(FakeSocket.last.sent.map(({ type }) => type)).toEqual(["chat", "chat"]);
   });
 
-  it("leaves and comes back", async () => {
+  it("disconnects and reconnects", async () => {
     await enter();
     page.button("Disconnect").click();
     await page.drawn();
@@ -176,7 +176,7 @@ describe("the person", () => {
     expect(FakeSocket.last.sent.map(({ type }) => type)).toEqual(["chat"]);
   });
 
-  it("cannot stop a run from afar", async () => {
+  it("cannot stop a run without a connection", async () => {
     await enter();
     await hear(asked(1, "m", "Why?"), started(2, "r", "m"));
     expect(page.button("Stop").getAttribute("aria-disabled")).toBeNull();
@@ -185,7 +185,7 @@ describe("the person", () => {
     expect(page.button("Stop").getAttribute("aria-disabled")).toBe("true");
   });
 
-  it("can say nothing more in a session that was deleted", async () => {
+  it("cannot write to a deleted session", async () => {
     await enter();
     FakeSocket.last.lose(4410);
     await page.write("Hello?");
@@ -195,7 +195,7 @@ describe("the person", () => {
   });
 });
 
-it("asks the kernel, once, for the code of formulas that a text needs", async () => {
+it("requests the module for formulas from the kernel once", async () => {
   await enter();
   expect([optionalModule("math"), optionalModule("math")]).toEqual([undefined, undefined]);
   expect(page.sent.filter(({ type }) => (type as string) === "module")).toEqual([

@@ -43,26 +43,29 @@ const delta = (offset: number, text: string, base = 2): Frame => ({
 });
 
 describe("the golden traces", () => {
-  it("are there", () => {
+  it("exist", () => {
     expect(traces.length).toBeGreaterThan(0);
   });
 
-  it.each(traces.map((trace) => [trace.name, trace] as const))("%s folds as it does in Python", (_, trace) => {
+  it.each(traces.map((trace) => [trace.name, trace] as const))("%s folds as in Python", (_, trace) => {
     const { state, outcomes } = fold(trace.frames);
     expect(outcomes).toEqual(trace.outcomes);
     expect(plain(state)).toEqual(trace.state);
   });
 
-  it.each(traces.map((trace) => [trace.name, trace] as const))("%s changes nothing when it comes again", (_, trace) => {
-    const { state } = fold(trace.frames);
-    const before = plain(state);
-    const epochs = new Set(
-      trace.frames.filter((f) => f.type === "session").map((f) => (f.data as { epoch: string }).epoch),
-    );
-    if (epochs.size > 1) return; // a session of another epoch rightly starts over
-    for (const frame of trace.frames) receive(state, frame);
-    expect(plain(state)).toEqual(before);
-  });
+  it.each(traces.map((trace) => [trace.name, trace] as const))(
+    "%s changes nothing when it is received again",
+    (_, trace) => {
+      const { state } = fold(trace.frames);
+      const before = plain(state);
+      const epochs = new Set(
+        trace.frames.filter((f) => f.type === "session").map((f) => (f.data as { epoch: string }).epoch),
+      );
+      if (epochs.size > 1) return; // a session of another epoch starts over
+      for (const frame of trace.frames) receive(state, frame);
+      expect(plain(state)).toEqual(before);
+    },
+  );
 });
 
 describe("deltas", () => {
@@ -72,12 +75,12 @@ describe("deltas", () => {
     expect(state.steps.s?.content).toBe("a😀bc");
   });
 
-  it("past the end or with a newer base are a gap", () => {
+  it("beyond the end or with a newer base are a gap", () => {
     expect(fold([...STARTED, delta(1, "x")]).outcomes.at(-1)).toBe("gap");
     expect(fold([...STARTED, delta(0, "x", 3)]).outcomes.at(-1)).toBe("gap");
   });
 
-  it("replace the step they change and leave the others alone", () => {
+  it("replace the changed step and keep the others", () => {
     const { state } = fold(STARTED);
     const [run, step] = [state.runs[0], state.steps.s];
     receive(state, delta(0, "x"));
@@ -85,7 +88,7 @@ describe("deltas", () => {
     expect(state.runs[0]).toBe(run);
   });
 
-  it("take up after a snapshot that took text back", () => {
+  it("continue after a snapshot that removed text", () => {
     const shorter: Frame = {
       type: "reasoning_step",
       seq: 3,
@@ -96,7 +99,7 @@ describe("deltas", () => {
   });
 });
 
-it("an id is only an id, whatever it spells", () => {
+it("any string can be an id", () => {
   const hostile = { type: "thought", content: "x", iteration: 1, timestamp: 1, id: "__proto__", run_id: "r" };
   const { state } = fold([STARTED[0] as Frame, { type: "reasoning_step", seq: 2, data: hostile }]);
   expect(state.runs[0]?.steps).toEqual(["__proto__"]);

@@ -19,7 +19,7 @@ const known = (count: number, bytes = 1): Attachment[] =>
     data: "eA==",
   }));
 
-describe("a file that is attached", () => {
+describe("an attached file", () => {
   it.each([
     ["a picture", file("plot.png", "image/png", PNG), "image", "image/png"],
     ["a picture under another's name", file("plot.png", "image/png", "\xff\xd8\xff"), "image", "image/jpeg"],
@@ -42,33 +42,33 @@ describe("a file that is attached", () => {
     ["a file that does not fit", file("a.zip", "application/zip", "PK", MIB), known(1, 8 * MIB), /8\.9 MiB.*another/],
     ["nothing", file("a.txt", "text/plain", ""), [], /“a\.txt” is empty/],
     ["one too many", file("a.txt", "text/plain"), known(10), /10 attachments: “a\.txt”/],
-  ])("is not %s: words say why", async (_what, one, already, words) => {
+  ])("is not %s, with a reason", async (_what, one, already, words) => {
     const { attached, refused } = await readFiles([one], already);
     expect(attached).toEqual([]);
     expect(refused).toEqual([expect.stringMatching(words)]);
   });
 
-  it("may have as much as the limits allow", async () => {
+  it("may be as large as the limits", async () => {
     const image = file("a.png", "image/png", PNG, 5 * MIB);
     const { attached, refused } = await readFiles([image, file("b.bin", "", "x", 3 * MIB)], []);
     expect([attached.length, refused]).toEqual([2, []]);
   });
 
-  it("is refused by itself, and the others are attached", async () => {
+  it("is refused alone, and the others are attached", async () => {
     const files = [file("a.txt", "text/plain"), file("b.bmp", "image/bmp"), file("c.txt", "text/plain")];
     const { attached, refused } = await readFiles(files, []);
     expect(attached.map(({ name }) => name)).toEqual(["a.txt", "c.txt"]);
     expect(refused).toHaveLength(1);
   });
 
-  it("is told of in one sentence where there are many too many", async () => {
+  it("is counted in one sentence if there are too many", async () => {
     const files = Array.from({ length: 14 }, (_, number) => file(`${number}`, "text/plain"));
     const { attached, refused } = await readFiles(files, []);
     expect(attached).toHaveLength(10);
     expect(refused).toEqual(["A message may have 10 attachments: 4 more were left out."]);
   });
 
-  it("that cannot be read, as a folder, is said to be", async () => {
+  it("that cannot be read, such as a folder, is refused with a reason", async () => {
     const folder = file("folder", "", "x");
     folder.slice = () => {
       throw new Error("it cannot be read");
@@ -76,7 +76,7 @@ describe("a file that is attached", () => {
     expect((await readFiles([folder], [])).refused).toEqual([expect.stringContaining("folder")]);
   });
 
-  it("gets a name of its own", async () => {
+  it("gets a unique name", async () => {
     const shots = [1, 2, 3].map(() => file("image.png", "image/png", PNG));
     const { attached } = await readFiles(shots, []);
     expect(attached.map(({ name }) => name)).toEqual(["image.png", "image (2).png", "image (3).png"]);
@@ -84,7 +84,7 @@ describe("a file that is attached", () => {
   });
 });
 
-describe("what is pasted", () => {
+describe("pasted files", () => {
   const shot = file("image.png", "image/png", PNG);
   it.each([
     ["a picture alone", "", 1],
@@ -96,11 +96,11 @@ describe("what is pasted", () => {
 });
 
 describe("a message", () => {
-  it("is a text where nothing is attached", () => {
+  it("is a text if nothing is attached", () => {
     expect(contentOf("Why?", [])).toBe("Why?");
   });
 
-  it("has the text first, if there is one, and then what is attached", () => {
+  it("has the text first, if there is one, then the attachments", () => {
     const parts = [{ file: "data:text/plain;base64,eA==", name: "0.txt" }];
     expect(contentOf("Why?", known(1))).toEqual([{ text: "Why?" }, ...parts]);
     expect(contentOf(" ", known(1))).toEqual(parts);

@@ -27,7 +27,7 @@ describe("the painter", () => {
     expect(drawn).toEqual([0, 20]);
   });
 
-  it("draws each token of a usual model at once, also where they come a little early or late", () => {
+  it("draws each token of a usual model at once, even if some are early or late", () => {
     cost = 1;
     const arrivals = [0, 20, 47, 60, 79, 100, 114, 140];
     for (const arrival of arrivals) {
@@ -37,7 +37,7 @@ describe("the painter", () => {
     expect(drawn).toEqual(arrivals);
   });
 
-  it("merges what comes faster", () => {
+  it("merges faster tokens", () => {
     painter.request(draw);
     for (let ms = 1; ms <= 3; ms++) {
       clock.pass(1);
@@ -57,7 +57,7 @@ describe("the painter", () => {
     expect(drawn).toEqual([0, 80]);
   });
 
-  it("forgets what was taken back", () => {
+  it("does not draw cancelled requests", () => {
     painter.request(draw);
     painter.request(draw);
     painter.cancel(draw);

@@ -36,7 +36,7 @@ const folder = join(import.meta.dirname, "../../../tests/fixtures/sessions");
 const golden = readdirSync(folder);
 const saved = join(folder, "../saved_sessions");
 
-/** What version 1 showed in one bundle is the only one of a list. */
+/** The single bundle of version 1 becomes a list with one output. */
 function inThisVersion(state: { steps: Record<string, Record<string, unknown>> }): object {
   const steps = Object.entries(state.steps).map(([id, { output, scaled, ...step }]) => {
     const outputs = output === undefined ? {} : { outputs: [output] };
@@ -49,9 +49,9 @@ function inThisVersion(state: { steps: Record<string, Record<string, unknown>> }
 }
 
 describe("files of earlier versions", () => {
-  it("are there", () => expect(golden).toContain("version-1.json"));
+  it("exist", () => expect(golden).toContain("version-1.json"));
 
-  it.each(golden)("%s reads as it was written", (name) => {
+  it.each(golden)("%s is read as it was written", (name) => {
     const written = JSON.parse(readFileSync(join(folder, name), "utf8"));
     const session = readSession(written.session);
     expect(session.notes).toEqual([]);
@@ -65,7 +65,7 @@ describe("files of earlier versions", () => {
     }).toEqual(written.shows);
   });
 
-  it.each(readdirSync(saved))("%s is the same transcript as it was", (name) => {
+  it.each(readdirSync(saved))("%s gives the same transcript as before", (name) => {
     const written = JSON.parse(readFileSync(join(saved, name), "utf8"));
     const session = readSession(written.file);
     expect(session.notes).toEqual([]);
@@ -84,7 +84,7 @@ describe("a saved session", () => {
     expect(transcript.messages).toEqual(expected.messages);
   });
 
-  it("that was saved in the middle of a run is closed as interrupted, where nobody goes on with it", () => {
+  it("that was saved during a run is closed as interrupted if the run does not go on", () => {
     const request = { type: "request", seq: 4, data: { request_id: "q1", run_id: "r1", prompt: "May I?" } };
     const session = readSession(file([question, started, step(3, { status: "streaming" }), request]));
     const { transcript } = savedStore(session, true);
@@ -94,7 +94,7 @@ describe("a saved session", () => {
     expect(savedStore(session, false).transcript.runs[0]?.status).toBe("running");
   });
 
-  it("is made of a store with the text that grew since its last event", () => {
+  it("is made from a store with the text appended since its last event", () => {
     const store = savedStore(readSession(file([question, started, step(3, { status: "streaming" })])), false);
     store.fold({ type: "step_delta", data: { step_id: "s1", base: 3, channel: "content", offset: 2, text: "m." } });
     const again = savedStore(sessionOf(store, null), true);
@@ -102,7 +102,7 @@ describe("a saved session", () => {
     expect(again.transcript.messages[0]?.content).toBe("Why?");
   });
 
-  it("of one message holds what is about it, and nothing else", () => {
+  it("of one message contains only the events about it", () => {
     const other = { type: "user_message", seq: 3, data: { id: "m2", content: "And?", timestamp: 2, follows: "m1" } };
     const store = savedStore(readSession(file([question, started, other, step(4, {}), finished])), false);
     const types = (id: string) => sessionOf(store, id).events.map((event) => event.type);
@@ -111,27 +111,27 @@ describe("a saved session", () => {
   });
 });
 
-describe("what somebody else wrote", () => {
+describe("an edited file", () => {
   const shown = (value: unknown) => {
     const session = readSession(value);
     return { notes: session.notes.join(" "), store: savedStore(session, true) };
   };
 
   it.each([null, undefined, 1, "x", [], {}, { events: 3 }, { format: "other", events: [] }])(
-    "%j is no session",
+    "%j is not a session",
     (value) => {
       expect(shown(value).notes).toContain("not a transcript");
     },
   );
 
-  it("of a later version is shown as far as it is known", () => {
+  it("of a later version is shown as far as possible", () => {
     const { notes, store } = shown(file([question, { type: "mood", seq: 2, data: { good: true } }], { version: 3 }));
     expect(notes).toContain("later version");
     expect(store.transcript.messages).toHaveLength(1);
     expect(store.transcript.other).toHaveLength(1);
   });
 
-  it("is shown without the events that are broken, and says how many they are", () => {
+  it("is shown without invalid events, with their number", () => {
     const broken = [
       null,
       1,
@@ -145,12 +145,12 @@ describe("what somebody else wrote", () => {
     expect(store.transcript.runs[0]?.steps).toEqual(["s1"]);
   });
 
-  it("keeps its order where its numbers are wrong", () => {
+  it("keeps its order if its numbers are wrong", () => {
     const events = [question, started, step(3, {}), finished].map((event) => ({ ...event, seq: "no" }));
     expect(shown(file(events)).store.transcript.runs[0]?.status).toBe("completed");
   });
 
-  it("may have any value where ours have another: the views are given what they can draw", () => {
+  it("may contain any values: the views get only valid ones", () => {
     const wrong = {
       tool: "x",
       output: [],
@@ -174,13 +174,13 @@ describe("what somebody else wrote", () => {
     });
   });
 
-  it("is cut where it is longer than anything of ours, and says so", () => {
+  it("is cut if a text is too long, with a note", () => {
     const { store } = shown(file([question, started, step(3, { content: "x".repeat(5_000_000) })]));
     expect(store.transcript.steps.s1?.content).toHaveLength(256 * 1024);
     expect(store.transcript.steps.s1?.cut?.content).toBe(5_000_000 - 256 * 1024);
   });
 
-  it.each(["user_message", "request"])("has the other texts of a %s cut, too, and a note that says so", (type) => {
+  it.each(["user_message", "request"])("has the other texts of a %s cut as well, with a note", (type) => {
     const long = "x".repeat(5_000_000);
     const data = { id: "m2", content: long, request_id: "q1", run_id: "r1", prompt: "?", details: { content: long } };
     const { notes, store } = shown(file([question, started, { type, seq: 3, data }]));
@@ -193,7 +193,7 @@ describe("what somebody else wrote", () => {
     ["of a question and its run", [step(3, {}), finished], {}],
     ["of a run, in what is about one question", [step(3, {}), finished], { message_id: "m1" }],
     ["of the log, and a step that names no run", [step(3, { run_id: undefined })], {}],
-  ])("without the beginning %s shows its steps, and says that it is missing", (_what, events, more) => {
+  ])("without the beginning %s shows its steps, with a note", (_what, events, more) => {
     const { notes, store } = shown(file(events, more));
     expect(notes).toContain("The beginning of a run is missing");
     const [run] = store.transcript.runs;
@@ -202,19 +202,19 @@ describe("what somebody else wrote", () => {
     expect(run?.message_id).toBe(events.includes(question) || "message_id" in more ? "m1" : "");
   });
 
-  it("in any order shows the steps of its runs", () => {
+  it("with events in any order shows the steps of its runs", () => {
     const { store } = shown(file([step(1, {}), { ...started, seq: 2 }, { ...question, seq: 3 }]));
     expect(store.transcript.runs.map((run) => run.steps)).toEqual([["s1"]]);
     expect(store.transcript.runs[0]?.agent_name).toBe("a");
   });
 
-  it.each([{}, { message_id: "m1" }, { message_id: "another" }])("without its question says so: %j", (more) => {
+  it.each([{}, { message_id: "m1" }, { message_id: "another" }])("without its prompt has a note: %j", (more) => {
     const session = readSession(file([started, step(3, {}), finished], more));
     expect(session.notes).toEqual(["A prompt is missing."]);
-    expect([null, "m1"]).toContain(session.messageId); // what the view is asked for is there
+    expect([null, "m1"]).toContain(session.messageId); // the message that the view shows exists
   });
 
-  it("does not reach the prototypes, nor the end of the stack", () => {
+  it("changes no prototypes, and does not exhaust the stack", () => {
     let deep: unknown = "x";
     for (let level = 0; level < 100_000; level++) deep = [deep];
     const events = [

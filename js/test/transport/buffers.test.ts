@@ -8,7 +8,7 @@ const chat = (message: unknown): ClientMessage => ({
   payload: { message, agent_name: "a" } as ClientMessage["payload"],
 });
 
-it("takes what is attached out of a message, in order", () => {
+it("moves attachments out of a message, in order", () => {
   const message = chat([
     { text: "Why?" },
     { image: "data:image/png;base64,AP8=", name: "a.png" },
@@ -28,6 +28,9 @@ it("takes what is attached out of a message, in order", () => {
   ]);
 });
 
-it.each([[chat("Why?")], [{ type: "ping", payload: {} } as ClientMessage]])("leaves all others alone", (message) => {
-  expect(withBuffers(message)).toEqual({ content: message, buffers: [] });
-});
+it.each([[chat("Why?")], [{ type: "ping", payload: {} } as ClientMessage]])(
+  "leaves other messages as they are",
+  (message) => {
+    expect(withBuffers(message)).toEqual({ content: message, buffers: [] });
+  },
+);

@@ -43,12 +43,12 @@ const ack = (id: string): Batch => batch(link.position, link.position, { type: "
 const types = (): string[] => posted.map(({ type }) => type);
 
 describe("following", () => {
-  it("asks for everything at first, and says which modules it has", () => {
+  it("requests everything at first, with the names of its modules", () => {
     link.attach();
     expect(posted).toEqual([{ type: "attach", payload: { epoch: null, after: 0, modules: ["math"] } }]);
   });
 
-  it("folds what joins on and stands behind it", () => {
+  it("folds a batch without a gap and advances its position", () => {
     link.receive(batch(0, 2, message(1), message(2)));
     link.receive(batch(2, 3, message(3)));
     expect(state.messages.map(({ id }) => id)).toEqual(["m1", "m2", "m3"]);
@@ -56,7 +56,7 @@ describe("following", () => {
     expect(posted).toEqual([]);
   });
 
-  it("drops what does not join on, asks once, and heals", () => {
+  it("drops a batch after a gap, requests once, and recovers", () => {
     link.receive(batch(0, 1, message(1)));
     link.receive(batch(2, 3, message(3)));
     link.receive(batch(3, 4, message(4)));
@@ -68,7 +68,7 @@ describe("following", () => {
     expect(posted).toHaveLength(1);
   });
 
-  it("asks again, ever more patiently, while nothing comes", () => {
+  it("repeats the request with growing delays while there is no answer", () => {
     link.attach();
     clock.pass(1999);
     expect(posted).toHaveLength(1);
@@ -81,13 +81,13 @@ describe("following", () => {
     expect(posted).toHaveLength(3);
   });
 
-  it("takes frames that are no events even out of a batch it drops", () => {
+  it("handles frames that are not events even in a dropped batch", () => {
     link.receive(batch(5, 6, { type: "model", data: {} }, message(6)));
     expect(noticed).toEqual(["model"]);
     expect(state.messages).toEqual([]);
   });
 
-  it("puts a value together that comes in parts, also where another page's are between them", () => {
+  it("joins a value that arrives in parts, even between parts for another page", () => {
     const values: unknown[] = [];
     target.notice = ({ data }) => void values.push(data.value);
     const part = (index: number, text: string): Frame => ({
@@ -100,7 +100,7 @@ describe("following", () => {
     expect(values).toEqual([{ a: 1 }]);
   });
 
-  it("asks when a delta cannot be placed", () => {
+  it("requests what a delta shows to be missing", () => {
     const delta = { step_id: "s", base: 1, channel: "content", offset: 0, text: "x" };
     link.receive(batch(0, 1, message(1), { type: "step_delta", data: delta }));
     expect(posted).toEqual([{ type: "attach", payload: { epoch: "e", after: 1, modules: ["math"] } }]);
@@ -113,7 +113,7 @@ describe("following", () => {
     expect(link.position).toBe(1);
   });
 
-  it("a pong tells of a lost last message", () => {
+  it("notices from a pong that the last message was lost", () => {
     link.receive(batch(0, 1, message(1)));
     link.receive(batch(1, 1, { type: "pong", data: { last_seq: 1, time: 0 } }));
     expect(posted).toEqual([]);
@@ -121,7 +121,7 @@ describe("following", () => {
     expect(types()).toEqual(["attach"]);
   });
 
-  it("pings every 30 s while a run is on, and only then", () => {
+  it("pings every 30 s, only during a run", () => {
     clock.pass(60_000);
     expect(posted).toEqual([]);
     running = true;
@@ -133,7 +133,7 @@ describe("following", () => {
   });
 });
 
-describe("own messages", () => {
+describe("sent messages", () => {
   it("wait until they are acknowledged", () => {
     const id = link.send("stop", { run_id: "r" });
     expect([...link.pending.keys()]).toEqual([id]);
@@ -141,7 +141,7 @@ describe("own messages", () => {
     expect(link.pending.size).toBe(0);
   });
 
-  it("no longer wait when they were refused", () => {
+  it("no longer wait after they were refused", () => {
     const id = link.send("chat", { message: "", agent_name: "a" });
     link.receive(batch(0, 0, { type: "error", data: { code: "empty", message: "Write something.", id } }));
     expect(link.pending.size).toBe(0);
@@ -157,7 +157,7 @@ describe("own messages", () => {
     expect(link.late).toBe(false);
   });
 
-  it("go out again when a later ping came back without their acknowledgement", () => {
+  it("are sent again if a later ping is answered before they are acknowledged", () => {
     const id = link.send("chat", { message: "?", agent_name: "a" });
     clock.pass(30_000);
     expect(types()).toEqual(["chat", "ping"]);
@@ -166,7 +166,7 @@ describe("own messages", () => {
     expect(posted[2]?.id).toBe(id);
   });
 
-  it("have ids of their own", () => {
+  it("have unique ids", () => {
     expect(link.send("ping", {})).not.toBe(link.send("ping", {}));
   });
 });
@@ -174,7 +174,7 @@ describe("own messages", () => {
 describe("a page that shares the notebook with others", () => {
   const pages = (answer: boolean): Batch => batch(0, 0, { type: "pages", data: { pages: ["a", "b"], answer } });
 
-  it("says so, and again whenever it attaches", () => {
+  it("enters, and again whenever it attaches", () => {
     link.enter("a");
     link.attach();
     expect(posted.map(({ payload }) => payload)).toEqual([
@@ -183,7 +183,7 @@ describe("a page that shares the notebook with others", () => {
     ]);
   });
 
-  it("answers when the kernel wants to know who is there, and not else", () => {
+  it("answers only if the kernel asks which pages are present", () => {
     link.enter("a");
     link.receive(pages(false));
     expect(posted).toHaveLength(1);
@@ -193,12 +193,12 @@ describe("a page that shares the notebook with others", () => {
     expect(noticed).toEqual(["pages", "pages"]);
   });
 
-  it("says that it goes", () => {
+  it("leaves", () => {
     link.leave("a");
     expect(posted).toEqual([{ type: "leave", payload: { page: "a" } }]);
   });
 
-  it("that does not share it has nothing to answer", () => {
+  it("that does not share it does not answer", () => {
     link.receive(pages(true));
     expect(posted).toEqual([]);
   });

@@ -81,7 +81,7 @@ const fail = (times: number): void => {
 const ask = (text = "?"): string => link.send("chat", { message: text, agent_name: "a" });
 
 describe("following", () => {
-  it("begins with everything, and is open once the session has told of itself", () => {
+  it("requests everything at first, and is open after the `session` frame", () => {
     link.connect();
     expect(dialled).toEqual([{ epoch: null, after: 0, fresh: false }]);
     expect(link.connection).toEqual({ state: "connecting" });
@@ -89,7 +89,7 @@ describe("following", () => {
     expect(link.connection).toEqual({ state: "open" });
   });
 
-  it("resumes behind the last event that came", () => {
+  it("resumes after the last event received", () => {
     open(message(1), message(2));
     link.lost(1006, "");
     clock.pass(2000);
@@ -98,14 +98,14 @@ describe("following", () => {
     expect(state.messages.map(({ id }) => id)).toEqual(["m1", "m2", "m3"]);
   });
 
-  it("starts over in another log", () => {
+  it("starts over with another log", () => {
     open(message(1), message(2));
     hear(session("f"), message(1));
     expect(state.messages).toHaveLength(1);
     expect(link.position).toBe(1);
   });
 
-  it("asks once for what a delta shows to be missing", () => {
+  it("requests once what a delta shows to be missing", () => {
     open(message(1));
     hear(delta(2, 0), delta(2, 1));
     expect(posted).toEqual([{ type: "attach", payload: { epoch: "e", after: 1 } }]);
@@ -114,7 +114,7 @@ describe("following", () => {
     expect(posted).toHaveLength(1);
   });
 
-  it("asks for what a pong shows to be missing, and not again where that brought nothing", () => {
+  it("requests what a pong shows to be missing, but not again without result", () => {
     open(message(1));
     hear(pong(1));
     expect(posted).toEqual([]);
@@ -124,7 +124,7 @@ describe("following", () => {
     expect(types()).toEqual(["attach", "attach"]);
   });
 
-  it("shows what it catches up with from time to time, and what comes then at once", () => {
+  it("updates the views at intervals while it catches up, then at once", () => {
     link.connect();
     hear(session("e", 3), message(1), message(2));
     expect(shown).toBe(0);
@@ -138,7 +138,7 @@ describe("following", () => {
     expect(shown).toBe(3);
   });
 
-  it("does not wait for events that are not meant for it", () => {
+  it("does not wait for events that the server leaves out", () => {
     link.connect();
     hear(session("e", 3), message(1));
     clock.pass(2 * SHOW_EVERY);
@@ -147,7 +147,7 @@ describe("following", () => {
     expect(shown).toBe(before + 1);
   });
 
-  it("puts a value together that comes in parts", () => {
+  it("joins a value that arrives in parts", () => {
     open();
     const part = (index: number, text: string): Frame => ({
       type: "blob",
@@ -160,8 +160,8 @@ describe("following", () => {
   });
 });
 
-describe("a connection that breaks", () => {
-  it("is tried again after 2, 4, 6, 8 and 10 s, and then rests", () => {
+describe("a broken connection", () => {
+  it("is restored after 2, 4, 6, 8 and 10 s, then waits for the person", () => {
     open();
     for (const wait of [2, 4, 6, 8, 10]) {
       const tries = dialled.length;
@@ -188,7 +188,7 @@ describe("a connection that breaks", () => {
     expect(seconds).toEqual([2, 1, 4, 3, 2, 1]);
   });
 
-  it("has all its tries again once it was open", () => {
+  it("has all attempts again after it was open", () => {
     open();
     fail(3);
     hear(session());
@@ -200,7 +200,7 @@ describe("a connection that breaks", () => {
     ["the person connects", () => link.connect()],
     ["the page is seen or the network is back", () => link.wake()],
     ["a message is written", () => void ask()],
-  ])("is tried anew from its rest when %s", (_, act) => {
+  ])("is tried again after the last attempt when %s", (_, act) => {
     open();
     fail(6);
     expect(link.connection.state).toBe("resting");
@@ -211,7 +211,7 @@ describe("a connection that breaks", () => {
     expect(link.connection).toMatchObject({ state: "waiting", seconds: 2 });
   });
 
-  it("is tried at once when the page is seen while it waits", () => {
+  it("is tried at once when the page becomes visible", () => {
     open();
     link.lost(1006, "");
     link.wake();
@@ -220,7 +220,7 @@ describe("a connection that breaks", () => {
     expect(dialled).toHaveLength(2);
   });
 
-  it("stays closed when the person has closed it", () => {
+  it("stays closed after the person has closed it", () => {
     open();
     link.disconnect();
     expect(hungUp).toBe(1);
@@ -235,7 +235,7 @@ describe("a connection that breaks", () => {
     expect(types()).toEqual(["chat"]);
   });
 
-  it("is not made again where the session was deleted", () => {
+  it("is not restored if the session was deleted", () => {
     open();
     link.lost(4410, "the session was deleted");
     link.connect();
@@ -247,7 +247,7 @@ describe("a connection that breaks", () => {
     expect(dialled).toHaveLength(1);
   });
 
-  it("asks for another ticket, and at once, where the ticket has ended", () => {
+  it("requests another ticket at once when the ticket has expired", () => {
     open();
     link.lost(4401, "the ticket has ended");
     expect(dialled.map(({ fresh }) => fresh)).toEqual([false, true]);
@@ -257,13 +257,13 @@ describe("a connection that breaks", () => {
     expect(dialled[2]?.fresh).toBe(false);
   });
 
-  it("asks for other access after a handshake that failed", () => {
+  it("requests new access after a failed handshake", () => {
     open();
     fail(2);
     expect(dialled.map(({ fresh }) => fresh)).toEqual([false, false, true]);
   });
 
-  it("rests with the reason where the server will not have it", () => {
+  it("stops with the reason if the server refuses it", () => {
     link.connect();
     link.refused("The token is wrong.");
     clock.pass(1_000_000);
@@ -275,25 +275,25 @@ describe("a connection that breaks", () => {
 });
 
 describe("the heartbeat", () => {
-  it("asks every 30 s whether the server is there", () => {
+  it("pings the server every 30 s", () => {
     open();
     clock.pass(PING_EVERY);
     hear(pong(0));
     clock.pass(PING_EVERY);
     expect(types()).toEqual(["ping", "ping"]);
-    hear(message(1)); // whatever comes is a sign of life
+    hear(message(1)); // any frame shows that the server is alive
     clock.pass(ANSWER_WITHIN);
     expect(link.connection.state).toBe("open");
   });
 
-  it("gives up a server that is silent", () => {
+  it("closes the connection to a silent server", () => {
     open();
     clock.pass(PING_EVERY + ANSWER_WITHIN);
     expect(hungUp).toBe(1);
     expect(link.connection).toMatchObject({ state: "waiting", seconds: 2 });
   });
 
-  it("asks at once when the page is seen again", () => {
+  it("pings at once when the page becomes visible again", () => {
     open();
     link.wake();
     expect(types()).toEqual(["ping"]);
@@ -307,8 +307,8 @@ describe("the heartbeat", () => {
   });
 });
 
-describe("own messages", () => {
-  it("go out at once while the connection is open, and wait until they are acknowledged", () => {
+describe("sent messages", () => {
+  it("are sent at once while the connection is open, and wait until they are acknowledged", () => {
     open();
     const id = ask();
     expect(posted.map((sent) => sent.id)).toEqual([id]);
@@ -317,7 +317,7 @@ describe("own messages", () => {
     expect(link.pending.size).toBe(0);
   });
 
-  it("that were written while away go out on return, in order and once", () => {
+  it("written while disconnected are sent after reconnecting, in order and once", () => {
     open();
     link.lost(1006, "");
     const ids = [ask("one"), ask("two")];
@@ -332,7 +332,7 @@ describe("own messages", () => {
     expect(posted).toHaveLength(2);
   });
 
-  it("that were sent and not acknowledged go out again under the same id", () => {
+  it("that are not acknowledged are sent again with the same id", () => {
     open();
     const id = ask();
     link.lost(1006, "");
@@ -341,7 +341,7 @@ describe("own messages", () => {
     expect(posted.map((sent) => sent.id)).toEqual([id, id]);
   });
 
-  it("do not wait where they stop a run", () => {
+  it("do not wait for a connection if they stop a run", () => {
     open();
     link.send("stop", { run_id: "r" });
     link.lost(1006, "");
@@ -352,7 +352,7 @@ describe("own messages", () => {
     expect(types()).toEqual(["stop"]);
   });
 
-  it("that would end the connection are refused here", () => {
+  it("that are too long for the server are refused in the page", () => {
     open();
     const id = ask("x".repeat(1024 * 1024));
     expect(posted).toEqual([]);

@@ -1,4 +1,4 @@
-// What a page says to the server when it connects, and what becomes of it when it may not.
+// How a page connects to the server, and how it reacts to a refusal.
 
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { Store } from "../../src/store/store.ts";
@@ -31,19 +31,19 @@ const lose = async (): Promise<void> => {
   await vi.advanceTimersByTimeAsync(2000);
 };
 
-it("offers a ticket as a subprotocol, which is in no address", async () => {
+it("sends a ticket as a subprotocol, not in the address", async () => {
   await enter(() => ({ ticket: "a.b.c" }));
   expect(FakeSocket.last.url.href).toBe("ws://host:8888/ws/chat/s?stream=tokens&protocol=2&after=0");
   expect(FakeSocket.last.protocols).toEqual(["reasoning-widget.v1", "ticket.a.b.c"]);
 });
 
-it("puts Jupyter's token where Jupyter looks for it", async () => {
+it("sends Jupyter's token as Jupyter expects it", async () => {
   await enter(() => ({ token: "secret" }));
   expect(FakeSocket.last.url.searchParams.get("token")).toBe("secret");
   expect(FakeSocket.last.protocols).toEqual(["reasoning-widget.v1"]);
 });
 
-it("resumes where it was", async () => {
+it("resumes after the last event", async () => {
   await enter(() => ({}));
   FakeSocket.last.hear(SESSION);
   expect(store.connection).toEqual({ state: "open" });
@@ -52,7 +52,7 @@ it("resumes where it was", async () => {
   expect(FakeSocket.last.url.search).toBe("?stream=tokens&protocol=2&after=3&epoch=e");
 });
 
-it("asks for another ticket only where the one it has is near its end, or was refused", async () => {
+it("requests another ticket only if its own expires soon or was refused", async () => {
   const asked: boolean[] = [];
   await enter((fresh) => {
     asked.push(fresh);
@@ -72,18 +72,18 @@ it("asks for another ticket only where the one it has is near its end, or was re
   expect(asked).toEqual([false, false, true]);
 });
 
-it("rests with the words of whoever knows that there is no way in", async () => {
+it("stops with the reason if access is refused", async () => {
   await enter(() => Promise.reject(new Refused("The token is wrong.")));
   expect(store.connection).toEqual({ state: "resting", reason: "The token is wrong." });
   expect(FakeSocket.opened).toEqual([]);
 });
 
-it("tries again where only the way is broken", async () => {
+it("tries again if access could not be checked", async () => {
   await enter(() => Promise.reject(new Error("Nobody answers.")));
   expect(store.connection).toEqual({ state: "waiting", seconds: 2, reason: "Nobody answers." });
 });
 
-it("hears nothing more of a connection that was left", async () => {
+it("ignores an abandoned connection", async () => {
   await enter(() => ({}));
   const left = FakeSocket.last;
   left.hear(SESSION);
@@ -94,7 +94,7 @@ it("hears nothing more of a connection that was left", async () => {
   expect(store.transcript.title).toBeNull();
 });
 
-it("keeps messages while it is away, gives one that is too long back, and sends no stop then", async () => {
+it("keeps messages while disconnected, refuses one that is too long, and sends no stop", async () => {
   await enter(() => ({}));
   FakeSocket.last.hear(SESSION);
   store.disconnect();

@@ -6,7 +6,7 @@ import { type Colour, contrast, MIN_CONTRAST, mix, parsed } from "../../src/view
 
 const ESC = "\u001b";
 
-/** The looks of each piece, as `text: look colours`. */
+/** The style of each span, as `text|classes|colours`. */
 function looks(text: string): string[] {
   return spansOf(text).map((span) => [span.text, span.look, ...Object.values(span.colours)].join("|"));
 }
@@ -35,12 +35,12 @@ it.each([
   expect(looks(text)).toEqual(expected);
 });
 
-// What a page really has: the grounds of the cards, and the text that is inverse.
+// The colours in the style sheet: the backgrounds of the cards, and their text, which is the background of inverse text.
 const CSS = readFileSync(join(import.meta.dirname, "../../src/view/root.css"), "utf8");
 const variable = (name: string): string[] =>
   new RegExp(`--rw-${name}: [^;]*light-dark\\((#[0-9a-f]{6}), (#[0-9a-f]{6})\\)`).exec(CSS)?.slice(1) ?? [];
 const CARDS = ["thought", "tool-use", "tool-result", "final-answer", "error", "raised", "surface"].map(variable);
-// What may be behind a card's text: it as it is, or what the insets in it make of it, and what high contrast has.
+// The possible backgrounds of text: the cards, the insets in them, and those of high-contrast themes.
 const GROUNDS = [0, 1].map((theme) => {
   const own = CARDS.map((pair) => parsed(pair[theme] as string));
   const inset: Colour = theme === 0 ? [255, 255, 255] : [0, 0, 0];
@@ -55,7 +55,7 @@ const SIXTEEN = [30, 90].flatMap((first) => Array.from({ length: 8 }, (_, at) =>
 const INKS = [...SIXTEEN, ...EXTENDED.map((colour) => `38;${colour}`)];
 const CHOSEN = [...SIXTEEN.map((code) => code + 10), ...EXTENDED.filter((_, at) => at % 7 === 0).map((c) => `48;${c}`)];
 
-/** The contrasts of a piece of text: in each theme, on whatever it may stand on. */
+/** The contrasts of a text with these parameters, in each theme, to each possible background. */
 function contrasts(parameters: string): number[] {
   const [span] = spansOf(`${ESC}[${parameters}mx`);
   const { look, colours } = span as Span;
@@ -72,7 +72,7 @@ function contrasts(parameters: string): number[] {
 }
 
 it.each(["", "1;", "2;", "7;", "2;7;"])(
-  "can be read in every colour, on every ground, with the styles %j",
+  "is readable in every colour on every background, with the styles %j",
   (styles) => {
     expect(CARDS.flat().length + TEXTS.length).toBe(16);
     const pairs = INKS.filter((_, at) => at % 6 === 0).flatMap((ink) => CHOSEN.map((ground) => `${ink};${ground}`));
@@ -82,20 +82,20 @@ it.each(["", "1;", "2;", "7;", "2;7;"])(
   },
 );
 
-it("leaves a colour as it was chosen where it can be read", () => {
+it("keeps a colour that is readable", () => {
   expect(looks(`${ESC}[38;2;120;0;60mx`)[0]).toContain("light-dark(#78003c, ");
   expect(looks(`${ESC}[38;2;250;180;60mx`)[0]).toContain(", #fab43c)");
   expect(looks(`${ESC}[38;2;200;220;255;48;2;0;30;90mx`)[0]).toContain("#c8dcff|#001e5a");
 });
 
-it("keeps the sixteen apart", () => {
+it("keeps the 16 named colours different", () => {
   for (const theme of [0, 1]) {
     const drawn = SIXTEEN.map((code) => looks(`${ESC}[${code}mx`)[0]?.match(/#[0-9a-f]{6}/g)?.[theme]);
-    expect(new Set(drawn).size).toBeGreaterThanOrEqual(theme === 0 ? 15 : 16); // the greys of light cards are two
+    expect(new Set(drawn).size).toBeGreaterThanOrEqual(theme === 0 ? 15 : 16); // on light cards, two of the greys are equal
   }
 });
 
-it("never makes markup of what was printed", () => {
+it("never makes markup of printed text", () => {
   const root = document.createElement("div");
   const hostile = `<img src=x onerror=alert(1)>${ESC}[31m<b onclick=x>"'</b>${ESC}[38;2;1;2;3;url(x)m</span>`;
   drawSpans(root, hostile);

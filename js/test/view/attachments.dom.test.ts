@@ -9,7 +9,7 @@ const PNG = "\x89PNG\r\n\x1a\n";
 const BASE64 = btoa(PNG);
 let page: Page;
 
-// The test's DOM shows no dialogs.
+// jsdom does not show dialogs.
 HTMLDialogElement.prototype.showModal = function () {
   this.open = true;
 };
@@ -30,7 +30,7 @@ function file(name: string, type: string, content = "x"): File {
 
 const picture = (name = "plot.png"): File => file(name, "image/png", PNG);
 
-/** Files as an event brings them. */
+/** Files in the form of an event's data. */
 function transfer(type: string, property: string, files: File[], text = ""): Event {
   const event = new Event(type, { bubbles: true, cancelable: true });
   Object.defineProperty(event, property, { value: { files, types: ["Files"], getData: () => text } });
@@ -64,7 +64,7 @@ const asked = (seq: number, id: string, content: string, ...parts: object[]): Fr
 });
 
 describe("the composer", () => {
-  it("opens the browser's dialog to attach", () => {
+  it("opens the browser's file dialog", () => {
     const chooser = page.element.querySelector<HTMLInputElement>("input[type=file]") as HTMLInputElement;
     const clicked = vi.spyOn(chooser, "click");
     page.button("Attach").click();
@@ -72,7 +72,7 @@ describe("the composer", () => {
     expect(chooser.multiple).toBe(true);
   });
 
-  it("shows what is attached, says it, and sends it with the text", async () => {
+  it("shows and announces attachments, and sends them with the text", async () => {
     await page.write("Why?");
     await choose(picture(), file("a.csv", "text/csv", "a,b"));
     expect(names()).toEqual(["plot.png", "a.csv"]);
@@ -93,7 +93,7 @@ describe("the composer", () => {
     expect([page.field.value, names()]).toEqual(["", []]);
   });
 
-  it("sends what is attached without a text, and nothing without either", async () => {
+  it("sends attachments without a text, but nothing without both", async () => {
     expect(isOff("Send")).toBe(true);
     await choose(picture());
     expect(isOff("Send")).toBe(false);
@@ -104,7 +104,7 @@ describe("the composer", () => {
     expect(isOff("Send")).toBe(true);
   });
 
-  it("sends nothing before all of it is read", async () => {
+  it("sends nothing before all files are read", async () => {
     await page.write("Why?");
     page.field.dispatchEvent(transfer("paste", "clipboardData", [picture()]));
     await page.press("Enter");
@@ -114,7 +114,7 @@ describe("the composer", () => {
     expect(page.buffers).toHaveLength(1);
   });
 
-  it("takes attachments away again, and keeps the focus near", async () => {
+  it("removes attachments, and keeps the focus close", async () => {
     await choose(picture("a.png"), picture("b.png"));
     page.button("Remove b.png").focus();
     page.button("Remove b.png").click();
@@ -128,7 +128,7 @@ describe("the composer", () => {
     expect(isOff("Send")).toBe(true);
   });
 
-  it("says why something is not attached, and loses nothing", async () => {
+  it("says why a file is not attached, and keeps the others", async () => {
     await page.write("Why?");
     await choose(picture(), file("scan.bmp", "image/bmp"));
     expect(alerts()).toEqual([expect.stringContaining("“scan.bmp” is image/bmp")]);
@@ -138,7 +138,7 @@ describe("the composer", () => {
     expect(alerts()).toEqual([]);
   });
 
-  it("attaches the files that are pasted, and leaves text to the browser", async () => {
+  it("attaches pasted files, and leaves text to the browser", async () => {
     const text = transfer("paste", "clipboardData", [picture("image.png")], "1\t2");
     page.field.dispatchEvent(text);
     expect(text.defaultPrevented).toBe(false);
@@ -148,7 +148,7 @@ describe("the composer", () => {
     await vi.waitFor(() => expect(names()).toEqual(["image.png"]));
   });
 
-  it("shows where files are dropped, and takes them anywhere in the chat", async () => {
+  it("shows where to drop files, and accepts them anywhere in the chat", async () => {
     const conversation = page.element.querySelector(".rw-scroller") as Element;
     const over = transfer("dragover", "dataTransfer", []);
     conversation.dispatchEvent(over);
@@ -162,14 +162,14 @@ describe("the composer", () => {
     await vi.waitFor(() => expect(names()).toEqual(["plot.png"]));
   });
 
-  it("leaves to the page what is dragged and is no file", () => {
+  it("ignores dragged content that is not a file", () => {
     const event = transfer("dragover", "dataTransfer", []);
     Object.assign((event as DragEvent).dataTransfer as object, { types: ["text/plain"] });
     page.field.dispatchEvent(event);
     expect(event.defaultPrevented).toBe(false);
   });
 
-  it("gets back what was refused", async () => {
+  it("gets refused attachments back", async () => {
     await page.write("Why?");
     await choose(picture());
     page.button("Send").click();
@@ -181,7 +181,7 @@ describe("the composer", () => {
     expect(names()).toEqual(["plot.png", "plot (2).png"]);
   });
 
-  it("gets back what is withdrawn to be edited, and sends it once it has come", async () => {
+  it("gets withdrawn attachments back, and sends them once they are loaded", async () => {
     await page.hear(asked(1, "m", "Why?", { text: "Why?" }, image(), table));
     page.button("Edit queued message").click();
     await page.hear({ type: "message_withdrawn", seq: 2, data: { message_id: "m", reason: "withdrawn" } });
@@ -199,8 +199,8 @@ describe("the composer", () => {
 const blobsAsked = (): unknown[] =>
   page.sent.filter(({ type }) => type === "blob").map(({ payload }) => (payload as { blob: string }).blob);
 
-describe("a question", () => {
-  it("shows its images, which are fetched, and names its files, which are not", async () => {
+describe("a prompt", () => {
+  it("fetches and shows its images, and names its files", async () => {
     await page.hear(asked(1, "m", "Why?", { text: "Why?" }, image(), table), started(2, "r", "m"));
     const question = page.element.querySelector("[role=group]") as Element;
     expect(question.textContent).toBe("Why?plot.png8 bytes, loading …a.csv1 byte");
@@ -210,7 +210,7 @@ describe("a question", () => {
     expect(question.querySelectorAll("ul[aria-label=Attached] > li")).toHaveLength(2);
   });
 
-  it("has no words where nothing was written", async () => {
+  it("has no text if nothing was written", async () => {
     await page.hear(asked(1, "m", "plot.png", image()), started(2, "r", "m"));
     await page.hear({ type: "blob", data: { blob: "b1", value: BASE64 } });
     expect(page.element.querySelector("[role=group]")?.textContent).toBe("");
@@ -229,7 +229,7 @@ describe("a question", () => {
     expect(page.element.querySelector("dialog")).toBeNull();
   });
 
-  it("fetches nothing that was sent from here", async () => {
+  it("does not fetch what this page has sent", async () => {
     await choose(picture());
     page.button("Send").click();
     const id = page.last("chat")?.id ?? "";
@@ -240,7 +240,7 @@ describe("a question", () => {
     expect(blobsAsked()).toEqual([]);
   });
 
-  it("names an image that is none", async () => {
+  it("shows the name of an invalid image", async () => {
     await page.hear(asked(1, "m", "plot.png", image()), started(2, "r", "m"));
     await page.hear({ type: "blob", data: { blob: "b1", value: '"><script>' } });
     const question = page.element.querySelector("[role=group]");
@@ -248,7 +248,7 @@ describe("a question", () => {
   });
 });
 
-describe("what is saved", () => {
+describe("a saved session", () => {
   const read = (parts: unknown, blobs: object): SavedSession => {
     const events = [
       { type: "user_message", data: { id: "m", content: "Why?", parts } },
@@ -263,16 +263,16 @@ describe("what is saved", () => {
     return element.querySelector("[role=group]") as HTMLElement;
   };
 
-  it("shows the images that it holds", () => {
+  it("shows saved images", () => {
     const question = draw([{ text: "Why?" }, image()], { b1: BASE64 });
     expect(question.querySelector("img")?.getAttribute("src")).toContain(BASE64);
   });
 
-  it("names those that it does not hold", async () => {
+  it("shows the names of images that are not saved", async () => {
     expect(draw([{ text: "Why?" }, image(), table]).textContent).toBe("Why?plot.png8 bytes, not saveda.csv1 byte");
   });
 
-  it("is found by the names that are shown", () => {
+  it("is found by visible names", () => {
     const store = savedStore(read([{ text: "Why?" }, image(), image("b3", "photo.png"), table], { b1: BASE64 }), true);
     const found = ["why", "a.csv", "photo", "plot"].map((words) => matching(store, words)?.size);
     expect(found).toEqual([1, 1, 1, 0]);

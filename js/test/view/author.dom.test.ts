@@ -30,13 +30,13 @@ const authors = (root: ParentNode): (string | null)[] =>
 const labels = (root: ParentNode): (string | null)[] =>
   [...root.querySelectorAll(".rw-question")].map((each) => each.getAttribute("aria-label"));
 
-it("names nobody while one person speaks", async () => {
+it("shows no names in a conversation with one author", async () => {
   await page.hear(...asked(1, "a", ADA), ...asked(4, "b", ADA));
   expect(authors(page.element)).toEqual([null, null]);
   expect(labels(page.element)).toEqual(["You", "You"]);
 });
 
-it("names who wrote where it was not the reader, and nobody to one who reads their own", async () => {
+it("shows the name of an author who is not the reader", async () => {
   await page.hear({ type: "session", data: { ...SESSION.data, author: BOB } } as Frame);
   await page.hear(...asked(1, "a", ADA));
   expect(labels(page.element)).toEqual(["Ada Lovelace"]);
@@ -44,7 +44,7 @@ it("names who wrote where it was not the reader, and nobody to one who reads the
   expect(labels(page.element)).toEqual(["You", "You"]);
 });
 
-it("names all once another speaks, also what was asked before", async () => {
+it("shows all names once there is a second author, also of earlier prompts", async () => {
   await page.hear(...asked(1, "a", ADA));
   await page.hear(...asked(4, "b", BOB), { type: "user_message", seq: 7, data: { ...asked(7, "c", ADA)[0]?.data } });
   expect(authors(page.element)).toEqual(["ALAda Lovelace", "B<b>Bob</b>"]);
@@ -52,13 +52,13 @@ it("names all once another speaks, also what was asked before", async () => {
   expect(page.element.querySelector(".rw-queued .rw-author")?.textContent).toBe("ALAda Lovelace");
 });
 
-it("leaves those unnamed whom the server does not know", async () => {
+it("shows no name for unknown authors", async () => {
   await page.hear(...asked(1, "a"), ...asked(4, "b", { ...BOB, id: "ticket:1", granted_by: "ada" }));
   expect(authors(page.element)).toEqual([null, "B<b>Bob</b>"]);
 });
 
 it.each([[5], ["ada"], [{ id: "ada" }], [{ ...BOB, name: ["x"] }], [[]]])(
-  "shows a saved transcript whose author %j is none",
+  "shows a saved transcript with the invalid author %j",
   async (author) => {
     const events = [...asked(1, "a", ADA), ...asked(4, "b", author)];
     const session = readSession({

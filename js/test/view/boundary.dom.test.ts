@@ -3,7 +3,7 @@ import { Store } from "../../src/store/store.ts";
 import { drawChat } from "../../src/view/chat.tsx";
 import "../page.ts";
 
-it("says that a chat cannot be drawn, in place of it, also when that turns out later", async () => {
+it("shows a note in place of a chat that cannot be drawn, also later", async () => {
   const store = new Store(true);
   const [element, failed] = [document.createElement("div"), vi.fn()];
   drawChat(element, store, null, failed);

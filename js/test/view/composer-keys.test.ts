@@ -23,10 +23,10 @@ describe("keys in the message field", () => {
     expect(keyAction(key("Enter", { shiftKey: true }), field("a|"))).toBe("break");
   });
 
-  it("all belong to the input method while a word is composed", () => {
+  it("all belong to the input method during a composition", () => {
     for (const name of ["Enter", "ArrowUp", "ArrowDown", "Escape"]) {
       expect(keyAction(key(name, { isComposing: true }), field("|"))).toBeNull();
-      expect(keyAction(key(name, { keyCode: 229 }), field("|"))).toBeNull(); // Safari, once the word has ended
+      expect(keyAction(key(name, { keyCode: 229 }), field("|"))).toBeNull(); // Safari, at the end of a composition
     }
   });
 

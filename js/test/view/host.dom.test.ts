@@ -19,7 +19,7 @@ afterEach(() => {
   page.close();
 });
 
-it("hands on to the notebook the key that saves it, and no other", async () => {
+it("passes only the key that saves the notebook to it", async () => {
   for (const key of ["d", "x", "Enter", "Delete"]) await page.press(key);
   await page.press("a", { ctrlKey: true });
   expect(heard).toEqual([]);
@@ -30,7 +30,7 @@ it("hands on to the notebook the key that saves it, and no other", async () => {
   expect(pressed.defaultPrevented).toBe(true);
 });
 
-it("draws the code in what an error says", async () => {
+it("draws code in error messages", async () => {
   const error = step(3, "e", { type: "error", content: "Set `OPENAI_API_KEY`, or **ask**.", status: "failed" });
   await page.hear(asked(1, "m", "Why?"), started(2, "r", "m"), error, finished(4, "r", "failed"));
   const card = page.card("Error, step 1");
@@ -38,7 +38,7 @@ it("draws the code in what an error says", async () => {
   expect(card.textContent).toContain("Set OPENAI_API_KEY, or **ask**.");
 });
 
-it("previews what a tool said as it is, and Markdown without its signs", async () => {
+it("previews tool results as they are, and Markdown without its syntax", async () => {
   const tool = { name: "calculate", arguments: '{"expression": "6 * 7"}', call_id: "c" };
   await page.hear(
     asked(1, "m", "Why?"),
@@ -53,7 +53,7 @@ it("previews what a tool said as it is, and Markdown without its signs", async (
   expect(page.card("Tool result, step 3").textContent).toContain("6 * 7 = 42");
 });
 
-it("draws no view that JupyterLab has replaced, and goes on with one that is only out of sight", async () => {
+it("stops a view that JupyterLab has replaced, but not one that is scrolled out of view", async () => {
   const cell = document.createElement("div");
   document.body.append(cell);
   const replaced = page.view();

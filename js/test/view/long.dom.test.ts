@@ -6,7 +6,7 @@ import "../page.ts";
 
 const STEPS = 300;
 
-/** A saved session of that many steps, in so many runs. */
+/** A saved session with 300 steps in the given number of runs. */
 function long(runs: number) {
   const events: object[] = [];
   const put = (type: string, data: object) => events.push({ type, seq: events.length + 1, data });
@@ -30,7 +30,7 @@ function long(runs: number) {
 const ids = (root: HTMLElement) => [...root.querySelectorAll("article")].map((card) => card.dataset.stepId);
 
 describe.each([1, 15])("300 steps in %i runs", (runs) => {
-  it("begin with a screenful from the end, and are all there in the end, in order", async () => {
+  it("are drawn from the end, a screenful first, and finally all in order", async () => {
     const root = document.createElement("div");
     const session = long(runs);
     const end = drawChat(root, savedStore(session, true));
@@ -45,8 +45,8 @@ describe.each([1, 15])("300 steps in %i runs", (runs) => {
   });
 });
 
-describe("the field that finds words", () => {
-  it("shows the steps that have them, wherever they are, and all of them again afterwards", async () => {
+describe("the search field", () => {
+  it("shows the matching steps, and afterwards all of them", async () => {
     const root = document.createElement("div");
     const end = drawSaved(root, savedStore(long(15), true), long(15));
     const field = root.querySelector<HTMLInputElement>("[type=search]");

@@ -20,7 +20,7 @@ function drawn(text: string): HTMLElement {
   return root;
 }
 
-/** The pieces of `text`, cut at random places; the same for the same seed. */
+/** `text` in pieces of random length; the same for the same seed. */
 function pieces(text: string, seed: number): string[] {
   const result: string[] = [];
   let state = seed * 2654435761 + 1;
@@ -85,7 +85,7 @@ describe.each([false, true])("with the optional modules: %s", (modules) => {
   });
 });
 
-it("all of it, one after the other, ends as drawn at once", () => {
+it("all samples in one text end as drawn at once", () => {
   const text = Object.entries(SAMPLES)
     .filter(([name]) => name !== "code that is never closed" && name !== "line ends")
     .map(([, sample]) => sample)
@@ -94,7 +94,7 @@ it("all of it, one after the other, ends as drawn at once", () => {
 });
 
 describe("while it grows", () => {
-  it("leaves the blocks alone that can no longer change", () => {
+  it("keeps the blocks that cannot change any more", () => {
     const root = document.createElement("div");
     const stream = new MarkdownStream(root);
     stream.update("first\n\nsecond\n\nthi", false);
@@ -132,7 +132,7 @@ describe("while it grows", () => {
     stream.close();
   });
 
-  it("long code keeps the colours it has, and gets the rest when it is closed", () => {
+  it("long code keeps its colours, and gets the others when it is closed", () => {
     provideModule("highlight", highlight);
     const root = document.createElement("div");
     const stream = new MarkdownStream(root);
@@ -147,7 +147,7 @@ describe("while it grows", () => {
     stream.close();
   });
 
-  it("a block that grows keeps the nodes that stay the same", () => {
+  it("a growing block keeps unchanged nodes", () => {
     const root = document.createElement("div");
     const stream = new MarkdownStream(root);
     stream.update("- one\n- two", false);
@@ -158,7 +158,7 @@ describe("while it grows", () => {
     stream.close();
   });
 
-  it("starts again when text is taken back", () => {
+  it("starts again when text is removed", () => {
     const root = document.createElement("div");
     const stream = new MarkdownStream(root);
     stream.update("one\n\ntwo <tool", false);
@@ -169,7 +169,7 @@ describe("while it grows", () => {
 });
 
 describe("mathematics", () => {
-  it("shows its source until the module arrives, then the formula", () => {
+  it("is shown as its source until the module arrives", () => {
     const root = document.createElement("div");
     const stream = new MarkdownStream(root);
     stream.update("Let $x_1$ be", true);
@@ -180,26 +180,26 @@ describe("mathematics", () => {
   });
 
   it.each(["$5 and $10", "from $5 to $10.", "$5-$10", "US$5, or US$6", "$1,000 (that is $2k)", "a $ b $ c", "\\$x$"])(
-    "%s is none",
+    "%s is not a formula",
     (text) => {
       expect(drawn(text).querySelector("[data-rw-math]")).toBeNull();
     },
   );
 
   it.each(["$x$", "$2^{10}$", "$5$", "\\(a\\)", "$$a$$", "\\[a\\]", "$n \\cdot 5$", "$2x + 3$"])(
-    "%s is some",
+    "%s is a formula",
     (text) => {
       expect(drawn(text).querySelector("[data-rw-math]")?.textContent).toBe(text);
     },
   );
 
-  it("that cannot be read stays as it was written", () => {
+  it("that is invalid stays as it was written", () => {
     provideModule("math", math);
     expect(drawn("$\\frac{$").textContent).toContain("$\\frac{$");
   });
 });
 
-it("code is coloured, and stays what it was", () => {
+it("code is highlighted, and its text is unchanged", () => {
   provideModule("highlight", highlight);
   const root = drawn("```python\nif a < b:\n    print('<b>')\n```");
   expect(root.querySelector("pre .rw-code-keyword")?.textContent).toBe("if");
@@ -226,7 +226,7 @@ function escaped(text: string): string {
   return text.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
 }
 
-/** The text and the structure below `node`, as `tests/markdown_cases.py` tells it. */
+/** The text and the structure below `node`, in the format of `tests/markdown_cases.py`. */
 function shape(node: Node): string {
   if (node instanceof Text) return escaped(node.data);
   const inner = [...node.childNodes].map(shape).join("");

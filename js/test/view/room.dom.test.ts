@@ -5,7 +5,7 @@ let resized: () => void;
 let chat: HTMLElement;
 let output: HTMLElement;
 
-/** The layout that jsdom lacks: the chat has a height, and 20 pixels of other content are beside it. */
+/** The layout that jsdom lacks: the chat has a height, and there are 20 pixels of other content. */
 function layout(height: number, width = 600): void {
   for (const [name, value] of Object.entries({ offsetHeight: height, offsetWidth: width })) {
     Object.defineProperty(chat, name, { value, configurable: true });
@@ -39,7 +39,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-it("is as high as the output allows, and as high as it likes once there is no limit", () => {
+it("is limited by the height of its output, and not any more once there is no limit", () => {
   output.style.cssText = "max-height: 610px; overflow-y: auto";
   keepWithinRoom(chat);
   layout(1000);
@@ -50,7 +50,7 @@ it("is as high as the output allows, and as high as it likes once there is no li
   expect(chat.style.maxHeight).toBe("");
 });
 
-it("follows a limit that comes later, with its scrollbar", () => {
+it("follows a limit that is set later, with its scrollbar", () => {
   keepWithinRoom(chat);
   layout(1000);
   expect(chat.style.maxHeight).toBe("");

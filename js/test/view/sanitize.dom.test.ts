@@ -42,14 +42,14 @@ describe("hostile text", () => {
     expectHarmless(root);
   });
 
-  it.each(HOSTILE)("does nothing as what a tool displayed: %s", (text) => {
+  it.each(HOSTILE)("does nothing as the output of a tool: %s", (text) => {
     const root = document.createElement("div");
     root.append(sanitizeHtml(text));
     expectHarmless(root);
   });
 });
 
-describe("what is harmless stays", () => {
+describe("harmless content stays", () => {
   it.each([
     "plain &lt;script&gt; &amp; text",
     "<p>a <em>b</em> <strong>c</strong><br>d <code>&lt;img onerror=x&gt;</code></p>\n<hr>\n",
@@ -64,7 +64,7 @@ describe("what is harmless stays", () => {
     expect(plain.innerHTML).toBe(cleaned.innerHTML);
   });
 
-  it("a table of a data frame", () => {
+  it("the table of a data frame", () => {
     const root = document.createElement("div");
     root.append(
       sanitizeHtml('<table border="1"><thead><tr><th>a</th></tr></thead><tbody><tr><td>1</td></tr></tbody></table>'),
@@ -72,7 +72,7 @@ describe("what is harmless stays", () => {
     expect(root.querySelector("td")?.textContent).toBe("1");
   });
 
-  it("a picture within the text; one elsewhere becomes a link that says so", () => {
+  it("a picture in the text; a remote one becomes a link", () => {
     const root = document.createElement("div");
     root.append(
       sanitizeHtml(

@@ -20,7 +20,7 @@ interface Bar {
   height: number;
 }
 
-/** What the paths draw, by type. */
+/** The bars that the paths draw, by type. */
 const bars = (): Bar[] =>
   [...page.element.querySelectorAll(".rw-bar")].flatMap((path) => {
     const type = path.getAttribute("class")?.replace("rw-bar rw-bar-", "") ?? "";
@@ -34,7 +34,7 @@ const bars = (): Bar[] =>
     }));
   });
 const svg = (): Element => page.element.querySelector(".rw-axis") as Element;
-/** The mouse does something at a place on an axis of 250 pixels. */
+/** Dispatch a mouse event at a position on an axis of 250 pixels. */
 const mouse = async (type: string, x: number, y: number): Promise<void> => {
   svg().getBoundingClientRect = () => new DOMRect(0, 0, 250, 24);
   svg().dispatchEvent(new MouseEvent(type, { bubbles: true, clientX: x, clientY: y }));
@@ -54,12 +54,12 @@ const RUN = [
 ];
 
 describe("the timeline", () => {
-  it("is not there before there is a step", async () => {
+  it("is absent before the first step", async () => {
     await page.hear(...RUN.slice(0, 2));
     expect(page.element.querySelector(".rw-timeline")).toBeNull();
   });
 
-  it("has a bar for each step, where it was on the run's time, tools apart from the model", async () => {
+  it("has a bar for each step at its time, with tools apart from the model", async () => {
     await page.hear(...RUN);
     expect(axis()).toBe(2.5);
     expect(bars()).toEqual([
@@ -69,11 +69,11 @@ describe("the timeline", () => {
     ]);
   });
 
-  it("tells a step's time and tokens, and what all came to", async () => {
+  it("shows a step's time and tokens, and the totals", async () => {
     await page.hear(...RUN);
     await mouse("pointermove", 20, MODEL);
     expect(svg().querySelector("title")?.textContent).toBe("Thought, step 1 · 0.5 s · 900 → 12 tokens");
-    await mouse("pointermove", 60, MODEL); // past the end
+    await mouse("pointermove", 60, MODEL); // beyond the end
     expect(svg().querySelector("title")).toBeNull();
     expect(words()).toBe("3 steps1,200 → 30 tokens2.5 s");
   });
@@ -96,7 +96,7 @@ describe("the timeline", () => {
     expect(bars()[0]?.length).toBeCloseTo(axis(), 1);
   });
 
-  it("leads to the card", async () => {
+  it("scrolls to the card", async () => {
     await page.hear(...RUN);
     const card = page.card("Tool result, step 2");
     const scrolled = vi.fn();
@@ -106,7 +106,7 @@ describe("the timeline", () => {
     expect(document.activeElement).toBe(page.button("Tool result, step 2", card));
   });
 
-  it("finds a step that took next to no time", async () => {
+  it("finds a very short step", async () => {
     await page.hear(
       ...RUN.slice(0, 2),
       step(3, "o", { type: "tool_result", timestamp: 1001, duration: 0 }),
@@ -123,12 +123,12 @@ describe("the timeline", () => {
     return svg().querySelector("title")?.textContent?.split(" · ")[0];
   };
 
-  it("divides a row among the steps that overlap, and finds each of them", async () => {
+  it("divides a row among overlapping steps, and finds each of them", async () => {
     await page.hear(
       ...RUN.slice(0, 2),
       result(3, "a", 1001, 1),
       result(4, "b", 1001, 1.5),
-      result(5, "c", 1002.1, 0.3), // while the second is still on
+      result(5, "c", 1002.1, 0.3), // during the second one
       finished(6),
     );
     expect(bars()).toEqual([
@@ -143,21 +143,21 @@ describe("the timeline", () => {
     expect(await pointed(225, 21)).toBe("Tool result, step 2");
   });
 
-  it("gives steps their whole row that only follow each other", async () => {
+  it("gives successive steps the whole row", async () => {
     await page.hear(...RUN.slice(0, 2), result(3, "a", 1000, 1.0001), result(4, "b", 1001, 1), finished(5));
     expect(bars().map(({ height }) => height)).toEqual([9, 9]);
     expect(await pointed(80, TOOL)).toBe("Tool result, step 1");
     expect(await pointed(120, TOOL)).toBe("Tool result, step 2");
   });
 
-  it("finds a step that took next to no time between two that took long", async () => {
+  it("finds a very short step between two long ones", async () => {
     const short = step(4, "b", { type: "error", timestamp: 1001, duration: 0.001 });
     const [before, after] = [step(3, "a", { duration: 1 }), step(5, "c", { timestamp: 1001.001, duration: 1 })];
     await page.hear(...RUN.slice(0, 2), before, short, after, finished(6));
     expect(await pointed(100, MODEL)).toBe("Error, step 2");
   });
 
-  it("has room for steps that are said to be before or after their run", async () => {
+  it("has room for steps outside of the time of their run", async () => {
     await page.hear(...RUN, asked(7, "m2", "And?"), started(8, "r2", "m2"));
     await page.hear(
       step(9, "early", { run_id: "r2", timestamp: 990, duration: 1 }),
@@ -170,12 +170,12 @@ describe("the timeline", () => {
     expect(words()).toMatch(/5\.0 s$/);
   });
 
-  it("shows of a plain chat only what is shown of it", async () => {
+  it("shows only the visible steps of a plain chat", async () => {
     await page.hear(asked(1, "m", "Why?"), started(2, "r", "m", false), ...RUN.slice(2));
     expect(bars()).toHaveLength(1);
   });
 
-  it("survives times that are none", async () => {
+  it("accepts invalid times", async () => {
     const odd = { timestamp: Number.NaN, duration: -5 };
     await page.hear(...RUN.slice(0, 2), step(3, "t", odd), finished(4));
     expect(bars()[0]).toMatchObject({ begin: 0, length: 0 });

@@ -23,13 +23,13 @@ it.each([
   expect(withoutView(data)).toBe(data);
 });
 
-it("the model is named by the session, and by the view alone in earlier files", () => {
+it("the model is named by the session, in earlier files only by the view", () => {
   expect(modelIdOf({ [SESSION_MIME]: { ...session, model_id: "a" }, [WIDGET_MIME]: { model_id: "b" } })).toBe("a");
   expect(modelIdOf({ [SESSION_MIME]: session, [WIDGET_MIME]: { model_id: "b" } })).toBe("b");
   expect(modelIdOf({ [SESSION_MIME]: null })).toBeUndefined();
 });
 
-it("what the kernel sends to be saved goes on naming the model", () => {
+it("a bundle from the kernel keeps the name of the model", () => {
   const named = { [SESSION_MIME]: { ...session, model_id: "live" } };
   expect(withModel({ [SESSION_MIME]: session }, "live")).toEqual(named);
   expect(withModel(named, "other")).toBe(named);

@@ -14,7 +14,7 @@ const kernel = (page: string | null, shared = true): KernelWatch => ({ page, sha
 let said: unknown[][];
 let store: Store;
 
-/** The store of page `page`, which the kernel has told of `pages`. */
+/** The store of `page`, which has received `pages` from the kernel. */
 function share(page: string, pages: string[]): void {
   const say =
     (what: string) =>
@@ -31,7 +31,7 @@ function share(page: string, pages: string[]): void {
 beforeEach(() => connectedChats().clear());
 
 describe("an output", () => {
-  it("of a notebook that nobody shares is this page's", () => {
+  it("of a notebook that is not shared is written by this page", () => {
     expect(writesOutput(kernel(null, false), output("b"))).toBe(true);
     expect(writesNotebook(kernel(null, false))).toBe(true);
   });
@@ -50,25 +50,25 @@ describe("an output", () => {
     expect(writesOutput(kernel(page), output(ranBy))).toBe(writes);
   });
 
-  it("that nobody is connected to is left as it is, by all", () => {
+  it("without a connected chat is written by no page", () => {
     expect(writesOutput(kernel("a"), output("b"))).toBe(false);
     expect(writesOutput(kernel("a"), { [SESSION_MIME]: null })).toBe(false);
   });
 
-  it("is left alone without a kernel", () => {
+  it("is not written without a kernel", () => {
     share("a", ["a"]);
     expect(writesOutput(kernel(null), output("a"))).toBe(false);
   });
 });
 
-it("what the notebook says of itself is the first page's", () => {
+it("the notebook's metadata is written by the first page", () => {
   share("a", ["a", "b"]);
   expect(writesNotebook(kernel("a"))).toBe(true);
   share("b", ["a", "b"]);
   expect(writesNotebook(kernel("b"))).toBe(false);
 });
 
-it("what is to be saved reaches one page", () => {
+it("a bundle to save is used by one page", () => {
   share("a", ["a", "b"]);
   const saved = { message_id: null, bundle: { "text/plain": "so far" } };
   store.notice({ type: "saved", data: { ...saved, page: "b" } });
@@ -77,7 +77,7 @@ it("what is to be saved reaches one page", () => {
   expect(store.forms.get(null)).toEqual(saved.bundle);
 });
 
-it("who asks for it says who they are, and who ran the cell", () => {
+it("a request to save names the page and the page that ran the cell", () => {
   share("a", ["a", "b"]);
   store.save("m", "b");
   store.save(null);
@@ -87,7 +87,7 @@ it("who asks for it says who they are, and who ran the cell", () => {
   ]);
 });
 
-it("a page says that it is there on each connection, and when it goes", () => {
+it("a page enters with each connection, and leaves when it is closed", () => {
   share("a", ["a"]);
   leave(kernel("another notebook's"));
   leave(kernel("a"));
