@@ -60,7 +60,7 @@ def returned(model: ScriptedModel) -> Iterator[Callable[..., Any]]:
 
 def exports(chat: ReasoningChat) -> dict[str, str]:
     """Everything that shows pictures, as text."""
-    saved = chat._forms(None)
+    saved = chat._snapshot(None)
     return {
         "html": chat.to_html(),
         "markdown": chat.to_markdown(),
