@@ -1,4 +1,4 @@
-"""Qwen-Agent: any of its agents, watched."""
+"""The adapter for Qwen-Agent."""
 
 from .agent import QwenAgent
 from .prepared import import_qwen_agent

@@ -1,7 +1,7 @@
-"""Read the body of a model server's response, whatever it turns out to be.
+"""Read the body of a model server's response, whatever its format.
 
-Asked for a stream of events, servers and what stands in front of them also answer with a whole completion, an error
-as JSON, a web page, or a stream that breaks off.
+When asked for a stream of events, servers and proxies also answer with a whole completion, an error as JSON, a web
+page, or a stream that breaks off.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from .chunks import ChunkReader, Delta
 
 _DONE = "[DONE]"
 _CHUNK_FIELDS = {"choices", "usage", "id", "object", "x_groq"}
-"""Fields of which every chunk has one: what has none of them and says something is an error, under whatever name."""
-_SIGNS_OF_LIFE = {"type", "event", "time", "timestamp"}
-"""All that stands in what servers send to keep a connection open."""
+"""Every chunk has at least one of these fields. A non-empty object without them is an error, whatever its name."""
+_KEEP_ALIVE_FIELDS = {"type", "event", "time", "timestamp"}
+"""Objects with no other fields only keep the connection open."""
 _MAX_STRAY_BYTES = 64 * 1024
 _MAX_PAGE_TEXT = 80
 _HTML = re.compile(r"\s*<(?:!doctype|html|head|body)\b", re.IGNORECASE)
@@ -29,25 +29,25 @@ _ADDRESS_HINT = "Check the address (`model_server`, `OPENAI_BASE_URL`): it usual
 
 
 def read_answer(response: Any, reader: ChunkReader) -> Iterator[Delta]:
-    """What the model answers, as it comes.
+    """Yield the answer of a model as it arrives.
 
     Args:
-        response: An `httpx.Response` with a status below 400, not read yet.
+        response: An `httpx.Response` with a status below 400, which is not read yet.
         reader: Reads the chunks.
 
     Raises:
-        AgentError: It is no model's answer, or it broke off; the text says what came.
+        AgentError: The response is not the answer of a model, or it broke off; the text describes it.
         openai.APIError: The server reported an error within its answer.
     """
     body = _Body(response, reader)
     try:
         for delta in body.read():
             if not delta.empty:
-                body.came = True
+                body.has_content = True
                 yield delta
     except Exception as error:
         if type(error).__module__.partition(".")[0] in {"httpx", "httpcore", "httpx2", "httpcore2"}:
-            raise AgentError(explain_interruption(str(response.url), received=body.came)) from error
+            raise AgentError(explain_interruption(str(response.url), received=body.has_content)) from error
         raise
     delta = reader.finish()
     if not delta.empty:
@@ -55,11 +55,11 @@ def read_answer(response: Any, reader: ChunkReader) -> Iterator[Delta]:
 
 
 def read_chunks(answer: Any, reader: ChunkReader) -> Iterator[Delta]:
-    """What the model answers, where a client of the person's own has read the response already.
+    """Yield the answer of a model whose response was read by a client of the person's own.
 
     Args:
-        answer: The chunks, or the whole completion, as objects of OpenAI's client or as dictionaries.
-        reader: Reads them.
+        answer: The chunks or the whole completion, as objects of OpenAI's client or as dictionaries.
+        reader: Reads the chunks.
     """
     whole = isinstance(answer, dict) or hasattr(answer, "choices")
     for chunk in [answer] if whole else answer:
@@ -80,7 +80,7 @@ class _Body:
         self._data = ""
         self._done = False
         self._events = 0
-        self.came = False
+        self.has_content = False
 
     def read(self) -> Iterator[Delta]:
         for line in _lines(self._response.iter_bytes()):
@@ -92,9 +92,9 @@ class _Body:
         if not self._events:
             yield self._whole(self._stray.decode(errors="replace"))
         elif not self._reader.finished:
-            if self._stray.strip():  # an error that is no event
+            if self._stray.strip():  # an error outside of the events
                 self._fail(_parsed(self._stray.decode(errors="replace")))
-            raise AgentError(explain_interruption(self._address, received=self.came))
+            raise AgentError(explain_interruption(self._address, received=self.has_content))
 
     def _line(self, line: bytes) -> Iterator[Delta]:
         name, _, value = line.partition(b":")
@@ -109,7 +109,7 @@ class _Body:
             self._stray += line + b"\n"
 
     def _event(self, data: str, *, last: bool) -> Iterator[Delta]:
-        """Each line of data is one event, as all servers write them; JSON over several lines is put together."""
+        """Read a line of data, which is one event with all servers. JSON on several lines is joined."""
         data = f"{self._data}\n{data}".strip() if self._data else data
         self._data = ""
         if data == _DONE:
@@ -125,12 +125,12 @@ class _Body:
                 self._data = data
                 return
             text = f"The model server at {format_address(self._address)} sent something that cannot be read: "
-            raise AgentError(text + quoted(data) + _above(came=self.came)) from None
+            raise AgentError(text + quoted(data) + _advice(received=self.has_content)) from None
         self._events += 1
         yield self._chunk(chunk)
 
     def _chunk(self, chunk: object) -> Delta:
-        if chunk is None or (isinstance(chunk, dict) and chunk.keys() <= _SIGNS_OF_LIFE):
+        if chunk is None or (isinstance(chunk, dict) and chunk.keys() <= _KEEP_ALIVE_FIELDS):
             return Delta()
         if not isinstance(chunk, dict):
             self._fail(chunk)
@@ -150,7 +150,11 @@ class _Body:
         raise openai.APIError(error_message(body), request=self._response.request, body=body)
 
     def _whole(self, text: str) -> Delta:
-        """The answer of a server that sent no events."""
+        """Read the response of a server that sent no events.
+
+        Raises:
+            AgentError: It is not the answer of a model.
+        """
         body = _parsed(text)
         if isinstance(body, dict) and isinstance(body.get("choices"), list) and body["choices"]:
             delta = self._chunk(body)
@@ -165,16 +169,16 @@ class _Body:
             )
         if not text.strip():
             raise AgentError(
-                f"The model server at {where} answered with nothing. Ask again; if it stays so, look at its log. "
+                f"The model server at {where} sent an empty response. Ask again; if this persists, look at its log. "
                 + _ADDRESS_HINT
             )
         said = error_message(body)
         hint = f" {_ADDRESS_HINT}" if _UNKNOWN_PATH.search(said) or not isinstance(body, dict) else ""
-        raise AgentError(f"The address {where} did not answer as a model server does. It said: {quoted(said)}.{hint}")
+        raise AgentError(f"The address {where} did not answer like a model server. It said: {quoted(said)}.{hint}")
 
 
 def _lines(parts: Iterator[bytes]) -> Iterator[bytes]:
-    """The lines of a body. Only bytes tell where they end: a text may hold other separators within JSON."""
+    """Yield the lines of a body. They are split as bytes, because text has further line separators within JSON."""
     rest = b""
     for part in parts:
         rest += part
@@ -193,5 +197,5 @@ def _parsed(text: str) -> object:
         return text
 
 
-def _above(*, came: bool) -> str:
-    return ". What came until then is above. Ask again." if came else ". Ask again; if it stays so, look at its log."
+def _advice(*, received: bool) -> str:
+    return ". The part before it is above. Ask again." if received else ". Ask again; if this persists, look at its log."

@@ -1,7 +1,7 @@
-"""Which of the texts at top level is the answer?
+"""Find out which of the texts at top level is the answer.
 
-Whatever a model says there may be it, until something else shows that it was a thought on the way. The last word is the
-agent's: the answer is what it yields in the end.
+Every text of a model may be the answer until another step follows, which makes it a thought. What the agent yields last
+decides.
 """
 
 from __future__ import annotations
@@ -13,90 +13,90 @@ from .steps import ModelCall, OpenStep
 
 
 class Candidates:
-    """The texts of one run that may turn out to be the answer.
+    """The texts of one run that may be the answer.
 
     Args:
-        newest: The text that the agent has yielded last.
+        newest: Returns the text that the agent yielded last.
     """
 
     def __init__(self, newest: Callable[[], str]) -> None:
         self._newest = newest
         self._lock = threading.RLock()
         self._calls: list[ModelCall] = []
-        self._said: list[OpenStep] = []
-        """Oldest first. All but the newest have been followed by something else, and look like thoughts."""
-        self.asked = False
-        """Whether a model was asked at top level."""
+        self._texts: list[OpenStep] = []
+        """Oldest first. All but the newest were followed by another step, and are shown as thoughts."""
+        self.model_called = False
+        """Whether a model was called at top level."""
 
     def begin(self, call: ModelCall) -> None:
-        """A model is asked at top level."""
+        """Note that a model is called at top level."""
         with self._lock:
-            self.asked = True
-            self.something_follows()
+            self.model_called = True
+            self.step_follows()
             self._calls.append(call)
             if len(self._calls) > 1:
                 for each in self._calls:
-                    each.beside_others()
+                    each.run_in_parallel()
 
     @property
-    def awaited(self) -> bool:
-        """Whether a model is at work at top level."""
+    def model_is_working(self) -> bool:
+        """Whether a model is answering at top level."""
         return bool(self._calls)
 
-    def end(self, call: ModelCall, said: OpenStep | None) -> None:
-        """That model is done, and `said`, still open, may be the answer."""
+    def end(self, call: ModelCall, text: OpenStep | None) -> None:
+        """Note that a model has answered; `text`, a step that is still open, may be the answer of the run."""
         with self._lock:
             self._calls.remove(call)
-            if said is not None:
-                self.add(said)
+            if text is not None:
+                self.add(text)
 
-    def give_up(self, call: ModelCall) -> None:
-        """That model has not come to an end."""
+    def discard(self, call: ModelCall) -> None:
+        """Note that a model call failed."""
         with self._lock:
             if call in self._calls:
                 self._calls.remove(call)
 
-    def add(self, said: OpenStep) -> None:
-        """`said`, still open, may be the answer."""
+    def add(self, text: OpenStep) -> None:
+        """Add a step that is still open and may be the answer."""
         with self._lock:
-            self.something_follows()
-            self._said.append(said)
+            self.step_follows()
+            self._texts.append(text)
 
-    def something_follows(self) -> None:
-        """What was said until now is a thought, unless the agent, which has yielded it, leaves it at that."""
+    def step_follows(self) -> None:
+        """Show the texts so far as thoughts, because another step follows; the agent may still make one its answer."""
         with self._lock:
-            for step in self._said:
+            for step in self._texts:
                 if step.step["type"] == "final_answer":
                     step.step["type"] = "thought"
                     step.pause()
-            self.heard()
+            self.update()
 
-    def heard(self) -> None:
-        """The agent has yielded something."""
-        if not self._said or (len(self._said) == 1 and self._said[0].step["type"] == "final_answer"):
+    def update(self) -> None:
+        """Close the texts that cannot be the answer any more, because the agent has yielded another one."""
+        if not self._texts or (len(self._texts) == 1 and self._texts[0].step["type"] == "final_answer"):
             return
         with self._lock:
             text = self._newest()
-            for step in list(self._said):
+            for step in list(self._texts):
                 if step.step["type"] == "thought" and not _ends_with(text, step):
                     step.close()
-                    self._said.remove(step)
+                    self._texts.remove(step)
 
-    def choose(self, text: str, was_seen: Callable[[str], bool]) -> OpenStep | None:
-        """The run is over, and the agent has yielded `text`.
+    def choose(self, text: str, is_shown: Callable[[str], bool]) -> OpenStep | None:
+        """Choose the answer at the end of the run, and close the other texts as thoughts.
 
         Args:
-            text: What the agent leaves it at.
-            was_seen: Whether what stands in front of the answer in `text` was shown before. What was not is a part of
-                the answer.
+            text: The text that the agent yielded last.
+            is_shown: Returns whether a text was shown before. The agent may put such texts in front of the answer;
+                a text that was not shown is a part of the answer.
 
         Returns:
-            The answer, still open; None if it was not said before.
+            The answer, still open; None if no text is the answer.
         """
         with self._lock:
-            said, self._said = self._said, []
-            chosen = next((each for each in reversed(said) if _is(each, text, was_seen)), None)
-            for each in said:
+            texts, self._texts = self._texts, []
+            chosen = next((each for each in reversed(texts) if _is_answer(each, text, is_shown)), None)
+            for each in texts:
                 if each is not chosen:
                     each.step["type"] = "thought"
                     each.close()
@@ -105,13 +105,13 @@ class Candidates:
             return chosen
 
 
-def _is(step: OpenStep, text: str, was_seen: Callable[[str], bool]) -> bool:
+def _is_answer(step: OpenStep, text: str, is_shown: Callable[[str], bool]) -> bool:
     if not text.strip():
         return step.step["type"] == "final_answer"
-    said = str(step.step["content"]).strip()
-    return _ends_with(text, step) and was_seen(text.strip().removesuffix(said))
+    content = str(step.step["content"]).strip()
+    return _ends_with(text, step) and is_shown(text.strip().removesuffix(content))
 
 
 def _ends_with(text: str, step: OpenStep) -> bool:
-    said = str(step.step["content"]).strip()
-    return bool(said) and text.strip().endswith(said)
+    content = str(step.step["content"]).strip()
+    return bool(content) and text.strip().endswith(content)

@@ -1,8 +1,8 @@
-"""Read what model servers stream, whatever their dialect, into one shape.
+"""Convert what model servers stream to one form, whatever their dialect.
 
-OpenAI's chunks are the common form, and every server departs from it somewhere: in the name of the field that holds a
-thought, in content that is a list of parts, in how the fragments of tool calls say where they belong. All of that is
-settled here, once, before Qwen-Agent's client code reads it.
+All servers follow the format of OpenAI's chunks, and differ in details: the name of the field for thoughts, content
+that is a list of parts, how fragments of tool calls are assigned to their call. The differences are removed here,
+before Qwen-Agent's code reads the chunks.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ EndReason = Literal["length", "content_filter", "error"]
 """Why a model stopped before its answer was complete."""
 
 _THOUGHT_FIELDS = ("reasoning_content", "reasoning", "thinking")
-"""Where servers put a thought: the first of these that holds a text. Some send it twice, under two names."""
+"""The fields for thoughts; the first one with a text is read, because some servers send a thought twice."""
 
 _END_REASONS: dict[str, EndReason] = {
     "length": "length",
@@ -45,7 +45,7 @@ _END_REASONS: dict[str, EndReason] = {
 
 @dataclass
 class Delta:
-    """What a chunk adds to a model's answer."""
+    """The addition of one chunk to an answer."""
 
     thought: str = ""
     text: str = ""
@@ -53,13 +53,13 @@ class Delta:
 
     @property
     def empty(self) -> bool:
-        """Whether it adds nothing."""
+        """Whether nothing is added."""
         return not (self.thought or self.text or self.calls)
 
 
 @dataclass
 class CallFragment:
-    """A piece of a tool call: `id` and `name` in its first one, then more of its arguments."""
+    """A fragment of a tool call: the first one has `id` and `name`, the others more of the arguments."""
 
     id: str
     name: str
@@ -85,9 +85,9 @@ class ChunkReader:
     """Reads the chunks of one answer, as dictionaries in the form of OpenAI's `chat.completion.chunk`.
 
     Attributes:
-        usage: The tokens that the server counted, as far as it did.
-        finished: The server said that the answer is over.
-        end: Why the answer is incomplete, if the server said so.
+        usage: The tokens that the server has counted; None if it counts none.
+        finished: Whether the server has sent the end of the answer.
+        end: Why the answer is incomplete; None if the server gave no reason.
     """
 
     def __init__(self) -> None:
@@ -100,11 +100,11 @@ class ChunkReader:
         self._bare_thought = BareThought()
 
     def read(self, chunk: JSON) -> Delta:
-        """Take a chunk.
+        """Read a chunk.
 
         Returns:
-            What it adds. Fragments of tool calls come call by call: those of a later call are held back until the
-            earlier one is complete.
+            Its addition. Fragments of tool calls are returned call by call: those of a later call are held back until
+            the earlier call is complete.
         """
         self._read_usage(chunk.get("usage") or (_object(chunk.get("x_groq")) or {}).get("usage"))
         choice = _first(chunk.get("choices"))
@@ -113,13 +113,13 @@ class ChunkReader:
         reason = choice.get("finish_reason")
         if isinstance(reason, str) and reason:
             self.finished = True
-            self.end = _END_REASONS.get(reason.lower().partition(":")[0])  # Gemini adds its own reason behind a colon
-        # Some servers repeat the whole message beside what is new of it.
+            self.end = _END_REASONS.get(reason.lower().partition(":")[0])  # Gemini adds its own reason after a colon
+        # Some servers send the whole message in addition to the delta.
         delta_or_whole = choice.get("delta")
         message = _object(choice.get("message") if delta_or_whole is None else delta_or_whole) or {}
         delta = self._read_message(message)
-        first_form = message.get("function_call")  # before there were several at once
-        raw_calls = message.get("tool_calls") or ([{"index": 0, "function": first_form}] if first_form else [])
+        single_call = message.get("function_call")  # the format before parallel calls
+        raw_calls = message.get("tool_calls") or ([{"index": 0, "function": single_call}] if single_call else [])
         for raw in [raw_calls] if isinstance(raw_calls, dict) else raw_calls:
             if isinstance(raw, dict):
                 self._read_call(raw)
@@ -127,11 +127,10 @@ class ChunkReader:
         return delta
 
     def finish(self) -> Delta:
-        """The rest, once the stream has ended."""
+        """Return the rest of the answer, once the stream has ended."""
         for call in self._calls:
-            call.arguments = (
-                call.arguments if call.arguments.strip() else "{}"
-            )  # many tools parse it, and an empty text is no JSON
+            if not call.arguments.strip():
+                call.arguments = "{}"  # many tools parse it, and an empty text is not JSON
         return Delta(self._bare_thought.read("", ended=True), calls=list(self._take_fragments(all_of_them=True)))
 
     def _read_message(self, message: JSON) -> Delta:
@@ -144,7 +143,7 @@ class ChunkReader:
             text += refusal
         thought = self._bare_thought.read(thought, ended=bool(text or message.get("tool_calls")))
         if thought and self._thought and not self._thought_last:
-            thought = "\n\n" + thought.lstrip("\n")  # it thinks again after it has begun to write
+            thought = "\n\n" + thought.lstrip("\n")  # a new thought after the model has begun to write
         if thought or text:
             self._thought = self._thought or bool(thought)
             self._thought_last = not text
@@ -177,23 +176,23 @@ class ChunkReader:
                 return  # a signature or other metadata of a call
             call = _Call(self._new_id(server_id), name, index, server_id)
             self._calls.append(call)
-        elif name and not call.arguments:  # the name itself in pieces; some servers repeat it with each fragment
+        elif name and not call.arguments:  # the name may come in pieces; some servers repeat it
             call.name = name if name.startswith(call.name) else call.name + name
         if arguments and call.arguments.strip() == "{}":
-            call.arguments = ""  # it stood there until the arguments began
+            call.arguments = ""  # a placeholder until the arguments begin
         elif server_id and server_id == call.server_id and call.complete and arguments == call.arguments:
-            return  # the whole call, once more
-        call.arguments += arguments if call.arguments else _once(arguments)
+            return  # the whole call again
+        call.arguments += arguments if call.arguments else _decode_once(arguments)
 
     def _call_of(self, index: int | None, server_id: str, name: str, arguments: str) -> _Call | None:
-        """The call that a fragment continues; None if it begins a new one."""
+        """Return the call that a fragment continues; None if it begins a new one."""
         known = self._calls
         if not known:
             return None
         if index is not None:
             same = [call for call in known if call.index == index]
             if not same:
-                # A name or an id begins a call; without either, the index alone is no reason to.
+                # Only a name or an id begins a new call, not an index alone.
                 return None if name or server_id else known[-1]
             call = same[-1]
         else:
@@ -213,7 +212,7 @@ class ChunkReader:
                 yield CallFragment("" if call.sent_name else call.id, call.name[call.sent_name :], "")
                 call.sent_name = len(call.name)
             if not all_of_them and call is self._calls[-1] and call.arguments.strip() in {"", "{}"}:
-                return  # some servers begin with empty arguments, and send those that count behind them
+                return  # some servers send empty arguments before the real ones
             if call.sent < len(call.arguments):
                 yield CallFragment("", "", call.arguments[call.sent :])
                 call.sent = len(call.arguments)
@@ -222,9 +221,9 @@ class ChunkReader:
 
 
 def _begins_another(call: _Call, index: int | None, server_id: str, name: str, arguments: str) -> bool:
-    """Whether a fragment that has a name begins another call than `call`, the last one that it could belong to."""
+    """Return whether a fragment with a name begins a new call, and does not continue `call`."""
     if server_id and call.server_id and server_id != call.server_id:
-        # Ollama gives all calls the index 0. Other servers make a new id for each fragment.
+        # Ollama gives all calls the index 0. Other servers give each fragment a new id.
         return call.complete or name != call.name or not (call.arguments or arguments)
     if not call.complete:
         return bool(call.arguments) and name != call.name
@@ -234,7 +233,7 @@ def _begins_another(call: _Call, index: int | None, server_id: str, name: str, a
 
 
 def openai_chunk(delta: Delta) -> Any:
-    """`delta` as an object with the attributes that Qwen-Agent reads of OpenAI's chunks."""
+    """Return an object with the attributes that Qwen-Agent reads of OpenAI's chunks."""
     calls = [
         SimpleNamespace(id=each.id, function=SimpleNamespace(name=each.name, arguments=each.arguments))
         for each in delta.calls
@@ -244,9 +243,9 @@ def openai_chunk(delta: Delta) -> Any:
 
 
 def openai_completion(chunks: Iterable[Delta], reader: ChunkReader) -> Any:
-    """The whole answer as an object with the attributes that Qwen-Agent reads of OpenAI's completions.
+    """Return an object with the attributes that Qwen-Agent reads of OpenAI's completions.
 
-    It reads no tool calls there: they are written into the text, in the form in which it asks models to write them.
+    Qwen-Agent reads no tool calls there, so they are written into the text, in the format that it asks models for.
     """
     whole = Delta()
     calls: list[CallFragment] = []
@@ -276,7 +275,7 @@ def _object(value: object) -> JSON | None:
 
 
 def _reasoning_details(details: object) -> str:
-    """The readable ones among OpenRouter's `reasoning_details`."""
+    """Return the readable part of OpenRouter's `reasoning_details`."""
     texts = (
         [d.get("text") or d.get("summary") for d in details if isinstance(d, dict)] if isinstance(details, list) else []
     )
@@ -284,7 +283,7 @@ def _reasoning_details(details: object) -> str:
 
 
 def _read_content(content: object) -> tuple[str, str]:
-    """The thought and the text in a message's content, which is a text or a list of parts."""
+    """Return the thought and the text in the content of a message, which is a text or a list of parts."""
     if isinstance(content, str):
         return "", content
     thought = text = ""
@@ -299,7 +298,7 @@ def _read_content(content: object) -> tuple[str, str]:
 
 
 def _clean_name(name: object) -> str:
-    """A tool's name, without the marks of the model's own format that some servers leave on it."""
+    """Remove marks of the model's own format, which some servers leave on a tool's name."""
     if not isinstance(name, str):
         return ""
     return name.partition("<|")[0].removeprefix("functions.").strip()
@@ -311,8 +310,8 @@ def _number(index: object) -> int | None:
     return index if isinstance(index, int) else None
 
 
-def _once(arguments: str) -> str:
-    """Arguments without a second encoding: some servers send a JSON text that holds the JSON."""
+def _decode_once(arguments: str) -> str:
+    """Remove a second JSON encoding, which some servers add to the arguments."""
     if not arguments.lstrip().startswith('"'):
         return arguments
     try:

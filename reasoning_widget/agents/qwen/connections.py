@@ -1,8 +1,8 @@
-"""The model's answers while a run is on: closed when it stops, counted where the server counts.
+"""A run's connections to its models: closed when the run stops, with the tokens that the server counted.
 
-Qwen-Agent makes a new OpenAI client for each call (21 ms) and lets go of the stream only at some garbage collection.
-Here a run has one client for each model, whose sockets are known from the moment they connect: shutting a socket down
-is what wakes a thread that waits for it, and what tells the server to stop, also before its first token.
+Qwen-Agent creates an OpenAI client for each call, which takes 21 ms, and leaves closing the stream to the garbage
+collector. Here a run has one client for each model, and knows its sockets from the moment they connect. Shutting a
+socket down wakes the thread that waits for it, and tells the server to stop, even before its first token.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from .dashscope import read_responses
 from .refusals import create_accepted
 
 answer_ended: ContextVar[bool] = ContextVar("reasoning_widget_answer_ended", default=True)
-"""Whether the model's answer that is being read in this context has come to its end."""
+"""Whether the answer that is being read in this context is complete."""
 
 
 class ModelConnections:
-    """What a run has open towards its models.
+    """The connections of a run to its models.
 
     Args:
         on_usage: Called with the tokens of an answer, as the server counted them.
@@ -42,15 +42,15 @@ class ModelConnections:
         self._lock = threading.Lock()
         self._clients: dict[int, tuple[Any, Any]] = {}
         self._streams: dict[Any, threading.Thread] = {}
-        """Each with the thread that has opened it."""
-        self._asking: list[threading.Thread] = []
-        """Threads that wait for an answer to begin."""
+        """The open streams, each with the thread that opened it."""
+        self._waiting: list[threading.Thread] = []
+        """The threads that wait for an answer to begin."""
         self._sockets: list[socket.socket] = []
         self._stopped = False
         self._closed = False
 
     def complete(self, llm: Any, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Stand in for `llm._chat_complete_create`.
+        """Send a request through OpenAI's client, in place of the model's own method.
 
         Raises:
             Stopped: The run has stopped.
@@ -63,26 +63,26 @@ class ModelConnections:
         if not kwargs.get("stream"):
             reader = ChunkReader()
             return openai_completion(self._deltas(answer, reader), reader)
-        return self._openai_chunks(answer) if models.is_openai(llm) else self._passed_on(answer)
+        return self._openai_chunks(answer) if models.is_openai(llm) else self._unchanged_chunks(answer)
 
     def dashscope_stream(self, llm: Any, original: Callable[..., Any], *args: Any, **kwargs: Any) -> Iterator[Any]:
-        """Stand in for `_chat_stream` of a DashScope model: its connection is the run's."""
+        """Ask a DashScope model for a stream, over a connection of the run."""
         last: list[Any] = []
         with self._dashscope(args, kwargs) as (ours, named):
             for last in original(*ours, **named):
                 yield last
-        if not models.has_response_stream(llm):  # else its responses were counted
+        if not models.has_response_stream(llm):  # otherwise its responses were counted
             self._count_dashscope(last)
 
     def dashscope_whole(self, original: Callable[..., list[Any]], *args: Any, **kwargs: Any) -> list[Any]:
-        """Stand in for `_chat_no_stream` of a DashScope model."""
+        """Ask a DashScope model for a whole answer, over a connection of the run."""
         with self._dashscope(args, kwargs) as (ours, named):
             messages = original(*ours, **named)
         self._count_dashscope(messages)
         return messages
 
     def dashscope_responses(self, original: Callable[..., Any], responses: Iterator[Any]) -> Iterator[Any]:
-        """Stand in for `_full_stream_output` of a DashScope model: what the responses say, in one shape."""
+        """Read the responses of a DashScope model, and pass them to its own method in one form."""
         reader = ChunkReader()
         answer_ended.set(False)
         try:
@@ -92,7 +92,7 @@ class ModelConnections:
             self._report(reader)
 
     def stop(self) -> None:
-        """Close everything, from any thread, and wake whoever waits for it."""
+        """Shut down all connections, from any thread, and wake the threads that wait for them."""
         with self._lock:
             self._stopped = True
             sockets = self._sockets + [s for s in map(socket_of, self._streams) if s is not None]
@@ -101,7 +101,7 @@ class ModelConnections:
                 each.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Let go of what is left, in the run's own thread. What other threads still read stays open until then."""
+        """Close the connections, in the thread of the run. A stream that another thread reads is closed after that."""
         with self._lock:
             self._closed = True
             own = threading.current_thread()
@@ -111,16 +111,16 @@ class ModelConnections:
         self._close_clients()
 
     def _opened(self, create: Callable[[], Any]) -> Any:
-        """The answer that `create` opens, noted."""
+        """Return the answer that `create` opens, and register it."""
         thread = threading.current_thread()
         with self._lock:
-            self._asking.append(thread)
+            self._waiting.append(thread)
         answer: Any = None
         try:
             answer = create()
         finally:
             with self._lock:
-                self._asking.remove(thread)
+                self._waiting.remove(thread)
                 if answer is not None:
                     self._streams[answer] = thread
                 stopped = self._stopped
@@ -132,9 +132,9 @@ class ModelConnections:
         return answer
 
     def _close_clients(self) -> None:
-        """Close the clients, once the run is over and nobody reads any more."""
+        """Close the clients if the run is over and no thread reads any more."""
         with self._lock:
-            if not self._closed or self._streams or self._asking:
+            if not self._closed or self._streams or self._waiting:
                 return
             clients = list(self._clients.values())
             self._clients.clear()
@@ -146,8 +146,8 @@ class ModelConnections:
         for delta in self._deltas(answer, ChunkReader()):
             yield openai_chunk(delta)
 
-    def _passed_on(self, answer: Any) -> Iterator[Any]:
-        """The chunks of a model that has a shape of its own: counted, and otherwise left as they are."""
+    def _unchanged_chunks(self, answer: Any) -> Iterator[Any]:
+        """Count the chunks of a model with a format of its own, and pass them on unchanged."""
         reader = ChunkReader()
         try:
             for chunk in answer:
@@ -160,7 +160,7 @@ class ModelConnections:
             self._report(reader)
 
     def _deltas(self, answer: Any, reader: ChunkReader) -> Iterator[Delta]:
-        """What an answer says, and a last delta with nothing in it: whoever reads text knows then that it is all."""
+        """Yield the deltas of an answer, and an empty one at its end, by which a reader of text knows the end."""
         response = getattr(answer, "http_response", None)
         answer_ended.set(False)
         try:
@@ -179,7 +179,7 @@ class ModelConnections:
 
     @contextlib.contextmanager
     def _dashscope(self, args: Any, kwargs: dict[str, Any]) -> Iterator[tuple[Any, dict[str, Any]]]:
-        """The arguments of a DashScope model's method, with a session whose sockets are known."""
+        """Add an HTTP session whose sockets are known to the arguments of a DashScope model's method."""
         if self._stopped:
             raise Stopped
         opened: list[socket.socket] = []
@@ -193,16 +193,16 @@ class ModelConnections:
             yield models.with_session(args, kwargs, session)
         except json.JSONDecodeError as error:
             raise AgentError(
-                "What answered is no model server: it sent something that cannot be read. "
+                "The server's response could not be read: it is not a model server. "
                 "Check the address (`base_http_api_url`)."
             ) from error
         finally:
             session.close()
             for each in opened:
-                each.close()  # a session closes only those that are not in use
+                each.close()  # a session only closes sockets that are not in use
 
     def _count_dashscope(self, messages: list[Any]) -> None:
-        """What an answer cost, where its messages carry the response."""
+        """Count the tokens of an answer if its messages carry the response."""
         reader = ChunkReader()
         for message in messages:
             reader.read({"usage": models.dashscope_usage(message)})
@@ -214,12 +214,12 @@ class ModelConnections:
             self._streams.pop(stream, None)
         close = getattr(stream, "close", None)
         if close is not None:
-            with contextlib.suppress(Exception):  # the run has what it wanted of it
+            with contextlib.suppress(Exception):  # the answer was read, or is not needed
                 close()
         self._close_clients()
 
     def _create(self, llm: Any, original: Callable[..., Any]) -> Callable[..., Any]:
-        """`original` on the run's own client, or as it is where its client cannot be known."""
+        """Return `original` with the run's own client, or unchanged if its client cannot be found."""
         options = models.options_of(original)
         if options is None:
             return original
@@ -228,7 +228,9 @@ class ModelConnections:
         if client is None:
             client = self._client(options)
             with self._lock:
-                client, _ = self._clients.setdefault(id(llm), (client, llm))  # the model is kept: so is its id
+                client, _ = self._clients.setdefault(
+                    id(llm), (client, llm)
+                )  # a reference to the model keeps its id unique
         complete, signature = client.chat.completions.with_streaming_response.create, client.chat.completions.create
         return lambda *args, **kwargs: complete(*args, **models.openai_parameters(signature, kwargs)).__enter__()
 

@@ -14,14 +14,14 @@ from .chunks import CallFragment, ChunkReader, Delta
 
 
 def address() -> str:
-    """Where DashScope is asked: the whole process asks it at one address."""
+    """Return the address of DashScope, which is one for the whole process."""
     import dashscope
 
     return str(dashscope.base_http_api_url)
 
 
 def read_responses(responses: Iterator[Any], reader: ChunkReader) -> Iterator[Any]:
-    """DashScope's responses to one request, with what `reader` makes of their messages in place of them.
+    """Yield DashScope's responses to one request, with the messages as `reader` converts them.
 
     Raises:
         AgentError: The stream broke off.
@@ -30,7 +30,7 @@ def read_responses(responses: Iterator[Any], reader: ChunkReader) -> Iterator[An
     last: Any = None
     for response in responses:
         if response.status_code != HTTPStatus.OK:
-            yield response  # Qwen-Agent makes an error of it
+            yield response  # Qwen-Agent raises an error for it
             return
         last = response
         delta = reader.read(_as_chunk(response))

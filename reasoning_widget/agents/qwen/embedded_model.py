@@ -24,10 +24,11 @@ _SAMPLING: Final = frozenset({"temperature", "top_p", "top_k", "min_p", "max_tok
 
 @register_llm("embedded")
 class EmbeddedChat(BaseChatModel):  # type: ignore[misc]
-    """A small model on this machine, run by llama.cpp in a process that all kernels of a user share.
+    """A small model on this machine, which llama.cpp runs in one process for all kernels of a user.
 
-    Configuration: `model` (``0.5b``, ``1.5b`` or the path of a GGUF file), `recipe` (see `Recipe`, as plain JSON),
-    `idle_minutes`, and a `generate_cfg` of llama.cpp's sampling parameters.
+    Args:
+        cfg: `model` (``0.5b``, ``1.5b`` or the path of a GGUF file), `recipe` (a `Recipe` as plain JSON),
+            `idle_minutes`, and `generate_cfg`, llama.cpp's sampling parameters.
     """
 
     def __init__(self, cfg: dict[str, Any] | None = None) -> None:
@@ -43,14 +44,14 @@ class EmbeddedChat(BaseChatModel):  # type: ignore[misc]
         stream: bool = True,
         generate_cfg: dict[str, Any] | None = None,
     ) -> Iterator[list[Any]]:
-        """Choose a tool, or answer, and yield the message each time it has grown.
+        """Choose a tool or answer, and yield the message each time it has grown.
 
         Raises:
-            AgentError: The model is not here or cannot run; the text says what to do.
+            AgentError: The model is missing or cannot run; the text says what to do.
             Stopped: The run was stopped.
         """
         system, turns = _turns(messages)
-        _recall(turns, current_run().history)
+        _add_earlier_calls(turns, current_run().history)
         if len(turns[-1].question) > MAX_QUESTION_CHARS:
             raise AgentError(
                 f"This question has {len(turns[-1].question):,} characters: the small local model reads "
@@ -83,10 +84,10 @@ class EmbeddedChat(BaseChatModel):  # type: ignore[misc]
             yield [Message(ASSISTANT, with_source(text, source))]
 
     def _chat_complete_create(self, **payload: Any) -> Generator[Chunk]:
-        """Stream a chat completion. Named as in Qwen-Agent's other models, so that a run can count its tokens."""
+        """Stream a chat completion. The name is that of Qwen-Agent's other models, so that a run counts the tokens."""
         return self._embedded.complete(**payload)
 
-    # Qwen-Agent's other ways to call a model end here too: raw calls are all that this class takes.
+    # The base class requires these methods, but calls none of them in raw mode.
 
     def _chat_with_functions(self, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError
@@ -99,7 +100,7 @@ class EmbeddedChat(BaseChatModel):  # type: ignore[misc]
 
 
 def _turns(messages: list[Any]) -> tuple[str, list[Turn]]:
-    """The system's message, and the conversation by questions."""
+    """Return the system message, and the turns of the conversation."""
     system = ""
     turns: list[Turn] = []
     for message in messages:
@@ -109,7 +110,7 @@ def _turns(messages: list[Any]) -> tuple[str, list[Turn]]:
         elif message.role == USER:
             turns.append(Turn(text))
         elif not turns:
-            continue  # nothing was asked yet
+            continue  # before the first question
         elif message.role == FUNCTION:
             turns[-1].results.append((message.name or "", text))
         elif message.role == ASSISTANT and message.function_call:
@@ -117,12 +118,12 @@ def _turns(messages: list[Any]) -> tuple[str, list[Turn]]:
         else:
             turns[-1].answer += without_source(text)
     if not turns:
-        raise AgentError("There is no question: write one.")
+        raise AgentError("There is no question. Enter one.")
     return system, turns
 
 
-def _recall(turns: list[Turn], history: Sequence[Earlier]) -> None:
-    """Add what was called in the earlier turns, which the messages leave out: a follow-up is routed by it."""
+def _add_earlier_calls(turns: list[Turn], history: Sequence[Earlier]) -> None:
+    """Add the tool calls of earlier turns, which are not in the messages, for routing a follow-up."""
     known = {turn["prompt"]: turn["steps"] for turn in history}
     for turn in turns[:-1]:
         called = [

@@ -1,7 +1,7 @@
-"""Look into other people's objects while a run is on, and leave them as they were.
+"""Observe methods of other people's objects during a run, and put them back afterwards.
 
-Methods are replaced in every class that defines them. The replacement finds in its context whose run it works for, and
-does nothing where there is none. Of a chain of `super()` calls the outermost alone is looked at.
+Methods are replaced in every class that defines them. The replacement finds the run that it works for in a context
+variable, and does nothing if there is none. Of a chain of `super()` calls only the outermost one is observed.
 """
 
 from __future__ import annotations
@@ -24,36 +24,45 @@ Handler = Callable[..., Any]
 
 
 class Watcher(Protocol):
-    """Whoever looks into the objects, for the time of one run."""
+    """Observes the objects of one run."""
 
     def handlers(self) -> Mapping[str, Handler]:
-        """What is called in place of the methods, by their names."""
+        """Return the functions that are called in place of the methods, by the methods' names."""
 
-    def passed_on(self, call: Call) -> None:
-        """A method calls the one that it overrides."""
+    def super_called(self, call: Call) -> None:
+        """Note that a method calls the one that it overrides."""
 
-    def at_work(self) -> AbstractContextManager[None]:
-        """Entered around work that the run has handed to a thread or a pool."""
+    def working(self) -> AbstractContextManager[None]:
+        """Return a context manager to enter around work of the run in a thread or a pool."""
 
     def check(self) -> None:
-        """Called before work that the run has handed to a pool. It does not begin if this raises `Ends`."""
+        """Check whether work that the run submitted to a pool may begin.
+
+        Raises:
+            Ends: It may not.
+        """
+
+
+def _no_method(*_: Any, **__: Any) -> Any:
+    """Stand for the method at the root of a run, which nobody calls."""
+    raise NotImplementedError
 
 
 class Call:
-    """A call of a method that is looked at, for as long as it, or the iterator that it returned, is at work.
+    """A call of an observed method, as long as the method, or the iterator that it returned, is executing.
 
     Attributes:
-        watcher: For whom.
+        watcher: The watcher of the run that the call belongs to.
         outer: The call within which it was made; None at the root of a run.
         target: The object.
         name: The method's name.
         owner: The class that defines the method; None if the object itself has it.
-        function: The method as it was found, to be called with `target`.
-        note: What the watcher keeps here.
-        passed: How often the method has called the one that it overrides.
+        function: The original method, to be called with `target`.
+        note: An object that the watcher attaches.
+        super_calls: How often the method has called the one that it overrides.
     """
 
-    __slots__ = ("function", "name", "note", "outer", "owner", "passed", "target", "watcher")
+    __slots__ = ("function", "name", "note", "outer", "owner", "super_calls", "target", "watcher")
 
     def __init__(
         self,
@@ -62,7 +71,7 @@ class Call:
         target: Any = None,
         name: str = "",
         owner: type | None = None,
-        function: Function | None = None,
+        function: Function = _no_method,
     ) -> None:
         self.watcher = watcher
         self.outer = outer
@@ -71,28 +80,26 @@ class Call:
         self.owner = owner
         self.function = function
         self.note: Any = None
-        self.passed = 0
+        self.super_calls = 0
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Do what the method does."""
-        assert self.function is not None
+        """Call the original method."""
         with self.entered():
             result = self.function(self.target, *args, **kwargs)
-        return self._within(result) if isinstance(result, Iterator) and not _is_within(result) else result
+        return self._iterate(result) if isinstance(result, Iterator) and not _is_iterated(result) else result
 
-    def by_itself(self, *args: Any, **kwargs: Any) -> Any:
-        """Do what the method does, as if this call were not looked at."""
-        assert self.function is not None
+    def unobserved(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the original method as if this call were not observed."""
         return self.function(self.target, *args, **kwargs)
 
     @property
-    def found(self) -> Function:
-        """The method as the object itself has it, to be called without it."""
-        found: Function = self.function.__wrapped__  # type: ignore[union-attr]
-        return found
+    def own_method(self) -> Function:
+        """The object's own method as it was, to be called without the object."""
+        method: Function = self.function.__wrapped__  # type: ignore[attr-defined]
+        return method
 
-    def around(self) -> Iterator[Call]:
-        """This call, and those around it, from the inside."""
+    def stack(self) -> Iterator[Call]:
+        """Yield this call and the calls around it, innermost first."""
         call: Call | None = self
         while call is not None:
             yield call
@@ -100,15 +107,15 @@ class Call:
 
     @contextlib.contextmanager
     def entered(self) -> Iterator[None]:
-        """Within the block, this is the innermost call."""
+        """Make this the innermost call within the block."""
         token = _innermost.set(self)
         try:
             yield
         finally:
             _innermost.reset(token)
 
-    def _within(self, iterator: Iterator[Any]) -> Generator[Any, None, Any]:
-        # Whoever takes the items may do so anywhere, and does other things in between.
+    def _iterate(self, iterator: Iterator[Any]) -> Generator[Any, None, Any]:
+        # The caller may take items in any context, and does other work in between.
         try:
             while True:
                 token = _innermost.set(self)
@@ -126,8 +133,9 @@ class Call:
                     close()
 
 
-_MARK = "_reasoning_widget_looks_at_it"
-_within_codes = {Call._within.__code__}  # noqa: SLF001 (of this module)
+_MARK = "_reasoning_widget_observed"
+_iterating_codes = {vars(Call)["_iterate"].__code__}
+"""The code of generators that enter their call whenever they execute."""
 _innermost: ContextVar[Call | None] = ContextVar("reasoning_widget_call", default=None)
 _lock = threading.RLock()
 _watching: dict[Watcher, Mapping[str, Handler]] = {}
@@ -136,23 +144,23 @@ _own: dict[tuple[int, str], _OwnMethod] = {}
 
 
 def innermost() -> Call | None:
-    """The call at work in this context."""
+    """Return the call that is executing in this context, or None."""
     return _innermost.get()
 
 
 def in_use() -> bool:
-    """Whether this code runs for somebody who watches."""
+    """Return whether the current code works for a watched run."""
     call = _innermost.get()
     return call is not None and call.watcher in _watching
 
 
 @contextlib.contextmanager
 def watching(watcher: Watcher, patches: Callable[[], list[Patch]]) -> Iterator[None]:
-    """Within the block, calls made for `watcher` go to its handlers.
+    """Pass the calls that are made for `watcher` to its handlers within the block.
 
     Args:
-        watcher: Who watches.
-        patches: Makes the patches that put `observed` methods in place. Called for the first watcher only.
+        watcher: The watcher.
+        patches: Makes the patches that put `observed` methods in place. Called if there is no other watcher.
     """
     with _lock:
         if not _watching:
@@ -161,7 +169,7 @@ def watching(watcher: Watcher, patches: Callable[[], list[Patch]]) -> Iterator[N
                 patch.apply()
         _watching[watcher] = watcher.handlers()
     try:
-        with carried(_innermost, _at_work, _check):
+        with carried(_innermost, _working, _check):
             yield
     finally:
         with _lock:
@@ -173,7 +181,7 @@ def watching(watcher: Watcher, patches: Callable[[], list[Patch]]) -> Iterator[N
 
 
 def root_of(watcher: Watcher) -> AbstractContextManager[None]:
-    """Within the block, this thread, and whatever it starts, works for `watcher`."""
+    """Return a context manager within which this thread, and threads that it starts, work for `watcher`."""
     return Call(watcher, None).entered()
 
 
@@ -195,9 +203,9 @@ def observed(name: str, owner: type | None, original: Function, handler: str = "
         if outer is None or handlers is None:
             return original(self, *args, **kwargs)
         call = Call(outer.watcher, outer, self, name, owner, original)
-        if _passes_on(outer, call):
-            outer.passed += 1
-            call.watcher.passed_on(call)
+        if _is_super_call(outer, call):
+            outer.super_calls += 1
+            call.watcher.super_called(call)
             return call(*args, **kwargs)
         return handlers[handler](call, *args, **kwargs)
 
@@ -205,8 +213,8 @@ def observed(name: str, owner: type | None, original: Function, handler: str = "
     return method
 
 
-def is_looked_at(function: Any) -> bool:
-    """Whether `function`, as a class has it, stands in for a method."""
+def is_replacement(function: Any) -> bool:
+    """Return whether `function`, as a class has it, was made by `observed`."""
     return _MARK in getattr(getattr(function, "replacement", function), "__dict__", ())
 
 
@@ -215,27 +223,27 @@ def is_observed(target: Any, name: str) -> bool:
     if not hasattr(target, name):
         return True
     own = name in getattr(target, "__dict__", {})
-    return not own and is_looked_at(inspect.getattr_static(type(target), name, None))
+    return not own and is_replacement(inspect.getattr_static(type(target), name, None))
 
 
 def within_calls(generator: Function) -> Function:
-    """Mark a function that makes generators: all that their code does for others is done within calls of their own."""
-    _within_codes.add(generator.__code__)
+    """Mark a generator function whose iterators enter their calls themselves, so that they need not be wrapped."""
+    _iterating_codes.add(generator.__code__)
     return generator
 
 
-def _is_within(iterator: Iterator[Any]) -> bool:
-    return getattr(iterator, "gi_code", None) in _within_codes
+def _is_iterated(iterator: Iterator[Any]) -> bool:
+    return getattr(iterator, "gi_code", None) in _iterating_codes
 
 
 @contextlib.contextmanager
 def own_method(target: Any, name: str, handler: str) -> Iterator[None]:
-    """Within the block, the method of `target` is looked at, which those of its class do not reach.
+    """Observe a method that `target` itself has within the block.
 
     Args:
         target: The object.
         name: The method's name.
-        handler: Which of the watchers' handlers takes the calls.
+        handler: The name of the watcher's handler.
     """
     key = (id(target), name)
     with _lock:
@@ -259,36 +267,36 @@ class _OwnMethod:
     def __init__(self, target: Any, name: str, handler: str) -> None:
         self._target = target  # also keeps the id from being given to another object
         self._name = name
-        self._had = name in vars(target)
-        self._found = getattr(target, name)
+        self._was_own = name in vars(target)
+        self._original = getattr(target, name)
         self.users = 0
-        stand_in = observed(name, None, _without_self(self._found), handler)
-        setattr(target, name, functools.wraps(self._found)(functools.partial(stand_in, target)))
+        replacement = observed(name, None, _without_self(self._original), handler)
+        setattr(target, name, functools.wraps(self._original)(functools.partial(replacement, target)))
 
     def remove(self) -> None:
-        """Leave the object as it was found."""
-        if self._had:
-            setattr(self._target, self._name, self._found)
+        """Put the method back."""
+        if self._was_own:
+            setattr(self._target, self._name, self._original)
         else:
             delattr(self._target, self._name)
 
 
-def _without_self(found: Function) -> Function:
-    @functools.wraps(found)
+def _without_self(original: Function) -> Function:
+    @functools.wraps(original)
     def function(_: Any, *args: Any, **kwargs: Any) -> Any:
-        return found(*args, **kwargs)
+        return original(*args, **kwargs)
 
     return function
 
 
-def _passes_on(outer: Call, call: Call) -> bool:
+def _is_super_call(outer: Call, call: Call) -> bool:
     if outer.target is not call.target or outer.name != call.name or call.owner is None:
         return False
     return outer.owner is None or (outer.owner is not call.owner and issubclass(outer.owner, call.owner))
 
 
-def _at_work(call: Call) -> AbstractContextManager[None]:
-    return call.watcher.at_work()
+def _working(call: Call) -> AbstractContextManager[None]:
+    return call.watcher.working()
 
 
 def _check(call: Call) -> None:
@@ -296,8 +304,8 @@ def _check(call: Call) -> None:
 
 
 def _forget() -> None:
-    """In a process that was forked off, nobody watches: its steps would reach no one."""
-    global _lock  # noqa: PLW0603 (whoever held it is not here)
+    """Forget all watchers in a forked process, whose steps would reach nobody."""
+    global _lock  # noqa: PLW0603 (a thread that does not exist here may hold the old one)
     _lock = threading.RLock()
     _watching.clear()
 

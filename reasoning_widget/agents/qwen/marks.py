@@ -1,7 +1,7 @@
-"""Tell a model's thoughts from its words where both come in one text.
+"""Separate a model's thoughts from its answer when both are in one text.
 
-Servers that parse thoughts send them apart. Others pass on what the model wrote, with the marks of its chat template:
-``<think>…</think>`` and its relatives, or harmony's channels. A text may also speak *about* such marks; that is no
+Servers that parse thoughts send them separately. Others send what the model wrote, with the marks of its chat template:
+``<think>…</think>`` and similar ones, or harmony's channels. A text may also mention such marks, without containing a
 thought.
 """
 
@@ -21,7 +21,7 @@ _PAIRS: Final = (
 )
 _CLOSING: Final = dict(_PAIRS)
 _ENDS: Final = ("hink>", "HINK]", "hought>", "hinking>", "easoning>", "think▷")
-"""Each mark ends with one of these. Looking for a fixed text is many times faster than for a pattern."""
+"""Each mark ends with one of these. Searching a fixed text is many times faster than a pattern."""
 _MARK: Final = re.compile("|".join(re.escape(mark) for pair in _PAIRS for mark in pair))
 _CODE: Final = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
 _CODE_SO_FAR: Final = re.compile(_CODE.pattern + r"|`[^`\n]*\Z", re.DOTALL)
@@ -32,7 +32,7 @@ _HARMONY_TURN: Final = re.compile(r"<\|end\|>\s*<\|start\|>\s*\w+[^<\n]*<\|chann
 _HARMONY_ANALYSIS: Final = "<|channel|>analysis<|message|>"
 _END_TOKENS: Final = ("<|end|>", "<|return|>", "<|im_end|>", "<|eot_id|>", "<|endoftext|>", "<end_of_turn>")
 _AT_END: Final = re.compile(rf"(?:\A|(?<=\S))(?:{'|'.join(map(re.escape, _END_TOKENS))})\s*(?:<\|start\|>\w*)?\s*\Z")
-"""What ends a model's turn, where a server does not take it off; prose about it has a blank in front."""
+"""The end of a model's turn, which some servers do not remove. A text that mentions it has a blank before it."""
 _HARMONY_TOKENS: Final = (
     "<|channel|>",
     "<|message|>",
@@ -45,7 +45,7 @@ _HARMONY_TOKENS: Final = (
 _BARE_ANALYSIS: Final = "analysis"
 _BARE_THOUGHT: Final = re.compile(r"analysis[^\Wa-z_]")
 _BARE_FINAL: Final = "assistantfinal"
-"""What is left of harmony where a server drops its special tokens."""
+"""Words of harmony that remain if a server removes its special tokens."""
 _HELD_BACK: Final = (
     *(mark for pair in _PAIRS for mark in pair),
     *_HARMONY_TOKENS,
@@ -62,22 +62,22 @@ _BEGINS_MARKDOWN: Final = "*#_[>-|{$"
 
 
 class Split(NamedTuple):
-    """A text, taken apart."""
+    """The parts of a text."""
 
     thoughts: str
-    """All thoughts, in order, with a blank line between them."""
+    """All thoughts in order, separated by blank lines."""
     text: str
-    """The rest."""
+    """The rest of the text."""
     open: bool
-    """The text ends within a thought."""
+    """Whether the text ends within a thought."""
 
 
 def split_thoughts(text: str, *, ended: bool = True) -> Split:
-    """Take the thoughts out of what a model wrote.
+    """Separate the thoughts from the rest of what a model wrote.
 
     Args:
-        text: What it wrote until now.
-        ended: Whether that is all. Until then, an end that may be the beginning of a mark belongs to nothing.
+        text: What the model has written so far.
+        ended: Whether the text is complete. If not, an end that may be the beginning of a mark is omitted.
     """
     if not ended:
         text = without_partial_mark(text)
@@ -93,7 +93,7 @@ def split_thoughts(text: str, *, ended: bool = True) -> Split:
         thought, mark, words = text.removeprefix(_BARE_ANALYSIS).partition(_BARE_FINAL)
         return Split(thought, words, open=not mark)
     if not ended and _BARE_ANALYSIS.startswith(text):
-        return Split("", "", open=False)  # not known yet
+        return Split("", "", open=False)  # undecided until more arrives
     return Split("", text, open=False)
 
 
@@ -159,7 +159,9 @@ def _split_marks(text: str, *, ended: bool) -> Split:
             rest.append(text[position:start])
             position, closing = end, _CLOSING[mark]
         elif not ended and not text[end:].strip(" \t") and not _starts_line(text, start):
-            return Split(_joined(thoughts), "".join(rest) + text[position:start], open=False)  # not known yet
+            return Split(
+                _joined(thoughts), "".join(rest) + text[position:start], open=False
+            )  # undecided until more arrives
         elif mark in _CLOSING:
             talked_about.add(_CLOSING[mark])
         elif mark in talked_about:
@@ -167,8 +169,8 @@ def _split_marks(text: str, *, ended: bool) -> Split:
         elif _closes(text, start, end):
             before = "".join(rest) + text[position:start]
             if thoughts and before.strip():
-                continue  # behind words that follow a thought it closes nothing
-            # The template wrote the opening mark: all until here was the thought.
+                continue  # after the text that follows a thought, it closes nothing
+            # The template contains the opening mark, so everything before was the thought.
             thoughts.append(before)
             rest.clear()
             position = end
@@ -182,7 +184,7 @@ def _joined(thoughts: list[str]) -> str:
 
 
 def _opens(text: str, start: int, end: int) -> bool:
-    """Whether an opening mark is one: at the start of a line, behind a sentence or another thought, not in prose."""
+    """Return whether an opening mark opens a thought: at the start of a line, or after a sentence or a thought."""
     before = text[:start].rstrip(" \t")
     if not before.strip() or before.endswith(("\n", *_CLOSING.values())):
         return True
@@ -191,7 +193,7 @@ def _opens(text: str, start: int, end: int) -> bool:
 
 
 def _closes(text: str, start: int, end: int) -> bool:
-    """Whether a closing mark that nothing opened is one: not in the middle of prose."""
+    """Return whether a closing mark without an opening one closes a thought: not in the middle of a sentence."""
     after = text[end:].lstrip(" \t")
     at_line_end = not after or after[0] in "\r\n"
     if at_line_end or _starts_line(text, start) or text[start - 1] in _SENTENCE_ENDS:
@@ -205,7 +207,7 @@ def _starts_line(text: str, at: int) -> bool:
 
 
 def _split_channels(text: str) -> Split:
-    """gpt-oss' harmony: `analysis` is a thought, `final` and what it says between calls are words."""
+    """Split harmony, the format of gpt-oss: `analysis` is a thought, other channels are text, except for calls."""
     thoughts: list[str] = []
     words: list[str] = []
     position = 0

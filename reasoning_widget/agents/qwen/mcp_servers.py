@@ -60,7 +60,7 @@ def install() -> None:
 
 
 @contextlib.contextmanager
-def used(agent: Any, users: Iterable[object]) -> Iterator[None]:
+def used_by(agent: Any, users: Iterable[object]) -> Iterator[None]:
     """Let `agent` work for `users` within the block, and with it the servers that it starts or calls."""
     users = tuple(users)
     for user in users:

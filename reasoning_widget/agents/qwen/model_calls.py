@@ -1,4 +1,4 @@
-"""Observe the model calls of a watched run, and make steps of them."""
+"""Observe the model calls of a watched run, and emit steps for them."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ _MODEL_METHOD: Final = "model method"
 _NO_ANSWER = "The model ended without an answer. Ask again, in other words, or ask another model."
 _ENDS_WITHOUT_ANSWER: dict[EndReason, str] = {
     "length": (
-        "The model ended without an answer: what it wrote until then used up the tokens that it may write. Allow "
-        "more (`max_tokens` in the model's `generate_cfg`)."
+        "The model ended without an answer: it reached its token limit first. Raise the limit (`max_tokens` in the "
+        "model's `generate_cfg`)."
     ),
     "content_filter": (
-        "The model ended without an answer: a filter on its server took it away. Say it in other words."
+        "The model ended without an answer: a content filter on its server removed it. Ask in other words."
     ),
     "error": "The model ended without an answer: its server reported an error. Ask again.",
 }
@@ -53,22 +53,22 @@ class ModelCalls:
         """The models whose methods are replaced. References to them keep their ids unique."""
         self._handlers: dict[tuple[int, str], Callable[..., Any]] = {}
         self._unanswered: list[tuple[Any, str]] = []
-        """The tasks whose models answered nothing, and the messages of those requests."""
+        """The tasks whose models gave no answer, and the messages of those requests."""
         self._steering: list[tuple[Any, int, str]] = []
 
     def handlers(self) -> Mapping[str, hooks.Handler]:
-        """What is called in place of the methods, by their names."""
+        """Return the functions that are called in place of the methods, by the methods' names."""
         return {CALL_MODEL: self._call_llm, CHAT: self._chat, _MODEL_METHOD: self._call_model_method}
 
     def no_answer(self) -> AgentError:
-        """The error for a run whose last model call answered nothing."""
+        """Return the error for a run whose last model call gave no answer."""
         end = self._run.last_end
         return AgentError(_ENDS_WITHOUT_ANSWER[end] if end else _NO_ANSWER)
 
     # The hooked methods -------------------------------------------------------------------------------------------
 
     def _call_llm(self, call: Call, *args: Any, **kwargs: Any) -> Any:
-        """An agent asks its model. A subclass may answer itself, without calling any model."""
+        """Handle an agent's call of its model. A subclass may answer without calling any model."""
         request = call.note = self._request(call, args, kwargs)
         args, kwargs = self._steer(request, args, kwargs)
         result = self._try(lambda: call(*args, **kwargs))
@@ -80,9 +80,9 @@ class ModelCalls:
         return self._show_whole(request, self._begin(request), result)
 
     def _chat(self, call: Call, *args: Any, **kwargs: Any) -> Any:
-        """A model is asked: by an agent, or by any other code."""
+        """Handle a call of a model, by an agent or by any other code."""
         self._replace_methods(call.target)
-        outer = next((each.note for each in call.around() if isinstance(each.note, ModelRequest | ToolRun)), None)
+        outer = next((each.note for each in call.stack() if isinstance(each.note, ModelRequest | ToolRun)), None)
         if isinstance(outer, ModelRequest) and not outer.is_shown:
             request = outer
         else:
@@ -92,7 +92,9 @@ class ModelCalls:
         model_call = call.note = self._begin(request)
         result = self._try(lambda: call(*args, **kwargs), model_call)
         if isinstance(result, Iterator):
-            return self._stream(request, model_call, result, _Joined() if _in_deltas(call, args, kwargs) else None)
+            return self._stream(
+                request, model_call, result, _JoinedDeltas() if _in_deltas(call, args, kwargs) else None
+            )
         return self._show_whole(request, model_call, result)
 
     def _replace_methods(self, llm: Any) -> None:
@@ -108,7 +110,7 @@ class ModelCalls:
 
     def _call_model_method(self, call: Call, *args: Any, **kwargs: Any) -> Any:
         self._run.check()
-        return self._handlers[id(call.target), call.name](call.found, *args, **kwargs)
+        return self._handlers[id(call.target), call.name](call.own_method, *args, **kwargs)
 
     # A request ----------------------------------------------------------------------------------------------------
 
@@ -116,8 +118,8 @@ class ModelCalls:
         """Count a request that is about to be made.
 
         Raises:
-            Ends: The run may make no more; or its model has answered nothing to the same request, which Qwen-Agent
-                would repeat until its own limit.
+            Ends: The run has to end, or its model gave no answer to the same request, which Qwen-Agent would repeat
+                until its own limit.
         """
         worker = self._run.worker(call)
         messages = args[0] if args else kwargs.get("messages", [])
@@ -148,7 +150,7 @@ class ModelCalls:
             messages.insert(at, Message(role=USER, content=text))
         return ((messages, *args[1:]), kwargs) if in_args else (args, {**kwargs, "messages": messages})
 
-    # Its answer ---------------------------------------------------------------------------------------------------
+    # The answer ---------------------------------------------------------------------------------------------------
 
     def _begin(self, request: ModelRequest) -> ModelCall:
         worker = request.worker
@@ -164,7 +166,7 @@ class ModelCalls:
         return call
 
     def _show_whole(self, request: ModelRequest, call: ModelCall, answer: Any) -> Any:
-        """Show an answer that arrived at once."""
+        """Show an answer that was not streamed."""
         if isinstance(answer, list):
             call.update(answer)
         self._end(request, call)
@@ -172,7 +174,7 @@ class ModelCalls:
 
     @hooks.within_calls
     def _stream(
-        self, request: ModelRequest, call: ModelCall, responses: Iterator[list[Any]], joined: _Joined | None
+        self, request: ModelRequest, call: ModelCall, responses: Iterator[list[Any]], joined: _JoinedDeltas | None
     ) -> Iterator[list[Any]]:
         try:
             for response in responses:
@@ -180,16 +182,16 @@ class ModelCalls:
                 if self._run.context.stopping:
                     self._run.check()
                 yield response
-        except GeneratorExit:  # the agent has read enough
+        except GeneratorExit:  # the agent stopped reading
             self._end(request, call)
             raise
         except BaseException as error:
-            self._break_off(call, error)
+            self._fail(call, error)
             raise
         self._end(request, call)
 
     def _stream_unless_shown(self, request: ModelRequest, responses: Iterator[list[Any]]) -> Iterator[list[Any]]:
-        """Show the answer of an agent that calls no model; a model that is called on the first `next` shows its own."""
+        """Show an answer that an agent gives without a model; a model that is called at the first `next` is shown."""
         for response in responses:
             if not request.is_shown:
                 request.is_shown = True
@@ -204,30 +206,30 @@ class ModelCalls:
         try:
             return work()
         except BaseException as error:
-            self._break_off(call, error)
+            self._fail(call, error)
             raise
 
-    def _break_off(self, call: ModelCall | None, error: BaseException) -> None:
-        """A model call has failed.
+    def _fail(self, call: ModelCall | None, error: BaseException) -> None:
+        """Handle the failure of a model call.
 
         Raises:
             Ends: It failed because the run ends.
         """
         if call is not None:
-            self._run.candidates.give_up(call)
+            self._run.candidates.discard(call)
         if isinstance(error, Exception):
             self._run.check()
 
     def _end(self, request: ModelRequest, call: ModelCall) -> None:
         run = self._run
         if run.must_end:
-            run.candidates.give_up(call)
+            run.candidates.discard(call)
             return
         text = call.finish()
         run.last_end = call.end
         if call.end is not None:
             run.end_reasons |= dict.fromkeys(call.step_ids, call.end)
-        if not call.said_something:
+        if not call.has_steps:
             with run.lock:
                 self._unanswered.append((request.worker.task, repr(request.messages)))
         if request.worker.parent_id is None:
@@ -248,13 +250,13 @@ def _note_end(end: EndReason | None) -> None:
 
 
 def _answering() -> ModelCall | None:
-    """The model call whose answer is read in this context."""
+    """Return the model call whose answer is being read in this context, or None."""
     call = hooks.innermost()
-    calls = call.around() if call is not None else ()
+    calls = call.stack() if call is not None else ()
     return next((each.note for each in calls if isinstance(each.note, ModelCall)), None)
 
 
-class _Joined:
+class _JoinedDeltas:
     """The whole answer of a model that yields only what is new."""
 
     def __init__(self) -> None:
@@ -269,10 +271,9 @@ class _Joined:
 
 
 def _in_deltas(call: Call, args: tuple[Any, ...], kwargs: dict[str, Any]) -> bool:
-    """Whether a model was asked to yield only what is new."""
+    """Return whether a model was asked to yield only what is new."""
     if "delta_stream" in kwargs or not args:
         return bool(kwargs.get("delta_stream"))
-    assert call.function is not None
     with contextlib.suppress(TypeError):
         return bool(inspect.signature(call.function).bind(call.target, *args, **kwargs).arguments.get("delta_stream"))
     return False

@@ -1,6 +1,6 @@
-"""People among the agents of a conversation: when it is their turn, and when they choose who speaks, they are asked.
+"""Ask people who take part in a group chat: for their message, and for the next speaker.
 
-Qwen-Agent breaks off where a person is to speak, and reads from standard input who is to be next.
+Qwen-Agent itself ends the conversation at a person's turn, and reads the next speaker from standard input.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from typing import Any, Final
 from ..base import RunContext
 from ..exceptions import AgentError
 
-_TRIES: Final = 3
-"""How often somebody is asked who names an agent that is not there."""
+_MAX_TRIES: Final = 3
+"""How often a person may name an agent that does not exist."""
 
 
-def words_of(run: RunContext, name: str | None) -> str:
-    """What a person says whose turn it is. Waits for it.
+def ask_for_message(run: RunContext, name: str | None) -> str:
+    """Ask the person called `name` for their message, and wait for it.
 
     Raises:
         AgentError: Nobody can answer, or nobody did.
@@ -25,21 +25,21 @@ def words_of(run: RunContext, name: str | None) -> str:
     return _ask(run, f"{name}, it is your turn. What do you say?" if name else "It is your turn. What do you say?")
 
 
-def next_speaker(run: RunContext, agents: Sequence[Any]) -> Any:
-    """The agent that the person chooses to speak next. Waits for it.
+def ask_for_speaker(run: RunContext, agents: Sequence[Any]) -> Any:
+    """Ask the person which of the agents speaks next, wait, and return that agent.
 
     Raises:
-        AgentError: Nobody can answer, or nobody has chosen one of them.
+        AgentError: Nobody can answer, or nobody chose one of the agents.
         Stopped: The run ended while waiting.
     """
     by_name = {agent.name: agent for agent in agents}
     question = "Who speaks next?"
-    for _ in range(_TRIES):
+    for _ in range(_MAX_TRIES):
         chosen = _ask(run, question, list(by_name)).strip()
         if chosen in by_name:
             return by_name[chosen]
         question = f"There is no `{chosen}` here. Who speaks next?"
-    raise AgentError(f"Nobody was chosen to speak next. There are: {', '.join(by_name)}. Ask again, and choose one.")
+    raise AgentError(f"No next speaker was chosen. Ask again, and choose one of: {', '.join(by_name)}.")
 
 
 def _ask(run: RunContext, question: str, options: list[str] | None = None) -> str:
@@ -50,9 +50,9 @@ def _ask(run: RunContext, question: str, options: list[str] | None = None) -> st
         answer = run.ask(request)
     except RuntimeError as error:
         raise AgentError(
-            f'The agent asks a person, "{question}", and nobody can answer here. Ask it in a chat (`ReasoningChat`), '
-            "or take the person out of the conversation."
+            f'The agent asked a person, "{question}", but nobody can answer here. Use a chat (`ReasoningChat`), or '
+            "remove the person from the conversation."
         ) from error
     if answer is None:
-        raise AgentError(f'The agent has asked, "{question}", and nobody answered. Ask it again.')
+        raise AgentError(f'The agent asked a person, "{question}", and nobody answered. Ask again.')
     return str(answer)

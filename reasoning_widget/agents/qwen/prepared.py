@@ -1,4 +1,4 @@
-"""Qwen-Agent, imported and prepared for our agents."""
+"""Import Qwen-Agent, and prepare it for the agents of this package."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from ...compat.qwen.imports import import_package
 def import_qwen_agent() -> Any:
     """Import and return the package `qwen_agent`. This takes about two seconds the first time.
 
-    Unlike a plain import, this keeps the signal handlers, and puts the agents' files into the user's cache folder,
-    unless ``QWEN_AGENT_DEFAULT_WORKSPACE`` names another one. It also makes the embedded model available to Qwen-Agent.
-    If the package was imported before, it is returned as it is.
+    Unlike a plain import, this preserves the signal handlers, and stores the files of agents in the user's cache folder
+    unless ``QWEN_AGENT_DEFAULT_WORKSPACE`` names another folder. It also registers the embedded model. If the package
+    was imported before, its settings remain as they are.
 
     Raises:
         ImportError: Qwen-Agent or one of its dependencies is not installed.

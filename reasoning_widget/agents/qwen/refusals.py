@@ -1,7 +1,7 @@
-"""Ask a model server again without the parameters that it does not know.
+"""Repeat a request without the parameters that the model server rejects.
 
-Qwen-Agent sends `seed` with each request, and the count of tokens has to be asked for. Servers that know neither say
-so in forms of their own; what they all do is to name the parameter.
+Qwen-Agent sends `seed` with each request, and token counts have to be requested. Servers that do not know these
+parameters answer with errors in different formats, but all of them name the parameter.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _logger = logging.getLogger(__name__)
 
 _NEEDED = frozenset({"model", "messages", "stream", "tools", "timeout", "extra_body"})
 _ADDED = frozenset({"seed", "stream_options"})
-"""What nobody asked for: it goes as soon as an error names it."""
+"""Parameters that the person did not set. They are removed as soon as an error names them."""
 
 _REFUSAL = re.compile(
     r"unsupported|not (?:\w+ )?support|unknown|unrecogni[sz]ed|unexpected|not permitted|forbidden|extra inputs|"
@@ -28,14 +28,20 @@ _REFUSAL = re.compile(
     re.IGNORECASE,
 )
 _refused: weakref.WeakKeyDictionary[Any, set[str]] = weakref.WeakKeyDictionary()
-"""What the server of each model has refused already."""
+"""The parameters that the server of each model has rejected."""
 
 
 def create_accepted(llm: Any, create: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Call `create`, and again without the parameters that the server says it does not take.
+    """Call `create`, and call it again without the parameters that the server rejects.
 
-    Parameters of the person's own are left out only where the server says that it does not know them, and that is
-    logged; one whose value is wrong stays the person's to correct. What a model's server has refused is not sent again.
+    A parameter that the person set is only removed if the server does not know it, and this is logged; a wrong value is
+    an error for the person to correct. Rejected parameters are not sent to the same model again.
+
+    Args:
+        llm: The model.
+        create: Sends the request.
+        args: Passed on.
+        kwargs: The parameters.
     """
     refused = _refused.setdefault(llm, set())
     kwargs = _without(kwargs, refused)
@@ -47,7 +53,9 @@ def create_accepted(llm: Any, create: Callable[..., Any], args: tuple[Any, ...],
             if not names:
                 raise
             if own := sorted(names - _ADDED):
-                _logger.warning("The model server does not take %s: asking without.", ", ".join(own))
+                _logger.warning(
+                    "The model server does not accept %s; the request is repeated without it.", ", ".join(own)
+                )
             refused |= names
             kwargs = _without(kwargs, names)
 
@@ -60,12 +68,12 @@ def _refused_by(error: BaseException, names: Iterable[str], added: Iterable[str]
     text = body if isinstance(body, str) else json.dumps(body, ensure_ascii=False, default=str)
     refuses = _REFUSAL.search(text)
     if status == 500 and not refuses:
-        return set()  # it failed for a reason of its own
+        return set()  # an error of the server itself
     return {name for name in names if (name in added and name in text) or (refuses and _is_named(name, text))}
 
 
 def _is_named(name: str, text: str) -> bool:
-    """Whether `text` names the parameter: quoted, behind a colon, or with an underscore that prose has not."""
+    """Return whether `text` names the parameter: quoted, after a colon, or with an underscore, unlike prose."""
     word = re.escape(name)
     quoted = rf"""['"`]{word}\\?['"`]|: {word}\b"""
     return bool(re.search(rf"{quoted}|(?<!\w){word}(?!\w)" if "_" in name else quoted, text))
@@ -80,5 +88,5 @@ def _without(kwargs: dict[str, Any], names: set[str]) -> dict[str, Any]:
     if extra := kwargs.get("extra_body"):
         left["extra_body"] = {name: value for name, value in extra.items() if name not in names}
     if "max_tokens" in names and "max_tokens" in kwargs:
-        left["max_completion_tokens"] = kwargs["max_tokens"]  # its name at OpenAI's newer models
+        left["max_completion_tokens"] = kwargs["max_tokens"]  # the name in OpenAI's newer models
     return left

@@ -1,7 +1,7 @@
-"""What an agent yields, held against what was seen of its work.
+"""Compare the messages that an agent yields with the steps that were shown, and show the rest.
 
-Most of it was seen already: the model said it, a tool gave it. The rest the agent has made up itself, or has got in a
-way that nobody sees. Each is shown once.
+Most messages repeat answers of models and results of tools that were shown before. The others are the agent's own, or
+come from work that is not observed. Everything is shown once.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from .candidates import Candidates
 from .results import field, render
 from .steps import ModelCall, OpenStep, Place, StepMaker
 
-_MADE_UP = 0.5
-"""A text with more than this part of its own is the agent's."""
+_MAX_NEW_PART = 0.5
+"""A text of which more than this part is new is the agent's own."""
 
 
-class Reported:
+class ReportedMessages:
     """The messages that the agent of one run yields.
 
     Args:
         maker: Opens the steps.
-        shown: The steps at top level until now.
-        place: Where a step of a message belongs.
+        shown: Returns the steps that were shown at top level.
+        place: Returns where the step of a message belongs.
         candidates: The texts that may be the answer.
-        announce: Told of a tool call that the agent reports: the tool itself may be called now.
+        announce: Called with each tool call that the agent reports, because it may call the tool next.
     """
 
     def __init__(
@@ -44,22 +44,22 @@ class Reported:
         self._candidates = candidates
         self._announce = announce
         self._whole = 0
-        """How many of the messages are dealt with: they grow no more."""
+        """How many of the messages are complete and were handled."""
         self._complete: dict[int, str] = {}
-        """Those, by their places."""
+        """The complete messages, by their index."""
         self._written: list[str] = []
-        """What models have written, as they wrote it."""
+        """The texts of models, as they wrote them."""
         self._matched: set[str] = set()
-        """The ids of the calls and results that were seen and, later, reported."""
+        """The ids of calls and results that were shown and have been reported since."""
         self._growing: ModelCall | None = None
 
     def model_wrote(self, texts: list[str]) -> None:
-        """A model has written that at top level: it was shown, but not always as it stands."""
+        """Record what a model wrote at top level. It was shown, but not always literally."""
         self._written += texts
 
-    def heard(self, messages: list[Any]) -> None:
-        """The agent has yielded `messages`: all that it has to say until now. The newest is the last, and may grow."""
-        self._whole = min(self._whole, len(messages))  # fewer: it began anew
+    def update(self, messages: list[Any]) -> None:
+        """Show what is new in `messages`, all that the agent has yielded so far. The last message may still grow."""
+        self._whole = min(self._whole, len(messages))  # fewer than before: the agent started over
         if self._whole and self._whole == len(messages) and self._complete[self._whole - 1] != repr(messages[-1]):
             self._whole -= 1
         while self._whole < len(messages):
@@ -71,39 +71,39 @@ class Reported:
                 return
             self._show(message)
 
-    def finish(self, messages: list[Any], *, but_last: bool = False) -> None:
-        """The messages are complete.
+    def finish(self, messages: list[Any], *, last_is_answer: bool = False) -> None:
+        """Show what is new in `messages`, which are complete.
 
         Args:
-            messages: All that the agent has yielded until now.
-            but_last: The last is the answer, and is shown as such.
+            messages: All that the agent has yielded so far.
+            last_is_answer: The last message is the answer, which the caller shows.
         """
-        self.heard(messages)
-        if self._whole < len(messages) and (self._growing is not None or not but_last):
+        self.update(messages)
+        if self._whole < len(messages) and (self._growing is not None or not last_is_answer):
             self._show(messages[self._whole], is_last=True)
 
-    def was_seen(self, text: str) -> bool:
-        """Whether `text`, in front of an answer, takes in what was seen before, or says nothing."""
+    def is_shown(self, text: str) -> bool:
+        """Return whether `text`, which precedes an answer, was shown before, or has no letters or digits."""
         text = text.strip()
         return not any(map(str.isalnum, text)) or any(piece in text or text in piece for piece in self._pieces())
 
     def _may_grow(self, message: Any) -> bool:
-        return not self._candidates.asked and (self._growing is not None or not self._is_known(message))
+        return not self._candidates.model_called and (self._growing is not None or not self._is_known(message))
 
     def _close_growing(self) -> None:
         growing, self._growing = self._growing, None
-        said = growing.finish() if growing is not None else None
-        if said is not None:
-            self._candidates.add(said)
+        text = growing.finish() if growing is not None else None
+        if text is not None:
+            self._candidates.add(text)
 
     def _grow(self, message: Any) -> None:
         if self._growing is None:
-            self._candidates.something_follows()
+            self._candidates.step_follows()
             self._growing = ModelCall(self._maker, self._place(message), self._announce)
         self._growing.update([message])
 
     def _show(self, message: Any, *, is_last: bool = False) -> None:
-        """Show the next message, which is complete, unless it was seen."""
+        """Show the next message, which is complete, unless it was shown before."""
         self._complete[self._whole] = repr(message)
         self._whole += 1
         role = field(message, "role")
@@ -112,9 +112,9 @@ class Reported:
                 self._growing.update([message])
                 self._close_growing()
             elif not self._is_known(message, loosely=is_last):
-                self._candidates.something_follows()
+                self._candidates.step_follows()
                 call = ModelCall(self._maker, self._place(message), self._announce)
-                call.beside_others()  # it is not the last
+                call.run_in_parallel()  # it is not the last, and so not the answer
                 call.update([message])
                 call.finish()
             if field(message, "function_call"):
@@ -136,37 +136,37 @@ class Reported:
         result.close()
 
     def _call_of(self, name: str) -> str | None:
-        """The id of the oldest call of that tool that has no result."""
+        """Return the id of the oldest call of that tool without a result."""
         steps = [step for step in self._shown() if step.get("tool", {}).get("name") == name]
         answered = {step["tool"].get("call_id") for step in steps if step["type"] == "tool_result"}
         uses = (step["tool"].get("call_id") for step in steps if step["type"] == "tool_use")
         return next((call_id for call_id in uses if call_id not in answered), None)
 
     def _is_known(self, message: Any, *, loosely: bool = False) -> bool:
-        """Whether what the message says was seen.
+        """Return whether the message was shown before.
 
         Args:
             message: The message.
-            loosely: It may still grow: it is enough that any of it was seen.
+            loosely: Whether it is enough that a part of it was shown.
         """
         if field(message, "function_call"):
             return self._find("tool_use", _name_of(message), _arguments_of(message)) is not None
         contents = (field(message, "reasoning_content"), field(message, "content"))
         texts = [text for content in contents if content and (text := render(content)[0].strip())]
-        return all(self._is_text_known(text, loosely) for text in texts) if self._candidates.asked else not texts
+        return all(self._is_text_known(text, loosely) for text in texts) if self._candidates.model_called else not texts
 
     def _is_text_known(self, text: str, loosely: bool) -> bool:
-        """Whether it was seen, or made of what was seen: some agents put all into one text."""
+        """Return whether a text was shown, or consists of texts that were: some agents join them all."""
         pieces = self._pieces()
         if any(text in piece or (loosely and piece in text) for piece in pieces):
             return True
         rest = text
         for piece in sorted(pieces, key=len, reverse=True):
             rest = rest.replace(piece, "")
-        return len(rest) <= len(text) * _MADE_UP
+        return len(rest) <= len(text) * _MAX_NEW_PART
 
     def _pieces(self) -> list[str]:
-        """All texts that were seen."""
+        """Return all texts that were shown."""
         steps = [piece for step in self._shown() for piece in (step["content"], _arguments_in(step))]
         return [piece.strip() for piece in (*steps, *self._written) if piece.strip()]
 
@@ -177,7 +177,7 @@ class Reported:
         return found is not None
 
     def _find(self, kind: str, name: str, arguments: str | None) -> Step | None:
-        """A step of that kind that no message was matched with; one with the very arguments first."""
+        """Return a step of that kind that matches no other message, preferably with the same arguments."""
         steps = [
             step
             for step in self._shown()

@@ -1,6 +1,7 @@
-"""What tools return, as it is shown and as the model is told it: pictures, tables, plots, and files that a text names.
+"""Convert what tools return, for the transcript and for the model: pictures, tables, plots, and files named in a text.
 
-Nothing is fetched from elsewhere, and no library is imported to know its objects: they are told by what they can do.
+Nothing is fetched from the network. Objects of other libraries are recognized by their methods, without importing the
+library.
 """
 
 from __future__ import annotations
@@ -21,27 +22,28 @@ from ...parts import image_type
 from ...protocol import MimeBundle
 
 _MAX_IMAGE_BYTES: Final = 8 * 1024 * 1024
-_MAX_SHOWN: Final = 20
-"""How many pictures, tables and the like of one result are shown."""
+_MAX_OUTPUTS: Final = 20
+"""How many pictures, tables and other outputs of one result are shown."""
 
 _HEAD_ROWS: Final = 5
-_MAX_REPR: Final = 2_000  # characters of an object that the model is told
-_DEEPEST: Final = 6
-"""How many lists and dictionaries within each other are told one by one."""
-_NAMED: Final = re.compile(r"!\[[^\]\n]*\]\(([^()\n]*(?:\([^()\n]*\)[^()\n]*)*)\)")
-"""A picture in Markdown; brackets in its address come in pairs."""
+_MAX_REPR: Final = 2_000
+"""How much of an object's text the model gets, in characters."""
+_MAX_DEPTH: Final = 6
+"""How many levels of lists and dictionaries are described item by item."""
+_MARKDOWN_IMAGE: Final = re.compile(r"!\[[^\]\n]*\]\(([^()\n]*(?:\([^()\n]*\)[^()\n]*)*)\)")
+"""A picture in Markdown, whose address may contain pairs of brackets."""
 
 
 def field(message: Any, name: str) -> Any:
-    """The field of a message, which is an object or a dictionary; None if it has none of that name."""
+    """Return a field of a message, which is an object or a dictionary, or None if it has no such field."""
     return message.get(name) if isinstance(message, dict) else getattr(message, name, None)
 
 
 class ShownText(str):
-    """The text of a tool's result, and what is shown beside it.
+    """The text of a tool's result, with its outputs.
 
     Attributes:
-        outputs: MIME bundles.
+        outputs: MIME bundles to show with the text.
     """
 
     __slots__ = ("outputs",)
@@ -49,26 +51,26 @@ class ShownText(str):
     outputs: list[MimeBundle]
 
     def __new__(cls, text: str, outputs: Iterable[MimeBundle] = ()) -> Self:
-        """`text` with `outputs`."""
-        made = super().__new__(cls, text)
-        made.outputs = list(outputs)
-        return made
+        """Create a text with outputs."""
+        self = super().__new__(cls, text)
+        self.outputs = list(outputs)
+        return self
 
 
-def told(value: Any) -> Any:
-    """What a tool returned, as Qwen-Agent can hand it to a model.
+def for_model(value: Any) -> Any:
+    """Convert what a tool returned to something that Qwen-Agent can pass to a model.
 
     Returns:
-        `value` itself where it is a text, a list of its `ContentItem`, or anything that JSON can hold; for all other
-        objects a short text, with what a notebook would show of them.
+        `value` itself if it is a text, a list of Qwen-Agent's `ContentItem`, or valid JSON; for other objects a short
+        text, with what a notebook would show as its outputs.
     """
     if isinstance(value, str) or _is_content(value) or _is_json(value):
         return value
-    return _described(value)
+    return _describe(value)
 
 
-def sendable(text: str) -> str:
-    """`text` without lone surrogates, such as names of files may have: no request can hold them."""
+def without_surrogates(text: str) -> str:
+    """Replace lone surrogates, which file names may contain, because no request can contain them."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -76,21 +78,21 @@ def sendable(text: str) -> str:
     return text
 
 
-def shown(value: Any) -> tuple[str, list[MimeBundle]]:
-    """The text of a result and its outputs, given what `told` made of it."""
+def text_and_outputs(value: Any) -> tuple[str, list[MimeBundle]]:
+    """Return the text and the outputs of a result for the transcript, given what `for_model` returned."""
     if isinstance(value, ShownText):
         return str(value), value.outputs
     if isinstance(value, str):
-        return value, _pictures_named_in(value)
+        return value, _pictures_in_markdown(value)
     if _is_content(value):
         return render(value)
-    if _is_found(value):
+    if _is_retrieval(value):
         return "\n\n".join("\n\n".join([source["url"], *source["text"]]) for source in value), []
     return json.dumps(value, ensure_ascii=False, indent=2, default=str), []
 
 
 def render(content: Any) -> tuple[str, list[MimeBundle]]:
-    """The content of a Qwen-Agent message as text, which names its pictures, and those as MIME bundles."""
+    """Return the content of a Qwen-Agent message as text, which names its pictures, and the pictures as bundles."""
     if isinstance(content, str):
         return content, []
     texts: list[str] = []
@@ -108,7 +110,7 @@ def render(content: Any) -> tuple[str, list[MimeBundle]]:
 
 
 def picture_at(address: str) -> MimeBundle:
-    """The MIME bundle of a picture in a file or a ``data:`` address; empty if there is none, or it is too large."""
+    """Return the MIME bundle of a picture in a file or a ``data:`` URL; empty if it is missing or too large."""
     if address.startswith("data:"):
         head, _, body = address[5:].partition(",")
         mime, *options = head.split(";")
@@ -132,14 +134,16 @@ def picture_at(address: str) -> MimeBundle:
 
 
 def picture_of(mime: str, encoded: str) -> MimeBundle:
-    """The MIME bundle of a picture in base64; empty if it is none that is shown."""
+    """Return the MIME bundle of a picture in base64; empty if it is too large, or of a type that is not shown."""
     return picture_at(f"data:{mime};base64,{encoded}") if len(encoded) <= _MAX_IMAGE_BYTES * 4 // 3 + 4 else {}
 
 
-def _pictures_named_in(text: str) -> list[MimeBundle]:
-    """The pictures that Markdown in `text` shows, of those that are files here or stand in it."""
-    addresses = (match[1].strip().removeprefix("<").removesuffix(">").strip() for match in _NAMED.finditer(text))
-    pictures = (picture_at(address) for address in list(dict.fromkeys(addresses))[:_MAX_SHOWN])
+def _pictures_in_markdown(text: str) -> list[MimeBundle]:
+    """Return the pictures of a Markdown text that are local files or ``data:`` URLs."""
+    addresses = (
+        match[1].strip().removeprefix("<").removesuffix(">").strip() for match in _MARKDOWN_IMAGE.finditer(text)
+    )
+    pictures = (picture_at(address) for address in list(dict.fromkeys(addresses))[:_MAX_OUTPUTS])
     return [picture for picture in pictures if picture]
 
 
@@ -148,7 +152,7 @@ def _local_path(address: str) -> Path | None:
         return None
     try:
         parts = urlsplit(address)
-    except ValueError:  # it looks like an address, and is none
+    except ValueError:  # not a valid address
         return None
     if parts.scheme == "file":
         return Path(unquote(parts.path)) if parts.netloc in {"", "localhost"} else None
@@ -158,7 +162,7 @@ def _local_path(address: str) -> Path | None:
     try:
         path = Path(address)
         return path if path.exists() else Path(unquote(address))
-    except (OSError, ValueError):  # too long for a name, or with a null in it
+    except (OSError, ValueError):  # too long for a file name, or with a null character
         return None
 
 
@@ -178,42 +182,42 @@ def _name_of(value: Any) -> str:
 # Objects ----------------------------------------------------------------------------------------------------------
 
 
-def _described(value: Any, around: tuple[int, ...] = ()) -> ShownText:
-    """An object as text and outputs. Lists and dictionaries are told one by one.
+def _describe(value: Any, around: tuple[int, ...] = ()) -> ShownText:
+    """Return an object as text and outputs. Lists and dictionaries are described item by item.
 
     Args:
         value: The object.
-        around: The ids of the lists and dictionaries that it is in.
+        around: The ids of the lists and dictionaries that contain it.
     """
     if id(value) in around:
         return ShownText("…")
     try:
-        if len(around) < _DEEPEST and isinstance(value, Mapping):
-            return _listed([(f"{key}: ", item) for key, item in value.items()], (*around, id(value)))
-        if len(around) < _DEEPEST and type(value) in {list, tuple}:
-            return _listed([("", item) for item in value], (*around, id(value)))
+        if len(around) < _MAX_DEPTH and isinstance(value, Mapping):
+            return _describe_items([(f"{key}: ", item) for key, item in value.items()], (*around, id(value)))
+        if len(around) < _MAX_DEPTH and type(value) in {list, tuple}:
+            return _describe_items([("", item) for item in value], (*around, id(value)))
         bundle = _bundle_of(value)
-        plain = bundle.pop(PLAIN, None)  # the text says as much
-        return ShownText(_in_words(value, plain if isinstance(plain, str) else None), [bundle] if bundle else ())
-    except Exception as error:  # noqa: BLE001 (other people's objects may raise anything when they are looked at)
+        plain = bundle.pop(PLAIN, None)  # repeated by the text
+        return ShownText(_short_text(value, plain if isinstance(plain, str) else None), [bundle] if bundle else ())
+    except Exception as error:  # noqa: BLE001 (the objects of tools may raise anything)
         return ShownText(f"{type(value).__name__}, which cannot be shown: it raised {type(error).__name__}")
 
 
-def _listed(items: list[tuple[str, Any]], around: tuple[int, ...]) -> ShownText:
+def _describe_items(items: list[tuple[str, Any]], around: tuple[int, ...]) -> ShownText:
     texts: list[str] = []
     outputs: list[MimeBundle] = []
     for name, item in items:
         if isinstance(item, str) or _is_json(item):
             texts.append(f"{name}{item if isinstance(item, str) else json.dumps(item, ensure_ascii=False)}")
             continue
-        part = _described(item, around)
+        part = _describe(item, around)
         texts.append(f"{name}{part}")
-        outputs += part.outputs[: _MAX_SHOWN - len(outputs)]
+        outputs += part.outputs[: _MAX_OUTPUTS - len(outputs)]
     return ShownText("\n".join(texts), outputs)
 
 
 def _bundle_of(value: Any) -> MimeBundle:
-    """What Jupyter would show of an object: every form in which IPython knows it."""
+    """Return what Jupyter would show of an object, in every format that IPython has for it."""
     shell = _shell()
     if shell is not None:
         formatter = shell.display_formatter
@@ -230,7 +234,7 @@ def _bundle_of(value: Any) -> MimeBundle:
 
 
 def _shell() -> Any:
-    from ...host import ipython_shell  # a name of its own for tests
+    from ...host import ipython_shell  # imported here so that tests can replace it
 
     return ipython_shell()
 
@@ -240,7 +244,7 @@ def _encoded(value: Any) -> Any:
 
 
 def _plot_of(value: Any) -> dict[str, Any]:
-    """The picture of a Matplotlib figure or of its axes: IPython knows them only once its inline backend is on."""
+    """Return the picture of a Matplotlib figure or of its axes, which IPython only formats with its inline backend."""
     if not type(value).__module__.startswith(("matplotlib.", "seaborn.")):
         return {}
     figure = value if hasattr(value, "savefig") else getattr(value, "figure", None)
@@ -249,8 +253,8 @@ def _plot_of(value: Any) -> dict[str, Any]:
     return {mime: each for mime, each in figure_bundle(figure).items() if mime != "text/plain"}
 
 
-def _in_words(value: Any, plain: str | None) -> str:
-    """An object for a model: the shape and the first rows of a table, the beginning of all else."""
+def _short_text(value: Any, plain: str | None) -> str:
+    """Return an object as text for a model: the shape and first rows of a table, the beginning of anything else."""
     kind = type(value).__name__
     shape = getattr(value, "shape", None)
     if isinstance(shape, tuple) and shape and callable(getattr(value, "head", None)):
@@ -271,8 +275,8 @@ def _is_content(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(item, ContentItem) for item in value)
 
 
-def _is_found(value: Any) -> bool:
-    """Whether it is what Qwen-Agent's retrieval has found: texts, and where they are from."""
+def _is_retrieval(value: Any) -> bool:
+    """Return whether the value is a result of Qwen-Agent's retrieval: texts and their sources."""
     return (
         isinstance(value, list)
         and bool(value)

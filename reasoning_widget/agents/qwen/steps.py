@@ -1,7 +1,7 @@
-"""Make steps of the messages that Qwen-Agent's models and tools produce.
+"""Convert the messages of Qwen-Agent's models and tools to steps.
 
-A model call yields its messages over and over, each time longer. Only the last of them is looked at while it grows: the
-work for a token must not depend on what came before it.
+A model call yields all its messages again with each token. Only the last one is processed while it grows, so that the
+work for a token does not depend on the length of the answer.
 """
 
 from __future__ import annotations
@@ -21,13 +21,12 @@ from .results import field, render
 
 _THOUGHT, _ACTION, _FINAL_ANSWER = "Thought:", "\nAction:", "Final Answer:"
 
-
-OWN_CALL = "own-"
-"""The ids of tool calls begin with it that an agent makes without its model: no model is told of them."""
+OWN_CALL_PREFIX = "own-"
+"""The prefix of the ids of tool calls that an agent makes without its model. No model is told of these calls."""
 
 
 class OpenStep:
-    """A step that is not finished yet."""
+    """A step that may still change."""
 
     def __init__(self, step: Step, emit: Callable[[Step], None]) -> None:
         self.step = step
@@ -35,16 +34,16 @@ class OpenStep:
         self._started = time.perf_counter()
 
     def emit(self) -> None:
-        """Show it as it is now."""
+        """Emit the step as it is now."""
         self._emit(self.step)
 
     def pause(self) -> None:
-        """Show it as it is now: it is complete, but it is not known yet what it is."""
+        """Emit the step with its duration: its content is complete, but its type may still change."""
         self.step["duration"] = time.perf_counter() - self._started
         self._emit(self.step)
 
     def close(self, status: Any = "done") -> None:
-        """Show it for the last time."""
+        """Emit the step for the last time."""
         self.step["status"] = status
         self.step.setdefault("duration", time.perf_counter() - self._started)
         self._emit(self.step)
@@ -54,11 +53,11 @@ class Place(NamedTuple):
     """Where a step belongs."""
 
     agent: str
-    """The name of the agent that takes it."""
+    """The name of the agent."""
     iteration: int
     """The number of the model call, from 1."""
     parent_id: str | None
-    """The step within which a nested agent takes it."""
+    """The step within which a nested agent works; None at top level."""
 
 
 class StepMaker:
@@ -70,7 +69,7 @@ class StepMaker:
         self._number = itertools.count(1)
 
     def open(self, kind: StepType, place: Place) -> OpenStep:
-        """A new step, with nothing in it, not shown yet."""
+        """Create an empty step, which is not emitted yet."""
         step: Step = {
             "type": kind,
             "content": "",
@@ -85,13 +84,13 @@ class StepMaker:
         return OpenStep(step, self._emit)
 
     def call_id(self, prefix: str = "") -> str:
-        """An id for a tool call: the models' own are often all the same."""
+        """Return a unique id for a tool call; the ids of models are often all the same."""
         return f"{prefix}{self._token}-{next(self._number)}"
 
 
 @dataclass
 class _Thoughts:
-    """The thoughts of one message: how many of their characters are in steps that are closed, and the open step."""
+    """The thoughts of one message: how many of their characters are in closed steps, and the open step."""
 
     closed: int = 0
     length: int = 0
@@ -104,11 +103,11 @@ class _Thoughts:
 
 
 @dataclass
-class _Words:
-    """The words of one message: how many characters are in a step that is closed, and where a thought cut in since."""
+class _Text:
+    """The text of one message: how many characters are in a closed step, and where a thought interrupted the rest."""
 
     closed: int = 0
-    cut: int | None = None
+    interrupted_at: int | None = None
 
 
 class ModelCall:
@@ -117,8 +116,12 @@ class ModelCall:
     Args:
         maker: Opens the steps.
         place: Where they belong.
-        on_tool_use: Told of each tool call as it appears.
-        react: The model writes its tool calls as text, in the ReAct format.
+        on_tool_use: Called with each tool call as it appears.
+        react: Whether the model writes its tool calls as text, in the ReAct format.
+
+    Attributes:
+        usage: The tokens of the answer, if the server counted them.
+        end: Why the answer is incomplete; None if it is complete.
     """
 
     def __init__(
@@ -138,7 +141,7 @@ class ModelCall:
         self._messages: list[Any] = []
         self._sizes: list[tuple[int, ...]] = []
         self._thoughts: dict[int, _Thoughts] = {}
-        self._words: dict[int, _Words] = {}
+        self._texts: dict[int, _Text] = {}
         self._counts_before_last = (0, 0, 0, 0)
         self._counts = [0, 0, 0, 0]
         self._calls_tool = False
@@ -147,7 +150,7 @@ class ModelCall:
         self.end: EndReason | None = None
 
     def update(self, messages: list[Any]) -> None:
-        """Show what is new in `messages`: everything the model wrote in this call until now."""
+        """Show what is new in `messages`, all that the model has written in this call so far."""
         self._messages = messages
         sizes = [_size(message) for message in messages[:-1]]
         if sizes != self._sizes or not messages:
@@ -158,18 +161,18 @@ class ModelCall:
         self._show_message(messages[-1], is_last=not self._ended, goes_on=True)
 
     def finish(self) -> OpenStep | None:
-        """Close the call's steps.
+        """Close the steps of the call.
 
         Returns:
-            The text that is the answer unless something follows it: it stays open.
+            The text that is the answer unless another step follows; it stays open.
         """
         self._ended = True
         seen = self._show_all()
         for key, known in list(self._open.items()):
             gone = key not in seen and key[0] in {"text", "call", "result"}
             if gone or (key[0] == "text" and not known.step["content"].strip() and "outputs" not in known.step):
-                self._take_back(known)
-        self._follow_thoughts()
+                self._withdraw(known)
+        self._move_answers_last()
         still_open = [each for each in self._open.values() if each.step["status"] == "streaming"]
         if self.usage is not None and self._open:
             (still_open or list(self._open.values()))[-1].step["usage"] = self.usage
@@ -181,45 +184,45 @@ class ModelCall:
             answer.emit()
         return answer
 
-    def beside_others(self) -> None:
-        """Others work at the same time: none of its texts is the answer."""
+    def run_in_parallel(self) -> None:
+        """Note that other calls run at the same time, so that no text of this call is the answer."""
         self._nested = True
 
-    def _follow_thoughts(self) -> None:
-        """Words that a thought has followed, and nothing else, are the answer: it comes last."""
-        for number, said in self._words.items():
-            words = self._open.get(("text", number))
-            if said.cut is None or words is None or words.step["type"] != "final_answer":
+    def _move_answers_last(self) -> None:
+        """Move an answer that only a thought has followed behind that thought."""
+        for number, state in self._texts.items():
+            shown = self._open.get(("text", number))
+            if state.interrupted_at is None or shown is None or shown.step["type"] != "final_answer":
                 continue
-            text = words.step["content"]
-            self._take_back(words)
-            self._open["words", len(self._open)] = words
+            text = shown.step["content"]
+            self._withdraw(shown)
+            self._open["moved", len(self._open)] = shown
             answer = self._open["text", number] = self._maker.open("final_answer", self._place)
             answer.step["content"] = text
 
     @property
     def texts(self) -> list[str]:
-        """What the model has written, as it wrote it."""
+        """The texts of the model, as it wrote them."""
         return [text for message in self._messages if (text := render(field(message, "content") or "")[0].strip())]
 
     @property
     def step_ids(self) -> list[str]:
-        """The ids of its steps."""
+        """The ids of the steps."""
         return [each.step["id"] for each in self._open.values()]
 
     @property
-    def said_something(self) -> bool:
-        """Whether there is any step."""
+    def has_steps(self) -> bool:
+        """Whether the model has written anything."""
         return bool(self._open)
 
     def _show_all(self) -> set[tuple[str, int]]:
         self._calls_tool = any(field(m, "function_call") for m in self._messages)
         self._counts = [0, 0, 0, 0]
-        # Words in front of a call may go on behind it.
+        # A text before a tool call may continue after it.
         others = [i for i, message in enumerate(self._messages) if not field(message, "function_call")]
-        last_words = others[-1] if others else 0
+        last_text = others[-1] if others else 0
         for i, message in enumerate(self._messages[:-1]):
-            self._show_message(message, is_last=False, goes_on=i >= last_words)
+            self._show_message(message, is_last=False, goes_on=i >= last_text)
         self._counts_before_last = tuple(self._counts)  # type: ignore[assignment]
         if self._messages:
             self._show_message(self._messages[-1], is_last=True, goes_on=True)
@@ -249,7 +252,7 @@ class ModelCall:
             self._show_call(function_call, is_last=is_last)
 
     def _show_thought(self, number: int, thought: str, *, is_last: bool) -> None:
-        """Show the thoughts of a message: what comes once words or calls have followed is a step of its own."""
+        """Show the thoughts of a message. Thoughts that follow a text or a tool call are a new step."""
         if not thought:
             return
         known = self._thoughts.setdefault(number, _Thoughts())
@@ -268,18 +271,18 @@ class ModelCall:
         known.step.emit()
 
     def _open_thought(self, thought: str) -> OpenStep:
-        """A step for a thought: the one that was taken for words, until a mark said what they had been."""
+        """Open a step for a thought: that of the text if the thought was shown as text until its mark appeared."""
         key = ("text", self._counts[1])
-        words = self._open.get(key)
-        shown = "" if words is None or words.step["status"] != "streaming" else str(words.step["content"]).strip()
-        if words is None or not shown or not thought.lstrip().startswith(shown):
-            if words is not None and shown:
-                self._words[key[1]].cut = len(words.step["content"])
+        text = self._open.get(key)
+        shown = "" if text is None or text.step["status"] != "streaming" else str(text.step["content"]).strip()
+        if text is None or not shown or not thought.lstrip().startswith(shown):
+            if text is not None and shown:
+                self._texts[key[1]].interrupted_at = len(text.step["content"])
             return self._maker.open("thought", self._place)
         del self._open[key]
-        self._words[key[1]] = _Words()  # what follows the mark begins anew
-        words.step["type"] = "thought"
-        return words
+        self._texts[key[1]] = _Text()  # the text after the mark is a new one
+        text.step["type"] = "thought"
+        return text
 
     def _show_content(self, text: str, outputs: list[MimeBundle], *, is_last: bool, goes_on: bool) -> None:
         if self._react:
@@ -306,16 +309,16 @@ class ModelCall:
         number = self._counts[1]
         key = ("text", number)
         self._counts[1] += 1
-        said = self._words.setdefault(number, _Words())
-        text = text[said.closed :]
-        if said.cut is not None and text[said.cut :].strip():
-            # It thought in between: what it said before that was not the answer.
+        state = self._texts.setdefault(number, _Text())
+        text = text[state.closed :]
+        if state.interrupted_at is not None and text[state.interrupted_at :].strip():
+            # A thought interrupted the text, so the part before it was not the answer.
             before = self._open.pop(key)
-            self._open["words", len(self._open)] = before
-            before.step["type"], before.step["content"] = "thought", text[: said.cut]
+            self._open["moved", len(self._open)] = before
+            before.step["type"], before.step["content"] = "thought", text[: state.interrupted_at]
             before.close()
-            text = text[said.cut :]
-            said.closed, said.cut = said.closed + said.cut, None
+            text = text[state.interrupted_at :]
+            state.closed, state.interrupted_at = state.closed + state.interrupted_at, None
         known = self._open.get(key)
         if known is None:
             if not text.strip() and not outputs:
@@ -360,7 +363,7 @@ class ModelCall:
             known.close()
 
     def _show_result(self, message: Any) -> None:
-        """A result that the agent reports itself, of a tool that nobody saw it call."""
+        """Show a result that the agent reports itself, of a tool call that was not observed."""
         key = ("result", self._counts[3])
         self._counts[3] += 1
         if key in self._open:
@@ -376,7 +379,7 @@ class ModelCall:
         result.close()
 
     @staticmethod
-    def _take_back(known: OpenStep) -> None:
+    def _withdraw(known: OpenStep) -> None:
         if known.step["status"] == "streaming":
             known.step["type"] = "thought" if known.step["type"] == "final_answer" else known.step["type"]
             known.step["content"] = ""
@@ -384,7 +387,7 @@ class ModelCall:
 
 
 def _without_start_of(text: str, *marks: str) -> str:
-    """`text` without an end that may be the beginning of a mark: it would only be taken back."""
+    """Remove an end of `text` that may be the beginning of a mark, and would be withdrawn later."""
     longest = max(
         (length for mark in marks for length in range(1, len(mark)) if text.endswith(mark[:length])), default=0
     )
@@ -392,7 +395,7 @@ def _without_start_of(text: str, *marks: str) -> str:
 
 
 def _size(message: Any) -> tuple[int, ...]:
-    """What tells that a message has grown, without looking at its texts."""
+    """Return the lengths of a message's parts, which show that it has grown."""
     call = field(message, "function_call")
     content = field(message, "content") or ""
     return (

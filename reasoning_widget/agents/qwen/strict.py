@@ -1,4 +1,4 @@
-"""Messages as strict servers take them: each call with its result, arguments that are JSON, no calls without tools."""
+"""Make messages acceptable to strict servers: a result for each call, arguments in JSON, no calls without tools."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ _NO_RESULT = "(no result)"
 
 
 def pair_results(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Messages of OpenAI's format in which each tool call is followed by its result.
+    """Return messages of OpenAI's format in which each tool call is followed by its result.
 
-    Qwen-Agent loses the ids of results that it cuts. Of several results the order says which call they belong to; one
-    without a call is left out.
+    Qwen-Agent loses the ids of results that it shortens; these are assigned to calls in order. A result without a call
+    is omitted.
     """
-    made: list[dict[str, Any]] = []
+    paired: list[dict[str, Any]] = []
     waiting: list[str] = []
     for message in messages:
         if message.get("role") == "tool":
@@ -22,44 +22,42 @@ def pair_results(messages: list[dict[str, Any]]) -> list[dict[str, Any]]:
                 continue
             call_id = message.get("tool_call_id")
             call_id = waiting.pop(waiting.index(call_id) if call_id in waiting else 0)
-            made.append({**message, "tool_call_id": call_id})
+            paired.append({**message, "tool_call_id": call_id})
             continue
-        made += _without_results(waiting)
-        waiting = []
-        calls = [_with_json(call) for call in message.get("tool_calls") or []]
+        paired += _missing_results(waiting)
+        calls = [_with_json_arguments(call) for call in message.get("tool_calls") or []]
         waiting = [call["id"] for call in calls]
-        made.append({**message, "tool_calls": calls} if calls else message)
-    return made + _without_results(waiting)
+        paired.append({**message, "tool_calls": calls} if calls else message)
+    return paired + _missing_results(waiting)
 
 
 def describe_calls(messages: list[Any]) -> list[Any]:
-    """Messages of Qwen-Agent in which calls and results are told in words, for a request that offers no tools."""
+    """Return messages of Qwen-Agent with tool calls and results described in text, for a request without tools."""
     from qwen_agent.llm.schema import FUNCTION, USER, ContentItem, Message
 
-    made: list[Any] = []
+    described: list[Any] = []
     for message in messages:
         call = message.function_call
         if message.role != FUNCTION and not call:
-            made.append(message)
+            described.append(message)
             continue
         items = [ContentItem(text=message.content)] if isinstance(message.content, str) else list(message.content)
         if call:
             if any(item.text != "" for item in items):
-                made.append(Message(message.role, message.content, name=message.name))
+                described.append(Message(message.role, message.content, name=message.name))
             items = [ContentItem(text=f'The tool "{call.name}" was called with: {call.arguments}')]
         else:
             items = [ContentItem(text="It returned: "), *items]
-        if made and made[-1].role == USER:
-            told = made[-1].content
-            before = [ContentItem(text=told)] if isinstance(told, str) else list(told)
+        if described and described[-1].role == USER:
+            content = described.pop().content
+            before = [ContentItem(text=content)] if isinstance(content, str) else list(content)
             items = [*before, ContentItem(text="\n\n"), *items]
-            made.pop()
-        made.append(Message(USER, items))
-    return [_with_text(message) for message in made]
+        described.append(Message(USER, items))
+    return [_with_text(message) for message in described]
 
 
 def _with_text(message: Any) -> Any:
-    """The message with its content as a text, if it is nothing but text."""
+    """Join the content of a message to one text if it has no other parts."""
     from qwen_agent.llm.schema import Message
 
     if isinstance(message.content, str) or any(item.text is None for item in message.content):
@@ -68,12 +66,12 @@ def _with_text(message: Any) -> Any:
     return Message(message.role, text, message.reasoning_content, message.name, message.function_call, message.extra)
 
 
-def _without_results(call_ids: list[str]) -> list[dict[str, Any]]:
+def _missing_results(call_ids: list[str]) -> list[dict[str, Any]]:
     return [{"role": "tool", "tool_call_id": call_id, "content": _NO_RESULT} for call_id in call_ids]
 
 
-def _with_json(call: dict[str, Any]) -> dict[str, Any]:
-    """A call whose arguments are a JSON object, whatever the model wrote: some servers refuse the whole request."""
+def _with_json_arguments(call: dict[str, Any]) -> dict[str, Any]:
+    """Return a call whose arguments are a JSON object, because some servers reject a request with other ones."""
     function = call.get("function") or {}
     arguments = function.get("arguments")
     try:

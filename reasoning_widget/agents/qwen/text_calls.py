@@ -1,7 +1,7 @@
-"""Read the tool calls that a model writes as text, in the format of whichever family it belongs to.
+"""Read the tool calls that a model writes as text, in the format of its family.
 
-Qwen-Agent asks for calls as JSON within ``<tool_call>``. Models answer in the format they were trained on, or speak
-about calls without making any: in code, or with nothing behind the mark that could be a call.
+Qwen-Agent asks for calls as JSON within ``<tool_call>``. Models answer in the format that they were trained on, or
+mention calls without making one: in code, or with a mark that no call follows.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from .marks import code_spans, split_thoughts, without_partial_mark
 
 
 class TextCall(NamedTuple):
-    """A tool call that was read out of a text.
+    """A tool call that was read in a text.
 
-    The arguments are JSON where they are complete; until then, and where the model got them wrong, as it wrote them.
+    The arguments are JSON if they are complete and valid, otherwise the text that the model wrote.
     """
 
     name: str
@@ -52,16 +52,16 @@ _PARTIAL_ARGUMENTS: Final = re.compile(r'"(?:arguments|parameters)"\s*:\s*')
 
 
 def read_calls(text: str, schemas: dict[str, Any], *, ended: bool = True) -> tuple[str, list[TextCall]]:
-    """Take the tool calls out of what a model wrote.
+    """Read the tool calls in what a model wrote.
 
     Args:
-        text: What it wrote until now, its thoughts included: nothing in a thought is a call.
-        schemas: The JSON Schema of each tool's parameters, by its name: where a format does not say what type a value
-            has, they do.
-        ended: Whether that is all.
+        text: What the model has written so far, with its thoughts, which contain no calls.
+        schemas: The JSON Schema of each tool's parameters, by the tool's name. It says the types of values if the
+            format of the call does not.
+        ended: Whether the text is complete.
 
     Returns:
-        The text in front of the calls, and the calls. What follows a call is left out, as Qwen-Agent does.
+        The text before the calls, and the calls. Text that follows a call is omitted, as Qwen-Agent does.
     """
     if not ended:
         text = without_partial_mark(text)
@@ -87,7 +87,7 @@ def read_calls(text: str, schemas: dict[str, Any], *, ended: bool = True) -> tup
 
 
 def _after_thoughts(text: str, *, ended: bool) -> int:
-    """Where the words begin that are no thought."""
+    """Return the index at which the text after the thoughts begins."""
     split = split_thoughts(text, ended=ended)
     if split.open:
         return len(text)
@@ -104,7 +104,7 @@ def _tool_call(text: str, at: int, schemas: dict[str, Any], ended: bool) -> _Fou
     end, behind = _until(text, at, "</tool_call>", "<tool_call>")
     inner = text[at:end].strip()
     if not inner:
-        # Nothing yet: a call may follow. A mark that ends the whole text is only talked about.
+        # A call may follow later. A mark at the end of a complete text is only mentioned.
         return None if ended and not text.startswith("<tool_call>", end) else _Found([], behind)
     fenced = _FENCE.match(inner)
     if inner.startswith(("{", "[")) or fenced:
@@ -121,16 +121,16 @@ def _tool_call(text: str, at: int, schemas: dict[str, Any], ended: bool) -> _Fou
 
 
 def _xml_function(text: str, at: int, schemas: dict[str, Any], ended: bool) -> _Found | None:
-    """A function with nothing around it: only where it is one of the tools, for texts talk about the format, too."""
+    """``<function=…>`` without ``<tool_call>``, if it names a tool: a text may also mention the format."""
     name = _NAME.match(text, at)
     if name is None:
         return None if ended or at < len(text) else _Found([], at)
-    begun = not ended and name.end() == len(text) and any(tool.startswith(name.group()) for tool in schemas)
-    return _function(text, at, schemas, ended) if begun or not schemas or name.group() in schemas else None
+    is_partial = not ended and name.end() == len(text) and any(tool.startswith(name.group()) for tool in schemas)
+    return _function(text, at, schemas, ended) if is_partial or not schemas or name.group() in schemas else None
 
 
 def _function(text: str, at: int, schemas: dict[str, Any], ended: bool) -> _Found | None:
-    """``<function=name><parameter=key>value</parameter></function>``, or with JSON within."""
+    """``<function=name><parameter=key>value</parameter></function>``, or JSON in place of the parameters."""
     name = _NAME.match(text, at)
     opened = _FUNCTION_OPENED.match(text, name.end()) if name else None
     if name is None or opened is None:
@@ -145,7 +145,7 @@ def _function(text: str, at: int, schemas: dict[str, Any], ended: bool) -> _Foun
 
 
 def _python_tag(text: str, at: int, schemas: dict[str, Any], ended: bool) -> _Found | None:
-    """Llama's ``<|python_tag|>``: JSON objects, with ``;`` between them, or a call as Python writes it."""
+    """Llama's ``<|python_tag|>``: JSON objects separated by ``;``, or a call in Python's syntax."""
     end, behind = _until(text, at, "<|eom_id|>")
     inner = text[at:end].strip()
     if inner.startswith("{"):
@@ -166,7 +166,7 @@ def _tool_request(text: str, at: int, schemas: dict[str, Any], ended: bool) -> _
 
 
 def _tool_calls(text: str, at: int, schemas: dict[str, Any], ended: bool) -> _Found | None:
-    """Mistral's ``[TOOL_CALLS]``: a list of JSON objects, or a name with JSON behind it."""
+    """Mistral's ``[TOOL_CALLS]``: a list of JSON objects, or a name followed by JSON."""
     end, _ = _until(text, at, "[TOOL_CALLS]")
     inner = text[at:end].strip()
     if inner.startswith("["):
@@ -202,7 +202,7 @@ def _reader(mark: str) -> Callable[[str, int, dict[str, Any], bool], _Found | No
 
 
 def _named(calls: list[TextCall], behind: int, *, ended: bool) -> _Found | None:
-    """The calls that say whom they call. What is over and says nothing of the kind is only talk about the format."""
+    """Return the calls that name a tool. Complete text without a name only mentions the format."""
     named = [call for call in calls if call.name]
     return None if ended and not named else _Found(named, behind)
 
@@ -221,7 +221,7 @@ def _json_call(text: str) -> TextCall:
 
 
 def _json_calls(text: str) -> list[TextCall]:
-    """The objects in `text`, which is JSON objects with something between them; the last may be incomplete."""
+    """Read JSON objects with any separators between them; the last one may be incomplete."""
     calls = []
     at = text.find("{")
     while at >= 0:
@@ -247,7 +247,7 @@ def _call_of(value: dict[str, Any]) -> TextCall:
 
 
 def _loads(text: str) -> Any:
-    """The value of JSON as models write it; None if it is none. JSON5 also takes single quotes and trailing commas."""
+    """Return the value of JSON as models write it, or None. JSON5 accepts single quotes and trailing commas."""
     import json5  # only for models that call tools in text
 
     try:
@@ -255,10 +255,10 @@ def _loads(text: str) -> Any:
     except ValueError:
         pass
     if not text.endswith("}"):
-        return None  # still being written: a parser in Python would only be slow at finding that out
+        return None  # incomplete, which the parser in Python would find out slowly
     try:
         return json5.loads(text)
-    except Exception:  # noqa: BLE001 (its parser has errors of its own)
+    except Exception:  # noqa: BLE001 (the parser raises exceptions of several libraries)
         return None
 
 
@@ -268,7 +268,7 @@ def _normal_json(text: str) -> str:
 
 
 def _keywords(text: str) -> str:
-    """The arguments of a call as Python writes it, ``(city="Oslo")``, as JSON; as they are where they are not plain."""
+    """Convert the arguments of a call in Python's syntax, ``(city="Oslo")``, to JSON if they are literals."""
     try:
         call = ast.parse(f"f{text}", mode="eval").body
         if isinstance(call, ast.Call) and not call.args:
@@ -279,7 +279,7 @@ def _keywords(text: str) -> str:
 
 
 def _first_object(text: str) -> str:
-    """The JSON object at the start of `text`, whatever the model wrote behind it; `text` where there is none yet."""
+    """Return the JSON object at the start of `text`, or `text` if the object is incomplete."""
     text = text.strip()
     try:
         return _dumps(_ESCAPES.raw_decode(text)[0])
@@ -296,7 +296,7 @@ def _typed(pairs: list[tuple[str, str]], schemas: dict[str, Any], tool: str) -> 
 
 
 def _value(raw: str, schemas: dict[str, Any], tool: str, parameter: str) -> Any:
-    """A parameter's value: a text where the schema says so, else the JSON that it is, else a text."""
+    """Return the value of a parameter: a text if the schema says so or it is not JSON, otherwise the JSON value."""
     text = raw.removeprefix("\n").removesuffix("\n")
     declared = _type_of(schemas.get(tool), parameter)
     if declared == "string":
@@ -308,7 +308,7 @@ def _value(raw: str, schemas: dict[str, Any], tool: str, parameter: str) -> Any:
 
 
 def _type_of(parameters: Any, name: str) -> str | None:
-    """The type of a parameter, in a JSON Schema or in Qwen-Agent's list of parameters."""
+    """Return the type of a parameter in a JSON Schema or in Qwen-Agent's list of parameters."""
     if isinstance(parameters, dict):
         properties = parameters.get("properties")
         known = properties.get(name) if isinstance(properties, dict) else None
@@ -319,7 +319,10 @@ def _type_of(parameters: Any, name: str) -> str | None:
 
 
 def _until(text: str, at: int, mark: str, next_mark: str | None = None) -> tuple[int, int]:
-    """Where what begins at `at` ends, and where the text behind `mark` begins; `next_mark` ends it, too."""
+    """Return where the part that starts at `at` ends, and where the text after `mark` starts.
+
+    `next_mark` ends the part, too.
+    """
     end = text.find(mark, at)
     following = text.find(next_mark, at) if next_mark else -1
     if following >= 0 and (end < 0 or following < end):
@@ -328,6 +331,6 @@ def _until(text: str, at: int, mark: str, next_mark: str | None = None) -> tuple
 
 
 def schemas_of(functions: list[dict[str, Any]] | None) -> dict[str, Any]:
-    """The parameters of each tool, by its name, as Qwen-Agent describes tools or as OpenAI does."""
+    """Return the parameters of each tool by its name, from descriptions in Qwen-Agent's or OpenAI's format."""
     described = (f["function"] if isinstance(f.get("function"), dict) else f for f in functions or [])
     return {str(f.get("name")): f.get("parameters") for f in described}

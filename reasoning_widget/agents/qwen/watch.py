@@ -1,8 +1,8 @@
-"""Watch a run of a Qwen-Agent agent from inside.
+"""Run a Qwen-Agent agent, and observe it from inside.
 
-The messages that an agent yields say neither when a tool starts nor whether it failed, and nothing about agents that
-this agent creates. Therefore a watch hooks the methods of every agent, model and tool that works for the run, wherever
-it was created and in whichever thread it works. Afterwards all of them are as they were.
+The messages that an agent yields do not say when a tool starts or whether it failed, and nothing about agents that this
+agent creates. Therefore the methods of every agent, model and tool that works for the run are observed, in all threads,
+wherever the object was created. Afterwards all of them are as before.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ from .watched_run import WatchedRun, answer_of
 
 _ENDS_IN_ANSWER: dict[EndReason, str] = {
     "length": (
-        "The answer was cut short: the model may write no more tokens. Ask it to go on, or allow longer answers "
+        "The answer was cut short: the model reached its token limit. Ask it to continue, or allow longer answers "
         "(`max_tokens` in the model's `generate_cfg`)."
     ),
     "content_filter": (
-        "The answer was cut short: a filter on the model's server took the rest away. Say it in other words."
+        "The answer was cut short: a content filter on the model's server removed the rest. Ask in other words."
     ),
-    "error": "The answer was cut short: the model's server reported an error. What came before is above. Ask again.",
+    "error": "The answer was cut short: the model's server reported an error. The part before it is above. Ask again.",
 }
 
 
@@ -58,17 +58,17 @@ class Watch:
         self._models = ModelCalls(self._run)
         self._tools = ToolCalls(self._run)
         self._hooks = contextlib.ExitStack()
-        self._at_work = 0
-        """How many threads and calls work for the run beside its own thread."""
+        self._working_count = 0
+        """How many threads and pooled calls work for the run besides its own thread."""
 
     # The run ------------------------------------------------------------------------------------------------------
 
-    def work(self, messages: list[Any]) -> None:
+    def run(self, messages: list[Any]) -> None:
         """Pass `messages` to the agent, and emit its steps until it has answered.
 
         Raises:
             Stopped: The run was stopped.
-            MaxIterationsReached: It needed more model calls than it may make.
+            MaxIterationsReached: The run reached its limit of model calls.
             AgentError: There is no answer.
         """
         run = self._run
@@ -94,11 +94,11 @@ class Watch:
                 if run.context.stopping:
                     break
                 run.response = response
-                run.candidates.heard()
-                if not run.candidates.awaited:
-                    run.reported.heard(response)
+                run.candidates.update()
+                if not run.candidates.model_is_working:
+                    run.reported.update(response)
         finally:
-            close = getattr(responses, "close", None)  # there is none if it is no generator
+            close = getattr(responses, "close", None)  # only generators have it
             if close is not None:
                 close()
 
@@ -110,10 +110,10 @@ class Watch:
             AgentError: There is no answer.
         """
         run = self._run
-        run.reported.finish(run.response, but_last=True)
+        run.reported.finish(run.response, last_is_answer=True)
         last = run.response[-1] if run.response else None
         text, outputs = answer_of(last)
-        chosen = run.candidates.choose(text, run.reported.was_seen)
+        chosen = run.candidates.choose(text, run.reported.is_shown)
         if chosen is not None:
             end = run.end_reasons.get(chosen.step["id"])
             chosen.close("failed" if end else "done")
@@ -145,12 +145,12 @@ class Watch:
         self._leave(None)
 
     def _leave(self, error: BaseException | None) -> None:
-        """End the run. Its threads go on unobserved if it has answered, and are made to end if it has failed."""
+        """End the run. If it has answered, its threads continue unobserved; if it has failed, they are made to end."""
         run = self._run
         with run.lock:
             run.over = True
             run.failed = error is not None
-            stay = run.must_end and self._at_work > 0
+            stay = run.must_end and self._working_count > 0
         if error is not None:
             self._models.connections.stop()
         if not stay:
@@ -159,49 +159,49 @@ class Watch:
     # For the hooks ------------------------------------------------------------------------------------------------
 
     def handlers(self) -> Mapping[str, hooks.Handler]:
-        """What is called in place of the methods, by their names."""
+        """Return the functions that are called in place of the methods, by the methods' names."""
         agent: dict[str, hooks.Handler] = {
             RUN: self._run_agent,
-            RUN_UNCHECKED: self._run_unlimited,
+            RUN_UNCHECKED: self._run_with_raised_limit,
             SELECT_SPEAKER: self._select_agent,
         }
         return {**agent, **self._models.handlers(), **self._tools.handlers()}
 
     def check(self) -> None:
-        """Let new work begin only while the run may continue.
+        """Check whether new work may begin.
 
         Raises:
             Ends: The run has to end.
         """
         self._run.check()
 
-    def passed_on(self, call: Call) -> None:
-        """A method calls the one that it overrides: count a model's second request, and lift an agent's own limit.
+    def super_called(self, call: Call) -> None:
+        """Count a model's second request for one answer, and raise an agent's own limit.
 
         Raises:
             Ends: The run has to end.
         """
         self.check()
         if call.name == RUN_UNCHECKED:
-            self._lift_limit(call)
-        elif call.name == CHAT and call.outer is not None and call.outer.passed > 1:
+            self._raise_limit(call)
+        elif call.name == CHAT and call.outer is not None and call.outer.super_calls > 1:
             self._run.next_iteration()
 
     @contextlib.contextmanager
-    def at_work(self) -> Iterator[None]:
-        """Keep the hooks in place for a thread's work, so that it can be made to end after the run has failed."""
+    def working(self) -> Iterator[None]:
+        """Keep the hooks in place while a thread works, so that it can be made to end after the run has failed."""
         run = self._run
         with run.lock:
-            if run.over and not self._at_work:
-                run.check()  # nobody would see what it does
+            if run.over and not self._working_count:
+                run.check()  # nobody would see the work
             counts = not run.over or run.must_end
-            self._at_work += counts
+            self._working_count += counts
         try:
             yield
         finally:
             with run.lock:
-                self._at_work -= counts
-                leave = counts and run.over and run.must_end and not self._at_work
+                self._working_count -= counts
+                leave = counts and run.over and run.must_end and not self._working_count
             if leave:
                 self._hooks.close()
 
@@ -217,12 +217,12 @@ class Watch:
         return self._ask_person(call) if represents_person(call.target) else call(*args, **kwargs)
 
     def _ask_person(self, call: Call) -> Iterator[list[Any]]:
-        """It is a person's turn in a group chat."""
+        """Ask the person whose turn it is in a group chat, and yield their message."""
         from qwen_agent.llm.schema import USER, Message
 
         run = self._run
         worker = run.worker(call)
-        text = self._wait_for_person(lambda: people.words_of(run.context, call.target.name))
+        text = self._wait_for_person(lambda: people.ask_for_message(run.context, call.target.name))
         step = run.maker.open("thought" if worker.parent_id else "final_answer", run.place(worker))
         step.step["content"] = text
         if worker.parent_id:
@@ -236,10 +236,10 @@ class Watch:
     def _select_agent(
         self, call: Call, messages: Any, mentioned_agents_name: list[str] | None = None, *args: Any, **kwargs: Any
     ) -> Any:
-        """A group chat selects its next speaker."""
+        """Let a group chat select its next speaker, or ask the person if it is set to manual."""
         group = call.target
         if getattr(group, "agent_selection_method", "") == "manual" and not mentioned_agents_name:
-            return self._wait_for_person(lambda: people.next_speaker(self._run.context, group.agents))
+            return self._wait_for_person(lambda: people.ask_for_speaker(self._run.context, group.agents))
         return call(messages, mentioned_agents_name, *args, **kwargs)
 
     def _wait_for_person(self, ask: Callable[[], Any]) -> Any:
@@ -249,11 +249,10 @@ class Watch:
         except (Stopped, AgentError) as error:
             raise self._run.end_with(error) from None
 
-    def _run_unlimited(self, call: Call, *args: Any, **kwargs: Any) -> Any:
-        self._lift_limit(call)
-        return call.by_itself(*args, **kwargs)
+    def _run_with_raised_limit(self, call: Call, *args: Any, **kwargs: Any) -> Any:
+        self._raise_limit(call)
+        return call.unobserved(*args, **kwargs)
 
-    def _lift_limit(self, call: Call) -> None:
-        """Qwen-Agent's own limit ends an agent silently: let the run's limit come first."""
-        if call.function is not None:
-            call.function = with_limit(call.function, self._run.max_iterations + 1)
+    def _raise_limit(self, call: Call) -> None:
+        """Raise Qwen-Agent's own limit, which ends an agent silently, above the limit of the run."""
+        call.function = with_limit(call.function, self._run.max_iterations + 1)

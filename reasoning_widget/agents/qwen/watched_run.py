@@ -18,7 +18,7 @@ from .candidates import Candidates
 from .chunks import EndReason
 from .hooks import Call
 from .marks import split_thoughts
-from .reported import Reported
+from .reported import ReportedMessages
 from .results import field, render
 from .steps import OpenStep, Place, StepMaker
 from .work import ToolRun, Worker
@@ -36,12 +36,12 @@ class WatchedRun:
 
     Attributes:
         iteration: How many model calls the run has made.
-        response: The messages that the agent has yielded last.
+        response: The messages that the agent yielded last.
         ended: Why the run has to end; None while it may continue.
-        over: Whether the run is over. Threads of the agent may still be at work.
+        over: Whether the run has ended. Threads of the agent may still work.
         failed: Whether it ended with an exception.
-        end_reasons: Why model calls are incomplete, by the ids of their steps.
-        last_end: Why the newest model call is incomplete; None if it is complete.
+        end_reasons: Why answers of models are incomplete, by the ids of their steps.
+        last_end: Why the newest answer of a model is incomplete; None if it is complete.
         task: Identifies the work of `agent` itself.
     """
 
@@ -66,10 +66,10 @@ class WatchedRun:
         self._announced: list[tuple[Any, OpenStep]] = []
         self._own_methods = contextlib.ExitStack()
         self._hooked: dict[tuple[int, str], Any] = {}
-        """Objects whose own methods are observed. References to them keep their ids unique."""
+        """The objects whose own methods are observed. References to them keep their ids unique."""
         self.maker = StepMaker(self._emit, context.run_id or secrets.token_hex(4))
         self.candidates = Candidates(lambda: answer_of(self.response[-1] if self.response else None)[0])
-        self.reported = Reported(
+        self.reported = ReportedMessages(
             self.maker,
             lambda: list(self._shown.values()),
             self._place_of_message,
@@ -77,7 +77,7 @@ class WatchedRun:
             lambda use: self.announce(self.task, use),
         )
 
-    # Its end ------------------------------------------------------------------------------------------------------
+    # The end ------------------------------------------------------------------------------------------------------
 
     @property
     def must_end(self) -> bool:
@@ -104,10 +104,10 @@ class WatchedRun:
         return Ends(error)
 
     def next_iteration(self) -> int:
-        """The number of a model call that is about to be made.
+        """Count a model call that is about to be made, and return its number.
 
         Raises:
-            Ends: The run has made as many as it may, or has to end.
+            Ends: The run has reached its limit, or has to end.
         """
         with self.lock:
             self.check()
@@ -116,7 +116,7 @@ class WatchedRun:
             self.iteration += 1
             return self.iteration
 
-    # Its steps ----------------------------------------------------------------------------------------------------
+    # Steps --------------------------------------------------------------------------------------------------------
 
     def _emit(self, step: Step) -> None:
         with self.lock:
@@ -130,30 +130,30 @@ class WatchedRun:
                 raise self.end_with(stopped) from None
 
     def begin_at_top_level(self) -> None:
-        """Something new begins at top level: the messages that the agent has yielded so far are complete."""
-        if not self.candidates.awaited:
+        """Note that a step begins at top level, so that the messages which the agent has yielded are complete."""
+        if not self.candidates.model_is_working:
             self.reported.finish(self.response)
 
     def worker(self, call: Call) -> Worker:
-        """The innermost agent at work in `call`, and the tool call that it works for."""
+        """Return the innermost agent that works in `call`, and the tool result within which it works."""
         agent, task, parent_id = None, None, None
-        for each in call.around():
+        for each in call.stack():
             if isinstance(each.note, ToolRun):
                 parent_id = each.note.result.step["id"]
                 break
             if each.name in AGENT_METHODS:
                 agent = each.target if agent is None else agent
                 task = each if task is None and each.name == RUN and each.target is agent else task
-        if agent is None:  # a tool asks a model itself: it does so for the agent that has called it
-            agent = next((each.target for each in call.around() if each.name in AGENT_METHODS), self.agent)
+        if agent is None:  # a tool calls a model itself, on behalf of the agent that called the tool
+            agent = next((each.target for each in call.stack() if each.name in AGENT_METHODS), self.agent)
         return Worker(agent, agent if task is None else task, parent_id)
 
     def place(self, worker: Worker, iteration: int | None = None) -> Place:
-        """Where a step of `worker` belongs.
+        """Return where a step of `worker` belongs.
 
         Args:
-            worker: The agent at work.
-            iteration: The number of its model call; by default the newest of the run.
+            worker: The working agent.
+            iteration: The number of its model call; by default that of the newest call of the run.
         """
         agent = worker.agent
         name = self.name if agent is self.agent else getattr(agent, "name", None) or type(agent).__name__
@@ -171,12 +171,12 @@ class WatchedRun:
         self._announced.append((task, use))
 
     def forget_announced(self, task: Any) -> None:
-        """Expect no more tool calls of `task`: it asks its model again."""
+        """Expect no more tool calls of `task`, because it calls its model again."""
         with self.lock:
             self._announced = [entry for entry in self._announced if entry[0] is not task]
 
     def pop_announced(self, task: Any, name: str, arguments: str) -> OpenStep | None:
-        """The announced call of that tool, preferably with the same arguments; None if there is none."""
+        """Remove and return the announced call of that tool, preferably with the same arguments, or None."""
         with self.lock:
             mine = [entry for entry in self._announced if entry[0] is task and entry[1].step["tool"]["name"] == name]
             same = (entry for entry in mine if entry[1].step["tool"].get("arguments") == arguments)
@@ -189,26 +189,26 @@ class WatchedRun:
     # Methods of single objects ------------------------------------------------------------------------------------
 
     def observe(self, target: Any, *names: str) -> None:
-        """Until the run is over, observe those of the named methods that `target` itself has, beside its class."""
+        """Until the run is over, observe those of the named methods that `target` itself overrides."""
         for name in names:
             if target is not None and not hooks.is_observed(target, name):
                 self.replace(target, name, name)
 
     def replace(self, target: Any, name: str, handler: str) -> None:
-        """Until the run is over, pass calls of `target.name` to that handler. An object without attributes is left."""
+        """Until the run is over, pass calls of `target.name` to that handler, if the object has attributes."""
         with self.lock:
             if not self.over and (id(target), name) not in self._hooked:
                 self._hooked[id(target), name] = target
-                with contextlib.suppress(AttributeError, TypeError):  # it takes no attributes
+                with contextlib.suppress(AttributeError, TypeError):  # it has no attributes
                     self._own_methods.enter_context(hooks.own_method(target, name, handler))
 
     def restore(self) -> None:
-        """Leave the objects as they were found."""
+        """Put the objects' own methods back."""
         self._own_methods.close()
 
 
 def answer_of(message: Any) -> tuple[str, list[MimeBundle]]:
-    """The text and the outputs of a message, if it may be an answer; otherwise nothing."""
+    """Return the text and the outputs of a message if it may be an answer, otherwise empty ones."""
     if message is None or message["role"] not in {"assistant", "user"} or message.get("function_call"):
         return "", []
     text, outputs = render(message["content"])

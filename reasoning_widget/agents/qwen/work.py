@@ -1,4 +1,4 @@
-"""The units of work in a watched run: an agent at work, a request to a model, a tool call."""
+"""The units of work in a watched run: a working agent, a request to a model, a tool call."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from .steps import OpenStep
 
 
 class Worker(NamedTuple):
-    """An agent at work."""
+    """A working agent."""
 
     agent: Any
     task: Any
     """Identifies the work: the same agent may work in several threads at once."""
     parent_id: str | None
-    """The tool call that the agent works for; None at top level, also for an agent that took over the conversation."""
+    """The tool result within which the agent works; None at top level, even if another agent received the prompt."""
 
 
 class ModelRequest:
@@ -27,7 +27,7 @@ class ModelRequest:
         self.number = number
         self.messages = messages
         self.is_shown = False
-        """Whether some call already shows the answer: nested calls of one request show it once."""
+        """Whether a call already shows the answer: of nested calls for one request, only one does."""
 
 
 class ToolRun:
@@ -36,7 +36,7 @@ class ToolRun:
     Attributes:
         tool: The tool; None if there is no tool of that name.
         result: The step of its result.
-        truncated: Whether the model's output ended in the middle of the call.
+        truncated: Whether the model reached its token limit in the middle of the call.
         value: The tool's return value.
         model_value: The return value as the model receives it; None until the tool has returned.
         error: The exception that the tool raised.
@@ -56,7 +56,7 @@ class ToolRun:
         self.result.emit()
 
     def observe(self, call: Callable[[], Any]) -> Any:
-        """Call the tool, and record its return value or exception before Qwen-Agent converts them to text."""
+        """Call the tool, and record the return value or exception, which Qwen-Agent then converts to text."""
         try:
             self.value = call()
         except BaseException as error:
