@@ -1,4 +1,4 @@
-"""Real Qwen-Agent objects, asked over real HTTP, with a model that follows a script."""
+"""Qwen-Agent objects with a scripted model, over HTTP."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def add_tool() -> Tool:
 
 
 def record(agent: QwenAgent, prompt: str, max_iterations: int = 20, run: RunContext | None = None) -> Steps:
-    """Every step as it was emitted."""
+    """Every snapshot of each step, as emitted."""
     steps: Steps = []
     with as_current_run(run or RunContext()):
         agent.run_blocking(prompt, max_iterations, lambda step: steps.append(dict(step)))
@@ -52,7 +52,7 @@ def record(agent: QwenAgent, prompt: str, max_iterations: int = 20, run: RunCont
 
 
 def last(steps: Steps) -> Steps:
-    """The newest snapshot of each step, in the order in which they opened."""
+    """The newest snapshot of each step, in order of appearance."""
     return list({step["id"]: step for step in steps}.values())
 
 
@@ -64,7 +64,7 @@ def told(steps: Steps) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("native", [False, True])
-def test_steps_come_in_the_order_in_which_the_agent_takes_them(model: ScriptedModel, native: bool) -> None:
+def test_steps_are_in_the_order_of_the_agents_work(model: ScriptedModel, native: bool) -> None:
     script = [think("I must add."), say("Let me see."), call("add", {"a": 1, "b": 2})]
     model.script("sum", [script, [think("Got it."), say("It is 3.")]])
     agent = QwenAgent(FnCallAgent(llm=model.llm(use_raw_api=native), function_list=[add_tool()]))
@@ -127,7 +127,7 @@ def test_the_start_of_a_tool_call_is_never_shown_as_text(model: ScriptedModel) -
     assert [kind for kind, _ in told(steps)] == ["tool_use", "tool_result", "final_answer"]
 
 
-def test_text_that_is_taken_back_is_shown_shorter(model: ScriptedModel) -> None:
+def test_text_that_the_model_withdraws_is_removed(model: ScriptedModel) -> None:
     model.script("hello", [[say(["All is well.", " STO", "P and more"])]])
 
     steps = record(QwenAgent(FnCallAgent(llm=model.llm(stop=["STOP"]))), "hello")
@@ -137,7 +137,7 @@ def test_text_that_is_taken_back_is_shown_shorter(model: ScriptedModel) -> None:
     assert texts[-1].rstrip() == "All is well."
 
 
-def test_thinking_written_into_the_text_is_a_thought(model: ScriptedModel) -> None:
+def test_a_thought_within_the_text_is_a_thought(model: ScriptedModel) -> None:
     model.script("hello", ["<think>\nHm, a greeting.\n</think>\n\nGood day."])
 
     assert told(record(QwenAgent(FnCallAgent(llm=model.llm())), "hello")) == [
@@ -147,7 +147,7 @@ def test_thinking_written_into_the_text_is_a_thought(model: ScriptedModel) -> No
 
 
 @pytest.mark.parametrize("native", [False, True])
-def test_parallel_calls_are_told_apart(model: ScriptedModel, native: bool) -> None:
+def test_parallel_calls_are_separate_steps(model: ScriptedModel, native: bool) -> None:
     calls = [call("add", {"a": n, "b": 1}, "1") if not native else call("add", {"a": n, "b": 1}) for n in (1, 2, 3)]
     model.script("sums", [calls, "done"])
     agent = QwenAgent(FnCallAgent(llm=model.llm(use_raw_api=native), function_list=[add_tool()]))
@@ -160,7 +160,7 @@ def test_parallel_calls_are_told_apart(model: ScriptedModel, native: bool) -> No
     assert {uses[call_id]: content for call_id, content in results.items()} == {1: "2", 2: "3", 3: "4"}
 
 
-def test_tokens_are_counted_where_the_server_counts(model: ScriptedModel) -> None:
+def test_tokens_are_counted_if_the_server_counts(model: ScriptedModel) -> None:
     model.script("hello", [[say("Hi."), {"usage": {"prompt_tokens": 11, "completion_tokens": 3}}]])
 
     steps = record(QwenAgent(FnCallAgent(llm=model.llm())), "hello")
@@ -168,7 +168,7 @@ def test_tokens_are_counted_where_the_server_counts(model: ScriptedModel) -> Non
     assert steps[-1]["usage"] == {"input_tokens": 11, "output_tokens": 3}
 
 
-def test_a_server_that_does_not_count_is_asked_again_without(model: ScriptedModel) -> None:
+def test_a_server_that_does_not_count_tokens_is_asked_again(model: ScriptedModel) -> None:
     model.script("hello", [[{"refuse": "stream_options"}, say("Hi.")]])
     agent = QwenAgent(FnCallAgent(llm=model.llm()))
 
@@ -180,7 +180,7 @@ def test_a_server_that_does_not_count_is_asked_again_without(model: ScriptedMode
 # Tools ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_result_is_open_exactly_while_its_tool_works(model: ScriptedModel) -> None:
+def test_a_result_is_streaming_while_its_tool_works(model: ScriptedModel) -> None:
     steps: Steps = []
     seen: Steps = []
 
@@ -198,7 +198,7 @@ def test_a_result_is_open_exactly_while_its_tool_works(model: ScriptedModel) -> 
     assert snapshots == ["streaming", "done"]
 
 
-def test_a_tool_that_raises_is_failed_and_the_model_is_told(model: ScriptedModel) -> None:
+def test_a_tool_that_raises_is_a_failed_step_and_the_model_is_told(model: ScriptedModel) -> None:
     def burn() -> str:
         raise RuntimeError("the oven is on fire")
 
@@ -212,7 +212,7 @@ def test_a_tool_that_raises_is_failed_and_the_model_is_told(model: ScriptedModel
 
 
 @pytest.mark.parametrize("dressed", [RuntimeError, AgentError])
-def test_a_key_in_a_tools_error_is_shown_to_nobody(model: ScriptedModel, dressed: type[Exception]) -> None:
+def test_a_key_in_a_tools_error_is_masked(model: ScriptedModel, dressed: type[Exception]) -> None:
     def refused() -> str:
         raise dressed("401: Incorrect API key provided: sk-proj-abcDEF123456.")
 
@@ -228,7 +228,7 @@ def test_a_key_in_a_tools_error_is_shown_to_nobody(model: ScriptedModel, dressed
     assert "abcDEF123456" not in given
 
 
-def test_a_tool_that_does_not_exist_is_failed_and_the_known_ones_are_named(model: ScriptedModel) -> None:
+def test_a_call_of_an_unknown_tool_fails_and_names_the_known_ones(model: ScriptedModel) -> None:
     model.script("sum", [[call("subtract", {})], "Sorry."])
 
     steps = last(record(QwenAgent(FnCallAgent(llm=model.llm(), function_list=[add_tool()])), "the sum?"))
@@ -251,7 +251,7 @@ def test_arguments_that_are_not_json_fail_with_advice(model: ScriptedModel, nati
     assert "not valid JSON" in steps[1]["content"]
 
 
-def test_images_and_objects_that_a_tool_returns_are_kept(model: ScriptedModel) -> None:
+def test_images_and_objects_that_a_tool_returns_are_available(model: ScriptedModel) -> None:
     class Keeper(RunContext):
         kept: list[object] = []
 
@@ -318,7 +318,7 @@ def test_more_model_calls_than_qwen_agents_own_limit_are_possible(model: Scripte
     assert limit == qwen_fncall_agent.MAX_LLM_CALL_PER_RUN
 
 
-def test_an_agent_beside_a_watched_one_keeps_its_own_limit(model: ScriptedModel) -> None:
+def test_an_unwatched_agent_keeps_its_own_limit(model: ScriptedModel) -> None:
     limit = qwen_fncall_agent.MAX_LLM_CALL_PER_RUN
     model.script("watched", [[gate("watched"), say("done")]])
     model.script("bare", [[call("add", {"a": 1})]])
@@ -333,7 +333,7 @@ def test_an_agent_beside_a_watched_one_keeps_its_own_limit(model: ScriptedModel)
     assert len(model.requests) == limit + 1
 
 
-def test_an_answer_of_nothing_says_what_to_do(model: ScriptedModel) -> None:
+def test_an_empty_answer_fails_with_advice(model: ScriptedModel) -> None:
     model.script("hello", [[think("Hm.")]])
 
     with pytest.raises(AgentError, match="Ask again"):
@@ -341,7 +341,7 @@ def test_an_answer_of_nothing_says_what_to_do(model: ScriptedModel) -> None:
 
 
 @pytest.mark.parametrize("turns", [[""], [[call("add", {"a": 1})], ""]])
-def test_a_model_that_says_nothing_is_not_asked_the_same_again(model: ScriptedModel, turns: list[Any]) -> None:
+def test_a_model_without_an_answer_is_not_asked_the_same_again(model: ScriptedModel, turns: list[Any]) -> None:
     model.script("sum", turns)
 
     with pytest.raises(AgentError, match="Ask again"):
@@ -413,7 +413,7 @@ async def test_stop_during_a_tool_does_not_wait_for_it(model: ScriptedModel) -> 
     assert vars(qwen) == found
 
 
-def test_a_tool_that_notices_the_stop_ends_the_run(model: ScriptedModel) -> None:
+def test_a_tool_that_raises_stopped_ends_the_run(model: ScriptedModel) -> None:
     def notice() -> str:
         raise Stopped
 
@@ -427,7 +427,7 @@ def test_a_tool_that_notices_the_stop_ends_the_run(model: ScriptedModel) -> None
 # Agents of other kinds --------------------------------------------------------------------------------------------
 
 
-def test_react_is_read_out_of_its_text(model: ScriptedModel) -> None:
+def test_the_steps_of_a_react_agent_are_read_from_its_text(model: ScriptedModel) -> None:
     action = 'I should add.\nAction: add\nAction Input: {"a": 1, "b": 2}\n'
     model.script("sum", [action, "I know it now.\nFinal Answer: It is 3."])
 
@@ -462,7 +462,7 @@ def test_a_router_and_the_agent_it_calls_are_shown_together(model: ScriptedModel
     assert (vars(adder), vars(router)) == found
 
 
-def test_in_a_group_only_the_last_word_is_the_answer(model: ScriptedModel) -> None:
+def test_in_a_group_only_the_last_message_is_the_answer(model: ScriptedModel) -> None:
     model.script("topic", ["I say A."], system="anna")
     model.script("I say A.", ["I say B."], system="bert")
     members = [FnCallAgent(llm=model.llm(), name=n, system_message=f"You are {n}") for n in ("anna", "bert")]
@@ -482,7 +482,7 @@ def test_in_a_group_only_the_last_word_is_the_answer(model: ScriptedModel) -> No
     ]
 
 
-def test_an_agent_within_a_tool_works_below_that_tools_result(model: ScriptedModel) -> None:
+def test_steps_of_an_agent_within_a_tool_are_nested_in_its_result(model: ScriptedModel) -> None:
     class Expert(BaseTool):  # type: ignore[misc]
         name = "expert"
         description = "Asks an expert."
@@ -513,7 +513,7 @@ def test_an_agent_within_a_tool_works_below_that_tools_result(model: ScriptedMod
     assert [s["content"] for s in steps if s["type"] == "final_answer"] == ["The expert says: it is so."]
 
 
-def test_an_agent_that_never_calls_a_model_is_shown_by_what_it_yields() -> None:
+def test_an_agent_without_a_model_is_shown_by_its_messages() -> None:
     class Echo(Agent):  # type: ignore[misc]
         def _run(self, messages: Any, **kwargs: Any) -> Iterator[list[Message]]:
             for text in ("one", "one two"):
@@ -557,7 +557,7 @@ def test_two_runs_of_one_agent_object_do_not_mix(model: ScriptedModel) -> None:
     assert (vars(qwen), vars(qwen.llm)) == found
 
 
-def test_a_method_of_the_persons_own_is_put_back(model: ScriptedModel) -> None:
+def test_a_method_that_the_person_replaced_is_restored(model: ScriptedModel) -> None:
     model.script("hello", ["Good day."])
     qwen = FnCallAgent(llm=model.llm())
     asked: list[Any] = []
@@ -597,7 +597,7 @@ def test_a_follow_up_sees_the_earlier_turns(model: ScriptedModel) -> None:
     ]
 
 
-def test_what_the_person_says_meanwhile_reaches_the_next_model_call_and_stays(model: ScriptedModel) -> None:
+def test_a_steering_message_reaches_the_next_and_all_later_model_calls(model: ScriptedModel) -> None:
     class Steered(RunContext):
         said = [[], ["Use metres."], []]
 
@@ -621,7 +621,7 @@ def test_what_the_person_says_meanwhile_reaches_the_next_model_call_and_stays(mo
     ("status", "advice"),
     [(401, "api_key"), (404, "OPENAI_MODEL"), (429, "Wait a moment"), (500, "Ask again"), (400, "did not accept")],
 )
-def test_a_model_server_that_refuses_is_explained(model: ScriptedModel, status: int, advice: str) -> None:
+def test_an_error_of_the_model_server_is_explained(model: ScriptedModel, status: int, advice: str) -> None:
     model.script("hello", [[fail(status, "No, sk-scripted-secret.")]])
     agent = QwenAgent(FnCallAgent(llm=model.llm()))
 
@@ -634,7 +634,7 @@ def test_a_model_server_that_refuses_is_explained(model: ScriptedModel, status: 
     assert "secret" not in text
 
 
-def test_an_answer_that_breaks_off_is_explained_and_what_came_is_shown(model: ScriptedModel) -> None:
+def test_an_answer_that_breaks_off_is_explained_and_its_text_is_shown(model: ScriptedModel) -> None:
     model.script("hello", [[say("Once upon"), gate("shown"), BREAK]])
     agent = QwenAgent(FnCallAgent(llm=model.llm()))
     steps: Steps = []
@@ -651,8 +651,8 @@ def test_an_answer_that_breaks_off_is_explained_and_what_came_is_shown(model: Sc
     assert told(steps) == [("final_answer", "Once upon")]
 
 
-def test_a_server_that_is_not_there_is_explained() -> None:
-    with socket.socket() as deaf:  # it has the port, and does not listen: nobody else can answer there
+def test_an_unreachable_server_is_explained() -> None:
+    with socket.socket() as deaf:  # it occupies the port without listening
         deaf.bind(("127.0.0.1", 0))
         host = f"127.0.0.1:{deaf.getsockname()[1]}"
         llm = {
@@ -675,7 +675,7 @@ def test_a_server_that_is_not_there_is_explained() -> None:
 # Around it --------------------------------------------------------------------------------------------------------
 
 
-def test_an_agent_may_be_made_when_it_is_first_asked(model: ScriptedModel) -> None:
+def test_an_agent_may_be_created_when_it_is_first_asked(model: ScriptedModel) -> None:
     model.script("hello", ["Good day."])
     made: list[Any] = []
 

@@ -1,4 +1,4 @@
-"""What importing Qwen-Agent through this package makes ready."""
+"""Importing Qwen-Agent through this package registers the embedded model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("first", ["", "import warnings; warnings.simplefilter('ignore'); import qwen_agent.agents\n"])
-def test_an_agent_of_ones_own_can_be_given_the_embedded_model(first, tmp_path):
+def test_a_custom_agent_can_use_the_embedded_model(first, tmp_path):
     program = (
         "from reasoning_widget.agents.qwen import import_qwen_agent\n"
         "import_qwen_agent()\n"

@@ -1,4 +1,4 @@
-"""Qwen-Agent agents that are asked with images and files."""
+"""Prompts with images and files for Qwen-Agent agents."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from reasoning_widget.parts import as_message
 from tests.scripted_model import ScriptedModel, call
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # what reads documents warns of its own code when it is imported
+    warnings.simplefilter("ignore")  # the document readers warn about their own code when they are imported
     retrieval._check_deps_for_rag()
 
 
@@ -67,11 +67,11 @@ def asked(agent: Any, parts: Any, history: list[Turn] | None = None) -> list[dic
 
 
 def contents(model: ScriptedModel, request: int = -1) -> list[Any]:
-    """The contents of the messages of the person in a request."""
+    """The contents of the person's messages in a request."""
     return [each["content"] for each in model.requests[request].body["messages"] if each["role"] == "user"]
 
 
-def test_a_model_that_sees_gets_the_image_as_it_is(model: ScriptedModel) -> None:
+def test_a_vision_model_gets_the_image_unchanged(model: ScriptedModel) -> None:
     model.script("What is this?", ["A red picture."])
 
     steps = asked(Assistant(llm=seeing(model)), [{"text": "What is this?"}, {"image": png()}])
@@ -82,7 +82,7 @@ def test_a_model_that_sees_gets_the_image_as_it_is(model: ScriptedModel) -> None
     ]
 
 
-def test_a_model_that_does_not_see_is_told_the_name(model: ScriptedModel, tmp_path: Path) -> None:
+def test_a_text_model_gets_the_name_of_an_image(model: ScriptedModel, tmp_path: Path) -> None:
     (tmp_path / "red plot.png").write_bytes(png())
 
     asked(Assistant(llm=model.llm()), [{"text": "What is this?"}, {"image": tmp_path / "red plot.png"}])
@@ -94,7 +94,7 @@ def test_a_model_that_does_not_see_is_told_the_name(model: ScriptedModel, tmp_pa
 
 
 class Counter(BaseToolWithFileAccess):  # type: ignore[misc]
-    """Says how many bytes the files have that it was given."""
+    """Returns how many bytes its files have."""
 
     name = "count_bytes"
     description = "Counts bytes."
@@ -104,7 +104,7 @@ class Counter(BaseToolWithFileAccess):  # type: ignore[misc]
         return ", ".join(f"{Path(file).name}: {Path(file).stat().st_size}" for file in files or [])
 
 
-def test_tools_that_read_files_get_them_and_the_model_sees_the_image(model: ScriptedModel) -> None:
+def test_tools_get_files_and_the_model_gets_the_image(model: ScriptedModel) -> None:
     model.script("Count", [[call("count_bytes", {})], "Counted."])
     agent = Assistant(llm=seeing(model), function_list=[Counter()])
 
@@ -159,7 +159,7 @@ def test_parallel_doc_qa_answers_about_a_file(model: ScriptedModel) -> None:
 
 
 class Storyteller(Agent):  # type: ignore[misc]
-    """Made as `visual_storytelling` of Qwen-Agent's examples is: one looks, the other writes."""
+    """Like `visual_storytelling` in Qwen-Agent's examples: one agent describes images, the other writes."""
 
     def __init__(self, sees: Any, writes: Any) -> None:
         super().__init__()
@@ -180,7 +180,7 @@ class Storyteller(Agent):  # type: ignore[misc]
             yield response + rsp
 
 
-def test_an_agent_that_looks_and_one_that_writes_work_together(model: ScriptedModel) -> None:
+def test_a_vision_agent_and_a_text_agent_work_together(model: ScriptedModel) -> None:
     model.script("Describe the image.", ["A red square."])
     model.script("Write a story", ["Once upon a square."])
 
@@ -193,7 +193,7 @@ def test_an_agent_that_looks_and_one_that_writes_work_together(model: ScriptedMo
     assert "red.png" in str(wrote)
 
 
-def test_follow_ups_see_the_earlier_image(model: ScriptedModel) -> None:
+def test_follow_ups_include_the_earlier_image(model: ScriptedModel) -> None:
     parts: Any = as_message([{"text": "What is this?"}, {"image": png()}])
     turn: Turn = {"prompt": "What is this?\n\n[image: image.png]", "parts": parts, "answer": "Red.", "steps": []}
 
@@ -203,7 +203,7 @@ def test_follow_ups_see_the_earlier_image(model: ScriptedModel) -> None:
     assert contents(model)[1] == [{"type": "text", "text": "Are you sure?"}]
 
 
-async def test_without_a_session_an_agent_is_asked_with_paths(model: ScriptedModel, tmp_path: Path) -> None:
+async def test_without_a_session_attachments_are_passed_as_paths(model: ScriptedModel, tmp_path: Path) -> None:
     (tmp_path / "red.png").write_bytes(png())
     agent = QwenAgent(Assistant(llm=seeing(model)))
     parts = [{"text": "What is this?"}, {"image": str(tmp_path / "red.png")}]
@@ -214,7 +214,7 @@ async def test_without_a_session_an_agent_is_asked_with_paths(model: ScriptedMod
 
 
 class Look(BaseTool):  # type: ignore[misc]
-    """Says what the run was given."""
+    """Returns the parts that the run has."""
 
     name = "look"
     description = "Looks."
@@ -224,7 +224,7 @@ class Look(BaseTool):  # type: ignore[misc]
         return str([next(iter(part)) for part in current_run().parts])
 
 
-async def test_tools_find_the_parts_in_the_run(model: ScriptedModel) -> None:
+async def test_tools_can_read_the_parts_of_the_prompt(model: ScriptedModel) -> None:
     model.script("Look", [[call("look", {})], "Seen."])
     agent = QwenAgent(FnCallAgent(llm=model.llm(), function_list=[Look()]))
 
@@ -233,7 +233,7 @@ async def test_tools_find_the_parts_in_the_run(model: ScriptedModel) -> None:
     assert "['text', 'image']" in [step["content"] for step in steps]
 
 
-def test_files_have_their_names_as_far_as_file_systems_allow(model: ScriptedModel) -> None:
+def test_files_keep_their_names_as_far_as_file_systems_allow(model: ScriptedModel) -> None:
     long = "ä" * 190 + ".txt"
     parts: list[dict[str, Any]] = [{"text": "?"}, {"file": b"1", "name": "a #1?.txt"}, {"file": b"2", "name": long}]
 
@@ -247,7 +247,7 @@ def test_files_have_their_names_as_far_as_file_systems_allow(model: ScriptedMode
 
 
 @pytest.mark.parametrize("name", ["../../out.txt", "/tmp/out.txt", "..\\out.txt", "..", "\0"])
-def test_a_name_leads_to_no_other_folder(model: ScriptedModel, name: str) -> None:
+def test_a_name_cannot_leave_the_attachments_folder(model: ScriptedModel, name: str) -> None:
     turn: Turn = {"prompt": "?", "parts": [{"file": "data:,1", "name": name}], "answer": "", "steps": []}
 
     asked(FnCallAgent(llm=model.llm()), [{"text": "?"}, {"file": "data:,1", "name": name}], [turn])
@@ -256,7 +256,7 @@ def test_a_name_leads_to_no_other_folder(model: ScriptedModel, name: str) -> Non
     assert {path.parent.parent for path in written} == {attachments_folder()}
 
 
-def test_what_was_not_used_for_long_is_deleted(model: ScriptedModel) -> None:
+def test_attachments_that_were_not_used_for_a_week_are_deleted(model: ScriptedModel) -> None:
     agent = FnCallAgent(llm=model.llm())
     for number in range(2):
         asked(agent, [{"text": "?"}, {"file": bytes([number]), "name": f"{number}.txt"}])
@@ -271,7 +271,9 @@ def test_what_was_not_used_for_long_is_deleted(model: ScriptedModel) -> None:
     assert old.read_bytes() == b"\x00"
 
 
-def test_what_cannot_be_written_is_said(model: ScriptedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_attachment_that_cannot_be_written_is_an_error(
+    model: ScriptedModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("REASONING_WIDGET_CACHE", str(tmp_path / "file" / "cache"))
 

@@ -1,6 +1,6 @@
-"""A real MCP server for the tests: over standard streams, or with a port over streamable HTTP.
+"""An MCP server for the tests, over standard streams, or over streamable HTTP with `--port`.
 
-python mcp_server.py [--stubborn]       # ends with its input; or not even then
+python mcp_server.py [--stubborn]       # ends with its input; with --stubborn, not even then
 python mcp_server.py --port 8123
 """
 
@@ -64,7 +64,7 @@ def broken(key: str = "") -> str:
 
 @server.tool()
 async def slow() -> str:
-    """Takes long, and says when it has begun."""
+    """Writes a file when it starts, and then takes long."""
     Path(sys.argv[-1]).write_text("begun")
     await asyncio.sleep(3600)
     return "late"

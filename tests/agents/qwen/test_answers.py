@@ -1,4 +1,4 @@
-"""What a person gets of what model servers really send: exact bytes, asked for through a chat."""
+"""Answers of model servers, byte by byte, as a chat shows them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Ask = Callable[..., tuple[Answer, RawModel]]
 
 @pytest.fixture
 def ask() -> Iterator[Ask]:
-    """Ask an agent whose model answers with these turns; with `tools`, one that knows the weather."""
+    """Ask an agent whose model answers with these turns; with `tools`, it has a tool for the weather."""
     models: list[RawModel] = []
 
     def start(
@@ -43,7 +43,7 @@ def ask() -> Iterator[Ask]:
 
 
 def told(answer: Answer) -> list[tuple[str, str]]:
-    """Its steps, without the error: thoughts and words as they are read, calls by their arguments."""
+    """The steps of an answer without the error: the texts, and the arguments of calls."""
     return [
         (step["type"], step["tool"]["arguments"] if step["type"] == "tool_use" else step["content"].strip())
         for step in answer.steps
@@ -76,7 +76,7 @@ def test_a_thought_is_a_step_of_its_own(ask: Ask, parts: list[bytes]) -> None:
     assert told(answer) == ANSWERED
 
 
-def test_what_comes_between_thoughts_is_shown_where_it_came(ask: Ask) -> None:
+def test_text_between_thoughts_is_shown_between_them(ask: Ask) -> None:
     answer, _ = ask(
         stream(*texts("Let me ", "see. "), *texts("Oslo is ", "cold.", key="reasoning"), *texts("It ", "snows."))
     )
@@ -84,14 +84,14 @@ def test_what_comes_between_thoughts_is_shown_where_it_came(ask: Ask) -> None:
     assert told(answer) == [("thought", "Let me see."), ("thought", "Oslo is cold."), ("final_answer", "It snows.")]
 
 
-def test_a_thought_behind_the_answer_leaves_it_the_answer(ask: Ask) -> None:
+def test_a_thought_after_the_answer_does_not_change_its_type(ask: Ask) -> None:
     answer, _ = ask(stream(*texts("It ", "snows."), *texts("That was right.", key="reasoning_content")))
 
     assert (answer.status, answer.text) == ("completed", "It snows.")
     assert [each for each in told(answer) if each[1]] == [("thought", "That was right."), ("final_answer", "It snows.")]
 
 
-def test_a_thought_that_goes_on_after_words_is_another_step(ask: Ask) -> None:
+def test_a_thought_that_continues_after_text_is_another_step(ask: Ask) -> None:
     reasoning = "reasoning_content"
     answer, _ = ask(
         stream(*texts("One.", key=reasoning), *texts("Let me see. "), *texts("Two.", key=reasoning), *texts("Snow."))
@@ -106,7 +106,7 @@ def test_a_thought_that_goes_on_after_words_is_another_step(ask: Ask) -> None:
 
 
 @pytest.mark.parametrize("parts", [texts("\n\n"), [*texts("Cold.", key="reasoning_content"), *texts("\n \n")], []])
-def test_nothing_but_blanks_is_no_answer(ask: Ask, parts: list[bytes]) -> None:
+def test_an_answer_of_only_blanks_is_an_error(ask: Ask, parts: list[bytes]) -> None:
     answer, _ = ask(stream(*parts))
 
     assert answer.status == "failed"
@@ -115,7 +115,7 @@ def test_nothing_but_blanks_is_no_answer(ask: Ask, parts: list[bytes]) -> None:
     assert all(content for _, content in told(answer))
 
 
-def test_no_mark_is_seen_for_a_moment(ask: Ask) -> None:
+def test_marks_are_never_shown_while_the_answer_grows(ask: Ask) -> None:
     pieces = list(f"<think>\nCold.\n</think>\n\nLet me look.\n{CALL}")
     shown: list[str] = []
     with RawModel(stream(*texts(*pieces)), stream(*texts("It snows."))) as model:
@@ -155,14 +155,14 @@ def native(*deltas: JSON) -> Turn:
     ],
 )
 @pytest.mark.parametrize("raw", [False, True])
-def test_a_call_is_made_in_whatever_form_it_comes(ask: Ask, turn: Turn, raw: bool) -> None:
+def test_a_call_is_made_in_every_format(ask: Ask, turn: Turn, raw: bool) -> None:
     answer, _ = ask(turn, stream(*texts("It snows.")), tools=True, use_raw_api=raw)
 
     assert (answer.status, told(answer)) == ("completed", CALLED)
 
 
 @pytest.mark.parametrize("raw", [False, True])
-def test_a_call_that_comes_in_two_forms_is_made_once(ask: Ask, raw: bool) -> None:
+def test_a_call_that_is_sent_in_two_formats_is_made_once(ask: Ask, raw: bool) -> None:
     call = chunk({"tool_calls": [{"index": 0, "id": "a", "function": {"name": "weather", "arguments": OSLO}}]})
     turn = stream(*texts("Let me look.\n", CALL), call, finish="tool_calls")
     answer, _ = ask(turn, stream(*texts("It snows.")), tools=True, use_raw_api=raw)
@@ -170,7 +170,7 @@ def test_a_call_that_comes_in_two_forms_is_made_once(ask: Ask, raw: bool) -> Non
     assert told(answer) == [("thought", "Let me look."), *CALLED]
 
 
-def test_words_in_front_of_a_call_may_go_on_behind_it(ask: Ask) -> None:
+def test_text_before_a_call_may_continue_after_it(ask: Ask) -> None:
     call = chunk({"tool_calls": [{"index": 0, "id": "a", "function": {"name": "weather", "arguments": OSLO}}]})
     answer, _ = ask(
         stream(*texts("Let me "), call, *texts("look."), finish="tool_calls"),
@@ -186,7 +186,7 @@ def test_words_in_front_of_a_call_may_go_on_behind_it(ask: Ask) -> None:
     "text",
     ["Qwen writes `<tool_call>` and then JSON.", f"Like this:\n```\n{CALL}\n```", "A model ends with </think> then."],
 )
-def test_talk_about_calls_is_an_answer(ask: Ask, text: str) -> None:
+def test_a_text_that_mentions_the_call_format_is_an_answer(ask: Ask, text: str) -> None:
     answer, _ = ask(stream(*texts(*re.findall(r"\s*\S+", text))), tools=True)
 
     assert told(answer) == [("final_answer", text)]
@@ -198,7 +198,7 @@ def test_call_markup_of_an_agent_without_tools_is_an_answer(ask: Ask) -> None:
     assert told(answer) == [("final_answer", CALL)]
 
 
-def test_a_tool_that_cannot_read_its_arguments_says_so_in_words(ask: Ask) -> None:
+def test_unreadable_arguments_are_explained(ask: Ask) -> None:
     wrong = '<tool_call>\n{"name": "weather", "arguments": {"city": Oslo}}\n</tool_call>'
     answer, _ = ask(stream(*texts(wrong)), stream(*texts("Sorry.")), tools=True)
 
@@ -208,7 +208,7 @@ def test_a_tool_that_cannot_read_its_arguments_says_so_in_words(ask: Ask) -> Non
     assert "Error" not in result["content"]
 
 
-def test_arguments_that_do_not_fit_the_tool_are_told_in_words() -> None:
+def test_arguments_that_do_not_match_the_schema_are_explained() -> None:
     class Weather(Tool):
         parameters = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 
@@ -226,7 +226,7 @@ def test_arguments_that_do_not_fit_the_tool_are_told_in_words() -> None:
 
 
 @pytest.mark.parametrize("raw", [False, True])
-def test_results_are_tied_to_their_calls(ask: Ask, raw: bool) -> None:
+def test_results_have_the_ids_of_their_calls(ask: Ask, raw: bool) -> None:
     two = native(
         {"index": 0, "id": "call_a", "function": {"name": "weather", "arguments": OSLO}},
         {"index": 1, "id": "call_b", "function": {"name": "weather", "arguments": '{"city": "Bergen"}'}},
@@ -248,7 +248,7 @@ def test_results_are_tied_to_their_calls(ask: Ask, raw: bool) -> None:
 @pytest.mark.parametrize(
     ("finish", "words"), [("length", "max_tokens"), ("content_filter", "filter"), ("error", "server reported an error")]
 )
-def test_an_answer_that_was_cut_says_so_and_keeps_what_came(ask: Ask, finish: str, words: str) -> None:
+def test_a_truncated_answer_is_an_error_and_its_text_is_kept(ask: Ask, finish: str, words: str) -> None:
     answer, _ = ask(stream(*texts("It ", "snows in"), finish=finish))
 
     assert (answer.status, answer.text) == ("failed", "It snows in")
@@ -257,7 +257,7 @@ def test_an_answer_that_was_cut_says_so_and_keeps_what_came(ask: Ask, finish: st
     assert answer.steps[0]["status"] == "failed"
 
 
-def test_a_thought_that_used_up_the_tokens_is_no_answer(ask: Ask) -> None:
+def test_a_thought_that_reaches_the_token_limit_is_not_an_answer(ask: Ask) -> None:
     answer, _ = ask(stream(*texts("<think>\nCold, and"), finish="length"))
 
     assert (answer.status, told(answer)) == ("failed", [("thought", "Cold, and")])
@@ -272,7 +272,7 @@ def test_a_thought_that_used_up_the_tokens_is_no_answer(ask: Ask) -> None:
         [head(length=10_000), *texts("It sno")],
     ],
 )
-def test_an_answer_that_breaks_off_says_so(ask: Ask, turn: Turn) -> None:
+def test_an_answer_that_breaks_off_is_an_error(ask: Ask, turn: Turn) -> None:
     answer, model = ask(turn)
 
     assert (answer.status, answer.text) == ("failed", "It sno")
@@ -281,7 +281,7 @@ def test_an_answer_that_breaks_off_says_so(ask: Ask, turn: Turn) -> None:
 
 
 @pytest.mark.parametrize("turn", [[RESET], [], [head(), RESET], stream(finish=None, done=False)])
-def test_of_what_never_came_nothing_is_said_to_be_above(ask: Ask, turn: Turn) -> None:
+def test_the_error_mentions_no_earlier_text_if_there_is_none(ask: Ask, turn: Turn) -> None:
     answer, model = ask(turn)
 
     assert (answer.status, told(answer)) == ("failed", [])
@@ -314,7 +314,7 @@ def test_of_what_never_came_nothing_is_said_to_be_above(ask: Ask, turn: Turn) ->
         stream(*texts("It "), event({"choices": None}), event({"choices": [{"delta": None}]}), *texts("snows.")),
     ],
 )
-def test_streams_that_are_odd_but_whole_are_answers(ask: Ask, turn: Turn) -> None:
+def test_unusual_but_complete_streams_are_answers(ask: Ask, turn: Turn) -> None:
     answer, _ = ask(turn)
 
     assert (answer.status, answer.error) == ("completed", None)
@@ -363,7 +363,7 @@ def test_calls_in_a_whole_completion_are_made(ask: Ask) -> None:
         (body({"detail": "Not Found"}), "Not Found"),
     ],
 )
-def test_what_is_no_answer_is_named_with_its_address(ask: Ask, turn: Turn, words: str) -> None:
+def test_other_responses_are_described_with_the_address(ask: Ask, turn: Turn, words: str) -> None:
     answer, model = ask(turn)
 
     assert (answer.status, told(answer)) == ("failed", [])
@@ -389,7 +389,7 @@ def test_what_is_no_answer_is_named_with_its_address(ask: Ask, turn: Turn, words
         pytest.param(b"Compute error.", id="a text that is no event"),
     ],
 )
-def test_an_error_within_a_stream_is_told_in_the_servers_words(ask: Ask, said: bytes) -> None:
+def test_an_error_within_a_stream_has_the_servers_message(ask: Ask, said: bytes) -> None:
     answer, model = ask([head(), *texts("It "), said])
 
     assert (answer.status, answer.text.strip()) == ("failed", "It")
@@ -397,7 +397,7 @@ def test_an_error_within_a_stream_is_told_in_the_servers_words(ask: Ask, said: b
     assert model.address in (answer.error or "")
 
 
-def test_what_cannot_be_read_is_shown_and_not_a_parsers_words(ask: Ask) -> None:
+def test_an_unreadable_response_is_quoted_instead_of_the_parsers_error(ask: Ask) -> None:
     answer, model = ask([head(), *texts("It "), b'data: {"id":"x","choi\n\n', DONE])
 
     assert answer.status == "failed"
@@ -440,14 +440,14 @@ UNPROCESSABLE = "422 Unprocessable Entity"
         ),
     ],
 )
-def test_a_parameter_that_is_refused_is_left_out(ask: Ask, turn: Callable[[JSON], Turn]) -> None:
+def test_a_rejected_parameter_is_removed(ask: Ask, turn: Callable[[JSON], Turn]) -> None:
     answer, model = ask(turn, top_k=3, temperature=0.5)
 
     assert (answer.status, answer.text) == ("completed", "It snows.")
     assert len(model.requests) == 2
 
 
-def test_a_limit_of_tokens_goes_by_the_name_that_the_server_knows(ask: Ask) -> None:
+def test_the_token_limit_is_sent_under_the_name_that_the_server_knows(ask: Ask) -> None:
     said = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
     answer, model = ask(refusing("max_tokens", {"error": {"message": said}}), max_tokens=50)
 
@@ -455,7 +455,7 @@ def test_a_limit_of_tokens_goes_by_the_name_that_the_server_knows(ask: Ask) -> N
     assert model.requests[-1]["max_completion_tokens"] == 50
 
 
-def test_a_value_that_is_wrong_is_the_persons_to_correct(ask: Ask) -> None:
+def test_a_wrong_value_is_not_removed(ask: Ask) -> None:
     said = "'temperature' must be at most 2."
     answer, model = ask(body({"error": {"message": said}}, "400 Bad Request"), temperature=3)
 
@@ -463,7 +463,7 @@ def test_a_value_that_is_wrong_is_the_persons_to_correct(ask: Ask) -> None:
     assert said in (answer.error or "")
 
 
-def test_what_is_refused_always_is_asked_once_more_only(ask: Ask) -> None:
+def test_a_request_that_is_always_rejected_is_repeated_once(ask: Ask) -> None:
     answer, model = ask(body({"error": {"message": "seed is not supported"}}, "400 Bad Request"))
 
     assert (answer.status, len(model.requests)) == ("failed", 2)
@@ -550,7 +550,7 @@ def test_what_is_refused_always_is_asked_once_more_only(ask: Ask) -> None:
         ("400 Bad Request", b'"just a text"', ["just a text"], []),
     ],
 )
-def test_a_refusal_is_told_in_the_servers_words_with_what_to_do(
+def test_an_http_error_has_the_servers_message_and_advice(
     ask: Ask, status: str, said: object, has: list[str], lacks: list[str]
 ) -> None:
     answer, model = ask(body(said, status))
@@ -563,7 +563,7 @@ def test_a_refusal_is_told_in_the_servers_words_with_what_to_do(
         assert words not in (answer.error or "")
 
 
-def test_qwen_agents_own_limit_is_named() -> None:
+def test_qwen_agents_own_input_limit_is_named() -> None:
     with RawModel(stream(*texts("It snows."))) as model:
         agent = FnCallAgent(llm=model.llm(max_input_tokens=5), system_message="Answer in one short sentence, please.")
         chat = ReasoningChat(agent, save=False)
@@ -577,7 +577,7 @@ def test_qwen_agents_own_limit_is_named() -> None:
 # Other ways to ask ------------------------------------------------------------------------------------------------
 
 
-def test_an_answer_that_is_not_streamed_is_read_alike(ask: Ask) -> None:
+def test_an_answer_without_streaming_is_read_the_same_way(ask: Ask) -> None:
     class Whole(FnCallAgent):  # type: ignore[misc]
         def _run(self, messages: Any, **kwargs: Any) -> Iterator[Any]:
             yield self._call_llm(messages, stream=False)
@@ -591,7 +591,7 @@ def test_an_answer_that_is_not_streamed_is_read_alike(ask: Ask) -> None:
 
 
 @pytest.mark.parametrize("chunks", ["dictionaries", "objects"])
-def test_a_client_of_the_persons_own_is_read_alike(chunks: str) -> None:
+def test_the_answers_of_a_custom_client_are_read_the_same_way(chunks: str) -> None:
     from openai.types.chat import ChatCompletionChunk
 
     deltas = [{"reasoning": "Cold."}, {"content": "It snows."}]
@@ -613,7 +613,7 @@ def test_a_client_of_the_persons_own_is_read_alike(chunks: str) -> None:
     assert told(answer) == ANSWERED
 
 
-def test_a_call_that_was_cut_says_so(ask: Ask) -> None:
+def test_a_truncated_call_is_explained(ask: Ask) -> None:
     cut = stream(*texts('<tool_call>\n{"name": "weather", "arguments": {"city": "Os'), finish="length")
     answer, _ = ask(cut, stream(*texts("Sorry.")), tools=True)
 
@@ -640,7 +640,7 @@ def test_qwen_agents_options_reach_the_server_under_its_names(ask: Ask, given: J
     assert not {"function_choice", "parallel_function_calls", "thought_in_content"} & model.requests[0].keys()
 
 
-def test_an_option_that_has_no_effect_is_named(ask: Ask) -> None:
+def test_an_option_without_effect_is_an_error(ask: Ask) -> None:
     answer, model = ask(stream(*texts("It snows.")), tools=True, function_choice="weather")
 
     assert (answer.status, model.requests) == ("failed", [])

@@ -1,4 +1,4 @@
-"""What model servers stream, in the forms in which people met it, becomes one form."""
+"""Streams of model servers, in dialects that users reported, are converted to one form."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from reasoning_widget.agents.qwen.chunks import ChunkReader, Delta
 
 
 def read(*deltas: dict[str, Any], finish: str | None = "stop") -> tuple[Delta, list[tuple[str, str]]]:
-    """All that the chunks say, and the calls by name and arguments."""
+    """The sum of all chunks, and the calls by name and arguments."""
     reader = ChunkReader()
     whole = Delta()
     calls: list[tuple[str, str, str]] = []
@@ -56,7 +56,7 @@ OSLO, BERGEN = '{"city": "Oslo"}', '{"city": "Bergen"}'
         {"content": [{"type": "thinking", "thinking": "Cold."}]},
     ],
 )
-def test_a_thought_is_found_wherever_the_server_puts_it(delta: dict[str, Any]) -> None:
+def test_a_thought_is_read_from_every_field(delta: dict[str, Any]) -> None:
     whole, _ = read(delta, {"content": "It snows."})
 
     assert (whole.thought, whole.text) == ("Cold.", "It snows.")
@@ -72,7 +72,7 @@ def test_a_thought_is_found_wherever_the_server_puts_it(delta: dict[str, Any]) -
     ],
 )
 @pytest.mark.parametrize("behind", [{"content": "It snows."}, call(0, "a", name="now"), {}])
-def test_marks_around_a_thought_that_comes_apart_are_taken_off(pieces: list[str], behind: dict[str, Any]) -> None:
+def test_marks_around_a_separate_thought_are_removed(pieces: list[str], behind: dict[str, Any]) -> None:
     whole, _ = read(*[{"reasoning_content": piece} for piece in pieces], behind)
 
     assert whole.thought == "Cold."
@@ -98,11 +98,11 @@ def test_content_is_a_text_or_a_list_of_parts(content: object) -> None:
     assert read({"content": content})[0].text == "It snows."
 
 
-def test_a_refusal_is_what_the_model_says() -> None:
+def test_a_refusal_is_part_of_the_text() -> None:
     assert read({"content": None, "refusal": "I cannot "}, {"refusal": "help."})[0].text == "I cannot help."
 
 
-def test_a_second_thought_begins_a_paragraph_of_its_own() -> None:
+def test_a_second_thought_starts_a_new_paragraph() -> None:
     whole, _ = read({"reasoning": "One."}, {"content": "Let me see. "}, {"reasoning": "Two."}, {"content": "Snow."})
 
     assert (whole.thought, whole.text) == ("One.\n\nTwo.", "Let me see. Snow.")
@@ -242,7 +242,7 @@ def test_a_second_thought_begins_a_paragraph_of_its_own() -> None:
         ),
     ],
 )
-def test_fragments_of_two_calls_find_their_calls(deltas: list[dict[str, Any]]) -> None:
+def test_fragments_are_assigned_to_their_calls(deltas: list[dict[str, Any]]) -> None:
     _, calls = read(*deltas, finish="tool_calls")
 
     assert [(name, json.loads(arguments)) for name, arguments in calls] == [
@@ -251,7 +251,7 @@ def test_fragments_of_two_calls_find_their_calls(deltas: list[dict[str, Any]]) -
     ]
 
 
-def test_calls_in_their_first_form_are_read() -> None:
+def test_calls_in_the_original_format_are_read() -> None:
     _, calls = read(
         {"function_call": {"name": "w", "arguments": '{"city": '}}, {"function_call": {"arguments": '"Oslo"}'}}
     )
@@ -259,7 +259,7 @@ def test_calls_in_their_first_form_are_read() -> None:
     assert calls == [("w", OSLO)]
 
 
-def test_a_message_that_is_repeated_beside_its_deltas_is_read_once() -> None:
+def test_a_message_that_repeats_its_deltas_is_read_once() -> None:
     reader = ChunkReader()
     message = {"role": "assistant", "content": "It snows."}
     chunks: list[dict[str, Any]] = [
@@ -271,7 +271,7 @@ def test_a_message_that_is_repeated_beside_its_deltas_is_read_once() -> None:
     assert "".join(reader.read(chunk).text for chunk in chunks) == "It snows."
 
 
-def test_metadata_of_a_call_is_no_call() -> None:
+def test_metadata_of_a_call_does_not_begin_a_call() -> None:
     _, calls = read(
         call(None, "a", name="w", arguments=OSLO), {"tool_calls": [{"extra_content": {"google": {"signature": "A"}}}]}
     )
@@ -279,7 +279,7 @@ def test_metadata_of_a_call_is_no_call() -> None:
     assert calls == [("w", OSLO)]
 
 
-def test_a_whole_message_beside_an_empty_delta_is_read() -> None:
+def test_a_whole_message_with_an_empty_delta_is_read() -> None:
     reader = ChunkReader()
 
     assert reader.read({"choices": [{"delta": None, "message": {"content": "It snows."}}]}).text == "It snows."
@@ -297,11 +297,11 @@ def test_a_name_may_come_in_pieces() -> None:
 
 
 @pytest.mark.parametrize("name", ["w<|channel|>commentary", "functions.w", "w<|constrain|>json"])
-def test_what_a_model_format_leaves_on_a_name_is_taken_off(name: str) -> None:
+def test_marks_of_the_models_format_are_removed_from_a_name(name: str) -> None:
     assert read(call(0, "a", name=name, arguments=OSLO))[1] == [("w", OSLO)]
 
 
-def test_what_can_be_shown_of_a_call_is_not_held_back() -> None:
+def test_fragments_of_a_call_are_returned_at_once() -> None:
     reader = ChunkReader()
 
     first = reader.read({"choices": [{"delta": call(0, "a", name="w", arguments='{"ci')}]})
@@ -326,7 +326,7 @@ def test_what_can_be_shown_of_a_call_is_not_held_back() -> None:
         ("function_call_filter: MALFORMED_FUNCTION_CALL", "error"),
     ],
 )
-def test_why_an_answer_ended_is_known(reason: str, end: str | None) -> None:
+def test_the_reason_for_an_incomplete_answer_is_read(reason: str, end: str | None) -> None:
     reader = ChunkReader()
     reader.read({"choices": [{"delta": {"content": "x"}, "finish_reason": reason}]})
 
@@ -336,14 +336,14 @@ def test_why_an_answer_ended_is_known(reason: str, end: str | None) -> None:
 @pytest.mark.parametrize(
     "chunk", [{}, {"choices": None}, {"choices": []}, {"choices": [{"delta": None}]}, {"choices": [{}]}]
 )
-def test_a_chunk_with_nothing_in_it_adds_nothing(chunk: dict[str, Any]) -> None:
+def test_an_empty_chunk_adds_nothing(chunk: dict[str, Any]) -> None:
     reader = ChunkReader()
 
     assert reader.read(chunk).empty
     assert not reader.finished
 
 
-def test_the_last_count_of_tokens_counts() -> None:
+def test_the_last_token_count_is_used() -> None:
     reader = ChunkReader()
     for tokens in (1, 2, 3):
         reader.read({"choices": [], "usage": {"prompt_tokens": 17, "completion_tokens": tokens}})

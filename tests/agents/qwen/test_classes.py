@@ -1,4 +1,4 @@
-"""Every class of agents that Qwen-Agent ships, and what a chat shows of it: the table in ``docs/agents.md``."""
+"""Every class of agents in Qwen-Agent, and what a chat shows of it: the table in ``docs/agents.md``."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ from tests.scripted_model import HANG, ScriptedModel, Turn, call
 pytestmark = pytest.mark.slow
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # what reads documents warns of its own code when it is imported
+    warnings.simplefilter("ignore")  # the document readers warn about their own code when they are imported
     retrieval._check_deps_for_rag()
 
 WAIT_S = 30
@@ -62,10 +62,10 @@ HEADER = "| Class | Runs | Steps | Nested | Stop | Follow-up |"
 NOT_TOLD = "as in Qwen-Agent: not included"
 
 ELSEWHERE = {
-    # Their steps are seen where others use them.
+    # Tested with the agents that use them.
     "ContinueWriting", "ExpandWriting", "OutlineWriting", "ParallelDocQAMember", "ParallelDocQASummary", "GenKeyword",
     "GenKeywordWithKnowledge", "SplitQuery", "SplitQueryThenGenKeyword", "SplitQueryThenGenKeywordWithKnowledge",
-    # It asks the person, and no model.
+    # Asks a person, not a model.
     "UserAgent",
 }  # fmt: skip
 
@@ -73,7 +73,7 @@ Script = tuple[str, list[Turn], str]
 
 
 class Case(NamedTuple):
-    """An agent, and what its models say."""
+    """An agent, and the answers of its models."""
 
     make: Callable[[dict[str, Any], Path], Any]
     scripts: tuple[Script, ...] = ()
@@ -155,7 +155,7 @@ KINDS = {"thought": "thought", "tool_use": "call", "tool_result": "result", "fin
 def poem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("REASONING_WIDGET_CACHE", str(tmp_path / "cache"))
     clock = itertools.count()
-    # It keeps a conversation in a file that is named for the second: those of two questions are to differ.
+    # It saves a conversation in a file named after the second; those of two questions must differ.
     now = SimpleNamespace(datetime=SimpleNamespace(now=lambda: datetime.fromtimestamp(next(clock), UTC)))
     monkeypatch.setattr(dialogue_retrieval_agent, "datetime", now)
     monkeypatch.setattr(dialogue_retrieval_agent, "DEFAULT_WORKSPACE", str(tmp_path))
@@ -181,7 +181,7 @@ def made(case: Case, model: ScriptedModel, poem: Path) -> Iterator[Any]:
 
 
 def row(kind: type, poem: Path) -> str:
-    """The line of the table, as it is seen."""
+    """The row of the table, from the behaviour."""
     case = CASES[kind]
     with ScriptedModel() as model, made(case, model, poem) as agent:
         told(model, case.scripts, poem)
@@ -202,13 +202,13 @@ def row(kind: type, poem: Path) -> str:
 
 
 def is_told(model: ScriptedModel, asked: int) -> bool:
-    """Whether what was asked or said first is in a request after the first `asked`."""
+    """Whether the first prompt or answer is in a request after the first `asked` ones."""
     bodies = json.dumps([each.body for each in model.requests[asked:]])
     return "first question" in bodies or "ALPHA" in bodies
 
 
 def is_told_without_a_chat(agent: Any, model: ScriptedModel, prompt: Any) -> bool:
-    """Whether an agent that is not watched tells its model of the earlier turn."""
+    """Whether an agent outside of this package passes the earlier turn to its model."""
     asked = len(model.requests)
     turn = [
         ("user", prompt if isinstance(prompt, str) else prompt[0]["text"]),
@@ -220,7 +220,7 @@ def is_told_without_a_chat(agent: Any, model: ScriptedModel, prompt: Any) -> boo
 
 
 def is_stopped(case: Case, poem: Path) -> bool:
-    """Whether a run ends, and lets go of its model, while that is silent."""
+    """Whether Stop ends a run whose model is silent, and closes the connection."""
     run, outcome = RunContext(), list[BaseException]()
     with ScriptedModel() as model, made(case, model, poem) as agent:
         model.script("", [[HANG]])
@@ -255,7 +255,7 @@ def shipped() -> set[str]:
 
 
 def documented() -> dict[str, str]:
-    """The lines of the table, by their classes."""
+    """The rows of the table, by their classes."""
     lines = PAGE.read_text(encoding="utf-8").split(HEADER)[1].strip().splitlines()[1:]
     rows = [line for line in lines if line.startswith("| `")]
     return {line.split("`")[1]: line for line in rows}
@@ -268,5 +268,5 @@ def test_every_class_is_in_the_table() -> None:
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 @pytest.mark.parametrize("kind", CASES, ids=lambda kind: kind.__name__)
-def test_the_table_says_what_is_seen(kind: type, poem: Path) -> None:
+def test_the_table_matches_the_behaviour(kind: type, poem: Path) -> None:
     assert documented().get(kind.__name__) == row(kind, poem)

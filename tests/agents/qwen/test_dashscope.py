@@ -1,4 +1,4 @@
-"""DashScope's own interface, which Qwen-Agent uses by default: read, counted and closed like any other."""
+"""DashScope's own interface, Qwen-Agent's default, is read, counted and closed like any other."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .tools import Tool, stopped_in_its_thought
 
 @pytest.fixture(autouse=True)
 def settings_kept() -> Iterator[None]:
-    """DashScope's address and key are the process's."""
+    """Restore DashScope's address and key, which are global."""
     kept = dashscope.base_http_api_url, dashscope.api_key
     yield
     dashscope.base_http_api_url, dashscope.api_key = kept
@@ -74,7 +74,7 @@ def fragment(index: int, call_id: str, name: str | None, arguments: str) -> byte
 
 
 @pytest.mark.parametrize("ids", [("a", "b"), ("", ""), ("a", "a")])
-def test_calls_find_their_results(ids: tuple[str, str]) -> None:
+def test_calls_are_paired_with_their_results(ids: tuple[str, str]) -> None:
     turn: Turn = [
         HEAD,
         fragment(0, ids[0], "weather", ""),
@@ -103,7 +103,7 @@ def test_an_answer_that_was_cut_says_so() -> None:
     assert "max_tokens" in (answer.error or "")
 
 
-def test_an_answer_that_breaks_off_says_so() -> None:
+def test_an_answer_that_breaks_off_is_an_error() -> None:
     answer, model = ask([HEAD, result(content="It sno")])
 
     assert (answer.status, answer.text) == ("failed", "It sno")
@@ -117,7 +117,7 @@ PAGE = b"<html><head><title>Sign in</title></head></html>"
 @pytest.mark.parametrize(
     ("status", "words"), [("200 OK", "no model server"), ("502 Bad Gateway", "reported an error: Sign in")]
 )
-def test_a_web_page_is_told_in_words(status: str, words: str) -> None:
+def test_a_web_page_is_explained(status: str, words: str) -> None:
     answer, _ = ask(body(PAGE, status, kind="text/html"))
 
     assert (answer.status, told(answer)) == ("failed", [])
@@ -144,7 +144,7 @@ def error(status: int, code: str, message: str) -> bytes:
         ([RESET], "closed the connection"),
     ],
 )
-def test_errors_are_told_with_what_to_do(turn: Turn, words: str) -> None:
+def test_errors_come_with_advice(turn: Turn, words: str) -> None:
     answer, model = ask(turn)
 
     assert answer.status == "failed"
@@ -156,14 +156,16 @@ def test_errors_are_told_with_what_to_do(turn: Turn, words: str) -> None:
 @pytest.mark.parametrize("kind", ["qwen_dashscope", "qwenvl_dashscope"])
 def test_stop_closes_the_open_request(kind: str) -> None:
     first = result(reasoning_content="Cold")
-    start = HEAD.replace(b"Connection: close", b"Transfer-Encoding: chunked")  # its client reads nothing else at once
+    start = HEAD.replace(
+        b"Connection: close", b"Transfer-Encoding: chunked"
+    )  # its client only reads chunked bodies as they arrive
     with RawModel([start, b"%x\r\n%s\r\n" % (len(first), first), threading.Event()]) as model:
         answer = stopped_in_its_thought(model, FnCallAgent(llm=llm_of(model, kind)))
 
     assert (answer.status, told(answer)) == ("stopped", [("thought", "Cold")])
 
 
-def test_a_model_that_sees_is_read_alike() -> None:
+def test_a_vision_model_is_read_the_same_way() -> None:
     turn: Turn = [HEAD, result(content=[{"text": "It "}]), result("stop", 3, content=[{"text": "snows."}])]
 
     answer, _ = ask(turn, kind="qwenvl_dashscope")

@@ -1,4 +1,4 @@
-"""Nothing escapes a run: however agents, models and tools are made, and in whichever thread they work."""
+"""All work of a run is observed, however its objects are created, and in whichever thread they work."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def model() -> Iterator[ScriptedModel]:
 
 @pytest.fixture(autouse=True)
 def nothing_is_left() -> Iterator[None]:
-    """Whatever a test does: in the end the classes are as they were, and no thread has complained."""
+    """After each test the classes are as before, and no thread has raised an exception."""
     found = {each: dict(vars(each)) for each in CLASSES}
     complaints: list[Any] = []
     hook, threading.excepthook = threading.excepthook, complaints.append
@@ -67,7 +67,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 
 def record(agent: Any, prompt: str, max_iterations: int = 20, run: RunContext | None = None) -> Steps:
-    """The newest snapshot of each step, in the order in which they opened; of a run that fails, those until then."""
+    """The newest snapshot of each step, in order of appearance, even if the run fails."""
     steps: dict[str, dict[str, Any]] = {}
     with as_current_run(run or RunContext()):
         QwenAgent(agent).run_blocking(prompt, max_iterations, lambda step: steps.__setitem__(step["id"], dict(step)))
@@ -78,7 +78,7 @@ def record(agent: Any, prompt: str, max_iterations: int = 20, run: RunContext | 
 
 
 class Expert:
-    """Makes the agent that a tool asks, and asks it."""
+    """Creates the agent that a tool asks, and asks it."""
 
     def __init__(self, llm: dict[str, Any]) -> None:
         self.llm = llm
@@ -96,7 +96,7 @@ def touch_tool() -> Tool:
 
 
 Way = Callable[[Expert], Callable[[], str]]
-"""Given an expert, what the tool does."""
+"""What the tool does with the expert."""
 
 
 def attribute(expert: Expert) -> Callable[[], str]:
@@ -135,7 +135,7 @@ def made_of_a_class_made_inside(expert: Expert) -> Callable[[], str]:
 
 
 class WithoutSuper(FnCallAgent):  # type: ignore[misc]
-    """Overrides what is watched, and calls none of what it overrides."""
+    """Overrides the observed methods without calling `super()`."""
 
     def _call_llm(self, messages: Any, functions: Any = None, stream: bool = True, **kwargs: Any) -> Iterator[Any]:
         yield from self.llm.chat(messages=messages, functions=functions, stream=True)
@@ -150,7 +150,7 @@ class WithoutSuper(FnCallAgent):  # type: ignore[misc]
 
 
 class WithSuper(FnCallAgent):  # type: ignore[misc]
-    """Overrides what is watched, and calls all of it."""
+    """Overrides the observed methods and calls `super()`."""
 
     def _call_llm(self, *args: Any, **kwargs: Any) -> Any:
         return super()._call_llm(*args, **kwargs)
@@ -201,7 +201,7 @@ def made_of_a_class_that_nobody_hears_of(expert: Expert) -> Callable[[], str]:
 
 
 class OwnModel(TextChatAtOAI):  # type: ignore[misc]
-    """A model that overrides what is watched."""
+    """A model that overrides the observed methods."""
 
     def chat(self, *args: Any, **kwargs: Any) -> Iterator[Any]:
         yield from super().chat(*args, **kwargs)
@@ -292,7 +292,7 @@ def in_parallel_exec(expert: Expert) -> Callable[[], str]:
 
 
 def careless(expert: Expert) -> Callable[[], str]:
-    """It tries again, whatever happens."""
+    """Tries again after any exception."""
 
     def work() -> str:
         while True:
@@ -333,7 +333,7 @@ def boss(model: ScriptedModel, way: Way) -> FnCallAgent:
 
 
 def shape(steps: Steps) -> list[tuple[Any, ...]]:
-    """Each step's type, agent and text, and the tool within which it was taken."""
+    """Each step's type, agent and text, and the tool in whose result it is nested."""
     tools = {step["id"]: step["tool"]["name"] for step in steps if "tool" in step}
     return [
         (step["type"], step["agent"], step["content"], tools[step["parent_id"]] if "parent_id" in step else None)
@@ -345,7 +345,7 @@ def shape(steps: Steps) -> list[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_its_steps_are_shown_within_the_call_that_it_works_for(model: ScriptedModel, way: Way) -> None:
+def test_steps_are_nested_in_the_call_that_they_work_for(model: ScriptedModel, way: Way) -> None:
     model.script("question", [[call("consult", {})], "It is so."])
     model.script("expertise", [[call("touch", {})], "So it is."], system="EXPERT")
 
@@ -365,7 +365,7 @@ def test_its_steps_are_shown_within_the_call_that_it_works_for(model: ScriptedMo
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("limit", [1, 4])
-def test_its_model_calls_count(model: ScriptedModel, way: Way, limit: int) -> None:
+def test_model_calls_are_counted(model: ScriptedModel, way: Way, limit: int) -> None:
     model.script("question", [[call("consult", {})], "It is so."])
     model.script("expertise", [[call("touch", {})]], system="EXPERT")
 
@@ -376,7 +376,7 @@ def test_its_model_calls_count(model: ScriptedModel, way: Way, limit: int) -> No
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_it_may_make_more_calls_than_qwen_agent_allows(model: ScriptedModel, way: Way) -> None:
+def test_more_calls_than_qwen_agent_allows_are_possible(model: ScriptedModel, way: Way) -> None:
     limit = qwen_fncall_agent.MAX_LLM_CALL_PER_RUN
     model.script("question", [[call("consult", {})], "It is so."])
     model.script("expertise", [*[[call("touch", {})]] * (limit + 1), "So it is."], system="EXPERT")
@@ -388,7 +388,7 @@ def test_it_may_make_more_calls_than_qwen_agent_allows(model: ScriptedModel, way
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_it_is_stopped_while_its_model_is_silent(model: ScriptedModel, way: Way) -> None:
+def test_stop_reaches_an_agent_whose_model_is_silent(model: ScriptedModel, way: Way) -> None:
     model.script("question", [[call("consult", {})], "never said"])
     model.script("expertise", [[HANG]], system="EXPERT")
     run = RunContext()
@@ -403,7 +403,7 @@ def test_it_is_stopped_while_its_model_is_silent(model: ScriptedModel, way: Way)
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_it_is_stopped_while_its_model_speaks(model: ScriptedModel, way: Way) -> None:
+def test_stop_reaches_an_agent_whose_model_is_answering(model: ScriptedModel, way: Way) -> None:
     model.script("question", [[call("consult", {})], "never said"])
     model.script("expertise", [[say("So"), gate("never"), say(" it is.")]], system="EXPERT")
     run = RunContext()
@@ -417,7 +417,7 @@ def test_it_is_stopped_while_its_model_speaks(model: ScriptedModel, way: Way) ->
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_two_runs_of_one_object_are_told_apart(model: ScriptedModel, way: Way) -> None:
+def test_two_runs_of_one_object_do_not_mix(model: ScriptedModel, way: Way) -> None:
     for name in ("first", "second"):
         model.script(name, [[call("consult", {})], f"The {name}."])
     model.script("expertise", [[gate("both"), call("touch", {})], "So it is."], system="EXPERT")
@@ -445,7 +445,7 @@ def test_two_runs_of_one_object_are_told_apart(model: ScriptedModel, way: Way) -
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_stopping_one_of_two_runs_leaves_the_other(model: ScriptedModel, way: Way) -> None:
+def test_stopping_one_of_two_runs_does_not_stop_the_other(model: ScriptedModel, way: Way) -> None:
     for name in ("first", "second"):
         model.script(name, [[call("consult", {})], f"The {name}."])
     model.script("expertise", [[gate("both"), say("So it is.")]], system="EXPERT")
@@ -467,7 +467,7 @@ def test_stopping_one_of_two_runs_leaves_the_other(model: ScriptedModel, way: Wa
 # What goes on, and what does not ----------------------------------------------------------------------------------
 
 
-def test_parallel_experts_share_one_budget(model: ScriptedModel) -> None:
+def test_parallel_experts_share_one_limit_of_model_calls(model: ScriptedModel) -> None:
     model.script("question", [[call("consult", {})], "It is so."])
     model.script("expertise", [[call("touch", {})]], system="EXPERT")
     expert = Expert(model.llm())
@@ -479,10 +479,10 @@ def test_parallel_experts_share_one_budget(model: ScriptedModel) -> None:
     with pytest.raises(MaxIterationsReached):
         record(agent, "question", 8)
 
-    assert 4 <= len(model.requests) <= 8  # one that was about to be sent when the run ended is not sent any more
+    assert 4 <= len(model.requests) <= 8  # a request that had not been sent when the run ended is never sent
 
 
-def test_a_pool_that_outlives_the_run_keeps_nothing_of_it(model: ScriptedModel) -> None:
+def test_a_pool_that_outlives_the_run_keeps_no_reference_to_it(model: ScriptedModel) -> None:
     model.script("question", [[call("consult", {})]])
     model.script("expertise", ["So it is."], system="EXPERT")
     expert = Expert(model.llm())
@@ -499,7 +499,7 @@ def test_a_pool_that_outlives_the_run_keeps_nothing_of_it(model: ScriptedModel) 
     executor.shutdown()
 
 
-def test_after_stop_a_thread_that_goes_on_asks_and_calls_nothing(model: ScriptedModel) -> None:
+def test_after_stop_a_thread_can_call_no_model_and_no_tool(model: ScriptedModel) -> None:
     model.script("question", [[call("begin", {})], [HANG]])
     expert, go_on, touched, done = Expert(model.llm()), threading.Event(), [], threading.Event()
     tool = Tool("late", lambda: touched.append("late"))
@@ -530,7 +530,7 @@ def test_after_stop_a_thread_that_goes_on_asks_and_calls_nothing(model: Scripted
     assert len(model.requests) == 2
 
 
-def test_what_goes_on_after_the_answer_is_no_longer_watched(model: ScriptedModel) -> None:
+def test_work_after_the_answer_is_not_observed(model: ScriptedModel) -> None:
     model.script("question", [[call("begin", {})], "Begun."])
     model.script("expertise", ["So it is."], system="EXPERT")
     expert, go_on, said, done = Expert(model.llm()), threading.Event(), [], threading.Event()
@@ -553,7 +553,7 @@ def test_what_goes_on_after_the_answer_is_no_longer_watched(model: ScriptedModel
     assert steps[-1]["content"] == "Begun."
 
 
-def test_a_model_in_a_thread_that_speaks_on_after_the_answer_is_heard_out(model: ScriptedModel) -> None:
+def test_a_thread_may_read_its_model_to_the_end_after_the_answer(model: ScriptedModel) -> None:
     model.script("question", [[call("begin", {})], "Begun."])
     model.script("expertise", [[say("So"), gate("later"), say(" it is.")]], system="EXPERT")
     expert, said = Expert(model.llm()), []
@@ -569,7 +569,7 @@ def test_a_model_in_a_thread_that_speaks_on_after_the_answer_is_heard_out(model:
     wait_until(lambda: said == ["So it is."])
 
 
-def test_an_agent_beside_the_run_is_as_it_ever_was(model: ScriptedModel) -> None:
+def test_an_agent_outside_the_run_is_not_affected(model: ScriptedModel) -> None:
     limit = qwen_fncall_agent.MAX_LLM_CALL_PER_RUN
     model.script("watched", [[gate("watched"), say("done")]])
     model.script("bare", [[call("touch", {})]])
@@ -585,7 +585,7 @@ def test_an_agent_beside_the_run_is_as_it_ever_was(model: ScriptedModel) -> None
     assert shape(outcome[0]) == [("final_answer", "FnCallAgent", "done", None)]
 
 
-def test_a_model_that_is_asked_without_an_agent_counts_and_is_shown(model: ScriptedModel) -> None:
+def test_a_model_called_without_an_agent_is_counted_and_shown(model: ScriptedModel) -> None:
     model.script("question", [[call("consult", {})], "It is so."])
     model.script("expertise", ["So it is."])
     llm = get_chat_model(model.llm())
@@ -605,7 +605,7 @@ def test_a_model_that_is_asked_without_an_agent_counts_and_is_shown(model: Scrip
         record(agent, "question", 2)
 
 
-def test_a_model_that_yields_only_what_is_new_is_shown_whole(model: ScriptedModel) -> None:
+def test_the_answer_of_a_model_that_yields_deltas_is_shown_whole(model: ScriptedModel) -> None:
     class Plain(Agent):  # type: ignore[misc]
         def _run(self, messages: Any, **kwargs: Any) -> Iterator[Any]:
             text = ""
@@ -620,7 +620,7 @@ def test_a_model_that_yields_only_what_is_new_is_shown_whole(model: ScriptedMode
     ]
 
 
-def test_a_model_that_asks_several_times_for_one_answer_counts_each(model: ScriptedModel) -> None:
+def test_each_request_of_a_model_for_one_answer_is_counted(model: ScriptedModel) -> None:
     class Patient(TextChatAtOAI):  # type: ignore[misc]
         def chat(self, *args: Any, **kwargs: Any) -> Any:
             for _ in range(2):
@@ -636,7 +636,7 @@ def test_a_model_that_asks_several_times_for_one_answer_counts_each(model: Scrip
     assert len(model.requests) == 5
 
 
-def test_an_agent_that_speaks_in_place_of_its_model_is_shown_and_counts() -> None:
+def test_an_agent_that_answers_in_place_of_its_model_is_counted_and_shown() -> None:
     class Ventriloquist(FnCallAgent):  # type: ignore[misc]
         def __init__(self) -> None:
             Agent.__init__(self, name="doll", function_list=[touch_tool()])
@@ -659,7 +659,7 @@ def test_an_agent_that_speaks_in_place_of_its_model_is_shown_and_counts() -> Non
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
-def test_in_a_process_that_a_tool_forks_off_nobody_watches(model: ScriptedModel) -> None:
+def test_a_forked_process_is_not_observed(model: ScriptedModel) -> None:
     def fork() -> str:
         reader, writer = os.pipe()
         process = os.fork()
@@ -676,7 +676,7 @@ def test_in_a_process_that_a_tool_forks_off_nobody_watches(model: ScriptedModel)
     assert steps[1]["content"] == "by itself and watched here"
 
 
-def test_what_a_method_looks_like_stays_the_same_while_a_run_is_on(model: ScriptedModel) -> None:
+def test_signatures_of_methods_do_not_change_during_a_run(model: ScriptedModel) -> None:
     seen: list[Any] = []
     found = {name: (inspect.signature(getattr(Agent, name)), getattr(Agent, name)) for name in ("run", "_call_tool")}
 
@@ -692,7 +692,7 @@ def test_what_a_method_looks_like_stays_the_same_while_a_run_is_on(model: Script
     assert seen == [(True, True)] * 2
 
 
-def test_objects_are_left_as_they_were_found(model: ScriptedModel) -> None:
+def test_objects_are_unchanged_after_a_run(model: ScriptedModel) -> None:
     model.script("question", [[call("consult", {})], "It is so."])
     model.script("expertise", [[call("touch", {})], "So it is."], system="EXPERT")
     expert = Expert(model.llm())
@@ -709,7 +709,7 @@ def test_objects_are_left_as_they_were_found(model: ScriptedModel) -> None:
     assert [kind for kind, *_ in shape(steps)].count("tool_result") == 2
 
 
-def test_what_was_made_for_a_run_can_be_forgotten(model: ScriptedModel) -> None:
+def test_objects_of_a_run_can_be_garbage_collected(model: ScriptedModel) -> None:
     model.script("question", [[call("consult", {})], "It is so."])
     model.script("expertise", ["So it is."], system="EXPERT")
     expert, made = Expert(model.llm()), []

@@ -1,4 +1,4 @@
-"""What a follow-up sees of the earlier turns: real agents, asked twice."""
+"""The messages that an agent gets with a follow-up."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def model() -> Iterator[ScriptedModel]:
 
 @pytest.fixture
 def ask() -> Iterator[Callable[..., Any]]:
-    """Ask an agent, in the same chat each time."""
+    """Ask an agent in the same chat each time."""
     chats: dict[int, ReasoningChat] = {}
 
     def ask(agent: Any, prompt: str, **options: Any) -> Any:
@@ -53,7 +53,7 @@ def text_of(messages: Messages) -> str:
 
 
 def paired(messages: Messages) -> list[tuple[str, str]]:
-    """The calls and results in `messages`, as a strict server takes them."""
+    """The calls and results in `messages`, checked as a strict server would."""
     pairs: list[tuple[str, str]] = []
     waiting: dict[str, str] = {}
     for message in messages:
@@ -91,7 +91,7 @@ def test_a_follow_up_sees_earlier_calls_and_results(
         assert roles == ["user", "assistant", "user", "assistant", "user"]
 
 
-def test_calls_that_were_made_together_are_each_paired(model: ScriptedModel, ask: Callable[..., Any]) -> None:
+def test_parallel_calls_are_each_paired_with_their_result(model: ScriptedModel, ask: Callable[..., Any]) -> None:
     both = [call("lookup", {"key": "alpha"}), call("lookup", {"key": "beta"})]
     model.script("first", [both, "Both."])
     agent = FnCallAgent(llm=model.llm(use_raw_api=True), function_list=[lookup()])
@@ -102,7 +102,7 @@ def test_calls_that_were_made_together_are_each_paired(model: ScriptedModel, ask
     assert paired(last_request(model)) == [("lookup", "alpha is 42"), ("lookup", "beta is 42")]
 
 
-def test_a_run_that_failed_after_its_call_is_remembered_with_it(model: ScriptedModel, ask: Callable[..., Any]) -> None:
+def test_the_call_of_a_failed_run_is_in_the_history(model: ScriptedModel, ask: Callable[..., Any]) -> None:
     model.script("first", [[call("lookup", {"key": "alpha"})], [fail(500, "out of order")]])
     agent = FnCallAgent(llm=model.llm(use_raw_api=True), function_list=[lookup()])
 
@@ -123,13 +123,11 @@ def test_arguments_of_any_kind_are_sent_as_json(model: ScriptedModel, ask: Calla
     ask(agent, "first")
     assert ask(agent, "second").text == "Yes."
 
-    for request in model.requests:  # `paired` reads them
+    for request in model.requests:  # `paired` checks them
         assert len(paired([m for m in request.messages if m["role"] != "system"])) == (request is not model.requests[0])
 
 
-def test_a_result_that_is_cut_for_the_model_still_belongs_to_its_call(
-    model: ScriptedModel, ask: Callable[..., Any]
-) -> None:
+def test_a_shortened_result_still_belongs_to_its_call(model: ScriptedModel, ask: Callable[..., Any]) -> None:
     long = Tool("long", lambda: "begin " + "word " * 20_000)
     model.script("first", [[call("long", {})], "Read."])
     model.script("second", ["Yes."])
@@ -144,7 +142,7 @@ def test_a_result_that_is_cut_for_the_model_still_belongs_to_its_call(
         assert len(result) < 20_000
 
 
-def test_without_tools_earlier_calls_are_told_in_words(model: ScriptedModel) -> None:
+def test_without_tools_earlier_calls_are_described_in_text(model: ScriptedModel) -> None:
     steps = [
         {"type": "tool_use", "agent": "me", "tool": {"name": "lookup", "call_id": "a", "arguments": "{}"}},
         {"type": "tool_result", "agent": "me", "content": "42", "tool": {"name": "lookup", "call_id": "a"}},
@@ -158,7 +156,7 @@ def test_without_tools_earlier_calls_are_told_in_words(model: ScriptedModel) -> 
     assert messages[0]["content"] == 'first\n\nThe tool "lookup" was called with: {}\n\nIt returned: 42'
 
 
-def test_a_call_that_was_stopped_is_never_sent_without_a_result(model: ScriptedModel) -> None:
+def test_a_stopped_call_is_never_sent_without_a_result(model: ScriptedModel) -> None:
     model.script("second", ["Yes."])
     agent = FnCallAgent(llm=model.llm(use_raw_api=True), function_list=[lookup()])
 
@@ -170,7 +168,7 @@ def test_a_call_that_was_stopped_is_never_sent_without_a_result(model: ScriptedM
     steps = [
         step("tool_use", "done", "a"),
         step("tool_result", "stopped", "a"),
-        step("tool_use", "stopped", "b"),  # the run ended before its tool began
+        step("tool_use", "stopped", "b"),  # the run ended before the tool started
         step("tool_use", "done", "c", "nested"),
         step("tool_result", "done", "c", "nested"),
     ]
@@ -181,9 +179,7 @@ def test_a_call_that_was_stopped_is_never_sent_without_a_result(model: ScriptedM
     assert paired(last_request(model)) == [("lookup", "(no result: the call was stopped)")]
 
 
-def test_stop_while_a_tool_works_leaves_a_conversation_that_goes_on(
-    model: ScriptedModel, ask: Callable[..., Any]
-) -> None:
+def test_a_conversation_continues_after_stop_during_a_tool(model: ScriptedModel, ask: Callable[..., Any]) -> None:
     from reasoning_widget import current_run
 
     def stop() -> str:
@@ -199,7 +195,7 @@ def test_stop_while_a_tool_works_leaves_a_conversation_that_goes_on(
     paired(last_request(model))
 
 
-def test_a_memo_assistant_remembers(model: ScriptedModel, ask: Callable[..., Any]) -> None:
+def test_a_memo_assistant_gets_its_earlier_memos(model: ScriptedModel, ask: Callable[..., Any]) -> None:
     put = {"operate": "put", "key": "name", "value": "Ada Lovelace"}
     model.script("my name", [[call("storage", put)], "Stored."])
     model.script("who am I", ["You are Ada."])
@@ -212,7 +208,7 @@ def test_a_memo_assistant_remembers(model: ScriptedModel, ask: Callable[..., Any
     assert "name: Ada Lovelace" in system.partition("<info>")[2]
 
 
-def test_what_a_nested_agent_did_is_not_the_agents_own(model: ScriptedModel, ask: Callable[..., Any]) -> None:
+def test_calls_of_a_nested_agent_are_not_in_the_agents_history(model: ScriptedModel, ask: Callable[..., Any]) -> None:
     expert = FnCallAgent(llm=model.llm(), name="expert", system_message="EXPERT", function_list=[lookup()])
 
     class Expert(Tool):
@@ -232,7 +228,7 @@ def test_what_a_nested_agent_did_is_not_the_agents_own(model: ScriptedModel, ask
     assert paired(last_request(model)) == [("expert", "I found 42.")]
 
 
-def test_a_react_agent_sees_what_it_wrote_and_observed(model: ScriptedModel, ask: Callable[..., Any]) -> None:
+def test_a_react_agent_gets_its_earlier_text_and_observations(model: ScriptedModel, ask: Callable[..., Any]) -> None:
     written = 'I must look.\nAction: lookup\nAction Input: {"key": "alpha"}\n'
     model.script("first", [[say(written)], "I know.\nFinal Answer: It is 42."])
     model.script("second", ["Sure.\nFinal Answer: As before."])
@@ -246,7 +242,7 @@ def test_a_react_agent_sees_what_it_wrote_and_observed(model: ScriptedModel, ask
     assert said.endswith("Final Answer: It is 42.")
 
 
-def test_members_of_a_group_know_what_each_of_them_did_and_said(model: ScriptedModel, ask: Callable[..., Any]) -> None:
+def test_members_of_a_group_get_the_messages_of_all_members(model: ScriptedModel, ask: Callable[..., Any]) -> None:
     model.script("topic", [[call("lookup", {"key": "alpha"})], "I say A."], system="You are anna")
     model.script("I say A.", [[call("lookup", {"key": "beta"})], "I say B."], system="You are bert")
     members = [
@@ -272,7 +268,7 @@ def test_members_of_a_group_know_what_each_of_them_did_and_said(model: ScriptedM
     assert "beta is 42" not in given  # his
 
 
-def test_an_agent_that_a_router_chose_sees_its_earlier_call(model: ScriptedModel, ask: Callable[..., Any]) -> None:
+def test_an_agent_behind_a_router_gets_its_earlier_call(model: ScriptedModel, ask: Callable[..., Any]) -> None:
     for prompt in ("first", "second"):
         model.script(prompt, ["Call: finder\nReply:"], system="finder")
     model.script("first", [[call("lookup", {"key": "alpha"})], "It is 42."], system="FIND")
@@ -288,7 +284,7 @@ def test_an_agent_that_a_router_chose_sees_its_earlier_call(model: ScriptedModel
     assert "alpha is 42" in text_of(last_request(model))
 
 
-def test_the_calls_of_another_agent_in_the_conversation_stay_its_own(model: ScriptedModel) -> None:
+def test_calls_of_other_agents_in_the_conversation_are_omitted(model: ScriptedModel) -> None:
     from reasoning_widget import AgentManager
 
     agents = AgentManager()
@@ -306,7 +302,7 @@ def test_the_calls_of_another_agent_in_the_conversation_stay_its_own(model: Scri
     assert messages == [("user", "first"), ("assistant", "It is 42."), ("user", "second")]
 
 
-def test_a_result_that_was_too_long_for_its_step_is_remembered_as_far_as_it_goes(
+def test_a_result_that_was_too_long_for_its_step_is_sent_as_shortened(
     model: ScriptedModel, ask: Callable[..., Any]
 ) -> None:
     long = Tool("long", lambda: "begin " + "word " * 100_000)

@@ -1,4 +1,4 @@
-"""A model's thoughts are told from its words where both come in one text; words about the marks stay words."""
+"""Thoughts are separated from the answer when both are in one text, which may also mention the marks."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from reasoning_widget.agents.qwen.marks import split_thoughts, without_partial_m
         ("It snows.<|return|>", "", "It snows."),
     ],
 )
-def test_thoughts_and_words_are_told_apart(text: str, thought: str, words: str) -> None:
+def test_thoughts_and_text_are_separated(text: str, thought: str, words: str) -> None:
     split = split_thoughts(text)
 
     assert (split.thoughts, split.text, split.open) == (thought, words, False)
@@ -67,7 +67,7 @@ def test_thoughts_and_words_are_told_apart(text: str, thought: str, words: str) 
         "gpt-oss has <|channel|>analysis<|message|> in front of its thoughts.",
     ],
 )
-def test_words_about_the_marks_are_words(text: str) -> None:
+def test_a_text_that_mentions_the_marks_is_text(text: str) -> None:
     assert split_thoughts(text) == ("", text, False)
 
 
@@ -75,7 +75,7 @@ def test_words_about_the_marks_are_words(text: str) -> None:
     "text",
     ["<think>\nCold, and", "[THINK]Cold, and", "<|channel|>analysis<|message|>Cold, and", "analysisCold, and"],
 )
-def test_a_thought_may_be_all_there_is(text: str) -> None:
+def test_a_text_may_consist_of_a_thought_only(text: str) -> None:
     assert split_thoughts(text) == ("Cold, and", "", True)
 
 
@@ -91,7 +91,7 @@ def test_a_thought_may_be_all_there_is(text: str) -> None:
         "a < b, c > d and <b>bold</b> [1]",
     ],
 )
-def test_no_mark_is_seen_while_it_grows(text: str) -> None:
+def test_partial_marks_are_not_shown(text: str) -> None:
     whole = split_thoughts(text)
     for length in range(len(text)):
         split = split_thoughts(text[:length], ended=False)
@@ -100,7 +100,7 @@ def test_no_mark_is_seen_while_it_grows(text: str) -> None:
         assert whole.text.startswith(split.text) or whole.thoughts.startswith(split.text.strip())
 
 
-def test_an_end_that_is_no_mark_is_shown() -> None:
+def test_an_end_that_only_resembles_a_mark_is_shown() -> None:
     assert without_partial_mark("a < b") == "a < b"
     assert without_partial_mark("see [1") == "see [1"
     assert split_thoughts("1 <").text == "1 <"

@@ -1,4 +1,4 @@
-"""Real MCP servers, over standard streams and over streamable HTTP."""
+"""MCP servers, over standard streams and over streamable HTTP."""
 
 from __future__ import annotations
 
@@ -134,14 +134,14 @@ def test_pictures_of_the_server_are_shown(model: ScriptedModel, lab: ReasoningCh
     assert "Two pictures:" in json.dumps(model.requests[-1].messages)
 
 
-def test_contents_of_other_kinds_are_told_in_words(lab: ReasoningChat) -> None:
+def test_other_kinds_of_content_are_described(lab: ReasoningChat) -> None:
     result = result_of(lab, "use mixed")
 
     assert result["content"] == "a text\n\na note\n\n[image: image/x-unknown]"
     assert "outputs" not in result
 
 
-def test_streaming_http_works_beside_and_after_standard_streams(model: ScriptedModel) -> None:
+def test_streamable_http_works_with_and_after_standard_streams(model: ScriptedModel) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -177,7 +177,7 @@ def test_streaming_http_works_beside_and_after_standard_streams(model: ScriptedM
         ),
     ],
 )
-def test_a_server_that_cannot_be_used_is_named(model: ScriptedModel, server: dict[str, Any], said: str) -> None:
+def test_the_error_names_a_server_that_cannot_be_used(model: ScriptedModel, server: dict[str, Any], said: str) -> None:
     agents = AgentManager()
     agents.register("mine", lambda: assistant(model, missing=server))
     chat = ReasoningChat("mine", agents=agents, save=False)
@@ -207,7 +207,7 @@ def test_a_server_ends_with_the_last_chat_that_uses_it(model: ScriptedModel) -> 
     assert is_gone(pid)
 
 
-def test_a_server_of_a_chat_that_asked_nothing_ends_with_it(model: ScriptedModel) -> None:
+def test_a_server_ends_with_a_chat_that_asked_nothing(model: ScriptedModel) -> None:
     before = {child.pid for child in psutil.Process().children()}
     agent = assistant(model)
     (pid,) = {child.pid for child in psutil.Process().children()} - before
@@ -216,7 +216,7 @@ def test_a_server_of_a_chat_that_asked_nothing_ends_with_it(model: ScriptedModel
     assert is_gone(pid)
 
 
-def test_an_agent_whose_server_has_ended_starts_it_anew(model: ScriptedModel) -> None:
+def test_a_server_that_has_ended_is_started_again(model: ScriptedModel) -> None:
     agent = assistant(model)
     first = ReasoningChat(agent, save=False)
     pid = pid_of(first)
@@ -229,7 +229,7 @@ def test_an_agent_whose_server_has_ended_starts_it_anew(model: ScriptedModel) ->
     assert is_gone(again)
 
 
-def test_a_server_that_was_killed_is_started_anew(model: ScriptedModel) -> None:
+def test_a_server_that_was_killed_is_started_again(model: ScriptedModel) -> None:
     chat = ReasoningChat(assistant(model), save=False)
     pid = pid_of(chat)
     psutil.Process(pid).kill()
@@ -241,7 +241,7 @@ def test_a_server_that_was_killed_is_started_anew(model: ScriptedModel) -> None:
     assert is_gone(again)
 
 
-def test_the_server_of_an_agent_that_is_no_more_ends_while_the_chat_goes_on(model: ScriptedModel) -> None:
+def test_a_server_ends_when_its_agent_is_collected(model: ScriptedModel) -> None:
     agents = AgentManager()
     agents.register("mine", lambda: assistant(model))  # one for each run
     chat = ReasoningChat("mine", agents=agents, save=False)
@@ -271,7 +271,7 @@ def test_a_server_that_was_started_within_a_tool_ends_with_the_chat(model: Scrip
     assert is_gone(pid)
 
 
-def test_an_error_is_a_failed_step_in_a_thread_too(model: ScriptedModel) -> None:
+def test_an_error_in_a_thread_is_a_failed_step(model: ScriptedModel) -> None:
     expert = assistant(model)
 
     def ask() -> str:
@@ -288,7 +288,7 @@ def test_an_error_is_a_failed_step_in_a_thread_too(model: ScriptedModel) -> None
     assert "no such thing" in str(answer.steps)
 
 
-def test_a_server_that_does_not_want_to_end_is_killed(model: ScriptedModel) -> None:
+def test_a_server_that_does_not_end_is_killed(model: ScriptedModel) -> None:
     chat = ReasoningChat(assistant(model, lab=stdio("--stubborn")), save=False)
     pid = pid_of(chat)
     chat.close()
@@ -312,10 +312,10 @@ print("pid", [step["content"] for step in chat.ask("use pid").steps if step["typ
     until(lambda: is_gone(pid))
 
 
-def test_stop_ends_a_call_that_takes_long(model: ScriptedModel, tmp_path: Path) -> None:
+def test_stop_ends_a_slow_call(model: ScriptedModel, tmp_path: Path) -> None:
     begun = tmp_path / "begun"
     chat = ReasoningChat(assistant(model, lab=stdio(str(begun))), save=False)
-    chat.ask("use stock")  # the thread of the sessions, and what other tests have left, are there
+    chat.ask("use stock")  # starts the sessions' thread; other tests may have left threads, too
     before = set(threading.enumerate())
     answers: list[Any] = []
     asking = threading.Thread(target=lambda: answers.append(chat.ask("use slow")))
@@ -331,7 +331,9 @@ def test_stop_ends_a_call_that_takes_long(model: ScriptedModel, tmp_path: Path) 
     chat.close()
 
 
-async def test_servers_end_with_a_servers_worker(model: ScriptedModel, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_servers_end_with_the_worker_of_a_jupyter_server(
+    model: ScriptedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     monkeypatch.setenv("SCRIPTED_LLM", json.dumps(model.llm()))
     runner = WorkerPool(agents={"mine": f"{__name__}:made_of_environment"}, spare=0)
@@ -349,7 +351,7 @@ def made_of_environment() -> Any:
     return Assistant(llm=json.loads(os.environ["SCRIPTED_LLM"]), function_list=[{"mcpServers": {"lab": stdio()}}])
 
 
-def test_outside_of_runs_a_tool_answers_as_it_did(model: ScriptedModel) -> None:
+def test_outside_of_runs_a_tool_answers_as_without_this_package(model: ScriptedModel) -> None:
     agent = assistant(model)
     try:
         assert "no such thing" in agent.function_map["lab-broken"].call("{}")

@@ -1,4 +1,4 @@
-"""However a model's answer is cut into pieces, nothing of it is lost, doubled or shown that is taken back."""
+"""However an answer is fragmented, no part of it is lost, repeated, or shown and withdrawn."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ PIECES = st.sampled_from(
 )  # fmt: skip
 
 
-def test_words_that_turn_out_a_thought_behind_another_leave_room_for_the_answer() -> None:
+def test_a_text_that_becomes_a_second_thought_is_followed_by_the_answer() -> None:
     steps: dict[str, dict[str, Any]] = {}
-    emit = lambda step: steps.__setitem__(step["id"], dict(step))  # noqa: E731 (it is handed over once)
+    emit = lambda step: steps.__setitem__(step["id"], dict(step))  # noqa: E731 (passed on once)
     call = ModelCall(StepMaker(emit, "t"), Place("agent", 1, None), lambda _: None)
     for thought, text in [
         ("", "Hm."),
@@ -39,9 +39,9 @@ def test_words_that_turn_out_a_thought_behind_another_leave_room_for_the_answer(
 
 
 def steps_of(text: str, cuts: list[int]) -> tuple[list[str], bool]:
-    """The characters in the steps of an answer that grew up to each of these lengths, and whether one is the answer."""
+    """The characters in the steps of a text that grew to each of these lengths, and whether there is an answer."""
     steps: dict[str, dict[str, Any]] = {}
-    emit = lambda step: steps.__setitem__(step["id"], dict(step))  # noqa: E731 (it is handed over once)
+    emit = lambda step: steps.__setitem__(step["id"], dict(step))  # noqa: E731 (passed on once)
     call = ModelCall(StepMaker(emit, "t"), Place("agent", 1, None), lambda _: None)
     for end in [*cuts, len(text)]:
         if text[:end]:
@@ -55,7 +55,7 @@ def steps_of(text: str, cuts: list[int]) -> tuple[list[str], bool]:
 
 
 @given(st.lists(PIECES, min_size=1, max_size=8).map("".join), st.data())
-def test_the_same_comes_of_a_text_however_it_is_cut(text: str, data: st.DataObject) -> None:
+def test_the_steps_of_an_answer_do_not_depend_on_its_fragments(text: str, data: st.DataObject) -> None:
     cuts = data.draw(st.lists(st.integers(1, len(text)), max_size=12).map(sorted))
 
     assert steps_of(text, cuts) == steps_of(text, [])

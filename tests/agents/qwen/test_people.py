@@ -1,4 +1,4 @@
-"""People among the agents of a group: asked, and never by standard input."""
+"""People in group chats are asked through the session, never through standard input."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def no_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Person:
-    """Asks a chat, and answers what its agents ask."""
+    """Asks a chat, and answers the questions of its agents."""
 
     def __init__(self, agent: Any) -> None:
         self.chat = ReasoningChat(agent, save=False)
@@ -97,7 +97,7 @@ def lines(answer: Any) -> list[tuple[str, str]]:
     return [(step["agent"], step["content"]) for step in answer.steps]
 
 
-def test_a_person_in_a_round_is_asked_and_heard(model: ScriptedModel, person: Callable[[Any], Person]) -> None:
+def test_a_person_in_a_group_chat_is_asked(model: ScriptedModel, person: Callable[[Any], Person]) -> None:
     model.script("the trip", ["Shall we go to Rome?"], system="You are anna.")
     model.script("I prefer Oslo.", ["Then Oslo it is."], system="You are bert.")
     agents = [member(model, "anna"), UserAgent(name="Cleo", description="a person"), member(model, "bert")]
@@ -115,7 +115,7 @@ def test_a_person_in_a_round_is_asked_and_heard(model: ScriptedModel, person: Ca
     assert [(each["kind"], "Cleo" in each["prompt"]) for each in me.asked] == [("question", True)]
 
 
-def test_a_person_of_a_configuration_is_asked_and_remembered(
+def test_a_person_in_a_configuration_is_asked_and_is_in_the_history(
     model: ScriptedModel, person: Callable[[Any], Person]
 ) -> None:
     model.script("hello", ["Cleo"], system="role play")
@@ -137,7 +137,7 @@ def test_a_person_of_a_configuration_is_asked_and_remembered(
     assert "Cleo: I am well." in str(model.requests[-1].messages)
 
 
-def test_who_speaks_next_is_chosen_among_the_members(model: ScriptedModel, person: Callable[[Any], Person]) -> None:
+def test_the_next_speaker_is_chosen_among_the_members(model: ScriptedModel, person: Callable[[Any], Person]) -> None:
     for name in ("anna", "bert"):
         model.script("the trip", [f"This is {name}."], system=f"You are {name}.")
     group = GroupChat(agents=[member(model, "anna"), member(model, "bert")], agent_selection_method="manual", name="g")
@@ -154,7 +154,7 @@ def test_who_speaks_next_is_chosen_among_the_members(model: ScriptedModel, perso
     assert "no `nobody`" in me.asked[2]["prompt"]
 
 
-def test_nobody_is_chosen_for_ever(model: ScriptedModel, person: Callable[[Any], Person]) -> None:
+def test_asking_for_a_speaker_ends_after_some_tries(model: ScriptedModel, person: Callable[[Any], Person]) -> None:
     me = person(GroupChat(agents=[member(model, "anna")], agent_selection_method="manual", name="g"))
 
     answer = me.ask("the trip", "x", "y", "z")
@@ -163,13 +163,13 @@ def test_nobody_is_chosen_for_ever(model: ScriptedModel, person: Callable[[Any],
     assert "anna" in answer.error
 
 
-def test_a_person_alone_is_asked(person: Callable[[Any], Person]) -> None:
+def test_a_user_agent_without_a_group_is_asked(person: Callable[[Any], Person]) -> None:
     answer = person(UserAgent(name="Cleo")).ask("how are you?", "Fine.")
 
     assert (answer.status, answer.text) == ("completed", "Fine.")
 
 
-def test_stop_while_a_person_is_asked_ends_the_run(person: Callable[[Any], Person]) -> None:
+def test_stop_ends_a_run_that_waits_for_a_person(person: Callable[[Any], Person]) -> None:
     me = person(UserAgent(name="Cleo"))
     answers: list[Any] = []
     asking = threading.Thread(target=lambda: answers.append(me.chat.ask("how are you?")))
@@ -182,7 +182,7 @@ def test_stop_while_a_person_is_asked_ends_the_run(person: Callable[[Any], Perso
 
 
 @pytest.mark.parametrize("manual", [False, True])
-def test_where_nobody_can_answer_the_run_says_so(model: ScriptedModel, manual: bool) -> None:
+def test_a_run_in_which_nobody_can_answer_fails_with_advice(model: ScriptedModel, manual: bool) -> None:
     agents = [member(model, "anna")] if manual else [UserAgent(name="Cleo", description="a person")]
     method = "manual" if manual else "round_robin"
     group = GroupChat(agents=agents, agent_selection_method=method, name="group")
@@ -191,7 +191,7 @@ def test_where_nobody_can_answer_the_run_says_so(model: ScriptedModel, manual: b
         QwenAgent(group).run_blocking("the trip", 5, lambda step: None)
 
 
-def test_outside_of_runs_a_person_is_waited_for_as_qwen_agent_does() -> None:
+def test_outside_of_runs_a_user_agent_works_as_in_qwen_agent() -> None:
     *_, response = UserAgent(name="Cleo").run([{"role": "user", "content": "hello"}])
 
     assert response[-1]["content"] == PENDING_USER_INPUT

@@ -1,4 +1,4 @@
-"""What arrives from which model server: each one's answers as its users reported them, and the table of it."""
+"""The answers of each model server, as users reported them, and the table of what is supported."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def called(*deltas: JSON, **more: Any) -> Turn:
 
 
 def whole_calls(*fields: JSON) -> list[JSON]:
-    """Two calls, each in one piece."""
+    """Two calls, each in one fragment."""
     return [
         {**each, "type": "function", "function": {"name": "weather", "arguments": arguments}}
         for each, arguments in zip(fields, ARGUMENTS, strict=True)
@@ -58,12 +58,12 @@ class Server:
     """How a server answers."""
 
     thought: Turn | None
-    """A thought, and an answer; None if it sends no thoughts."""
+    """A thought and an answer; None if the server sends no thoughts."""
     where: str
-    """Where it puts the thought."""
+    """Where the server puts the thought."""
     calls: Turn
     how: str
-    """How it sends the calls."""
+    """How the server sends the calls."""
     tokens: Turn = field(
         default_factory=lambda: [
             head(),
@@ -242,7 +242,7 @@ SERVERS: dict[str, Server] = {
 
 @pytest.fixture(autouse=True)
 def settings_kept() -> Iterator[None]:
-    """DashScope's address and key are the process's."""
+    """Restore DashScope's address and key, which are global."""
     kept = dashscope.base_http_api_url, dashscope.api_key
     yield
     dashscope.base_http_api_url, dashscope.api_key = kept
@@ -293,7 +293,7 @@ def row(name: str, server: Server) -> str:
 
 
 @pytest.mark.parametrize("name", SERVERS)
-def test_the_page_tells_what_arrives(name: str) -> None:
+def test_the_documentation_matches_what_arrives(name: str) -> None:
     table = PAGE.read_text(encoding="utf-8").partition(START)[2].partition(END)[0]
     lines = {line.split(" | ")[0].removeprefix("| "): line for line in table.splitlines() if line.startswith("| ")}
 
@@ -304,7 +304,7 @@ def test_the_page_tells_what_arrives(name: str) -> None:
 
 
 def main() -> None:
-    """Write the table anew: ``python -m tests.agents.qwen.test_providers``."""
+    """Regenerate the table: ``python -m tests.agents.qwen.test_providers``."""
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(START)
     _, _, after = rest.partition(END)
     heading = [

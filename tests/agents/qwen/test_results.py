@@ -1,4 +1,4 @@
-"""Pictures and tables that tools return: in the card, in every export, and in short for the model."""
+"""Pictures and tables that tools return, in cards and exports, and summarized for the model."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def model() -> Iterator[ScriptedModel]:
 
 @pytest.fixture
 def returned(model: ScriptedModel) -> Iterator[Callable[..., Any]]:
-    """A chat in which a tool has returned something, the step of that result, and what the model was told."""
+    """A chat in which a tool has returned a value, the step of the result, and the text for the model."""
     chats: list[ReasoningChat] = []
 
     def run(function: Callable[[], Any], **llm: Any) -> tuple[ReasoningChat, ReasoningStep, str]:
@@ -77,7 +77,7 @@ def assert_exported(chat: ReasoningChat, *pictures: str) -> None:
             assert picture in text, name
 
 
-def test_a_picture_that_a_text_names_is_shown(returned: Callable[..., Any], tmp_path: Path) -> None:
+def test_a_picture_named_in_a_text_is_shown(returned: Callable[..., Any], tmp_path: Path) -> None:
     (tmp_path / "my plot (1).png").write_bytes(png("red"))
 
     chat, result, _ = returned(lambda: f"stdout:\n\n```\ndone\n```\n\n![fig-001]({tmp_path}/my plot (1).png)")
@@ -98,7 +98,7 @@ def test_two_pictures_of_one_type_are_both_shown(returned: Callable[..., Any], t
     assert_exported(chat, encoded("red"), encoded("blue"))
 
 
-def test_two_pictures_in_a_list_of_contents_are_both_shown(returned: Callable[..., Any]) -> None:
+def test_two_pictures_in_a_list_of_content_items_are_both_shown(returned: Callable[..., Any]) -> None:
     items = [ContentItem(image=f"data:image/png;base64,{encoded(colour)}") for colour in ("red", "blue")]
 
     chat, result, _ = returned(lambda: [ContentItem(text="two"), *items])
@@ -125,9 +125,11 @@ def test_two_pictures_in_a_list_of_contents_are_both_shown(returned: Callable[..
         "nul\0l.png",
     ],
 )
-def test_what_is_no_picture_at_hand_is_left_as_text(returned: Callable[..., Any], tmp_path: Path, address: str) -> None:
+def test_names_of_other_files_and_addresses_remain_text(
+    returned: Callable[..., Any], tmp_path: Path, address: str
+) -> None:
     (tmp_path / "secret.txt").write_text("hidden")
-    (tmp_path / "secret.png").write_text("hidden")  # a name makes no picture
+    (tmp_path / "secret.png").write_text("hidden")  # not a picture, despite its name
     with (tmp_path / "huge.png").open("wb") as huge:
         huge.write(png("red"))
         huge.truncate(9 * 1024 * 1024)
@@ -138,7 +140,7 @@ def test_what_is_no_picture_at_hand_is_left_as_text(returned: Callable[..., Any]
     assert "![x]" in result["content"]
 
 
-def test_a_data_frame_is_shown_as_a_table_and_told_in_short(returned: Callable[..., Any]) -> None:
+def test_a_data_frame_is_shown_as_a_table_and_summarized_for_the_model(returned: Callable[..., Any]) -> None:
     table = pd.DataFrame({"town": [f"town {n}" for n in range(40)], "people": range(40)})
 
     chat, result, told = returned(lambda: table)
@@ -152,7 +154,7 @@ def test_a_data_frame_is_shown_as_a_table_and_told_in_short(returned: Callable[.
         assert "town 39" in exports(chat)[name]
 
 
-def test_a_series_is_told_in_short(returned: Callable[..., Any]) -> None:
+def test_a_series_is_summarized_for_the_model(returned: Callable[..., Any]) -> None:
     series = pd.Series(range(1_000), name="count")
 
     chat, result, told = returned(lambda: series)
@@ -162,7 +164,7 @@ def test_a_series_is_told_in_short(returned: Callable[..., Any]) -> None:
     assert chat.results[result["id"]] is series
 
 
-def test_a_picture_object_is_shown_and_kept(returned: Callable[..., Any]) -> None:
+def test_a_picture_object_is_shown_and_available_as_value(returned: Callable[..., Any]) -> None:
     image = Image.new("RGB", (6, 4), "green")
 
     chat, result, told = returned(lambda: image)
@@ -176,7 +178,7 @@ def test_a_picture_object_is_shown_and_kept(returned: Callable[..., Any]) -> Non
 
 
 class Figure:
-    """What Matplotlib's figures can do."""
+    """Has the methods of Matplotlib's figures."""
 
     __module__ = "matplotlib.figure"
 
@@ -188,7 +190,7 @@ class Figure:
         file.write(png("red"))
 
 
-def test_a_figure_is_shown_where_no_backend_displays_it(returned: Callable[..., Any]) -> None:
+def test_a_figure_is_shown_without_a_backend(returned: Callable[..., Any]) -> None:
     figure = Figure()
 
     chat, result, told = returned(lambda: figure)
@@ -213,7 +215,7 @@ def test_objects_in_lists_and_dictionaries_are_all_shown(returned: Callable[...,
     assert chat.results[result["id"]] is value
 
 
-def test_an_object_that_nobody_can_show_is_told_by_its_representation(returned: Callable[..., Any]) -> None:
+def test_an_object_without_formats_is_shown_by_its_repr(returned: Callable[..., Any]) -> None:
     class Thing:
         def __repr__(self) -> str:
             return "<Thing " + "x" * 10_000 + ">"
@@ -225,9 +227,7 @@ def test_an_object_that_nobody_can_show_is_told_by_its_representation(returned: 
     assert "outputs" not in result
 
 
-def test_a_kernel_shows_an_object_as_the_person_has_set_it_up(
-    returned: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_kernel_uses_the_persons_formatters(returned: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
     from IPython.core.interactiveshell import InteractiveShell
 
     class Molecule:
@@ -251,7 +251,7 @@ def test_plain_data_stays_json(returned: Callable[..., Any]) -> None:
 
 
 class Unwilling:
-    """Raises whatever is asked of it."""
+    """Raises on every access."""
 
     def __repr__(self) -> str:
         raise LookupError
@@ -283,7 +283,7 @@ def nested(depth: int) -> list[Any]:
         (lambda: nested(5_000), "list"),
     ],
 )
-def test_an_object_that_is_hard_to_look_at_costs_no_run(
+def test_an_object_that_raises_when_formatted_does_not_fail_the_run(
     returned: Callable[..., Any], make: Callable[[], Any], said: str
 ) -> None:
     value = make()
@@ -297,14 +297,14 @@ def test_an_object_that_is_hard_to_look_at_costs_no_run(
 
 
 @pytest.mark.parametrize("text", ["a name \ud800", "![a picture](" + " " * 20_000])
-def test_any_text_is_told(returned: Callable[..., Any], text: str) -> None:
+def test_a_result_with_any_characters_reaches_the_model(returned: Callable[..., Any], text: str) -> None:
     _, result, told = returned(lambda: text)
 
     assert result["status"] == "done"
     assert text[:6] in told
 
 
-def test_a_tool_that_ends_the_program_is_named(model: ScriptedModel) -> None:
+def test_a_tool_that_exits_the_program_is_a_named_failure(model: ScriptedModel) -> None:
     def leave() -> None:
         raise SystemExit("usage: tool FILE")
 
@@ -318,7 +318,7 @@ def test_a_tool_that_ends_the_program_is_named(model: ScriptedModel) -> None:
     assert "usage: tool FILE" in result["content"]
 
 
-def test_an_error_with_any_text_is_told(returned: Callable[..., Any]) -> None:
+def test_an_error_with_any_characters_reaches_the_model(returned: Callable[..., Any]) -> None:
     def fail() -> None:
         raise OSError("no file \ud800")
 

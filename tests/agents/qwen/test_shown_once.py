@@ -1,4 +1,4 @@
-"""No step is shown twice, and none is missing: agents that yield, in their own way, what they and others have done."""
+"""Each step is shown exactly once, whichever messages an agent yields about its work."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.agents.qwen.tools import Tool
 from tests.scripted_model import ScriptedModel, gate, say
 
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # what reads documents warns of its own code when it is imported
+    warnings.simplefilter("ignore")  # the document readers warn about their own code when they are imported
     retrieval._check_deps_for_rag()
 
 Shape = list[tuple[str, str, str]]
@@ -53,7 +53,7 @@ def add_tool() -> Tool:
 
 
 def ask(agent: Any, prompt: Any = "question", **options: Any) -> Any:
-    """Through a session, as a person does."""
+    """Ask through a session."""
     chat = ReasoningChat(agent, save=False)
     try:
         return chat.ask(prompt, **options)
@@ -62,7 +62,7 @@ def ask(agent: Any, prompt: Any = "question", **options: Any) -> Any:
 
 
 def shape(answer: Any) -> Shape:
-    """Each step's type, agent and text; of a call the tool's name."""
+    """Each step's type, agent and text, or the tool's name of a call."""
     return [
         (step["type"], step["agent"], step["tool"]["name"] if step["type"] == "tool_use" else step["content"])
         for step in answer.steps
@@ -73,7 +73,7 @@ def shape(answer: Any) -> Shape:
 
 
 class Own(Agent):  # type: ignore[misc]
-    """An agent that does what a test says."""
+    """An agent with a function of the test in place of `_run`."""
 
     def __init__(self, work: Callable[[Any], Iterator[Any]], **options: Any) -> None:
         super().__init__(name="own", function_list=[add_tool()], **options)
@@ -129,7 +129,7 @@ def says_everything_once_more_in_the_end(agent: Any) -> Iterator[Any]:
         says_everything_once_more_in_the_end,
     ],
 )
-def test_a_call_that_the_agent_makes_and_reports_is_shown_once(work: Any) -> None:
+def test_a_call_that_the_agent_also_reports_is_shown_once(work: Any) -> None:
     answer = ask(Own(work))
 
     assert shape(answer) == [
@@ -155,7 +155,7 @@ def test_the_same_call_made_twice_is_shown_twice() -> None:
     assert [kind for kind, *_ in shape(ask(Own(work)))] == ["tool_use", "tool_result"] * 2 + ["final_answer"]
 
 
-def test_words_around_a_call_are_shown_in_their_place() -> None:
+def test_text_around_a_call_is_shown_in_its_place() -> None:
     def work(agent: Any) -> Iterator[Any]:
         response = [Message(ASSISTANT, "I add")]
         yield response
@@ -173,7 +173,7 @@ def test_words_around_a_call_are_shown_in_their_place() -> None:
     ]
 
 
-def test_one_text_that_takes_in_everything_is_not_shown_piece_by_piece_again() -> None:
+def test_a_text_that_joins_earlier_texts_is_not_shown_again() -> None:
     def work(agent: Any) -> Iterator[Any]:
         yield [Message(ASSISTANT, "I add. ")]
         result = agent._call_tool("add", ADD.arguments)
@@ -187,7 +187,7 @@ def test_one_text_that_takes_in_everything_is_not_shown_piece_by_piece_again() -
     ]
 
 
-def test_what_an_agent_adds_to_its_models_words_is_shown_in_its_place(model: ScriptedModel) -> None:
+def test_text_that_an_agent_adds_to_its_models_text_is_shown_in_its_place(model: ScriptedModel) -> None:
     def work(agent: Any) -> Iterator[Any]:
         response = [Message(ASSISTANT, "First I look around.")]
         yield response
@@ -209,7 +209,7 @@ def test_what_an_agent_adds_to_its_models_words_is_shown_in_its_place(model: Scr
     ]
 
 
-def test_what_an_agent_puts_in_front_of_its_models_words_is_a_part_of_the_answer(model: ScriptedModel) -> None:
+def test_text_that_an_agent_puts_before_its_models_text_is_part_of_the_answer(model: ScriptedModel) -> None:
     def work(agent: Any) -> Iterator[Any]:
         for chunk in agent._call_llm([Message("user", "look")]):
             yield [Message(ASSISTANT, f"In short: {chunk[-1].content}")]
@@ -222,7 +222,7 @@ def test_what_an_agent_puts_in_front_of_its_models_words_is_a_part_of_the_answer
     ]
 
 
-def test_the_members_of_a_conversation_are_named_where_no_model_speaks() -> None:
+def test_members_of_a_conversation_without_models_are_named() -> None:
     class Parrot(Agent):  # type: ignore[misc]
         def _run(self, messages: Any, **kwargs: Any) -> Iterator[Any]:
             yield [Message(ASSISTANT, f"{self.name} speaks.")]
@@ -264,7 +264,7 @@ def test_react_shows_no_empty_thoughts(model: ScriptedModel, turns: list[Any]) -
     ]
 
 
-def test_a_host_that_ends_a_group_chat_leaves_the_last_word_to_the_last_speaker(model: ScriptedModel) -> None:
+def test_the_last_speaker_gives_the_answer_if_the_host_ends_a_group_chat(model: ScriptedModel) -> None:
     model.script("question", ["I say A."], system="You are anna")
     model.script("", ["anna"], system="The following roles")
     model.script("I say A.", ["[STOP]"], system="The following roles")
@@ -280,7 +280,7 @@ def test_a_host_that_ends_a_group_chat_leaves_the_last_word_to_the_last_speaker(
     assert {step["status"] for step in answer.steps} == {"done"}
 
 
-def test_a_simulated_dialogue_ends_with_what_was_said_last(model: ScriptedModel) -> None:
+def test_the_last_message_of_a_simulated_dialogue_is_the_answer(model: ScriptedModel) -> None:
     model.script("", ['["And you?"]'], system="act as the human user")
     model.script("Fine.", ['["<|STOP|>"]'], system="act as the human user")
     model.script("And you?", ["Fine."], system="GUIDE")
@@ -304,7 +304,7 @@ def test_a_simulated_dialogue_ends_with_what_was_said_last(model: ScriptedModel)
     )
 
 
-async def test_the_last_word_is_the_answer_however_long_the_host_thinks(model: ScriptedModel) -> None:
+async def test_the_last_message_is_the_answer_even_if_the_host_thinks_after_it(model: ScriptedModel) -> None:
     model.script("question", ["I say A."], system="You are anna")
     model.script("", ["anna"], system="The following roles")
     model.script("I say A.", [[say("[ST"), gate("host"), say("OP]")]], system="The following roles")
@@ -319,7 +319,7 @@ async def test_the_last_word_is_the_answer_however_long_the_host_thinks(model: S
     assert seen[-1] == ("final_answer", "I say A.", "done")
 
 
-def test_notes_between_the_chapters_stand_between_the_chapters(model: ScriptedModel) -> None:
+def test_notes_between_chapters_are_shown_between_them(model: ScriptedModel) -> None:
     model.script("Summarize", ["A summary."])
     model.script("outline", ["I. One"])
     model.script("Write", ["Chapter one."])
@@ -368,7 +368,7 @@ def test_retrieval_is_a_tool_call_with_its_sources(model: ScriptedModel, poem: P
     assert result["content"].split("\n\n") == [str(poem), "Two roads diverged in a yellow wood."]
 
 
-def test_a_follow_up_is_not_told_of_calls_that_no_model_made(model: ScriptedModel, poem: Path) -> None:
+def test_a_follow_up_omits_calls_that_no_model_made(model: ScriptedModel, poem: Path) -> None:
     model.script("question", ["Two of them."])
     model.script("again", ["Still two."])
 
@@ -392,7 +392,7 @@ def test_a_follow_up_is_not_told_of_calls_that_no_model_made(model: ScriptedMode
     assert [m["content"] for m in model.requests[-1].messages[1:]] == ["question", "Two of them.", "again"]
 
 
-def test_the_members_that_read_a_document_in_parallel_are_seen(model: ScriptedModel, poem: Path) -> None:
+def test_parallel_readers_of_a_document_are_shown(model: ScriptedModel, poem: Path) -> None:
     model.script("question", ['{"res": "ans", "content": "Two."}'], system="document-based question answering")
     model.script("Keywords", ['{"keywords_zh": ["路"], "keywords_en": ["road"]}'])
     model.script("question", ["There are two."], system="Knowledge Base")

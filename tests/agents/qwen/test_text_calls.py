@@ -1,4 +1,4 @@
-"""Tool calls that models write as text, each family in a format of its own; talk about calls calls nothing."""
+"""Tool calls that models write as text, in the format of each family; a text may also mention the format."""
 
 from __future__ import annotations
 
@@ -71,13 +71,13 @@ def test_a_call_is_read_in_the_format_of_its_family(text: str) -> None:
         '[TOOL_CALLS]weather[ARGS]{"city": "Oslo"}[TOOL_CALLS]weather[ARGS]{"city": "Oslo"}',
     ],
 )
-def test_two_calls_are_two(text: str) -> None:
+def test_two_calls_are_read_separately(text: str) -> None:
     _, calls = read_calls(text, SCHEMAS)
 
     assert [(call.name, json.loads(call.arguments)) for call in calls] == [("weather", {"city": "Oslo"})] * 2
 
 
-def test_a_value_has_the_type_that_the_tool_wants() -> None:
+def test_a_value_has_the_type_in_the_tools_schema() -> None:
     values = {"days": "3", "zip": "0150", "x": "[1]"}
     inner = "".join(f"<parameter={name}>{value}</parameter>" for name, value in values.items())
     text = f"<function=weather>{inner}</function>"
@@ -87,7 +87,7 @@ def test_a_value_has_the_type_that_the_tool_wants() -> None:
     assert json.loads(call.arguments) == {"days": 3, "zip": "0150", "x": [1]}
 
 
-def test_a_value_of_several_lines_is_kept_as_it_is() -> None:
+def test_a_value_of_several_lines_is_unchanged() -> None:
     text = "<function=run><parameter=code>\nif a < b:\n    print('<ok>')\n</parameter></function>"
 
     _, (call,) = read_calls(text, {})
@@ -95,7 +95,7 @@ def test_a_value_of_several_lines_is_kept_as_it_is() -> None:
     assert json.loads(call.arguments) == {"code": "if a < b:\n    print('<ok>')"}
 
 
-def test_wrong_json_reaches_the_tool_as_it_was_written() -> None:
+def test_invalid_json_reaches_the_tool_as_written() -> None:
     _, (call,) = read_calls('<tool_call>\n{"name": "weather", "arguments": {"city": "Oslo"\n</tool_call>', SCHEMAS)
 
     assert (call.name, call.arguments) == ("weather", '{"city": "Oslo"')
@@ -120,7 +120,7 @@ def test_wrong_json_reaches_the_tool_as_it_was_written() -> None:
         f"I could write <tool_call>{JSON_CALL}</tool_call>.\n</think>\n\nIt snows.",
     ],
 )
-def test_talk_about_calls_calls_nothing(text: str) -> None:
+def test_a_text_that_mentions_calls_makes_none(text: str) -> None:
     assert read_calls(text, SCHEMAS) == (text, [])
 
 
@@ -137,25 +137,25 @@ def test_talk_about_calls_calls_nothing(text: str) -> None:
         f"Let me look.\n[TOOL_CALLS][{JSON_CALL}]",
     ],
 )
-def test_no_markup_is_seen_while_a_call_grows(text: str) -> None:
+def test_markup_is_never_shown_while_a_call_grows(text: str) -> None:
     for length in range(len(text) + 1):
         before, _ = read_calls(text[:length], SCHEMAS, ended=False)
         assert "Let me look.\n".startswith(before), text[:length]
 
 
 @pytest.mark.parametrize("thought", ["```\ncode", "a ` somewhere"])
-def test_code_in_a_thought_hides_no_call(thought: str) -> None:
+def test_a_call_after_code_in_a_thought_is_read(thought: str) -> None:
     _, calls = read_calls(f"<think>{thought}</think><tool_call>\n{JSON_CALL}\n</tool_call>", SCHEMAS)
 
     assert [call.name for call in calls] == ["weather"]
 
 
-def test_arguments_are_seen_while_they_grow() -> None:
+def test_arguments_are_read_while_they_grow() -> None:
     _, (call,) = read_calls('<tool_call>\n{"name": "weather", "arguments": {"city": "Os', SCHEMAS, ended=False)
 
     assert (call.name, call.arguments) == ("weather", '{"city": "Os')
 
 
-def test_tools_may_be_described_as_openai_does() -> None:
+def test_tools_may_be_described_in_openais_format() -> None:
     assert schemas_of([{"type": "function", "function": WEATHER}]) == SCHEMAS
     assert schemas_of(None) == {}

@@ -1,4 +1,4 @@
-"""Tools for the tests of Qwen-Agent agents: those that agents call, and those that ask agents."""
+"""Helpers for the tests of Qwen-Agent agents: a tool made of a function, work in a thread, and Stop."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WAIT_S = 30
 
 
 class Tool(BaseTool):  # type: ignore[misc]
-    """A tool made of a function of its parsed arguments."""
+    """A tool made of a function, which gets the parsed arguments."""
 
     name = "tool"
     description = "Does something."
@@ -33,7 +33,7 @@ class Tool(BaseTool):  # type: ignore[misc]
 
 @contextlib.contextmanager
 def in_thread(work: Callable[[], Any]) -> Iterator[list[Any]]:
-    """Work on the side; what it returned or raised is in the list once the block has ended."""
+    """Work in a thread. After the block, the list has what the work returned or raised."""
     outcome: list[Any] = []
 
     def main() -> None:
@@ -52,7 +52,7 @@ def in_thread(work: Callable[[], Any]) -> Iterator[list[Any]]:
 
 
 def stopped_in_its_thought(model: RawModel, agent: Any) -> Answer:
-    """Ask, press Stop once something of a thought is shown, and see that the model's connection is closed."""
+    """Ask, stop once a part of a thought is shown, and check that the connection to the model is closed."""
     chat = ReasoningChat(agent, save=False)
     with in_thread(lambda: chat.ask("Weather?")) as answers:
         while not any(step["content"] for step in chat.steps) and not answers:
