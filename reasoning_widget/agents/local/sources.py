@@ -58,23 +58,15 @@ class Hub:
     def fetch(self, model: ModelFile, partial: Path, progress: Progress, cancel: threading.Event) -> None:
         """See `Source.fetch`. What is there is kept, whenever it breaks off."""
         import huggingface_hub as hub  # loads for a quarter of a second
-        from huggingface_hub.file_download import http_get
-        from huggingface_hub.utils._headers import build_hf_headers
+
+        from ...compat.hub_download import append
 
         try:
             url = hub.hf_hub_url(model.repository, model.file, endpoint=self._endpoint)
             found = hub.get_hf_file_metadata(url, timeout=self._connect_timeout, endpoint=self._endpoint)
             _check_size(found.size, model)
             with partial.open("ab") as file:
-                sink: Any = _ProgressFile(file, progress, cancel)
-                http_get(
-                    found.location,
-                    sink,
-                    resume_size=file.tell(),
-                    expected_size=model.bytes,
-                    headers=build_hf_headers(),
-                    tqdm_class=_silent_progress_bar(),
-                )
+                append(found.location, _ProgressFile(file, progress, cancel), model.bytes)
         except (SourceError, Cancelled):
             raise
         except Exception as error:
@@ -84,17 +76,6 @@ class Hub:
 def _check_size(size: int | None, model: ModelFile) -> None:
     if size not in {None, model.bytes}:
         raise SourceError(f"the file there has {size} bytes instead of {model.bytes}")
-
-
-def _silent_progress_bar() -> type[Any]:
-    """The hub's progress bar, kept from drawing: ours is drawn by whoever asked."""
-    from huggingface_hub.utils.tqdm import tqdm
-
-    class Silent(tqdm):
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **{**kwargs, "disable": True})  # type: ignore[no-untyped-call]
-
-    return Silent
 
 
 class _ProgressFile:

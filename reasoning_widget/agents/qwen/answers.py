@@ -198,4 +198,6 @@ def _parsed(text: str) -> object:
 
 
 def _advice(*, received: bool) -> str:
-    return ". The part before it is above. Ask again." if received else ". Ask again; if this persists, look at its log."
+    return (
+        ". The part before it is above. Ask again." if received else ". Ask again; if this persists, look at its log."
+    )

@@ -1,4 +1,4 @@
-"""The embedded model as a Qwen-Agent model class, ``model_type="embedded"``. `import_qwen_agent` imports this."""
+"""The embedded model as a Qwen-Agent model class. `import_qwen_agent` registers it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,6 @@ _MAX_ANSWER_TOKENS: Final = 900
 _SAMPLING: Final = frozenset({"temperature", "top_p", "top_k", "min_p", "max_tokens", "seed", "stop", "repeat_penalty"})
 
 
-@register_llm("embedded")
 class EmbeddedChat(BaseChatModel):  # type: ignore[misc]
     """A small model on this machine, which llama.cpp runs in one process for all kernels of a user.
 
@@ -97,6 +96,11 @@ class EmbeddedChat(BaseChatModel):  # type: ignore[misc]
 
     def _chat_no_stream(self, *args: Any, **kwargs: Any) -> Any:
         raise NotImplementedError
+
+
+def register() -> None:
+    """Make the class available to Qwen-Agent as ``model_type="embedded"``."""
+    register_llm("embedded")(EmbeddedChat)
 
 
 def _turns(messages: list[Any]) -> tuple[str, list[Turn]]:

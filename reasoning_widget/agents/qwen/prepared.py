@@ -18,8 +18,9 @@ def import_qwen_agent() -> Any:
         ImportError: Qwen-Agent or one of its dependencies is not installed.
     """
     package = import_package()
-    from . import embedded_model  # noqa: F401 (registers the model with the package)
+    from .embedded_model import register
     from .mcp_servers import install
 
+    register()
     install()
     return package

@@ -359,7 +359,7 @@ def test_calls_in_a_whole_completion_are_made(ask: Ask) -> None:
         ),
         (body({"error": "Unexpected endpoint or method. (POST /chat/completions)"}), "Unexpected endpoint"),
         (body(b"Ollama is running", kind="text/plain"), "Ollama is running"),
-        (body(b""), "nothing"),
+        (body(b""), "empty response"),
         (body({"detail": "Not Found"}), "Not Found"),
     ],
 )

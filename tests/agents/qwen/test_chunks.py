@@ -33,8 +33,8 @@ def read(*deltas: dict[str, Any], finish: str | None = "stop") -> tuple[Delta, l
     return whole, [(name, arguments) for _, name, arguments in calls]
 
 
-def call(index: int | None = None, id: str | None = None, **function: Any) -> dict[str, Any]:  # noqa: A002 (the wire's word)
-    fields = {"index": index, "id": id, "function": function or None}
+def call(index: int | None = None, call_id: str | None = None, **function: Any) -> dict[str, Any]:
+    fields = {"index": index, "id": call_id, "function": function or None}
     return {"tool_calls": [{name: value for name, value in fields.items() if value is not None}]}
 
 

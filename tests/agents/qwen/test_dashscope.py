@@ -115,7 +115,7 @@ PAGE = b"<html><head><title>Sign in</title></head></html>"
 
 
 @pytest.mark.parametrize(
-    ("status", "words"), [("200 OK", "no model server"), ("502 Bad Gateway", "reported an error: Sign in")]
+    ("status", "words"), [("200 OK", "not a model server"), ("502 Bad Gateway", "reported an error: Sign in")]
 )
 def test_a_web_page_is_explained(status: str, words: str) -> None:
     answer, _ = ask(body(PAGE, status, kind="text/html"))

@@ -19,8 +19,8 @@ PIECES = st.sampled_from(
 
 def test_a_text_that_becomes_a_second_thought_is_followed_by_the_answer() -> None:
     steps: dict[str, dict[str, Any]] = {}
-    emit = lambda step: steps.__setitem__(step["id"], dict(step))  # noqa: E731 (passed on once)
-    call = ModelCall(StepMaker(emit, "t"), Place("agent", 1, None), lambda _: None)
+    maker = StepMaker(lambda step: steps.update({step["id"]: {**step}}), "t")
+    call = ModelCall(maker, Place("agent", 1, None), lambda _: None)
     for thought, text in [
         ("", "Hm."),
         ("One.", "Hm."),
@@ -41,8 +41,8 @@ def test_a_text_that_becomes_a_second_thought_is_followed_by_the_answer() -> Non
 def steps_of(text: str, cuts: list[int]) -> tuple[list[str], bool]:
     """The characters in the steps of a text that grew to each of these lengths, and whether there is an answer."""
     steps: dict[str, dict[str, Any]] = {}
-    emit = lambda step: steps.__setitem__(step["id"], dict(step))  # noqa: E731 (passed on once)
-    call = ModelCall(StepMaker(emit, "t"), Place("agent", 1, None), lambda _: None)
+    maker = StepMaker(lambda step: steps.update({step["id"]: {**step}}), "t")
+    call = ModelCall(maker, Place("agent", 1, None), lambda _: None)
     for end in [*cuts, len(text)]:
         if text[:end]:
             call.update([{"role": "assistant", "content": text[:end]}])
