@@ -676,6 +676,10 @@ Transport = Literal["program", "socket", "comm", "relay"]
 """How a client is connected: a program in the session's process; the server's WebSocket; a widget's comm to a session
 in its kernel; the comm of a widget whose session is on a server, which brings its page to that WebSocket."""
 
+Action = Literal["read", "execute", "write"]
+"""What a server permits a client to do in a session, in the words of Jupyter Server's authorizers: to watch and export
+it; to take part in it; to rename, clear and delete it, and to grant tickets for it."""
+
 _EVERY_SESSION: Final = frozenset[Transport]({"program", "socket", "comm"})
 _VIEW: Final = frozenset[Transport]({"socket", "comm"})
 _COMM: Final = frozenset[Transport]({"comm"})
@@ -691,6 +695,8 @@ class MessageType(NamedTuple):
     """The transports on which it may be sent."""
     is_event: bool = False
     """Whether it is logged, and therefore has a `seq`."""
+    permission: Action = "execute"
+    """What a client must be permitted to do in a server's session in order to send it."""
 
 
 CLIENT_MESSAGES: Final[dict[str, MessageType]] = {
@@ -698,15 +704,15 @@ CLIENT_MESSAGES: Final[dict[str, MessageType]] = {
     "withdraw": MessageType(WithdrawPayload, _EVERY_SESSION),
     "stop": MessageType(StopPayload, _EVERY_SESSION),
     "answer": MessageType(AnswerPayload, _EVERY_SESSION),
-    "clear": MessageType(ClearPayload, _EVERY_SESSION),
-    "attach": MessageType(AttachPayload, _VIEW | _RELAY),
-    "blob": MessageType(BlobPayload, _VIEW),
+    "clear": MessageType(ClearPayload, _EVERY_SESSION, permission="write"),
+    "attach": MessageType(AttachPayload, _VIEW | _RELAY, permission="read"),
+    "blob": MessageType(BlobPayload, _VIEW, permission="read"),
     "save": MessageType(SavePayload, _COMM | _RELAY),
     "leave": MessageType(LeavePayload, _COMM | _RELAY),
     "pull_model": MessageType(PullModelPayload, _COMM),
     "ticket": MessageType(TicketPayload, _RELAY),
     "module": MessageType(ModulePayload, _RELAY),
-    "ping": MessageType(PingPayload, _EVERY_SESSION),
+    "ping": MessageType(PingPayload, _EVERY_SESSION, permission="read"),
 }
 """The messages that clients may send."""
 

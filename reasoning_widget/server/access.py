@@ -7,22 +7,19 @@ each session belongs to the user who began it, and others see it only as `Reason
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Literal, Self, cast
+from typing import TYPE_CHECKING, Any, Final, Self, cast
 
 from jupyter_core.utils import ensure_async
 from jupyter_server.auth.identity import IdentityProvider, LegacyIdentityProvider, User
 
 from ..clean import clean_text
-from ..protocol import Author
+from ..protocol import Action, Author
 from ..session.store import Whose
 
 if TYPE_CHECKING:
     from jupyter_server.base.handlers import JupyterHandler
 
     from .settings import ReasoningSettings
-
-Action = Literal["read", "execute", "write"]
-"""To watch and export; to take part; to rename, clear, delete and grant tickets."""
 
 SERVER_RESOURCE: Final = "reasoning-widget:server"
 """What the authorizer is asked about where numbers or records are of all users together."""

@@ -16,10 +16,10 @@ from tornado import web
 from tornado.iostream import StreamClosedError
 
 from ..depth import MAX_DEPTH
-from ..protocol import check_session_id
+from ..protocol import Action, check_session_id
 from ..session.log import StorageError
 from ..session.store import Page, SessionInfo
-from .access import SERVER_RESOURCE, Action
+from .access import SERVER_RESOURCE
 from .auth import ReasoningHandler
 from .export_job import Job, Kind
 from .exports import FORMATS
@@ -142,7 +142,7 @@ class _Handler(ReasoningHandler, APIHandler):
         if kind_sent != "application/json":
             raise web.HTTPError(415, "send the body as application/json")
         if len(self.request.body) > limit:
-            raise web.HTTPError(413, f"the body must not be longer than {limit // 1024} KiB")
+            raise web.HTTPError(413, f"the body must not be longer than {_size(limit)}")
         return self.request.body
 
 
@@ -424,6 +424,11 @@ def handlers() -> list[tuple[str, type[_Handler]]]:
         (rf"{_ROOT}/(openapi\.yaml|asyncapi\.yaml)", DescriptionHandler),
         (rf"{_ROOT}(?:/.*)?", UnknownHandler),
     ]
+
+
+def _size(limit: int) -> str:
+    mebibytes = limit // 1024**2
+    return f"{mebibytes} MiB" if mebibytes else f"{limit // 1024} KiB"
 
 
 def _unknown(session_id: str) -> web.HTTPError:

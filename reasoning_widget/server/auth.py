@@ -17,9 +17,8 @@ from jupyter_server.auth.identity import User
 from jupyter_server.base.handlers import JupyterHandler
 from tornado import web
 
-from ..protocol import JSON, Author
+from ..protocol import JSON, Action, Author
 from ..session.log import StorageError
-from .access import Action
 from .tickets import InvalidTicket, Ticket
 
 if TYPE_CHECKING:

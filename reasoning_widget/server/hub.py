@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from functools import cached_property
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from websockets.frames import Frame as WebSocketFrame
 from websockets.frames import Opcode
@@ -141,12 +141,12 @@ class Feed:
                 del self._catching_up[peer]
                 _end_with(peer, error)
                 return
-            finally:
-                watcher.close()
             del self._catching_up[peer]
             self._peers.add(peer)
 
-        self._catching_up[peer] = asyncio.get_running_loop().create_task(catch_up())
+        task = asyncio.get_running_loop().create_task(catch_up())
+        task.add_done_callback(lambda _: watcher.close())  # even if it is cancelled before it begins
+        self._catching_up[peer] = task
 
     def _messages(self, watcher: Watcher, author: Author | None = None) -> Messages:
         frames = (self._known(frame) for frame in watcher.take()["frames"] if self._is_for_us(frame))
@@ -190,15 +190,16 @@ def _end_with(peer: Peer, error: StorageError) -> None:
 
 
 class Hub:
-    """All the feeds of a server.
+    """The feeds of a server.
 
     Args:
-        on_sent: See `Feed`.
+        on_sent: Called with the number of messages that were sent, and their size in bytes.
     """
 
     def __init__(self, on_sent: Callable[[int, int], None] = lambda _messages, _bytes: None) -> None:
         self._on_sent = on_sent
-        self._feeds: dict[tuple[Session, bool, int], Feed] = {}
+        self._feeds: dict[_FeedKey, Feed] = {}
+        self._followed: dict[Peer, _FeedKey] = {}
 
     def follow(
         self,
@@ -211,26 +212,49 @@ class Hub:
         after: int | None,
         author: Author | None = None,
     ) -> None:
-        """Let `peer`, who speaks as `author`, see `session`, from now on or anew; see `Feed`."""
-        key = (session, growing, protocol)
+        """Send `peer` the frames of a session. A peer follows one session at a time.
+
+        Args:
+            peer: The receiver.
+            session: The session.
+            growing: Whether the peer sees steps grow; otherwise it gets each step once, when it is closed.
+            protocol: The version of the protocol that the peer understands.
+            epoch: The log that the peer knows; None if it knows none.
+            after: The last event that the peer has; None for nothing before now. See `Watcher`.
+            author: The author of the messages that the peer sends.
+        """
+        key = _FeedKey(session, growing, protocol)
+        if self._followed.get(peer, key) != key:
+            self.leave(peer)
         feed = self._feeds.get(key)
         if feed is None:
             feed = Feed(session, growing=growing, protocol=protocol, on_sent=self._on_sent)
             self._feeds[key] = feed
+        self._followed[peer] = key
         feed.add(peer, epoch, after, author)
 
-    def leave(self, peer: Peer, session: Session, *, growing: bool, protocol: int = PROTOCOL_VERSION) -> None:
-        """Let `peer` see no more of `session`."""
-        key = (session, growing, protocol)
-        feed = self._feeds.get(key)
-        if feed is not None:
-            feed.remove(peer)
-            if feed.empty:
-                del self._feeds[key]
-                feed.close()
+    def leave(self, peer: Peer) -> None:
+        """Send `peer` nothing more. Ignored if it follows no session."""
+        key = self._followed.pop(peer, None)
+        feed = self._feeds.get(key) if key is not None else None
+        if key is None or feed is None:
+            return
+        feed.remove(peer)
+        if feed.empty:
+            del self._feeds[key]
+            feed.close()
 
     def close(self) -> None:
-        """Serve nobody any more."""
+        """Send nothing more to anyone."""
         for feed in self._feeds.values():
             feed.close()
         self._feeds.clear()
+        self._followed.clear()
+
+
+class _FeedKey(NamedTuple):
+    """What the peers of a feed have in common."""
+
+    session: Session
+    growing: bool
+    protocol: int

@@ -11,12 +11,13 @@ from typing import Any, Protocol
 from tornado.ioloop import PeriodicCallback
 
 from ..agents.manager import AgentManager
+from ..protocol import Action
 from ..session.log import StorageError
 from ..session.manager import SessionManager
 from ..session.session import Session
 from ..session.store import RETENTION, Page, SessionReader, SessionStore, Whose
 from ..session.worker_pool import WorkerPool
-from .access import Access, Action
+from .access import Access
 from .export_job import Job, Kind
 from .exports import Exports
 from .housekeeping import tidy

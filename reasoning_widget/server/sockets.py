@@ -15,9 +15,11 @@ from tornado.websocket import WebSocketClosedError, WebSocketHandler, WebSocketP
 
 from ..depth import shallow
 from ..protocol import (
+    CLIENT_MESSAGES,
     MAX_CHAT_BYTES,
     MAX_CLIENT_FRAME_BYTES,
     PROTOCOL_VERSION,
+    Action,
     ClientMessage,
     Frame,
     ProtocolError,
@@ -30,7 +32,6 @@ from ..session.budget import Budget
 from ..session.dispatch import dispatch, refusal
 from ..session.log import StorageError
 from ..session.session import EndReason, Session
-from .access import Action
 from .auth import ReasoningHandler
 from .hub import Messages
 from .unfinished import CountingProtocol
@@ -48,7 +49,6 @@ _TICKET_ENDED: Final = 4401
 _LOGGED_OUT: Final = 1008
 _NOT_LET_IN: Final = 4403
 _TOO_MANY: Final = 4429
-_READING: Final = ("attach", "blob", "ping")
 
 
 class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
@@ -189,7 +189,7 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
         if self._expiry is not None:
             self._expiry.cancel()
         self.service.sockets.discard(self)
-        self.service.hub.leave(self, self._session, growing=self._growing, protocol=self._protocol)
+        self.service.hub.leave(self)
 
     # What the client sends
 
@@ -218,8 +218,7 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
             if too_fast:
                 raise ProtocolError("too_fast", "too many messages: wait a second before you send more")  # noqa: TRY301
             self._messages.spend(max(1, len(message) // MAX_CLIENT_FRAME_BYTES), now)
-            kind = raw.get("type") if isinstance(raw, dict) else None
-            await self._check_allowed("read" if kind in _READING else "write" if kind == "clear" else "execute")
+            await self._check_allowed(_permission(raw))
         except (ProtocolError, StorageError) as error:
             return [refusal(error, raw)]
         return dispatch(raw, "socket", self._receive)
@@ -292,7 +291,7 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
 
     def not_let_in(self) -> None:
         """Whoever is there may not see the session, or not any more."""
-        self.service.hub.leave(self, self._session, growing=self._growing)
+        self.service.hub.leave(self)
         self.close(_NOT_LET_IN, "you may not see this session: it belongs to another user")
 
     def came_with(self, cookie: str, username: str) -> bool:
@@ -327,6 +326,13 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
     def on_pong(self, data: bytes) -> None:
         """The peer is there."""
         self._unanswered_pings = 0
+
+
+def _permission(raw: Any) -> Action:
+    """What its sender must be permitted to do, even if the message is none that can be sent."""
+    kind = raw.get("type") if isinstance(raw, dict) else None
+    declared = CLIENT_MESSAGES.get(kind) if isinstance(kind, str) else None
+    return declared.permission if declared is not None else "execute"
 
 
 def _too_long() -> ProtocolError:

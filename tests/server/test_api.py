@@ -261,6 +261,26 @@ def test_every_route_is_described_and_what_is_described_is_there():
     assert described == routes
 
 
+_WITH_BODY = [
+    (verb.upper(), path, operation["responses"])
+    for path, item in DOCUMENT["paths"].items()
+    for verb, operation in item.items()
+    if "requestBody" in operation
+]
+
+
+@pytest.mark.parametrize(("method", "path", "responses"), _WITH_BODY, ids=lambda value: str(value)[:40])
+def test_a_body_may_be_as_long_as_described(server, method, path, responses):
+    name = responses["413"]["$ref"].rpartition("/")[2]
+    described = re.search(r"longer than (\d+) (KiB|MiB)", DOCUMENT["components"]["responses"][name]["description"])
+    assert described is not None
+    limit = int(described[1]) * {"KiB": 1024, "MiB": 1024**2}[described[2]]
+    path = path.lstrip("/").replace("{session_id}", new_session()) + "?format=markdown"
+    assert call(server, method, path, b"{}".ljust(limit)).status == 400
+    answer = call(server, method, path, b"{}".ljust(limit + 1))
+    assert (answer.status, described[0] in answer.json["message"]) == (413, True)
+
+
 def test_the_description_is_served(server):
     answer = call(server, "GET", "openapi.yaml")
     assert answer.headers["Content-Type"] == "application/yaml"

@@ -244,8 +244,38 @@ async def test_a_session_nobody_follows_any_more_is_idle(hub):
     hub.follow(peer, session, growing=True, epoch=None, after=0)
     await turn()
     assert not session.idle
-    hub.leave(peer, session, growing=True)
+    hub.leave(peer)
     assert session.idle
+
+
+async def test_a_peer_that_has_left_is_sent_nothing_more_whatever_it_understands(hub):
+    session, runner = open_session()
+    old, new = Peer(), Peer()
+    hub.follow(old, session, growing=True, protocol=1, epoch=None, after=0)
+    hub.follow(new, session, growing=True, epoch=None, after=0)
+    await turn()
+    hub.leave(old)
+    hub.leave(old)
+    ask(session, "hi", "m1")
+    runner.run.end()
+    await turn()
+
+    assert old.types() == ["session"]
+    assert new.types()[-1] == "run_finished"
+    hub.leave(new)
+    assert session.idle
+
+
+async def test_a_peer_follows_one_session_at_a_time(hub):
+    first, _ = open_session()
+    second, _ = open_session()
+    peer = Peer()
+    hub.follow(peer, first, growing=True, epoch=None, after=0)
+    hub.follow(peer, second, growing=True, epoch=None, after=0)
+    await turn()
+
+    assert first.idle
+    assert not second.idle
 
 
 async def test_after_a_clear_the_new_log_is_followed(hub):

@@ -200,6 +200,10 @@ async def test_a_ticket_to_read_does_not_talk(guarded, session_id):
             await client.send(kind, f"id-{kind}", **payload)
             error = (await client.until("error"))["data"]
             assert (error["code"], error["id"]) == ("forbidden", f"id-{kind}")
+        await client.send("attach", epoch=client.state["epoch"], after=0)
+        await client.until("session")
+        await client.send("blob", "id-blob", blob="0" * 64)
+        assert (await client.until("error"))["data"]["code"] == "unknown_blob"
         await client.send("ping")
         await client.until("pong")
         assert len(client.state["messages"]) == 1
