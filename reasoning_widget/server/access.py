@@ -7,12 +7,13 @@ each session belongs to the user who began it, and others see it only as `Reason
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Self, cast
+from typing import TYPE_CHECKING, Final, Self, cast
 
 from jupyter_core.utils import ensure_async
-from jupyter_server.auth.identity import IdentityProvider, LegacyIdentityProvider, User
+from jupyter_server.auth.identity import User
 
 from ..clean import clean_text
+from ..compat.jupyter_server import identifies_users
 from ..protocol import Action, Author
 from ..session.store import Whose
 
@@ -24,11 +25,6 @@ if TYPE_CHECKING:
 SERVER_RESOURCE: Final = "reasoning-widget:server"
 """What the authorizer is asked about where numbers or records are of all users together."""
 
-_IDENTIFYING: Final = (
-    *("get_user", "_get_user", "get_user_token", "get_user_cookie"),
-    *("generate_anonymous_user", "process_login_form"),
-)
-"""The methods of an identity provider that decide who somebody is."""
 _COLLABORATION: Final = ("jupyter_server_ydoc", "jupyter_collaboration", "jupyter_server_documents")
 """Server extensions with which people share documents, and see each other's names."""
 _MAX_NAME: Final = 80
@@ -71,7 +67,7 @@ class Access:
     """
 
     def __init__(self, app: ReasoningSettings) -> None:
-        identified = tells_apart(app.server.identity_provider)
+        identified = identifies_users(app.server.identity_provider)
         self.told_apart = identified or app.sharing in ("owner", "authorizer")
         self.open = app.sharing == "everyone" or not self.told_apart
         self._asks = app.sharing == "authorizer"
@@ -120,19 +116,6 @@ class Access:
             return None
         owner = clean_text(str(user.username))
         return Whose(owner, and_unowned=owner == self._unowned)
-
-
-def tells_apart(provider: IdentityProvider) -> bool:
-    """Whether an identity provider knows who somebody is, rather than that they hold the server's token or password."""
-    kind: Any = type(provider)
-    if any(not _is_jupyters(getattr(kind, name)) for name in _IDENTIFYING if hasattr(kind, name)):
-        return True
-    login: Any = provider.login_handler_class
-    return isinstance(provider, LegacyIdentityProvider) and not _is_jupyters(login.get_user)
-
-
-def _is_jupyters(function: Any) -> bool:
-    return str(getattr(function, "__module__", "")).startswith("jupyter_server.auth.")
 
 
 def author_of(user_id: str, name: str, initials: str | None = None, granted_by: str | None = None) -> Author:

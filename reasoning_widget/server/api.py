@@ -98,7 +98,7 @@ class _Handler(ReasoningHandler, APIHandler):
     @classmethod
     def methods(cls) -> list[str]:
         """The methods that are answered."""
-        return [verb for verb in _VERBS if getattr(cls, verb.lower()) is not web.RequestHandler._unimplemented_method]  # noqa: SLF001
+        return [verb for verb in _VERBS if getattr(cls, verb.lower()) is not getattr(web.RequestHandler, verb.lower())]
 
     def send(self, value: object, content_type: str = "application/json") -> None:
         """Answer with `value`: text or bytes as they are, else as JSON."""

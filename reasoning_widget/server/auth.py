@@ -17,6 +17,7 @@ from jupyter_server.auth.identity import User
 from jupyter_server.base.handlers import JupyterHandler
 from tornado import web
 
+from ..compat.jupyter_server import set_current_user
 from ..protocol import JSON, Action, Author
 from ..session.log import StorageError
 from .tickets import InvalidTicket, Ticket
@@ -78,7 +79,7 @@ class ReasoningHandler(JupyterHandler):
             return
         self.check_host()
         self.ticket = self._verified(token)
-        self.current_user = self._jupyter_current_user = User(self.ticket.subject)
+        set_current_user(self, User(self.ticket.subject))
         self.set_cors_headers()
 
     def check_host(self) -> bool:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..compat.jupyter_server import hide_in_log, on_logout, send_kernel_messages_at_once
 from . import api
-from .nodelay import without_delay
 from .service import Service
 from .settings import ReasoningSettings
 from .sockets import ChatSocket
-
-_KERNEL_CONNECTION = "kernel_websocket_connection_class"
-_NOT_LOGGED = "extra_log_scrub_param_keys"
 
 
 class ReasoningApp(ReasoningSettings):
@@ -27,11 +24,10 @@ class ReasoningApp(ReasoningSettings):
         """Share the service with the handlers, and let kernels' messages go at once."""
         self.service = Service(self)
         self.settings["reasoning"] = self.service
-        self.service.notice_logouts(self.server.identity_provider)
-        # What is set here goes to the server, and what the server has is here already.
-        self.settings[_KERNEL_CONNECTION] = without_delay(self.settings[_KERNEL_CONNECTION])
-        # A ticket is never part of an address; should someone put one there all the same, it is not logged.
-        self.settings[_NOT_LOGGED] = [*self.settings.get(_NOT_LOGGED, []), "ticket"]
+        on_logout(self.server.identity_provider, self.service.end_login)
+        # The settings are the web application's, which are updated from them.
+        send_kernel_messages_at_once(self.settings)
+        hide_in_log(self.settings, "ticket")  # a ticket does not belong into an address, but somebody may put it there
 
     def initialize_handlers(self) -> None:
         """Where the sessions are found."""

@@ -8,12 +8,8 @@ on its way when it stalled.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from functools import cached_property
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
-
-from websockets.frames import Frame as WebSocketFrame
-from websockets.frames import Opcode
 
 from ..fold import is_open
 from ..outputs import with_version_1_output
@@ -23,15 +19,6 @@ from ..session.session import EndReason, Session
 from ..session.watcher import Watcher
 
 
-class Messages(list[bytes]):
-    """Text messages for whoever is to have them."""
-
-    @cached_property
-    def wire(self) -> bytes:
-        """As they go over a WebSocket, which one write takes."""
-        return b"".join(WebSocketFrame(Opcode.TEXT, message).serialize(mask=False) for message in self)
-
-
 class Peer(Protocol):
     """The other end of a socket."""
 
@@ -39,7 +26,7 @@ class Peer(Protocol):
     def stalled(self) -> bool:
         """Whether what was sent last is still on its way."""
 
-    def send(self, messages: Messages) -> None:
+    def send(self, messages: Sequence[bytes]) -> None:
         """Send; never waits."""
 
     async def drained(self) -> None:
@@ -148,9 +135,9 @@ class Feed:
         task.add_done_callback(lambda _: watcher.close())  # even if it is cancelled before it begins
         self._catching_up[peer] = task
 
-    def _messages(self, watcher: Watcher, author: Author | None = None) -> Messages:
+    def _messages(self, watcher: Watcher, author: Author | None = None) -> list[bytes]:
         frames = (self._known(frame) for frame in watcher.take()["frames"] if self._is_for_us(frame))
-        return Messages(encode(_addressed(frame, author)) for frame in frames)
+        return [encode(_addressed(frame, author)) for frame in frames]
 
     def _is_for_us(self, frame: Frame) -> bool:
         if frame["type"] == "reasoning_step":
@@ -171,7 +158,7 @@ class Feed:
             return {**frame, "data": {**frame["data"], "protocol": 1}}
         return {**frame, "data": with_version_1_output(frame["data"])} if "outputs" in frame["data"] else frame
 
-    def _count(self, messages: Messages, peers: int) -> None:
+    def _count(self, messages: Sequence[bytes], peers: int) -> None:
         if messages and peers:
             self._on_sent(len(messages) * peers, sum(map(len, messages)) * peers)
 
@@ -185,7 +172,7 @@ def _addressed(frame: Frame, author: Author | None) -> Frame:
 
 def _end_with(peer: Peer, error: StorageError) -> None:
     """The session cannot be read any further: say why."""
-    peer.send(Messages([encode(ProtocolError("storage_failed", str(error)).frame())]))
+    peer.send([encode(ProtocolError("storage_failed", str(error)).frame())])
     peer.end("failed")
 
 

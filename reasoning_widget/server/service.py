@@ -6,7 +6,7 @@ import asyncio
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from tornado.ioloop import PeriodicCallback
 
@@ -22,11 +22,11 @@ from .export_job import Job, Kind
 from .exports import Exports
 from .housekeeping import tidy
 from .hub import Hub
+from .incoming import IncomingLimit
 from .metrics import Metrics
 from .quotas import Quotas
 from .settings import ReasoningSettings
 from .tickets import Ticket, Tickets
-from .unfinished import Unfinished
 
 _HOUSEKEEPING = (0.1, 60.0)  # seconds between looks for sessions that are idle or too old: `idle_after`, within these
 _FOR_WORKERS = ("AgentManager", "Models")  # the configuration that is read where agents are made
@@ -102,7 +102,7 @@ class Service:
         shortest, longest = _HOUSEKEEPING
         look_every = max(shortest, min(app.idle_after, longest))
         self.exports = Exports()
-        self.unfinished = Unfinished()
+        self.incoming = IncomingLimit()
         self._searching = ThreadPoolExecutor(1, "reasoning-search")
         self._tidying: asyncio.Task[None] | None = None
         self._audit_log = app.log.getChild("audit")
@@ -241,24 +241,11 @@ class Service:
         size = self.store.size(session_id)
         return Job(kind, self.app.store_path, session_id, size, memory=EXPORT_MEMORY)
 
-    def notice_logouts(self, provider: Any) -> None:
-        """Close the connections of whoever logs out. Jupyter tells nobody of it, so we stand where it takes the cookie.
-
-        Args:
-            provider: The server's identity provider.
-        """
-        clear = provider.clear_login_cookie
-
-        def cleared(handler: Any) -> None:
-            cookie = handler.get_cookie(provider.get_cookie_name(handler))
-            user = handler.current_user
-            clear(handler)
-            if cookie:
-                for socket in list(self.sockets):
-                    if socket.came_with(cookie, str(getattr(user, "username", "") or "")):
-                        socket.logged_out()
-
-        provider.clear_login_cookie = cleared
+    def end_login(self, cookie: str, username: str) -> None:
+        """Close the connections that were opened with a login cookie, or with any by this user, who logs out."""
+        for socket in list(self.sockets):
+            if socket.came_with(cookie, username):
+                socket.logged_out()
 
     def end_ticket(self, ticket_id: str) -> None:
         """Close the connections that came in with this ticket."""

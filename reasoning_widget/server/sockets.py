@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
 from jupyter_server.base.websocket import WebSocketMixin
 from tornado import web
-from tornado.iostream import IOStream, StreamClosedError
-from tornado.websocket import WebSocketClosedError, WebSocketHandler, WebSocketProtocol, WebSocketProtocol13
+from tornado.websocket import WebSocketClosedError, WebSocketHandler, WebSocketProtocol
 
+from ..compat.tornado import all_sent, counting_connection, drop, is_sending
 from ..depth import shallow
 from ..protocol import (
     CLIENT_MESSAGES,
@@ -33,8 +34,6 @@ from ..session.dispatch import dispatch, refusal
 from ..session.log import StorageError
 from ..session.session import EndReason, Session
 from .auth import ReasoningHandler
-from .hub import Messages
-from .unfinished import CountingProtocol
 
 SUBPROTOCOL: Final = "reasoning-widget.v1"
 
@@ -63,6 +62,7 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
     _expiry: asyncio.TimerHandle | None = None
     _unanswered_pings = 0
     _was_owned = False
+    _is_closing = False
 
     # The handshake
 
@@ -131,11 +131,8 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
         return
 
     def get_websocket_protocol(self) -> WebSocketProtocol | None:
-        """One that keeps account of unfinished messages; see `Unfinished`."""
-        usual = super().get_websocket_protocol()
-        if not isinstance(usual, WebSocketProtocol13):
-            return usual
-        return CountingProtocol(self.service.unfinished, self, False, usual.params)
+        """Return a connection that counts messages which have not ended; see `IncomingLimit`."""
+        return counting_connection(super().get_websocket_protocol(), self, self.service.incoming)
 
     @property
     def max_message_size(self) -> int:
@@ -150,7 +147,6 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
     def open(self, *args: str, **kwargs: str) -> None:
         """The handshake is done: serve."""
         self.set_nodelay(True)
-        self._forget_handshake()
         app = self.service.app
         self._messages = Budget(app.max_messages_per_second, 2 * app.max_messages_per_second)
         self.service.sockets.add(self)
@@ -166,12 +162,6 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
             self.close(_TOO_MANY, too_many)
             return
         self._follow(self._epoch, self._after)
-
-    def _forget_handshake(self) -> None:
-        """No header is sent any more; together they take more memory than all else that is ours."""
-        self.clear()
-        for name in ("Server", "Content-Type", "Date"):  # those that it sets anew
-            self.clear_header(name)
 
     def _follow(self, epoch: str | None, after: int | None) -> None:
         self.service.hub.follow(
@@ -196,9 +186,9 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
     async def on_message(self, message: str | bytes) -> None:
         """Answer; the next message is only read once the answer has been taken."""
         self._unanswered_pings = 0
-        if self.ws_connection is None or self.ws_connection.is_closing():
-            return  # we have said goodbye, and what is not acknowledged is sent again
-        replies = Messages(map(encode, await self._replies(message)))
+        if self._is_closing:
+            return  # without an `ack`, the client sends the message again
+        replies = [encode(reply) for reply in await self._replies(message)]
         if replies:
             self.send(replies)
             await self.drained()
@@ -258,32 +248,27 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
         """The session that it is about."""
         return self._session
 
-    @property
-    def _stream(self) -> IOStream | None:
-        connection = self.ws_connection
-        return getattr(connection, "stream", None)
-
     # What the session sends: see `Peer`
 
     @property
     def stalled(self) -> bool:
         """See `Peer`."""
-        stream = self._stream
-        return stream is not None and stream.writing()
+        return is_sending(self)
 
-    def send(self, messages: Messages) -> None:
+    def send(self, messages: Sequence[bytes]) -> None:
         """See `Peer`."""
-        stream, connection = self._stream, self.ws_connection
-        if messages and stream is not None and connection is not None and not connection.is_closing():
-            with contextlib.suppress(StreamClosedError):  # `on_close` follows
-                stream.write(messages.wire)
+        with contextlib.suppress(WebSocketClosedError):  # `on_close` follows
+            for message in messages:
+                self.write_message(message).add_done_callback(_ignore_closed)
 
     async def drained(self) -> None:
         """See `Peer`."""
-        stream = self._stream
-        if stream is not None and stream.writing():
-            with contextlib.suppress(StreamClosedError):
-                await stream.write(b"")  # done when all that came before is
+        await all_sent(self)
+
+    def close(self, code: int | None = None, reason: str | None = None) -> None:
+        """Close the connection. Messages that the client sends until it notices are ignored."""
+        self._is_closing = True
+        super().close(code, reason)
 
     def end(self, reason: EndReason) -> None:
         """See `Peer`."""
@@ -313,11 +298,8 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
 
     def beat(self) -> None:
         """Called once each interval: a peer that was silent for two of them is gone."""
-        stream = self._stream
-        if stream is None:
-            return
         if self._unanswered_pings >= 2:
-            stream.close()  # nobody is there to close it with
+            drop(self)
             return
         self._unanswered_pings += 1
         with contextlib.suppress(WebSocketClosedError):
@@ -326,6 +308,12 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
     def on_pong(self, data: bytes) -> None:
         """The peer is there."""
         self._unanswered_pings = 0
+
+
+def _ignore_closed(sent: asyncio.Future[None]) -> None:
+    """Retrieve the error of a message that did not leave, because the connection was closed: `on_close` follows."""
+    if not sent.cancelled():
+        sent.exception()
 
 
 def _permission(raw: Any) -> Action:

@@ -6,53 +6,11 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from jupyter_server.auth.identity import IdentityProvider, LegacyIdentityProvider, PasswordIdentityProvider, User
-from jupyter_server.auth.login import LegacyLoginHandler, LoginFormHandler
+from jupyter_server.auth.identity import IdentityProvider, PasswordIdentityProvider, User
 
 from reasoning_widget.server import SessionResource
-from reasoning_widget.server.access import Access, author_of, tells_apart
+from reasoning_widget.server.access import Access, author_of
 from tests.server.people import Names
-
-
-class Renamed(PasswordIdentityProvider):
-    """Jupyter's own, with another form."""
-
-    login_handler_class = LoginFormHandler
-
-
-class ByProxy(IdentityProvider):
-    def get_user_token(self, handler: Any) -> Any:
-        return User("ada")
-
-
-class ByForm(PasswordIdentityProvider):
-    def process_login_form(self, handler: Any) -> User | None:
-        return User("ada")
-
-
-class ByCookie(PasswordIdentityProvider):
-    def get_user_cookie(self, handler: Any) -> User | None:
-        return User("ada")
-
-
-class OldLogin(LegacyLoginHandler):
-    @classmethod
-    def get_user(cls, handler: Any) -> Any:
-        return "ada"
-
-
-@pytest.mark.parametrize("provider", [IdentityProvider, PasswordIdentityProvider, LegacyIdentityProvider, Renamed])
-def test_whoever_holds_the_one_token_or_password_is_one_user(provider):
-    assert not tells_apart(provider())
-
-
-@pytest.mark.parametrize("provider", [Names, ByProxy, ByForm, ByCookie])
-def test_whom_another_provider_names_is_told_apart(provider):
-    assert tells_apart(provider())
-
-
-def test_so_is_whom_a_login_of_an_earlier_jupyter_names():
-    assert tells_apart(LegacyIdentityProvider(login_handler_class=OldLogin))
 
 
 def access(provider: IdentityProvider, *extensions: str, **options: str) -> Access:
