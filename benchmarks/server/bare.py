@@ -20,7 +20,7 @@ from typing import Any, ClassVar, TypedDict
 from tornado.websocket import WebSocketHandler
 
 from benchmarks.server.speaker import LENGTH
-from reasoning_widget.server.housekeeping import tidy
+from reasoning_widget.server.housekeeping import clean_up
 from reasoning_widget.session.store import SessionStore
 
 _TICK = 0.005  # seconds between two looks at the loop
@@ -157,7 +157,7 @@ async def _tidy(path: str) -> dict[str, Any]:
     """Delete all that is in a store, as the server deletes what is too old; what was seen, and which rows are left."""
     store = SessionStore(path, "a benchmark")
     lookout = Lookout()
-    await tidy(store, _AT_ONCE, lambda: (), lambda _: None)
+    await clean_up(store, _AT_ONCE, lambda: (), lambda _: None)
     seen = lookout.end()
     store.close()
     with closing(sqlite3.connect(path)) as db:

@@ -3,6 +3,12 @@
 An agent in a worker process yields 8,000 tokens at 4,000 per second; the watchers are in another process. The baseline
 uses bare tornado WebSockets in the same server, which receive the same messages at the same times from a process over a
 pipe, one by one. Neither is compressed.
+
+With many watchers, the cost of a message limits how many people a server can serve, so it is compared with the
+baseline. With a single watcher, most of it is the work for the session, which all watchers share: reading a step from
+the worker, storing and folding it. What a person would notice is a server that cannot keep up, so the limit is
+absolute: at 1 ms for a message, one core serves 16 people at once with 60 messages per second each, more often than a
+page draws.
 """
 
 from __future__ import annotations
@@ -10,15 +16,17 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
+import statistics
 import time
 from collections.abc import Callable
 
-from benchmarks.measure import ROUNDS, Claim, Report, median_ratio, noise, spread, take_turns
+from benchmarks.measure import ROUNDS, Claim, Report, Samples, median_ratio, noise, spread, take_turns
 from benchmarks.server.place import SPEAKER, Place, place
 from benchmarks.server.watchers import RUN_FINISHED, Watcher, close_all, connect_many
 from benchmarks.tokens import Order
 
 MAX_RATIO = 1.5
+MAX_ALONE_MS = 1.0
 RATE = 4000
 WATCHERS = (1, 100, 1000)
 
@@ -37,21 +45,22 @@ def measure(here: Place, rounds: int = ROUNDS, tokens: int = 8000, watchers: tup
         bare, session = crowd.cost_of(crowd.repeat_run), crowd.cost_of(crowd.watch_run)
         samples = take_turns(rounds, {"bare": bare, "session": session, "bare again": bare})
         crowd.close()
-        baseline = samples["bare"] + samples["bare again"]
-        claims.append(
-            Claim(
-                f"A message to {count:,} {'watchers' if count > 1 else 'watcher'}, against bare WebSockets",
-                median_ratio(samples["session"], baseline),
-                MAX_RATIO,
-                "times",
-                f"{spread(samples['session'], 'µs', 1e6)}, bare {spread(baseline, 'µs', 1e6)}; "
-                f"{crowd.messages} messages each",
-                noise(samples["bare"], samples["bare again"]),
-            )
-        )
+        claims.append(_claim(count, samples, crowd.messages))
         counts[f"messages to each of {count} in a session"] = crowd.messages
         counts[f"messages to each of {count} in a room"] = crowd.repeated
     return Report("A run and its watchers", __doc__, claims, counts=counts)
+
+
+def _claim(count: int, samples: Samples, messages: int) -> Claim:
+    ours, baseline = samples["session"], samples["bare"] + samples["bare again"]
+    details = f"{spread(ours, 'µs', 1e6)}, bare {spread(baseline, 'µs', 1e6)}; {messages} messages each"
+    same = noise(samples["bare"], samples["bare again"])
+    if count == 1:
+        return Claim(
+            "CPU time of a message to 1 watcher", statistics.median(ours) * 1e3, MAX_ALONE_MS, "ms", details, same
+        )
+    what = f"A message to {count:,} watchers, against bare WebSockets"
+    return Claim(what, median_ratio(ours, baseline), MAX_RATIO, "times", details, same)
 
 
 class _Crowd:
