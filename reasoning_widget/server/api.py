@@ -1,4 +1,7 @@
-"""The REST interface, below ``reasoning-widget/api/``. ``openapi.yaml`` describes it, ``asyncapi.yaml`` the sockets."""
+"""The REST interface at ``reasoning-widget/api/``, as described in ``openapi.yaml``.
+
+``asyncapi.yaml`` describes the WebSocket.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 from jupyter_server.base.handlers import APIHandler
@@ -21,7 +24,7 @@ from ..session.log import StorageError
 from ..session.store import Page, SessionInfo
 from .access import SERVER_RESOURCE
 from .auth import ReasoningHandler
-from .export_job import Job, Kind
+from .export_job import ExportFormat, ExportJob
 from .exports import FORMATS
 from .service import EXPORT_MEMORY
 from .tickets import Grant
@@ -34,16 +37,16 @@ _T = TypeVar("_T")
 _ROOT: Final = r"/reasoning-widget/api"
 _DESCRIPTIONS: Final = Path(__file__).parent
 _VERBS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
-_MAX_BODY: Final = 64 * 1024  # bytes
+_MAX_BODY_BYTES: Final = 64 * 1024
 _ALL_USERS: Final = (
-    f"these numbers are of all users together: the authorizer must let you `read` `{SERVER_RESOURCE}`, and "
+    f"the metrics include all users: the authorizer must allow you to `read` `{SERVER_RESOURCE}`, and "
     "`ReasoningApp.sharing` must be `authorizer`"
 )
-_MAX_TICKET_ID: Final = 100  # characters; tickets are longer
-_MAX_ID: Final = 2**53
-_MAX_PAGES: Final = 10  # of sessions that one may not see, which are passed over at once
-_CHUNK: Final = 256 * 1024  # bytes of an export that are read and sent at once
-_MAX_FILE: Final = 64 * 1024 * 1024  # bytes of a session that is to be exported
+_MAX_TICKET_ID_LENGTH: Final = 100  # tickets themselves are longer
+_MAX_AUDIT_ID: Final = 2**53
+_MAX_SKIPPED_PAGES: Final = 10  # pages without a session that the user may see, which one request skips
+_CHUNK_BYTES: Final = 256 * 1024  # of an export
+_MAX_SESSION_BYTES: Final = 64 * 1024 * 1024  # of a session in the body of a request
 _TICKET_SECONDS: Final = 3600.0
 
 
@@ -63,8 +66,8 @@ class NewTicket(msgspec.Struct, forbid_unknown_fields=True):
     personal: bool = False
 
 
-def _needs(action: Action) -> Callable[[Callable[..., Any]], Callable[..., Awaitable[None]]]:
-    """A verb for those who may do `action`: with the session in its path if there is one, else for users alone."""
+def _requires(action: Action) -> Callable[[Callable[..., Any]], Callable[..., Awaitable[None]]]:
+    """Decorate a method of a handler that needs a permission, for the session in its path if there is one."""
 
     def decorate(verb: Callable[..., Any]) -> Callable[..., Awaitable[None]]:
         @wraps(verb)
@@ -88,40 +91,45 @@ def _needs(action: Action) -> Callable[[Callable[..., Any]], Callable[..., Await
 
 class _Handler(ReasoningHandler, APIHandler):
     about_session = False
+    """Whether the first part of the path that varies is the id of a session."""
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Errors are JSON."""
+        """Respond with an error as JSON."""
         if status_code == 405:
             self.set_header("Allow", ", ".join(self.methods()))
         self.send(self.error_body(status_code, kwargs["exc_info"][1] if "exc_info" in kwargs else None))
 
     @classmethod
     def methods(cls) -> list[str]:
-        """The methods that are answered."""
+        """Return the HTTP methods that the handler implements."""
         return [verb for verb in _VERBS if getattr(cls, verb.lower()) is not getattr(web.RequestHandler, verb.lower())]
 
     def send(self, value: object, content_type: str = "application/json") -> None:
-        """Answer with `value`: text or bytes as they are, else as JSON."""
+        """Respond with a value: text and bytes as they are, everything else as JSON."""
         body = value if isinstance(value, str | bytes) else msgspec.json.encode(value)
         self.finish(body, set_content_type=content_type)
 
     def integer(self, name: str, default: int) -> int:
-        """A number from the query.
+        """Return a number from the query.
 
         Raises:
-            ValueError: It is none.
+            ValueError: The parameter is not a natural number.
         """
         text = self.get_query_argument(name, str(default))
         if not (text.isascii() and text.isdigit() and len(text) < 17):
             raise ValueError(f"`{name}` must be a number")
         return int(text)
 
-    def body(self, kind: type[_T], limit: int = _MAX_BODY) -> _T:
-        """The request's JSON body, of at most `limit` bytes.
+    def body(self, kind: type[_T], limit: int = _MAX_BODY_BYTES) -> _T:
+        """Return the JSON body of the request, decoded.
+
+        Args:
+            kind: The type of the body.
+            limit: The maximum size, in bytes.
 
         Raises:
-            ValueError: It is none, or not as it should be.
-            HTTPError: 413, it is too long; 415, it is something else.
+            ValueError: The body is not valid JSON, or not of this type.
+            HTTPError: 413, the body is too long; 415, it is not declared as JSON.
         """
         try:
             return msgspec.json.decode(self.json_body(limit), type=kind)
@@ -130,13 +138,16 @@ class _Handler(ReasoningHandler, APIHandler):
         except UnicodeDecodeError:
             raise ValueError("the body is not UTF-8") from None
         except RecursionError:
-            raise ValueError(f"the body is nested too deeply: {MAX_DEPTH} levels are the most") from None
+            raise ValueError(f"the body is nested too deeply: at most {MAX_DEPTH} levels are allowed") from None
 
     def json_body(self, limit: int) -> bytes:
-        """The request's body as it came, if it says that it is JSON, and has at most `limit` bytes.
+        """Return the JSON body of the request, not decoded.
+
+        Args:
+            limit: The maximum size, in bytes.
 
         Raises:
-            HTTPError: 413, it is too long; 415, it is something else.
+            HTTPError: 413, the body is too long; 415, it is not declared as JSON.
         """
         kind_sent = self.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if kind_sent != "application/json":
@@ -147,28 +158,28 @@ class _Handler(ReasoningHandler, APIHandler):
 
 
 class AgentsHandler(_Handler):
-    """Who may be asked."""
+    """The agents of the server."""
 
-    @_needs("read")
+    @_requires("read")
     def get(self) -> None:
         """List the agents."""
         self.send({"agents": self.service.agents.list()})
 
 
 class SessionsHandler(_Handler):
-    """The sessions."""
+    """The list of sessions."""
 
-    @_needs("read")
+    @_requires("read")
     async def get(self) -> None:
-        """List them, or those in which something was said: such as whoever asks may see."""
+        """List the sessions that the user may see, or those of them that contain certain words."""
         limit = self.integer("limit", 50)
         query = self.get_query_argument("q", None)
         cursor = self.get_query_argument("cursor", None)
-        whose = self.service.access.whose(self.current_user)
+        whose = self.service.access.owned_by(self.current_user)
         page = await self.service.search(query, limit, cursor, whose)
         found = [info for info in page["sessions"] if await self._may_see(info)]
-        # Where the authorizer chooses, a page may be short; a limit on the pages bounds what one request costs.
-        for _ in range(_MAX_PAGES):
+        # If the authorizer decides on each session, pages may be short. The limit bounds the cost of a request.
+        for _ in range(_MAX_SKIPPED_PAGES):
             if not found and page["next_cursor"] is not None:
                 await asyncio.sleep(0)
                 page = await self.service.search(query, limit, page["next_cursor"], whose)
@@ -184,17 +195,17 @@ class SessionHandler(_Handler):
 
     about_session = True
 
-    @_needs("read")
+    @_requires("read")
     def get(self, session_id: str) -> None:
-        """What is known of it."""
+        """Describe the session."""
         info = self.service.store.info(session_id)
         if info is None:
             raise _unknown(session_id)
         self.send(info)
 
-    @_needs("write")
+    @_requires("write")
     def patch(self, session_id: str) -> None:
-        """Rename it."""
+        """Rename the session."""
         title = self.body(NewTitle).title
         try:
             self.service.manager.rename(session_id, title)
@@ -202,9 +213,9 @@ class SessionHandler(_Handler):
             raise _unknown(session_id) from None
         self.send(self.service.store.info(session_id))
 
-    @_needs("write")
+    @_requires("write")
     def delete(self, session_id: str) -> None:
-        """Delete it, and everything said in it."""
+        """Delete the session with everything in it."""
         try:
             owner = self.service.manager.owner(session_id)
             self.service.manager.delete(session_id)
@@ -215,87 +226,91 @@ class SessionHandler(_Handler):
         self.finish()
 
 
-class _Exporting(_Handler):
-    def wanted(self, default: str | None) -> Kind:
-        """The format that was asked for.
+class _ExportingHandler(_Handler):
+    def requested_format(self, default: ExportFormat | None) -> ExportFormat:
+        """Return the format from the query.
+
+        Args:
+            default: The format if the query has none. Without a default, the format is required, and not JSON.
 
         Raises:
-            ValueError: There is none of that name.
+            ValueError: The format is missing or unknown.
         """
-        kind = self.get_query_argument("format", default)
-        allowed = [name for name in FORMATS if default is not None or name != "json"]
-        if kind not in allowed:
-            raise ValueError(f"`format` must be one of {', '.join(allowed)}")
-        return cast("Kind", kind)
+        name = self.get_query_argument("format", default)
+        allowed: list[ExportFormat] = [each for each in FORMATS if default is not None or each != "json"]
+        for each in allowed:
+            if each == name:
+                return each
+        raise ValueError(f"`format` must be one of {', '.join(allowed)}")
 
-    async def send_file(self, job: Job, source: bytes = b"") -> None:
-        """Make an export, and send it as a file that runs nothing where a browser opens it.
+    async def send_file(self, job: ExportJob, source: bytes = b"") -> None:
+        """Export a session, and send the file. A browser that opens it runs no scripts.
 
         Raises:
-            HTTPError: It cannot be made.
+            HTTPError: The export failed.
         """
-        session_id, file = await self.service.exports.make(job, source)
+        session_id, file = await self.service.exports.write(job, source)
         with file:
-            ending, content_type = FORMATS[job.kind]
-            self.set_header("Content-Disposition", f'attachment; filename="{session_id}.{ending}"')
+            extension, content_type = FORMATS[job.format]
+            self.set_header("Content-Disposition", f'attachment; filename="{session_id}.{extension}"')
             self.set_header("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox")
             self.set_header("Content-Type", content_type)
             loop = asyncio.get_running_loop()
-            with suppress(StreamClosedError):  # nobody waits for it any more
-                while chunk := await loop.run_in_executor(None, file.read, _CHUNK):
+            with suppress(StreamClosedError):  # the client has closed the connection
+                while chunk := await loop.run_in_executor(None, file.read, _CHUNK_BYTES):
                     self.write(chunk)
                     await self.flush()
                 self.finish(set_content_type=content_type)
 
 
-class ExportHandler(_Exporting):
-    """A session as a file."""
+class ExportHandler(_ExportingHandler):
+    """Exports of a session."""
 
     about_session = True
 
-    @_needs("read")
+    @_requires("read")
     async def get(self, session_id: str) -> None:
-        """Send it in the format that was asked for."""
+        """Send the session as a file in the requested format."""
         try:
-            job = self.service.export_job(session_id, self.wanted("json"))
+            job = self.service.export_job(session_id, self.requested_format("json"))
         except KeyError:
             raise _unknown(session_id) from None
         await self.send_file(job)
 
 
-class ConvertHandler(_Exporting):
-    """A session that somebody else has, such as a notebook, as a file."""
+class ConvertHandler(_ExportingHandler):
+    """Exports of a session that is not on the server, but for example in a notebook."""
 
-    @_needs("read")
+    @_requires("read")
     async def post(self) -> None:
-        """Send what is in the body in the format that was asked for. Nothing of it is kept."""
-        job = Job(self.wanted(None), memory=EXPORT_MEMORY)
-        await self.send_file(job, self.json_body(_MAX_FILE))
+        """Send the session in the body as a file in the requested format. Nothing is stored."""
+        job = ExportJob(self.requested_format(None), memory=EXPORT_MEMORY)
+        await self.send_file(job, self.json_body(_MAX_SESSION_BYTES))
 
 
 class BlobHandler(_Handler):
-    """A MIME value that was too long for its step, or the content of an attachment."""
+    """MIME values that are too long for their step, and the contents of attachments."""
 
     about_session = True
 
-    @_needs("read")
+    @_requires("read")
     def get(self, session_id: str, sha256: str) -> None:
-        """Send it as JSON."""
+        """Send the value as JSON."""
         try:
             value = self.service.store.get_blob(session_id, sha256)
         except KeyError:
             raise web.HTTPError(404, "there is no such value") from None
-        self.send(msgspec.json.encode(value))  # a picture is a JSON text
+        self.send(msgspec.json.encode(value))  # the value may be a string
 
 
 class TicketsHandler(_Handler):
-    """Tickets for programs."""
+    """The tickets."""
 
-    @_needs("execute")
+    @_requires("execute")
     async def post(self) -> None:
-        """Make one."""
+        """Issue a ticket."""
         wanted = self.body(NewTicket)
-        # A personal ticket opens nothing to anybody: what it is used for, its user must be allowed to do each time.
+        # A personal ticket gives nobody a permission: whatever it is used for, its user must be allowed to do.
         await self.require("read" if wanted.personal else "write", check_session_id(wanted.session_id))
         grant = self._grant(wanted)
         token, ticket = self.service.tickets.mint(
@@ -329,25 +344,25 @@ class TicketsHandler(_Handler):
             owner=owner,
             name=wanted.name,
             personal=wanted.personal,
-            speaks_as=granter,
+            user=granter,
         )
 
 
 class TicketHandler(_Handler):
     """One ticket."""
 
-    @_needs("execute")
+    @_requires("execute")
     async def delete(self, ticket_id: str) -> None:
-        """Accept it no longer, and close the connections that came in with it."""
+        """Revoke the ticket, and close the connections that were opened with it."""
         issued = self.service.store.issued_ticket(ticket_id)
-        theirs = issued is not None and issued.granted_by != self.account
-        if issued is not None and theirs and not await self.may("write", issued.session_id):
-            raise web.HTTPError(404, "there is no ticket of this id that you granted, or for a session of yours")
+        by_another = issued is not None and issued.granted_by != self.account
+        if issued is not None and by_another and not await self.may("write", issued.session_id):
+            raise web.HTTPError(404, "you have granted no ticket with this id, and none of your sessions has one")
         self.service.tickets.revoke(ticket_id)
         self.service.end_ticket(ticket_id)
         about = (issued.session_id, issued.owner) if issued is not None else ("", None)
-        # Whoever asks may have written anything, even the ticket itself.
-        shown = repr(ticket_id if len(ticket_id) <= _MAX_TICKET_ID else f"{ticket_id[:20]}…")
+        # The path may contain anything, even the ticket itself.
+        shown = repr(ticket_id if len(ticket_id) <= _MAX_TICKET_ID_LENGTH else f"{ticket_id[:20]}…")
         self.service.audit(self.actor, "revoked", *about, f"ticket {ticket_id if issued is not None else shown}")
         self.set_status(204)
         self.finish()
@@ -356,59 +371,59 @@ class TicketHandler(_Handler):
 class HealthHandler(_Handler):
     """Whether sessions can be served."""
 
-    @_needs("read")
+    @_requires("read")
     def get(self) -> None:
-        """Say so; 503 with the reason if not."""
+        """Respond with 200 if sessions can be served, otherwise with 503 and the reason."""
         self.service.store.unfinished()
         self.send({"status": "ok"})
 
 
 class MetricsHandler(_Handler):
-    """What the server is doing, in numbers."""
+    """The server's metrics."""
 
-    @_needs("read")
+    @_requires("read")
     async def get(self) -> None:
-        """For Prometheus."""
+        """Send the metrics in Prometheus's text format."""
         if not await self.service.access.may_see_all(self, self.current_user):
             raise web.HTTPError(403, _ALL_USERS)
         self.send(self.service.metrics.text(), CONTENT_TYPE_LATEST)
 
 
 class AuditHandler(_Handler):
-    """What was done to sessions besides speaking in them, and by whom."""
+    """The audit trail: who has deleted or cleared sessions, and granted or revoked tickets."""
 
-    @_needs("read")
+    @_requires("read")
     async def get(self) -> None:
-        """Newest first: by whoever asks or to their sessions; all of it for those who may see what is of all users."""
+        """List the newest actions by the user or on the user's sessions, or all actions if the user may see them."""
         see_all = await self.service.access.may_see_all(self, self.current_user)
-        before = self.integer("before", _MAX_ID)
-        if before > _MAX_ID:
-            raise ValueError(f"`before` must be a number up to {_MAX_ID}")
+        before = self.integer("before", _MAX_AUDIT_ID)
+        if before > _MAX_AUDIT_ID:
+            raise ValueError(f"`before` must be a number up to {_MAX_AUDIT_ID}")
         entries = self.service.store.audit(None if see_all else self.account, self.integer("limit", 50), before)
         self.send({"entries": entries})
 
 
 class DescriptionHandler(_Handler):
-    """What describes all this, and the WebSocket."""
+    """The descriptions of this interface and of the WebSocket."""
 
-    @_needs("read")
+    @_requires("read")
     def get(self, name: str) -> None:
-        """As YAML."""
+        """Send a description as YAML."""
         self.send((_DESCRIPTIONS / name).read_bytes(), "application/yaml")
 
 
 class UnknownHandler(_Handler):
-    """Whatever else."""
+    """All other paths."""
 
     async def prepare(self, **kwargs: Any) -> None:
-        """There is nothing, for anybody who may know."""
+        """Respond with 404, but only to those who may read on this server."""
         await super().prepare(**kwargs)
         await self.require("read")
-        raise web.HTTPError(404, "there is nothing of this name: see openapi.yaml")
+        raise web.HTTPError(404, "there is no such path: see openapi.yaml")
 
 
 def handlers() -> list[tuple[str, type[_Handler]]]:
-    """The routes, below the server's base address."""
+    """Return the handlers by their paths, relative to the server's base URL."""
     return [
         (rf"{_ROOT}/agents", AgentsHandler),
         (rf"{_ROOT}/sessions", SessionsHandler),

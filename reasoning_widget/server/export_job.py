@@ -1,4 +1,4 @@
-"""What a server and the program that writes its exports say to each other."""
+"""The messages between a server and the program that writes its exports."""
 
 from __future__ import annotations
 
@@ -6,33 +6,34 @@ from typing import Literal
 
 import msgspec
 
-Kind = Literal["json", "markdown", "html", "notebook", "table"]
+ExportFormat = Literal["json", "markdown", "html", "notebook", "table"]
 
 
-class Job(msgspec.Struct):
-    """What there is to do."""
+class ExportJob(msgspec.Struct):
+    """An export to write."""
 
-    kind: Kind
+    format: ExportFormat
     store: str | None = None
-    """The file with the sessions; absent if the session comes in on standard input."""
+    """The file with the sessions; None if the session is on standard input."""
     session_id: str = ""
     size: int = 0
-    """How many bytes the session has."""
+    """The size of the session, in bytes."""
     seconds: int = 600
-    """How long it may take."""
+    """The time limit."""
     memory: int = 0
-    """How many bytes of memory it may take; as many as there are if 0."""
+    """The limit of the process's address space, in bytes; 0 for none."""
 
 
-class Outcome(msgspec.Struct, omit_defaults=True):
-    """What came of it."""
+class ExportOutcome(msgspec.Struct, omit_defaults=True):
+    """The result of an export."""
 
     session_id: str = ""
     status: int = 200
-    """An HTTP status."""
+    """The HTTP status of the response."""
     message: str = ""
+    """Why there is no export, if there is none."""
 
 
-def too_long(job: Job) -> str:
-    """The message for an export that needs more memory than it may take."""
-    return f"the session is too long to be written as {job.kind}: try another format"
+def out_of_memory(job: ExportJob) -> str:
+    """Return the message for an export that exceeds its memory limit."""
+    return f"the session is too long to be exported as {job.format}: try another format"

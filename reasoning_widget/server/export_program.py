@@ -1,7 +1,7 @@
-"""The program that writes one export for a server, in a process of its own: a long session takes minutes and gigabytes.
+"""The program that writes one export for a server, as a process: a long session takes minutes and gigabytes.
 
-What there is to do is its argument; a session that somebody else has comes in on standard input. Out goes a line of
-JSON that says whose session it is, and the export; where there is none, the line says why, and the exit status is 1.
+Its argument is an `ExportJob` as JSON. A session that is not in the store is read from standard input. The program
+writes an `ExportOutcome` as one line of JSON, and then the export. If there is none, its exit status is 1.
 """
 
 from __future__ import annotations
@@ -22,34 +22,34 @@ from ..fold import Transcript
 from ..session.log import StorageError
 from ..session.record import transcript_of
 from ..session.store import SessionReader
-from .export_job import Job, Kind, Outcome, too_long
+from .export_job import ExportFormat, ExportJob, ExportOutcome, out_of_memory
 
 
-def export(job: Job, source: bytes = b"") -> tuple[str, bytes]:
-    """The id of the session, and the export.
+def export(job: ExportJob, source: bytes = b"") -> tuple[str, bytes]:
+    """Export a session, and return its id and the export.
 
     Args:
-        job: What there is to do. Its limits are not looked at.
-        source: The session, where it is in no store.
+        job: The export to write. Its limits are ignored.
+        source: The session as JSON, if it is not in the store.
 
     Raises:
         StorageError: The session cannot be read.
-        SessionFileError: It is none.
+        SessionFileError: There is no such session, or `source` is not a session.
     """
     return _from_store(job) if job.store is not None else _from_input(job, source)
 
 
-def _written(kind: Kind, state: Transcript) -> bytes:
-    # Each takes its time to be imported, and only one is needed.
-    if kind == "html":
+def _written(export_format: ExportFormat, state: Transcript) -> bytes:
+    # The imports of each format are slow, and only one format is needed.
+    if export_format == "html":
         from ..export.html import to_page
 
         text = to_page(state)
-    elif kind == "markdown":
+    elif export_format == "markdown":
         from ..export.markdown import to_markdown
 
         text = to_markdown(state, pictures=True)
-    elif kind == "notebook":
+    elif export_format == "notebook":
         from ..export.notebook import to_notebook
 
         return msgspec.json.encode(to_notebook(state))
@@ -61,62 +61,62 @@ def _written(kind: Kind, state: Transcript) -> bytes:
 
 
 def main() -> int:
-    """Do it."""
-    job = msgspec.json.decode(sys.argv[1], type=Job)
+    """Write the export, and return the exit status."""
+    job = msgspec.json.decode(sys.argv[1], type=ExportJob)
     out = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what else is printed is no part of it
+    os.dup2(2, 1)  # whatever libraries print must not get into the export
     _limit(job)
     try:
         session_id, content = export(job, sys.stdin.buffer.read())
-        return _say(out, Outcome(session_id), content)
+        return _reply(out, ExportOutcome(session_id), content)
     except MemoryError:
-        return _say(out, Outcome(status=413, message=too_long(job)))
+        return _reply(out, ExportOutcome(status=413, message=out_of_memory(job)))
     except StorageError as error:
-        return _say(out, Outcome(status=503, message=str(error)))
+        return _reply(out, ExportOutcome(status=503, message=str(error)))
     except SessionFileError as error:
-        return _say(out, Outcome(status=400, message=str(error)))
+        return _reply(out, ExportOutcome(status=400, message=str(error)))
 
 
-def _say(out: BinaryIO, outcome: Outcome, content: bytes = b"") -> int:
+def _reply(out: BinaryIO, outcome: ExportOutcome, content: bytes = b"") -> int:
     with out:
         out.write(msgspec.json.encode(outcome) + b"\n")
         out.write(content)
     return 0 if outcome.status == 200 else 1
 
 
-def _limit(job: Job) -> None:
-    """What a page can ask for must not starve the server: it comes first, and there is an end."""
+def _limit(job: ExportJob) -> None:
+    """Lower this process's priority, and limit its time and memory, so that exports do not starve the server."""
     if hasattr(os, "nice"):
         os.nice(5)
     if hasattr(signal, "alarm"):
         signal.alarm(job.seconds)
     if job.memory:
-        with suppress(ImportError, ValueError, OSError):  # where the system knows no limits
+        with suppress(ImportError, ValueError, OSError):  # not every system supports limits
             import resource
 
             resource.setrlimit(resource.RLIMIT_AS, (job.memory, job.memory))
 
 
-def _from_store(job: Job) -> tuple[str, bytes]:
+def _from_store(job: ExportJob) -> tuple[str, bytes]:
     store = SessionReader(str(job.store))
     try:
         session_id = job.session_id
         state = transcript_of(store, session_id)
         if state is None:
             raise SessionFileError(f"there is no session {session_id}")
-        if job.kind == "json":
+        if job.format == "json":
             return session_id, msgspec.json.encode(complete_file(state, store))
         shown = masked(state, store.read(session_id), partial(store.get_blob, session_id))
-        return session_id, _written(job.kind, shown)
+        return session_id, _written(job.format, shown)
     finally:
         store.close()
 
 
-def _from_input(job: Job, source: bytes) -> tuple[str, bytes]:
+def _from_input(job: ExportJob, source: bytes) -> tuple[str, bytes]:
     file, _ = read_session(source)
     blobs = file.get("blobs", {})
     shown = masked(folded(file), file["events"], blobs.__getitem__)
-    return file["session_id"], _written(job.kind, shown)
+    return file["session_id"], _written(job.format, shown)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from .sockets import ChatSocket
 
 
 class ReasoningApp(ReasoningSettings):
-    """Serves conversations with agents: `c.ReasoningApp…` in ``jupyter_server_config.py``."""
+    """Serves conversations with agents. Configured with `c.ReasoningApp…` in ``jupyter_server_config.py``."""
 
     name = "reasoning_widget"
     description = "Conversations with agents, over WebSockets and REST"
@@ -21,16 +21,16 @@ class ReasoningApp(ReasoningSettings):
     service: Service
 
     def initialize_settings(self) -> None:
-        """Share the service with the handlers, and let kernels' messages go at once."""
+        """Create the service, and prepare the server for it."""
         self.service = Service(self)
         self.settings["reasoning"] = self.service
         on_logout(self.server.identity_provider, self.service.end_login)
         # The settings are the web application's, which are updated from them.
         send_kernel_messages_at_once(self.settings)
-        hide_in_log(self.settings, "ticket")  # a ticket does not belong into an address, but somebody may put it there
+        hide_in_log(self.settings, "ticket")  # a ticket does not belong in an address, but somebody may put one there
 
     def initialize_handlers(self) -> None:
-        """Where the sessions are found."""
+        """Add the routes of the WebSocket and of the REST interface."""
         self.handlers.append((r"/ws/chat/([^/]+)", ChatSocket))
         self.handlers.extend(api.handlers())
 
@@ -38,9 +38,9 @@ class ReasoningApp(ReasoningSettings):
         await self.service.start()
 
     def current_activity(self) -> int:
-        """How many runs are on: a server that ends itself when nothing happens waits for them."""
+        """Return the number of active runs, so that a server does not shut down for inactivity during a run."""
         return self.service.live_runs
 
     async def stop_extension(self) -> None:
-        """The server ends."""
+        """Stop the service, because the server shuts down."""
         await self.service.stop()

@@ -1,4 +1,4 @@
-"""Deleting what is too old, and taking what was deleted off the disk: a little at a time, in between all else."""
+"""Deletes expired sessions, and removes deleted data from the disk, in short slices between other work."""
 
 from __future__ import annotations
 
@@ -9,28 +9,32 @@ from typing import Final
 
 from ..session.store import SessionStore
 
-_AT_A_TIME: Final = 100  # sessions that expire before others have their turn
-_SLICE: Final = 0.004  # seconds for which what was deleted is taken off the disk, and the pause after it
-_PAUSE: Final = 0.02
+_SESSIONS_PER_SLICE: Final = 100
+_PURGE_SECONDS: Final = 0.004  # the length of a slice
+_PAUSE_SECONDS: Final = 0.02  # between two slices
 
 
-async def tidy(
-    store: SessionStore, age: float, keep: Callable[[], Collection[str]], on_expired: Callable[[str], None]
+async def clean_up(
+    store: SessionStore, max_age: float, in_use: Callable[[], Collection[str]], on_expired: Callable[[str], None]
 ) -> None:
-    """Do all there is to do.
+    """Delete all expired sessions, and remove all deleted data from the disk.
 
     Args:
         store: The sessions.
-        age: Seconds after which a session in which nobody has spoken is deleted; 0 keeps them forever.
-        keep: Called for the ids of those that are in use.
-        on_expired: Called with the id of each that was deleted.
+        max_age: Seconds after its last message until a session is deleted; 0 keeps sessions forever.
+        in_use: Returns the ids of the sessions that are in use, and are kept.
+        on_expired: Called with the id of each deleted session.
 
     Raises:
         StorageError: The store cannot be read or written.
     """
-    while age > 0 and (expired := store.expire(time.time() - age, keep=set(keep()), limit=_AT_A_TIME)):
+    while max_age > 0 and (
+        expired := store.expire(time.time() - max_age, keep=set(in_use()), limit=_SESSIONS_PER_SLICE)
+    ):
         for session_id in expired:
             on_expired(session_id)
-        await asyncio.sleep(_PAUSE)
-    while store.purge(_SLICE):  # noqa: ASYNC110 (there is nothing to be told by)
-        await asyncio.sleep(_PAUSE)
+        await asyncio.sleep(_PAUSE_SECONDS)
+    remaining = True
+    while remaining:
+        remaining = store.purge(_PURGE_SECONDS)
+        await asyncio.sleep(_PAUSE_SECONDS)

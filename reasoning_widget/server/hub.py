@@ -1,8 +1,8 @@
-"""From sessions to sockets: each frame is encoded once for all who are up to date, and nobody waits for a slow one.
+"""Sends the frames of sessions to sockets. Each frame is encoded once for all peers that are up to date.
 
-The sockets that have read all there is share one cursor, a `Feed`. One that does not take what it is sent leaves the
-feed with a cursor of its own, catches up when it takes again, and comes back. What is held for it meanwhile is what was
-on its way when it stalled.
+These peers share one cursor, their `Feed`. A peer that does not read what it is sent leaves the feed with a cursor of
+its own, so that the others do not wait for it. It catches up when it reads again, and then returns to the feed. In the
+meantime, only the messages that were already being sent are held in memory for it.
 """
 
 from __future__ import annotations
@@ -20,30 +20,30 @@ from ..session.watcher import Watcher
 
 
 class Peer(Protocol):
-    """The other end of a socket."""
+    """The client at the other end of a socket."""
 
     @property
     def stalled(self) -> bool:
-        """Whether what was sent last is still on its way."""
+        """Whether earlier messages are still being sent."""
 
     def send(self, messages: Sequence[bytes]) -> None:
-        """Send; never waits."""
+        """Send text messages, without waiting until they are sent. Ignored if the connection is closed."""
 
     async def drained(self) -> None:
-        """Wait until everything is sent, or never will be."""
+        """Wait until all messages are sent, or the connection is closed."""
 
     def end(self, reason: EndReason) -> None:
-        """The session is over."""
+        """Close the connection, because the session has ended."""
 
 
 class Feed:
-    """The peers that see one session in the same way and are up to date.
+    """The peers that see a session in the same way.
 
     Args:
-        session: What they see.
-        growing: Whether they see steps grow; else each step once, closed.
-        protocol: The version of the protocol that they know.
-        on_sent: Called with the number of messages that were sent, and their bytes.
+        session: The session.
+        growing: Whether they see steps grow; otherwise they get each step once, when it is closed.
+        protocol: The version of the protocol that they understand.
+        on_sent: Called with the number of messages that were sent, and their size in bytes.
     """
 
     def __init__(self, session: Session, *, growing: bool, protocol: int, on_sent: Callable[[int, int], None]) -> None:
@@ -51,22 +51,19 @@ class Feed:
         self._growing = growing
         self._protocol = protocol
         self._on_sent = on_sent
-        self._turn: asyncio.Handle | None = None
-        self._live = Watcher(session, session.epoch, None, self._wake)
+        self._scheduled: asyncio.Handle | None = None
+        self._live = Watcher(session, session.epoch, None, self._schedule)
         self._live.take()
         self._peers: set[Peer] = set()
         self._catching_up: dict[Peer, asyncio.Task[None]] = {}
 
     @property
     def empty(self) -> bool:
-        """Whether nobody is served any more."""
+        """Whether the feed has no peers."""
         return not self._peers and not self._catching_up
 
     def add(self, peer: Peer, epoch: str | None, after: int | None, author: Author | None = None) -> None:
-        """Serve `peer`, who speaks as `author`, what happened behind event `after` of `epoch`, and what comes.
-
-        See `Watcher`.
-        """
+        """Send `peer` the events after event `after` of the log `epoch`, and all later ones; see `Hub.follow`."""
         self.remove(peer)
         self._catch_up(peer, Watcher(self._session, epoch, after), author)
 
@@ -78,32 +75,33 @@ class Feed:
             task.cancel()
 
     def close(self) -> None:
-        """Serve nobody any more."""
+        """Remove all peers, and stop watching the session."""
         for peer in [*self._peers, *self._catching_up]:
             self.remove(peer)
-        if self._turn is not None:
-            self._turn.cancel()
+        if self._scheduled is not None:
+            self._scheduled.cancel()
         self._live.close()
 
-    def _wake(self) -> None:
-        if self._turn is None:
-            self._turn = asyncio.get_running_loop().call_soon(self._take_turn)
+    def _schedule(self) -> None:
+        """Send what is new in the next turn of the event loop: by then there may be more of it."""
+        if self._scheduled is None:
+            self._scheduled = asyncio.get_running_loop().call_soon(self._send_news)
 
-    def _take_turn(self) -> None:
-        self._turn = None
+    def _send_news(self) -> None:
+        self._scheduled = None
         try:
             self._flush()
         except StorageError as error:
             for peer in [*self._peers, *self._catching_up]:
                 self.remove(peer)
-                _end_with(peer, error)
+                _end_after_error(peer, error)
         if self._session.ended is not None:
             for peer in [*self._peers, *self._catching_up]:
                 self.remove(peer)
                 peer.end(self._session.ended)
 
     def _flush(self) -> None:
-        """Send what is new to all who are up to date."""
+        """Send what is new to all peers that are up to date; a peer that is stalled catches up on its own."""
         while not self._live.up_to_date and self._session.ended is None:
             for peer in [peer for peer in self._peers if peer.stalled]:
                 self._peers.discard(peer)
@@ -114,11 +112,13 @@ class Feed:
             self._count(messages, len(self._peers))
 
     def _catch_up(self, peer: Peer, watcher: Watcher, author: Author | None = None) -> None:
+        """Send `peer` what it has missed, at its own pace, before it joins the others."""
+
         async def catch_up() -> None:
             try:
                 while True:
                     await peer.drained()
-                    self._flush()  # so that the peer may join at the very moment at which it knows all
+                    self._flush()  # otherwise the peer would get these frames again when it joins
                     messages = self._messages(watcher, author)
                     peer.send(messages)
                     self._count(messages, 1)
@@ -126,7 +126,7 @@ class Feed:
                         break
             except StorageError as error:
                 del self._catching_up[peer]
-                _end_with(peer, error)
+                _end_after_error(peer, error)
                 return
             del self._catching_up[peer]
             self._peers.add(peer)
@@ -136,22 +136,22 @@ class Feed:
         self._catching_up[peer] = task
 
     def _messages(self, watcher: Watcher, author: Author | None = None) -> list[bytes]:
-        frames = (self._known(frame) for frame in watcher.take()["frames"] if self._is_for_us(frame))
-        return [encode(_addressed(frame, author)) for frame in frames]
+        frames = (self._in_version(frame) for frame in watcher.take()["frames"] if self._is_shown(frame))
+        return [encode(_with_author(frame, author)) for frame in frames]
 
-    def _is_for_us(self, frame: Frame) -> bool:
+    def _is_shown(self, frame: Frame) -> bool:
         if frame["type"] == "reasoning_step":
             logged = frame["data"]
             return (self._growing or not is_open(logged)) and self._session.is_shown(logged, growing=self._growing)
         if frame["type"] == "step_delta":
             step = self._session.state["steps"][frame["data"]["step_id"]]
-            # Version 1 knows no output by which several grow: the step, once it is whole, has all of it.
+            # In version 1, a step has only one output: with several, the peer gets them when the step is closed.
             is_known = self._protocol > 1 or frame["data"]["channel"] != "output" or len(step["outputs"]) == 1
             return self._growing and is_known and self._session.is_shown(step, growing=True)
         return True
 
-    def _known(self, frame: Frame) -> Frame:
-        """The frame as it is in the version that they know."""
+    def _in_version(self, frame: Frame) -> Frame:
+        """Return the frame in the peers' version of the protocol."""
         if self._protocol > 1:
             return frame
         if frame["type"] == "session":
@@ -163,15 +163,15 @@ class Feed:
             self._on_sent(len(messages) * peers, sum(map(len, messages)) * peers)
 
 
-def _addressed(frame: Frame, author: Author | None) -> Frame:
-    """The frame, in which a reader is told as whom they speak."""
+def _with_author(frame: Frame, author: Author | None) -> Frame:
+    """Add the author of the peer's messages to a `session` frame."""
     if frame["type"] != "session" or author is None:
         return frame
     return {**frame, "data": {**frame["data"], "author": author}}
 
 
-def _end_with(peer: Peer, error: StorageError) -> None:
-    """The session cannot be read any further: say why."""
+def _end_after_error(peer: Peer, error: StorageError) -> None:
+    """Close a peer's connection, because the session cannot be read; an `error` frame says why."""
     peer.send([encode(ProtocolError("storage_failed", str(error)).frame())])
     peer.end("failed")
 

@@ -1,4 +1,4 @@
-"""What the server is doing, in numbers, in the form that Prometheus reads."""
+"""The server's metrics, in Prometheus's text format."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class _Runs(Protocol):
 
 
 class Measured(Protocol):
-    """What the numbers are about: a server's sessions, connections and runs."""
+    """The sessions, connections and runs that are measured."""
 
     @property
     def live(self) -> Sized:
-        """The sessions in memory."""
+        """The sessions that are loaded."""
 
     @property
     def sockets(self) -> Sized:
@@ -34,14 +34,14 @@ class Measured(Protocol):
 
     @property
     def runner(self) -> _Runs:
-        """What executes the runs."""
+        """The pool of workers, which executes the runs."""
 
 
 class Metrics(Collector):
-    """The numbers of one server, in a registry of their own.
+    """The metrics of a server, in a registry of their own.
 
     Args:
-        service: What they are about.
+        service: What is measured.
     """
 
     def __init__(self, service: Measured) -> None:
@@ -50,24 +50,29 @@ class Metrics(Collector):
         self._registry.register(self)
         gauges = {
             "live_sessions": ("Sessions in memory", lambda: len(service.live)),
-            "sockets": ("WebSockets that are open", lambda: len(service.sockets)),
-            "runs": ("Runs that are on", lambda: service.runner.running),
-            "waiting_runs": ("Runs that wait for others to end", lambda: service.runner.waiting),
-            "workers": ("Processes in which agents run, or stand ready", lambda: service.runner.workers),
+            "sockets": ("Open WebSockets", lambda: len(service.sockets)),
+            "runs": ("Active runs", lambda: service.runner.running),
+            "waiting_runs": ("Runs that wait until others have ended", lambda: service.runner.waiting),
+            "workers": ("Worker processes, with a run or spare", lambda: service.runner.workers),
         }
         for name, (text, value) in gauges.items():
             Gauge(f"{_PREFIX}_{name}", text, registry=self._registry).set_function(value)
 
     def count_sent(self, messages: int, size: int) -> None:
-        """Messages, of `size` bytes together, were sent. This happens too often for a `prometheus_client.Counter`."""
+        """Count messages that were sent.
+
+        Args:
+            messages: The number of messages. They are too many for a `prometheus_client.Counter`, which takes a lock.
+            size: Their total size, in bytes.
+        """
         self._messages += messages
         self._bytes += size
 
     def collect(self) -> Iterator[CounterMetricFamily]:
-        """See `prometheus_client.registry.Collector`."""
+        """Return the counters, as Prometheus's registry requests them."""
         yield CounterMetricFamily(f"{_PREFIX}_sent_messages", "Messages sent over WebSockets", self._messages)
         yield CounterMetricFamily(f"{_PREFIX}_sent_bytes", "Bytes of messages sent over WebSockets", self._bytes)
 
     def text(self) -> bytes:
-        """All of them, in Prometheus's text format."""
+        """Return all metrics in Prometheus's text format."""
         return generate_latest(self._registry)

@@ -1,4 +1,4 @@
-"""How much one user may have at once. Where users are not told apart, all of them are one."""
+"""Limits for each user. If users are not identified, all of them count as one."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class _Counted(Protocol):
 
 
 class Limited(Protocol):
-    """What the quotas limit: the sessions and connections of a server."""
+    """The sessions and connections to which the limits apply."""
 
     @property
     def app(self) -> ReasoningSettings:
-        """The limits."""
+        """The settings, with the limits."""
 
     @property
     def sockets(self) -> Iterable[_Counted]:
@@ -31,18 +31,18 @@ class Limited(Protocol):
 
     @property
     def live(self) -> Mapping[str, Session]:
-        """The sessions in memory."""
+        """The sessions that are loaded."""
 
     @property
     def store(self) -> SessionStore:
-        """Where all sessions are kept. Raises `StorageError` if it cannot be opened."""
+        """The file with all sessions. Raises `StorageError` if it cannot be opened."""
 
 
 class Quotas:
-    """Checks the limits `ReasoningApp.max_…_per_user`. What is refused is left with whoever asked for it.
+    """Checks the limits `ReasoningApp.max_…_per_user`.
 
     Args:
-        service: Whose users they are.
+        service: The sessions and connections.
     """
 
     def __init__(self, service: Limited) -> None:
@@ -50,23 +50,27 @@ class Quotas:
         self._app = service.app
 
     def check_connection(self, account: str | None) -> str | None:
-        """Why a connection, which is counted already, is one too many; None if it is not."""
+        """Check the number of a user's connections, after a new one was added to them.
+
+        Returns:
+            Why the new connection is refused; None if it is not.
+        """
         most = self._app.max_connections_per_user
         if not most or sum(1 for socket in self._service.sockets if socket.account == account) <= most:
             return None
-        return f"a user may have {_counted(most, 'connection')} at once, and no more: close another page or program"
+        return f"a user may have at most {_counted(most, 'connection')} at once: close another page or program"
 
     def check_message(self, session: Session, account: str | None, size: int) -> None:
-        """Make sure that there is room for a prompt.
+        """Check the limits for a prompt.
 
         Args:
-            session: In which it is asked.
-            account: Who asks; see `Access.account`.
-            size: Its length in bytes.
+            session: The session of the prompt.
+            account: The account of its author; see `Access.account`.
+            size: The size of the prompt, in bytes.
 
         Raises:
-            ProtocolError: There is none; the text says what to do.
-            StorageError: What there is cannot be read.
+            ProtocolError: The prompt would exceed a limit. The message says what to do.
+            StorageError: The current usage cannot be read.
         """
         self._check_queue(account)
         owner = session.owner if session.owned else account
@@ -80,8 +84,8 @@ class Quotas:
         if most and sum(session.waiting_of(account) for session in self._service.live.values()) >= most:
             raise ProtocolError(
                 "quota",
-                f"{_counted(most, 'message')} of yours may be queued at once, and no more: withdraw one, or send this "
-                "again when another is being answered",
+                f"at most {_counted(most, 'message')} of yours may be queued at once: withdraw one, or send this again "
+                "when the next one is being answered",
             )
 
     def _check_sessions(self, owner: str | None) -> None:
@@ -89,19 +93,19 @@ class Quotas:
         if self._service.store.usage(owner).sessions >= most:
             raise ProtocolError(
                 "quota",
-                f"you have {_counted(most, 'session')}, as many as you may have: delete one that you need no more, "
-                "then send this again",
+                f"you have {_counted(most, 'session')}, which is the limit: delete one that you no longer need, then "
+                "send this again",
             )
 
     def _check_size(self, owner: str | None, size: int, *, mine: bool) -> None:
         most = self._app.max_bytes_per_user
         used = self._service.store.usage(owner).size
         if used + size > most:
-            who, whose = ("you", "your") if mine else ("its owner", "the owner's")
+            owner_may, owners = ("you may", "your") if mine else ("its owner may", "the owner's")
             raise ProtocolError(
                 "quota",
-                f"this message does not fit beside what {who} may keep, {_in_words(most)}, "
-                f"of which {_in_words(used)} are taken: delete or clear some of {whose} sessions, then send this again",
+                f"there is no room for this message: {owner_may} store {_size_text(most)}, of which {_size_text(used)} "
+                f"are in use. Delete or clear some of {owners} sessions, then send this again",
             )
 
 
@@ -109,5 +113,5 @@ def _counted(number: int, what: str) -> str:
     return f"{number} {what}" + ("s" if number != 1 else "")
 
 
-def _in_words(size: int) -> str:
+def _size_text(size: int) -> str:
     return next((f"{size / unit:.1f} {name}" for name, unit in _UNITS if size >= unit), f"{size} bytes")

@@ -1,4 +1,4 @@
-"""What the handlers of one server share."""
+"""The state that all handlers of a server share."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from ..session.session import Session
 from ..session.store import RETENTION, Page, SessionReader, SessionStore, Whose
 from ..session.worker_pool import WorkerPool
 from .access import Access
-from .export_job import Job, Kind
+from .export_job import ExportFormat, ExportJob
 from .exports import Exports
-from .housekeeping import tidy
+from .housekeeping import clean_up
 from .hub import Hub
 from .incoming import IncomingLimit
 from .metrics import Metrics
@@ -28,13 +28,13 @@ from .quotas import Quotas
 from .settings import ReasoningSettings
 from .tickets import Ticket, Tickets
 
-_HOUSEKEEPING = (0.1, 60.0)  # seconds between looks for sessions that are idle or too old: `idle_after`, within these
-_FOR_WORKERS = ("AgentManager", "Models")  # the configuration that is read where agents are made
-_AT_ONCE = 100  # sockets, before others have their turn
+_HOUSEKEEPING_SECONDS = (0.1, 60.0)  # the interval is `idle_after`, but within these limits
+_FOR_WORKERS = ("AgentManager", "Models")  # the classes whose configuration workers need to make agents
+_SOCKETS_PER_TURN = 100  # sockets that are checked before other tasks of the event loop have their turn
 _DAY = 24 * 3600.0
 _SEARCH_SECONDS = 10.0
 EXPORT_MEMORY = 4 * 1024**3
-"""Bytes of addresses, of which a process uses about a half."""
+"""The address space of an export's process, in bytes. A process uses about half of it as memory."""
 
 
 class Connection(Protocol):
@@ -42,43 +42,43 @@ class Connection(Protocol):
 
     @property
     def account(self) -> str | None:
-        """The user on whom it counts; see `Access.account`."""
+        """The user whose limits apply to the connection; see `Access.account`."""
 
     @property
     def session(self) -> Session:
-        """The session."""
+        """The session that the client follows."""
 
     @property
     def ticket(self) -> Ticket | None:
-        """The ticket with which it was opened, if any."""
+        """The ticket with which the connection was opened; None if there was none."""
 
-    def came_with(self, cookie: str, username: str) -> bool:
-        """Whether a browser opened it that had logged in with this cookie, or as that user."""
+    def logged_in_with(self, cookie: str, username: str) -> bool:
+        """Whether a browser opened the connection that was logged in with this cookie, or as this user."""
 
-    def beat(self) -> None:
-        """Check that the peer is there; called at each interval."""
+    def check_heartbeat(self) -> None:
+        """Ping the client, or drop the connection if it does not answer. Called once per interval."""
 
     async def may(self, action: Action, session_id: str) -> bool:
-        """Whether its user may do this with a session."""
+        """Whether the user has this permission for a session."""
 
-    def not_let_in(self) -> None:
-        """Close it: its user may not see the session."""
+    def deny_access(self) -> None:
+        """Close the connection, because the user may not see the session."""
 
-    def logged_out(self) -> None:
-        """Close it: its user has logged out."""
+    def end_login(self) -> None:
+        """Close the connection, because the user has logged out."""
 
-    def ticket_ended(self) -> None:
-        """Close it: its ticket has expired or was revoked."""
+    def end_ticket(self) -> None:
+        """Close the connection, because its ticket has expired or was revoked."""
 
 
 class Service:
-    """The sessions of a server, what runs them, and who watches them. Lives on the server's loop.
+    """The sessions of a server, their runs and their connections. Belongs to the server's event loop.
 
     Args:
         app: The extension, with its configuration.
 
     Attributes:
-        sockets: The connections that are open.
+        sockets: The open connections.
     """
 
     def __init__(self, app: ReasoningSettings) -> None:
@@ -99,20 +99,20 @@ class Service:
             folder=Path(app.server.root_dir),
         )
         self._opened: tuple[SessionStore, SessionManager, Tickets] | None = None
-        shortest, longest = _HOUSEKEEPING
-        look_every = max(shortest, min(app.idle_after, longest))
+        shortest, longest = _HOUSEKEEPING_SECONDS
+        housekeeping_seconds = max(shortest, min(app.idle_after, longest))
         self.exports = Exports()
         self.incoming = IncomingLimit()
         self._searching = ThreadPoolExecutor(1, "reasoning-search")
-        self._tidying: asyncio.Task[None] | None = None
+        self._cleaning: asyncio.Task[None] | None = None
         self._audit_log = app.log.getChild("audit")
         self._timers = [
-            PeriodicCallback(self._beat, app.ping_interval * 1000),
-            PeriodicCallback(self._keep_house, look_every * 1000),
+            PeriodicCallback(self._check_connections, app.ping_interval * 1000),
+            PeriodicCallback(self._keep_house, housekeeping_seconds * 1000),
         ]
 
     async def start(self) -> None:
-        """Open the store and warm up a worker. A store that cannot be opened is tried again when it is needed."""
+        """Open the store and start spare workers. If the store cannot be opened, each request tries again."""
         for timer in self._timers:
             timer.start()
         try:
@@ -123,11 +123,11 @@ class Service:
         self.runner.keep_spares()
 
     async def stop(self) -> None:
-        """Let go of the watchers, stop what runs, close the store."""
+        """Close the connections, stop all runs and close the store."""
         for timer in self._timers:
             timer.stop()
-        if self._tidying is not None:
-            self._tidying.cancel()
+        if self._cleaning is not None:
+            self._cleaning.cancel()
         if self._opened is not None:
             store, manager, _ = self._opened
             manager.close()
@@ -141,34 +141,34 @@ class Service:
 
     @property
     def store(self) -> SessionStore:
-        """Where the sessions are kept.
+        """The file in which the sessions are stored.
 
         Raises:
-            StorageError: It cannot be opened; the text says why.
+            StorageError: The file cannot be opened. The message says why.
         """
         return self._open()[0]
 
     @property
     def manager(self) -> SessionManager:
-        """The sessions.
+        """The sessions, loaded while they are needed.
 
         Raises:
-            StorageError: See `store`.
+            StorageError: The store cannot be opened.
         """
         return self._open()[1]
 
     @property
     def tickets(self) -> Tickets:
-        """Who else may come in.
+        """Signs and checks tickets.
 
         Raises:
-            StorageError: See `store`.
+            StorageError: The store cannot be opened.
         """
         return self._open()[2]
 
     @property
     def live_runs(self) -> int:
-        """How many runs are on or wait."""
+        """The number of sessions with a run that is active or queued."""
         return sum(1 for session in self.live.values() if session.busy)
 
     @property
@@ -177,61 +177,62 @@ class Service:
         return self._opened[1].live if self._opened is not None else {}
 
     def audit(self, who: str, action: str, session_id: str, owner: str | None, detail: str = "") -> None:
-        """Log what was done to a session, and keep it.
+        """Write an action on a session to the log and to the audit trail.
 
         Args:
-            who: Who did it.
-            action: What they did, in a word: `deleted`, `granted` …
+            who: The actor; see `ReasoningHandler.actor`.
+            action: The action, as one word: `deleted`, `granted` …
             session_id: The session.
-            owner: To whom it belongs, or belonged.
-            detail: More, for people. Never a secret.
-
+            owner: The owner of the session, or its former owner.
+            detail: More about it, as text for people. Must not contain a secret.
         """
         self._log_audit(who, action, session_id, owner, detail)
         try:
             self.store.record_audit(who, action, session_id, owner, detail)
-        except StorageError as error:  # it is done, and logged
-            self._report("what was done could not be kept", error)
+        except StorageError as error:  # the action itself has succeeded, and is in the log
+            self._report("the audit trail could not be written", error)
 
     def _log_audit(self, who: str, action: str, session_id: str, owner: str | None, detail: str = "") -> None:
         about = f"session {session_id}" + (f" of {owner!r}" if owner is not None else "")
         self._audit_log.info("reasoning-widget: %r %s %s%s", who, action, about, f" ({detail})" if detail else "")
 
     def claim(self, session: Session, owner: str | None) -> None:
-        """Let a session in which nothing was said yet belong to `owner`; who else waits in it must ask to be let in."""
+        """Make `owner` the owner of a session without one, and close the connections of other users to it."""
         if session.owned:
             return
         session.claim(owner)
-        for socket in list(self.sockets) if not self.access.open else ():
+        for socket in list(self.sockets) if not self.access.shared_with_all else ():
             if socket.session is session and socket.account != owner:
-                socket.not_let_in()
+                socket.deny_access()
 
     async def search(self, query: str | None, limit: int, cursor: str | None, whose: Whose | None) -> Page:
-        """See `SessionStore.search`: words are looked for in a thread of its own, while everything else goes on.
+        """Return a page of the list of sessions; a search for words runs in a thread of its own.
+
+        The arguments are those of `SessionStore.search`.
 
         Raises:
-            ValueError: See `SessionStore.search`.
-            StorageError: The sessions cannot be read, or it takes too long.
+            ValueError: An argument is out of range, or the cursor is not from an earlier page.
+            StorageError: The sessions cannot be read, or the search takes too long.
         """
         store = self.store
         if not (query or "").split():
             return store.search(query, limit, cursor, whose)
 
-        def look() -> Page:
+        def search_words() -> Page:
             reader = SessionReader(self.app.store_path, _SEARCH_SECONDS)
             try:
                 return reader.search(query, limit, cursor, whose)
             finally:
                 reader.close()
 
-        return await asyncio.get_running_loop().run_in_executor(self._searching, look)
+        return await asyncio.get_running_loop().run_in_executor(self._searching, search_words)
 
-    def export_job(self, session_id: str, kind: Kind) -> Job:
-        """What there is to do to export a session; what it is saying just now is in it.
+    def export_job(self, session_id: str, export_format: ExportFormat) -> ExportJob:
+        """Describe the export of a session, after storing the text by which its open steps have grown.
 
         Raises:
             KeyError: There is no such session.
-            StorageError: It cannot be read or written.
+            StorageError: The session cannot be read or written.
         """
         if not self.manager.exists(session_id):
             raise KeyError(session_id)
@@ -239,19 +240,24 @@ class Service:
         if live is not None:
             live.save_open_text()
         size = self.store.size(session_id)
-        return Job(kind, self.app.store_path, session_id, size, memory=EXPORT_MEMORY)
+        return ExportJob(export_format, self.app.store_path, session_id, size, memory=EXPORT_MEMORY)
 
     def end_login(self, cookie: str, username: str) -> None:
-        """Close the connections that were opened with a login cookie, or with any by this user, who logs out."""
+        """Close a user's connections after logging out.
+
+        Args:
+            cookie: The login cookie that has ended.
+            username: The name of the user; empty if it is unknown.
+        """
         for socket in list(self.sockets):
-            if socket.came_with(cookie, username):
-                socket.logged_out()
+            if socket.logged_in_with(cookie, username):
+                socket.end_login()
 
     def end_ticket(self, ticket_id: str) -> None:
-        """Close the connections that came in with this ticket."""
+        """Close the connections that were opened with this ticket."""
         for socket in list(self.sockets):
             if socket.ticket is not None and socket.ticket.id == ticket_id:
-                socket.ticket_ended()
+                socket.end_ticket()
 
     def _open(self) -> tuple[SessionStore, SessionManager, Tickets]:
         if self._opened is None:
@@ -278,39 +284,39 @@ class Service:
     def _report(self, what: str, error: StorageError) -> None:
         self.app.log.error("reasoning-widget: %s: %s", what, error)
 
-    async def _beat(self) -> None:
+    async def _check_connections(self) -> None:
         for socket in list(self.sockets):
-            socket.beat()
-        await self.end_the_unwelcome()
+            socket.check_heartbeat()
+        await self.check_permissions()
 
-    async def end_the_unwelcome(self) -> None:
-        """Close the connections of those who may see their session no longer."""
+    async def check_permissions(self) -> None:
+        """Close the connections of users who may no longer see their session."""
         for number, socket in enumerate(list(self.sockets)):
-            if number % _AT_ONCE == 0:
+            if number % _SOCKETS_PER_TURN == 0:
                 await asyncio.sleep(0)
             try:
-                welcome = await socket.may("read", socket.session.session_id)
+                allowed = await socket.may("read", socket.session.session_id)
             except StorageError:
-                return  # whoever speaks is told of it
+                return  # a client that sends a message gets the error
             except Exception:
-                self.app.log.exception("reasoning-widget: the authorizer does not say who may see a session")
-                welcome = False
-            if not welcome:
-                socket.not_let_in()
+                self.app.log.exception("reasoning-widget: the authorizer failed to decide who may see a session")
+                allowed = False
+            if not allowed:
+                socket.deny_access()
 
     def _keep_house(self) -> None:
         if self._opened is None:
             return
         store, manager, _ = self._opened
         manager.release_idle()
-        if self._tidying is None or self._tidying.done():
-            self._tidying = asyncio.get_running_loop().create_task(self._tidy(store, manager))
+        if self._cleaning is None or self._cleaning.done():
+            self._cleaning = asyncio.get_running_loop().create_task(self._clean_up(store, manager))
 
-    async def _tidy(self, store: SessionStore, manager: SessionManager) -> None:
+    async def _clean_up(self, store: SessionStore, manager: SessionManager) -> None:
         def log(session_id: str) -> None:
             self._log_audit(RETENTION, "deleted", session_id, None)
 
         try:
-            await tidy(store, self.app.retention_days * _DAY, lambda: manager.live, log)
+            await clean_up(store, self.app.retention_days * _DAY, lambda: manager.live, log)
         except StorageError as error:
             self._report("old sessions could not be deleted", error)

@@ -1,4 +1,4 @@
-"""`ws/chat/<session_id>`: the protocol over a WebSocket."""
+"""`ws/chat/<session_id>`: the WebSocket over which clients follow a session and take part in it."""
 
 from __future__ import annotations
 
@@ -37,21 +37,21 @@ from .auth import ReasoningHandler
 
 SUBPROTOCOL: Final = "reasoning-widget.v1"
 
-_MAX_READ_BYTES: Final = 16 * 1024 * 1024  # so that who sends too much can be told
+_MAX_READ_BYTES: Final = 16 * 1024 * 1024  # more than is accepted, so that the refusal can be explained
 
 _CLOSE_CODES: Final[dict[EndReason, tuple[int, str]]] = {
     "closed": (1001, "the server is going away"),
     "deleted": (4410, "the session was deleted"),
     "failed": (1013, "the session could not be read or saved: try again later"),
 }
-_TICKET_ENDED: Final = 4401
 _LOGGED_OUT: Final = 1008
-_NOT_LET_IN: Final = 4403
-_TOO_MANY: Final = 4429
+_TICKET_ENDED: Final = 4401
+_ACCESS_DENIED: Final = 4403
+_TOO_MANY_CONNECTIONS: Final = 4429
 
 
 class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
-    """One client of one session."""
+    """The connection of one client to one session."""
 
     _session: Session
     _after: int | None
@@ -67,7 +67,7 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
     # The handshake
 
     async def get(self, session_id: str) -> None:
-        """Check who asks for what, then become a WebSocket."""
+        """Check the request and the user's permission, then become a WebSocket."""
         try:
             check_session_id(session_id)
         except ValueError as error:
@@ -102,32 +102,32 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
         return int(text)
 
     def check_origin(self, origin: str | None = None) -> bool:
-        """Whether a page of that origin may connect.
+        """Whether a page of this origin may connect.
 
         Raises:
-            HTTPError: 403, it may not. Tornado would say so in no words that a client shows.
+            HTTPError: 403, it may not. Tornado's own response has no message that clients show.
         """
         if super().check_origin(origin):
             return True
         raise web.HTTPError(403, "a page of another site needs a ticket, or `ServerApp.allow_origin` must name it")
 
     def set_default_headers(self) -> None:
-        """None of those that say how a page may be used."""
+        """Set none of Jupyter Server's headers for pages: a WebSocket is not a page."""
 
     def set_cookie(self, name: str, value: str | bytes, *args: Any, **kwargs: Any) -> None:
-        """None: whoever opens a socket with a token has not logged in with a browser."""
+        """Set no cookie: a program that connects with a token has not logged in with a browser."""
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Why the handshake was refused, for programs."""
+        """Respond to a refused handshake with a JSON error."""
         self.set_header("Content-Type", "application/json")
         self.finish(encode(self.error_body(status_code, kwargs["exc_info"][1])))
 
     def select_subprotocol(self, subprotocols: list[str]) -> str | None:
-        """Browsers send their ticket as another one, which is never answered."""
+        """Choose our subprotocol. Browsers also offer their ticket as a subprotocol, which is never chosen."""
         return SUBPROTOCOL if SUBPROTOCOL in subprotocols else None
 
     def get_compression_options(self) -> None:
-        """No compression: it would cost more memory for each watcher than all else together."""
+        """Use no compression, which would need more memory per connection than everything else together."""
         return
 
     def get_websocket_protocol(self) -> WebSocketProtocol | None:
@@ -136,30 +136,30 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
 
     @property
     def max_message_size(self) -> int:
-        """Bytes; a longer message closes the connection with 1009."""
+        """The size of a message, in bytes, above which the connection is closed with code 1009."""
         return _MAX_READ_BYTES
 
     @property
     def ping_interval(self) -> float:
-        """None of its own: one timer of the service's beats for all sockets."""
+        """Disable Tornado's heartbeat: one timer of the service serves all sockets."""
         return 0
 
     def open(self, *args: str, **kwargs: str) -> None:
-        """The handshake is done: serve."""
+        """Follow the session, unless the user may not see it or has too many connections."""
         self.set_nodelay(True)
         app = self.service.app
         self._messages = Budget(app.max_messages_per_second, 2 * app.max_messages_per_second)
         self.service.sockets.add(self)
         if self.ticket is not None:
             left = self.ticket.expires - time.time()
-            self._expiry = asyncio.get_running_loop().call_later(left, self.ticket_ended)
-        begun = self._session.owned and not self._was_owned
-        if begun and self._session.owner != self.account and not self.service.access.open:
-            self.not_let_in()  # somebody else has begun it during the handshake
+            self._expiry = asyncio.get_running_loop().call_later(left, self.end_ticket)
+        claimed = self._session.owned and not self._was_owned
+        if claimed and self._session.owner != self.account and not self.service.access.shared_with_all:
+            self.deny_access()  # another user has sent the first message during the handshake
             return
         too_many = self.service.quotas.check_connection(self.account)
-        if too_many is not None:  # told so, for a page hears no words of a handshake that is refused
-            self.close(_TOO_MANY, too_many)
+        if too_many is not None:  # not earlier, because browsers do not show why a handshake was refused
+            self.close(_TOO_MANY_CONNECTIONS, too_many)
             return
         self._follow(self._epoch, self._after)
 
@@ -175,7 +175,7 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
         )
 
     def on_close(self) -> None:
-        """The connection is gone."""
+        """Release what belongs to the connection, which is closed."""
         if self._expiry is not None:
             self._expiry.cancel()
         self.service.sockets.discard(self)
@@ -184,7 +184,7 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
     # What the client sends
 
     async def on_message(self, message: str | bytes) -> None:
-        """Answer; the next message is only read once the answer has been taken."""
+        """Reply to a message. The next message is not read before the client has read the reply."""
         self._unanswered_pings = 0
         if self._is_closing:
             return  # without an `ack`, the client sends the message again
@@ -214,11 +214,16 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
         return dispatch(raw, "socket", self._receive)
 
     async def _check_allowed(self, action: Action) -> None:
-        """Raises `ProtocolError` where whoever is there may not do this, or not any more."""
+        """Check the user's permission, which may have changed since the last message.
+
+        Raises:
+            ProtocolError: The user may not do this in the session.
+            StorageError: The session's owner cannot be read.
+        """
         session_id = self._session.session_id
         allowed = await self.may(action, session_id)
         if not allowed and not await self.may("read", session_id):
-            self.not_let_in()
+            self.deny_access()
         if not allowed:
             raise ProtocolError("forbidden", "you may watch this session, but not take part in it")
 
@@ -230,7 +235,7 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
         if kind == "blob":
             return self._session.blob_frames(payload["blob"])
         if kind == "chat":
-            self._make_room(message)
+            self._check_quota(message)
             self.service.claim(self._session, self.account)
         epoch = self._session.epoch
         replies = self._session.receive(message, self.username, self.author)
@@ -238,31 +243,36 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
             self.service.audit(self.actor, "cleared", self._session.session_id, self._session.owner)
         return replies
 
-    def _make_room(self, message: ClientMessage) -> None:
-        """Raises `ProtocolError` where there is no room for a prompt that is not there yet."""
-        if not self._session.has_message(message["id"]):  # else it is sent again, and only to be acknowledged
+    def _check_quota(self, message: ClientMessage) -> None:
+        """Check the user's limits, except for a message that is sent again and only needs an `ack`.
+
+        Raises:
+            ProtocolError: The prompt would exceed a limit.
+            StorageError: The limits cannot be checked.
+        """
+        if not self._session.has_message(message["id"]):
             self.service.quotas.check_message(self._session, self.account, len(encode(message)))
 
     @property
     def session(self) -> Session:
-        """The session that it is about."""
+        """The session that the client follows."""
         return self._session
 
-    # What the session sends: see `Peer`
+    # As a `Peer` of the session
 
     @property
     def stalled(self) -> bool:
-        """See `Peer`."""
+        """Whether earlier messages are still being sent."""
         return is_sending(self)
 
     def send(self, messages: Sequence[bytes]) -> None:
-        """See `Peer`."""
+        """Send text messages. Ignored if the connection is closed."""
         with contextlib.suppress(WebSocketClosedError):  # `on_close` follows
             for message in messages:
                 self.write_message(message).add_done_callback(_ignore_closed)
 
     async def drained(self) -> None:
-        """See `Peer`."""
+        """Wait until all messages are sent, or the connection is closed."""
         await all_sent(self)
 
     def close(self, code: int | None = None, reason: str | None = None) -> None:
@@ -271,33 +281,33 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
         super().close(code, reason)
 
     def end(self, reason: EndReason) -> None:
-        """See `Peer`."""
+        """Close the connection, because the session has ended."""
         self.close(*_CLOSE_CODES[reason])
 
-    def not_let_in(self) -> None:
-        """Whoever is there may not see the session, or not any more."""
+    def deny_access(self) -> None:
+        """Close the connection, because the user may not see the session, or no longer."""
         self.service.hub.leave(self)
-        self.close(_NOT_LET_IN, "you may not see this session: it belongs to another user")
+        self.close(_ACCESS_DENIED, "you may not see this session: it belongs to another user")
 
-    def came_with(self, cookie: str, username: str) -> bool:
-        """Whether it was opened by a browser that had logged in with this cookie, or as that user."""
+    def logged_in_with(self, cookie: str, username: str) -> bool:
+        """Whether a browser opened the connection that was logged in with this cookie, or as this user."""
         if self.ticket is not None or self.token_authenticated:
             return False
         own = self.get_cookie(self.identity_provider.get_cookie_name(self))
         return own is not None and (own == cookie or (bool(username) and self.username == username))
 
-    def logged_out(self) -> None:
-        """Whoever opened it has logged out."""
+    def end_login(self) -> None:
+        """Close the connection, because the user has logged out."""
         self.close(_LOGGED_OUT, "you have logged out")
 
-    def ticket_ended(self) -> None:
-        """The ticket has expired or was revoked."""
+    def end_ticket(self) -> None:
+        """Close the connection, because its ticket has expired or was revoked."""
         self.close(_TICKET_ENDED, "the ticket has ended")
 
     # The heartbeat
 
-    def beat(self) -> None:
-        """Called once each interval: a peer that was silent for two of them is gone."""
+    def check_heartbeat(self) -> None:
+        """Ping the client, or drop the connection if it has not answered two pings. Called once per interval."""
         if self._unanswered_pings >= 2:
             drop(self)
             return
@@ -306,7 +316,7 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
             self.ping()
 
     def on_pong(self, data: bytes) -> None:
-        """The peer is there."""
+        """Note that the client has answered a ping."""
         self._unanswered_pings = 0
 
 
@@ -317,7 +327,7 @@ def _ignore_closed(sent: asyncio.Future[None]) -> None:
 
 
 def _permission(raw: Any) -> Action:
-    """What its sender must be permitted to do, even if the message is none that can be sent."""
+    """Return the permission that a decoded message needs, even if it is not a valid one."""
     kind = raw.get("type") if isinstance(raw, dict) else None
     declared = CLIENT_MESSAGES.get(kind) if isinstance(kind, str) else None
     return declared.permission if declared is not None else "execute"
@@ -336,11 +346,11 @@ def _decoded(message: str) -> Any:
     except msgspec.DecodeError as error:
         if len(message) > MAX_CLIENT_FRAME_BYTES:
             raise _too_long() from None
-        raise ProtocolError("bad_json", f"this is no JSON: {error}") from None
+        raise ProtocolError("bad_json", f"this is not JSON: {error}") from None
 
 
 def _id_of(message: str) -> str | None:
-    """The id of a message that no parser takes as it is, so that its sender knows which one was refused."""
+    """Return the id of a message that is nested too deeply for the parser, so that its sender can be told."""
     try:
         flat = msgspec.json.decode(shallow(message, 1))
     except msgspec.DecodeError:

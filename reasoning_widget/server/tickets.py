@@ -1,9 +1,9 @@
-"""Tickets: JSON Web Tokens for programs that must not hold the server's own token.
+"""Tickets: JSON Web Tokens for programs that must not have the server's own token.
 
-A ticket is for one session, for reading it or for talking in it, and for a limited time. The server signs its own with
-a secret key; those of other issuers are accepted by their public keys. The claims are the registered ones of RFC 7519
-(`iss`, `aud`, `sub`, `iat`, `exp`, `jti`) and ours: `session_id` and `access`; the `owner` of the session; and, in the
-server's own, who granted the ticket (`granted_by`) and as whom its holder speaks (`author`).
+A ticket gives access to one session for a limited time, to read it or to take part in it as well. The server signs its
+own tickets with a secret key, and accepts the tickets of configured issuers by their public keys. The claims are the
+registered ones of RFC 7519 (`iss`, `aud`, `sub`, `iat`, `exp`, `jti`), and `session_id`, `access`, `owner` (of the
+session) and, in the server's own tickets, `author` (of the holder's messages).
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ Access = Literal["read", "talk"]
 OWN_ISSUER: Final = "reasoning-widget"
 AUDIENCE: Final = "reasoning-widget"
 
-_MAX_TICKET: Final = 8192  # characters; a longer one is not even read
-_LEEWAY: Final = 5.0  # seconds by which an issuer's clock may differ
-_MAX_HOLDER: Final = 40  # characters of the name of whoever holds a ticket
-_MIN_SECRET: Final = 32  # bytes; RFC 7518, section 3.2, asks for as many as the hash has
-_REQUIRED: Final = ["iss", "aud", "iat", "exp", "jti"]
+_MAX_TICKET_LENGTH: Final = 8192
+_LEEWAY_SECONDS: Final = 5.0  # the difference that is accepted between an issuer's clock and ours
+_MAX_HOLDER_LENGTH: Final = 40  # of the name of a ticket's holder
+_MIN_SECRET_BYTES: Final = 32  # the size of the hash, as RFC 7518, section 3.2, requires
+_REQUIRED_CLAIMS: Final = ["iss", "aud", "iat", "exp", "jti"]
 _ALGORITHMS: Final[list[tuple[type | tuple[type, ...], list[str]]]] = [
     (rsa.RSAPublicKey, ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"]),
     (ec.EllipticCurvePublicKey, ["ES256", "ES384", "ES512", "ES256K"]),
@@ -47,24 +47,24 @@ _ALGORITHMS: Final[list[tuple[type | tuple[type, ...], list[str]]]] = [
 
 
 class InvalidTicket(ValueError):
-    """A ticket that is not accepted. The text says why, and never quotes it."""
+    """A ticket that is not accepted. The message says why, and never quotes the ticket."""
 
 
 @dataclass(frozen=True)
 class Ticket:
-    """What a ticket allows.
+    """The content of a ticket that is valid.
 
     Attributes:
-        id: By which it is revoked; an issuer's own ids are known apart.
-        session_id: The only session it is for.
-        access: ``read``, or ``talk``: to take part as well.
-        expires: Seconds since the epoch.
-        subject: Who holds it, in the issuer's words; its id where there are none.
-        owner: The user to whom the session belonged when the ticket was granted, or will belong if its holder begins
-            it: in the session of anybody else, who may use the same id later, it is worth nothing. None where users are
-            not told apart.
-        author: As whom its holder speaks; None: as the only user there is.
-        from_elsewhere: Whether another issuer has granted it, who answers for what it opens.
+        id: Identifies the ticket when it is revoked. The ids of other issuers have a prefix.
+        session_id: The session to which the ticket gives access.
+        access: ``read``, or ``talk`` to take part in the session as well.
+        expires: When the ticket expires, in seconds since the epoch.
+        subject: The holder, as named by the issuer; the ticket's id if the issuer names none.
+        owner: The owner of the session when the ticket was granted, or the future owner of a session that does not
+            exist yet. If another user owns the session by now, the ticket is not accepted for it. None if users are not
+            identified.
+        author: The author of the holder's messages; None if all messages have the same author.
+        is_external: Whether another issuer has signed the ticket, and is responsible for what it gives access to.
     """
 
     id: str
@@ -74,24 +74,25 @@ class Ticket:
     subject: str
     owner: str | None = None
     author: Author | None = None
-    from_elsewhere: bool = False
+    is_external: bool = False
 
     @property
     def personal(self) -> bool:
-        """Whether its holder speaks as a user, and not under a name of its own."""
+        """Whether the holder's messages have a user as their author, rather than the ticket."""
         return self.author is not None and self.author["id"] != f"ticket:{self.id}"
 
 
 @dataclass(frozen=True)
 class Grant:
-    """Who grants a ticket where users are told apart, and as whom its holder is to speak.
+    """How a ticket is granted.
 
     Attributes:
-        by_name: The user who grants it, as people read it.
-        account: To whom belongs what that user makes; see `Access.account`.
-        owner: To whom the session belongs.
-        name: What the holder is called, for people.
-        speaks_as: The user as whom the holder speaks, for a page of their own. Absent: as itself.
+        by_name: The display name of the user who grants the ticket.
+        account: The account of that user; see `Access.account`.
+        owner: The owner of the session.
+        name: A name for the holder.
+        personal: Whether the ticket is for a page of the user, whose messages have the user as their author.
+        user: That user, as an author; only used if the ticket is personal.
     """
 
     by_name: str | None = None
@@ -99,14 +100,14 @@ class Grant:
     owner: str | None = None
     name: str = ""
     personal: bool = False
-    speaks_as: Author | None = None
+    user: Author | None = None
 
     def author(self, ticket_id: str) -> Author | None:
-        """As whom the holder speaks."""
+        """Return the author of the holder's messages."""
         if self.personal:
-            return self.speaks_as
+            return self.user
         of = f" of {self.by_name}" if self.by_name else ""
-        name = f"{self.name[:_MAX_HOLDER]} (ticket{of})" if self.name.strip() else f"Ticket{of}"
+        name = f"{self.name[:_MAX_HOLDER_LENGTH]} (ticket{of})" if self.name.strip() else f"Ticket{of}"
         return author_of(f"ticket:{ticket_id}", name, granted_by=self.account)
 
 
@@ -114,25 +115,26 @@ _NO_GRANT: Final = Grant()
 
 
 class Tickets(LoggingConfigurable):
-    """Signs and checks tickets: `c.Tickets…` in ``jupyter_server_config.py``.
+    """Signs and checks tickets. Configured with `c.Tickets…` in ``jupyter_server_config.py``.
 
     Args:
-        store: Which remembers those that were revoked.
-        key_path: Where the server's own key is kept if none is configured.
+        store: Stores which tickets were issued and revoked.
+        key_path: The file of the server's own key, which is used if none is configured.
 
     Raises:
-        TraitError: What is configured is no key.
+        TraitError: A configured key is not valid.
     """
 
     secret = Unicode(
-        help="The key for the server's own tickets, 32 bytes or more. Empty: a random one, kept beside the sessions."
+        help="""The key with which the server signs tickets: 32 bytes or more. If empty, a random key is used, which is
+        stored beside the sessions."""
     ).tag(config=True)
     issuers = Dict(
         key_trait=Unicode(),
         value_trait=Unicode(),
-        help="Others whose tickets are accepted: the `iss` claim, and the issuer's public key in PEM form.",
+        help="Other issuers whose tickets are accepted: the public key of each, in PEM format, by its `iss` claim.",
     ).tag(config=True)
-    max_seconds = Float(30 * 24 * 3600.0, min=1, help="The longest time for which a ticket is minted.").tag(config=True)
+    max_seconds = Float(30 * 24 * 3600.0, min=1, help="The longest lifetime of a ticket, in seconds.").tag(config=True)
 
     def __init__(self, store: SessionStore, key_path: Path, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -143,34 +145,34 @@ class Tickets(LoggingConfigurable):
     @validate("secret")
     def _long_enough(self, proposal: Any) -> str:
         secret: str = proposal["value"]
-        if secret and len(secret.encode()) < _MIN_SECRET:
-            raise TraitError(f"`Tickets.secret` must have at least {_MIN_SECRET} bytes")
+        if secret and len(secret.encode()) < _MIN_SECRET_BYTES:
+            raise TraitError(f"`Tickets.secret` must have at least {_MIN_SECRET_BYTES} bytes")
         return secret
 
     @cached_property
     def own_key(self) -> bytes:
-        """The key for the server's own tickets. Without it they are refused, and all else goes on.
+        """The key with which the server signs tickets. Without it, tickets are refused, but everything else works.
 
         Raises:
-            StorageError: It cannot be read or made, or what is there is no key.
+            StorageError: The key's file cannot be read or created, or does not contain a key.
         """
-        return self.secret.encode() or _kept_secret(self._key_path)
+        return self.secret.encode() or _load_or_create_secret(self._key_path)
 
     def mint(
         self, session_id: str, access: str, expires_in: float, subject: str, grant: Grant = _NO_GRANT
     ) -> tuple[str, Ticket]:
-        """A new ticket, in its signed form and as what it says.
+        """Issue a ticket, and return its signed form and its content.
 
         Args:
-            session_id: The session it is for, which need not exist yet.
+            session_id: The session, which need not exist yet.
             access: ``read`` or ``talk``.
-            expires_in: Seconds.
-            subject: For whom it is made.
-            grant: Who grants it.
+            expires_in: The lifetime of the ticket, in seconds.
+            subject: The holder.
+            grant: How the ticket is granted.
 
         Raises:
-            ValueError: One of them is out of range.
-            StorageError: There is no key, or it cannot be remembered.
+            ValueError: An argument is out of range.
+            StorageError: There is no key, or the ticket cannot be stored.
         """
         check_session_id(session_id)
         if access not in ("read", "talk"):
@@ -180,8 +182,8 @@ class Tickets(LoggingConfigurable):
         now = time.time()
         ticket_id = secrets.token_hex(8)
         author = grant.author(ticket_id)
-        ends = now + expires_in
-        ticket = Ticket(ticket_id, session_id, cast("Access", access), ends, subject, grant.owner, author)
+        expires = now + expires_in
+        ticket = Ticket(ticket_id, session_id, cast("Access", access), expires, subject, grant.owner, author)
         claims = {
             "iss": OWN_ISSUER,
             "aud": AUDIENCE,
@@ -195,17 +197,17 @@ class Tickets(LoggingConfigurable):
             "author": author,
         }
         token = jwt.encode(claims, self.own_key, algorithm="HS256")
-        self._store.issue_ticket(ticket_id, IssuedTicket(session_id, grant.owner, grant.account, ends))
+        self._store.issue_ticket(ticket_id, IssuedTicket(session_id, grant.owner, grant.account, expires))
         return token, ticket
 
     def verify(self, token: str) -> Ticket:
-        """What a ticket says, if it is to be believed.
+        """Return the content of a ticket.
 
         Raises:
-            InvalidTicket: It is not.
-            StorageError: There is no key, or whether it was revoked cannot be read.
+            InvalidTicket: The ticket is not valid, has expired or was revoked.
+            StorageError: There is no key, or it cannot be read whether the ticket was revoked.
         """
-        if len(token) > _MAX_TICKET:
+        if len(token) > _MAX_TICKET_LENGTH:
             raise InvalidTicket("the ticket is too long")
         try:
             issuer = jwt.decode(token, options={"verify_signature": False}).get("iss")
@@ -216,8 +218,8 @@ class Tickets(LoggingConfigurable):
                 algorithms=algorithms,
                 audience=AUDIENCE,
                 issuer=issuer,
-                leeway=_LEEWAY,
-                options={"require": _REQUIRED},
+                leeway=_LEEWAY_SECONDS,
+                options={"require": _REQUIRED_CLAIMS},
             )
         except jwt.ExpiredSignatureError:
             raise InvalidTicket("the ticket has expired: get another one") from None
@@ -229,12 +231,12 @@ class Tickets(LoggingConfigurable):
         return ticket
 
     def revoke(self, ticket_id: str) -> None:
-        """Accept a ticket no longer.
+        """Revoke a ticket.
 
         Raises:
-            StorageError: It cannot be remembered.
+            StorageError: The revocation cannot be stored.
         """
-        self._store.revoke_ticket(ticket_id, time.time() + self.max_seconds + _LEEWAY)
+        self._store.revoke_ticket(ticket_id, time.time() + self.max_seconds + _LEEWAY_SECONDS)
 
     def _key_of(self, issuer: object) -> tuple[Any, list[str]]:
         if issuer == OWN_ISSUER:
@@ -247,50 +249,50 @@ class Tickets(LoggingConfigurable):
 def _ticket(claims: dict[str, Any]) -> Ticket:
     session_id, access, ticket_id = claims.get("session_id"), claims.get("access"), claims["jti"]
     if not isinstance(session_id, str) or access not in ("read", "talk") or not isinstance(ticket_id, str):
-        raise InvalidTicket("the ticket says neither which session it is for nor what it allows")
-    elsewhere = claims["iss"] != OWN_ISSUER
-    name = f"{claims['iss']}#{ticket_id}" if elsewhere else ticket_id
+        raise InvalidTicket("the ticket needs the claims `session_id`, a string, and `access`, `read` or `talk`")
+    is_external = claims["iss"] != OWN_ISSUER
+    name = f"{claims['iss']}#{ticket_id}" if is_external else ticket_id
     subject, owner = claims.get("sub") or name, claims.get("owner")
     if not isinstance(owner, str | None):
-        raise InvalidTicket("the ticket's `owner` is no name of a user")
-    if elsewhere or "author" not in claims:
+        raise InvalidTicket("the ticket's claim `owner` must be the name of a user")
+    if is_external or "author" not in claims:
         author: Author | None = author_of(f"ticket:{name}", f"{subject} (ticket)", granted_by=owner)
     else:
         author = _author(claims["author"])
-    return Ticket(name, session_id, access, float(claims["exp"]), subject, owner, author, elsewhere)
+    return Ticket(name, session_id, access, float(claims["exp"]), subject, owner, author, is_external)
 
 
 def _author(claim: Any) -> Author | None:
     try:
         return msgspec.convert(claim, Author | None)
     except msgspec.ValidationError:
-        raise InvalidTicket("the ticket's `author` is none") from None
+        raise InvalidTicket("the ticket's claim `author` is not an author") from None
 
 
-def _kept_secret(path: Path) -> bytes:
-    """The random key in `path`, made if it is not there: tickets outlive the server.
+def _load_or_create_secret(path: Path) -> bytes:
+    """Return the random key in a file, which is created if it does not exist: tickets outlive the server's process.
 
     Raises:
-        StorageError: It cannot be read or made, or what is there is no key.
+        StorageError: The file cannot be read or created, or does not contain a key.
     """
     try:
         if not os.path.lexists(path):
-            _write_safely(path, secrets.token_bytes(_MIN_SECRET))
+            _write_atomically(path, secrets.token_bytes(_MIN_SECRET_BYTES))
         secret = path.read_bytes()
     except OSError as error:
         raise StorageError(
-            f"the key of the tickets, {path}, cannot be read or written: {error.strerror or error}"
+            f"the key for tickets, {path}, cannot be read or written: {error.strerror or error}"
         ) from error
-    if len(secret) < _MIN_SECRET or not any(secret):
+    if len(secret) < _MIN_SECRET_BYTES or not any(secret):
         raise StorageError(
-            f"{path} holds no key of {_MIN_SECRET} bytes, with which tickets could be signed safely: delete it, and "
-            "another one is made. Tickets that were made with the old one are then refused"
+            f"{path} does not contain a key of {_MIN_SECRET_BYTES} bytes, so tickets cannot be signed safely. Delete "
+            "the file to have a new key created. Tickets that were signed with the old key will be refused"
         )
     return secret
 
 
-def _write_safely(path: Path, content: bytes) -> None:
-    """Make `path` with `content`, for its owner alone: whole and on the disk, or not at all."""
+def _write_atomically(path: Path, content: bytes) -> None:
+    """Create a file that only its owner may read. If this fails, even by a crash, there is no file."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f"{path.name}.")  # mode 0600
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -301,7 +303,7 @@ def _write_safely(path: Path, content: bytes) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-    if os.name == "posix":  # the name is safe once its folder is
+    if os.name == "posix":  # the new name is on the disk once its folder is
         folder = os.open(path.parent, os.O_RDONLY)
         try:
             os.fsync(folder)
@@ -310,12 +312,18 @@ def _write_safely(path: Path, content: bytes) -> None:
 
 
 def _public_key(issuer: str, pem: str) -> tuple[Any, list[str]]:
-    """An issuer's key, and the algorithms that it is for: which one is not the ticket's to say."""
+    """Return an issuer's key and its algorithms, so that a ticket cannot choose another algorithm.
+
+    Raises:
+        TraitError: The text is not a public key, or not one for signatures.
+    """
     try:
         key = load_pem_public_key(pem.encode())
     except ValueError as error:
-        raise TraitError(f"`Tickets.issuers`: the key of {issuer!r} is no public key in PEM form: {error}") from None
+        raise TraitError(
+            f"`Tickets.issuers`: the key of {issuer!r} is not a public key in PEM format: {error}"
+        ) from None
     for kind, algorithms in _ALGORITHMS:
         if isinstance(key, kind):
             return key, algorithms
-    raise TraitError(f"`Tickets.issuers`: keys such as that of {issuer!r} sign no tickets")
+    raise TraitError(f"`Tickets.issuers`: the key of {issuer!r} cannot sign tickets: use RSA, EC or EdDSA")

@@ -1,4 +1,4 @@
-"""Agents that a test's server offers: `CONFIG` names them."""
+"""The agents of the tests' servers, which `CONFIG` names."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WORDS = 40
 
 
 async def echo(prompt):
-    """Says what it was told."""
+    """Repeats the prompt."""
     yield {"type": "thought", "content": "Repeat it."}
     yield {"type": "final_answer", "content": f"You said: {prompt}"}
 
@@ -27,7 +27,7 @@ async def limit(prompt, max_iterations):
 
 
 async def count(prompt):
-    """Says as many words as it is told, one by one, after a thought and a call of a tool."""
+    """Answers with as many words as the prompt says, one by one, after a thought and a tool call."""
     words, _, pause = prompt.partition(" ")
     yield {"type": "thought", "id": "t", "content": "I shall count.", "status": "done"}
     yield {
@@ -44,7 +44,7 @@ async def count(prompt):
 
 
 async def talk(prompt):
-    """Says one word after the other, after a thought and a call of a tool, until there is a file of that name."""
+    """Answers word by word, after a thought and a tool call, until the file that the prompt names exists."""
     yield {"type": "thought", "content": "I shall talk."}
     yield {"type": "tool_use", "content": "", "tool": {"name": "voice", "arguments": "{}", "call_id": "1"}}
     yield {"type": "tool_result", "content": "loud", "tool": {"name": "voice", "call_id": "1"}}
@@ -56,7 +56,7 @@ async def talk(prompt):
 
 
 async def table(prompt):
-    """Calls a tool whose values are as long as it is told: a table, and a picture of it."""
+    """Calls a tool that displays a table and a picture, each as long as the prompt says."""
     yield {"type": "tool_use", "content": "", "tool": {"name": "table", "arguments": "{}", "call_id": "1"}}
     output = {"text/plain": "a table", "application/json": {"cells": "x" * int(prompt)}, "image/png": "A" * int(prompt)}
     yield {"type": "tool_result", "content": "ready", "tool": {"name": "table", "call_id": "1"}, "output": output}
@@ -64,14 +64,14 @@ async def table(prompt):
 
 
 async def reference(prompt):
-    """Calls a tool whose value looks like one that is kept elsewhere."""
+    """Calls a tool that displays a value which looks like a reference to a stored one."""
     output = {"application/json": {"blob": "of nothing", "size": 1}}
     yield {"type": "tool_result", "content": "ready", "tool": {"name": "table", "call_id": "1"}, "output": output}
     yield {"type": "final_answer", "content": "There."}
 
 
 async def essay(prompt):
-    """Thinks as many long thoughts as it is told."""
+    """Has as many long thoughts as the prompt says."""
     for number in range(int(prompt)):
         yield {"type": "thought", "content": f"{number} " + "word " * 10_000}
     yield {"type": "final_answer", "content": "That was long."}
@@ -88,13 +88,13 @@ def hang_now():
 
 
 async def hang(prompt):
-    """Blocks its thread for good."""
+    """Blocks its thread forever."""
     yield {"type": "thought", "id": "t", "content": "Hm.", "status": "streaming"}
     hang_now()
 
 
 async def burn(prompt):
-    """Computes for good, and does not hear that it is to stop."""
+    """Computes forever, and ignores the request to stop."""
     yield {"type": "thought", "id": "t", "content": "Hm.", "status": "streaming"}
     number = 0
     while True:
@@ -104,21 +104,21 @@ async def burn(prompt):
 
 
 async def segfault(prompt):
-    """Takes its process down as a fault in a library does."""
+    """Crashes its process like a fault in a library."""
     yield {"type": "thought", "content": "Goodbye."}
     await asyncio.sleep(0.1)  # as below
     os.kill(os.getpid(), signal.SIGSEGV)
 
 
 async def crash(prompt):
-    """Takes its process down."""
+    """Ends its process."""
     yield {"type": "thought", "content": "Goodbye."}
     await asyncio.sleep(0.1)  # long enough for the thought to leave
     os._exit(3)
 
 
 async def question(prompt):
-    """Asks the person."""
+    """Asks the person a question."""
     answer = await current_run().ask({"kind": "question", "prompt": "Which colour?"})
     yield {"type": "final_answer", "content": f"{answer}, then."}
 

@@ -1,4 +1,4 @@
-"""An authorizer for a test's server."""
+"""An authorizer for the tests' servers."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from jupyter_server.auth.authorizer import Authorizer
 
 
 class AsAsked(Authorizer):
-    """Lets users do everything, unless they come with a header that says that they may only read, or nothing."""
+    """Allows everything, unless a header of the request says that the user may only read, or do nothing."""
 
     def is_authorized(self, handler: Any, user: Any, action: str, resource: str) -> bool:
-        """Decide on our own resource; leave the others alone."""
+        """Decide on our own resource; allow all others."""
         may = handler.request.headers.get("X-May", "read execute").split()
         return resource != "reasoning" or action in may

@@ -1,4 +1,4 @@
-"""A plain client of the WebSocket: what it is sent, and the fold of it."""
+"""A plain client of the WebSocket, which keeps the frames it receives and their fold."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from websockets.asyncio.client import ClientConnection, connect
 from reasoning_widget.fold import new_transcript, receive
 from reasoning_widget.protocol import Frame
 
-HANGS = 60  # seconds without a frame after which a test fails instead of waiting for good
+HANGS = 60  # seconds without a frame before a test fails, instead of waiting forever
 
 _numbers = itertools.count(1)
 
 
 def new_session():
-    """The id of a session nobody has used."""
+    """Return the id of a new session."""
     return f"s{next(_numbers)}"
 
 
 class Client:
-    """One connection.
+    """A connection to a session.
 
     Attributes:
-        frames: What came, in order.
-        state: The fold of it.
+        frames: The frames that were received, in order.
+        state: The fold of the frames.
     """
 
     def __init__(self, socket: ClientConnection) -> None:
@@ -47,7 +47,7 @@ class Client:
         return message_id
 
     async def receive(self):
-        """The next frame."""
+        """Receive the next frame."""
         async with asyncio.timeout(HANGS):
             frame: Frame = json.loads(await self.socket.recv())
         self.frames.append(frame)
@@ -55,18 +55,18 @@ class Client:
         return frame
 
     async def until(self, kind):
-        """The next frame of that type; those before are taken, too."""
+        """Receive frames up to the next one of a type, and return that one."""
         while (frame := await self.receive())["type"] != kind:
             pass
         return frame
 
     def steps(self):
-        """The type and the text of each step."""
+        """Return the type and the text of each step."""
         return [(step["type"], step["content"]) for step in self.state["steps"].values()]
 
 
 async def bare_connection(server, session_id):
-    """The streams of a socket for a session, for the very bytes; the server's answer is still to be read."""
+    """Open a connection for raw bytes and send a handshake. The response is not read yet."""
     host, port = server.origin.removeprefix("http://").split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     lines = [
@@ -84,7 +84,7 @@ async def bare_connection(server, session_id):
 
 @asynccontextmanager
 async def connected(server, session_id, query="after=0&stream=tokens", **options):
-    """A client of `server`, with its token unless `additional_headers` say something else."""
+    """Connect to a session, with the server's token unless `additional_headers` are given."""
     options.setdefault("additional_headers", {"Authorization": f"token {server.token}"})
     async with connect(server.socket_url(session_id, query), **options) as socket:
         yield Client(socket)

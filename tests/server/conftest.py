@@ -1,4 +1,4 @@
-"""Servers for the tests of this folder that break or configure them; the shared one is `server`."""
+"""Servers for tests that configure or break them. All other tests share the fixture `server`."""
 
 from __future__ import annotations
 
@@ -13,17 +13,24 @@ REPOSITORY = Path(__file__).resolve().parent.parent.parent
 
 
 def reasoning_server(home: Path, *, more: dict[str, Any] | None = None, base_url: str = "/", **options: Any) -> Jupyter:
-    """A server with the agents of these tests; `options` are traits of `ReasoningApp`, `more` is for other classes."""
-    # Importing Qwen-Agent ahead of time costs more than all that is tested here, and no agent here needs it.
+    """Return a server with the agents of these tests.
+
+    Args:
+        home: The folder for everything that the server stores.
+        more: Configuration of other classes than `ReasoningApp`.
+        base_url: The server's base URL.
+        options: Traits of `ReasoningApp`.
+    """
+    # A spare worker would import Qwen-Agent, which is slow, and no agent here needs it.
     config = {"ReasoningApp": {"agents": CONFIG, "spare_workers": 0, **options}, **(more or {})}
     return Jupyter(home, {"PYTHONPATH": str(REPOSITORY)}, config=config, base_url=base_url)
 
 
 def bare_server(home: Path, **options: Any) -> Jupyter:
-    """As `reasoning_server`, and quick to start: without other extensions, nor what only agents of Qwen-Agent need."""
+    """Return a server like `reasoning_server` that starts faster: without other extensions and without Qwen-Agent."""
     absent = home / "absent"
     absent.mkdir()
-    (absent / "qwen_agent.py").write_text("raise ImportError('nobody needs it here')\n")
+    (absent / "qwen_agent.py").write_text("raise ImportError('not needed in these tests')\n")
     config = {
         "ServerApp": {"jpserver_extensions": {**dict.fromkeys(_OTHERS, False), "reasoning_widget": True}},
         "ReasoningApp": {"agents": CONFIG, "spare_workers": 0, **options},

@@ -1,4 +1,4 @@
-"""A disk that can be filled. Where nothing may be mounted, files that may not grow stand in for it."""
+"""A disk that can be filled. Without the permission to mount one, a limit on the size of files replaces it."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ class Disk:
         self._ballast = folder / "ballast"
 
     def fill(self, pid: int) -> None:
-        """Leave no room, at least for the process `pid`."""
+        """Fill the disk, at least for the process `pid`."""
         self.full = True
         with suppress(OSError), self._ballast.open("wb", buffering=0) as file:
             while file.write(b"x" * _PAGE):
                 pass
 
     def empty(self, pid: int) -> None:
-        """Make room."""
+        """Free the space again."""
         self.full = False
         self._ballast.unlink()
 
 
 class _Limits(Disk):
-    """No file of a process may grow: SQLite knows no more than that it cannot write."""
+    """Forbid a process to enlarge files. For SQLite, this is an error like any other when it writes."""
 
     complaint = "disk I/O error"
 
@@ -57,7 +57,7 @@ class _Limits(Disk):
 
 @contextmanager
 def small_disk(folder: Path) -> Iterator[Disk]:
-    """A disk at `folder`."""
+    """Provide a disk at `folder`."""
     folder.mkdir()
     privileged = next((how for how in ([], ["sudo", "-n"]) if _mounted(how, folder)), None)
     if privileged is None:

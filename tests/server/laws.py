@@ -1,4 +1,4 @@
-"""The laws of the design, for a session that is at rest: what its log must look like whatever befell it."""
+"""The laws of the design, for a session in which nothing is open: what its log must look like in all cases."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from tests.jupyter import Jupyter
 
 
 def exported(server: Jupyter, session_id: str) -> SessionFile:
-    """The whole log of a session."""
+    """Return the complete log of a session."""
     file: SessionFile = server.fetch("GET", f"reasoning-widget/api/sessions/{session_id}/export")
     return file
 
 
 def checked(file: SessionFile, *transcripts: Transcript) -> Transcript:
-    """The fold of a log in which nothing is open, once all laws hold, and `transcripts` are what clients saw of it."""
+    """Check the laws for a log in which nothing is open, and that clients have these transcripts; return its fold."""
     events = file["events"]
     assert [event["seq"] for event in events] == list(range(1, len(events) + 1)), "a seq has a gap or was used twice"
     for event in events:
@@ -33,7 +33,7 @@ def checked(file: SessionFile, *transcripts: Transcript) -> Transcript:
 
 
 def folded_log(file: SessionFile) -> Transcript:
-    """The fold of a log."""
+    """Return the fold of a log."""
     state = new_transcript()
     state["session_id"], state["epoch"] = file["session_id"], file["epoch"]
     for event in file["events"]:
@@ -42,7 +42,7 @@ def folded_log(file: SessionFile) -> Transcript:
 
 
 def _check_order(events: list[Frame]) -> None:
-    """Nothing happens to what is closed, nor to what was never opened."""
+    """Check that nothing happens to steps, runs and requests that are closed or were never opened."""
     opened: Counter[str] = Counter()
     closed: set[str] = set()
     for event in events:
@@ -69,7 +69,7 @@ def _check_order(events: list[Frame]) -> None:
 
 
 def _check_closed(state: Transcript) -> None:
-    """What was started has ended, and what was asked runs, was withdrawn or was handed over."""
+    """Check that all runs have ended, and that all messages were answered, withdrawn or passed to a run."""
     assert not state["other"]
     assert not [step for step in state["steps"].values() if is_open(step)], "a step is open"
     assert not [run for run in state["runs"] if run["status"] == "running"], "a run is on"
@@ -82,5 +82,5 @@ def _check_closed(state: Transcript) -> None:
 
 
 def steps_of(state: Transcript, run: TranscriptRun) -> list[TranscriptStep]:
-    """The steps of a run, in order."""
+    """Return the steps of a run, in order."""
     return [state["steps"][step_id] for step_id in run["steps"]]

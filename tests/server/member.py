@@ -1,4 +1,4 @@
-"""A client that stays in a session for long: it leaves and comes back, and is held to the log in the end."""
+"""A client that leaves and rejoins a session many times, and whose transcript is compared with the log in the end."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.jupyter import Jupyter
 from tests.server.client import Client
 from tests.server.laws import folded_log
 
-_SMALL = 8 * 1024  # bytes that a socket takes before its reader does: who sleeps is soon left behind
+_SMALL = 8 * 1024  # bytes of the receive buffer, so that a client that does not read stalls soon
 _numbers = itertools.count(1)
 
 
@@ -57,19 +57,19 @@ class Member:
 
     @property
     def state(self) -> Transcript:
-        """The fold of all it was sent."""
+        """The fold of all frames that were received."""
         assert self._known is not None
         return self._known.state
 
     @property
     def here(self) -> bool:
-        """Whether it is connected and reads."""
+        """Whether the client is connected and reads."""
         return self.client is not None and self.awake
 
-    # Coming and going
+    # Connections
 
     async def come(self, query: str | None = None) -> None:
-        """Connect: with that query for the first time, else from where it was."""
+        """Connect: the first time with a query, later from where the client was."""
         if query is None and self._known is not None and self.state["last_seq"] > 0:
             query = f"after={self.state['last_seq']}&epoch={self.state['epoch']}"
         elif query is None:
@@ -97,18 +97,18 @@ class Member:
             await self.send("chat", message_id, **payload)
 
     def cut(self) -> None:
-        """Lose the connection at once. What was on its way is lost."""
+        """Abort the connection, with everything that is still being sent."""
         assert self.client is not None
         self.client.socket.transport.abort()
         self.client = None
         self.awake = True
 
     async def leave(self) -> None:
-        """Close the connection in order."""
+        """Close the connection with a closing handshake."""
         assert self.client is not None
         client, self.client, self.awake = self.client, None, True
 
-        async def read_on() -> None:  # past what was not read: the server's own goodbye comes behind it
+        async def read_on() -> None:  # the server's closing frame comes after everything that was not read
             with suppress(ConnectionClosed):
                 while True:
                     await client.socket.recv()
@@ -116,7 +116,7 @@ class Member:
         await asyncio.gather(client.socket.close(), read_on())
 
     async def dismissed(self) -> int | None:
-        """Read until the server closes the connection: the code with which it does, if that arrives."""
+        """Read until the server closes the connection; return the code if it arrives."""
         try:
             while True:
                 await self.receive()
@@ -125,42 +125,42 @@ class Member:
             return closed.rcvd.code if closed.rcvd is not None else None
 
     def forget(self) -> None:
-        """The session is no more; another may begin."""
+        """Forget the session, because it was deleted. A new one may have the same id."""
         assert self.client is None
         self._known = None
         self._received.clear()
         self.start = 0
         self.unsure.clear()
 
-    # What it says, and hears
+    # Messages
 
     async def send(self, kind: str, message_id: str | None = None, /, **payload: Any) -> str:
-        """Send a message; its id."""
+        """Send a message, and return its id."""
         assert self.client is not None
         message_id = message_id or f"x{next(_numbers)}"
         await self.client.send(kind, message_id, **payload)
         return message_id
 
     def send_at_once(self, *messages: tuple[str, str, JSON]) -> None:
-        """Send messages, each with its type, id and payload, that the server receives at the same moment."""
+        """Send messages, each with type, id and payload, in one write, so that the server receives them together."""
         assert self.client is not None
         texts = (json.dumps({"type": kind, "id": name, "payload": payload}) for kind, name, payload in messages)
         frames = (WebSocketFrame(Opcode.TEXT, text.encode()).serialize(mask=True) for text in texts)
         self.client.socket.transport.write(b"".join(frames))
 
     async def say(self, kind: str, message_id: str | None = None, /, **payload: Any) -> str:
-        """Send a message and wait for what it is answered by: `ack`, or the code of an error."""
+        """Send a message and wait for the reply: `ack`, or the code of the error."""
         return await self.reply(await self.send(kind, message_id, **payload))
 
     async def reply(self, message_id: str) -> str:
-        """What a message is answered by; see `say`."""
+        """Wait for the reply to a message: `ack`, or the code of the error."""
         while True:
             frame = await self.receive()
             if frame["type"] in ("ack", "error") and frame["data"].get("id") == message_id:
                 return str(frame["data"].get("code", "ack"))
 
     async def say_raw(self, text: str | bytes) -> str:
-        """Send what may be no message, and wait for the code of its error."""
+        """Send something that may not be a message, and wait for the code of the error."""
         assert self.client is not None
         await self.client.socket.send(text)
         while (frame := await self.receive())["type"] != "error":
@@ -168,7 +168,7 @@ class Member:
         return str(frame["data"]["code"])
 
     async def pong(self) -> int:
-        """Ask whether all is well, and read what has come until then: where the log stands."""
+        """Send a ping, read until the reply, and return the last event's number."""
         assert self.client is not None
         await self.client.socket.send('{"type": "ping"}')
         while (frame := await self.receive())["type"] != "pong":
@@ -176,7 +176,7 @@ class Member:
         return int(frame["data"]["last_seq"])
 
     async def receive(self) -> Frame:
-        """The next frame, which must be one that may come now."""
+        """Receive the next frame, and check that it may come now."""
         assert self.client is not None
         epoch = self.client.state["epoch"]
         frame: Frame = await self.client.receive()
@@ -193,18 +193,18 @@ class Member:
         return frame
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        """Read until that holds."""
+        """Read until a condition is true."""
         while not condition():
             await self.receive()
 
     def knows(self, seq: int) -> bool:
-        """Whether it has come as far as that event."""
+        """Whether the client has received this event."""
         return max(self.start, self.state["last_seq"]) >= seq
 
-    # What it must know in the end
+    # Checks at the end
 
     def check(self, file: SessionFile) -> None:
-        """That it knows what it should of a log in which all is closed."""
+        """Check the client's transcript against a log in which nothing is open."""
         events = _shown(file, growing=self.growing)
         by_seq = {event["seq"]: event for event in events}
         newest = {event["data"]["id"]: event["seq"] for event in events if event["type"] == "reasoning_step"}
@@ -218,7 +218,7 @@ class Member:
 
 
 def _shown(file: SessionFile, *, growing: bool) -> list[Frame]:
-    """The events of a log that are for such a client; see `enable_reasoning`."""
+    """Return the events of a log that such a client gets, considering `enable_reasoning`."""
     plain = {
         event["data"]["run_id"]
         for event in file["events"]
@@ -238,5 +238,5 @@ def _shown(file: SessionFile, *, growing: bool) -> list[Frame]:
 
 
 def asked_twice(state: Transcript) -> list[str]:
-    """The messages that more than one run has taken."""
+    """Return the messages for which there is more than one run."""
     return [message_id for message_id, runs in Counter(run["message_id"] for run in state["runs"]).items() if runs > 1]

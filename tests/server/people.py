@@ -1,4 +1,4 @@
-"""People for a test's server: an identity provider that tells them apart, and authorizers."""
+"""Users of the tests' servers: identity providers that know them, and an authorizer."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ COOKIE = "who"
 
 
 class Names(IdentityProvider):
-    """Everybody has a token of their own; the server's is that of `root`."""
+    """Each user has a token; the server's token is that of `root`."""
 
     def get_user(self, handler: Any) -> User | None:
-        """Who presents which token."""
+        """Identify the user by the token."""
         token = self.get_token(handler) or ""
         name = "root" if token == self.token else token.removesuffix("-token")
         handler._token_authenticated = name in PEOPLE
@@ -36,39 +36,39 @@ class Names(IdentityProvider):
 
 
 class Cookies(Names):
-    """Who has a cookie is who it names, whatever token comes with it: a page has the server's, whoever opens it."""
+    """A cookie may name the user, whatever the token is: all pages have the server's token."""
 
     def get_user(self, handler: Any) -> User | None:
-        """Who has which cookie, or presents which token."""
+        """Identify the user by the cookie, or else by the token."""
         user = PEOPLE.get(handler.get_cookie(COOKIE) or "")
         if user is None:
             return super().get_user(handler)
-        handler._token_authenticated = True  # a cookie of this test's, which no other site could make use of
+        handler._token_authenticated = True  # no other site can use this cookie
         return user
 
 
 class Asked(Authorizer):
-    """Lets others into sessions as a file says, in lines such as ``eve read lecture``."""
+    """Gives users permissions for sessions that a file lists, in lines such as ``eve read lecture``."""
 
     rules = Unicode(config=True, help="The file.")
 
     async def is_authorized(self, handler: Any, user: User, action: str, resource: str) -> bool:
-        """Decide on sessions and on numbers of all users; allow all else."""
+        """Decide on sessions and on the metrics of all users; allow everything else."""
         rules = Path(self.rules).read_text(encoding="utf-8").splitlines()
         if isinstance(resource, SessionResource):
             assert resource == f"reasoning-widget:session:{resource.session_id}"
-            assert resource.owner != user.username, "nobody is asked about what is one's own"
+            assert resource.owner != user.username, "the authorizer does not decide on own sessions"
             return f"{user.username} {action} {resource.session_id}" in rules
         return resource != "reasoning-widget:server" or f"{user.username} {action} server" in rules
 
 
 def as_(name: str) -> dict[str, str]:
-    """The header with which somebody comes."""
+    """Return the headers of a user's requests."""
     return {"Authorization": f"token {name}-token"}
 
 
 def shared_server(home: Path, *, more: dict[str, Any] | None = None, **options: Any) -> Jupyter:
-    """A server whose users are told apart; see `reasoning_server`."""
+    """Return a server that identifies users. The arguments are those of `reasoning_server`."""
     names = {"identity_provider_class": "tests.server.people.Names"}
     if more is not None and "Asked" in more:
         names["authorizer_class"] = "tests.server.people.Asked"

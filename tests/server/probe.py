@@ -1,4 +1,4 @@
-"""A Jupyter Server extension for tests: tells of its server what cannot be seen from outside."""
+"""A Jupyter Server extension for tests, which reports what cannot be seen from outside the server."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tornado.web import RequestHandler
 
 
 class SocketsOfKernels(RequestHandler):
-    """Whether each WebSocket to a kernel sends at once, without waiting for what was sent before to arrive."""
+    """Whether Nagle's algorithm is off, for each WebSocket of a kernel."""
 
     def get(self) -> None:
         handlers: list[Any] = [each for each in gc.get_objects() if isinstance(each, KernelWebsocketHandler)]

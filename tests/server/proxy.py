@@ -1,4 +1,4 @@
-"""A TCP proxy that cuts connections, in the middle of a frame if it comes so."""
+"""A TCP proxy that cuts connections, possibly in the middle of a frame."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Proxy:
         await self._listener.wait_closed()
 
     def cut(self) -> None:
-        """Cut all connections there are."""
+        """Cut all connections."""
         for connection in list(self._connections):
             connection.cut()
 
@@ -56,7 +56,7 @@ class Proxy:
         try:
             far = await asyncio.open_connection(self._target.hostname, self._target.port)
         except OSError:
-            writer.transport.abort()  # there is no server, as the client would have found without us
+            writer.transport.abort()  # the server is away, which the client is to notice
             return
         connection = _Connection((reader, writer), far, next(self._cuts, None))
         self._connections.add(connection)
@@ -84,7 +84,7 @@ class _Connection:
         self.left = left
 
     async def forward(self) -> None:
-        """Pass on what either says, until one of them leaves or the connection is cut."""
+        """Pass on the bytes of both sides, until one closes its connection or it is cut."""
         ways = [(self._near[0], self._far[1]), (self._far[0], self._near[1])]
         passing = [asyncio.create_task(self._pass_on(*way)) for way in ways]
         await asyncio.wait(passing, return_when=asyncio.FIRST_COMPLETED)
@@ -95,7 +95,7 @@ class _Connection:
                 await writer.wait_closed()
 
     def cut(self) -> None:
-        """End both connections at once, as a cable does."""
+        """Abort both connections, as when a cable is cut."""
         for _, writer in (self._near, self._far):
             writer.transport.abort()
 

@@ -1,4 +1,4 @@
-"""The REST interface, called as a program calls it; and what a test's server keeps in it."""
+"""A client of the REST interface, and shortcuts for sessions and tickets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class Answer(NamedTuple):
-    """What came back."""
+    """A response."""
 
     status: int
     headers: Message
@@ -29,7 +29,7 @@ class Answer(NamedTuple):
 
 
 def call(server: Jupyter, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Answer:
-    """Call `path` below the interface: with the server's token, unless `headers` say something else."""
+    """Send a request to a path of the interface, with the server's token unless `headers` are given."""
     data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
     headers = {"Authorization": f"token {server.token}"} if headers is None else dict(headers)
     if data is not None:
@@ -44,19 +44,19 @@ def call(server: Jupyter, method: str, path: str, body: Any = None, headers: dic
 
 
 def mint(server: Jupyter, session_id: str, access: str = "read", **more: Any) -> Any:
-    """A ticket, and what is told with it."""
+    """Issue a ticket, and return the body of the response."""
     answer = call(server, "POST", "tickets", {"session_id": session_id, "access": access, **more})
     assert answer.status == 201, answer.body
     return answer.json
 
 
 def bearer(ticket: str) -> dict[str, str]:
-    """The header that presents a ticket."""
+    """Return the headers with a ticket."""
     return {"Authorization": f"Bearer {ticket}"}
 
 
 async def spoken_in(server: Jupyter, session_id: str, text: str = "hi", agent: str = "echo") -> str:
-    """A session in which something was said."""
+    """Ask an agent in a session, wait until the run is finished, and return the session's id."""
     async with connected(server, session_id) as client:
         await client.ask(text, agent)
         await client.until("run_finished")

@@ -1,4 +1,4 @@
-"""A client that comes back, with what it knows, whenever its connection is lost."""
+"""A client that reconnects whenever its connection is lost, and continues from where it was."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ class Survivor:
         self._outbox: dict[str, str] = {}
 
     def ask(self, message_id: str, text: str, agent: str, **options: bool | int) -> None:
-        """Ask when connected next, and again until it is safe."""
+        """Ask as soon as there is a connection, and again until there is an `ack`."""
         payload = {"message": text, "agent_name": agent, **options}
         self._outbox[message_id] = json.dumps({"type": "chat", "id": message_id, "payload": payload})
 
     async def follow(self, origin: str, until: Callable[[], bool]) -> bool:
-        """Connect, and take what comes until a condition holds: True; or the connection is lost: False."""
+        """Connect, and receive frames until a condition is true. Return False if the connection is lost before."""
         try:
             async with connect(self._url(origin), additional_headers=self._headers, open_timeout=HANGS) as socket:
                 for message in self._outbox.values():

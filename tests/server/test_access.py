@@ -1,4 +1,4 @@
-"""Who is told apart from whom, and how people are called."""
+"""Which users may see a session, and the names of authors."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def access(provider: IdentityProvider, *extensions: str, **options: str) -> Acce
 
 
 class Handler:
-    """Somebody who asks, with a cookie or without."""
+    """The handler of a user's request, with or without a cookie."""
 
     def __init__(self, user: User, cookie: User | None = None) -> None:
         self.current_user = user
@@ -37,7 +37,7 @@ class Handler:
         return resource.owner == "ada"
 
 
-def test_browsers_have_names_where_documents_are_shared_and_only_there():
+def test_browsers_have_names_only_if_documents_are_shared():
     io = User("0123", "Anonymous Io", initials="AI")
     author = {"id": "0123", "name": "Anonymous Io", "initials": "AI"}
     collaborating = access(PasswordIdentityProvider(), "jupyter_server_ydoc")
@@ -95,5 +95,5 @@ async def test_with_one_user_everything_may_be_seen(owner):
         ("\ud800", None, "�", "�"),
     ],
 )
-def test_names_are_fit_to_be_shown(name, initials, shown, short):
+def test_names_become_one_short_line(name, initials, shown, short):
     assert author_of("me", name, initials) == {"id": "me", "name": shown, "initials": short}

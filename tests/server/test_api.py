@@ -24,10 +24,10 @@ OPENAPI = Path(inspect.getfile(api)).parent / "openapi.yaml"
 DOCUMENT = yaml.safe_load(OPENAPI.read_text(encoding="utf-8"))
 
 
-# The list
+# The list of sessions
 
 
-async def test_a_session_is_told_of_with_what_happened_in_it(server):
+async def test_a_session_is_described(server):
     session_id = await spoken_in(server, new_session(), "How deep is the sea?")
     info = call(server, "GET", f"sessions/{session_id}").json
     assert (info["id"], info["title"]) == (session_id, "How deep is the sea?")
@@ -36,7 +36,7 @@ async def test_a_session_is_told_of_with_what_happened_in_it(server):
     assert info["updated"] >= info["created"] > 1.6e9
 
 
-async def test_pages_hold_every_session_once_newest_first(server):
+async def test_pages_list_each_session_once_newest_first(server):
     names = [await spoken_in(server, new_session(), "pagination") for _ in range(5)]
     listed, cursor = [], ""
     while cursor is not None:
@@ -57,7 +57,7 @@ async def test_pages_hold_every_session_once_newest_first(server):
         ("100 % sure_ly?", "% sure_"),
     ],
 )
-async def test_a_search_finds_what_was_said_in_any_language_and_shows_it(server, said, query):
+async def test_a_search_finds_messages_in_any_language(server, said, query):
     session_id = await spoken_in(server, new_session(), said)
     found = call(server, "GET", f"sessions?q={quote(query)}").json["sessions"]
     assert [info["id"] for info in found] == [session_id]
@@ -66,7 +66,7 @@ async def test_a_search_finds_what_was_said_in_any_language_and_shows_it(server,
 
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=201", "limit=x", "limit=", "limit=٣", "cursor=x", "limit=99999"])
-def test_a_page_that_cannot_be_is_refused_in_words(server, query):
+def test_invalid_parameters_of_a_page_are_explained(server, query):
     answer = call(server, "GET", f"sessions?{quote(query, safe='=')}")
     assert answer.status == 400
     assert answer.json["code"] == "bad_request"
@@ -76,7 +76,7 @@ def test_a_page_that_cannot_be_is_refused_in_words(server, query):
 # One session
 
 
-async def test_a_new_title_is_seen_in_the_list_and_by_who_watches(server):
+async def test_a_new_title_is_listed_and_sent_to_watchers(server):
     session_id = await spoken_in(server, new_session())
     async with connected(server, session_id) as client:
         answer = call(server, "PATCH", f"sessions/{session_id}", {"title": "  Deep\n  sea 100% "})
@@ -100,7 +100,7 @@ async def test_a_new_title_is_seen_in_the_list_and_by_who_watches(server):
         (b"title=x", {"Content-Type": "application/x-www-form-urlencoded"}, 415, "application/json"),
     ],
 )
-async def test_a_body_that_is_none_is_refused_in_words(server, body, headers, status, message):
+async def test_an_invalid_body_is_explained(server, body, headers, status, message):
     headers = {"Authorization": f"token {server.token}", **headers}
     answer = call(server, "PATCH", "sessions/none", body, headers)
     if status == 400 and body == {"title": " "}:
@@ -110,7 +110,7 @@ async def test_a_body_that_is_none_is_refused_in_words(server, body, headers, st
     assert message in answer.json["message"]
 
 
-async def test_a_deleted_session_is_gone_and_whoever_watches_is_told(server):
+async def test_deleting_a_session_closes_its_connections(server):
     session_id = new_session()
     async with connected(server, session_id) as client:
         await client.ask("go", "wait")
@@ -135,7 +135,7 @@ def test_a_malformed_id_is_refused(server, session_id, path):
     assert (answer.status, "1 to 128 characters" in answer.json["message"]) == (400, True)
 
 
-# Files
+# Exports
 
 
 @pytest.mark.parametrize(
@@ -148,7 +148,7 @@ def test_a_malformed_id_is_refused(server, session_id, path):
         ("table", "csv", "text/csv; charset=utf-8"),
     ],
 )
-async def test_an_export_is_a_file_that_runs_nothing(server, kind, name, content_type):
+async def test_an_export_is_a_file_without_scripts(server, kind, name, content_type):
     session_id = await spoken_in(server, new_session(), "<script>alert(1)</script> 深海")
     answer = call(server, "GET", f"sessions/{session_id}/export?format={kind}")
     assert answer.headers["Content-Type"] == content_type
@@ -162,7 +162,7 @@ async def test_an_export_is_a_file_that_runs_nothing(server, kind, name, content
 
 
 @pytest.mark.parametrize("kind", ["markdown", "html", "notebook", "table"])
-async def test_a_session_that_somebody_else_has_is_exported_in_the_same_way(server, kind):
+async def test_a_session_in_the_body_is_exported_like_a_stored_one(server, kind):
     session_id = await spoken_in(server, new_session(), "<script>alert(1)</script> 深海")
     kept = call(server, "GET", f"sessions/{session_id}/export?format={kind}")
     file = call(server, "GET", f"sessions/{session_id}/export").json
@@ -175,7 +175,7 @@ async def test_a_session_that_somebody_else_has_is_exported_in_the_same_way(serv
 @pytest.mark.parametrize(
     ("query", "body"), [("?format=json", {}), ("", {}), ("?format=html", {}), ("?format=html", {"format": "other"})]
 )
-def test_what_is_no_session_is_not_exported(server, query, body):
+def test_a_body_that_is_not_a_session_is_not_exported(server, query, body):
     assert call(server, "POST", f"export{query}", body).status == 400
 
 
@@ -238,16 +238,16 @@ async def test_metrics_count_what_happens(server):
     assert during["reasoning_widget_sent_bytes_total"] > before["reasoning_widget_sent_bytes_total"]
 
 
-# What describes it
+# The description
 
 
 def _alternatives(pattern):
-    """The paths of a pattern that names several."""
+    """Return the paths that match a pattern with alternatives."""
     begin, _, names = pattern.partition("(")
     return [f"{begin}{name}" for name in names.removesuffix(")").split("|")] if "|" in names else [pattern]
 
 
-def test_every_route_is_described_and_what_is_described_is_there():
+def test_the_description_has_exactly_the_routes_that_exist():
     described = {
         re.sub(r"{\w+}", "x", path): {verb.upper() for verb in item if verb != "parameters"}
         for path, item in DOCUMENT["paths"].items()
@@ -300,7 +300,7 @@ def test_the_description_is_served(server):
         ("GET", "sessions/x/y", 404),
     ],
 )
-def test_what_there_is_not_is_told_as_json(server, method, path, status):
+def test_unknown_paths_and_methods_get_a_json_error(server, method, path, status):
     answer = call(server, method, path)
     assert answer.status == status
     assert answer.headers["Content-Type"] == "application/json"

@@ -1,4 +1,4 @@
-"""A state machine of clients against a real server: whatever they do in whatever order, the laws hold in the end."""
+"""Clients that take random actions on a real server: in the end, the laws hold."""
 
 from __future__ import annotations
 
@@ -391,7 +391,7 @@ def _at_rest(state: Transcript) -> bool:
     )
 
 
-def test_whatever_clients_do_the_laws_hold(server):
+def test_the_laws_hold_for_random_actions_of_clients(server):
     run_state_machine_as_test(
         lambda: Clients(server),  # type: ignore[arg-type] # whatever makes one will do
         settings=settings(

@@ -1,4 +1,4 @@
-"""What is written about the WebSocket is true: docs/protocol.md, the schemas, the AsyncAPI file."""
+"""The descriptions of the WebSocket are true: docs/protocol.md, the schemas, the AsyncAPI file."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ AGAIN = "run `python -m tests.fixtures.make_schemas`"
 
 
 def conversation() -> list[tuple[str, Any]]:
-    """The lines of the example, and who says them."""
+    """Return the messages of the example, each with its direction."""
     (text,) = blocks(PROTOCOL, "text")
     return [(line[0], json.loads(line[1:])) for line in text.splitlines()]
 
 
 def examples() -> list[Any]:
-    """Every message in the document."""
+    """Return every message in the document."""
     return [json.loads(block) for block in blocks(PROTOCOL, "json")] + [message for _, message in conversation()]
 
 
@@ -49,41 +49,41 @@ def asyncapi() -> Any:
 
 
 def check(message: Any) -> None:
-    """Hold a message to the AsyncAPI file."""
+    """Validate a message against the AsyncAPI file."""
     components = asyncapi()["components"]
     schema = components["messages"][name_of(message)]["payload"]
     jsonschema.Draft202012Validator({**schema, "components": components}).validate(message)
 
 
-# What is generated
+# Generated files
 
 
-def test_the_schemas_are_those_of_the_types():
+def test_the_schema_file_is_up_to_date():
     assert make_schemas.SCHEMA_FILE.read_text("utf-8") == make_schemas.schema(), AGAIN
 
 
-def test_the_asyncapi_file_is_that_of_the_types():
+def test_the_asyncapi_file_is_up_to_date():
     assert make_schemas.ASYNCAPI_FILE.read_text("utf-8") == make_schemas.asyncapi(), AGAIN
 
 
-def test_the_tables_are_those_of_the_messages():
+def test_the_tables_of_messages_are_up_to_date():
     assert PROTOCOL.read_text("utf-8") == make_schemas.document(), AGAIN
 
 
-def test_the_asyncapi_file_is_one():
+def test_the_asyncapi_file_is_valid():
     schema = json.loads(ASYNCAPI_SCHEMA.read_text("utf-8"))
     validator = jsonschema.Draft7Validator(schema)
     assert [error.message for error in validator.iter_errors(asyncapi())] == []
     assert not validator.is_valid({**asyncapi(), "channels": {"session": {"address": 5}}})
 
 
-def test_the_server_sends_it(server):
+def test_the_asyncapi_file_is_served(server):
     with urllib.request.urlopen(server.request("GET", "reasoning-widget/api/asyncapi.yaml")) as answer:
         assert answer.headers["Content-Type"] == "application/yaml"
         assert answer.read() == make_schemas.ASYNCAPI_FILE.read_bytes()
 
 
-async def test_what_a_server_sends_is_as_it_says(server):
+async def test_the_frames_of_a_server_match_the_asyncapi_file(server):
     async with connected(server, new_session()) as client:
         await client.ask("3", "count")
         await client.until("run_finished")
@@ -110,7 +110,7 @@ async def test_what_a_server_sends_is_as_it_says(server):
 
 
 @pytest.mark.parametrize("message", examples(), ids=lambda message: message["type"])
-def test_its_examples_are_messages(message):
+def test_the_examples_are_valid_messages(message):
     table = SERVER_MESSAGES if "data" in message else CLIENT_MESSAGES
     declared = table[message["type"]]
     if "socket" in declared.transports:
@@ -125,7 +125,7 @@ def test_its_examples_are_messages(message):
         assert set(message.get("payload", {})) <= kind.__required_keys__ | kind.__optional_keys__
 
 
-def test_its_conversation_is_one():
+def test_the_example_of_a_conversation_is_consistent():
     frames: list[Frame] = [message for who, message in conversation() if who == "←"]
     state = new_transcript()
     assert "gap" not in [receive(state, frame) for frame in frames]
@@ -136,7 +136,7 @@ def test_its_conversation_is_one():
     assert state["messages"][0]["id"] == asked["id"]
 
 
-def test_it_tells_of_every_message_and_every_code():
+def test_every_message_and_error_code_is_documented():
     told = PROTOCOL.read_text("utf-8")
     tables = (CLIENT_MESSAGES, SERVER_MESSAGES)
     kinds = {kind for table in tables for kind, each in table.items() if "socket" in each.transports}
@@ -148,8 +148,8 @@ def test_it_tells_of_every_message_and_every_code():
     assert {code for code in codes if f"`{code}`" not in told} == set()
 
 
-def test_its_three_lines_are_a_client(server):
-    """In a process of its own, as a reader would: only the address, the token and the agent are ours."""
+def test_the_three_line_client_works(server):
+    """Run the example in a process, with the address, token and agent of the test."""
     (code,) = blocks(PROTOCOL, "py")
     for theirs, ours in (
         ("ws://localhost:8888/ws/chat/my-first-session", server.socket_url(new_session())),

@@ -1,4 +1,4 @@
-"""What `docs/server.md` tells an operator works as it is told."""
+"""The examples in `docs/server.md` work."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ SECRET = "known to all servers that share it"
 
 
 def blocks(info):
-    """The code blocks in that language, or of that file."""
+    """Return the code blocks of a language or file."""
     return re.findall(rf"^```{re.escape(info)}\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 
 
-def test_every_setting_is_told_with_its_default():
+def test_every_setting_is_documented_with_its_default():
     told = dict(re.findall(r"^\| `(\w+)` \| ([^|]*) \|", PAGE, re.MULTILINE))
     traits = {**ReasoningSettings.class_own_traits(config=True), **Tickets.class_own_traits(config=True)}
     assert set(told) == set(traits)
@@ -40,7 +40,7 @@ def test_every_setting_is_told_with_its_default():
         assert name == "store_path" or told[name].strip("`") == text
 
 
-async def test_its_agents_authorizer_and_tickets_work(tmp_path, start_server):
+async def test_the_documented_agents_authorizer_and_tickets_work(tmp_path, start_server):
     for name in ("my_agents.py", "my_authorizer.py"):
         (tmp_path / name).write_text("\n".join(blocks(f"python {name}")), encoding="utf-8")
     settings = tmp_path / "config" / "jupyter_server_config.py"
@@ -65,7 +65,7 @@ async def test_its_agents_authorizer_and_tickets_work(tmp_path, start_server):
         assert (tmp_path / "data" / "reasoning-widget" / "sessions.db").exists(), "in Jupyter's data folder"
 
 
-async def test_its_authorizer_of_a_classroom_works(tmp_path, start_server):
+async def test_the_documented_authorizer_of_a_classroom_works(tmp_path, start_server):
     (tmp_path / "classroom.py").write_text("\n".join(blocks("python classroom.py")), encoding="utf-8")
     path = tmp_path / "config" / "jupyter_server_config.py"
     path.parent.mkdir()
@@ -88,7 +88,7 @@ async def test_its_authorizer_of_a_classroom_works(tmp_path, start_server):
                 await client.until(answer)
 
 
-async def test_the_model_that_is_set_answers_in_a_process_that_stood_ready(tmp_path, scripted_model, start_server):
+async def test_the_configured_model_answers_in_a_spare_worker(tmp_path, scripted_model, start_server):
     scripted_model.script("heron", [[say("It is grey.")]])
     with start_server(tmp_path, llm=scripted_model.llm(), spare_workers=1) as server:
 
@@ -105,7 +105,7 @@ async def test_the_model_that_is_set_answers_in_a_process_that_stood_ready(tmp_p
         await ready()
 
 
-def test_its_commands_mint_and_revoke(server):
+def test_the_documented_commands_issue_and_revoke_tickets(server):
     mint, revoke = blocks("bash")
     environment = {**os.environ, "SERVER": server.origin, "TOKEN": server.token, "no_proxy": "127.0.0.1"}
 

@@ -1,4 +1,4 @@
-"""Cables are cut, servers killed, disks full: whatever happens, the laws hold and the conversation goes on."""
+"""Cut connections, killed servers and full disks: the laws hold, and the conversation continues."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ WORDS = [f"word{number} " for number in range(100_000)]
 
 
 def is_talk(text):
-    """Whether it is the beginning of what `talk` says."""
+    """Whether a text is the beginning of the answer of `talk`."""
     words = text.split(" ")
     return "".join(WORDS[: len(words)]).startswith(text)
 
 
 def nothing_runs(survivor, message_id):
-    """Whether all is over that came of a message."""
+    """Whether the runs of a message have ended."""
     message = next((m for m in survivor.state["messages"] if m["id"] == message_id), None)
     if message is None or message_id not in survivor.acked:
         return False
@@ -45,7 +45,7 @@ def nothing_runs(survivor, message_id):
 
 
 @pytest.mark.parametrize("seed", range(4))
-async def test_a_run_ends_the_same_for_those_whose_connection_is_cut_again_and_again(server, tmp_path, seed):
+async def test_clients_with_unreliable_connections_get_the_whole_run(server, tmp_path, seed):
     session_id, end = new_session(), tmp_path / "end"
     moments = random.Random(seed)
     growing, plain, undisturbed = (Survivor(session_id, server.token, growing=tokens) for tokens in (True, False, True))
@@ -87,7 +87,7 @@ async def test_a_run_ends_the_same_for_those_whose_connection_is_cut_again_and_a
 
 
 def text_lost_since(survivor, kept, now):
-    """For how many seconds there had been text that the client has and the log has not; and the longest silence."""
+    """Return for how long the client had text that was not in the log, and the longest time without a frame."""
     times = [moment for moment, _ in survivor.grown]
     lost = [moment for moment, length in survivor.grown if length > kept]
     silence = max((b - a for a, b in itertools.pairwise([*times, now])), default=0.0)
@@ -95,8 +95,8 @@ def text_lost_since(survivor, kept, now):
 
 
 @pytest.mark.parametrize("seed", [[0, 1]])
-async def test_a_killed_server_has_all_that_was_acknowledged_and_goes_on(tmp_path, seed, start_bare_server):
-    """Two servers, so that one starts while the other talks."""
+async def test_a_killed_server_keeps_all_acknowledged_messages(tmp_path, seed, start_bare_server):
+    """Provide two servers, so that one can start while the other is in use."""
 
     async def live(number):
         moments = random.Random(number)
@@ -123,7 +123,7 @@ async def test_a_killed_server_has_all_that_was_acknowledged_and_goes_on(tmp_pat
 
 
 async def kill_in_a_run(server, survivor, life, frames):
-    """Kill the server after so many frames of a run, and start it again."""
+    """Kill the server after some frames of a run, and start it again."""
     talk, queued = f"talk{life}", f"queued{life}"
     survivor.grown.clear()
     survivor.ask(talk, "/there/is/no/such/file", "talk")
@@ -174,7 +174,7 @@ async def test_prompts_that_were_queued_in_a_killed_server_are_asked_as_they_wer
 # The disk
 
 
-async def test_a_full_disk_ends_nothing_but_the_run_and_is_told(tmp_path, start_bare_server):
+async def test_a_full_disk_ends_only_the_run_and_is_reported(tmp_path, start_bare_server):
     with (
         small_disk(tmp_path / "disk") as disk,
         start_bare_server(tmp_path, store_path=str(disk.folder / "s.db")) as server,

@@ -1,4 +1,4 @@
-"""Sockets played by the test: who is sent what, and who waits for whom."""
+"""The hub, with simulated peers: what is sent to which peer, and when."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.session.manual import ask, open_session
 
 
 class Peer:
-    """Takes what it is sent at once, unless it sleeps."""
+    """Receives messages at once, unless it is stalled."""
 
     def __init__(self):
         self.frames = []
@@ -55,7 +55,7 @@ class Peer:
 
 
 async def turn():
-    """Let everything that is due happen."""
+    """Let the event loop run all callbacks that are due."""
     for _ in range(10):
         await asyncio.sleep(0)
 
@@ -68,7 +68,7 @@ async def hub():
     await turn()
 
 
-async def test_watchers_who_are_up_to_date_share_each_message(hub):
+async def test_peers_that_are_up_to_date_share_each_message(hub):
     session, runner = open_session()
     sent = []
     hub = Hub(lambda messages, size: sent.append((messages, size)))
@@ -87,7 +87,7 @@ async def test_watchers_who_are_up_to_date_share_each_message(hub):
     hub.close()
 
 
-async def test_a_sleeper_is_sent_nothing_and_catches_up_merged_when_it_wakes(hub):
+async def test_a_stalled_peer_is_sent_nothing_until_it_catches_up_with_merged_text(hub):
     session, runner = open_session()
     awake, sleeper = Peer(), Peer()
     for peer in (awake, sleeper):
@@ -116,7 +116,7 @@ async def test_a_sleeper_is_sent_nothing_and_catches_up_merged_when_it_wakes(hub
     assert sleeper.frames[-1] == awake.frames[-1]
 
 
-async def test_a_client_without_tokens_gets_each_step_once_and_closed(hub):
+async def test_without_tokens_each_step_is_sent_once_it_is_closed(hub):
     session, runner = open_session()
     peer = Peer()
     hub.follow(peer, session, growing=False, epoch=None, after=None)
@@ -164,7 +164,7 @@ async def test_without_reasoning_only_the_outcome_is_sent(hub, growing):
     assert shown(late) == shown(peer)
 
 
-async def test_from_now_on_means_with_the_steps_that_are_open(hub):
+async def test_following_from_now_on_includes_open_steps(hub):
     session, runner = open_session()
     ask(session, "hi", "m1")
     runner.run.emit({"type": "thought", "content": "Done with."}, {"type": "final_answer", "id": "a", "content": "H"})
@@ -178,7 +178,7 @@ async def test_from_now_on_means_with_the_steps_that_are_open(hub):
     assert [step["content"] for step in peer.state["steps"].values()] == ["Hello"]
 
 
-async def test_a_long_log_is_sent_piece_by_piece(hub):
+async def test_a_long_log_is_sent_in_batches(hub):
     session, runner = open_session()
     for number in range(40):
         ask(session, "x" * 20_000, f"m{number}")
@@ -200,7 +200,7 @@ async def test_a_long_log_is_sent_piece_by_piece(hub):
     assert peer.state == session.state
 
 
-async def test_one_who_stalls_in_the_middle_of_much_is_sent_no_more_of_it(hub):
+async def test_a_peer_that_stalls_during_a_long_log_is_sent_no_more_of_it(hub):
     class Full(Peer):
         def send(self, messages):
             super().send(messages)
@@ -225,7 +225,7 @@ async def test_one_who_stalls_in_the_middle_of_much_is_sent_no_more_of_it(hub):
 
 
 @pytest.mark.parametrize("reason", ["deleted", "failed", "closed"])
-async def test_the_end_of_a_session_reaches_its_watchers(hub, reason):
+async def test_the_end_of_a_session_ends_its_peers(hub, reason):
     session, _ = open_session()
     there, coming = Peer(), Peer()
     hub.follow(there, session, growing=True, epoch=None, after=0)
@@ -238,7 +238,7 @@ async def test_the_end_of_a_session_reaches_its_watchers(hub, reason):
     assert (there.ended, coming.ended) == (reason, reason)
 
 
-async def test_a_session_nobody_follows_any_more_is_idle(hub):
+async def test_a_session_without_peers_is_idle(hub):
     session, _ = open_session()
     peer = Peer()
     hub.follow(peer, session, growing=True, epoch=None, after=0)
@@ -248,7 +248,7 @@ async def test_a_session_nobody_follows_any_more_is_idle(hub):
     assert session.idle
 
 
-async def test_a_peer_that_has_left_is_sent_nothing_more_whatever_it_understands(hub):
+async def test_a_peer_that_has_left_is_sent_nothing_more(hub):
     session, runner = open_session()
     old, new = Peer(), Peer()
     hub.follow(old, session, growing=True, protocol=1, epoch=None, after=0)
@@ -278,7 +278,7 @@ async def test_a_peer_follows_one_session_at_a_time(hub):
     assert not second.idle
 
 
-async def test_after_a_clear_the_new_log_is_followed(hub):
+async def test_peers_follow_the_new_log_after_a_clear(hub):
     session, _ = open_session()
     ask(session, "hi", "m1")
     peer = Peer()
@@ -291,7 +291,7 @@ async def test_after_a_clear_the_new_log_is_followed(hub):
     assert peer.state == session.state
 
 
-async def test_a_client_of_version_1_is_sent_what_it_knows(hub):
+async def test_a_client_of_version_1_is_sent_frames_of_version_1(hub):
     session, runner = open_session()
     old, new = Peer(), Peer()
     hub.follow(old, session, growing=True, protocol=1, epoch=None, after=0)

@@ -11,15 +11,12 @@ import pytest
 
 from reasoning_widget.server.incoming import MAX_INCOMING_BYTES
 from tests.server.client import bare_connection, connected, new_session
-from tests.server.test_security import cookies, guarded, session_id
-
-__all__ = ["cookies", "guarded", "session_id"]  # fixtures
 
 MIB = 1024 * 1024
 
 
 class Raw:
-    """A client that sends the very bytes."""
+    """A client that sends raw bytes."""
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
@@ -34,7 +31,7 @@ class Raw:
         return self
 
     def frame(self, payload, *, length=None, final=True, opcode=1):
-        """A frame, or its beginning where `length` is more."""
+        """Send a frame, or its beginning if `length` is greater than the payload."""
         length = len(payload) if length is None else length
         head = bytes([(128 if final else 0) | opcode, 128 | 127]) + struct.pack("!Q", length) + bytes(4)
         self.writer.write(head + payload)
@@ -52,7 +49,7 @@ def resident(server):
 
 
 @pytest.mark.parametrize("how", ["one frame", "fragments"])
-async def test_unfinished_messages_do_not_add_up(server, how):
+async def test_unfinished_messages_are_limited_together(server, how):
     before = resident(server)
     peers = [await Raw.open(server) for _ in range(20)]
     for peer in peers:
@@ -86,7 +83,7 @@ async def test_unfinished_messages_do_not_add_up(server, how):
     again.close()
 
 
-async def test_a_long_message_in_many_parts_with_pings_between_arrives(server):
+async def test_long_messages_in_fragments_with_pings_between_them_arrive(server):
     async with connected(server, new_session()) as client:
         text = '{"type": "ping", "payload": {"pad": "' + "x" * 700_000 + '"}, "id": "p"}'
         for _ in range(120):  # together far more than may be unfinished

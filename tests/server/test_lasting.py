@@ -1,4 +1,4 @@
-"""A server whose peers vanish, whose runs wait for each other, and whose store cannot be opened."""
+"""Heartbeats, idle and expired sessions, waiting runs, and stores that cannot be opened."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def narrow(tmp_path_factory, start_server):
 
 
 def write_store_of_version_1(path, ages):
-    """Sessions by their age in days."""
+    """Create sessions, and return their ids by their age in days."""
     path.parent.mkdir(parents=True)
     db = sqlite3.connect(path, isolation_level=None)
     MIGRATIONS[1](db)
@@ -56,7 +56,7 @@ def write_store_of_version_1(path, ages):
 
 
 async def silent(server, session_id):
-    """A peer that reads, but never answers: everything it was sent until it was dropped."""
+    """Connect a client that reads but never answers, and return everything it received until it was dropped."""
     reader, writer = await bare_connection(server, session_id)
     received = await reader.read()
     writer.close()
@@ -64,7 +64,7 @@ async def silent(server, session_id):
     return received
 
 
-async def test_a_peer_that_is_gone_is_dropped_after_two_beats_and_one_that_is_there_is_not(narrow):
+async def test_only_a_client_that_misses_two_heartbeats_is_dropped(narrow):
     session_id = new_session()
     async with connected(narrow, session_id) as client:
         received = await asyncio.wait_for(silent(narrow, session_id), 60)
@@ -74,12 +74,12 @@ async def test_a_peer_that_is_gone_is_dropped_after_two_beats_and_one_that_is_th
         await client.until("pong")
 
 
-def test_sessions_are_kept_for_as_long_as_is_configured(narrow):
+def test_sessions_are_deleted_after_the_configured_time(narrow):
     assert call(narrow, "GET", "sessions/long-ago").status == 404
     assert call(narrow, "GET", "sessions/yesterday").status == 200
 
 
-async def test_a_store_of_an_earlier_version_is_brought_up_to_date_and_gone_on_with(narrow):
+async def test_a_store_of_an_earlier_version_is_upgraded(narrow):
     (found,) = call(narrow, "GET", "sessions?q=older").json["sessions"]
     assert (found["id"], found["title"], found["messages"]) == ("yesterday", "yesterday", 1)
     async with connected(narrow, "yesterday") as client:
@@ -95,12 +95,12 @@ async def test_a_store_of_an_earlier_version_is_brought_up_to_date_and_gone_on_w
     db.close()
 
 
-async def test_idle_sessions_leave_memory_and_come_back_on_demand(narrow):
+async def test_idle_sessions_are_unloaded_until_they_are_needed(narrow):
     session_id = new_session()
     async with connected(narrow, session_id) as client:
         await client.ask("hello")
         await client.until("run_finished")
-        async with asyncio.timeout(60):  # whatever other tests have left goes, too
+        async with asyncio.timeout(60):  # sessions of other tests are unloaded, too
             while live_sessions(narrow) != 1:
                 await asyncio.sleep(0.05)
         await client.ask("again")
@@ -121,14 +121,14 @@ async def test_idle_sessions_leave_memory_and_come_back_on_demand(narrow):
 
 
 def live_sessions(server):
-    """How many sessions are in memory."""
+    """Return the number of sessions in memory."""
     (number,) = re.findall(
         rb"^reasoning_widget_live_sessions (\S+)$", call(server, "GET", "metrics").body, re.MULTILINE
     )
     return float(number)
 
 
-async def test_what_waits_for_room_is_shown_as_queued(narrow):
+async def test_messages_that_wait_for_a_worker_are_queued(narrow):
     first, second = new_session(), new_session()
     async with connected(narrow, first) as busy, connected(narrow, second) as queued:
         await busy.ask("go", "wait")
@@ -158,7 +158,7 @@ async def test_what_waits_for_room_is_shown_as_queued(narrow):
         ("nobody", 'There is no agent "nobody". Known agents: '),
     ],
 )
-async def test_a_mistake_in_the_configuration_is_told_by_who_is_asked(narrow, agent, message):
+async def test_a_mistake_in_the_configuration_of_an_agent_is_its_answer(narrow, agent, message):
     async with connected(narrow, new_session()) as client:
         await client.ask("hi", agent)
         await client.until("run_finished")
@@ -167,7 +167,7 @@ async def test_a_mistake_in_the_configuration_is_told_by_who_is_asked(narrow, ag
     assert message in content
 
 
-async def test_a_store_that_cannot_be_opened_is_told_by_all_who_need_it_and_left_as_it_is(tmp_path, start_server):
+async def test_a_store_that_cannot_be_opened_is_reported_and_left_untouched(tmp_path, start_server):
     path = tmp_path / "sessions.db"
     damaged = b"This is no database at all."
     path.write_bytes(damaged)

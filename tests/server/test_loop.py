@@ -1,4 +1,4 @@
-"""Nothing slow holds up the server: searches, exports, deletions, and a Stop with many messages that wait."""
+"""Slow work does not block the server: searches, exports, deletions, and Stop with many queued messages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tornado import web
 
 from reasoning_widget.protocol import MAX_QUEUED
 from reasoning_widget.server import exports
-from reasoning_widget.server.export_job import Job
+from reasoning_widget.server.export_job import ExportJob
 from reasoning_widget.server.exports import Exports
 from reasoning_widget.session.log import StorageError
 from reasoning_widget.session.store import SessionReader, SessionStore
@@ -34,7 +34,7 @@ def store(path):
 
 
 def fill(store, session_id, steps):
-    """A session of so many steps."""
+    """Store a session with a number of steps."""
     started = {"run_id": "r", "message_id": "m1", "agent_name": "a", "enable_reasoning": True, "timestamp": 1.0}
     step = {"run_id": "r", "iteration": 1, "timestamp": 1.0, "status": "done", "agent": "a"}
     thoughts = [
@@ -48,7 +48,7 @@ def fill(store, session_id, steps):
 
 
 async def busy_while(work):
-    """What `work` returns, and how often the loop had a turn meanwhile."""
+    """Await `work`; return its result, and the number of turns that the event loop had meanwhile."""
     turns = 0
     task = asyncio.ensure_future(work)
     while not task.done():
@@ -63,46 +63,46 @@ async def busy_while(work):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", exports.FORMATS)
-async def test_a_long_export_is_made_elsewhere_and_is_the_same(store, path, kind):
+async def test_a_long_export_in_a_process_equals_one_in_a_thread(store, path, kind):
     fill(store, "one", 300)
-    job = Job(kind, str(path), "one", size=10**6)
-    (session_id, file), turns = await busy_while(Exports().make(job))
+    job = ExportJob(kind, str(path), "one", size=10**6)
+    (session_id, file), turns = await busy_while(Exports().write(job))
     with file:
         content = file.read()
     assert session_id == "one"
     assert turns > 20, "the loop went on"
-    short, other = await Exports().make(Job(kind, str(path), "one"))
+    short, other = await Exports().write(ExportJob(kind, str(path), "one"))
     assert (short, other.read()) == ("one", content), "a short one is made in the same way"
     assert b"299" in content
 
 
 @pytest.mark.slow
-async def test_an_export_that_takes_too_long_is_ended_in_words(store, path):
+async def test_an_export_that_takes_too_long_is_explained(store, path):
     fill(store, "one", 10_000)
     with pytest.raises(web.HTTPError, match="took more than 1 s: try another format"):
-        await Exports().make(Job("html", str(path), "one", size=10**7, seconds=1))
+        await Exports().write(ExportJob("html", str(path), "one", size=10**7, seconds=1))
 
 
 @pytest.mark.slow
-async def test_an_export_that_takes_too_much_memory_is_ended_in_words(store, path):
+async def test_an_export_that_takes_too_much_memory_is_explained(store, path):
     step = {"run_id": "r", "iteration": 1, "timestamp": 1.0, "status": "done", "type": "tool_result", "id": "s"}
     output = {"image/png": {"blob": "b", "size": 60_000_000}}
     put(store, "one", said("Draw.", 1), ("reasoning_step", {**step, "content": "", "output": output}))
     store.put_blob("one", "b", "A" * 60_000_000)
-    with pytest.raises(web.HTTPError, match="too long to be written as json") as refused:
-        await Exports().make(Job("json", str(path), "one", size=10**8, memory=150 * 1024**2))
+    with pytest.raises(web.HTTPError, match="too long to be exported as json") as refused:
+        await Exports().write(ExportJob("json", str(path), "one", size=10**8, memory=150 * 1024**2))
     assert refused.value.status_code == 413
 
 
-async def test_an_export_of_a_damaged_session_says_so(store, path):
+async def test_the_export_of_a_damaged_session_is_refused(store, path):
     fill(store, "one", 3)
     store._db.execute("UPDATE event SET frame = x'00' WHERE seq = 2")
     for size in (0, 10**6):
         with pytest.raises((web.HTTPError, StorageError), match="damaged"):
-            await Exports().make(Job("html", str(path), "one", size=size))
+            await Exports().write(ExportJob("html", str(path), "one", size=size))
 
 
-async def test_what_is_being_said_is_in_the_export(server, tmp_path):
+async def test_an_export_includes_the_text_of_open_steps(server, tmp_path):
     session_id = new_session()
     async with connected(server, session_id) as client:
         await client.ask(str(tmp_path / "end"), "talk")
@@ -119,7 +119,7 @@ async def test_what_is_being_said_is_in_the_export(server, tmp_path):
 # Search
 
 
-async def test_a_search_reads_beside_the_one_who_writes(store, path):
+async def test_a_search_does_not_block_the_writer(store, path):
     put(store, "one", said("mariana"))
     reader = SessionReader(path)
     assert [info["id"] for info in reader.search("maria")["sessions"]] == ["one"]
@@ -130,7 +130,7 @@ async def test_a_search_reads_beside_the_one_who_writes(store, path):
     reader.close()
 
 
-def test_a_search_that_takes_too_long_ends_in_words(store, path):
+def test_a_search_that_takes_too_long_is_explained(store, path):
     fill(store, "one", 3000)
     reader = SessionReader(path, 0.0)
     with pytest.raises(StorageError, match="takes too long: search for a longer word"):
@@ -157,7 +157,7 @@ async def test_a_long_session_is_deleted_in_slices(store):
     assert store._db.execute("SELECT count(*) FROM passage").fetchone() == (0,)
 
 
-async def test_nothing_of_a_deletion_takes_long_when_all_is_deleted(store):
+async def test_deleting_everything_blocks_nothing(store):
     for number in range(100):
         fill(store, f"session-{number}", 50)
     taken = []
@@ -174,12 +174,12 @@ async def test_nothing_of_a_deletion_takes_long_when_all_is_deleted(store):
         pass
     assert max(taken) < sum(taken) / 20, "the rest is left for later"
     assert store._db.execute("SELECT count(*) FROM passage").fetchone() == (0,)
-    # The index takes care of itself again, also where a process ended in the middle.
+    # The index merges automatically again.
     automerge = "SELECT v FROM passage_index_config WHERE k = 'automerge'"
     assert store._db.execute(automerge).fetchone() == (4,)
 
 
-async def test_an_index_is_left_to_itself_again_after_a_deletion_that_was_cut_short(path):
+async def test_an_index_merges_automatically_again_after_an_interrupted_deletion(path):
     automerge = "SELECT v FROM passage_index_config WHERE k = 'automerge'"
     store = SessionStore(path, "a test")
     fill(store, "one", 500)
@@ -199,7 +199,7 @@ async def test_an_index_is_left_to_itself_again_after_a_deletion_that_was_cut_sh
 # Stop
 
 
-async def test_no_more_messages_wait_than_there_is_room_for():
+async def test_the_number_of_queued_messages_is_limited():
     session, runner = open_session()
     for number in range(MAX_QUEUED + 1):  # one of them runs
         (reply,) = ask(session, "hi", f"m{number}")
@@ -222,7 +222,7 @@ async def test_no_more_messages_wait_than_there_is_room_for():
     assert reply["type"] == "ack"
 
 
-async def test_a_thousand_messages_that_an_earlier_version_left_are_closed(store):
+async def test_thousands_of_queued_messages_of_an_earlier_version_are_closed(store):
     put(store, "demo", *(said("hi", number) for number in range(6000)))
     session, _ = open_session(store)
     assert {message["withdrawn"] for message in session.state["messages"]} == {"interrupted"}

@@ -1,4 +1,4 @@
-"""Whose session it is: servers that tell users apart."""
+"""The owners of sessions, on servers that identify users."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from tests.server.rest import Answer, bearer, call, spoken_in
 DOCUMENT = yaml.safe_load((Path(api.__file__).parent / "openapi.yaml").read_text(encoding="utf-8"))
 KEY = "the key of the tickets of this test's server"
 SECRET = "xylophone"
-"""A word that ada says, and that nobody else may see."""
+"""A word in a message of ada, which no other user may see."""
 
 
 @pytest.fixture(scope="module")
@@ -43,12 +43,12 @@ def shared(tmp_path_factory, start_server):
 
 @pytest.fixture(scope="module")
 def session_id(shared):
-    """One of ada's."""
+    """The id of a session of ada."""
     return asyncio.run(spoken_by("ada", shared, f"The {SECRET} is out of tune."))
 
 
 async def spoken_by(name: str, server: Jupyter, text: str = "hi", session_id: str | None = None) -> str:
-    """A session in which somebody has said something."""
+    """Ask an agent as a user, and return the session's id."""
     session_id = session_id or new_session()
     async with connected(server, session_id, additional_headers=as_(name)) as client:
         await client.ask(text)
@@ -57,12 +57,12 @@ async def spoken_by(name: str, server: Jupyter, text: str = "hi", session_id: st
 
 
 def listed(server: Jupyter, name: str) -> list[str]:
-    """The sessions that somebody finds."""
+    """Return the sessions in a user's list."""
     return [info["id"] for info in call(server, "GET", "sessions", headers=as_(name)).json["sessions"]]
 
 
 async def closed_with(client: Client) -> tuple[int, str]:
-    """How the server ends a connection."""
+    """Wait until the server closes a connection, and return the code and the reason."""
     with pytest.raises(ConnectionClosed) as closed:
         await client.until("nothing")
     assert closed.value.rcvd is not None
@@ -92,7 +92,7 @@ async def test_a_session_has_an_owner_and_each_message_an_author(shared, session
     assert [event["data"]["author"]["id"] for event in events if event["type"] == "user_message"] == ["ada"]
 
 
-async def test_what_was_cleared_belongs_to_its_owner_still(shared):
+async def test_a_cleared_session_keeps_its_owner(shared):
     session_id = await spoken_by("ada", shared)
     async with connected(shared, session_id, additional_headers=as_("ada")) as client:
         await client.until("run_finished")
@@ -104,10 +104,10 @@ async def test_what_was_cleared_belongs_to_its_owner_still(shared):
     assert (entry["who"], entry["action"], entry["session_id"]) == ("ada", "cleared", session_id)
 
 
-async def test_with_one_user_nothing_is_owned_and_nobody_named(server):
+async def test_with_one_user_sessions_have_no_owner_and_messages_no_author(server):
     session_id = await spoken_in(server, new_session())
     assert call(server, "GET", f"sessions/{session_id}").json["owner"] is None
-    async with connected(server, session_id) as client:  # who comes with the token has another name each time
+    async with connected(server, session_id) as client:  # each connection with the token has another user name
         assert "author" not in (await client.until("session"))["data"]
         await client.until("run_finished")
         assert "author" not in client.state["messages"][0]
@@ -115,10 +115,10 @@ async def test_with_one_user_nothing_is_owned_and_nobody_named(server):
         await client.until("run_finished")
 
 
-# Strangers
+# Other users
 
 
-def test_a_list_and_a_search_hold_what_is_ones_own(shared, session_id):
+def test_lists_and_searches_contain_only_own_sessions(shared, session_id):
     for query in ("", f"q={SECRET}", "q=xy", "q=tune&limit=1"):
         mine = call(shared, "GET", f"sessions?{query}", headers=as_("ada"))
         assert session_id in [info["id"] for info in mine.json["sessions"]]
@@ -127,7 +127,7 @@ def test_a_list_and_a_search_hold_what_is_ones_own(shared, session_id):
         assert SECRET.encode() not in others.body
 
 
-async def test_a_strangers_session_is_as_if_it_were_not_there(shared, session_id):
+async def test_sessions_of_other_users_seem_not_to_exist(shared, session_id):
     for method, path, body in (
         ("GET", "", None),
         ("PATCH", "", {"title": "mine"}),
@@ -146,7 +146,7 @@ async def test_a_strangers_session_is_as_if_it_were_not_there(shared, session_id
 
 
 def _requests(session_id: str, blob: str, ticket_id: str) -> list[tuple[str, str, bool]]:
-    """Every route that is described, about that session; and whether it takes a body."""
+    """Yield every request that the description has for a session, and whether it needs a body."""
     names = {"{session_id}": session_id, "{sha256}": blob, "{ticket_id}": ticket_id}
     found = []
     for path, item in DOCUMENT["paths"].items():
@@ -159,7 +159,7 @@ def _requests(session_id: str, blob: str, ticket_id: str) -> list[tuple[str, str
 
 @pytest.fixture(scope="module")
 def hidden(shared):
-    """All that a stranger might get hold of, and learn nothing by."""
+    """Return all responses that another user can get."""
 
     async def make() -> tuple[str, str]:
         session_id = "a-hidden-session"
@@ -191,7 +191,7 @@ _QUERIES = st.fixed_dictionaries(
 
 @settings(max_examples=60)
 @given(data=st.data(), query=_QUERIES)
-def test_no_route_shows_a_strangers_session(shared, hidden, data, query):
+def test_no_route_shows_sessions_of_other_users(shared, hidden, data, query):
     session_id, blob, ticket = hidden
     verb, path, has_body = data.draw(st.sampled_from(_requests(session_id, blob, ticket["id"])))
     bodies = [
@@ -211,7 +211,7 @@ def test_no_route_shows_a_strangers_session(shared, hidden, data, query):
     assert call(shared, "GET", f"sessions/{session_id}", headers=bearer(ticket["ticket"])).status == 200, (verb, path)
 
 
-async def test_who_waits_in_a_session_that_another_begins_is_put_out_before_anything_is_said(shared):
+async def test_a_session_that_gets_an_owner_closes_the_connections_of_other_users(shared):
     session_id = new_session()
     async with connected(shared, session_id, additional_headers=as_("bob")) as early:
         await early.until("session")
@@ -222,7 +222,7 @@ async def test_who_waits_in_a_session_that_another_begins_is_put_out_before_anyt
     await refused_at_the_door(shared, session_id, as_("bob"))
 
 
-async def test_a_session_is_of_whoever_speaks_in_it_first(shared):
+async def test_the_first_message_decides_who_owns_a_session(shared):
     session_id = new_session()
     async with (
         connected(shared, session_id, additional_headers=as_("ada")) as ada,
@@ -234,13 +234,13 @@ async def test_a_session_is_of_whoever_speaks_in_it_first(shared):
         assert (await closed_with(ada))[0] == 4403
         await bob.until("run_finished")
     assert call(shared, "GET", f"sessions/{session_id}", headers=as_("bob")).json["owner"] == "bob"
-    # When it is deleted, the id is anybody's.
+    # Once the session is deleted, everyone may use its id.
     assert call(shared, "DELETE", f"sessions/{session_id}", headers=as_("bob")).status == 204
     await spoken_by("ada", shared, "mine now", session_id)
     await refused_at_the_door(shared, session_id, as_("bob"))
 
 
-def test_numbers_of_all_users_are_for_no_single_one(shared):
+def test_metrics_of_all_users_are_refused(shared):
     answer = call(shared, "GET", "metrics", headers=as_("bob"))
     assert (answer.status, "reasoning-widget:server" in answer.json["message"]) == (403, True)
 
@@ -252,7 +252,7 @@ def ticket_for(server: Jupyter, granter: str, session_id: str, access: str = "ta
     return call(server, "POST", "tickets", {"session_id": session_id, "access": access, **more}, as_(granter))
 
 
-async def test_a_ticket_says_who_granted_it_and_speaks_for_itself(shared, session_id):
+async def test_a_ticket_names_its_granter_and_is_the_author_of_its_messages(shared, session_id):
     made = ticket_for(shared, "ada", session_id, name="Night shift\u202e\n").json
     author = {
         "id": f"ticket:{made['id']}",
@@ -269,7 +269,7 @@ async def test_a_ticket_says_who_granted_it_and_speaks_for_itself(shared, sessio
         assert client.state["messages"][-1]["author"] == author
 
 
-async def test_a_page_of_ones_own_speaks_as_oneself(shared):
+async def test_the_author_of_messages_with_a_personal_ticket_is_its_user(shared):
     session_id = new_session()
     made = ticket_for(shared, "ada", session_id, personal=True).json
     async with connected(shared, session_id, additional_headers=bearer(made["ticket"])) as client:
@@ -279,7 +279,7 @@ async def test_a_page_of_ones_own_speaks_as_oneself(shared):
     assert call(shared, "GET", f"sessions/{session_id}", headers=as_("ada")).json["owner"] == "ada"
 
 
-async def test_the_pages_of_a_kernels_chat_speak_as_the_kernels_user(shared):
+async def test_the_author_of_messages_from_a_chats_page_is_the_user_of_the_kernel(shared):
     session_id = new_session()
     address = Address(f"{shared.address}", as_("ada")["Authorization"])
     frame = await PageTickets(address, session_id, None).frame(fresh=False)
@@ -289,7 +289,7 @@ async def test_the_pages_of_a_kernels_chat_speak_as_the_kernels_user(shared):
         assert page.state["messages"][0]["author"]["name"] == "Ada Lovelace"
 
 
-async def test_a_ticket_for_an_id_that_another_uses_later_opens_nothing(shared):
+async def test_a_ticket_is_refused_if_another_user_now_owns_its_session(shared):
     session_id = new_session()
     ticket = bearer(ticket_for(shared, "bob", session_id).json["ticket"])
     async with connected(shared, session_id, additional_headers=ticket) as early:
@@ -302,7 +302,7 @@ async def test_a_ticket_for_an_id_that_another_uses_later_opens_nothing(shared):
     await refused_at_the_door(shared, session_id, ticket)
 
 
-async def test_only_who_granted_a_ticket_or_owns_its_session_revokes_it(shared, session_id):
+async def test_only_its_granter_and_the_sessions_owner_revoke_a_ticket(shared, session_id):
     ticket = ticket_for(shared, "ada", session_id, "read").json
     answer = call(shared, "DELETE", f"tickets/{ticket['id']}", headers=as_("bob"))
     assert answer.status == 404
@@ -311,7 +311,7 @@ async def test_only_who_granted_a_ticket_or_owns_its_session_revokes_it(shared, 
     assert call(shared, "GET", f"sessions/{session_id}", headers=bearer(ticket["ticket"])).status == 401
 
 
-def test_a_signed_ticket_whose_owner_or_author_is_none_is_refused(shared):
+def test_a_signed_ticket_with_an_invalid_owner_or_author_is_refused(shared):
     now = time.time()
     claims = {"iss": "reasoning-widget", "aud": "reasoning-widget", "iat": now, "exp": now + 60, "jti": "1"}
     for wrong in ({"owner": 5}, {"author": "ada"}, {"author": {"id": "ada"}}):
@@ -319,23 +319,23 @@ def test_a_signed_ticket_whose_owner_or_author_is_none_is_refused(shared):
         assert call(shared, "GET", "sessions/s", headers=bearer(ticket)).status == 401
 
 
-# What was done, and by whom
+# The audit trail
 
 
-async def test_who_was_told_goodbye_is_heard_no_more(shared):
+async def test_messages_after_the_server_has_closed_a_connection_are_ignored(shared):
     session_id = await spoken_by("ada", shared)
     ticket = ticket_for(shared, "ada", session_id).json
     async with connected(shared, session_id, additional_headers=bearer(ticket["ticket"])) as client:
         await client.until("run_finished")
         call(shared, "DELETE", f"tickets/{ticket['id']}", headers=as_("ada"))
-        # The goodbye has arrived, and this client goes on before it reads it.
+        # The server has closed the connection, but the client sends a message before it notices.
         late = json.dumps({"type": "chat", "id": "late", "payload": {"message": "late", "agent_name": "echo"}})
         client.socket.transport.write(WebSocketFrame(Opcode.TEXT, late.encode()).serialize(mask=True))
         assert (await closed_with(client))[0] == 4401
     assert call(shared, "GET", f"sessions/{session_id}", headers=as_("ada")).json["messages"] == 1
 
 
-def test_what_is_revoked_is_logged_in_a_line_and_never_as_a_whole_ticket(shared, session_id):
+def test_revocations_are_logged_in_one_line_without_the_ticket(shared, session_id):
     begin = shared.log.stat().st_size
     ticket = ticket_for(shared, "eve", new_session()).json["ticket"]
     for wrong in (ticket, "x%0Aforged%20line"):
@@ -349,7 +349,7 @@ def test_what_is_revoked_is_logged_in_a_line_and_never_as_a_whole_ticket(shared,
     assert ticket[40:] not in f"{entries}{lines}"
 
 
-async def test_deletions_and_grants_are_logged_and_kept_with_who_did_them(shared):
+async def test_deletions_and_grants_are_in_the_log_and_the_audit_trail(shared):
     begin = shared.log.stat().st_size
     session_id = await spoken_by("ada", shared)
     ticket = ticket_for(shared, "ada", session_id, expires_in=60).json
@@ -393,14 +393,14 @@ def rules(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def governed(tmp_path_factory, rules, start_server):
-    """A server whose authorizer knows of sessions."""
+    """A server with an authorizer that decides on sessions."""
     home, more = tmp_path_factory.mktemp("governed"), {"Asked": {"rules": str(rules)}}
     # Two intervals are longer than a busy machine keeps a client of this process, which calls and waits, from a pong.
     with shared_server(home, more=more, sharing="authorizer", ping_interval=3) as server:
         yield server
 
 
-async def test_others_may_what_the_authorizer_says_of_the_session(governed, rules):
+async def test_the_authorizer_decides_what_other_users_may_do(governed, rules):
     session_id = await spoken_by("ada", governed, SECRET)
     path = f"sessions/{session_id}"
     assert call(governed, "GET", path, headers=as_("eve")).status == 404
@@ -433,7 +433,7 @@ async def test_others_may_what_the_authorizer_says_of_the_session(governed, rule
     assert (entry["who"], entry["action"], entry["owner"]) == ("eve", "deleted", "ada")
 
 
-async def test_who_reads_along_is_told_who_they_are_and_sees_who_wrote(governed, rules, tmp_path):
+async def test_a_reader_gets_its_own_author_and_those_of_messages(governed, rules, tmp_path):
     session_id = await spoken_by("ada", governed, SECRET)
     rules.write_text(f"eve read {session_id}", encoding="utf-8")
     for name, full_name in (("ada", "Ada Lovelace"), ("eve", "Eve van der Berg")):
@@ -452,7 +452,7 @@ async def test_who_reads_along_is_told_who_they_are_and_sees_who_wrote(governed,
         assert f"{shown} → echo: {SECRET}" in terminal.text
 
 
-async def test_a_guests_own_page_may_what_the_guest_may(governed, rules):
+async def test_a_personal_ticket_has_the_permissions_of_its_user(governed, rules):
     session_id = await spoken_by("ada", governed, SECRET)
     pages = PageTickets(Address(governed.address, as_("eve")["Authorization"]), session_id, None)
     assert (await pages.frame(fresh=True))["type"] == "no_ticket"
@@ -496,7 +496,7 @@ async def test_a_connection_ends_when_its_permission_does(governed, rules):
         await ada.until("pong")
 
 
-async def test_pages_of_what_one_may_see_hold_each_session_once(governed, rules):
+async def test_pages_of_the_sessions_that_a_user_may_see_list_each_once(governed, rules):
     names = [await spoken_by("ada", governed, "pagination") for _ in range(6)]
     rules.write_text("\n".join(f"eve read {name}" for name in names[::3]), encoding="utf-8")
     found, cursor = [], ""
@@ -509,17 +509,19 @@ async def test_pages_of_what_one_may_see_hold_each_session_once(governed, rules)
     assert found == [names[3], names[0]]
 
 
-def test_the_authorizer_lets_some_see_what_is_of_all(governed, rules):
+def test_the_authorizer_may_allow_the_metrics_of_all_users(governed, rules):
+    assert ticket_for(governed, "ada", new_session()).status == 201
     rules.write_text("root read server", encoding="utf-8")
     assert call(governed, "GET", "metrics", headers=as_("root")).status == 200
     assert call(governed, "GET", "metrics", headers=as_("ada")).status == 403
-    assert len({entry["who"] for entry in call(governed, "GET", "audit", headers=as_("root")).json["entries"]}) > 0
+    entries = call(governed, "GET", "audit", headers=as_("root")).json["entries"]
+    assert "ada" in {entry["who"] for entry in entries}
 
 
-# Stores from before
+# Stores of earlier versions
 
 
-async def test_a_store_without_owners_is_opened_and_belongs_to_whom_it_is_said_to(tmp_path, start_server):
+async def test_sessions_without_an_owner_belong_to_the_configured_user(tmp_path, start_server):
     home = tmp_path / "home"
     home.mkdir()
     with shared_server(home, sharing="everyone") as server:
@@ -535,7 +537,7 @@ async def test_a_store_without_owners_is_opened_and_belongs_to_whom_it_is_said_t
         assert listed(server, "ada") == []
 
 
-def test_the_names_of_all_people_here_are_known(shared):
+def test_the_identity_provider_of_these_tests_knows_its_users(shared):
     for name in PEOPLE:
         assert call(shared, "GET", "agents", headers=as_(name)).status == 200
     assert call(shared, "GET", "agents", headers=as_("mallory")).status == 403

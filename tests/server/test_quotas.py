@@ -1,4 +1,4 @@
-"""How much one user may have at once, and that what is refused is not lost."""
+"""The limits for each user; refused messages can be sent again."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def limited(tmp_path_factory, start_server):
 
 @pytest.fixture
 def of(limited):
-    """Connects as somebody; their sessions are deleted in the end."""
+    """Connect as a user, and delete the session in the end."""
     yield lambda name, session_id, **more: connected(limited, session_id, additional_headers=as_(name), **more)
     for name in ("ada", "bob"):
         for info in call(limited, "GET", "sessions", headers=as_(name)).json["sessions"]:
@@ -49,14 +49,13 @@ async def test_sessions(limited, of):
     async with of("ada", names[4]) as client:
         said = await refused(client, await client.ask("one more", message_id="m"))
         assert (
-            said
-            == "you have 4 sessions, as many as you may have: delete one that you need no more, then send this again"
+            said == "you have 4 sessions, which is the limit: delete one that you no longer need, then send this again"
         )
         assert call(limited, "GET", f"sessions/{names[4]}", headers=as_("ada")).status == 404
-        async with of("ada", names[0]) as old:  # what there is goes on
+        async with of("ada", names[0]) as old:  # existing sessions continue
             await old.ask("again")
             await old.until("run_finished")
-        async with of("bob", new_session()) as other:  # so do others
+        async with of("bob", new_session()) as other:  # so do those of other users
             await other.ask("hi")
             await other.until("run_finished")
         call(limited, "DELETE", f"sessions/{names[1]}", headers=as_("ada"))
@@ -78,12 +77,10 @@ async def test_queued_messages(limited, of):
             await program.ask("next", message_id="q2")
             await program.until("ack")
             said = await refused(program, await program.ask("too many"))
-        assert said.startswith(
-            "2 messages of yours may be queued at once, and no more: withdraw one, or send this again"
-        )
+        assert said.startswith("at most 2 messages of yours may be queued at once: withdraw one, or send this again")
         await refused(second, await second.ask("too many", message_id="q3"))
 
-        await first.ask("next", message_id="q1")  # sent again, because the answer was lost
+        await first.ask("next", message_id="q1")  # sent again, because the reply was lost
         assert (await first.until("ack"))["data"]["id"] == "q1"
         async with of("bob", new_session()) as other:
             await other.ask("hi")
@@ -104,13 +101,13 @@ async def test_stored_bytes(limited, of):
         await client.ask("hi")
         await client.until("run_finished")
         said = await refused(client, await client.ask("x" * BYTES))
-        assert said.startswith("this message does not fit beside what you may keep, 20.0 kB, of which 1.")
+        assert said.startswith("there is no room for this message: you may store 20.0 kB, of which 1.")
         assert said.endswith(" kB are taken: delete or clear some of your sessions, then send this again")
-        await client.ask("70000", "table", message_id="m")  # what a run says is kept whole
+        await client.ask("70000", "table", message_id="m")  # the output of a run is stored completely
         await client.until("run_finished")
         assert len(client.state["runs"]) == 2
         await refused(client, await client.ask("hi", message_id="n"))
-        await client.ask("70000", "table", message_id="m")  # sent again, because the answer was lost
+        await client.ask("70000", "table", message_id="m")  # sent again, because the reply was lost
         await client.until("ack")
         assert call(limited, "GET", f"sessions/{session_id}/export", headers=as_("ada")).status == 200
 
@@ -135,24 +132,22 @@ async def test_connections(limited, of):
                 await fourth.until("nothing")
             assert closed.value.rcvd is not None
             assert closed.value.rcvd.code == 4429
-            assert closed.value.rcvd.reason.startswith("a user may have 3 connections at once, and no more: close")
+            assert closed.value.rcvd.reason.startswith("a user may have at most 3 connections at once: close")
             assert fourth.frames == []
         for client in (first, other):
             await client.send("ping")
             await client.until("pong")
 
 
-async def test_where_users_are_not_told_apart_they_are_one_and_our_client_says_why_it_is_not_let_in(
-    tmp_path, start_server
-):
+async def test_unidentified_users_share_limits_and_the_client_explains_a_refusal(tmp_path, start_server):
     with start_server(tmp_path, max_connections_per_user=1, max_sessions_per_user=1) as server:
         session_id = await spoken_in(server, new_session())
         async with connected(server, session_id):
-            with pytest.raises(Disconnected, match="a user may have 1 connection at once, and no more: close another"):
+            with pytest.raises(Disconnected, match="a user may have at most 1 connection at once: close another"):
                 async with connect(server.address, session_id, token=server.token):
                     pass
         async with connect(server.address, new_session(), token=server.token) as chat:
-            with pytest.raises(ProtocolError, match="you have 1 session, as many as you may have: delete one"):
+            with pytest.raises(ProtocolError, match="you have 1 session, which is the limit: delete one"):
                 await chat.ask("hi", agent="echo").answer()
             assert call(server, "DELETE", f"sessions/{session_id}").status == 204
             answer = await chat.ask("hi", agent="echo").answer()

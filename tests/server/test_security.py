@@ -1,4 +1,4 @@
-"""Who may do what. One server with everything a careful operator configures: see the fixture `guarded`."""
+"""Who may do what, on a server that is configured carefully: the fixture `guarded`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ELSEWHERE = {"Origin": "https://elsewhere.example"}
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory, start_server):
-    """Below a path, with an authorizer, a ticket secret, another issuer, and all that is logged."""
+    """A server with a base URL, an authorizer, a ticket secret, another issuer and a detailed log."""
     config = {
         "ServerApp": {"authorizer_class": "tests.server.authorizers.AsAsked", "log_level": "DEBUG"},
         "Tickets": {"secret": SECRET, "issuers": {ISSUER: PUBLIC_PEM}},
@@ -47,7 +47,7 @@ def guarded(tmp_path_factory, start_server):
 
 @pytest.fixture(scope="module")
 def session_id(guarded):
-    """One in which something was said that only some may read."""
+    """The id of a session with a run."""
     return asyncio.run(spoken_in(guarded, new_session(), "a secret conversation"))
 
 
@@ -71,7 +71,7 @@ def part(value):
 
 
 async def refused(server, session_id, headers, status, subprotocols=None):
-    """That neither the socket nor REST answers; what the latter says."""
+    """Check that the WebSocket and REST refuse a request; return the message of the latter."""
     answer = call(server, "GET", f"sessions/{session_id}", headers=headers)
     assert answer.status == status
     with pytest.raises(InvalidStatus) as handshake:
@@ -82,11 +82,11 @@ async def refused(server, session_id, headers, status, subprotocols=None):
     return answer.json["message"]
 
 
-# Nobody, and the wrong ones
+# Credentials
 
 
 def routes(session_id):
-    """Every method of every route."""
+    """Return every method of every route."""
     for pattern, handler in api.handlers():
         path = pattern.removeprefix(f"{api._ROOT}/").replace("([^/]+)", session_id).replace("\\", "")
         path = path.removeprefix("(").partition("|")[0]
@@ -97,7 +97,7 @@ def routes(session_id):
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "token wrong"}, {"Authorization": "Bearer wrong"}])
-async def test_nothing_answers_without_a_credential_or_with_a_wrong_one(guarded, session_id, headers):
+async def test_every_route_refuses_missing_and_wrong_credentials(guarded, session_id, headers):
     for verb, path in routes(session_id):
         answer = call(guarded, verb, path, None if verb in ("GET", "HEAD") else {}, headers)
         assert answer.status == 403, (verb, path)
@@ -114,7 +114,7 @@ async def test_the_servers_token_is_enough(guarded, session_id):
         await client.until("run_finished")
 
 
-async def test_who_opens_a_socket_with_the_servers_token_is_not_logged_in_by_it(guarded, session_id):
+async def test_a_websocket_with_the_servers_token_sets_no_cookie(guarded, session_id):
     async with connected(guarded, session_id) as client:
         assert "Set-Cookie" not in client.socket.response.headers
 
@@ -122,7 +122,7 @@ async def test_who_opens_a_socket_with_the_servers_token_is_not_logged_in_by_it(
 # Tickets
 
 
-async def test_a_ticket_to_talk_talks_in_its_session(guarded):
+async def test_a_ticket_with_access_talk_takes_part_in_its_session(guarded):
     session_id = new_session()
     ticket = mint(guarded, session_id, "talk")
     assert (ticket["session_id"], ticket["access"]) == (session_id, "talk")
@@ -179,14 +179,14 @@ async def test_a_ticket_that_lacks_a_claim_is_refused(guarded, session_id):
         await refused(guarded, session_id, bearer(jwt.encode(wrong, SECRET, "HS256")), 401)
 
 
-async def test_a_ticket_opens_no_other_session_and_nothing_else(guarded, session_id):
+async def test_a_ticket_gives_access_to_its_session_only(guarded, session_id):
     ticket = bearer(mint(guarded, "another", "talk")["ticket"])
     await refused(guarded, session_id, ticket, 403)
     for verb, path in routes(session_id):
         assert call(guarded, verb, path, None if verb in ("GET", "HEAD") else {}, ticket).status in (403, 405)
 
 
-async def test_a_ticket_to_read_does_not_talk(guarded, session_id):
+async def test_a_ticket_with_access_read_does_not_take_part(guarded, session_id):
     ticket = bearer(mint(guarded, session_id, "read")["ticket"])
     async with connected(guarded, session_id, "after=0", additional_headers=ticket) as client:
         await client.until("run_finished")
@@ -238,7 +238,7 @@ async def test_a_revoked_ticket_is_refused_and_its_connections_end(guarded, sess
         ({"access": "read"}, "session_id"),
     ],
 )
-def test_a_ticket_that_cannot_be_is_not_minted(guarded, body, message):
+def test_a_ticket_with_invalid_arguments_is_not_issued(guarded, body, message):
     answer = call(guarded, "POST", "tickets", body)
     assert (answer.status, message in answer.json["message"]) == (400, True)
 
@@ -256,7 +256,7 @@ async def test_another_issuers_ticket_is_accepted_by_its_public_key(guarded, ses
     assert "revoked" in await refused(guarded, session_id, bearer(ticket), 401)
 
 
-async def test_a_public_key_is_no_secret(guarded, session_id):
+async def test_a_public_key_is_not_used_as_a_secret(guarded, session_id):
     signed = b".".join([part({"alg": "HS256", "typ": "JWT"}), part(claims(session_id, ISSUER, jti="2"))])
     signature = part(hmac.new(PUBLIC_PEM.encode(), signed, hashlib.sha256).digest())
     await refused(guarded, session_id, bearer(b".".join([signed, signature]).decode()), 401)
@@ -267,7 +267,7 @@ async def test_a_public_key_is_no_secret(guarded, session_id):
 
 @pytest.fixture(scope="module")
 def cookies(guarded):
-    """Of a person who has logged in, with their XSRF token."""
+    """The cookies of a user who has logged in, with the XSRF token."""
     jar = http.cookiejar.CookieJar()
     handlers = (urllib.request.ProxyHandler({}), urllib.request.HTTPCookieProcessor(jar))
     opener = urllib.request.build_opener(*handlers)
@@ -282,15 +282,13 @@ def sent(cookies, **headers):
     return {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items()), **headers}
 
 
-async def test_a_person_who_has_logged_in_needs_nothing_but_the_cookie_to_read(guarded, session_id, cookies):
+async def test_a_cookie_is_enough_to_read(guarded, session_id, cookies):
     assert call(guarded, "GET", f"sessions/{session_id}", headers=sent(cookies)).status == 200
     async with connected(guarded, session_id, "after=0", additional_headers=sent(cookies)) as client:
         await client.until("run_finished")
 
 
-async def test_a_page_elsewhere_is_refused_with_the_cookie_and_let_in_with_a_ticket(
-    guarded, session_id, cookies, monkeypatch
-):
+async def test_a_page_of_another_site_needs_a_ticket(guarded, session_id, cookies, monkeypatch):
     headers = sent(cookies, **ELSEWHERE)
     answer = call(guarded, "GET", f"sessions/{session_id}", headers=headers)
     assert (answer.status, b"secret conversation" in answer.body) == (404, False)
@@ -318,8 +316,8 @@ async def test_a_page_elsewhere_is_refused_with_the_cookie_and_let_in_with_a_tic
         await client.until("run_finished")
 
 
-async def test_a_name_that_is_not_the_server_s_own_is_refused_in_words(guarded, session_id):
-    """A page elsewhere may have its own name lead to this server, and be of the same site then."""
+async def test_an_unknown_host_name_is_explained(guarded, session_id):
+    """DNS rebinding: the host name of another site may lead to this server."""
     ticket = bearer(mint(guarded, session_id)["ticket"])
     port = int(guarded.origin.rpartition(":")[2])
     for headers in ({"Authorization": f"token {guarded.token}"}, ticket):
@@ -335,7 +333,7 @@ async def test_a_name_that_is_not_the_server_s_own_is_refused_in_words(guarded, 
         assert "does not answer to this name" in json.loads(handshake.value.response.body)["message"]
 
 
-async def test_whatever_changes_something_needs_the_xsrf_token_beside_the_cookie(guarded, cookies):
+async def test_changes_with_a_cookie_need_the_xsrf_token(guarded, cookies):
     session_id = await spoken_in(guarded, new_session())
     ticket = mint(guarded, session_id)
     changes = [
@@ -359,7 +357,7 @@ async def test_whatever_changes_something_needs_the_xsrf_token_beside_the_cookie
 # Jupyter's authorizer
 
 
-async def test_who_may_only_read_sees_sessions_and_changes_nothing(guarded, session_id):
+async def test_a_user_who_may_only_read_changes_nothing(guarded, session_id):
     reader = {"Authorization": f"token {guarded.token}", "X-May": "read"}
     for path in ("agents", "sessions", f"sessions/{session_id}", f"sessions/{session_id}/export", "health", "metrics"):
         assert call(guarded, "GET", path, headers=reader).status == 200
@@ -377,7 +375,7 @@ async def test_who_may_only_read_sees_sessions_and_changes_nothing(guarded, sess
         assert (await client.until("error"))["data"]["code"] == "forbidden"
 
 
-async def test_who_may_do_nothing_sees_nothing(guarded, session_id):
+async def test_a_user_without_permissions_sees_nothing(guarded, session_id):
     nobody = {"Authorization": f"token {guarded.token}", "X-May": ""}
     for verb, path in routes(session_id):
         answer = call(guarded, verb, path, None if verb in ("GET", "HEAD") else {}, nobody)
@@ -409,7 +407,7 @@ async def test_no_credential_is_ever_logged(guarded, session_id):
         with suppress(InvalidStatus):
             async with connected(guarded, session_id, query, additional_headers={}):
                 pass
-    call(guarded, "GET", "agents")  # what was asked before is logged by now
+    call(guarded, "GET", "agents")  # earlier requests are logged by now
 
     with guarded.log.open("rb") as file:
         file.seek(begin)

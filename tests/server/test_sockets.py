@@ -16,7 +16,7 @@ from tests.server.client import connected, new_session
 from tests.server.rest import call
 
 
-async def test_the_plain_example_needs_three_lines_and_no_query(server):
+async def test_a_client_of_three_lines_needs_no_query(server):
     url, headers = server.socket_url(new_session()), {"Authorization": f"token {server.token}"}
 
     async with connect(url, additional_headers=headers) as socket:
@@ -36,7 +36,7 @@ async def test_the_plain_example_needs_three_lines_and_no_query(server):
     assert all(step["iteration"] == 1 and step["timestamp"] > 1.6e9 for step in steps)
 
 
-async def test_with_tokens_an_answer_grows_and_ends_as_without(server):
+async def test_an_answer_with_tokens_ends_as_without(server):
     session_id = new_session()
     async with connected(server, session_id) as client:
         await client.ask("40 0.01", "count")
@@ -50,7 +50,7 @@ async def test_with_tokens_an_answer_grows_and_ends_as_without(server):
         assert not any(frame["type"] == "step_delta" for frame in plain.frames)
 
 
-async def test_who_comes_back_gets_what_was_missed_and_no_more(server):
+async def test_a_returning_client_gets_exactly_what_it_missed(server):
     session_id = new_session()
     async with connected(server, session_id) as client:
         await client.ask("one")
@@ -65,7 +65,7 @@ async def test_who_comes_back_gets_what_was_missed_and_no_more(server):
 
 
 @pytest.mark.parametrize("query", ["after=1000000&epoch={epoch}", "after=2&epoch=another", "after=0&epoch={epoch}"])
-async def test_an_after_of_the_future_or_of_another_log_counts_as_nothing_known(server, query):
+async def test_a_position_in_the_future_or_in_another_log_is_ignored(server, query):
     session_id = new_session()
     async with connected(server, session_id) as client:
         await client.ask("one")
@@ -75,7 +75,7 @@ async def test_an_after_of_the_future_or_of_another_log_counts_as_nothing_known(
             assert other.state == client.state
 
 
-async def test_the_same_id_from_two_clients_asks_once_and_a_conflict_is_told(server):
+async def test_the_same_id_from_two_clients_is_one_message_or_a_conflict(server):
     session_id = new_session()
     async with connected(server, session_id) as one, connected(server, session_id) as two:
         await asyncio.gather(one.ask("same", message_id="m"), two.ask("same", message_id="m"))
@@ -91,7 +91,7 @@ async def test_the_same_id_from_two_clients_asks_once_and_a_conflict_is_told(ser
         assert (error["data"]["code"], error["data"]["id"]) == ("id_conflict", "m")
 
 
-async def test_messages_queue_and_stop_takes_them_back(server):
+async def test_stop_withdraws_queued_messages(server):
     async with connected(server, new_session()) as client:
         await client.ask("go", "wait", "m1")
         await client.until("reasoning_step")
@@ -103,7 +103,7 @@ async def test_messages_queue_and_stop_takes_them_back(server):
         assert client.state["messages"][1]["withdrawn"] == "stopped"
 
 
-async def test_a_question_of_the_agent_is_answered_by_whoever_is_first(server):
+async def test_the_first_reply_to_a_question_counts(server):
     async with connected(server, new_session()) as client:
         await client.ask("go", "question")
         request = await client.until("request")
@@ -118,7 +118,7 @@ async def test_a_question_of_the_agent_is_answered_by_whoever_is_first(server):
     ("hanging", "crashing", "reason"),
     [("hang", "crash", "exit status was 3"), ("burn", "segfault", "it was ended by SIGSEGV")],
 )
-async def test_a_crash_and_a_hang_leave_the_server_and_the_others_alone(server, hanging, crashing, reason):
+async def test_agents_that_crash_or_hang_do_not_disturb_others(server, hanging, crashing, reason):
     async with connected(server, new_session()) as hung, connected(server, new_session()) as other:
         await hung.ask("go", hanging)
         await hung.until("reasoning_step")
@@ -138,7 +138,7 @@ async def test_a_crash_and_a_hang_leave_the_server_and_the_others_alone(server, 
         assert hung.steps()[-1] == ("final_answer", "You said: again")
 
 
-async def test_a_clear_begins_anew_for_all(server):
+async def test_a_clear_starts_a_new_log_for_all_clients(server):
     session_id = new_session()
     async with connected(server, session_id) as one, connected(server, session_id) as two:
         await one.ask("secret")
@@ -151,7 +151,7 @@ async def test_a_clear_begins_anew_for_all(server):
         assert one.state["epoch"] == two.state["epoch"]
 
 
-async def test_attach_sends_again_what_is_behind_a_position(server):
+async def test_attach_sends_the_events_after_a_position_again(server):
     async with connected(server, new_session()) as client:
         await client.ask("one")
         await client.until("run_finished")
@@ -182,7 +182,7 @@ async def test_attach_sends_again_what_is_behind_a_position(server):
         ('{"type": "pull_model", "id": "x", "payload": {}}', "unknown_type"),
     ],
 )
-async def test_what_is_no_message_is_answered_by_an_error_and_nobody_else_notices(server, sent, code):
+async def test_invalid_messages_get_an_error_and_disturb_nobody(server, sent, code):
     session_id = new_session()
     async with connected(server, session_id) as client, connected(server, session_id) as other:
         await client.socket.send(sent)
@@ -197,7 +197,7 @@ async def test_what_is_no_message_is_answered_by_an_error_and_nobody_else_notice
         assert other.state == client.state
 
 
-async def test_a_message_of_10_mb_is_refused_and_one_of_20_ends_its_connection_and_no_other(server):
+async def test_a_message_of_10_mb_is_refused_and_one_of_20_closes_only_its_connection(server):
     session_id = new_session()
     async with connected(server, session_id) as other:
         async with connected(server, session_id) as client:
@@ -245,7 +245,7 @@ async def test_a_prompt_with_attachments_may_be_12_mib_long(server):
         ("x" * 2_000_000, "too_large"),
     ],
 )
-async def test_attachments_that_are_refused_are_named_and_leave_the_connection_open(server, message, code):
+async def test_refused_attachments_are_named_and_leave_the_connection_open(server, message, code):
     async with connected(server, new_session()) as client:
         await client.ask(message, "looks")
         error = (await client.until("error"))["data"]
@@ -255,7 +255,7 @@ async def test_attachments_that_are_refused_are_named_and_leave_the_connection_o
         assert len(client.state["messages"]) == 1
 
 
-async def test_a_flood_is_answered_and_does_not_disturb(server):
+async def test_a_flood_of_messages_is_refused_and_does_not_disturb(server):
     session_id = new_session()
     async with connected(server, session_id) as flood, connected(server, session_id) as other:
         for number in range(1000):
@@ -277,7 +277,7 @@ async def test_a_malformed_session_id_is_refused(server, session_id):
     assert "1 to 128 characters" in json.loads(refused.value.response.body)["message"]
 
 
-async def test_a_session_id_that_climbs_out_is_no_address(server):
+async def test_a_session_id_with_dots_and_slashes_is_not_found(server):
     with pytest.raises(InvalidStatus) as refused:
         async with connected(server, "../../x"):
             pass

@@ -1,4 +1,4 @@
-"""The key that signs tickets: whole or not there, and never one that could be guessed."""
+"""The key that signs tickets: it is stored completely or not at all, and is never weak."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def forged(secret, session_id="s"):
     now = time.time()
     claims = {"iss": "reasoning-widget", "aud": "reasoning-widget", "iat": now, "exp": now + 60, "jti": "1"}
     claims |= {"session_id": session_id, "access": "talk"}
-    # As a stranger would, whatever our PyJWT refuses to sign with.
+    # Like an attacker, with keys that PyJWT refuses to sign with.
     algorithm = jwt.algorithms.HMACAlgorithm(jwt.algorithms.HMACAlgorithm.SHA256)
     head, body = (jwt.utils.base64url_encode(json.dumps(x).encode()) for x in ({"alg": "HS256"}, claims))
     signature = algorithm.sign(head + b"." + body, secret)
@@ -45,12 +45,12 @@ def forged(secret, session_id="s"):
 
 
 @pytest.mark.parametrize("content", [b"", b"x", b"\n", b"k" * 31, bytes(32), bytes(4096)])
-def test_a_key_that_could_be_guessed_is_refused_and_so_are_its_tickets(store, key, content):
+def test_a_weak_key_is_refused_with_its_tickets(store, key, content):
     key.write_bytes(content)
     tickets = Tickets(store, key)
-    with pytest.raises(StorageError, match=r"sessions\.db\.key holds no key of 32 bytes.*delete it"):
+    with pytest.raises(StorageError, match=r"sessions\.db\.key does not contain a key of 32 bytes.*Delete the file"):
         tickets.verify(forged(content))
-    with pytest.raises(StorageError, match="delete it"):
+    with pytest.raises(StorageError, match="Delete the file"):
         tickets.mint("s", "read", 60, "me")
     assert key.read_bytes() == content, "it is left for its owner to look at"
     key.unlink()
@@ -59,7 +59,7 @@ def test_a_key_that_could_be_guessed_is_refused_and_so_are_its_tickets(store, ke
         tickets.verify(forged(content))
 
 
-def test_a_key_is_there_whole_or_not_at_all(store, key, monkeypatch):
+def test_a_key_is_written_completely_or_not_at_all(store, key, monkeypatch):
     def full(_descriptor):
         assert not key.exists(), "it was renamed before it was safe"
         raise OSError(28, "No space left on device")
@@ -78,20 +78,20 @@ def test_a_key_is_there_whole_or_not_at_all(store, key, monkeypatch):
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, lambda path: path.symlink_to("/nowhere/at/all")])
-def test_what_is_no_file_is_told(store, key, make):
+def test_a_key_that_is_not_a_file_is_reported(store, key, make):
     make(key)
     with pytest.raises(StorageError, match=r"sessions\.db\.key, cannot be read or written"):
         Tickets(store, key).mint("s", "read", 60, "me")
 
 
-def test_no_release_of_pyjwt_is_allowed_that_takes_an_empty_key():
+def test_the_required_pyjwt_rejects_empty_keys():
     lines = [line.strip(' ",') for line in PROJECT.read_text().splitlines() if "pyjwt" in line]
     (requirement,) = map(Requirement, lines)
     allowed = [requirement.specifier.contains(version) for version in ("2.10.0", "2.12.1", "2.13.0")]
     assert allowed == [False, False, True]
 
 
-async def test_with_an_empty_key_file_strangers_stay_out_and_people_go_on(tmp_path, start_bare_server):
+async def test_with_an_empty_key_file_tickets_are_refused_and_users_are_not(tmp_path, start_bare_server):
     path = tmp_path / "sessions.db"
     Path(f"{path}.key").touch()
     with start_bare_server(tmp_path, store_path=str(path)) as server:
@@ -99,7 +99,7 @@ async def test_with_an_empty_key_file_strangers_stay_out_and_people_go_on(tmp_pa
         for secret in (b"", b"x"):
             answer = call(server, "GET", f"sessions/{session_id}", headers=bearer(forged(secret, session_id)))
             assert answer.status == 503
-            assert "holds no key" in answer.json["message"]
+            assert "does not contain a key" in answer.json["message"]
         assert call(server, "POST", "tickets", {"session_id": session_id}).status == 503
         assert call(server, "GET", "sessions").status == 200
     assert "no tickets can be signed or accepted" in server.log.read_text()
