@@ -30,7 +30,7 @@ def set_current_user(handler: JupyterHandler, user: User) -> None:
     count as activity, so that a server may be shut down while only programs with tickets use it.
     """
     handler.current_user = user
-    handler._jupyter_current_user = user  # noqa: SLF001 (what this seam is for)
+    handler._jupyter_current_user = user  # noqa: SLF001 (this is the seam)
 
 
 def on_logout(provider: IdentityProvider, notify: Callable[[str, str], None]) -> None:

@@ -194,24 +194,26 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
             await self.drained()
 
     async def _replies(self, message: str | bytes) -> list[Frame]:
-        now = asyncio.get_running_loop().time()
-        too_fast = self._messages.wait(now) > 0
         raw: Any = None
         try:
-            if isinstance(message, bytes):
-                raise ProtocolError("bad_message", "send text messages, not binary ones")  # noqa: TRY301
-            if len(message) > MAX_CHAT_BYTES:
-                raise _too_long()
             raw = _decoded(message)
-            if len(message) > MAX_CLIENT_FRAME_BYTES and not has_attachments(raw):
-                raise _too_long()
-            if too_fast:
-                raise ProtocolError("too_fast", "too many messages: wait a second before you send more")  # noqa: TRY301
-            self._messages.spend(max(1, len(message) // MAX_CLIENT_FRAME_BYTES), now)
+            _check_length(message, raw)
+            self._check_rate(message)
             await self._check_allowed(_permission(raw))
         except (ProtocolError, StorageError) as error:
             return [refusal(error, raw)]
         return dispatch(raw, "socket", self._receive)
+
+    def _check_rate(self, message: str | bytes) -> None:
+        """Count a message. A long one counts as several.
+
+        Raises:
+            ProtocolError: The client sends too many messages.
+        """
+        now = asyncio.get_running_loop().time()
+        if self._messages.wait(now) > 0:
+            raise ProtocolError("too_fast", "too many messages: wait a second before you send more")
+        self._messages.spend(max(1, len(message) // MAX_CLIENT_FRAME_BYTES), now)
 
     async def _check_allowed(self, action: Action) -> None:
         """Check the user's permission, which may have changed since the last message.
@@ -338,7 +340,16 @@ def _too_long() -> ProtocolError:
     return ProtocolError("too_large", "a message may be {} MiB long, and one with attachments {} MiB".format(*limits))
 
 
-def _decoded(message: str) -> Any:
+def _check_length(message: str | bytes, raw: Any) -> None:
+    if len(message) > MAX_CLIENT_FRAME_BYTES and not has_attachments(raw):
+        raise _too_long()
+
+
+def _decoded(message: str | bytes) -> Any:
+    if isinstance(message, bytes):
+        raise ProtocolError("bad_message", "send text messages, not binary ones")
+    if len(message) > MAX_CHAT_BYTES:
+        raise _too_long()
     try:
         return msgspec.json.decode(message)
     except RecursionError:

@@ -102,7 +102,7 @@ async def test_stored_bytes(limited, of):
         await client.until("run_finished")
         said = await refused(client, await client.ask("x" * BYTES))
         assert said.startswith("there is no room for this message: you may store 20.0 kB, of which 1.")
-        assert said.endswith(" kB are taken: delete or clear some of your sessions, then send this again")
+        assert said.endswith(" kB are in use. Delete or clear some of your sessions, then send this again")
         await client.ask("70000", "table", message_id="m")  # the output of a run is stored completely
         await client.until("run_finished")
         assert len(client.state["runs"]) == 2
@@ -121,7 +121,7 @@ async def test_an_attachment_counts(limited, of):
     async with of("ada", new_session()) as client:
         parts = [{"text": "Look"}, {"file": f"data:text/plain;base64,{'QUFB' * 8000}", "name": "a.txt"}]
         await client.send("chat", "m", message=parts, agent_name="echo")
-        assert "does not fit" in await refused(client, "m")
+        assert "there is no room" in await refused(client, "m")
 
 
 async def test_connections(limited, of):
