@@ -141,7 +141,7 @@ def _open(path: Path) -> Session:
 def _batches(session: Session) -> Iterator[Batch]:
     watcher = Watcher(session, session.epoch, 0)
     while not watcher.up_to_date:
-        yield watcher.take()
+        yield watcher.read()
     watcher.close()
 
 
@@ -162,7 +162,7 @@ class _PlayedSession:
                 self._ask()
             self._runner.host.on_steps([_STEP])
             self._left -= 1
-            self._live.take()
+            self._live.read()
         return self
 
     def end(self) -> None:

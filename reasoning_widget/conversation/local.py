@@ -185,7 +185,7 @@ class LocalAnswer:
             while True:
                 await watcher.changed()
                 settled = self._is_settled()
-                for step in self._changed(watcher.take()["frames"]):
+                for step in self._changed(watcher.read()["frames"]):
                     if self._tokens or step["status"] in TERMINAL_STEP_STATUSES:
                         yield step
                 if settled and watcher.up_to_date:

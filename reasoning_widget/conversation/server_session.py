@@ -13,7 +13,7 @@ from ..client.address import Address
 from ..export.log import SessionFile, session_file
 from ..fold import Transcript, new_transcript, receive
 from ..protocol import Frame
-from ..session.record import LoggedStep
+from ..session.folded_log import LoggedStep
 
 _TIMEOUT: Final = 30.0  # seconds; long sessions take a while
 _EXIT_TIMEOUT: Final = 2.0  # seconds; kernels that do not exit soon are killed

@@ -19,8 +19,8 @@ from ..export.log import complete_file
 from ..export.reading import SessionFileError, read_session
 from ..export.saved import folded, masked
 from ..fold import Transcript
+from ..session.folded_log import transcript_of
 from ..session.log import StorageError
-from ..session.record import transcript_of
 from ..session.store import SessionReader
 from .export_job import ExportFormat, ExportJob, ExportOutcome, out_of_memory
 

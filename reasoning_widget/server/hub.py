@@ -53,7 +53,7 @@ class Feed:
         self._on_sent = on_sent
         self._scheduled: asyncio.Handle | None = None
         self._live = Watcher(session, session.epoch, None, self._schedule)
-        self._live.take()
+        self._live.read()
         self._peers: set[Peer] = set()
         self._catching_up: dict[Peer, asyncio.Task[None]] = {}
 
@@ -105,7 +105,7 @@ class Feed:
         while not self._live.up_to_date and self._session.ended is None:
             for peer in [peer for peer in self._peers if peer.stalled]:
                 self._peers.discard(peer)
-                self._catch_up(peer, self._live.fork())
+                self._catch_up(peer, self._live.copy())
             messages = self._messages(self._live)
             for peer in self._peers:
                 peer.send(messages)
@@ -136,7 +136,7 @@ class Feed:
         self._catching_up[peer] = task
 
     def _messages(self, watcher: Watcher, author: Author | None = None) -> list[bytes]:
-        frames = (self._in_version(frame) for frame in watcher.take()["frames"] if self._is_shown(frame))
+        frames = (self._in_version(frame) for frame in watcher.read()["frames"] if self._is_shown(frame))
         return [encode(_with_author(frame, author)) for frame in frames]
 
     def _is_shown(self, frame: Frame) -> bool:

@@ -29,10 +29,10 @@ from ..protocol import (
     has_attachments,
     too_deep,
 )
-from ..session.budget import Budget
 from ..session.dispatch import dispatch, refusal
 from ..session.log import StorageError
 from ..session.session import EndReason, Session
+from ..session.token_bucket import TokenBucket
 from .auth import ReasoningHandler
 
 SUBPROTOCOL: Final = "reasoning-widget.v1"
@@ -58,7 +58,7 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
     _epoch: str | None
     _growing = False
     _protocol = 1
-    _messages: Budget
+    _messages: TokenBucket
     _expiry: asyncio.TimerHandle | None = None
     _unanswered_pings = 0
     _was_owned = False
@@ -148,7 +148,7 @@ class ChatSocket(WebSocketMixin, WebSocketHandler, ReasoningHandler):
         """Follow the session, unless the user may not see it or has too many connections."""
         self.set_nodelay(True)
         app = self.service.app
-        self._messages = Budget(app.max_messages_per_second, 2 * app.max_messages_per_second)
+        self._messages = TokenBucket(app.max_messages_per_second, 2 * app.max_messages_per_second)
         self.service.sockets.add(self)
         if self.ticket is not None:
             left = self.ticket.expires - time.time()

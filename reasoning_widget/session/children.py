@@ -1,9 +1,9 @@
-"""What the processes that a tool starts print belongs to the tool's step.
+"""Assigns what the child processes of a tool print to the tool's step.
 
-A process inherits this one's output, which is nobody's in particular. Instead it is given the end of a pipe, unless the
-tool says itself where its output goes: by `subprocess`, `asyncio` and `os.system` when it is started, and by a fork in
-the child. Where pipes cannot be read without waiting (Windows), everything is as in plain Python, and so is what takes
-another way: `os.posix_spawn`, and processes that `multiprocessing` starts by "spawn" or "forkserver".
+A child process would inherit the standard output of this process, which belongs to no step. Instead it writes to a
+pipe, unless the tool redirects its output. This covers `subprocess`, `asyncio`, `os.system` and forks. It does not
+cover `os.posix_spawn`, the start methods "spawn" and "forkserver" of `multiprocessing`, and systems on which pipes
+cannot be polled (Windows): there, output goes where it goes in plain Python.
 """
 
 from __future__ import annotations
@@ -24,38 +24,40 @@ from ..compat.patched import Function, Patch
 
 CAN_READ_PIPES: Final = hasattr(select, "poll")
 
-_STDOUT, _STDERR = 4, 5  # where they stand among the arguments of `Popen`
+_STDOUT, _STDERR = 4, 5  # their positions in the arguments of `Popen`
 _CHUNK: Final = 64 * 1024
 
 
 class Pipe:
-    """Takes what processes print. It is opened when the first of them needs it.
+    """Receives what child processes print. It is opened when the first of them starts.
 
     Args:
-        take: Called with what was printed, from any thread.
+        on_text: Called with printed text, in any thread.
+
+    Attributes:
+        writer: The file descriptor to write to; -1 if it is not open.
     """
 
-    def __init__(self, take: Callable[[str], None]) -> None:
-        self._take = take
+    def __init__(self, on_text: Callable[[str], None]) -> None:
+        self._on_text = on_text
         self._lock = threading.RLock()
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._reader = -1
         self.writer = -1
-        """The end to write to, a file descriptor; -1 if it is not open."""
         self._closed = self._ended = False
 
     def opened(self) -> int:
-        """The end to write to, a file descriptor; -1 if there can be none."""
+        """Open it if necessary, and return the file descriptor to write to; -1 if it is closed or not supported."""
         with self._lock:
             if self.writer < 0 and not self._closed and CAN_READ_PIPES:
                 self._reader, self.writer = os.pipe()
                 os.set_blocking(self._reader, False)
                 thread = threading.Thread(target=self._follow, name="reasoning-printed", daemon=True)
-                contextvars.Context().run(thread.start)  # it belongs to no run
+                contextvars.Context().run(thread.start)  # the thread belongs to no run
             return self.writer
 
     def drain(self) -> None:
-        """Take what was printed until now: what a process has said before it ended comes before what is said next."""
+        """Pass on everything printed so far, so that it comes before what the tool prints next."""
         with self._lock:
             while self._reader >= 0 and not self._ended:
                 try:
@@ -65,25 +67,25 @@ class Pipe:
                 self._ended = not data
                 text = self._decoder.decode(data, final=self._ended)
                 if text:
-                    self._take(text)
+                    self._on_text(text)
 
-    def close(self, take: Callable[[str], None]) -> None:
-        """Take what was printed until now. What processes that go on print later goes to `take`."""
+    def close(self, on_late_text: Callable[[str], None]) -> None:
+        """Pass on everything printed so far. Processes that are still running print to `on_late_text` from now on."""
         with self._lock:
             self.drain()
-            self._take = take
+            self._on_text = on_late_text
             self._closed = True
             if self.writer >= 0:
                 os.close(self.writer)
                 self.writer = -1
 
     def _follow(self) -> None:
-        """In a thread of its own: take what comes, until no process has the other end any more."""
+        """Pass on what is printed, in a separate thread, until no process has the pipe open for writing."""
         poll = select.poll()
         poll.register(self._reader, select.POLLIN)
         while not self._ended:
             poll.poll()
-            with contextlib.suppress(BaseException):  # the run was stopped, and nobody takes it
+            with contextlib.suppress(BaseException):  # the run was stopped: the text is dropped
                 self.drain()
         with self._lock:
             os.close(self._reader)
@@ -92,7 +94,7 @@ class Pipe:
 
 @contextlib.contextmanager
 def watched(pipe: Callable[[], Pipe | None]) -> Iterator[None]:
-    """Within the block, processes that are started where `pipe` says one print into it."""
+    """Within the block, child processes print to the pipe that `pipe` returns where they start, if it returns one."""
     _watching.begin(pipe)
     try:
         yield
@@ -101,7 +103,7 @@ def watched(pipe: Callable[[], Pipe | None]) -> Iterator[None]:
 
 
 class _Watching:
-    """The patches, in place while anyone watches."""
+    """The patches, applied while at least one tool is watched."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -153,7 +155,7 @@ class _Watching:
 
 
 def _is_ours(output: Any) -> bool:
-    """Whether a process would print where this one does."""
+    """Whether a child process with this `stdout` or `stderr` would print where this process prints."""
     if isinstance(output, int):
         return output in (1, 2)
     return output is None or any(output is each for each in (sys.stdout, sys.stderr, sys.__stdout__, sys.__stderr__))

@@ -1,4 +1,4 @@
-"""How every message of a client is answered, whatever brought it."""
+"""Answers each message of a client with `ack` or `error`, on every transport."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from ..protocol import ClientMessage, Frame, ProtocolError, Transport, parse_cli
 from .log import StorageError
 
 Receive = Callable[[ClientMessage], list[Frame]]
-"""Carries a message out, and returns what to tell its sender besides `ack`. May raise what `dispatch` reports."""
+"""Carries out a message, and returns the frames for its sender besides `ack`. May raise `ProtocolError` and
+`StorageError`."""
 
 
 def dispatch(raw: object, transport: Transport, receive: Receive) -> list[Frame]:
-    """What to tell the sender of a decoded message: other frames and `ack` if it had an id, or only an `error`.
+    """Carry out a decoded message, and return the frames for its sender.
 
-    A `ProtocolError` or a `StorageError` is reported as `error`.
-
-    A prompt without an id is given one, which the `ack` tells.
+    These are the frames from `receive`, and then an `ack` if the message has an id. If the message is refused, there is
+    only an `error`. A prompt without an id gets one, which is in its `ack`.
 
     Args:
         raw: The message.
@@ -35,11 +35,11 @@ def dispatch(raw: object, transport: Transport, receive: Receive) -> list[Frame]
 
 
 def refusal(error: ProtocolError | StorageError, raw: object) -> Frame:
-    """The `error` frame for the sender of a message, with the message's id where it can be read.
+    """Return the `error` frame for the sender of a refused message, with the message's id if it has one.
 
     Args:
-        error: Why the message is refused.
-        raw: The message, as far as it was decoded.
+        error: The reason.
+        raw: The message, as far as it could be decoded.
     """
     if isinstance(error, StorageError):
         error = ProtocolError("storage_failed", str(error))

@@ -1,8 +1,8 @@
-"""How old sessions are, whatever is done to the computer's clock.
+"""The age of sessions, independent of changes to the computer's clock.
 
-A clock that jumps makes everything look old at once. So age is counted in time that was lived through: while the file
-is open, by a clock that cannot be set; while it was closed, by the computer's clock, but never for more than half of
-the age at which sessions are deleted.
+If that clock jumped ahead, all sessions would suddenly be old enough to be deleted. So age is measured on a clock of
+the database. While the file is open, it follows the monotonic clock. The time for which the file was closed is taken
+from the computer's clock, but is at most half of the age at which sessions are deleted.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ _SAVE_EVERY: Final = 60.0  # seconds
 
 
 def _steady() -> float:
-    """Seconds on a clock that nobody sets; it counts sleep where the system has such a clock."""
+    """Seconds of a monotonic clock, which includes the time that the computer sleeps, where the system has one."""
     boot = getattr(time, "CLOCK_BOOTTIME", None)
     return time.monotonic() if boot is None else time.clock_gettime(boot)
 
 
 class Lifetime:
-    """The time that a database of sessions has lived, in seconds; where it begins means nothing.
+    """The clock of a database of sessions, in seconds from an arbitrary start.
 
     Args:
         db: The database.
@@ -31,7 +31,7 @@ class Lifetime:
         self._db = db
         now = time.time()
         saved = db.execute("SELECT lived, at FROM lifetime").fetchone()
-        # A database that has not kept it yet has lived until something was last said in it.
+        # A database of an earlier version has not saved its clock: continue from its newest session.
         newest = db.execute("SELECT lived, updated FROM session ORDER BY lived DESC LIMIT 1").fetchone()
         lived, at = saved or newest or (now, now)
         self._lived = float(lived)
@@ -41,18 +41,18 @@ class Lifetime:
         self._saved = self._began
 
     def now(self) -> float:
-        """How long it has lived."""
+        """The current time of the clock."""
         return self._lived + self._closed_for + (_steady() - self._began)
 
     def horizon(self, age: float) -> float:
-        """What lived last before this is older than `age` seconds."""
+        """The time of the clock `age` seconds ago: sessions that changed last before it are older than that."""
         if not self._decided:
             self._decided = True
             self._closed_for = min(self._closed_for, max(0.0, age / 2))
         return self.now() - age
 
     def save(self, *, now: bool = False) -> None:
-        """Remember it for the next time that the database is opened: once a minute is enough, or `now`."""
+        """Save the clock for the next time that the database is opened: at most once a minute, unless `now` is set."""
         steady = _steady()
         if now or steady - self._saved >= _SAVE_EVERY:
             self._saved = steady

@@ -1,4 +1,4 @@
-"""The sessions of one server, by id: in memory while anyone needs them, in the log for good."""
+"""The sessions of a server, by id: in memory while they are used, and permanently in the log."""
 
 from __future__ import annotations
 
@@ -8,22 +8,24 @@ from functools import partial
 
 from ..fold import Transcript
 from ..protocol import check_session_id
+from .folded_log import transcript_of
 from .log import EventLog, LogDamaged, StorageError
-from .record import transcript_of
 from .runner import Runner
 from .session import Agents, Session
 
 
 class SessionManager:
-    """Live sessions. Everything here must be called on one asyncio loop.
+    """Loads sessions when they are used, and unloads idle ones. All methods must be called on one asyncio loop.
+
+    A session that is loaded asks the prompts that were queued when an earlier process ended.
 
     Args:
-        log: Where the sessions are kept.
-        agents: Who may be asked.
-        runner: Where runs execute.
-        idle_after: Seconds after which a session leaves memory that nobody watches and in which nothing runs.
-        on_failure: Called with the id of a session whose log could not be written, and why. It has left memory, and is
-            loaded again from what the log has when it is next asked for.
+        log: Stores the sessions.
+        agents: The agents that can be asked.
+        runner: Executes the runs.
+        idle_after: Seconds before an idle, unwatched session is unloaded.
+        on_failure: Called with the id of a session whose log could not be written, and the reason. The session was
+            unloaded; when it is next opened, it is loaded from the log.
     """
 
     def __init__(
@@ -45,15 +47,15 @@ class SessionManager:
 
     @property
     def live(self) -> dict[str, Session]:
-        """The sessions in memory, by id. Only to be read."""
+        """The loaded sessions, by id. Do not change the dictionary."""
         return self._live
 
     def open(self, session_id: str) -> Session:
-        """The session of that id, whether it was spoken in before or not.
+        """The session with this id, which may be new.
 
         Raises:
             ValueError: The id is malformed.
-            StorageError: The log cannot be read, or what an earlier process left open cannot be closed in it.
+            StorageError: The log cannot be read; or it cannot be written, to close what an earlier process left open.
         """
         session = self._live.get(session_id)
         if session is None:
@@ -69,15 +71,15 @@ class SessionManager:
         return session
 
     def find(self, session_id: str) -> Session | None:
-        """The session, if anything was ever said in it.
+        """The session with this id; None if there is none, because it has no message yet.
 
         Raises:
-            StorageError: The log cannot be read, or cannot be closed where an earlier process left it open.
+            StorageError: The log cannot be read; or it cannot be written, to close what an earlier process left open.
         """
         return self.open(session_id) if self.exists(session_id) else None
 
     def exists(self, session_id: str) -> bool:
-        """Whether anything was ever said in the session.
+        """Whether there is a session with this id: it has a message.
 
         Raises:
             StorageError: The log cannot be read.
@@ -86,7 +88,7 @@ class SessionManager:
         return live.exists if live is not None else self._log.position(session_id) is not None
 
     def owner(self, session_id: str) -> str | None:
-        """The user to whom a session belongs; None where users are not told apart.
+        """The user to whom a session belongs; None if users are not distinguished.
 
         Raises:
             KeyError: There is no such session.
@@ -98,7 +100,7 @@ class SessionManager:
         return self._log.owner(session_id)
 
     def transcript(self, session_id: str) -> Transcript | None:
-        """What was said in the session, only to be read; it does not come into memory for that. None if nothing was.
+        """The transcript of a session, without loading it; None if there is no such session. Do not change it.
 
         Raises:
             StorageError: The log cannot be read.
@@ -122,11 +124,11 @@ class SessionManager:
         session.rename(title)
 
     def delete(self, session_id: str) -> None:
-        """Delete a session and everything said in it. Its run is stopped and its watchers are let go.
+        """Delete a session. Its run is stopped, and its watchers end.
 
         Raises:
             KeyError: There is no such session.
-            StorageError: The log cannot be written; the session is still there.
+            StorageError: The log cannot be written. Nothing has changed.
         """
         if not self.exists(check_session_id(session_id)):
             raise KeyError(session_id)
@@ -136,7 +138,9 @@ class SessionManager:
             session.close("deleted")
 
     def recover(self, session_ids: list[str]) -> None:
-        """Close what an earlier process left open in these sessions. Those that are damaged are told, and left.
+        """Load sessions in which an earlier process left something open, so that it is closed or resumed.
+
+        Damaged sessions are passed to `on_failure`.
 
         Raises:
             StorageError: The log cannot be written.
@@ -148,7 +152,7 @@ class SessionManager:
                 self._on_failure(session_id, error)
 
     def release_idle(self) -> None:
-        """Let sessions leave memory that have been idle for long enough; call it now and then."""
+        """Unload the sessions that have been idle for `idle_after` seconds. Call it regularly."""
         now = asyncio.get_running_loop().time()
         for session_id, session in list(self._live.items()):
             if not session.idle:
@@ -158,7 +162,10 @@ class SessionManager:
                 session.close()
 
     def close(self) -> None:
-        """Stop what runs and let go of all watchers. What runs is closed as `interrupted` when it is next loaded."""
+        """Unload all sessions: stop their runs, and end their watchers.
+
+        When a session is next loaded, its run is closed as `interrupted`, and its queued prompts are asked.
+        """
         for session_id, session in list(self._live.items()):
             self._forget(session_id)
             session.close()

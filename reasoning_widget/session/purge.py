@@ -1,7 +1,7 @@
-"""Taking what was deleted off the disk: in small steps, so that nobody waits for it.
+"""Removes deleted data from the disk, in steps of a few milliseconds, so that nothing else has to wait.
 
-A deleted session has lost its name (see `schema`). Its rows are removed and written over, the words of the search index
-are merged away, the file gives its free pages back, and the write-ahead log, which still has them, is cut to nothing.
+A deleted session has no name any more (see `schema`). Its rows are deleted and overwritten, its words are removed from
+the search index by merging, free pages are returned to the file system, and the write-ahead log is truncated.
 """
 
 from __future__ import annotations
@@ -12,22 +12,22 @@ from collections.abc import Iterator
 from typing import Final
 
 _ROWS: Final = {
-    # By table: the rest of its key, and how many rows go at once. Removing a passage rewrites the index.
+    # By table: the second column of its key, and the number of rows deleted in one step. A passage changes the index.
     "passage": ("id", 4),
     "event": ("seq", 64),
     "open_text": ("step_id", 64),
     "blob": ("sha256", 1),
 }
-_PAGES: Final = 64  # pages of the file at once
-_MERGED: Final = 32  # pages of the index that are written at once
-_FEW: Final = 256  # passages; after fewer it is not worth while to write the index anew
+_PAGES: Final = 64  # pages of the file, in one step
+_MERGED: Final = 32  # pages of the index that are written in one step
+_FEW: Final = 256  # passages; rewriting the index for fewer is not worthwhile
 _AUTOMERGE: Final = 4  # https://www.sqlite.org/fts5.html#the_automerge_configuration_option
-_SMALL_INDEX: Final = 1000  # pages; such an index is merged whenever something was deleted
-_MERGE_EVERY: Final = 3600.0  # seconds; a larger one no more often than this, because all of it is written anew
+_SMALL_INDEX: Final = 1000  # pages; an index up to this size is merged after each deletion
+_MERGE_EVERY: Final = 3600.0  # seconds between two merges of a larger one, because a merge rewrites all of it
 
 
 class Purge:
-    """What there is to remove from a database in a file.
+    """Removes the deleted data of one database.
 
     Args:
         db: The database, in autocommit mode.
@@ -39,30 +39,31 @@ class Purge:
         self._index_has_more = False
         self._merging = False
         self._merged: float | None = None
-        self._merges_itself: bool | None = None  # None: whoever had the file before may have left it either way
-        self._removed = 0  # passages, since the index was written anew
-        self._half: int | None = None  # about half of the passages that were in it then
+        self._automerges: bool | None = None  # None: unknown, because another process may have changed it
+        self._removed = 0  # passages, since the index was last rewritten
+        self._half: int | None = None  # about half of the passages that it contained then
 
     def steps(self) -> Iterator[None]:
-        """Do it, a few milliseconds at a time; it ends when nothing is left that can be done now."""
+        """Remove everything that can be removed now; each iteration takes a few milliseconds."""
         yield from self._rows()
         yield from self._index()
         yield from self._pages()
         self._cut_wal()
 
     def rows(self) -> None:
-        """Remove the rows alone, all of them: enough where there is no file."""
+        """Remove only the rows, all at once. That is enough for a database in memory."""
         for _ in self._rows():
             pass
 
     def _rows(self) -> Iterator[None]:
-        """In the index, a passage that is removed stands twice until both are merged away.
+        """Delete the rows of deleted sessions.
 
-        One step of a merge writes so many pages, and reads whatever leaves nothing to be written. So it is not left to
-        itself, and the index is written anew each time that half of what was in it is gone.
+        In the index, a deleted passage has two entries until a merge removes both. A merge step is limited in the pages
+        that it writes, but not in those that it reads, and removed entries are only read. So automatic merging is off
+        meanwhile, and the index is rewritten whenever half of its passages have been deleted.
         """
         while row := self._db.execute("SELECT id FROM session WHERE name IS NULL LIMIT 1").fetchone():
-            self._let_merge_itself(False)
+            self._set_automerge(False)
             if self._merging:
                 yield from self._write_index()
             for table, (key, count) in _ROWS.items():
@@ -77,17 +78,17 @@ class Purge:
             self._db.execute("DELETE FROM session WHERE id = ?", row)
             self._wal_has_more = self._index_has_more = True
             yield
-        self._let_merge_itself(True)
+        self._set_automerge(True)
 
-    def _let_merge_itself(self, yes: bool) -> None:
-        """Whether the index merges what is written to it; it does unless something is being removed."""
-        if self._merges_itself is not yes:
-            if self._merges_itself is not None or not yes or self._is_left_to_us():
-                value = _AUTOMERGE if yes else 0
+    def _set_automerge(self, on: bool) -> None:
+        """Set whether the index merges by itself what is written to it. It does, except during deletions."""
+        if self._automerges is not on:
+            if self._automerges is not None or not on or self._is_automerge_off():
+                value = _AUTOMERGE if on else 0
                 self._db.execute("INSERT INTO passage_index (passage_index, rank) VALUES ('automerge', ?)", (value,))
-            self._merges_itself = yes
+            self._automerges = on
 
-    def _is_left_to_us(self) -> bool:
+    def _is_automerge_off(self) -> bool:
         return bool(self._db.execute("SELECT 1 FROM passage_index_config WHERE k = 'automerge' AND v = 0").fetchone())
 
     def _is_half_gone(self) -> bool:
@@ -107,7 +108,7 @@ class Purge:
         return removed.rowcount
 
     def _index(self) -> Iterator[None]:
-        """What was deleted stays in the index until the part that has it is merged."""
+        """Remove deleted words from the index: they stay until the segment with them is merged."""
         if not self._merging:
             if not self._index_has_more or not self._may_merge():
                 return
@@ -116,7 +117,7 @@ class Purge:
         self._merged = time.monotonic()
 
     def _write_index(self) -> Iterator[None]:
-        """Write all of the index anew, or go on with it."""
+        """Rewrite the whole index, or continue to do so."""
         if not self._merging:
             self._merging = True
             self._merge(-_MERGED)
@@ -135,7 +136,10 @@ class Purge:
         return int(pages) < _SMALL_INDEX
 
     def _merge(self, pages: int) -> bool:
-        """Merge so many pages; whether there may be more (https://www.sqlite.org/fts5.html#the_merge_command)."""
+        """Merge until `pages` pages are written, and return whether there may be more to merge.
+
+        See https://www.sqlite.org/fts5.html#the_merge_command.
+        """
         before = self._db.total_changes
         self._db.execute("INSERT INTO passage_index (passage_index, rank) VALUES ('merge', ?)", (pages,))
         self._wal_has_more = True
@@ -145,7 +149,7 @@ class Purge:
         while (free := self._free_pages()) > 0:
             self._db.execute(f"PRAGMA incremental_vacuum({_PAGES})").fetchall()
             if self._free_pages() == free:
-                return  # a database that could not be converted
+                return  # it was created without incremental vacuum, and could not be converted
             self._wal_has_more = True
             yield
 
@@ -153,7 +157,7 @@ class Purge:
         return int(self._db.execute("PRAGMA freelist_count").fetchone()[0])
 
     def _cut_wal(self) -> None:
-        """Unless somebody reads what is in it: then it is tried again the next time."""
+        """Truncate the write-ahead log; if another connection is reading from it, the next call tries again."""
         if self._wal_has_more:
             (patience,) = self._db.execute("PRAGMA busy_timeout").fetchone()
             self._db.execute("PRAGMA busy_timeout = 0")

@@ -37,11 +37,11 @@ from ..protocol import (
 )
 from .active_run import ActiveRun
 from .dispatch import dispatch
+from .folded_log import FoldedLog, LoggedStep, report_damage
 from .history import earlier_turns
 from .log import EventLog, StorageError
 from .prompt import Prompt, logged_prompt, read_prompt, title_of
 from .queue import PromptQueue
-from .record import LoggedStep, Record, damage_in_words
 from .requests import Requests
 from .runner import RunHost, Runner, RunSpec
 from .values import value_frames
@@ -104,7 +104,7 @@ class Session:
         self.ended: EndReason | None = None
         self.agents = agents
         self.agent_name = agent_name
-        self._record = Record(session_id, log, clock)
+        self._log = FoldedLog(session_id, log, clock)
         self._runner = runner
         self._clock = clock
         self._on_failure = on_failure
@@ -116,7 +116,7 @@ class Session:
         self._waits_for_room = False
         self._open_text_timer: asyncio.TimerHandle | None = None
         self._claimed = False
-        with damage_in_words(session_id):
+        with report_damage(session_id):
             self._restore_queue(resume=resume_queue)
 
     def _restore_queue(self, *, resume: bool) -> None:
@@ -132,27 +132,27 @@ class Session:
     @property
     def state(self) -> Transcript:
         """The current transcript, with open steps. Do not change it."""
-        return self._record.state
+        return self._log.state
 
     @property
     def epoch(self) -> str:
         """The id of the log; `clear` replaces it."""
-        return self._record.epoch
+        return self._log.epoch
 
     @property
     def open_steps(self) -> dict[str, LoggedStep]:
         """The last logged snapshots of the open steps, by step id."""
-        return self._record.open_steps
+        return self._log.open_steps
 
     @property
     def exists(self) -> bool:
         """Whether it has a log, which begins with the first message."""
-        return self._record.exists
+        return self._log.exists
 
     @property
     def owner(self) -> str | None:
         """The user to whom it belongs; None if users are not distinguished."""
-        return self._record.owner
+        return self._log.owner
 
     @property
     def owned(self) -> bool:
@@ -162,7 +162,7 @@ class Session:
     def claim(self, owner: str | None) -> None:
         """Make `owner` its owner, unless it is owned."""
         if not self.owned:
-            self._record.owner = owner
+            self._log.owner = owner
             self._claimed = True
 
     def has_message(self, message_id: object) -> bool:
@@ -238,7 +238,7 @@ class Session:
         self._drop_run()
         self._queue.remove_all()
         self.results.clear()
-        self._record.begin_epoch()
+        self._log.begin_epoch()
         self._notify()
 
     def rename(self, title: str) -> None:
@@ -302,9 +302,9 @@ class Session:
         Raises:
             StorageError: The log cannot be written; the session has ended.
         """
-        if self._record.open_steps and self.ended is None:
+        if self._log.open_steps and self.ended is None:
             try:
-                self._record.save_open_text()
+                self._log.save_open_text()
             except StorageError as error:
                 self._fail(error)
                 raise
@@ -336,11 +336,11 @@ class Session:
 
     def events_after(self, after: int) -> Iterator[Frame]:
         """The events after `after`, without snapshots that later ones supersede."""
-        return self._record.events_after(after)
+        return self._log.events_after(after)
 
     def is_shown(self, step: Mapping[str, Any], *, growing: bool) -> bool:
-        """Whether a step is shown if the person switched reasoning off. See `Record.is_shown` for the arguments."""
-        return self._record.is_shown(step, growing=growing)
+        """Whether a step is shown if the person switched reasoning off. See `FoldedLog.is_shown` for the arguments."""
+        return self._log.is_shown(step, growing=growing)
 
     def blob(self, sha256: str) -> Any:
         """The value with that SHA-256, which was too long for its event.
@@ -348,7 +348,7 @@ class Session:
         Raises:
             KeyError: There is none.
         """
-        return self._record.blob(sha256)
+        return self._log.blob(sha256)
 
     def blob_frames(self, sha256: str) -> list[Frame]:
         """The `blob` frames for a client that asks for a value.
@@ -368,7 +368,7 @@ class Session:
         try:
             while not condition():
                 await watcher.changed()
-                watcher.take()
+                watcher.read()
         finally:
             watcher.close()
 
@@ -468,7 +468,7 @@ class Session:
         if message is None or prompt is None:
             return
         run_id = secrets.token_hex(6)
-        run = self._run = ActiveRun(run_id, message_id, prompt, clock=self._clock, put_blob=self._record.put_blob)
+        run = self._run = ActiveRun(run_id, message_id, prompt, clock=self._clock, put_blob=self._log.put_blob)
         self._append(("run_started", run.started_data))
         spec = RunSpec(
             run_id=run_id,
@@ -498,7 +498,7 @@ class Session:
             return
         self._append(*(("reasoning_step", snapshot) for snapshot in changes.snapshots), notify=False)
         for grown in changes.grown:
-            self._record.grow(grown)
+            self._log.grow(grown)
         self._notify()
         if changes.grown and self._open_text_timer is None:
             self._open_text_timer = self._call_later(_OPEN_TEXT_INTERVAL, self._save_open_text)
@@ -520,7 +520,7 @@ class Session:
         run.cancel_deadline()
         self._requests.close("stopped")
         snapshots = run.closing_steps(status, error=error, raised=raised, abandoned=abandoned)
-        usage = self._record.usage(run.run_id, cast("list[ReasoningStep]", snapshots))
+        usage = self._log.usage(run.run_id, cast("list[ReasoningStep]", snapshots))
         self._run = None
         self._append(
             *(("reasoning_step", snapshot) for snapshot in snapshots),
@@ -561,7 +561,7 @@ class Session:
         self, *events: tuple[str, JSON], blobs: Mapping[str, Any] = MappingProxyType({}), notify: bool = True
     ) -> None:
         """Log events, fold them, and then notify the watchers: what they show is stored."""
-        self._record.append(*events, blobs=blobs)
+        self._log.append(*events, blobs=blobs)
         if events and notify:
             self._notify()
 
@@ -571,4 +571,4 @@ class Session:
 
     def _save_open_text(self) -> None:
         self._open_text_timer = None
-        self._record.save_open_text()
+        self._log.save_open_text()

@@ -1,7 +1,7 @@
 """A watcher is a cursor that reads a session's log forward, at its own pace.
 
-A slow one costs a few integers: what it missed is merged when it reads again, because a step's text is in the
-session's state. It slows neither the agent nor anyone else.
+A slow watcher costs only a few integers, and delays neither the agent nor other watchers. What it missed is merged when
+it reads again, because the whole text of a step is in the state of the session.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ from typing import Protocol
 
 from ..fold import Place, Transcript, is_open, texts_of
 from ..protocol import Batch, Frame, encode
-from .record import LoggedStep, delta_frame
+from .folded_log import LoggedStep, delta_frame
 
 MAX_BATCH_BYTES = 256 * 1024
+"""The approximate size of a batch, in bytes of JSON."""
 
 
 class Readable(Protocol):
-    """A session, as far as it can be read: its log and the fold of it."""
+    """The part of a session that can be read: its log and its transcript."""
 
     @property
     def epoch(self) -> str:
@@ -26,7 +27,7 @@ class Readable(Protocol):
 
     @property
     def state(self) -> Transcript:
-        """Its transcript, with the text that open steps have grown by. Only to be read."""
+        """Its transcript, with open steps. Do not change it."""
 
     @property
     def open_steps(self) -> Mapping[str, LoggedStep]:
@@ -37,26 +38,26 @@ class Readable(Protocol):
 
 
 class Watched(Readable, Protocol):
-    """What a watcher reads: a session."""
+    """A session that can be watched."""
 
     def session_frame(self) -> Frame:
         """The current `session` frame."""
 
     def add_watcher(self, watcher: Watcher) -> None:
-        """Notify a watcher of news."""
+        """Notify `watcher` of changes."""
 
     def remove_watcher(self, watcher: Watcher) -> None:
-        """Notify it no longer."""
+        """Notify `watcher` no longer."""
 
 
 class Watcher:
-    """Reads what happens in `session` behind event `after`. Close it when done.
+    """Reads the events of a session, and how its open steps grow. Close it when done.
 
     Args:
-        session: What to watch.
-        epoch: The log that `after` belongs to; of another one everything is read.
-        after: The last event known; None for what comes from now on, and the steps that are open.
-        on_news: Called each time there may be something new to `take`, instead of waiting for `changed`.
+        session: The session.
+        epoch: The log that `after` belongs to. If the session has another log, that is read from its beginning.
+        after: The last known event; None to read only new events and the steps that are open.
+        on_news: Called whenever there may be something to `read`, as an alternative to awaiting `changed`.
     """
 
     def __init__(
@@ -81,7 +82,7 @@ class Watcher:
             self.position = after
         else:
             self.position = 0
-        self._told = False
+        self._session_sent = False
         self._sent: dict[tuple[str, Place], tuple[int, int]] = {}
         session.add_watcher(self)
 
@@ -89,40 +90,40 @@ class Watcher:
         """Stop watching."""
         self._session.remove_watcher(self)
 
-    def fork(self) -> Watcher:
-        """Another one that has taken just what this one has."""
+    def copy(self) -> Watcher:
+        """Return another watcher, at the same position."""
         other = Watcher(self._session, self._epoch, self.position)
-        other._told = self._told
+        other._session_sent = self._session_sent
         other._sent = dict(self._sent)
         return other
 
     def notify(self) -> None:
-        """The session has something new; called by it."""
+        """Note that the session has changed. Called by the session."""
         self._event.set()
         self._on_news()
 
     @property
     def up_to_date(self) -> bool:
-        """Whether there is nothing new to `take`."""
+        """Whether there is nothing new to `read`."""
         return not self._event.is_set()
 
     async def changed(self) -> None:
-        """Wait until there may be something new to `take`."""
+        """Wait until there may be something new to `read`."""
         await self._event.wait()
 
-    def take(self) -> Batch:
-        """What is new, about `MAX_BATCH_BYTES` at most; the first time, and after a clear, led by `session`.
+    def read(self) -> Batch:
+        """Return what is new, or its beginning if it is longer than about `MAX_BATCH_BYTES`.
 
-        Take again until `changed` would wait.
+        The first batch, and the first one after a clear, begins with `session`. Read until the watcher is `up_to_date`.
         """
         session = self._session
         if session.epoch != self._epoch:
-            self._epoch, self.position, self._told, self._from_now = session.epoch, 0, False, 0
+            self._epoch, self.position, self._session_sent, self._from_now = session.epoch, 0, False, 0
             self._sent.clear()
         after = self.position
         frames: list[Frame] = []
-        if not self._told:
-            self._told = True
+        if not self._session_sent:
+            self._session_sent = True
             frames.append(session.session_frame())
         size = 0
         for frame in session.events_after(after):
@@ -141,7 +142,7 @@ class Watcher:
         return {"epoch": self._epoch, "after": after, "upto": self.position, "frames": frames}
 
     def _deltas(self) -> list[Frame]:
-        """One delta for each open text that grew since the last one."""
+        """Return a delta for each text of an open step that has grown since the last batch."""
         deltas: list[Frame] = []
         known = self._sent
         self._sent = {}

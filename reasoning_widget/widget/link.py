@@ -14,9 +14,9 @@ from typing import Any, Final
 
 from ..fold import channel_text
 from ..protocol import JSON, Batch, ClientMessage, Frame, encode
-from ..session.budget import Budget
 from ..session.dispatch import dispatch
 from ..session.session import Session
+from ..session.token_bucket import TokenBucket
 from ..session.watcher import Watcher
 from .built import read_built
 from .pages import Pages
@@ -28,7 +28,7 @@ _NEEDED_BY: Final = {
 """The optional JavaScript modules, and the text that needs them."""
 
 
-_budget = Budget(rate=600_000, burst=1_000_000)
+_budget = TokenBucket(rate=600_000, burst=1_000_000)
 """Bytes for all chats of a kernel. Jupyter Server's limit is 1 MB/s, averaged over three seconds."""
 
 
@@ -168,7 +168,7 @@ class CommLink:
             watcher.close()
 
     def _send_new(self, watcher: Watcher) -> None:
-        batch = watcher.take()
+        batch = watcher.read()
         if batch["frames"]:
             self._send(batch)
 

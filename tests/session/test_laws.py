@@ -75,7 +75,7 @@ class Client:
 
     def look(self, *, lose=False):
         while not self.watcher.up_to_date:
-            batch = copy.deepcopy(self.watcher.take())
+            batch = copy.deepcopy(self.watcher.read())
             if lose:
                 self.lost = True
                 continue
@@ -277,12 +277,12 @@ async def test_what_a_token_costs_on_the_wire_does_not_grow_with_the_answer(toke
     session, runner = open_session()
     watcher = Watcher(session)
     ask(session, "go", "m")
-    watcher.take()
+    watcher.read()
     text = ""
     sizes = []
     for _ in range(tokens):
         text += "token "
         runner.run.emit({"type": "final_answer", "id": "a", "content": text, "status": "streaming"})
-        sizes.append(len(json.dumps(watcher.take()["frames"])))
+        sizes.append(len(json.dumps(watcher.read()["frames"])))
 
     assert max(sizes[1:]) < 200

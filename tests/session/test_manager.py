@@ -75,7 +75,7 @@ async def test_a_deleted_session_lets_its_watchers_go_and_stops_its_run(store):
     session = manager.open("demo")
     ask(session, "hi", "m1")
     watcher = Watcher(session)
-    watcher.take()
+    watcher.read()
 
     manager.delete("demo")
 

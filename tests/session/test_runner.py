@@ -126,7 +126,7 @@ async def test_what_an_agent_yields_in_a_burst_arrives_merged_and_whole():
     batches = 0
     while not session.message_is_settled("m1", session.epoch):
         await watcher.changed()
-        watcher.take()
+        watcher.read()
         batches += 1
     _, steps = await settled(session)
 

@@ -337,12 +337,12 @@ async def test_clear_begins_a_new_epoch_and_ignores_the_old_run():
     ask(session, "one", "m1")
     old_epoch, old_run = session.epoch, runner.run
     watcher = Watcher(session)
-    watcher.take()
+    watcher.read()
 
     session.handle({"type": "clear", "payload": {"epoch": old_epoch}})
     old_run.emit({"type": "thought", "content": "late"})
     old_run.end()
-    batch = watcher.take()
+    batch = watcher.read()
     session.handle({"type": "clear", "payload": {"epoch": old_epoch}})
 
     assert old_run.stopped
@@ -387,7 +387,7 @@ async def test_long_text_is_cut_and_the_cut_is_marked():
     watcher = Watcher(session)
     frames = []
     while not watcher.up_to_date:
-        frames += watcher.take()["frames"]
+        frames += watcher.read()["frames"]
 
     step = steps(session)[0]
     assert text.startswith(step["content"])
@@ -429,7 +429,7 @@ async def test_a_long_session_is_caught_up_in_batches():
     watcher = Watcher(session)
     batches = []
     while not watcher.up_to_date:
-        batches.append(watcher.take())
+        batches.append(watcher.read())
 
     assert all(len(encode(batch)) < MAX_BATCH_BYTES + 1000 for batch in batches)
     assert [b["after"] for b in batches[1:]] == [b["upto"] for b in batches[:-1]]
@@ -495,7 +495,7 @@ async def test_a_page_that_reloads_in_a_long_session_gets_every_step_and_each_ev
 
     batches = []
     while not watcher.up_to_date:
-        batches.append(watcher.take())
+        batches.append(watcher.read())
 
     frames = [frame for batch in batches for frame in batch["frames"] if frame["type"] == "reasoning_step"]
     assert [frame["data"]["index"] for frame in frames] == list(range(2000))

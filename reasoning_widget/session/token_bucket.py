@@ -1,14 +1,14 @@
-"""A budget of so much a second, of which a pause lets a little be saved up."""
+"""Limits a rate: so much a second on average, and a little more at once after a pause."""
 
 from __future__ import annotations
 
 
-class Budget:
-    """What may be spent: a token bucket that may be overdrawn.
+class TokenBucket:
+    """A token bucket that may be overdrawn: a large amount is allowed, and paid for by a longer wait after it.
 
     Args:
-        rate: Units a second.
-        burst: Units that may be spent at once after a pause.
+        rate: The units that are added each second.
+        burst: The most units that can be saved up.
     """
 
     __slots__ = ("_at", "_burst", "_left", "_rate")
@@ -20,10 +20,10 @@ class Budget:
         self._at = 0.0
 
     def spend(self, amount: float, now: float) -> None:
-        """Account for `amount` spent at `now`, in seconds of a monotonic clock."""
+        """Remove `amount` units at the time `now`, in seconds of a monotonic clock."""
         self._left = min(self._burst, self._left + (now - self._at) * self._rate) - amount
         self._at = now
 
     def wait(self, now: float) -> float:
-        """Seconds until something may be spent again; 0 for at once."""
+        """The seconds until the bucket is no longer overdrawn; 0 if it is not."""
         return max(0.0, -(self._left + (now - self._at) * self._rate) / self._rate)

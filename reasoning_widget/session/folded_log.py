@@ -1,4 +1,4 @@
-"""The record of a session: its log and the fold of it, kept together."""
+"""The log of a session and its fold, the transcript, kept in step."""
 
 from __future__ import annotations
 
@@ -16,36 +16,37 @@ from ..protocol import JSON, PLAIN_STEP_TYPES, Frame, ReasoningStep, Usage
 from .log import EventLog, LogDamaged, OpenText
 from .steps import Grown
 
-_TAIL = 512  # events kept in memory, for watchers that are nearly up to date
-_READ_AHEAD = 64  # events read from the log at once; a batch may need more, or fewer
+_TAIL = 512  # events kept in memory, for watchers that are almost up to date
+_READ_AHEAD = 64  # events read from the log at a time
 
 
 class LoggedStep(NamedTuple):
     """The last logged snapshot of an open step."""
 
     base: int
+    """Its `seq`."""
     lengths: dict[Place, int]
-    """Of its texts, in code points. One that is not there had not begun."""
+    """The lengths of its texts, in code points. A text that is absent had not begun."""
 
 
-class Record:
-    """What happened in a session. What is there already is folded, and what it left open is closed.
+class FoldedLog:
+    """The log of one session, and its fold. Runs, steps and requests that are open in an existing log are closed.
 
     Args:
-        session_id: Whose it is.
-        log: Where the events are kept.
+        session_id: The session.
+        log: Stores the events.
         clock: The time, in seconds since the epoch.
 
     Attributes:
-        state: The fold of the log, and of the text that open steps have grown by since.
+        state: The fold of the log, and of the text that was appended to open steps since.
         epoch: The id of the log.
         exists: Whether there is a log: it begins with the first event.
-        owner: The user to whom the session belongs; None where users are not told apart.
-        open_steps: The last logged snapshots of the steps that are open, by step id.
+        owner: The user to whom the session belongs; None if users are not distinguished.
+        open_steps: The last logged snapshots of the open steps, by step id.
 
     Raises:
         StorageError: The log cannot be read.
-        LogDamaged: What is in it makes no sense.
+        LogDamaged: An event of it is invalid.
     """
 
     def __init__(self, session_id: str, log: EventLog, clock: Callable[[], float]) -> None:
@@ -64,13 +65,13 @@ class Record:
             self._start(_new_epoch())
         else:
             self._start(position.epoch)
-            with damage_in_words(session_id):
+            with report_damage(session_id):
                 for frame in log.read(session_id):
                     self._fold(frame)
                 self._close_interrupted(clock())
 
     def begin_epoch(self) -> None:
-        """Forget everything and begin an empty log."""
+        """Delete the log, and begin an empty one with another epoch."""
         epoch = _new_epoch()
         if self.exists:
             self._log.begin(self._session_id, epoch, self.owner)
@@ -81,10 +82,10 @@ class Record:
 
         Args:
             events: Their types and data.
-            blobs: Values that they refer to, by their SHA-256.
+            blobs: The values that they refer to, by their SHA-256.
 
         Raises:
-            StorageError: The log could not be written, or someone else wrote to it; nothing has changed.
+            StorageError: The log cannot be written, or another writer has changed it. Nothing has changed here.
         """
         if not events:
             return
@@ -100,15 +101,16 @@ class Record:
             self._fold(frame)
 
     def grow(self, grown: Grown) -> None:
-        """Let an open step have more text. No event is logged."""
+        """Fold text that was appended to an open step. No event is logged."""
         known = channel_text(self.state["steps"][grown.step_id], *grown.place)
         base = self.open_steps[grown.step_id].base
         self._fold_delta(grown.step_id, grown.place, base, len(known), grown.text[len(known) :])
 
     def events_after(self, after: int) -> Iterator[Frame]:
-        """The events behind `after`, but for snapshots that later ones supersede.
+        """The events after `after`, without snapshots that later ones supersede.
 
-        They are read as they are taken: who catches up in many batches reads each event once.
+        Events are read from the log during the iteration, so that a watcher that catches up in many batches reads each
+        of them once.
         """
         steps = self.state["steps"]
         while after < self.state["last_seq"]:
@@ -123,18 +125,19 @@ class Record:
             after = events[-1]["seq"]
 
     def is_shown(self, step: Mapping[str, Any], *, growing: bool) -> bool:
-        """Whether a step is for clients that leave the choice to us: of a run without reasoning only the outcome is.
+        """Whether a step is sent to clients that see of a run without reasoning only its outcome.
 
         Args:
             step: Its newest snapshot.
-            growing: For clients that see steps grow. What once was an answer to them they follow to its end.
+            growing: Whether the client sees steps grow. If so, a step that it saw as an answer is sent until it closes,
+                even if it becomes a thought.
         """
         if step["run_id"] not in self._plain_runs:
             return True
         return step["id"] in self._followed if growing else step["type"] in PLAIN_STEP_TYPES
 
     def usage(self, run_id: str, closing: Sequence[ReasoningStep] = ()) -> Usage:
-        """The tokens of all the run's model calls, those of steps among them that are about to be logged."""
+        """The tokens of all model calls of a run, including those of `closing`, which will be logged next."""
         run = find_run(self.state, run_id)
         steps: dict[str, ReasoningStep] = {
             step_id: self.state["steps"][step_id] for step_id in (run["steps"] if run else [])
@@ -149,7 +152,7 @@ class Record:
         return total
 
     def save_open_text(self) -> None:
-        """Make the text of open steps safe that no event holds yet."""
+        """Store the text of open steps that no event contains yet."""
         texts: OpenText = {}
         for step_id, logged in self.open_steps.items():
             for place, text in texts_of(self.state["steps"][step_id]).items():
@@ -159,11 +162,11 @@ class Record:
         self._log.save_open_text(self._session_id, texts)
 
     def put_blob(self, sha256: str, value: Any) -> None:
-        """Keep a MIME value that is too long for its step."""
+        """Store a MIME value that is too long for its step."""
         self._log.put_blob(self._session_id, sha256, value)
 
     def blob(self, sha256: str) -> Any:
-        """A value that was too long for its event.
+        """Return a value that was too long for its event.
 
         Raises:
             KeyError: There is none with this SHA-256.
@@ -198,7 +201,7 @@ class Record:
         receive(self.state, delta_frame(step_id, place, base, offset, text))
 
     def _close_interrupted(self, now: float) -> None:
-        """Close what the process before this one left open, with the text that was saved of it."""
+        """Close what an earlier process left open, with the text that it stored of open steps."""
         _receive_open_text(self.state, self._log, self._session_id)
         events: list[tuple[str, JSON]] = []
         for step_id in self.open_steps:
@@ -227,14 +230,14 @@ class Record:
 
 
 def _receive_open_text(state: Transcript, log: EventLog, session_id: str) -> None:
-    """Fold the text that was saved of open steps."""
+    """Fold the stored text of open steps."""
     saved = log.open_text(session_id)
-    for step_id, place in sorted(saved, key=lambda key: key[1].entry):  # each output begins behind the one before
+    for step_id, place in sorted(saved, key=lambda key: key[1].entry):  # an output can only follow the one before it
         receive(state, delta_frame(step_id, place, *saved[step_id, place]))
 
 
 def transcript_of(log: EventLog, session_id: str) -> Transcript | None:
-    """The fold of a log and of the text that was saved of open steps; None if there is none.
+    """Return the fold of a log and of the stored text of open steps; None if there is no log.
 
     Raises:
         StorageError: It cannot be read.
@@ -244,7 +247,7 @@ def transcript_of(log: EventLog, session_id: str) -> Transcript | None:
         return None
     state = new_transcript()
     state["session_id"], state["epoch"] = session_id, position.epoch
-    with damage_in_words(session_id):
+    with report_damage(session_id):
         for frame in log.read(session_id):
             receive(state, frame)
         _receive_open_text(state, log, session_id)
@@ -252,19 +255,19 @@ def transcript_of(log: EventLog, session_id: str) -> Transcript | None:
 
 
 @contextmanager
-def damage_in_words(session_id: str) -> Iterator[None]:
-    """Around folding a log: whatever an event lacks is a `LogDamaged`."""
+def report_damage(session_id: str) -> Iterator[None]:
+    """Within the block, which folds a log, raise `LogDamaged` instead of the error that an invalid event causes."""
     try:
         yield
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise LogDamaged(
-            f"session {session_id} is damaged: an event of it makes no sense ({type(error).__name__}: {error}). Delete "
+            f"session {session_id} is damaged: one of its events is invalid ({type(error).__name__}: {error}). Delete "
             "the session, or restore a copy of the file"
         ) from error
 
 
 def delta_frame(step_id: str, place: Place, base: int, offset: int, text: str) -> Frame:
-    """The frame that says what text was appended to an open step."""
+    """Return the `step_delta` frame for text that was appended to an open step."""
     entry = {"entry": place.entry} if place.channel == "output" else {}
     data = {"step_id": step_id, "base": base, "channel": place.channel, **entry, "offset": offset, "text": text}
     return {"type": "step_delta", "data": data}
