@@ -1,6 +1,6 @@
-"""Which language model answers: found once, in a fixed order, and said to the person together with the reason.
+"""Choose the language model in a fixed order, and give the reason for the choice.
 
-Nothing heavy is imported here, and keys are never shown: they stay in the environment or in the given configuration.
+Imports nothing heavy. Keys are never shown: they stay in the environment or in the given configuration.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from .local import server, weights
 from .local.model_files import MODELS
 
 LOCAL_SERVERS: Final = (("Ollama", 11434), ("LM Studio", 1234), ("llama.cpp", 8080), ("vLLM", 8000))
-"""The model servers looked for on this machine, and their usual ports."""
+"""The names and default ports of the local model servers that are searched for."""
 
 EMBEDDED: Final = "embedded"
 _LLM_VARIABLE: Final = "REASONING_WIDGET_LLM"
@@ -42,13 +42,15 @@ _HARMLESS: Final = frozenset({"max_tokens", "max_input_tokens", "max_completion_
 
 
 class Models(Configurable):
-    """Which model answers, where the call does not say: `c.Models…` in a Jupyter or IPython configuration file."""
+    """The default model: `c.Models…` in a Jupyter or IPython configuration file."""
 
-    llm = Dict(help="A Qwen-Agent model configuration. Empty: look for a model.").tag(config=True)
+    llm = Dict(help="A Qwen-Agent model configuration. If empty, a model is searched for.").tag(config=True)
     embedded = Unicode(
         "0.5b", help="The embedded model: '0.5b' (0.5 GB), '1.5b' (1.1 GB, better) or the path of a GGUF file."
     ).tag(config=True)
-    idle_minutes = Float(10.0, help="Minutes without use after which the embedded model ends.").tag(config=True)
+    idle_minutes = Float(10.0, help="Minutes without use after which the process of the embedded model exits.").tag(
+        config=True
+    )
 
 
 @dataclass(frozen=True, repr=False)
@@ -56,7 +58,7 @@ class ModelChoice:
     """The model that answers, and why this one was chosen.
 
     Attributes:
-        llm: Its Qwen-Agent configuration. It can hold a key, so do not show it.
+        llm: Its Qwen-Agent configuration. It can contain a key, so do not show it.
         name: Its name.
         source: ``llm``, ``config``, ``environment``, ``dashscope``, ``openai``, ``server`` or ``embedded``.
         reason: A sentence that explains the choice.
@@ -72,7 +74,7 @@ class ModelChoice:
     state: Literal["ready", "missing"] = "ready"
 
     def as_data(self) -> ModelData:
-        """The choice as it travels to the page."""
+        """Return the choice in the form in which it is sent to pages."""
         data: ModelData = {
             "name": self.name,
             "source": self.source,
@@ -93,11 +95,11 @@ class ModelChoice:
 
 @dataclass(frozen=True)
 class Considered:
-    """A place where a model was looked for.
+    """A place where a model was searched for.
 
     Attributes:
-        place: Which place it is.
-        found: What was found there.
+        place: The name of the place.
+        found: What was found there, as text.
         chosen: Whether this is the model that answers.
     """
 
@@ -112,7 +114,7 @@ class ModelReport:
 
     Attributes:
         choice: The model that answers.
-        considered: Every place where a model was looked for, in order.
+        considered: Every place where a model was searched for, in order.
     """
 
     choice: ModelChoice
@@ -129,35 +131,35 @@ class ModelReport:
 def choose_model(
     llm: dict[str, Any] | None = None, *, servers: Sequence[tuple[str, int]] = LOCAL_SERVERS
 ) -> ModelChoice:
-    """The model that answers: the first that there is, in the order of `models`.
+    """Return the first model that is available, in the order of `models`.
 
     Args:
-        llm: A Qwen-Agent model configuration that settles it.
-        servers: The names and loopback ports of model servers to look for on this machine.
+        llm: A Qwen-Agent model configuration. If given, it is chosen.
+        servers: The names and local ports of the model servers to search for on this machine.
 
     Raises:
-        AgentError: A configuration is not usable; the text says which and what to do.
+        AgentError: A configuration is unusable; the text says which one and what to do.
     """
     for _, look in _candidates(llm, servers):
         found = look()
         if isinstance(found, ModelChoice):
             return found
-    raise AssertionError  # the embedded model is always there to be chosen
+    raise AssertionError  # the embedded model can always be chosen
 
 
 def models(llm: dict[str, Any] | None = None, *, servers: Sequence[tuple[str, int]] = LOCAL_SERVERS) -> ModelReport:
     """Find out which model answers, and why.
 
-    Models are looked for in this order: an explicit `llm`; the configuration ``c.Models.llm``;
+    Models are searched for in this order: an explicit `llm`; the configuration ``c.Models.llm``;
     ``REASONING_WIDGET_LLM`` (JSON); ``DASHSCOPE_API_KEY``; ``OPENAI_API_KEY`` or ``OPENAI_BASE_URL``; a model server on
     this machine; the embedded model.
 
     Args:
         llm: A Qwen-Agent model configuration.
-        servers: The names and local ports of the model servers to look for on this machine.
+        servers: The names and local ports of the model servers to search for on this machine.
 
     Raises:
-        AgentError: A configuration is not usable; the text says which one and what to do.
+        AgentError: A configuration is unusable; the text says which one and what to do.
     """
     choice: ModelChoice | None = None
     considered = []
@@ -176,12 +178,12 @@ def models(llm: dict[str, Any] | None = None, *, servers: Sequence[tuple[str, in
 
 
 def settings() -> Models:
-    """The traitlets configuration of the IPython that this runs in; the defaults elsewhere."""
+    """Return the configuration of the running IPython; outside IPython, the defaults."""
     return Models(config=traitlets_config())
 
 
 def masked(value: Any) -> Any:
-    """A copy of a configuration to show: without keys, and without user names, passwords or queries in addresses."""
+    """Return a copy of a configuration without its secrets: keys, and users, passwords and queries of URLs."""
     if isinstance(value, dict):
         return {k: "…" if _SECRET.search(str(k)) and k not in _HARMLESS and v else masked(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
@@ -191,10 +193,10 @@ def masked(value: Any) -> Any:
     return value
 
 
-# The places, in order ---------------------------------------------------------------------------------------------
+# The candidates, in order ---------------------------------------------------------------------------------------------
 
 _Lookup = Callable[[], ModelChoice | str]
-"""Returns the choice, or says why there is none."""
+"""Returns the choice, or the reason why there is none."""
 
 
 def _candidates(llm: dict[str, Any] | None, servers: Sequence[tuple[str, int]]) -> Iterator[tuple[str, _Lookup]]:
@@ -208,10 +210,10 @@ def _candidates(llm: dict[str, Any] | None, servers: Sequence[tuple[str, int]]) 
 
 
 def _configured(llm: Any, source: str, because: str) -> ModelChoice:
-    """The choice that an explicit configuration is."""
+    """Return the choice for an explicit configuration."""
     if not isinstance(llm, dict) or not (llm.get("model") or llm.get("model_type")):
         raise AgentError(
-            f"The model configuration ({because}) is not one: it needs at least a `model`, as in `{_EXAMPLE}`."
+            f"The model configuration ({because}) is invalid: it needs at least a `model`, as in `{_EXAMPLE}`."
         )
     if llm.get("model_type") == EMBEDDED:
         return _embedded(llm, source, f"A small model on this machine answers: {because}.")
@@ -253,7 +255,7 @@ def _from_openai() -> ModelChoice | str:
         return "not set, nor OPENAI_BASE_URL"
     name = os.environ.get("OPENAI_MODEL", "").strip()
     if not name and address:
-        raise AgentError("`OPENAI_BASE_URL` is set: say in `OPENAI_MODEL` which of its models shall answer.")
+        raise AgentError("`OPENAI_BASE_URL` is set: set `OPENAI_MODEL`, too, to one of its models.")
     name = name or "gpt-4o-mini"
     llm: dict[str, Any] = {"model": name, "model_type": "oai"}  # reads the key from the environment itself
     if address:
@@ -271,7 +273,7 @@ def _from_servers(servers: Sequence[tuple[str, int]]) -> ModelChoice | str:
     for (title, port), names in zip(servers, found, strict=True):
         for name in names:
             if not _NOT_FOR_CHAT.search(name) and _can_chat(port, name):
-                # A key is required by the client, and means nothing to these servers.
+                # The client requires a key, which these servers ignore.
                 address = f"http://127.0.0.1:{port}/v1"
                 llm = {"model": name, "model_type": "oai", "model_server": address, "api_key": "none"}
                 reason = f"{name} answers: {title} was found on this machine (port {port})."
@@ -303,10 +305,10 @@ def _embedded(llm: dict[str, Any], source: str, reason: str) -> ModelChoice:
 
 
 def require(choice: ModelChoice) -> None:
-    """See that the chosen model can answer.
+    """Check that the chosen model can answer.
 
     Raises:
-        AgentError: The embedded model was chosen but is not all here; the text says what to do.
+        AgentError: The embedded model was chosen, but is not installed completely; the text says what to do.
     """
     if choice.llm.get("model_type") != EMBEDDED:
         return
@@ -322,22 +324,22 @@ def require(choice: ModelChoice) -> None:
         raise AgentError(f"The embedded model {choice.name} is not downloaded yet. {weights.HOW_TO_DOWNLOAD} {other}")
 
 
-# Looking for servers ----------------------------------------------------------------------------------------------
+# Searching for servers ----------------------------------------------------------------------------------------------
 
 
 def _models_at(port: int) -> list[str]:
-    """The names of the models that an OpenAI-compatible server on this port lists; none if there is no such server."""
+    """Return the models that an OpenAI-compatible server on this port lists; none if there is no such server."""
     listed = _json_from(port, "GET", "/v1/models")
     try:
         if listed["object"] != "list":
             return []
         return [model["id"] for model in listed["data"] if isinstance(model["id"], str) and model["id"]]
     except (KeyError, TypeError):
-        return []  # nothing there, or something else
+        return []  # no server, or another one
 
 
 def _can_chat(port: int, name: str) -> bool:
-    """Whether a model can chat, where its server is Ollama, which says so; True where nothing is said."""
+    """Return whether a model can chat, according to Ollama; True if the server does not say."""
     shown = _json_from(port, "POST", "/api/show", {"model": name})
     if not isinstance(shown, dict):
         return True
@@ -346,11 +348,11 @@ def _can_chat(port: int, name: str) -> bool:
         return "completion" in capabilities
     details = shown.get("details")
     family = str(details.get("family", "")) if isinstance(details, dict) else ""
-    return "bert" not in family.lower()  # what it said before it listed capabilities
+    return "bert" not in family.lower()  # for versions of Ollama that do not list capabilities
 
 
 def _json_from(port: int, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
-    """What a server on this port answers; None if that is nothing, no JSON, or an error."""
+    """Return the JSON that a server on this port answers; None if it does not, or answers with an error."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_PROBE_SECONDS)
     try:
         sent = None if body is None else json.dumps(body)
@@ -364,7 +366,7 @@ def _json_from(port: int, method: str, path: str, body: dict[str, Any] | None = 
 
 
 def _address(url: str) -> str:
-    """An address without user, password and query."""
+    """Return a URL without user, password and query."""
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     return f"{parts.scheme}://{host}{parts.path}"

@@ -1,4 +1,4 @@
-"""Say where an answer came from, for a model too small to cite by itself."""
+"""Add the source to an answer, for a model that is too small to cite reliably."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _COMMON = frozenset(_COMMON_TEXT.split())
 
 
 def citation(answer: str, results: Sequence[tuple[str, str]]) -> str | None:
-    """The place of the passage that shares most words with `answer`: rare ones count more, numbers most.
+    """Return the place of the passage that shares most words with `answer`. Rare words weigh more, numbers most.
 
     Args:
-        answer: The answer as the model gave it.
-        results: Names of tools, and what they returned: passages, each behind its ``[path:lines]``.
+        answer: The answer of the model.
+        results: The names of tools and their results: passages, each after its ``[path:lines]``.
 
     Returns:
-        ``path:lines``; None where the answer names a place itself, or shares too little with any passage to be from it.
+        ``path:lines``; None if the answer contains a place, or shares too few words with every passage.
     """
     passages = [(m["where"], m["text"]) for _, text in results for m in _PASSAGE.finditer(text)]
     if not passages or any(where in answer for where, _ in passages):
@@ -38,12 +38,12 @@ def citation(answer: str, results: Sequence[tuple[str, str]]) -> str | None:
 
 
 def with_source(answer: str, where: str) -> str:
-    """`answer` and the place it came from."""
+    """Return `answer` with its source."""
     return f"{answer.rstrip()}{_SOURCE}{where}"
 
 
 def without_source(answer: str) -> str:
-    """`answer` as the model gave it: shown a source in an earlier answer, it would copy it under the next one."""
+    """Return `answer` without its source: the model would copy the source of an earlier answer to the next one."""
     return answer.rpartition(_SOURCE)[0] or answer
 
 

@@ -1,8 +1,8 @@
-"""Connections to the local model's server. Each is made sure of before anything is sent over it.
+"""Authenticated connections to the local model's server.
 
-Where the system tells which user is at the other end of a Unix socket, the server listens on one, in a folder that only
-its user may enter. Elsewhere it listens on a loopback port, which any user may take once it is free: there both ends
-prove that they know the key, and the key itself is never sent.
+On systems that report the peer's user, the server listens on a Unix socket, in a folder that only its user may enter.
+On others it listens on a loopback port, which any user could take over. There, both ends prove that they know the key
+without sending it.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ Address = str | int
 """The path of a Unix socket, or a port of the loopback interface."""
 
 HAS_PEER_USER: Final = sys.platform in {"linux", "darwin"}
-"""Whether Unix sockets tell who is at their other end."""
+"""Whether Unix sockets report the user at the other end."""
 
 _HANDSHAKE_SECONDS: Final = 5.0
 
 
 class UntrustedServer(OSError):
-    """What listens there is not this user's server."""
+    """The process that listens at the address is not this user's server."""
 
 
 def connect(address: Address, key: str, timeout: float) -> socket.socket:
-    """A connection to the server at `address`, which was found to be this user's. `timeout` is in seconds.
+    """Connect to the server at `address`, and authenticate it. `timeout`, in seconds, is for the requests.
 
     Raises:
-        UntrustedServer: Another user listens there, or somebody who does not know `key`.
-        OSError: Nobody listens there, or whoever does is silent.
+        UntrustedServer: Another user's process listens there, or one that does not know `key`.
+        OSError: No process listens there, or it does not answer.
     """
     with contextlib.ExitStack() as undo:
         if isinstance(address, str):
@@ -57,7 +57,7 @@ def connect(address: Address, key: str, timeout: float) -> socket.socket:
 
 
 def peer_user(connected: socket.socket) -> int:
-    """The user id of the process that listens at the other end of a Unix socket."""
+    """Return the user id of the process at the other end of a Unix socket."""
     if sys.platform == "darwin":
         # Python has no names for SOL_LOCAL and LOCAL_PEERCRED. A `struct xucred` begins with its version and the user.
         version, user = struct.unpack_from("=II", connected.getsockopt(0, 1, 76))
@@ -69,7 +69,7 @@ def peer_user(connected: socket.socket) -> int:
 
 
 def _authenticate(connected: socket.socket, port: int, key: str) -> None:
-    """Have the server prove that it knows `key`, then do so ourselves; see `daemon.LoopbackProxy`."""
+    """Check that the server knows `key`, then prove that we do; see `daemon.LoopbackProxy`."""
     ours = secrets.token_bytes(NONCE_BYTES)
     connected.sendall(ours)
     theirs = receive_exactly(connected, NONCE_BYTES)
@@ -80,15 +80,15 @@ def _authenticate(connected: socket.socket, port: int, key: str) -> None:
 
 
 def new_socket_path(folder: Path) -> Path:
-    """Where a server may listen: a path in a new folder, which only this user may enter.
+    """Return a path for a Unix socket, in a new folder that only this user may enter.
 
-    It is below `folder`, unless that is on a file system without sockets or its path is too long: 108 bytes is the most
-    that Linux takes, 104 macOS.
+    The folder is below `folder`, unless its file system has no sockets or the path would be too long: the limit is 108
+    bytes on Linux, and 104 on macOS.
 
     Raises:
-        AgentError: There is no place for it; the text says what to do.
+        AgentError: No folder is suitable; the text says what to do.
     """
-    for place in (str(folder), tempfile.gettempdir(), "/tmp"):  # noqa: S108 (the new folder there is private)
+    for place in (str(folder), tempfile.gettempdir(), "/tmp"):  # noqa: S108 (the new folder in it is private)
         try:
             path = Path(tempfile.mkdtemp(prefix="run-", dir=place)) / "llm.sock"
         except OSError:

@@ -24,21 +24,21 @@ from typing import Any, Final
 import filelock
 
 CONTEXT_TOKENS = 4096
-"""What one question may take, with its tool results and the answer."""
+"""The context of one request: the prompt, the results of tools and the answer."""
 PARALLEL = 2
-"""Questions answered at once. The routing prompt and the answers of one chat also keep a place each."""
+"""The number of requests that are processed at once. Each also keeps the cache of a prompt: routing, and answering."""
 NONCE_BYTES: Final = 32
 
 _HANDSHAKE_SECONDS: Final = 5.0
 
 
 def main() -> None:
-    """Serve until idle."""
+    """Serve until the idle time is over."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", required=True, help="the GGUF file")
-    parser.add_argument("--state", required=True, type=Path, help="the file that tells clients where to find it")
+    parser.add_argument("--state", required=True, type=Path, help="the file in which clients find the address and key")
     parser.add_argument("--socket", type=Path, help="the Unix socket to listen on; without it, a loopback port")
-    parser.add_argument("--idle", required=True, type=float, help="seconds without use after which it ends")
+    parser.add_argument("--idle", required=True, type=float, help="seconds without use after which it exits")
     arguments = parser.parse_args()
     key = secrets.token_urlsafe(32)
     address: str | int
@@ -56,15 +56,15 @@ def main() -> None:
     _wait_until_idle(server, arguments.idle, arguments.state)
     if arguments.socket is not None:
         discard_socket(arguments.socket)
-    os._exit(0)  # nothing is left to save, and llama.cpp's threads need not be waited for
+    os._exit(0)  # there is nothing to save, and no need to wait for llama.cpp's threads
 
 
 def start(model: str, key: str, host: str) -> Any:
     """Load `model` and serve it at `host`: an address, or a path that ends in ``.sock``.
 
-    The library's defaults would let any web page use it, without a key.
+    With the library's defaults, any web page could use it without a key.
     """
-    import xllamacpp  # only this process needs it
+    import xllamacpp  # loaded only in this process
 
     parameters = xllamacpp.CommonParams()
     parameters.model.path = model
@@ -75,7 +75,7 @@ def start(model: str, key: str, host: str) -> Any:
     parameters.use_jinja = True
     parameters.no_extra_bufts = True
     parameters.offline = True
-    parameters.cpuparams.n_threads = 1  # two would spin while they wait for each other, and crawl beside a busy process
+    parameters.cpuparams.n_threads = 1  # two threads spin while they wait, which is slow beside a busy process
     parameters.cpuparams_batch.n_threads = _prompt_threads()
     parameters.cpuparams_batch.poll = 0  # waits without spinning
     parameters.hostnames = [host]
@@ -91,28 +91,28 @@ def start(model: str, key: str, host: str) -> Any:
 
 
 def _prompt_threads() -> int:
-    """One core is left to the notebook; more than four are of no use to a model this small."""
+    """Return the number of threads for prompts: one core is for the notebook, and more than four do not help."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(4, max(1, cores - 1))
 
 
 def _warm_up(server: Any) -> None:
-    """Answer once, so that the weights are read before the first question."""
+    """Answer a request, so that the weights are in memory before the first prompt."""
     server.handle_chat_completions(
         json.dumps({"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 1, "stream": False}), lambda _: None
     )
 
 
 def handshake_proof(key: str, role: str, port: int, client_nonce: bytes, server_nonce: bytes) -> bytes:
-    """What only one who knows `key` can say, in this `role`, on this port and this connection."""
+    """Return the proof that an end of this connection, in this `role`, knows `key`."""
     return hmac.digest(key.encode(), f"{role} {port} ".encode() + client_nonce + server_nonce, "sha256")
 
 
 def receive_exactly(connected: socket.socket, length: int) -> bytes:
-    """The next `length` bytes.
+    """Return the next `length` bytes.
 
     Raises:
-        OSError: They did not come within some seconds, or the connection ended.
+        OSError: They did not arrive within a few seconds, or the connection was closed.
     """
     deadline = time.monotonic() + _HANDSHAKE_SECONDS
     data = b""
@@ -120,22 +120,22 @@ def receive_exactly(connected: socket.socket, length: int) -> bytes:
         connected.settimeout(max(0.001, deadline - time.monotonic()))
         piece = connected.recv(length - len(data))
         if not piece:
-            raise ConnectionError("the connection ended before the other end had proved who it is")
+            raise ConnectionError("the connection was closed before the other end was authenticated")
         data += piece
     return data
 
 
 class LoopbackProxy(socketserver.ThreadingTCPServer):
-    """The way to llama.cpp where no Unix socket tells who is at its other end: a loopback port.
+    """An authenticating proxy for llama.cpp on a loopback port, for systems whose Unix sockets do not report the peer.
 
-    The client sends a nonce. The door answers with its own and with its `proof`, the client with its own `proof`. One
-    HTTP request follows, which the door hands to llama.cpp with the key for that, which nobody else has.
+    The client sends a nonce. The proxy answers with a nonce and its proof of the key, the client with its own proof.
+    The proxy forwards the HTTP request that follows to llama.cpp, with a second key that only the proxy knows.
     """
 
     daemon_threads = True
 
     def __init__(self, key: str, inner_port: int, inner_key: str) -> None:
-        """Listen on a free port, and let through to `inner_port` whoever knows `key`."""
+        """Listen on a free port, and forward the requests of clients that know `key` to `inner_port`."""
         self.key = key
         self.inner_port = inner_port
         self.inner_key = inner_key
@@ -143,7 +143,7 @@ class LoopbackProxy(socketserver.ThreadingTCPServer):
         self.port: int = self.server_address[1]
 
     def server_bind(self) -> None:
-        """Take the port, so that nobody can share it."""
+        """Bind the port exclusively."""
         if sys.platform == "win32":
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
         super().server_bind()
@@ -154,8 +154,8 @@ class _ProxyHandler(socketserver.BaseRequestHandler):
     request: socket.socket
 
     def handle(self) -> None:
-        """Let one connection through, once it has proved itself."""
-        with contextlib.suppress(OSError):  # whoever came has gone, or is nobody we know
+        """Authenticate one connection, and forward its request."""
+        with contextlib.suppress(OSError):  # the client is gone, or is not authenticated
             self._relay()
 
     def _relay(self) -> None:
@@ -182,7 +182,7 @@ class _ProxyHandler(socketserver.BaseRequestHandler):
 
 
 def _copy(source: socket.socket, target: socket.socket) -> None:
-    """Pass on what comes until one end is gone, then end both: llama.cpp stops when its client has gone."""
+    """Copy data until one end closes, then close both: llama.cpp stops decoding when its client is gone."""
     with contextlib.suppress(OSError):
         while data := source.recv(65536):
             target.sendall(data)
@@ -192,7 +192,7 @@ def _copy(source: socket.socket, target: socket.socket) -> None:
 
 
 def discard_socket(path: Path) -> None:
-    """Remove a server's socket and the folder made for it. Harmless when they are gone."""
+    """Remove a server's socket and its folder, if they exist."""
     with contextlib.suppress(OSError):
         if path.is_socket():
             path.unlink()
@@ -200,7 +200,7 @@ def discard_socket(path: Path) -> None:
 
 
 def write_state(path: Path, state: dict[str, Any]) -> None:
-    """Write the state file, readable for its user alone, at once and whole."""
+    """Write the state file atomically, readable only by its user."""
     draft = path.with_suffix(f".{os.getpid()}")
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -210,7 +210,7 @@ def write_state(path: Path, state: dict[str, Any]) -> None:
 
 
 def _wait_until_idle(server: Any, idle_seconds: float, state: Path) -> None:
-    """Return when nothing was asked for `idle_seconds`; the state file is gone by then."""
+    """Return after `idle_seconds` without a request, when the state file is removed."""
     used, last_use = _activity(server)[1], time.monotonic()
     while True:
         time.sleep(min(1.0, idle_seconds / 4))
@@ -218,14 +218,14 @@ def _wait_until_idle(server: Any, idle_seconds: float, state: Path) -> None:
         if busy or work != used:
             used, last_use = work, time.monotonic()
         elif time.monotonic() - last_use >= idle_seconds:
-            with filelock.FileLock(f"{state}.lock"):  # nobody starts another one while this one leaves
+            with filelock.FileLock(f"{state}.lock"):  # no other server starts while this one exits
                 if _is_ours(state):
                     state.unlink(missing_ok=True)
             return
 
 
 def _activity(server: Any) -> tuple[bool, tuple[str, ...]]:
-    """Whether a question is being answered, and counters that move with each one."""
+    """Return whether a request is being processed, and counters that change with each request."""
     metrics: str = server.handle_metrics()
     busy = re.search(r"^llamacpp:requests_(?:processing|deferred) (?!0$)", metrics, re.MULTILINE)
     counters = re.findall(r"^llamacpp:(?:prompt_tokens|tokens_predicted)\w*_total (\S+)$", metrics, re.MULTILINE)

@@ -1,4 +1,4 @@
-"""The embedded model: asking it, and starting it where it does not run. Loads nothing heavy."""
+"""Ask the embedded model, and start it if needed. Imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .server import Server, ServerGone, idle_seconds, running_server
 
 @dataclass(frozen=True)
 class Usage:
-    """What a completion cost, under OpenAI's names."""
+    """The tokens of a completion, under OpenAI's names."""
 
     prompt_tokens: int
     completion_tokens: int
@@ -26,7 +26,7 @@ class Usage:
 
 @dataclass(frozen=True)
 class Chunk:
-    """A piece of a completion. The last one has no text, and says what it cost."""
+    """A part of a completion. The last one has no text, but the usage."""
 
     text: str
     usage: Usage | None
@@ -34,19 +34,19 @@ class Chunk:
 
 
 class EmbeddedModel:
-    """A model that a process of its own runs for all kernels of this user."""
+    """A model in a process that all kernels of this user share."""
 
     def __init__(self, llm: dict[str, Any]) -> None:
-        """Take `model` (``0.5b``, ``1.5b`` or the path of a GGUF file), `recipe` and `idle_minutes` from `llm`."""
+        """Use `model` (``0.5b``, ``1.5b`` or the path of a GGUF file), `recipe` and `idle_minutes` of `llm`."""
         self.model = str(llm.get("model") or "0.5b")
         self._recipe = Recipe.of(llm.get("recipe") or {})
         self._idle_seconds = idle_seconds(float(llm.get("idle_minutes") or 10))
 
     def complete(self, **payload: Any) -> Generator[Chunk]:
-        """Stream a chat completion. A server that has just ended is started again, unless some of it had come.
+        """Stream a chat completion. If the server exits before the first chunk, it is started again.
 
         Raises:
-            AgentError: The model is not here or cannot run; the text says what to do.
+            AgentError: The model is not downloaded or cannot run; the text says what to do.
             Stopped: The run was stopped.
         """
         payload["stream_options"] = {"include_usage": True}
@@ -58,14 +58,16 @@ class EmbeddedModel:
                     yield _chunk(data)
             except ServerGone as error:
                 if begun or last_try:
-                    raise AgentError(f"The local model broke off ({error}). Ask again: it starts anew.") from error
+                    raise AgentError(
+                        f"The local model stopped unexpectedly ({error}). Ask again: it is started again."
+                    ) from error
             else:
                 return
 
     def route(
         self, functions: Sequence[dict[str, Any]], turns: Sequence[Turn], complete: Any = None
     ) -> tuple[str, dict[str, Any]] | None:
-        """The tool that the last of `turns` needs, with its arguments; None for none. Raises as `complete` does."""
+        """Return the tool that the last of `turns` needs, with its arguments, or None. Raises as `complete` does."""
         choices = schema(offered_functions(functions, turns, self._recipe))
         chunks = (complete or self.complete)(
             messages=routing_messages(functions, turns, self._recipe),
@@ -79,10 +81,10 @@ class EmbeddedModel:
         return widen(call, turns[-1].question, self._recipe) if call else None
 
     def warm_up(self, functions: Sequence[dict[str, Any]]) -> None:
-        """Start it, and let it read what every question begins with. Returns at once; harmless when repeated."""
+        """Start the model, and let it process the beginning that all prompts share. Returns at once."""
 
         def work() -> None:
-            with contextlib.suppress(AgentError, Stopped):  # the question that comes will say it
+            with contextlib.suppress(AgentError, Stopped):  # reported when a prompt is sent
                 self.route(functions, [Turn("Hi there!")])
 
         with _warming_lock:
@@ -91,7 +93,7 @@ class EmbeddedModel:
                 _warming[self.model].start()
 
     def await_warm_up(self) -> None:
-        """Wait while it warms up: it reads what a question needs too, and two at once would only take longer.
+        """Wait until the warm-up is finished: both process the same beginning, which would take longer in parallel.
 
         Raises:
             Stopped: The run was stopped.
@@ -104,7 +106,7 @@ class EmbeddedModel:
                 raise Stopped
 
     def server(self) -> Server:
-        """Its server, started if need be. Raises as `complete` does."""
+        """Return the running server; start it if needed. Raises as `complete` does."""
         path = Path(self.model).expanduser()
         if path.suffix == ".gguf":
             if not path.is_file():
@@ -119,7 +121,7 @@ _warming_lock = threading.Lock()
 
 
 def _name_of(path: Path) -> str:
-    """A name for the server of the user's own file."""
+    """Return a name for the server of a person's own model file."""
     return "own-" + "".join(c if c.isalnum() else "-" for c in str(path.resolve()))[-80:].strip("-")
 
 

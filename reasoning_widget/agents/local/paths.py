@@ -1,4 +1,4 @@
-"""Where the weights and the state of the local model's server are kept: the user's cache."""
+"""The folders for the weights and the state of the local model's server, in the user's cache."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import platformdirs
 
 
 def cache_folder() -> Path:
-    """The folder, made if need be; only its user may look into it. ``REASONING_WIDGET_CACHE`` names another."""
+    """Return the private cache folder, and create it if needed. ``REASONING_WIDGET_CACHE`` overrides it."""
     named = os.environ.get("REASONING_WIDGET_CACHE")
     folder = Path(named).expanduser() if named else platformdirs.user_cache_path("reasoning-widget")
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -19,14 +19,14 @@ def cache_folder() -> Path:
 
 
 def models_folder() -> Path:
-    """The folder of the weights, made if need be."""
+    """Return the folder of the weights, and create it if needed."""
     folder = cache_folder() / "models"
     folder.mkdir(exist_ok=True)
     return folder
 
 
 def server_state(name: str) -> Path:
-    """The file in which the server of the model `name` says how to reach it. Homes may be shared between machines."""
+    """Return the state file of the model's server on this machine: machines may share a home folder."""
     folder = cache_folder() / "servers"
     folder.mkdir(mode=0o700, exist_ok=True)
     host = re.sub(r"[^A-Za-z0-9.-]+", "-", platform.node())

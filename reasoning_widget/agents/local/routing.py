@@ -1,7 +1,8 @@
-"""The recipe that lets a model of half a billion parameters use tools.
+"""The recipe with which a model of half a billion parameters uses tools.
 
-Free tool calling fails with one so small. Here its first turn is constrained by a JSON schema, with one alternative for
-each tool and one for none, after worked examples: the call always parses. A second, plain turn answers over the result.
+Such a small model fails at free tool calling. So its first response, after worked examples, is constrained by a JSON
+schema with one alternative for each tool and one for no tool: the call is always valid. A second, unconstrained
+response answers from the result.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ JSON = dict[str, Any]
 
 NONE: Final = "none"
 MAX_HISTORY: Final = 3
-"""How many earlier turns the model is shown; more than a few confuse it."""
+"""The number of earlier turns in a prompt. More would confuse the model."""
 MAX_RESULT_CHARS: Final = 4500
-"""How much of the tools' results the model is shown, in characters: about 1,300 tokens, read in some seconds."""
+"""The length of tool results in a prompt, in characters: about 1,300 tokens, processed in a few seconds."""
 MAX_QUESTION_CHARS: Final = 6000
 _MAX_ARGUMENT_CHARS: Final = 100
 _FILLER_TEXT: Final = (
@@ -31,42 +32,42 @@ _FAILED: Final = re.compile(
     r"An error occurred when calling tool `.*?`:\n(?:(?:AgentError|ToolFailed): )?(?P<why>.*?)\nTraceback:\n.*",
     re.DOTALL,
 )
-"""What Qwen-Agent makes of a tool's error."""
+"""The text that Qwen-Agent returns for a tool's error."""
 
 
 @dataclass
 class Turn:
-    """A question, what the model called for it, what came back, and its answer."""
+    """A question, with the model's tool call, the results and the answer."""
 
     question: str
     call: JSON | None = None
     """``{"tool": name, argument: value, …}``."""
     results: list[tuple[str, str]] = field(default_factory=list)
-    """The name of each tool that was called, and what it returned."""
+    """The name and result of each tool call."""
     answer: str = ""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a set of tools is taught.
+    """How the model learns a set of tools.
 
     Attributes:
-        examples: Questions with the right call, the tool's name under ``tool``.
-        gates: For a tool, a regular expression: it is offered only where the question, or the turn before it, matches.
-        none_hint: What no tool is needed for.
+        examples: Questions with the correct call, which has the name of the tool under ``tool``.
+        gates: A regular expression for a tool, which is offered only if the question or the previous turn matches.
+        none_hint: Requests that need no tool.
     """
 
     examples: Sequence[tuple[str, JSON]] = ()
     gates: JSON = field(default_factory=dict)
     none_hint: str = "greetings, thanks, writing, translation, general knowledge."
     widened: dict[str, str] = field(default_factory=dict)
-    """For a tool, the argument that is given the question's own words as well: the model's choice is narrow."""
+    """For a tool, the argument to which the words of the question are added, because the model chooses too few."""
     follow_up: str = ""
-    """What a question begins like, as a regular expression, that needs a tool if the one before it did."""
+    """A regular expression for the beginning of questions that need a tool if the previous question did."""
 
     @classmethod
     def of(cls, data: JSON) -> Recipe:
-        """The recipe in a Qwen-Agent model configuration, where it stands as plain JSON."""
+        """Return the recipe from a Qwen-Agent model configuration, where it is plain JSON."""
         known = {
             name: data[name] for name in ("examples", "gates", "none_hint", "widened", "follow_up") if name in data
         }
@@ -74,7 +75,7 @@ class Recipe:
 
 
 def schema(functions: Iterable[JSON]) -> JSON:
-    """The JSON schema of a choice among `functions`, which are described as OpenAI does."""
+    """Return the JSON schema of a choice among `functions`, in OpenAI's format."""
     return {"anyOf": [_alternative(function) for function in functions]}
 
 
@@ -91,7 +92,7 @@ def _alternative(function: JSON) -> JSON:
 
 
 def offered_functions(functions: Sequence[JSON], turns: Sequence[Turn], recipe: Recipe) -> list[JSON]:
-    """The functions whose gate is open, and one for none. Only the schema leaves any out: the prompt stays cached."""
+    """Return the functions whose gate matches, and one for no tool. The prompt keeps all, so that it stays cached."""
     seen = " ".join(part for turn in turns[-2:] for part in (turn.question, turn.answer))
     open_ = [f for f in functions if f["name"] not in recipe.gates or re.search(recipe.gates[f["name"]], seen)]
     continues = recipe.follow_up and re.match(recipe.follow_up, turns[-1].question)
@@ -101,7 +102,7 @@ def offered_functions(functions: Sequence[JSON], turns: Sequence[Turn], recipe: 
 
 
 def routing_messages(functions: Sequence[JSON], turns: Sequence[Turn], recipe: Recipe) -> list[JSON]:
-    """What the model is asked to choose a tool for the last of `turns`. It begins the same for every question."""
+    """Return the messages that ask for the tool of the last of `turns`. Their beginning is always the same."""
     names = {function["name"] for function in functions} | {NONE}
     tools = "".join(f"{function['name']}: {function.get('description', '')}\n" for function in functions)
     system = f"Choose the tool for the user message. Answer with JSON only.\n{tools}{NONE}: {recipe.none_hint}"
@@ -115,7 +116,7 @@ def routing_messages(functions: Sequence[JSON], turns: Sequence[Turn], recipe: R
 
 
 def parse_choice(text: str) -> tuple[str, JSON] | None:
-    """The tool and its arguments; None for no tool, or where the text was cut off."""
+    """Return the tool and its arguments; None if there is no tool, or if the text was cut off."""
     try:
         choice = json.loads(text)
         tool = choice.pop("tool")
@@ -125,7 +126,7 @@ def parse_choice(text: str) -> tuple[str, JSON] | None:
 
 
 def widen(call: tuple[str, JSON], question: str, recipe: Recipe) -> tuple[str, JSON]:
-    """The call with the words of `question` in the argument that is to be widened."""
+    """Add the words of `question` to the argument that the recipe widens."""
     tool, arguments = call
     name = recipe.widened.get(tool, "")
     if name not in arguments:
@@ -140,11 +141,11 @@ def widen(call: tuple[str, JSON], question: str, recipe: Recipe) -> tuple[str, J
 
 
 def answer_messages(system: str, turns: Sequence[Turn]) -> list[JSON]:
-    """What the model is asked for the answer to the last of `turns`, over the results it has."""
+    """Return the messages that ask for the answer to the last of `turns`, from its results."""
     messages = [{"role": "system", "content": system}]
     last = turns[-1]
     if last.results:
-        # It is shown nothing else: it would rather repeat an earlier answer than read the result.
+        # Without earlier turns: the model would repeat an earlier answer instead of reading the result.
         return [*messages, {"role": "user", "content": _over_results(last, follows=len(turns) > 1)}]
     for turn in turns[-MAX_HISTORY - 1 : -1]:
         if turn.answer:
@@ -154,9 +155,9 @@ def answer_messages(system: str, turns: Sequence[Turn]) -> list[JSON]:
 
 
 def failure_answer(turn: Turn) -> str | None:
-    """What to say instead of an answer where the last tool failed; None where none did.
+    """Return the answer to give if the last tool failed; None if it did not.
 
-    A small model that is shown why makes up an answer from it.
+    A small model would invent an answer from the error.
     """
     name, result = turn.results[-1] if turn.results else ("", "")
     failed = _FAILED.fullmatch(result)
@@ -168,7 +169,7 @@ def _over_results(turn: Turn, *, follows: bool) -> str:
     arguments = ", ".join(str(value) for key, value in (turn.call or {}).items() if key != "tool")
     if len(result) > MAX_RESULT_CHARS:
         result = f"{result[:MAX_RESULT_CHARS]}\n… (the rest was too long)"
-    meant = f" ({arguments})" if follows else ""  # "And in the north?" says little without
+    meant = f" ({arguments})" if follows else ""  # "And in the north?" is not clear without the arguments
     return (
         f"{name}({arguments}) returned:\n{result}\n\nQuestion: {turn.question}{meant}\n"
         "Answer the question in one or two short sentences using only the result above."

@@ -1,4 +1,4 @@
-"""The local model's server, seen from a kernel: finding it, starting it, asking it."""
+"""Find, start and query the server of the local model."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _SILENCE_SECONDS: Final = 600.0
 
 
 class ServerGone(Exception):
-    """The server ended before it had answered."""
+    """The server exited before the end of its answer."""
 
 
 @dataclass(frozen=True)
@@ -45,33 +45,33 @@ class Server:
     pid: int
 
     def is_alive(self) -> bool:
-        """Whether it answers, and is ours: where it listened, another program may listen by now."""
+        """Return whether the server answers and is ours: another program may now listen at its address."""
         try:
             return b"embedded" in self.get("/v1/models")
-        except (OSError, http.client.HTTPException, ValueError, OverflowError):  # the last two: an impossible address
+        except (OSError, http.client.HTTPException, ValueError, OverflowError):  # the last two mean an invalid address
             return False
 
     def get(self, path: str) -> bytes:
-        """What it answers to a `GET`.
+        """Return the body of the response to a `GET`.
 
         Raises:
-            OSError: It cannot be reached, or it refuses.
-            http.client.HTTPException: What it answers is not HTTP.
+            OSError: The server cannot be reached, or responds with an error.
+            http.client.HTTPException: The response is not HTTP.
         """
         with contextlib.closing(self._connection(_HEALTH_SECONDS)) as connection:
             connection.request("GET", path, headers=self._headers())
             response = connection.getresponse()
             if response.status != http.client.OK:
-                raise OSError(f"it refuses {path}: {response.status}")
+                raise OSError(f"{path} was answered with status {response.status}")
             return response.read()
 
     def chat(self, payload: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """The chunks of a streamed chat completion. Closing the iterator, or stopping the run, ends the decoding.
+        """Yield the chunks of a chat completion. Closing the iterator, or stopping the run, stops the decoding.
 
         Raises:
             ServerGone: The connection was lost.
             Stopped: The run was stopped.
-            AgentError: The server refused; the text says why.
+            AgentError: The server rejected the request; the text says why.
         """
         run = current_run()
         body = json.dumps({**payload, "stream": True}).encode()
@@ -91,13 +91,13 @@ class Server:
 
     def _headers(self) -> dict[str, str]:
         headers = {"Content-Type": "application/json"}
-        if isinstance(self.address, str):  # else the key has been proved, and must not be sent
+        if isinstance(self.address, str):  # otherwise the key was proved, and must not be sent
             headers["Authorization"] = f"Bearer {self.key}"
         return headers
 
 
 class _Connection(http.client.HTTPConnection):
-    """A connection to a server that is made sure of whenever it is opened."""
+    """A connection that authenticates the server whenever it is opened."""
 
     def __init__(self, server: Server, timeout: float) -> None:
         super().__init__("localhost")
@@ -105,12 +105,12 @@ class _Connection(http.client.HTTPConnection):
         self._timeout = timeout
 
     def connect(self) -> None:
-        """Connect, and find out who answers."""
+        """Connect, and authenticate the server."""
         self.sock = connect(self._server.address, self._server.key, self._timeout)
 
 
 def _shutdown_of(connected: socket.socket) -> Any:
-    """What ends a read that another thread is blocked in; closing the socket would not."""
+    """Return a function that ends a blocking read in another thread. Closing the socket would not end it."""
 
     def shut() -> None:
         with contextlib.suppress(OSError):
@@ -124,7 +124,7 @@ def _chunks(response: http.client.HTTPResponse) -> Iterator[dict[str, Any]]:
         text = response.read(4096).decode("utf-8", "replace")
         with contextlib.suppress(ValueError, KeyError, TypeError):
             text = str(json.loads(text)["error"]["message"])
-        raise AgentError(f"The local model refused the request: {text}")
+        raise AgentError(f"The local model rejected the request: {text}")
     for line in response:
         if not line.startswith(b"data: "):
             continue
@@ -135,15 +135,15 @@ def _chunks(response: http.client.HTTPResponse) -> Iterator[dict[str, Any]]:
         if "error" in chunk:
             raise AgentError(f"The local model failed: {chunk['error'].get('message', chunk['error'])}")
         yield chunk
-    raise ServerGone("the stream broke off")
+    raise ServerGone("the stream ended too early")
 
 
 def running_server(name: str, weights: Path, idle_seconds: float) -> Server:
-    """The server of the model `name`, started if it does not run. Kernels of one user share it.
+    """Return the server of the model `name`, and start it if needed. The kernels of a user share it.
 
     Raises:
         AgentError: It cannot be started; the text says what to do.
-        Stopped: The run was stopped while it started.
+        Stopped: The run was stopped in the meantime.
     """
     state = server_state(name)
     server = _read_state(state)
@@ -160,7 +160,7 @@ def running_server(name: str, weights: Path, idle_seconds: float) -> Server:
 
 
 def is_installed() -> bool:
-    """Whether llama.cpp is here."""
+    """Return whether llama.cpp is installed."""
     return importlib.util.find_spec("xllamacpp") is not None
 
 
@@ -178,7 +178,7 @@ def _start(name: str, weights: Path, idle_seconds: float, state: Path) -> Server
         raise AgentError(f"The embedded model needs llama.cpp: {HOW_TO_INSTALL}, then restart the kernel.")
     log = state.with_suffix(".log")
     path = new_socket_path(state.parent) if HAS_PEER_USER else None
-    # By its path: it needs nothing else of this package, however that was found here.
+    # By its path, because it needs no other module of this package.
     command = [sys.executable, "-P", str(Path(__file__).with_name("daemon.py"))]
     command += ["--model", str(weights), "--state", str(state), "--idle", str(idle_seconds)]
     command += ["--socket", str(path)] if path else []
@@ -191,7 +191,7 @@ def _start(name: str, weights: Path, idle_seconds: float, state: Path) -> Server
             cwd=cache_folder(),
             **_detached(),
         )
-    # It outlives this kernel; while the kernel lives, somebody must take note of its end.
+    # It may outlive this kernel. If it exits earlier, the kernel must wait for it, or it becomes a zombie.
     threading.Thread(target=process.wait, name=f"reasoning-widget-{name}", daemon=True).start()
     try:
         return _wait_for_start(process, state, log)
@@ -202,7 +202,7 @@ def _start(name: str, weights: Path, idle_seconds: float, state: Path) -> Server
 
 
 def _detached() -> dict[str, Any]:
-    """How to start a process that neither an interrupt nor the end of this one reaches."""
+    """Return options for a process that is not affected by interrupts or by the exit of this one."""
     if sys.platform == "win32":
         flags = subprocess.CREATE_NEW_PROCESS_GROUP | subprocess.CREATE_NO_WINDOW
         return {"creationflags": flags | subprocess.BELOW_NORMAL_PRIORITY_CLASS}
@@ -224,12 +224,12 @@ def _wait_for_start(process: subprocess.Popen[bytes], state: Path, log: Path) ->
         time.sleep(0.02)
     process.terminate()
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    last = f" It said last: {lines[-1][:300]}" if lines else ""
+    last = f" The last line of its log: {lines[-1][:300]}" if lines else ""
     raise AgentError(f"The local model could not be started.{last} See {log}, or choose another model.")
 
 
 def idle_seconds(minutes: float) -> float:
-    """After how many seconds without use a server ends: `minutes`, unless ``REASONING_WIDGET_IDLE_MINUTES`` is set.
+    """Return the seconds after which an idle server exits: `minutes`, or ``REASONING_WIDGET_IDLE_MINUTES`` if set.
 
     Raises:
         AgentError: The variable is not a number above zero.

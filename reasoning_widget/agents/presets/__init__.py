@@ -1,4 +1,4 @@
-"""The agents that are there from the start. Importing this loads nothing heavy; making an agent does."""
+"""The included agents. Importing this loads nothing heavy; making an agent does."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 def researcher(llm: dict[str, Any] | None = None, root: str | Path = ".") -> BaseAgent:
-    """Searches and reads the files below the notebook, calculates, and says where its answers come from.
+    """Searches and reads the files below the notebook, calculates, and names the sources of its answers.
 
     Args:
-        llm: A Qwen-Agent model configuration; see `reasoning_widget.models` for what is chosen without one.
-        root: The folder whose files it may read.
+        llm: A Qwen-Agent model configuration; without one, a model is chosen as described in `reasoning_widget.models`.
+        root: The folder that contains the files it may read.
 
     Raises:
-        AgentError: There is no model that can answer; the text says what to do.
+        AgentError: No model is available; the text says what to do.
     """
     choice = choose_model(llm)
     require(choice)
@@ -39,10 +39,10 @@ def assistant(llm: dict[str, Any] | None = None) -> BaseAgent:
     """Plain chat: answers from what the model knows, without tools.
 
     Args:
-        llm: A Qwen-Agent model configuration; see `reasoning_widget.models` for what is chosen without one.
+        llm: A Qwen-Agent model configuration; without one, a model is chosen as described in `reasoning_widget.models`.
 
     Raises:
-        AgentError: There is no model that can answer; the text says what to do.
+        AgentError: No model is available; the text says what to do.
     """
     choice = choose_model(llm)
     require(choice)
@@ -55,9 +55,9 @@ def assistant(llm: dict[str, Any] | None = None) -> BaseAgent:
 
 
 def warm_up(choice: ModelChoice) -> None:
-    """If the embedded model answers, start it in the background: the first question will not wait for that.
+    """If the embedded model was chosen, start it in the background, so that the first answer comes sooner.
 
-    Returns at once. What goes wrong is said when a question is asked.
+    Returns at once. Errors are reported when the model is asked.
     """
     if choice.llm.get("model_type") == EMBEDDED and choice.state == "ready" and server.is_installed():
         EmbeddedModel({**choice.llm, "recipe": RESEARCHER}).warm_up(RESEARCHER_FUNCTIONS)

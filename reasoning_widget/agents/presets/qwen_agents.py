@@ -22,14 +22,14 @@ _ASSISTANT_SYSTEM: Final = "You are a helpful assistant."
 
 
 class _Agent(FnCallAgent):  # type: ignore[misc]
-    """Qwen-Agent's agent with tools, without its document memory: that would create a folder and parse by itself."""
+    """Qwen-Agent's agent with tools, without its document memory, which would create a folder and parse files."""
 
     mem = None
     is_told_files = True  # see `qwen.attachments`
 
 
 def make_researcher(llm: dict[str, Any], root: Path, *, embedded: bool) -> BaseAgent:
-    """See `presets.researcher`."""
+    """Make the agent that `presets.researcher` returns. `embedded` shortens its results for the embedded model."""
     root = root.resolve()
     passages, names = (3, 20) if embedded else (6, 200)
     tools = [SearchFiles(root, passages), ReadFile(root, max_names=names), Calculate()]
@@ -40,7 +40,7 @@ def make_researcher(llm: dict[str, Any], root: Path, *, embedded: bool) -> BaseA
 
 
 def make_assistant(llm: dict[str, Any]) -> BaseAgent:
-    """See `presets.assistant`."""
+    """Make the agent that `presets.assistant` returns."""
     return QwenAgent(_agent(llm, [], _ASSISTANT_SYSTEM), name="assistant", description="Plain chat, without tools.")
 
 

@@ -1,4 +1,4 @@
-"""What teaches the embedded model the researcher's tools: worked examples, whose facts are made up."""
+"""Teaches the researcher's tools to the embedded model, by worked examples with invented facts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Arithmetic, and nothing else."""
+"""A calculator for arithmetic expressions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 
 
 class CalculationError(Exception):
-    """An expression that has no value; the text says why."""
+    """An expression cannot be calculated; the text says why."""
 
 
 _FUNCTIONS: Final = {
@@ -20,10 +20,10 @@ _SIGNS: Final = str.maketrans({"\N{MULTIPLICATION SIGN}": "*", "\N{DIVISION SIGN
 
 
 def calculate(expression: str) -> str:
-    """The value of an arithmetic expression, such as ``450 * 12 / 100``, ``2 ** 10`` or ``sqrt(2)``.
+    """Return the value of an arithmetic expression, such as ``450 * 12 / 100``, ``2 ** 10`` or ``sqrt(2)``.
 
     Raises:
-        CalculationError: It is none, is too large, or divides by zero.
+        CalculationError: The expression is not arithmetic, is too large, or divides by zero.
     """
     import simpleeval
 

@@ -1,7 +1,7 @@
-"""The text files below a folder: which there are, and what is in them.
+"""List and read the text files below a folder.
 
-Nothing outside the folder is ever read, nor anything but regular files, nor files that hold keys. Whatever is in a file
-and however it is called, reading takes time and memory in proportion to its length.
+Only regular files inside the folder are read, and no files with keys. Whatever the name and content of a file, the time
+and memory for reading it are proportional to its length.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from .key_files import REASON, begins_with_key, holds_keys
 MAX_FILES: Final = 2000
 MAX_FILE_BYTES: Final = 1024 * 1024
 MAX_BYTES: Final = 64 * 1024 * 1024
-"""Of all files together that are searched."""
+"""Maximum size of all searched files together."""
 
 _MAX_ENTRIES: Final = 100_000
-"""Files and folders that are looked at by their names."""
+"""Maximum number of files and folders that are listed."""
 _MAX_DEPTH: Final = 64
 
 _SUFFIX_TEXT: Final = (
@@ -57,27 +57,28 @@ class FileRefused(Exception):
 
 @dataclass(frozen=True)
 class TextFile:
-    """A file that may be searched. `changed` differs once the file does."""
+    """A file that can be searched."""
 
     path: str
-    """From the folder, with slashes."""
+    """Relative to the folder, with slashes."""
     changed: tuple[int, int]
+    """The modification time in ns, and the size: a different value means a changed file."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """Lines that belong together: a whole file, or a cell of a notebook."""
+    """The lines of a file, or of a cell of a notebook."""
 
     label: str
-    """What stands before the line number: empty, or the cell."""
+    """Text in front of the line number: empty, or the number of the cell."""
     lines: tuple[str, ...]
 
 
 def text_files(root: Path) -> list[TextFile]:
-    """The text files below `root`, sorted, at most `MAX_FILES`.
+    """Return the text files below `root`, sorted, at most `MAX_FILES`.
 
-    Hidden ones, packages, environments, files above 1 MiB, what is no regular file, links that lead out of `root`, and
-    files that hold keys are left out.
+    Leaves out hidden files, packages, environments, files above 1 MiB, files that are not regular, links that lead out
+    of `root`, and files with keys.
     """
     root = _real_path(root)
     found: list[TextFile] = []
@@ -94,7 +95,7 @@ def text_files(root: Path) -> list[TextFile]:
 
 
 def _walk(root: Path) -> Iterator[Path]:
-    """What may be text files, by their names. Links to folders are not followed."""
+    """Yield the files that are text files according to their names. Links to folders are not followed."""
     waiting, seen = [root], 0
     while waiting:
         folder = waiting.pop()
@@ -115,7 +116,7 @@ def _scan(folder: Path, most: int) -> list[os.DirEntry[str]]:
         with os.scandir(folder) as entries_in:
             return list(islice(entries_in, max(0, most)))
     except OSError:
-        return []  # gone meanwhile, or closed to us
+        return []  # deleted, or no permission
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -126,7 +127,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _is_readable(root: Path, path: Path) -> bool:
-    """Whether a path, and what it is a link to, is below `root` and holds no keys."""
+    """Return whether a path, and the target if it is a link, is below `root` and has no keys."""
     target = _real_path(path)
     if not target.is_relative_to(root):
         return False
@@ -134,12 +135,12 @@ def _is_readable(root: Path, path: Path) -> bool:
 
 
 def _real_path(path: Path) -> Path:
-    """Where a path leads; a link to itself stays where it is."""
+    """Return the target of a path. A link to itself is its own target."""
     return Path(os.path.realpath(path))
 
 
 def _regular_file(path: Path) -> os.stat_result | None:
-    """The status of a regular file, wherever links lead; None for all else, such as a pipe, and for what is gone."""
+    """Return the status of a regular file, following links; None if it is not regular or does not exist."""
     try:
         status = path.stat()
     except (OSError, ValueError):
@@ -156,15 +157,15 @@ def _is_text_name(path: Path) -> bool:
 
 
 def printable(path: str) -> str:
-    """A path in one line: a name may hold line breaks, and what no UTF-8 can hold."""
+    """Return a path as one line of valid Unicode: names can contain line breaks and undecodable bytes."""
     return _UNPRINTABLE.sub(lambda sign: sign[0].encode("unicode_escape", "surrogatepass").decode(), path)
 
 
 def resolve(root: Path, path: str) -> Path:
-    """The file or folder that `path` names below `root`.
+    """Return the file or folder with this path below `root`.
 
     Raises:
-        FileRefused: It is outside, hidden, not there, or holds keys.
+        FileRefused: It is outside `root`, hidden, missing, or a file with keys.
     """
     root = _real_path(root)
     name = printable(path)
@@ -188,9 +189,9 @@ def resolve(root: Path, path: str) -> Path:
 
 
 def entries(root: Path, folder: Path) -> list[str]:
-    """The names in a folder below `root`, sorted, those of folders with a slash behind.
+    """Return the names in a folder below `root`, sorted. Names of folders end with a slash.
 
-    Hidden ones, links that lead out of `root`, what is neither file nor folder, and files that hold keys are left out.
+    Leaves out what is hidden, links that lead out of `root`, what is neither a file nor a folder, and files with keys.
 
     Raises:
         FileRefused: The folder cannot be read.
@@ -199,7 +200,7 @@ def entries(root: Path, folder: Path) -> list[str]:
 
 
 def count_key_files(root: Path, folder: Path) -> int:
-    """How many files in a folder below `root` are left out of `entries` because they hold keys.
+    """Return how many files in a folder below `root` are left out of `entries` because of keys.
 
     Raises:
         FileRefused: The folder cannot be read.
@@ -228,10 +229,10 @@ def _entries(root: Path, folder: Path) -> list[tuple[str, bool]]:
 
 
 def read_blocks(path: Path) -> list[Block]:
-    """The text of a file, in blocks of lines.
+    """Return the text of a file, in blocks of lines.
 
     Raises:
-        FileRefused: It is no regular file, too large, not text, a key, or not a notebook though called one.
+        FileRefused: The file is not regular, too large, not text, a key, or an invalid notebook.
     """
     data = _read(path)
     name = printable(path.name)
@@ -248,9 +249,9 @@ def read_blocks(path: Path) -> list[Block]:
 
 
 def _read(path: Path) -> bytes:
-    """What is in a regular file. It is looked at once it is open: before, it may still become another one.
+    """Return the content of a regular file. The type is checked after opening, when it can no longer change.
 
-    Nothing waits: opening a pipe would, until somebody writes into it.
+    The file is opened without blocking: a pipe would block until somebody writes to it.
     """
     name = printable(path.name)
     try:
@@ -276,13 +277,13 @@ class _Cell(msgspec.Struct):
 
 
 class _Notebook(msgspec.Struct):
-    """What is read of a notebook; all else in it, however deep, is passed over."""
+    """The part of a notebook that is read. The decoder skips the rest, however deeply nested."""
 
     cells: list[_Cell]
 
 
 def _cells(text: str, name: str) -> list[Block]:
-    """The sources of a notebook's cells. A cell that asks an agent is left out: a question is no source."""
+    """The sources of a notebook's cells. Cells that ask an agent are left out: a prompt is not a source."""
     try:
         notebook = msgspec.json.decode(text, type=_Notebook)
     except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
@@ -296,10 +297,9 @@ def _cells(text: str, name: str) -> list[Block]:
 
 
 def _without_tags(text: str) -> str:
-    """The text of an HTML page; its lines keep their numbers.
+    """Return the text of an HTML page, with the same line numbers.
 
-    It looks at each character once, whatever the page is: the standard library's parser looks at all of the rest again
-    for each tag that does not end.
+    Takes linear time for any page. The standard library's parser takes quadratic time if many tags are not closed.
     """
     kept: list[str] = []
     lower = text.lower() if text.isascii() else text.translate(_ASCII_LOWER)
@@ -307,7 +307,7 @@ def _without_tags(text: str) -> str:
     while (start := text.find("<", at)) >= 0:
         kept.append(_unescape(text[at:start]))
         end = _end_of_markup(text, lower, start)
-        if end is None:  # no tag ends any more: all the rest is text
+        if end is None:  # no further tag is closed: the rest is text
             return "".join([*kept, _unescape(text[start:])])
         kept.append(_blank_lines(text[start:end]) if end > start + 1 else "<")
         at = end
@@ -315,7 +315,7 @@ def _without_tags(text: str) -> str:
 
 
 def _end_of_markup(text: str, lower: str, start: int) -> int | None:
-    """Where what begins with `<` ends: a comment, an element that nobody reads, a tag, or a mere sign."""
+    """Return where the markup at `<` ends: a comment, an ignored element, a tag, or the bare sign."""
     if text.startswith("<!--", start):
         end = text.find("-->", start + 2)
         return end + 3 if end >= 0 else len(text)
@@ -331,7 +331,7 @@ def _end_of_markup(text: str, lower: str, start: int) -> int | None:
 
 
 def _unescape(text: str) -> str:
-    """Text of a page, in which a line break that is written as a character reference begins no line."""
+    """Decode character references. An encoded line break becomes a space, so that line numbers stay the same."""
     return (
         text if "&" not in text else "\n".join(" ".join(html.unescape(line).splitlines()) for line in text.split("\n"))
     )

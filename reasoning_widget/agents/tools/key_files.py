@@ -1,4 +1,4 @@
-"""Files that hold keys or credentials. An agent does not read them: what it reads goes to a model."""
+"""Recognize files with keys or credentials. Agents do not read them, because what they read is sent to a model."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _DATA_SUFFIXES: Final = frozenset(
         ".csv",
     )
 )
-"""Of files with other endings, such as code and documents, the name says what they are about."""
+"""In files with other suffixes, such as code and documents, a word like "password" only names the subject."""
 _CREDENTIAL_WORDS: Final = (
     r"credentials?|secrets?|passwords?|passwd|passphrases?|api[._ -]?keys?|access[._ -]?keys?|private[._ -]?keys?"
     r"|secret[._ -]?keys?|client[._ -]?secrets?|service[._ -]?accounts?|auth[._ -]?tokens?|access[._ -]?tokens?"
@@ -67,10 +67,10 @@ _KEY_HEADER: Final = re.compile(
 
 
 def holds_keys(path: PurePath) -> bool:
-    """Whether a file's name says that it holds keys or credentials.
+    """Return whether the name of a file suggests that it contains keys or credentials.
 
     Args:
-        path: From the folder that is read.
+        path: The path relative to the folder that is read.
     """
     name = path.name
     while (shorter := _COPY_SUFFIX.sub("", name)) != name and shorter:
@@ -88,5 +88,5 @@ def holds_keys(path: PurePath) -> bool:
 
 
 def begins_with_key(data: bytes) -> bool:
-    """Whether what a file begins with is a private key, whatever the file is called."""
+    """Return whether the content of a file begins with a private key."""
     return _KEY_HEADER.match(data) is not None

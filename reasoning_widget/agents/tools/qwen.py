@@ -1,4 +1,4 @@
-"""The tools of the preset agents, as Qwen-Agent takes them. Call `import_qwen_agent` before you import this module."""
+"""The tools of the included agents, for Qwen-Agent. Call `import_qwen_agent` before you import this module."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ _WITHHELD = "what may hold keys or passwords is not read"
 
 
 class ToolFailed(AgentError):
-    """A tool could not do what it was asked; the text tells the model and the person why."""
+    """A tool failed; the text tells the model and the person why."""
 
 
 class _Tool(BaseTool):  # type: ignore[misc]
-    """A tool that takes one text."""
+    """A tool with one text parameter."""
 
     def call(self, params: str | dict[str, Any], **kwargs: Any) -> str:
-        """Run with the arguments as the model wrote them.
+        """Run the tool with the arguments that the model wrote.
 
         Raises:
-            ToolFailed: The arguments are no JSON object, or the tool cannot do it.
+            ToolFailed: The arguments are not a JSON object, or the tool fails.
         """
         (wanted,) = self.parameters["required"]
         try:
@@ -40,7 +40,7 @@ class _Tool(BaseTool):  # type: ignore[misc]
         return self.run(text)
 
     def run(self, text: str) -> str:
-        """Do it."""
+        """Return the result for `text`, the argument."""
         raise NotImplementedError
 
 
@@ -57,7 +57,7 @@ class SearchFiles(_Tool):
         self._count = count
 
     def run(self, text: str) -> str:
-        """The best passages, each behind its ``[path:lines]``."""
+        """Return the best passages, each after its ``[path:lines]``."""
         found = index_of(self._root).search(text, self._count)
         if found:
             return mask("\n\n".join(map(str, found)))
@@ -69,7 +69,7 @@ class SearchFiles(_Tool):
 
 
 class ReadFile(_Tool):
-    """Reads a text file below a folder, or lists one."""
+    """Reads a text file, or lists a folder, below a folder."""
 
     name = READ_FILE["name"]
     description = READ_FILE["description"]
@@ -82,7 +82,7 @@ class ReadFile(_Tool):
         self._max_names = max_names
 
     def run(self, text: str) -> str:
-        """The file's text behind its ``[path:lines]``, or the names of what is in the folder."""
+        """Return the text of a file after its ``[path:lines]``, or the names in a folder."""
         try:
             target = self._find(text)
             if target.is_dir():
@@ -91,14 +91,14 @@ class ReadFile(_Tool):
             blocks = read_blocks(target)
         except FileRefused as error:
             raise ToolFailed(str(error)) from error
-        # A file that is no key file may hold a key all the same: what is read goes to the model.
+        # Any other file may contain a key, too, and the model must not see it.
         whole = mask("\n\n".join(f"[{name}:{b.label}1-{len(b.lines)}]\n" + "\n".join(b.lines) for b in blocks))
         if len(whole) > self._max_chars:
             return f"{whole[: self._max_chars]}\n… (cut: {len(whole):,} characters in all; search_files finds the rest)"
         return whole or f"{name} is empty."
 
     def _find(self, path: str) -> Path:
-        """The named file; also one that is named without its folder, if there is only one."""
+        """Return the file with this path, or the only file with this name."""
         try:
             return resolve(self._root, path)
         except FileRefused as refused:
@@ -118,7 +118,7 @@ class ReadFile(_Tool):
             for kind, found in (("file", files), ("folder", folders))
             if found
         ]
-        # Whole sentences: a small model repeats them, and would make little of bare names.
+        # In sentences, which a small model can repeat. It does not understand bare names.
         left_out = count_key_files(self._root, folder)
         note = (
             f" {left_out:,} {'file is' if left_out == 1 else 'files are'} not listed: {_WITHHELD}." if left_out else ""
@@ -127,7 +127,7 @@ class ReadFile(_Tool):
 
 
 def _joined(names: list[str], count: int) -> str:
-    """The first `count` names, and how many there are beyond."""
+    """Return the first `count` names, and the number of the others."""
     rest = [f"… and {len(names) - count:,} more"] if len(names) > count else []
     return ", ".join([*names[:count], *rest])
 
@@ -140,7 +140,7 @@ class Calculate(_Tool):
     parameters = CALCULATE["parameters"]
 
     def run(self, text: str) -> str:
-        """The value."""
+        """Return the value of an expression."""
         try:
             return f"{text} = {calculate(text)}"
         except CalculationError as error:

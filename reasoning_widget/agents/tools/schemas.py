@@ -1,4 +1,4 @@
-"""The preset agents' tools, as models are told of them."""
+"""The tools of the included agents, as they are described to models."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any, Final
 
 
 def _function(name: str, description: str, argument: str, meaning: str) -> dict[str, Any]:
-    """A function of one text, as OpenAI describes functions."""
+    """Return the OpenAI schema of a function with one text parameter."""
     properties = {argument: {"type": "string", "description": meaning}}
     parameters = {"type": "object", "properties": properties, "required": [argument]}
     return {"name": name, "description": description, "parameters": parameters}

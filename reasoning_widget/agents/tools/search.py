@@ -1,4 +1,4 @@
-"""Find passages in the files below a folder, by BM25."""
+"""Full-text search in the files below a folder, ranked by BM25."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from typing import Any, Final
 from .files import Block, FileRefused, TextFile, printable, read_blocks, resolve, text_files
 
 PASSAGE_CHARS: Final = 700
-"""A passage ends with the line that reaches this length, or before: at an empty line or a heading."""
+"""A passage ends with the line that reaches this length, or earlier at an empty line or before a heading."""
 _MIN_PASSAGE_CHARS: Final = 200
 _LINE_CHARS: Final = 400
 
 
 @dataclass(frozen=True)
 class Passage:
-    """Some lines of a file."""
+    """Consecutive lines of a file."""
 
     path: str
     lines: str
@@ -31,7 +31,7 @@ class Passage:
 
 
 def passages_of(path: str, blocks: Sequence[Block]) -> Iterator[Passage]:
-    """Cut a file's text into passages."""
+    """Split the text of a file into passages."""
     for block in blocks:
         start, size = 0, 0
         lines = block.lines
@@ -56,7 +56,7 @@ def _passage(path: str, block: Block, start: int, end: int) -> Iterator[Passage]
 
 
 class Index:
-    """The passages of the files below a folder. It reads again what has changed, and only that."""
+    """The passages of the files below a folder. Files are read again only when they have changed."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -67,7 +67,7 @@ class Index:
         self._vocabulary: set[str] = set()
 
     def search(self, query: str, count: int = 3) -> list[Passage]:
-        """The passages that fit `query` best, at most `count`; none where no word of it occurs."""
+        """Return the best matches for `query`, at most `count`; none if none of its words occurs."""
         with self._lock:
             self._refresh()
             words = [word for word in terms(query) if word in self._vocabulary]
@@ -105,13 +105,13 @@ _indexes_lock = threading.Lock()
 
 
 def index_of(root: Path) -> Index:
-    """The index of this folder, one for the whole process."""
+    """Return the index of this folder, of which a process has only one."""
     with _indexes_lock:
         return _indexes.setdefault(root.resolve(), Index(root.resolve()))
 
 
 def terms(text: str) -> list[str]:
-    """The words of a text as they are compared: lower case, without endings; parts of compound names as well."""
+    """Return the words of a text in the form in which they are compared: lower-case stems, also of name parts."""
     words = re.findall(r"[^\W_]+(?:[.,:][^\W_]+)*", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text).lower())
     parts = [part for word in words for part in {word, *re.split(r"[.,:]", word)}]
     stemmer = _stemmer()
@@ -128,7 +128,7 @@ _local = threading.local()
 
 
 def _stemmer() -> Any:
-    """One for each thread: it keeps the word it works on in itself."""
+    """Return the stemmer of this thread: it is not thread-safe."""
     if not hasattr(_local, "stemmer"):
         import snowballstemmer
 

@@ -169,7 +169,7 @@ def test_a_server_that_dies_in_the_middle_says_so_and_the_next_question_is_answe
     chunks = embedded.complete(messages=[{"role": "user", "content": "Count from one to a thousand."}], max_tokens=900)
     next(chunks)
     psutil.Process(embedded.server().pid).kill()
-    with pytest.raises(AgentError, match="Ask again: it starts anew"):
+    with pytest.raises(AgentError, match="Ask again: it is started again"):
         text_of(chunks)
     assert text_of(embedded.complete(messages=HELLO, max_tokens=5))
 
