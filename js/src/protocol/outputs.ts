@@ -17,7 +17,7 @@ export function isPrinted(bundle: MimeBundle): boolean {
 }
 
 /** Whether the text of an output only names the object that its other formats show. */
-export function standsForOthers({ [PLAIN]: text, ...others }: MimeBundle): boolean {
+export function onlyNamesObject({ [PLAIN]: text, ...others }: MimeBundle): boolean {
   return typeof text === "string" && Object.keys(others).length > 0 && /^\s*<[^<>\n]*>\s*$/.test(text);
 }
 

@@ -12,8 +12,8 @@ export interface ConnectedChat {
   readonly disconnected: boolean;
   readonly connection: Connection | null;
   readonly page: string | null;
-  readonly forms: ReadonlyMap<string | null, Record<string, unknown>>;
-  on(topic: "chat" | "composer" | "forms", listener: () => void): () => void;
+  readonly bundles: ReadonlyMap<string | null, Record<string, unknown>>;
+  on(topic: "chat" | "composer" | "bundles", listener: () => void): () => void;
   running(): boolean;
   away(away: boolean): void;
   blobs(): Record<string, unknown>;

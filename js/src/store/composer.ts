@@ -118,7 +118,7 @@ export class Composer {
     const id = link?.send("chat", { message, agent_name: this.agent, enable_reasoning: this.reasoning });
     if (id) {
       this.#own.set(id, sent);
-      extras.asked?.(id);
+      extras.sent?.(id);
     }
     topics.emit("chat", "composer", "sent");
   }

@@ -13,5 +13,5 @@ export interface Extras {
   /** The text that the person wrote in a message. With an `id`, the message returns to the composer, and so do its additions. */
   recall?: (message: string, id?: string) => string;
   /** The message was sent under this id. */
-  asked?: (messageId: string) => void;
+  sent?: (messageId: string) => void;
 }

@@ -51,13 +51,13 @@ export function readSession(value: unknown): SavedSession {
     );
   }
   if (cut) notes.push(trans.__("A text is too long to be shown: its end is left out."));
-  const { begun, asked, known } = runsAndPrompts(events);
-  const prompts = [...begun.values()].map(({ data }) => data.message_id);
-  const isThere =
-    messageId === null || asked.has(messageId) || prompts.includes(messageId) || begun.size + asked.size === 0;
-  if (!isThere) messageId = null; // show the other messages rather than nothing
-  if (!isThere || prompts.some((id) => !asked.has(id))) notes.push(trans.__("A prompt is missing."));
-  if ([...known].some((id) => !begun.has(id))) notes.push(trans.__("The beginning of a run is missing."));
+  const { starts, promptIds, runIds } = runsAndPrompts(events);
+  const prompts = [...starts.values()].map(({ data }) => data.message_id);
+  const isPresent =
+    messageId === null || promptIds.has(messageId) || prompts.includes(messageId) || starts.size + promptIds.size === 0;
+  if (!isPresent) messageId = null; // show the other messages rather than nothing
+  if (!isPresent || prompts.some((id) => !promptIds.has(id))) notes.push(trans.__("A prompt is missing."));
+  if ([...runIds].some((id) => !starts.has(id))) notes.push(trans.__("The beginning of a run is missing."));
   const blobs = isObject(file.blobs) ? file.blobs : {};
   return { sessionId, epoch, messageId, events, blobs, notes, broken: dropped > 0 && events.length === 0 };
 }
@@ -68,10 +68,10 @@ export function savedStore(session: SavedSession, over: boolean): Store {
   store.startOver(session.epoch);
   store.transcript.session_id = session.sessionId;
   for (const [blob, value] of Object.entries(session.blobs)) store.notice({ type: "blob", data: { blob, value } });
-  const { begun } = runsAndPrompts(session.events);
+  const { starts } = runsAndPrompts(session.events);
   for (const event of session.events) {
     try {
-      addRunStart(store, event, begun, session.messageId);
+      addRunStart(store, event, starts, session.messageId);
       store.fold(withoutMissingValues(event, session.blobs));
     } catch {
       // Invalid in a way that was not noticed when it was read: the other events are still shown.
@@ -82,12 +82,16 @@ export function savedStore(session: SavedSession, over: boolean): Store {
 }
 
 /** The `run_started` event of each run, the ids of the prompts, and the ids of the runs that have steps or requests. */
-function runsAndPrompts(events: Frame[]): { begun: Map<unknown, Frame>; asked: Set<unknown>; known: Set<string> } {
+function runsAndPrompts(events: Frame[]): {
+  starts: Map<unknown, Frame>;
+  promptIds: Set<unknown>;
+  runIds: Set<string>;
+} {
   const of = (type: EventType): Frame[] => events.filter((event) => event.type === type);
   return {
-    begun: new Map(of("run_started").map((event) => [event.data.run_id, event])),
-    asked: new Set(of("user_message").map(({ data }) => data.id)),
-    known: new Set([...of("reasoning_step"), ...of("request")].map(({ data }) => text(data.run_id))),
+    starts: new Map(of("run_started").map((event) => [event.data.run_id, event])),
+    promptIds: new Set(of("user_message").map(({ data }) => data.id)),
+    runIds: new Set([...of("reasoning_step"), ...of("request")].map(({ data }) => text(data.run_id))),
   };
 }
 
@@ -95,7 +99,7 @@ function runsAndPrompts(events: Frame[]): { begun: Map<unknown, Frame>; asked: S
 function addRunStart(
   store: Store,
   { type, seq = 0, data }: Frame,
-  begun: Map<unknown, Frame>,
+  starts: Map<unknown, Frame>,
   messageId: string | null,
 ): void {
   const run = text(data.run_id);
@@ -103,7 +107,7 @@ function addRunStart(
   const last = store.transcript.messages.at(-1);
   const message = messageId ?? (last?.run_id === null ? last.id : "");
   const start = { ...DEFAULTS.run_started, run_id: run, message_id: message, timestamp: data.timestamp };
-  store.fold({ type: "run_started", seq: seq - 0.5, data: begun.get(run)?.data ?? start });
+  store.fold({ type: "run_started", seq: seq - 0.5, data: starts.get(run)?.data ?? start });
 }
 
 /** A step without the formats of outputs that were too long to be saved, unless no other format can be shown. */

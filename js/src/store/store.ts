@@ -58,7 +58,7 @@ export class Store implements Target {
   /** The pages that share the notebook, in the order in which they joined. */
   pages: string[] = [];
   /** The latest MIME bundle that the notebook should save of the session (null) or of one message. */
-  readonly forms = new Map<string | null, Record<string, unknown>>();
+  readonly bundles = new Map<string | null, Record<string, unknown>>();
   /** The steps and prompts found by a search; null shows all. */
   found: Set<string> | null = null;
   reader: Reader = newReader();
@@ -158,8 +158,8 @@ export class Store implements Target {
     if (blob) this.values.set(blob.blob, blob.value);
     const saved = dataOf(frame, "saved");
     if (saved && (saved.page === undefined || saved.page === this.page)) {
-      this.forms.set(saved.message_id, saved.bundle);
-      this.topics.mark("forms");
+      this.bundles.set(saved.message_id, saved.bundle);
+      this.topics.mark("bundles");
     }
     this.pages = dataOf(frame, "pages")?.pages ?? this.pages;
     const module = dataOf(frame, "module");

@@ -1,14 +1,14 @@
 // Which parts of a chat have changed, so that only the views that show them are drawn again.
 
 /**
- * A part of a chat: `chat` (its messages, runs, requests and notices), `composer`, `forms` (what a notebook should save),
+ * A part of a chat: `chat` (its messages, runs, requests and notices), `composer`, `bundles` (what a notebook should save),
  * `sent` (a prompt was sent), `clock` (a second has passed during a run), `announcement`, a `run`, a `step` (a new snapshot),
  * the `text` of a step (text was appended), or a `blob`.
  */
 export type Topic =
   | "chat"
   | "composer"
-  | "forms"
+  | "bundles"
   | "sent"
   | "clock"
   | "announcement"

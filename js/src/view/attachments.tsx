@@ -64,7 +64,7 @@ function keepFocusNear({ currentTarget }: TargetedMouseEvent<HTMLButtonElement>)
 }
 
 /** The attachments of a sent message. */
-export function Sent({ attachments }: { attachments: readonly Attachment[] }): VNode | null {
+export function SentAttachments({ attachments }: { attachments: readonly Attachment[] }): VNode | null {
   if (attachments.length === 0) return null;
   return (
     <ul class="rw-tiles" aria-label={trans.__("Attached")}>
@@ -92,17 +92,21 @@ function SentTile({ attachment }: { attachment: Attachment }): VNode {
   }, [seen]);
   return (
     <div ref={place} class="rw-tile-place">
-      {seen && attachment.kind === "image" ? <Enlarging attachment={attachment} /> : <Named attachment={attachment} />}
+      {seen && attachment.kind === "image" ? (
+        <EnlargeableImage attachment={attachment} />
+      ) : (
+        <NamedTile attachment={attachment} />
+      )}
     </div>
   );
 }
 
 /** A thumbnail that opens the image in full size. */
-function Enlarging({ attachment }: { attachment: Attachment }): VNode {
+function EnlargeableImage({ attachment }: { attachment: Attachment }): VNode {
   const [open, setOpen] = useState(false);
   const { name } = attachment;
   return (
-    <Pictured attachment={attachment}>
+    <AttachedImage attachment={attachment}>
       {(picture) => (
         <>
           <button
@@ -122,7 +126,7 @@ function Enlarging({ attachment }: { attachment: Attachment }): VNode {
           )}
         </>
       )}
-    </Pictured>
+    </AttachedImage>
   );
 }
 
@@ -154,12 +158,12 @@ function FullSize(props: { name: string; close: () => void; children: ComponentC
 }
 
 function Tile({ attachment }: { attachment: Attachment }): VNode {
-  if (attachment.kind !== "image") return <Named attachment={attachment} />;
-  return <Pictured attachment={attachment}>{(picture) => picture}</Pictured>;
+  if (attachment.kind !== "image") return <NamedTile attachment={attachment} />;
+  return <AttachedImage attachment={attachment}>{(picture) => picture}</AttachedImage>;
 }
 
 /** Draws an image with `children`, or shows its name if it cannot be drawn. */
-function Pictured(props: { attachment: Attachment; children: (picture: VNode) => VNode }): VNode {
+function AttachedImage(props: { attachment: Attachment; children: (picture: VNode) => VNode }): VNode {
   const { attachment, children } = props;
   const { mime, name, blob } = attachment;
   const store = useStore(`blob:${blob}`);
@@ -173,9 +177,9 @@ function Pictured(props: { attachment: Attachment; children: (picture: VNode) =>
   if (content === undefined) {
     const size = formatBytes(attachment.bytes);
     const note = store.saved ? trans.__("%1, not saved", size) : trans.__("%1, loading …", size);
-    return <Named attachment={attachment} note={note} />;
+    return <NamedTile attachment={attachment} note={note} />;
   }
-  if (broken || source === null) return <Named attachment={attachment} />;
+  if (broken || source === null) return <NamedTile attachment={attachment} />;
   return children(
     <img
       class="rw-thumbnail"
@@ -188,7 +192,7 @@ function Pictured(props: { attachment: Attachment; children: (picture: VNode) =>
   );
 }
 
-function Named({ attachment, note }: { attachment: Attachment; note?: string }): VNode {
+function NamedTile({ attachment, note }: { attachment: Attachment; note?: string }): VNode {
   const { kind, name, bytes } = attachment;
   return (
     <span class="rw-tile" title={name}>

@@ -5,20 +5,20 @@ import { attachmentsOfMessage, textOfMessage } from "../store/attachments.ts";
 import type { Store } from "../store/store.ts";
 import { trans } from "../translation.ts";
 import { Announcer } from "./announcer.tsx";
-import { Sent } from "./attachments.tsx";
+import { SentAttachments } from "./attachments.tsx";
 import { AuthorName, authorOf } from "./author.tsx";
 import { Button } from "./button.tsx";
 import { Composer } from "./composer.tsx";
 import { StoreContext, useStore } from "./context.ts";
-import { copyAsWritten } from "./copied.ts";
+import { copySource } from "./copy-selection.ts";
 import { keepFocus } from "./focus.ts";
 import { type Follower, followEnd } from "./follow.ts";
-import { lastOf, useGrowing } from "./growing.ts";
+import { limitHeight } from "./height-limit.ts";
 import { Icon } from "./icons.tsx";
 import { LateNote } from "./late-note.tsx";
+import { lastOf, useProgressive } from "./progressive.ts";
 import { Queue } from "./queue.tsx";
 import { Refusals } from "./refusals.tsx";
-import { keepWithinRoom } from "./room.ts";
 import { RunView } from "./run.tsx";
 import { followTheme } from "./theme.ts";
 import { Timeline } from "./timeline.tsx";
@@ -44,7 +44,7 @@ export function drawChat(
     const saves = (event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "s";
     if (saves && !element.dispatchEvent(new KeyboardEvent("keydown", event))) event.preventDefault();
   });
-  copyAsWritten(root);
+  copySource(root);
   keepFocus(root, store);
   const stopFollowing = followTheme(root);
   element.append(root);
@@ -137,7 +137,7 @@ function Conversation(): VNode {
     const made = followEnd(scroller.current, content.current, store.reader, setAway);
     follower.current = made;
     const chat = scroller.current.closest<HTMLElement>(".rw-chat");
-    const release = chat === null || store.saved ? undefined : keepWithinRoom(chat);
+    const release = chat === null || store.saved ? undefined : limitHeight(chat);
     return () => {
       made.close();
       release?.();
@@ -174,7 +174,7 @@ function Turns({ messageId }: { messageId: string | null }): VNode {
   const started = wanted.filter(
     (message) => message.run_id !== null && !message.steered && isFound(store, message, message.run_id),
   );
-  const shown = useGrowing(started.length, INITIAL_TURNS, 1);
+  const shown = useProgressive(started.length, INITIAL_TURNS, 1);
   const known = new Set(messages.map((message) => message.id));
   const orphans = runs.filter(({ message_id: id }) => !known.has(id) && (messageId ?? id) === id);
   const empty = messageId === null && runs.length === 0 && messages.length === 0 && store.composer.unsent.length === 0;
@@ -245,7 +245,7 @@ function Prompt({ message }: { message: Message }): VNode {
     >
       <AuthorName author={author} />
       {Text ? <Text text={text} /> : text}
-      <Sent attachments={attachmentsOfMessage(message)} />
+      <SentAttachments attachments={attachmentsOfMessage(message)} />
     </div>
   );
 }

@@ -2,7 +2,7 @@ import type { VNode } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { formatBytes } from "../format.ts";
 import { type RichModule, richModule } from "../modules.ts";
-import { type MimeBundle, PLAIN, standsForOthers } from "../protocol/outputs.ts";
+import { type MimeBundle, onlyNamesObject, PLAIN } from "../protocol/outputs.ts";
 import type { BlobReference } from "../store/values.ts";
 import { trans } from "../translation.ts";
 import { Button } from "./button.tsx";
@@ -22,14 +22,14 @@ const BASE64 = /^[A-Za-z0-9+/=\s]+$/;
 
 /** One output of a tool: its text, and the best of its other formats. */
 export function Output({ bundle }: { bundle: MimeBundle }): VNode {
-  const { [PLAIN]: text, ...forms } = bundle;
-  const types = Object.keys(forms);
-  const type = richModule()?.preferred(forms) ?? TYPES.find((other) => types.includes(other));
-  const isShown = text !== undefined && text !== "" && !(type !== undefined && standsForOthers(bundle));
+  const { [PLAIN]: text, ...formats } = bundle;
+  const types = Object.keys(formats);
+  const type = richModule()?.preferred(formats) ?? TYPES.find((other) => types.includes(other));
+  const isShown = text !== undefined && text !== "" && !(type !== undefined && onlyNamesObject(bundle));
   return (
     <>
       {isShown && <MimeValue type={PLAIN} value={text} />}
-      {type !== undefined && <MimeValue type={type} value={forms[type]} />}
+      {type !== undefined && <MimeValue type={type} value={formats[type]} />}
       {type === undefined && types.length > 0 && (
         <div class="rw-note">{trans.__("This cannot be shown here: %1", types.join(", "))}</div>
       )}

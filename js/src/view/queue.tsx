@@ -2,7 +2,7 @@ import type { ComponentChildren, VNode } from "preact";
 import type { Author } from "../protocol/messages.ts";
 import { type Attachment, attachmentsOfMessage } from "../store/attachments.ts";
 import { trans } from "../translation.ts";
-import { Sent } from "./attachments.tsx";
+import { SentAttachments } from "./attachments.tsx";
 import { AuthorName, authorOf } from "./author.tsx";
 import { Button } from "./button.tsx";
 import { useStore } from "./context.ts";
@@ -79,7 +79,7 @@ function Waiting({ id, badge, text, attachments, author, children }: WaitingProp
         <span class="rw-queued-text">{text}</span>
         {children}
       </div>
-      <Sent attachments={attachments} />
+      <SentAttachments attachments={attachments} />
     </div>
   );
 }

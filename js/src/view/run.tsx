@@ -8,7 +8,7 @@ import { trans } from "../translation.ts";
 import { Card } from "./card.tsx";
 import { RunningClock } from "./clock.tsx";
 import { useStore } from "./context.ts";
-import { lastOf, useGrowing } from "./growing.ts";
+import { lastOf, useProgressive } from "./progressive.ts";
 import { RequestCard } from "./request.tsx";
 import "./run.css";
 
@@ -21,7 +21,7 @@ const LONG_RUN = 100;
 export function RunView({ id }: { id: string }): VNode | null {
   const store = useStore(`run:${id}`);
   const run = store.run(id);
-  const shown = useGrowing(run?.steps.length ?? 0, BATCH);
+  const shown = useProgressive(run?.steps.length ?? 0, BATCH);
   if (!run) return null;
   const asked = requestsByStep(store, run);
   return (

@@ -84,10 +84,10 @@ describe("the connection to the server", () => {
     expect(FakeSocket.last.sent).toHaveLength(said);
     expect(page.last("save")?.payload).toEqual({ message_id: "m" });
     const kept = vi.fn();
-    store.on("forms", kept);
+    store.on("bundles", kept);
     await page.told({ type: "saved", data: { message_id: "m", bundle: { "text/plain": "so far" } } });
     expect(kept).toHaveBeenCalledOnce();
-    expect(store.forms.get("m")).toEqual({ "text/plain": "so far" });
+    expect(store.bundles.get("m")).toEqual({ "text/plain": "so far" });
   });
 
   it("leaves it to the kernel which page writes the notebook", async () => {

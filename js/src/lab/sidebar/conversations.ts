@@ -55,7 +55,7 @@ export class Conversation {
         this.#sending = this.attachments;
         return compose(text, this.#sending);
       },
-      asked: (message) => {
+      sent: (message) => {
         if (this.#sending.length > 0) this.#sent.set(message, this.#sending);
         this.#attach([]);
       },

@@ -104,7 +104,7 @@ export class LiveView extends Panel {
     this.#ends = [
       store.on("chat", () => this.#watch(store)),
       store.on("composer", () => this.#watch(store)),
-      store.on("forms", () => this.#saver.save(store)),
+      store.on("bundles", () => this.#saver.save(store)),
     ];
     this.#watch(store);
   }

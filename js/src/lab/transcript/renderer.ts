@@ -159,7 +159,7 @@ export class SessionRenderer extends Panel implements IRenderMime.IRenderer {
   /** Put the bundle that the kernel wants to be saved into the output, if it is newer. */
   #save(store: ConnectedChat): void {
     const session = this.#session;
-    const bundle = session && store.forms.get(session.messageId);
+    const bundle = session && store.bundles.get(session.messageId);
     if (bundle) this.#put(bundle as JSONObject, store.running());
   }
 

@@ -72,9 +72,9 @@ it("a bundle to save is used by one page", () => {
   share("a", ["a", "b"]);
   const saved = { message_id: null, bundle: { "text/plain": "so far" } };
   store.notice({ type: "saved", data: { ...saved, page: "b" } });
-  expect(store.forms.size).toBe(0);
+  expect(store.bundles.size).toBe(0);
   store.notice({ type: "saved", data: { ...saved, page: "a" } });
-  expect(store.forms.get(null)).toEqual(saved.bundle);
+  expect(store.bundles.get(null)).toEqual(saved.bundle);
 });
 
 it("a request to save names the page and the page that ran the cell", () => {

@@ -5,7 +5,7 @@ import { useStore } from "./context.ts";
  * The number of items to draw, counted from the end of `total`: `first` at once, which fills the view, then `more` at a time
  * so that the page stays responsive. Once all are drawn, it is infinite.
  */
-export function useGrowing(total: number, first: number, more = first): number {
+export function useProgressive(total: number, first: number, more = first): number {
   const store = useStore();
   // The reader's scroll position can only be restored when all items are drawn.
   const [shown, setShown] = useState(

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
-import { keepWithinRoom } from "../../src/view/room.ts";
+import { limitHeight } from "../../src/view/height-limit.ts";
 
 let resized: () => void;
 let chat: HTMLElement;
@@ -41,7 +41,7 @@ afterEach(() => {
 
 it("is limited by the height of its output, and not any more once there is no limit", () => {
   output.style.cssText = "max-height: 610px; overflow-y: auto";
-  keepWithinRoom(chat);
+  limitHeight(chat);
   layout(1000);
   expect(chat.style.maxHeight).toBe("590px");
 
@@ -51,7 +51,7 @@ it("is limited by the height of its output, and not any more once there is no li
 });
 
 it("follows a limit that is set later, with its scrollbar", () => {
-  keepWithinRoom(chat);
+  limitHeight(chat);
   layout(1000);
   expect(chat.style.maxHeight).toBe("");
 
@@ -61,7 +61,7 @@ it("follows a limit that is set later, with its scrollbar", () => {
 });
 
 it("reads the styles of the ancestors once while a text grows", () => {
-  keepWithinRoom(chat);
+  limitHeight(chat);
   layout(100);
   vi.spyOn(performance, "now").mockReturnValue(performance.now());
   const read = vi.spyOn(window, "getComputedStyle");

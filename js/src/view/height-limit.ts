@@ -9,7 +9,7 @@ const SEARCH_EVERY = 1000;
  * Limit the height of `chat` to what its host shows of an output, so that the conversation scrolls and the composer stays
  * visible, until the returned function is called.
  */
-export function keepWithinRoom(chat: HTMLElement): () => void {
+export function limitHeight(chat: HTMLElement): () => void {
   let frame = 0;
   let box: HTMLElement | null = null;
   let width = Number.NaN;
@@ -23,11 +23,11 @@ export function keepWithinRoom(chat: HTMLElement): () => void {
       searchedAt = performance.now();
     }
     const rest = box === null ? 0 : box.scrollHeight - chat.offsetHeight; // its other content, and its padding
-    const room = box === null ? "" : `${Math.max(MIN_HEIGHT, heightLimit(box) - rest)}px`;
-    if (chat.style.maxHeight === room) return;
+    const limit = box === null ? "" : `${Math.max(MIN_HEIGHT, heightLimit(box) - rest)}px`;
+    if (chat.style.maxHeight === limit) return;
     cancelAnimationFrame(frame);
     frame = requestAnimationFrame(() => {
-      chat.style.maxHeight = room; // done here at once, it would be a loop of the observer
+      chat.style.maxHeight = limit; // not at once: that would notify the observer in a loop
     });
   });
   observer.observe(chat);

@@ -1,7 +1,7 @@
 // Copies selected text: formulas as their source, without the labels of buttons.
 
 /** Copy selections below `root` as the text was written. */
-export function copyAsWritten(root: HTMLElement): void {
+export function copySource(root: HTMLElement): void {
   root.addEventListener("copy", (event) => {
     const selection = document.getSelection();
     if (!event.clipboardData || !selection || selection.isCollapsed || isField(event.target)) return;
