@@ -6,6 +6,7 @@ the server cannot be reached; 4 if it does not let us in; 130 when interrupted.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import secrets
@@ -25,7 +26,6 @@ from .agents.base import prompt_for
 from .agents.exceptions import AgentError, MaxIterationsReached
 from .agents.growing import whole_steps
 from .protocol import JSON, Part, ProtocolError, Step
-from .session.thread import wait  # not asyncio.run: an interrupt just before its loop sleeps does not wake it
 from .terminal import Drawing, clean, label
 
 if TYPE_CHECKING:
@@ -179,7 +179,7 @@ def _ask_here(prompt: str | list[Part], agent: str, max_iterations: int) -> None
         _fail(str(error))
     try:
         with prompt_for(chosen, prompt) as given:
-            wait(_show(whole_steps(chosen.run_with_reasoning_stream(given, max_iterations))))
+            asyncio.run(_show(whole_steps(chosen.run_with_reasoning_stream(given, max_iterations))))
     except (AgentError, MaxIterationsReached):
         raise
     except Exception as error:  # noqa: BLE001 (agents raise what they like; the person is told)
@@ -241,7 +241,7 @@ def watch(session: _Session, server: _Server = None) -> None:
     with _errors_in_words():
         way = _way(_named(server), session)
         known_session(_address(_named(server)), session)  # one that is not there would begin, and nothing ever come
-        wait(_watch(way))
+        asyncio.run(_watch(way))
 
 
 async def _watch(way: connect) -> None:
