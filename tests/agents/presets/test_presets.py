@@ -62,6 +62,6 @@ async def test_they_are_told_what_is_in_an_attached_text_file(scripted_model, ma
     answer = await make(scripted_model.llm()).run([{"text": "Which colour?"}, *files])
 
     assert answer.startswith("You said: Which colour?\n\nThe file birds.md:\n\nThe heron is grey. 🪶")
-    assert "[8,000 more characters are left out.]" in answer
+    assert "[8,000 more characters are omitted.]" in answer
     assert "report.pdf" in answer
     assert "%PDF" not in answer
