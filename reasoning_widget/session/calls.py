@@ -1,4 +1,4 @@
-"""Which tool call a result is of."""
+"""Finds the tool call that a result belongs to."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final, Protocol, TypeVar
 from ..protocol import JSON
 
 OURS: Final = "\0call "
-"""How the ids begin that we give to results of which something is shown before they come. No agent's do."""
+"""The prefix of the ids of results that are shown before the agent has yielded them. Agents do not use it."""
 
 
 class Called(Protocol):
@@ -17,23 +17,26 @@ class Called(Protocol):
 
     @property
     def tool(self) -> JSON:
-        """As its step has it."""
+        """The `tool` of its step."""
 
     @property
     def parent(self) -> str | None:
-        """The step within which a nested agent made it."""
+        """The id of the step within which a nested agent made the call."""
 
 
 _Call = TypeVar("_Call", bound=Called)
 
 
 def call_of(result: JSON, parent: str | None, calls: Iterable[_Call]) -> _Call | None:
-    """The call that a result is of: that of its `call_id`; else the oldest of its tool, or of any if it names none.
+    """Return the call that a result belongs to; None if there is none.
+
+    It is the call with the same `call_id`, or else the oldest call of the same tool, or of any tool if the result names
+    none.
 
     Args:
         result: The `tool` of the result's step.
-        parent: Its parent.
-        calls: The calls that have no result, the oldest first.
+        parent: The parent of the result's step.
+        calls: The calls without a result, oldest first.
     """
     call_id, name = result.get("call_id"), result.get("name", "tool")
     near = [call for call in calls if call.parent == parent]

@@ -26,18 +26,18 @@ from ..protocol import MimeBundle
 from .children import Pipe, watched
 
 _PAUSE: Final = 0.02
-"""Seconds between two updates. A tool that prints without a pause is not updated line by line."""
+"""Seconds between two updates, so that a tool that prints without a pause does not cause one for each line."""
 _REPLACED_PER_SECOND: Final = 64 * 1024
-"""Code points. Appending is cheap; an update that replaces text contains all of it, and is sent less often."""
+"""Code points. An update that only appends is cheap; one that replaces text contains all of it."""
 _SOON: Final = 10.0
-"""Seconds for which a tool may replace that much; after that ever less, because each update stays in the log."""
+"""Seconds for which a tool may replace that much. After that, the rate decreases, because each update is logged."""
 _LONGEST_PAUSE: Final = 10.0
-"""Most seconds between two updates, unless one alone replaces more than is allowed in that time."""
+"""The most seconds between two updates, unless a single one replaces more than is allowed in that time."""
 
 
 @dataclass(frozen=True)
 class _Output:
-    """An output of a tool. It is replaced, never changed."""
+    """An output of a tool. Outputs are replaced, never changed."""
 
     bundle: MimeBundle
     display_id: str | None = None
@@ -45,21 +45,21 @@ class _Output:
 
 
 class _Capture:
-    """What a tool call shows, in order. Each list that is handed on is a new one, and its bundles never change."""
+    """The outputs of a tool call, in order. Each list passed to `on_outputs` is new, and its bundles never change."""
 
     def __init__(self, on_outputs: Callable[[list[MimeBundle]], None]) -> None:
         self._on_outputs = on_outputs
         self._lock = threading.RLock()
         self._outputs: list[_Output] = []
         self._screen: Printed | None = None
-        """What was printed last, if nothing was displayed since: the last of the outputs, once that is up to date."""
+        """The text that the last output shows; None if the last output is not printed text."""
         self._clears_next = False
-        """Once there is something new, it takes the place of all that there is."""
-        self._telling = threading.RLock()
-        self._told: list[MimeBundle] = []
+        """Whether the next output replaces all of them."""
+        self._report_lock = threading.RLock()
+        self._reported: list[MimeBundle] = []
         self._next = 0.0
         self._replaces_since: float | None = None
-        """When it was first told of something that took the place of something else."""
+        """When an update first replaced something, on the monotonic clock."""
         self._timer: threading.Timer | None = None
         self._error: BaseException | None = None
         self.is_over = False
@@ -68,16 +68,16 @@ class _Capture:
         self._forked = -1
 
     def write(self, text: str) -> None:
-        """Something was printed."""
+        """Add printed text."""
         if self._forked >= 0:
-            with contextlib.suppress(OSError):  # the tool call has ended, and nobody reads
+            with contextlib.suppress(OSError):  # the tool call has ended, so the pipe is closed
                 os.write(self._forked, text.encode(errors="replace"))
             return
         self.pipe.drain()
         self._print(text)
 
     def display(self, bundle: MimeBundle, display_id: str | None = None) -> None:
-        """Something was displayed; what was displayed under the same id before is replaced by it, too."""
+        """Add a displayed output. It also replaces earlier outputs with the same id."""
         shown = _rich(bundle)
         if self._forked >= 0 or (display_id is None and shown.keys() <= {PLAIN}):
             if PLAIN in bundle:
@@ -96,7 +96,7 @@ class _Capture:
         self._changed()
 
     def update(self, bundle: MimeBundle, display_id: str) -> None:
-        """What was displayed under that id is replaced; nothing, if it was cleared since."""
+        """Replace the outputs with this id; ignored if they were cleared."""
         if self._forked >= 0:
             return
         if self.figures is not None:
@@ -106,7 +106,7 @@ class _Capture:
         self._changed()
 
     def clear(self, *, wait: bool) -> None:
-        """Show nothing any more: now, or once there is something new."""
+        """Remove all outputs: now, or with `wait` when the next one is added."""
         if self._forked >= 0:
             return
         self.pipe.drain()
@@ -117,18 +117,18 @@ class _Capture:
         self._changed()
 
     def close(self) -> None:
-        """Tell of all there is; what comes later is for nobody."""
-        self.pipe.close(_say_late)
+        """Report the outputs a last time, and ignore what is added later."""
+        self.pipe.close(_print_late)
         with self._lock:
             self.is_over = True
             timer, self._timer = self._timer, None
         if timer is not None:
             timer.cancel()
-        self._tell()
+        self._report()
 
     def begin_in_child(self) -> None:
-        """This process is a fork: what it prints goes to the one that has the step."""
-        self._forked = self.pipe.writer  # no lock: who held it is not in this process
+        """In a forked process: send what it prints to the process that has the step."""
+        self._forked = self.pipe.writer  # without the lock, which a thread of the parent may have held
         if self._forked >= 0:
             os.dup2(self._forked, 1)
             os.dup2(self._forked, 2)
@@ -155,13 +155,13 @@ class _Capture:
                 self._outputs[place] = _Output(bundle, display_id)
 
     def _settle(self) -> None:
-        """What is printed next does not continue what was printed until now."""
+        """End the printed text: what is printed next is another output."""
         if self._screen is not None:
             self._outputs[-1] = _Output({PLAIN: self._screen.text()})
             self._screen = None
 
     def _changed(self) -> None:
-        """Tell of it: at once after a pause, else a little later, with what else comes until then."""
+        """Report the outputs: at once after a pause, otherwise a little later, with further changes."""
         with self._lock:
             if self._error is not None:
                 raise self._error
@@ -169,35 +169,35 @@ class _Capture:
                 return
             wait = self._next - time.monotonic()
             if wait > 0:
-                self._timer = threading.Timer(wait, self._tell_later)
+                self._timer = threading.Timer(wait, self._report_later)
                 self._timer.daemon = True
-                contextvars.Context().run(self._timer.start)  # it belongs to no run
+                contextvars.Context().run(self._timer.start)  # the timer belongs to no run
                 return
-        self._tell()
+        self._report()
 
-    def _tell_later(self) -> None:
+    def _report_later(self) -> None:
         with self._lock:
             if self._timer is None:
                 return
             self._timer = None
         try:
-            self._tell()
-        except BaseException as error:  # noqa: BLE001 (it is the tool's: it is raised where that prints again)
+            self._report()
+        except BaseException as error:  # noqa: BLE001 (raised in the tool, when it prints again)
             self._error = error
 
-    def _tell(self) -> None:
-        with self._telling:
+    def _report(self) -> None:
+        with self._report_lock:
             with self._lock:
                 if self._screen is not None:
                     self._outputs[-1] = _Output({PLAIN: self._screen.text()})
                 outputs = [output.bundle for output in self._outputs]
-            before, self._told = self._told, outputs
+            before, self._reported = self._reported, outputs
             self._next = self._next_after(before, outputs)
             if outputs != before:
                 self._on_outputs(outputs)
 
     def _next_after(self, before: list[MimeBundle], now: list[MimeBundle]) -> float:
-        """When to tell of something again."""
+        """The time of the next update, on the monotonic clock."""
         time_now = time.monotonic()
         replaced = sum(_replaced(old, new) for old, new in zip(before, now, strict=False))
         if replaced and self._replaces_since is None:
@@ -207,11 +207,11 @@ class _Capture:
 
 
 def pause_after(replaced: int, seconds: float) -> float:
-    """How long to wait after telling of something.
+    """The seconds until the next update.
 
     Args:
-        replaced: How much of it took the place of something else, in code points.
-        seconds: For how long that has gone on.
+        replaced: How much the last update replaced, in code points.
+        seconds: The time since an update first replaced something, in seconds.
     """
     at_first = replaced / _REPLACED_PER_SECOND
     later = at_first * max(1.0, seconds / _SOON)
@@ -219,28 +219,28 @@ def pause_after(replaced: int, seconds: float) -> float:
 
 
 def _replaced(old: MimeBundle, new: MimeBundle) -> int:
-    """How much has to be told again of an output, in code points: nothing, if it only grew."""
+    """How much an update replaces in an output, in code points; 0 if its text only grew."""
     if old is new or (old.keys() == new.keys() == {PLAIN} and new[PLAIN].startswith(old[PLAIN])):
         return 0
     return sum(len(value) for value in new.values() if isinstance(value, str))
 
 
-def _say_late(text: str) -> None:
-    """A process goes on after the tool call: what it prints goes where this process' output goes."""
+def _print_late(text: str) -> None:
+    """Print what a child process prints after its tool call has ended, as this process prints."""
     sys.stdout.write(text)
 
 
 def _rich(bundle: MimeBundle) -> MimeBundle:
-    """A display without the text that stands for its other forms."""
+    """Return a bundle without its plain text, if it has other formats."""
     return {mime: value for mime, value in bundle.items() if mime != PLAIN} or dict(bundle)
 
 
 _shown_by: dict[str, ref[_Capture]] = {}
-"""By its id: in which call something was displayed."""
+"""The capture that last displayed an output, by the output's id."""
 
 
 def _update(capture: _Capture, bundle: MimeBundle, display_id: str) -> None:
-    """Replace what was displayed: in its own step; if that has ended, and can change no more, show it anew here."""
+    """Replace an output in the step that displayed it; if that step has ended, display the new output here."""
     shown_by = _shown_by[display_id]()
     if shown_by is None or shown_by.is_over:
         capture.display(bundle, display_id)
@@ -252,7 +252,7 @@ _capture: ContextVar[_Capture | None] = ContextVar("reasoning_widget_capture", d
 
 
 def _prints_into() -> Pipe | None:
-    """Where a process prints that is started here."""
+    """The pipe for a child process that is started in this context; None outside a tool call."""
     capture = _capture.get()
     return None if capture is None else capture.pipe
 
@@ -274,7 +274,7 @@ if hasattr(os, "register_at_fork"):
 
 
 class _Router:
-    """Stands for `sys.stdout` or `sys.stderr` while a tool is captured: others' output passes through."""
+    """Replaces `sys.stdout` or `sys.stderr` while a tool is captured. Other output goes to the original stream."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
@@ -299,7 +299,7 @@ class _Router:
 
 
 class _Routed:
-    """Stands for `write` of a stream."""
+    """Replaces the method `write` of a stream."""
 
     def __init__(self, write: Callable[[str], int]) -> None:
         self._write = write
@@ -330,9 +330,9 @@ class _Bytes:
 
 
 class _Streams:
-    """Puts the routers in place for the first capture and takes them away after the last.
+    """Installs the routers for the first capture, and removes them after the last.
 
-    A stream itself is routed, too, for those who hold on to it, such as the handlers of `logging`.
+    The stream objects are changed, too, because others may hold references to them, such as the handlers of `logging`.
     """
 
     def __init__(self) -> None:
@@ -360,7 +360,7 @@ class _Streams:
                     self._undo.close()
 
     def _route(self, stream: Any) -> None:
-        """Have what is written to `stream` go by context, too."""
+        """Route what is written to the stream object itself."""
         own = getattr(stream, "__dict__", {}).get("write")
         if isinstance(own, _Routed):
             return
@@ -368,7 +368,7 @@ class _Streams:
 
         def undo() -> None:
             if vars(stream).get("write") is not routed:
-                return  # someone else's now
+                return  # it was replaced meanwhile
             if own is None:
                 del stream.write
             else:
@@ -383,7 +383,7 @@ class _Streams:
         router = _Router(stream)
 
         def undo() -> None:
-            if getattr(sys, name) is router:  # else someone redirected it meanwhile: theirs to undo
+            if getattr(sys, name) is router:  # otherwise it was redirected meanwhile
                 setattr(sys, name, stream)
 
         setattr(sys, name, cast("TextIO", router))
@@ -395,10 +395,10 @@ _streams = _Streams()
 
 @contextlib.contextmanager
 def captured_output(on_outputs: Callable[[list[MimeBundle]], None]) -> Iterator[None]:
-    """Within the block, what is printed, displayed and drawn here, and in threads that it starts, goes to `on_outputs`.
+    """Within the block, capture what is printed, displayed and drawn in this context and in threads that it starts.
 
     Args:
-        on_outputs: Called with all there is, in order, each time it has changed.
+        on_outputs: Called with all outputs, in order, each time they have changed.
     """
     if _hooks() is None:
         redirect_displays(_publish)
@@ -422,37 +422,37 @@ def captured_output(on_outputs: Callable[[list[MimeBundle]], None]) -> Iterator[
 
 @contextlib.contextmanager
 def nothing_cleared() -> Iterator[None]:
-    """Within the block, nothing that runs in this thread clears the output of the cell: the transcript is there."""
+    """Within the block, code in this thread cannot clear the output of the cell, which shows the transcript."""
 
-    def take(message: dict[str, Any]) -> dict[str, Any] | None:
+    def hook(message: dict[str, Any]) -> dict[str, Any] | None:
         is_ours = message["header"]["msg_type"] == "clear_output" and _capture.get() is None
         return None if is_ours else message
 
-    with _hooked(take):
+    with _hooked(hook):
         yield
 
 
 @contextlib.contextmanager
 def _displays(capture: _Capture) -> Iterator[None]:
-    """Route `display(…)` and what changes it too, where there is a kernel."""
+    """Within the block, capture `display(…)`, its updates and `clear_output`, if there is a kernel."""
 
-    def take(message: dict[str, Any]) -> dict[str, Any] | None:
+    def hook(message: dict[str, Any]) -> dict[str, Any] | None:
         if _capture.get() is not capture:
-            return message  # another call in this thread, in turns with this one, has a hook of its own
+            return message  # it belongs to a concurrent call in this thread, which has its own hook
         return None if _shown(capture, message["header"]["msg_type"], message["content"]) else message
 
-    with _hooked(take):
+    with _hooked(hook):
         yield
 
 
 def _publish() -> Publish | None:
-    """Where displays go that no kernel takes."""
+    """The function that receives displays where there is no kernel; None outside a tool call."""
     capture = _capture.get()
     return None if capture is None or _hooks() is not None else functools.partial(_shown, capture)
 
 
 def _shown(capture: _Capture, kind: str, content: dict[str, Any]) -> bool:
-    """Whether the message of a display is for the call, which then has it; else it may be the person's own."""
+    """Pass the message of a display to `capture`; False if it does not belong to a tool call."""
     display_id = content.get("transient", {}).get("display_id")
     if kind == "display_data":
         capture.display(content["data"], display_id)
@@ -466,20 +466,20 @@ def _shown(capture: _Capture, kind: str, content: dict[str, Any]) -> bool:
 
 
 @contextlib.contextmanager
-def _hooked(take: Callable[[dict[str, Any]], dict[str, Any] | None]) -> Iterator[None]:
-    """Within the block, what this thread displays goes through `take` first, where there is a kernel."""
+def _hooked(hook: Callable[[dict[str, Any]], dict[str, Any] | None]) -> Iterator[None]:
+    """Within the block, pass the display messages of this thread through `hook`, if there is a kernel."""
     publisher = _hooks()
     if publisher is None:
         yield
         return
-    publisher.register_hook(take)
+    publisher.register_hook(hook)
     try:
         yield
     finally:
-        publisher.unregister_hook(take)
+        publisher.unregister_hook(hook)
 
 
 def _hooks() -> Any:
-    """The kernel's publisher, whose messages can be taken; None where there is no kernel."""
+    """The kernel's display publisher, which accepts hooks; None if there is no kernel."""
     publisher: Any = getattr(ipython_shell(), "display_pub", None)
     return publisher if hasattr(publisher, "register_hook") else None

@@ -1,4 +1,4 @@
-"""What a generator prints and displays at work on a call that it has yielded belongs to the result of that call."""
+"""Assigns what a generator prints and displays after it has yielded a call to the result of that call."""
 
 from __future__ import annotations
 
@@ -16,23 +16,25 @@ from .capture import captured_output
 
 @dataclass(eq=False)
 class _Open:
-    """A call whose result has not come."""
+    """A call without a result."""
 
     tool: JSON
     parent: str | None
     result: JSON
-    """The step of its result, as far as it is known."""
+    """The step of its result, as far as that is known."""
     shown: list[MimeBundle] = field(default_factory=list)
-    """What the generator printed and displayed at work on it."""
+    """What the generator printed and displayed for it."""
     is_shown: bool = False
-    """Whether there is a step of its result already."""
+    """Whether the step of its result was emitted."""
 
 
 class OpenCalls:
-    """Stands between a generator that yields steps and whoever takes them. All calls are made in the same context.
+    """Passes on the steps of a generator, and adds what it prints to the results of its calls.
+
+    All methods must be called in the same context.
 
     Args:
-        emit: Takes each step.
+        emit: Called with each step.
     """
 
     def __init__(self, emit: Callable[[AgentStep], None]) -> None:
@@ -40,38 +42,38 @@ class OpenCalls:
         self._calls: list[_Open] = []
         self._at_work: _Open | None = None
         self._before: list[MimeBundle] = []
-        """What the call at work had shown when it was taken up."""
+        """What the call at work had shown before."""
         self._capture = ExitStack()
-        self._told: dict[str, _Open] = {}
-        """Results that the generator tells under an id of its own."""
+        self._results: dict[str, _Open] = {}
+        """The calls whose results were shown before the generator yielded them, by the generator's id of the result."""
         self._announced: set[str] = set()
         self._count = itertools.count(1)
 
     def put(self, step: AgentStep) -> None:
-        """The generator has yielded this."""
+        """Pass on a step that the generator has yielded."""
         wire = cast("JSON", step)
         if "append" in wire:
-            told = self._told.get(wire.get("id", ""))
-            self._emit(cast("AgentStep", wire if told is None else {**wire, "id": told.result["id"]}))
+            call = self._results.get(wire.get("id", ""))
+            self._emit(cast("AgentStep", wire if call is None else {**wire, "id": call.result["id"]}))
             return
         if wire["type"] == "tool_result":
             wire = self._result(wire)
         elif wire["type"] == "final_answer" and "parent_id" not in wire:
             self.close()
-        if wire.get("parent_id") in self._told:
-            wire = {**wire, "parent_id": self._told[wire["parent_id"]].result["id"]}
+        if wire.get("parent_id") in self._results:
+            wire = {**wire, "parent_id": self._results[wire["parent_id"]].result["id"]}
         self._emit(cast("AgentStep", wire))
         if wire["type"] == "tool_use" and self._is_new(wire):
             self._calls.append(self._opened(wire))
-        self._take_up()
+        self._capture_oldest()
 
     def close(self) -> None:
-        """No result comes any more."""
+        """Stop capturing: there are no further results."""
         self._release(self._at_work)
         self._calls.clear()
 
     def _is_new(self, step: JSON) -> bool:
-        """Whether it is a call that has not been seen. What is printed while it grows belongs to it, too."""
+        """Whether this is the first snapshot of a call. What is printed while the call grows belongs to it, too."""
         step_id = step.get("id")
         if step_id in self._announced or step.get("status") in ("failed", "stopped"):
             return False
@@ -87,8 +89,8 @@ class OpenCalls:
         return _Open(tool, step.get("parent_id"), {**result, "status": "streaming"})
 
     def _result(self, step: JSON) -> JSON:
-        """The step of a result, with what was shown at work on it."""
-        call = self._told.get(step.get("id", ""))
+        """Return the step of a result, with what was shown for its call."""
+        call = self._results.get(step.get("id", ""))
         if call is None:
             call = call_of(step.get("tool", {}), step.get("parent_id"), self._calls)
             if call is None:
@@ -98,12 +100,12 @@ class OpenCalls:
             if not call.is_shown and not call.shown:
                 return step
             if "id" in step:
-                self._told[step["id"]] = call
+                self._results[step["id"]] = call
         whole = {} if "id" in step else {"status": "done"}
         return {**whole, **step, "id": call.result["id"], "outputs": [*call.shown, *outputs_of(step)]}
 
-    def _take_up(self) -> None:
-        """What is printed from now on belongs to the oldest call."""
+    def _capture_oldest(self) -> None:
+        """Assign what is printed from now on to the oldest call, unless another one is at work."""
         if self._at_work is None and self._calls:
             self._at_work = self._calls[0]
             self._before = self._at_work.shown
@@ -116,14 +118,14 @@ class OpenCalls:
             call.is_shown = True
             self._emit(cast("AgentStep", {**call.result, "outputs": call.shown}))
 
-    def _release(self, told: _Open | None) -> None:
-        """What was printed last belongs to the call whose result comes now."""
-        with suppress(ValueError):  # the generator was another task's, whose context is gone
+    def _release(self, finished: _Open | None) -> None:
+        """Stop capturing, and assign what was printed since the last step to the call whose result was yielded."""
+        with suppress(ValueError):  # the generator ran in another task, whose context is gone
             self._capture.close()  # shows the figures that are still open
         call, self._at_work = self._at_work, None
-        if call is None or told is None or call is told:
+        if call is None or finished is None or call is finished:
             return
-        told.shown = [*told.shown, *call.shown[len(self._before) :]]
+        finished.shown = [*finished.shown, *call.shown[len(self._before) :]]
         call.shown = self._before
         if call.is_shown:
             self._emit(cast("AgentStep", {**call.result, "outputs": call.shown}))

@@ -1,4 +1,4 @@
-"""The sessions of a server, in a file: a log that can be listed and searched, and that one server has to itself."""
+"""The sessions of a server, in a file that is used by one server at a time, and can be listed and searched."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ _COLUMNS: Final = tuple(_LISTED.split(", "))
 
 
 RETENTION: Final = "retention"
-"""Who deleted what was too old."""
+"""The value of `who` in audit entries for sessions that were deleted because of their age."""
 
 
 class SessionInfo(TypedDict):
-    """A session, as a list shows it."""
+    """A session in a list."""
 
     id: str
     title: str | None
@@ -41,20 +41,20 @@ class SessionInfo(TypedDict):
     updated: float
     messages: int
     pending: int
-    """Messages that wait for their run to begin."""
+    """The number of queued messages."""
     runs: int
     steps: int
     agent_name: str | None
-    """Who was asked last."""
+    """The agent that was asked last."""
     status: str | None
-    """Of the newest run; ``running`` while it is on."""
+    """The status of the newest run; ``running`` if it is active."""
     last_seq: int
     owner: str | None
-    """The user to whom it belongs; None where users are not told apart."""
+    """The user to whom it belongs; None if users are not distinguished."""
     size: int
-    """The bytes of its events and of the values beside them."""
+    """The size of its events, and of the values stored beside them, in bytes."""
     snippet: NotRequired[str]
-    """Text around the first place that a search found."""
+    """The text around the first match of a search."""
 
 
 class Page(TypedDict):
@@ -62,19 +62,19 @@ class Page(TypedDict):
 
     sessions: list[SessionInfo]
     next_cursor: str | None
-    """What to ask for to go on; None at the end."""
+    """The `cursor` of the next page; None if this is the last one."""
 
 
 class Whose(NamedTuple):
-    """The sessions of one user."""
+    """Selects the sessions of one user."""
 
     owner: str
     and_unowned: bool
-    """Whether those that have no owner count as theirs."""
+    """Whether sessions without an owner are included."""
 
 
 class Usage(NamedTuple):
-    """What a user has in the store."""
+    """What a user has stored."""
 
     sessions: int
     size: int
@@ -82,7 +82,7 @@ class Usage(NamedTuple):
 
 
 class IssuedTicket(NamedTuple):
-    """A ticket that was granted."""
+    """A ticket that was issued."""
 
     session_id: str
     owner: str | None
@@ -93,7 +93,7 @@ class IssuedTicket(NamedTuple):
 
 
 class AuditEntry(TypedDict):
-    """Something that was done to a session besides speaking in it."""
+    """An action on a session other than a message, such as its deletion."""
 
     id: int
     time: float
@@ -108,19 +108,19 @@ class AuditEntry(TypedDict):
 
 
 class StoreLocked(StorageError):
-    """Another server has the file. The text says which."""
+    """Another server uses the file. The text says which."""
 
 
 class SessionStore(SQLiteLog):
     """Sessions in an SQLite file.
 
     Args:
-        path: The file; it and its folder are made if absent, for their owner only.
-        owner: Who has the file, in words: what another server is told.
+        path: The file. It and its folder are created if absent, accessible to their owner only.
+        owner: Describes this process, for the error message of another one that tries to use the file.
 
     Raises:
-        StoreLocked: Another server has the file.
-        StorageError: See `SQLiteLog`.
+        StoreLocked: Another server uses the file.
+        StorageError: The file or its folder cannot be used, or is not a database of sessions of this version.
     """
 
     def __init__(self, path: str | Path, owner: str) -> None:
@@ -138,7 +138,7 @@ class SessionStore(SQLiteLog):
             raise
 
     def close(self) -> None:
-        """Release the file."""
+        """Close the database, and release the file for other servers."""
         super().close()
         self._lock.release()
 
@@ -148,7 +148,7 @@ class SessionStore(SQLiteLog):
     # The list
 
     def info(self, session_id: str) -> SessionInfo | None:
-        """One session; None if there is none of that id."""
+        """The session with this id; None if there is none."""
         with self._in_words():
             row = self._db.execute(f"{_SELECT} WHERE name = ?", (session_id,)).fetchone()
         return self._info(row) if row else None
@@ -156,16 +156,16 @@ class SessionStore(SQLiteLog):
     def search(
         self, query: str | None = None, limit: int = 50, cursor: str | None = None, whose: Whose | None = None
     ) -> Page:
-        """The sessions, newest first; with a `query`, those in which each of its words occurs somewhere.
+        """The sessions, newest first; with a `query`, those that contain each of its words.
 
         Args:
-            query: Words or parts of words, of any language.
-            limit: How many, up to `MAX_PAGE`.
-            cursor: `next_cursor` of the page before.
-            whose: Whose sessions are looked through; everybody's if absent.
+            query: Words or parts of words, in any language.
+            limit: The most sessions to return, up to `MAX_PAGE`.
+            cursor: The `next_cursor` of the previous page.
+            whose: The user whose sessions are searched; None for all sessions.
 
         Raises:
-            ValueError: The cursor is none of ours, or the limit is out of range.
+            ValueError: The cursor is invalid, or the limit is out of range.
         """
         _check_limit(limit)
         words = (query or "").split()
@@ -196,31 +196,30 @@ class SessionStore(SQLiteLog):
         return ("…" if begin else "") + " ".join(text[begin:end].split()) + ("…" if end < len(text) else "")
 
     def unfinished(self) -> list[str]:
-        """The sessions in which a run is on, or a message waits for one."""
+        """The sessions with an active run or queued messages."""
         with self._in_words():
             rows = self._db.execute("SELECT name FROM session WHERE status = 'running' OR pending > 0").fetchall()
         return [session_id for (session_id,) in rows]
 
     def expire(self, older_than: float, keep: Collection[str] = (), limit: int | None = None) -> list[str]:
-        """Delete the sessions in which nothing has happened since `older_than`, but those to `keep`.
+        """Delete the sessions that have not changed since `older_than`.
 
-        What counts is the time that this file has lived since (see `Lifetime`): a clock that is set, forwards or
-        backwards, deletes nothing.
+        Age is measured with `Lifetime`, so that no session is deleted because the computer's clock was changed.
 
         Args:
-            older_than: Seconds since the epoch, as the clock is now.
-            keep: Ids.
-            limit: How many at most.
+            older_than: A time of the computer's clock, in seconds since the epoch.
+            keep: The ids of sessions that are not deleted.
+            limit: The most sessions to delete.
 
         Returns:
-            The ids of those that were deleted.
+            The ids of the deleted sessions.
         """
         now = time.time()
         query = """
             SELECT name FROM session
             WHERE lived < :horizon AND name IS NOT NULL AND (updated < :older_than OR updated > :future) LIMIT :most
         """
-        with self._quickly(), self._transaction():
+        with self._without_sync(), self._transaction():
             self._lifetime.save()
             values = {
                 "horizon": self._lifetime.horizon(now - older_than),
@@ -237,21 +236,21 @@ class SessionStore(SQLiteLog):
         return expired
 
     def usage(self, owner: str | None) -> Usage:
-        """What belongs to a user; to nobody in particular if None."""
+        """What a user has stored; with None, the sessions without an owner."""
         with self._in_words():
             row = self._db.execute(_USAGE, (owner,)).fetchone()
         return Usage(row[0], int(row[1]))
 
     def size(self, session_id: str) -> int:
-        """How many bytes a session takes; 0 if there is none."""
+        """The size of a session in bytes; 0 if there is none."""
         with self._in_words():
             row = self._db.execute("SELECT size FROM session WHERE name = ?", (session_id,)).fetchone()
         return int(row[0]) if row else 0
 
-    # What was done
+    # The audit
 
     def record_audit(self, who: str, action: str, session_id: str, owner: str | None, detail: str = "") -> None:
-        """Keep what was done to a session, and who did it; see `AuditEntry`."""
+        """Add an `AuditEntry`; of more than 100,000, the oldest are removed."""
         with self._transaction():
             row = (time.time(), who, action, session_id, owner, detail)
             self._db.execute(
@@ -260,12 +259,12 @@ class SessionStore(SQLiteLog):
             self._db.execute("DELETE FROM audit WHERE id <= (SELECT max(id) FROM audit) - ?", (_MAX_AUDIT,))
 
     def audit(self, about: str | None = None, limit: int = 50, before: int | None = None) -> list[AuditEntry]:
-        """What was done, newest first.
+        """The audit entries, newest first.
 
         Args:
-            about: Only what this user did, or what was done to their sessions.
-            limit: How many entries, up to `MAX_PAGE`.
-            before: Only what has a smaller `id`.
+            about: Only the actions of this user, and those on their sessions.
+            limit: The most entries to return, up to `MAX_PAGE`.
+            before: Only entries with a smaller `id`.
 
         Raises:
             ValueError: The limit is out of range.
@@ -278,20 +277,20 @@ class SessionStore(SQLiteLog):
     # Tickets
 
     def issue_ticket(self, ticket_id: str, ticket: IssuedTicket) -> None:
-        """Remember, as long as it is valid, who granted a ticket and for what."""
+        """Store who granted a ticket, and for which session, as long as it is valid."""
         with self._transaction():
             self._db.execute("DELETE FROM ticket WHERE expires < ?", (time.time(),))
             self._db.execute("INSERT OR REPLACE INTO ticket VALUES (?, ?, ?, ?, ?)", (ticket_id, *ticket))
 
     def issued_ticket(self, ticket_id: str) -> IssuedTicket | None:
-        """A ticket that was granted here; None if it was not, or is valid no longer."""
+        """The ticket with this id; None if it was not issued here, or has expired."""
         query = "SELECT session_id, owner, granted_by, expires FROM ticket WHERE id = ?"
         with self._in_words():
             row = self._db.execute(query, (ticket_id,)).fetchone()
         return IssuedTicket(*row) if row else None
 
     def revoke_ticket(self, ticket_id: str, expires: float) -> None:
-        """Remember until `expires`, in seconds since the epoch, that a ticket is not to be accepted."""
+        """Reject a ticket until `expires`, in seconds since the epoch, when it is invalid anyway."""
         with self._transaction():
             self._db.execute("DELETE FROM revoked_ticket WHERE expires < ?", (time.time(),))
             self._db.execute("INSERT OR REPLACE INTO revoked_ticket VALUES (?, ?)", (ticket_id, expires))
@@ -304,14 +303,14 @@ class SessionStore(SQLiteLog):
 
 
 class SessionReader(SessionStore):
-    """The sessions of a store that is open, for another thread or process. They can be read, and nothing else.
+    """Read-only access to the sessions of a store that another thread or process has open.
 
     Args:
         path: The file.
-        seconds: How long all of it may take.
+        seconds: The most time that all calls together may take; None for no limit.
 
     Raises:
-        StorageError: The file cannot be opened. Every call raises it too where it takes too long.
+        StorageError: The file cannot be opened. Calls raise it, too, once the time has passed.
     """
 
     def __init__(self, path: str | Path, seconds: float | None = None) -> None:
@@ -324,13 +323,13 @@ class SessionReader(SessionStore):
             self._db.set_progress_handler(lambda: time.monotonic() > end, _STEPS)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._db.close()
 
 
-_STEPS: Final = 10_000  # of SQLite's virtual machine, between two looks at the clock
+_STEPS: Final = 10_000  # instructions of SQLite's virtual machine between two checks of the time
 _MAX_AUDIT: Final = 100_000
-"""Entries that are kept; older ones go."""
+"""The most audit entries; older ones are removed."""
 _AUDIT_COLUMNS: Final = ("id", "time", "who", "action", "session_id", "owner", "detail")
 _AUDIT: Final = """
 SELECT id, time, who, action, session_id, owner, detail FROM audit
@@ -346,12 +345,12 @@ _SELECT: Final = f"SELECT {_LISTED} FROM session"
 _PAGE: Final = _SELECT + " WHERE {} ORDER BY updated DESC, name DESC LIMIT ?"
 _SAID: Final = "id IN (SELECT session_id FROM passage WHERE id IN ({}))"
 _SAYS: Final = "EXISTS ({} AND session_id = session.id)"
-"""For what no index has: session by session, the newest first, until there are enough."""
+"""Searches without the index, session by session from the newest, until the page is full."""
 _FIRST: Final = f"SELECT text FROM passage WHERE session_id = {ID_OF} AND id IN ({{}}) ORDER BY id LIMIT 1"
 
 
 def _locked(path: Path, owner: str) -> FileLock:
-    """The lock on the file beside `path`, which is ours until it is released or the process ends."""
+    """Lock the file `path` until the lock is released or the process ends."""
     lock = FileLock(f"{path}.lock", timeout=0, mode=0o600)
     who = Path(f"{path}.owner")
     try:
@@ -382,7 +381,7 @@ def _passages_with(word: str) -> str:
 
 
 def _pattern(word: str) -> str:
-    """`word`, in which nothing has a meaning but what is written."""
+    """Return a pattern that matches `word` literally."""
     if not _is_indexed(word):
         return "%" + "".join(f"\\{letter}" if letter in r"\%_" else letter for letter in word) + "%"
     return '"' + word.replace('"', '""') + '"'

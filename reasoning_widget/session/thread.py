@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import functools
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
@@ -13,19 +14,21 @@ _T = TypeVar("_T")
 _SLICE = 0.1  # seconds; how long a blocked thread waits before it can see an interrupt
 _CLEAN_UP_WITHIN = 10.0  # seconds
 _lock = threading.Lock()
-_loop: asyncio.AbstractEventLoop | None = None
 
 
 def session_loop() -> asyncio.AbstractEventLoop:
     """Return the loop, which runs in a daemon thread; the first call starts it."""
-    global _loop  # noqa: PLW0603 (one a process, by design)
-    with _lock:
-        if _loop is None:
-            _loop = asyncio.new_event_loop()
-            thread = threading.Thread(target=_loop.run_forever, name="reasoning-sessions", daemon=True)
-            thread.start()
-            atexit.register(_end, _loop, thread)
-        return _loop
+    with _lock:  # a cache alone may call its function twice
+        return _started_loop()
+
+
+@functools.cache
+def _started_loop() -> asyncio.AbstractEventLoop:
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="reasoning-sessions", daemon=True)
+    thread.start()
+    atexit.register(_end, loop, thread)
+    return loop
 
 
 def _end(loop: asyncio.AbstractEventLoop, thread: threading.Thread) -> None:
@@ -50,7 +53,7 @@ def on_loop(function: Callable[..., _T], *args: Any) -> _T:
         RuntimeError: The loop has ended, because the interpreter does.
     """
     loop = session_loop()
-    if asyncio._get_running_loop() is loop:  # noqa: SLF001 (the garbage collector may close a chat on any thread)
+    if _running_loop() is loop:  # the garbage collector may close a chat on any thread
         return function(*args)
     done: Future[_T] = Future()
 
@@ -62,6 +65,13 @@ def on_loop(function: Callable[..., _T], *args: Any) -> _T:
 
     loop.call_soon_threadsafe(call)
     return done.result()
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 def wait(coroutine: Coroutine[Any, Any, _T]) -> _T:

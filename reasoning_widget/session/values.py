@@ -1,4 +1,4 @@
-"""How the values that are kept beside a log travel: in one frame, or in several if one would be too long."""
+"""Sends values that are stored beside a log: in one frame, or in parts if that would be too long."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _MAX_PART: Final = MAX_FRAME_BYTES // 8  # code points; the longest escape takes
 
 
 def value_frames(sha256: str, value: Any) -> list[Frame]:
-    """The `blob` frames that bring a value: a single one, or its JSON in parts.
+    """Return the `blob` frames of a value: a single one, or several with parts of its JSON.
 
     Args:
-        sha256: The hash by which it was asked for.
+        sha256: The SHA-256 of the value.
         value: The value.
     """
     whole: Frame = {"type": "blob", "data": {"blob": sha256, "value": value}}

@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from traitlets.config import Application, Config
@@ -34,7 +35,7 @@ def main() -> None:
     _die_with_parent()
     _open_no_windows()
     commands, replies = _detach_streams()
-    sys.path.append(os.getcwd())  # noqa: PTH109 (after all else: a file there hides no module)
+    sys.path.append(str(Path.cwd()))  # at the end: a file in the working folder must not hide a module
     asyncio.run(_serve(commands, replies))
 
 
