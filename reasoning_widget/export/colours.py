@@ -1,7 +1,7 @@
-"""Colours of printed text in a page whose own are not known: readable ones, on a ground of their own.
+"""The colours of printed text in exported pages, readable on a background that is set with them.
 
-Each is as the program chose it where that can be read, else the nearest that can. They are written as
-``color:#rrggbb`` and ``background-color:#rrggbb``, which sanitizers of notebooks know.
+A colour is used as the program chose it if it is readable, else the nearest readable one. Colours are written as
+``color:#rrggbb`` and ``background-color:#rrggbb``, which the sanitizers of notebooks accept.
 """
 
 from __future__ import annotations
@@ -10,15 +10,15 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Final
 
-ENOUGH: Final = 4.5
-"""The contrast of text that WCAG 2.2 asks for at level AA."""
+MIN_CONTRAST: Final = 4.5
+"""The minimum contrast of text in WCAG 2.2, level AA."""
 
 Colour = tuple[int, int, int]
 """Red, green and blue, each from 0 to 255."""
 
 
 def parsed(colour: str) -> Colour:
-    """A colour that is written as ``#rrggbb``."""
+    """Parse a colour in the format ``#rrggbb``."""
     red, green, blue = bytes.fromhex(colour.removeprefix("#"))
     return red, green, blue
 
@@ -33,7 +33,7 @@ _BLACK: Final = (0, 0, 0)
 _WHITE: Final = (255, 255, 255)
 _STEPS: Final = 20
 _FAINT: Final = 0.3
-"""How much of the ground there is in faint text."""
+"""The share of the background in the colour of faint text."""
 
 _ON_PAPER: Final = _palette(
     "#24292f #c4101f #0f6a2b #7a5200 #0b57b0 #8a2bb0 #0b6470 #57606a",
@@ -43,7 +43,7 @@ _ON_CHOSEN: Final = _palette(
     "#000000 #cd0000 #00cd00 #cdcd00 #0000ee #cd00cd #00cdcd #e5e5e5",
     "#7f7f7f #ff0000 #00ff00 #ffff00 #5c5cff #ff00ff #00ffff #ffffff",
 )
-"""The sixteen that have a number, as text on paper, and as ground or on a ground that was chosen: as of xterm."""
+"""The sixteen numbered colours: for text on the default background; and as in xterm, for backgrounds and text there."""
 
 _STYLES: Final = {
     "bold": "font-weight:700",
@@ -54,26 +54,26 @@ _STYLES: Final = {
 
 
 def contrast(one: Colour, other: Colour) -> float:
-    """How well two colours can be told apart, from 1, not at all, to 21: WCAG's contrast ratio."""
+    """Return WCAG's contrast ratio of two colours, from 1 (equal) to 21."""
     dark, bright = sorted((_luminance(one), _luminance(other)))
     return (bright + 0.05) / (dark + 0.05)
 
 
 def css_of_block(looks: Iterable[Mapping[str, str]]) -> str:
-    """The ground that text needs in which there are such looks; empty if it has no colours.
+    """Return the CSS for the background of a text; empty if the text has no colours.
 
     Args:
-        looks: See `printed.coloured`.
+        looks: The styles of its pieces, as `printed.coloured` returns them.
     """
     coloured = any(not look.keys().isdisjoint(("fg", "bg", "faint", "inverse")) for look in looks)
     return f"background-color:{_css(_PAPER)};color:{_css(_TEXT)};padding:4px 8px;border-radius:4px" if coloured else ""
 
 
 def css_of(look: Mapping[str, str]) -> str:
-    """How a piece of printed text looks on paper.
+    """Return the CSS for a piece of printed text.
 
     Args:
-        look: See `printed.coloured`.
+        look: The style of the piece, as `printed.coloured` returns it.
     """
     rules = [_STYLES[name] for name in look if name in _STYLES]
     if "underline" in look and "struck" in look:
@@ -91,7 +91,7 @@ def css_of(look: Mapping[str, str]) -> str:
 
 @lru_cache(maxsize=4096)
 def _colours(ink: str, ground: str, *, inverse: bool, faint: bool) -> tuple[Colour, Colour]:
-    """The colour of text and that of its ground, from the SGR parameters of both."""
+    """Return the colours of text and background for their SGR parameters."""
     below = _colour(ground, _ON_CHOSEN) if ground else _TEXT if inverse else _PAPER
     if ink:
         above = _colour(ink, _ON_CHOSEN if ground or inverse else _ON_PAPER)
@@ -103,7 +103,7 @@ def _colours(ink: str, ground: str, *, inverse: bool, faint: bool) -> tuple[Colo
 
 
 def _colour(parameters: str, sixteen: list[Colour]) -> Colour:
-    """The colour that SGR parameters such as ``31`` or ``38;5;208`` name."""
+    """Return the colour for SGR parameters such as ``31`` or ``38;5;208``."""
     code, *colour = (int(each) for each in parameters.split(";"))
     if not colour:
         return sixteen[code % 10 + (8 if code >= 90 else 0)]
@@ -122,10 +122,10 @@ def _colour(parameters: str, sixteen: list[Colour]) -> Colour:
 
 
 def _readable(ink: Colour, ground: Colour) -> Colour:
-    """`ink`, if it can be read on `ground`; else as little of black or white is mixed in as makes it readable."""
+    """Mix as little black or white into `ink` as makes it readable on `ground`."""
     away = _furthest(ground)
     mixed = (_mix(ink, away, step / _STEPS) for step in range(_STEPS))
-    return next((each for each in mixed if contrast(each, ground) >= ENOUGH), away)
+    return next((each for each in mixed if contrast(each, ground) >= MIN_CONTRAST), away)
 
 
 def _furthest(ground: Colour) -> Colour:

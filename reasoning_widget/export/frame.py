@@ -1,4 +1,4 @@
-"""A transcript as a table."""
+"""Export a transcript as a table."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ COLUMNS: Final = (
     *("tool", "arguments", "content", "input_tokens", "output_tokens", "author"),
 )
 _MOST: Final = 2**63 - 1
-"""Whoever edited a file may have written a number that no column holds."""
+"""The largest integer of a column. Edited files may contain larger numbers."""
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 def to_frame(state: Transcript) -> pd.DataFrame:
-    """One row a step, in order: see `COLUMNS`. `time` is UTC, `duration` in seconds.
+    """Return a data frame with one row per step, in order, and the columns `COLUMNS`. `duration` is in seconds.
 
     Raises:
         ImportError: pandas is not installed.
@@ -45,24 +45,26 @@ def to_frame(state: Transcript) -> pd.DataFrame:
 
 
 def to_csv(state: Transcript) -> str:
-    """The same as comma-separated values, `time` in ISO 8601. No text in it is a formula of a spreadsheet."""
+    """Return the table as comma-separated values, with `time` in ISO 8601. Spreadsheet formulas are defused."""
     written = io.StringIO()
     table = csv.DictWriter(written, COLUMNS)
     table.writeheader()
     for row in _rows(state):
-        table.writerow({**{name: _harmless(value) for name, value in row.items()}, "time": _in_words(row["time"])})
+        table.writerow(
+            {**{name: _without_formula(value) for name, value in row.items()}, "time": _iso_time(row["time"])}
+        )
     return written.getvalue()
 
 
-def _in_words(seconds: float) -> str:
+def _iso_time(seconds: float) -> str:
     try:
         return datetime.fromtimestamp(seconds, UTC).isoformat()
-    except (OverflowError, ValueError, OSError):  # no time that there is
+    except (OverflowError, ValueError, OSError):  # not a valid time
         return ""
 
 
-def _harmless(value: Any) -> Any:
-    """Spreadsheets run what begins like a formula, whoever wrote it."""
+def _without_formula(value: Any) -> Any:
+    """Quote a text that spreadsheets would execute as a formula."""
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 

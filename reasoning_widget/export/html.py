@@ -1,4 +1,4 @@
-"""A transcript as static HTML: no script, styled inline, readable with the styling stripped."""
+"""Export a transcript as static HTML: without scripts, with inline styles, and readable even without them."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ _HUES: Final = {
     "final_answer": "#43a047",
     "error": "#e53935",
 }
-"""The left edge of each card. Half-transparent tints of it fill the card, in light and dark alike."""
+"""The colours of the cards' left edges. The cards are filled with translucent tints of them, in all themes."""
 
 _ALWAYS_OPEN: Final = ("final_answer", "error")
 
 _PRINTED: Final = (
     "<style>@media print{details::details-content{content-visibility:visible!important;block-size:auto}}</style>"
 )
-"""On paper nothing can be unfolded. Where styles are stripped, nothing is lost but this."""
+"""Unfolds all cards for printing. This is the only style that is not inline."""
 
 _NO_MATHJAX: Final = "mathjax_ignore tex2jax_ignore"
-"""Our formulas are drawn already; what else looks like one is none."""
+"""Classes that keep MathJax away: formulas are converted here, and other dollar signs are text."""
 
 _PAGE_STYLE: Final = (
     ":root{color-scheme:light dark}body{max-width:60em;margin:2em auto;padding:0 1em;font-family:system-ui,sans-serif}"
@@ -58,15 +58,14 @@ _POLICY: Final = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
 def to_html(state: Transcript, message_id: str | None = None, notes: Sequence[str] = ()) -> str:
-    """The transcript, or only what came of one message, as a fragment of a page.
+    """Return the transcript, or one message and its run, as a fragment of a page.
 
-    Of what agents wrote only tags that shape a text are passed on, and no pictures from elsewhere: nothing in it
-    runs, and nothing is fetched.
+    Of the agents' Markdown, only formatting is kept, and no remote pictures: nothing is executed or fetched.
 
     Args:
         state: The transcript.
-        message_id: The one message to show.
-        notes: What the reader should know of it, in sentences.
+        message_id: The id of the message; None for all messages.
+        notes: Remarks for the reader, in sentences.
     """
     parts = [f"<p><em>{escape(note)}</em></p>" for note in notes]
     for message, run, steps, asides, requests in exchanges(state, message_id):
@@ -83,7 +82,7 @@ def to_html(state: Transcript, message_id: str | None = None, notes: Sequence[st
 
 
 def to_page(state: Transcript, notes: Sequence[str] = ()) -> str:
-    """The transcript as a page that needs nothing else."""
+    """Return the transcript as a self-contained page."""
     title = escape(drawn_text(state["title"] or "A conversation"))
     head = (
         f'<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
@@ -112,7 +111,7 @@ def _note(text: str) -> str:
 
 
 def _words(text: str) -> str:
-    """A text without Markdown; as code, in which no page looks for formulas, where these might be costly."""
+    """Escape a plain text. If it looks like a costly formula, mark it as code, which formula renderers skip."""
     shown = drawn_text(text)
     return f'<code style="font:inherit">{escape(shown)}</code>' if is_costly(shown) else escape(shown)
 

@@ -1,10 +1,9 @@
-"""A session as its log, in a file of its own or in a notebook: the one format of both.
+"""The format of saved sessions, in notebooks and in exported files.
 
-A notebook holds it as an output of the type `SESSION_MIME`, an export as a file. It is an object with the fields of
-`SessionFile`; whoever folds its `events` with `reasoning_widget.fold.receive` has the transcript. In an export nothing
-is missing. In a notebook it is what a reader needs: no more than the newest snapshot of each step, texts that were too
-long cut (`cut` of a step says how much of them is missing), pictures made smaller (`scaled` of a step), and secrets
-masked.
+A session is saved as its log: an object with the fields of `SessionFile`, in a notebook as an output of the type
+`SESSION_MIME`. Folding its `events` with `reasoning_widget.fold.receive` results in the transcript. An export is
+complete. A notebook contains what a reader needs: the newest state of each step, with long texts cut (the `cut` of a
+step says by how much), pictures scaled down (its `scaled`), and secrets masked.
 """
 
 from __future__ import annotations
@@ -19,17 +18,17 @@ from ..parts import attachments_of
 from ..protocol import JSON, Frame
 
 SESSION_MIME: Final = "application/vnd.reasoning-widget.session.v1+json"
-"""The type of an output that holds a `SessionFile`."""
+"""The MIME type of an output that contains a `SessionFile`."""
 
 FORMAT: Final = "reasoning-widget.session"
 
 VERSION: Final = 2
-"""Grows when an older reader would understand a file wrongly; what it only does not know it keeps. In version 1 steps
-have `output` for `outputs`."""
+"""The version of the format. It changes when older readers would misread a file; additions do not change it. In
+version 1, steps have `output` instead of `outputs`."""
 
 
 class Events(Protocol):
-    """Where the events of sessions are kept."""
+    """A store of the events of sessions."""
 
     def read(self, session_id: str, /) -> Iterable[Frame]:
         """Read the events of a session, in order."""
@@ -48,24 +47,24 @@ class SessionFile(TypedDict):
     format: str
     """`FORMAT`."""
     version: int
-    """`VERSION` of who wrote it."""
+    """The `VERSION` of the program that wrote the file."""
     session_id: str
     epoch: str
     events: list[Frame]
-    """In the order of their `seq`, which may have gaps: snapshots that later ones supersede may be left out. Of a step
-    that was open, the snapshot has all the text that there was. Deltas are never in it."""
+    """The events in the order of their `seq`, with gaps if steps that later events replace are omitted. An open step
+    contains all its text so far; there are no deltas."""
     message_id: NotRequired[str]
-    """The one message that the events are about, with its run. Absent: they are about the whole session."""
+    """The id of the message, if the file contains only one message and its run."""
     saved: NotRequired[bool]
-    """False: the chat was made with ``save=False``, and there are no events. A page needs the rest to show it live."""
+    """False if the chat was created with ``save=False``: there are no events, but a page can still show it live."""
     model_id: NotRequired[str]
-    """The widget model that shows it live, for as long as its kernel runs; only in a notebook."""
+    """The id of the widget with the live view while the kernel runs; only in a notebook."""
     ran_by: NotRequired[str]
-    """The page that ran the cell of the output, by the id of its connection to the kernel; only in a notebook."""
+    """The id of the kernel connection of the page that ran the cell; only in a notebook."""
     blobs: NotRequired[dict[str, Any]]
-    """By SHA-256: the contents of attachments, as base64, and the MIME values that were too long for their steps, in
-    which ``{"blob": <SHA-256>, "size": <bytes>}`` stands in their place. A reference without its value was left out to
-    keep the file small."""
+    """Values by SHA-256: the contents of attachments, in base64, and the MIME values that were too long for their
+    steps, where they are replaced by ``{"blob": <SHA-256>, "size": <bytes>}``. To keep the file small, values may be
+    omitted."""
 
 
 def session_file(
@@ -76,7 +75,7 @@ def session_file(
     message_id: str | None = None,
     blobs: dict[str, Any] | None = None,
 ) -> SessionFile:
-    """The log of a session, or what is about one message of it, with what it takes to read it again."""
+    """Create a saved session from the events of a session, or of one message."""
     file: SessionFile = {
         "format": FORMAT,
         "version": VERSION,
@@ -92,17 +91,17 @@ def session_file(
 
 
 def complete_file(state: Transcript, log: Events) -> SessionFile:
-    """All that there is of a session.
+    """Return a complete saved session.
 
     Args:
-        state: Its fold, which has the text of open steps that no event holds yet.
-        log: Where its events are kept.
+        state: The fold of the session, which includes the text of open steps that is not logged yet.
+        log: The store of its events.
 
     Raises:
         StorageError: The log cannot be read.
     """
     session_id = str(state["session_id"])
-    events = [_grown(state, event) or event for event in log.read(session_id)]
+    events = [_with_current_text(state, event) or event for event in log.read(session_id)]
     blobs: dict[str, Any] = {}
     for sha256 in (sha256 for event in events for sha256 in _references(event)):
         with contextlib.suppress(KeyError):
@@ -111,7 +110,7 @@ def complete_file(state: Transcript, log: Events) -> SessionFile:
 
 
 def _references(event: Frame) -> Iterator[str]:
-    """What an event refers to that is kept beside the log, by its SHA-256."""
+    """Yield the SHA-256 of the values beside the log that an event refers to."""
     if event["type"] == "reasoning_step":
         values = (value for bundle in outputs_of(event["data"]) for value in bundle.values())
         yield from (value["blob"] for value in values if is_reference(value))
@@ -120,12 +119,12 @@ def _references(event: Frame) -> Iterator[str]:
 
 
 def is_reference(value: Any) -> bool:
-    """Whether a MIME value is kept elsewhere, or not at all."""
+    """Return whether a MIME value is a reference to a value beside the log."""
     return isinstance(value, dict) and isinstance(value.get("blob"), str)
 
 
 def cut_text(step: JSON, place: Place, longest: int) -> None:
-    """Cut one text of a step to so many code points, and have the step say how many are missing."""
+    """Cut a text of a step to `longest` code points, and note in the step how many were removed."""
     channel, entry = place
     text = channel_text(step, channel, entry)
     missing = len(text) - longest
@@ -137,27 +136,27 @@ def cut_text(step: JSON, place: Place, longest: int) -> None:
 
 
 def newest_events(state: Transcript, events: Iterable[Frame], message_id: str | None = None) -> list[Frame]:
-    """The events that a reader needs: of each step the newest snapshot, with the text that it has grown by since.
+    """Return the events without obsolete steps. Open steps contain all their text so far.
 
     Args:
         state: The fold of the events.
         events: The log.
-        message_id: The one message to keep, with what came of it; all of them if absent.
+        message_id: The id of a message, to return only its events and those of its run; None for all events.
 
     Returns:
-        Events whose fold is `state`, or what of it is about the message.
+        Events whose fold is `state`, or the part of it for the message.
     """
     newest: list[Frame] = []
     for event in events:
         if event["type"] != "reasoning_step":
             newest.append(event)
-        elif grown := _grown(state, event):
+        elif grown := _with_current_text(state, event):
             newest.append(grown)
     return newest if message_id is None else _about(state, newest, message_id)
 
 
-def _grown(state: Transcript, event: Frame) -> Frame | None:
-    """The newest snapshot of a step with the text that it has grown by since; None if it is no such event."""
+def _with_current_text(state: Transcript, event: Frame) -> Frame | None:
+    """Return the newest event of a step with all its text so far; None for any other event."""
     step = state["steps"].get(step_key(event["data"], event["seq"])) if event["type"] == "reasoning_step" else None
     if step is None or step["seq"] != event["seq"]:
         return None
@@ -165,7 +164,7 @@ def _grown(state: Transcript, event: Frame) -> Frame | None:
 
 
 def _about(state: Transcript, events: list[Frame], message_id: str) -> list[Frame]:
-    """The events about a message, the run it got, and what was handed to that run."""
+    """Return the events of a message, of its run, and of the messages that steered the run."""
     messages = [message for message in state["messages"] if message["id"] == message_id]
     runs = {message["run_id"] for message in messages if message["run_id"] is not None}
     messages += [message for message in state["messages"] if message["steered"] and message["run_id"] in runs]

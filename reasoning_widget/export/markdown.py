@@ -1,4 +1,4 @@
-"""A transcript as Markdown, and in the few lines that a terminal shows of it."""
+"""Export a transcript as Markdown, and as the short plain text for terminals."""
 
 from __future__ import annotations
 
@@ -39,31 +39,30 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 _BRACKET: Final = re.compile(r"(?<!\\)((?:\\\\)*)([\[\]])")
-"""One that is not escaped."""
+"""A bracket that is not escaped."""
 _DISPLAYED: Final = re.compile(r"\$\$|\\\\[\[(]|\\begin\{")
 _MARKUP: Final = re.compile(r"(?:<|&lt;)[A-Za-z/!?]|!\\?\[|\]\(\s*<?\w+:|\]:")
-"""What may be markup, were it not in code; also once it is defused."""
+"""Possible markup, if it were not in code; also in its defused form."""
 _NO_NAME: Final = re.compile(r"[\[\]\\`!<>&$]")
-"""What may have a meaning in the description of a picture."""
+"""The characters that may have a meaning in the description of a picture."""
 _NESTING: Final = 40
-"""What is nested deeper the parser passes over."""
+"""The nesting depth from which the parser ignores markup."""
 _DEEP: Final = 6
-"""Behind so many signs of quotes and lists not all parsers look for more."""
+"""The nesting depth of quotes and lists from which parsers differ."""
 
 
 def to_markdown(
     state: Transcript, message_id: str | None = None, notes: Sequence[str] = (), *, pictures: bool = False
 ) -> str:
-    """The transcript, or only what came of one message, as GitHub-flavoured Markdown.
+    """Return the transcript, or one message and its run, as GitHub-flavoured Markdown.
 
-    Raw HTML in what agents wrote is shown as its source, and remote pictures become links.
+    Raw HTML in the agents' text is shown as source, and remote pictures become links.
 
     Args:
         state: The transcript.
-        message_id: The one message to show.
-        notes: What the reader should know of it, in sentences.
-        pictures: Whether the pictures that tools displayed, and the images of prompts, are in it, as `data:` addresses.
-            Else it says that there are some.
+        message_id: The id of the message; None for all messages.
+        notes: Remarks for the reader, in sentences.
+        pictures: Whether to include the pictures of tools and prompts, as `data:` URLs. Otherwise notes mention them.
     """
     parts = [f"*{note}*" for note in notes]
     for message, run, steps, asides, requests in exchanges(state, message_id):
@@ -85,7 +84,7 @@ def _addresses(step: ReasoningStep) -> list[str]:
 
 
 def to_plain(state: Transcript, message_id: str | None = None) -> str:
-    """The questions and their answers, as text."""
+    """Return the prompts and their answers as plain text."""
     parts: list[str] = []
     for message, run, steps, *_ in exchanges(state, message_id):
         speaker = f"{message['speaker']}: " if message and "speaker" in message else ""
@@ -97,12 +96,12 @@ def to_plain(state: Transcript, message_id: str | None = None) -> str:
 
 
 def question_markdown(message: ExportedMessage | None, run: TranscriptRun | None, shown: Sequence[str] = ()) -> str:
-    """What was asked, and whom.
+    """Return the Markdown of a prompt.
 
     Args:
-        message: The question; None if it is missing.
-        run: What came of it.
-        shown: Where its `sent_pictures` are, in their order; without, they are named.
+        message: The prompt; None if it is missing.
+        run: Its run.
+        shown: The URLs of its `sent_pictures`, in order; if empty, the pictures are named in notes.
     """
     agent = f" → {one_line(str(run['agent_name']))}" if run else ""
     speaker = message.get("speaker", "You") if message is not None else "You"
@@ -118,19 +117,19 @@ def question_markdown(message: ExportedMessage | None, run: TranscriptRun | None
 
 
 def step_markdown(step: ReasoningStep, shown: Sequence[str] | None = None, ran: tuple[str, str] | None = None) -> str:
-    """One step.
+    """Return the Markdown of a step.
 
     Args:
         step: The step.
-        shown: Where its pictures are, in their order; without, they are named.
-        ran: The code that the step ran, and its language: shown in the place of the call's arguments.
+        shown: The URLs of its pictures, in order; None to name the pictures in notes.
+        ran: The code of the call and its language, to show instead of the call's arguments.
     """
     code, language = ran or (None, "")
     parts = [f"**{one_line(step_title(step))}**"]
     notes = step_notes(step)
     pieces = step_pieces(step) if code is None else [Piece("code", code)]
     if is_prose(step):
-        parts.append(_harmless(drawn_text(step["content"])))
+        parts.append(_defuse(drawn_text(step["content"])))
     elif not (pieces or notes):
         parts.append(_fenced(""))
     addresses = iter(shown or ())
@@ -147,8 +146,8 @@ def step_markdown(step: ReasoningStep, shown: Sequence[str] | None = None, ran: 
 
 
 def text_markdown(text: str) -> str:
-    """Markdown that an agent wrote, by itself, such as its answer: as harmless as in a transcript."""
-    return _harmless(drawn_text(text))
+    """Return an agent's Markdown, such as its answer, defused as in an exported transcript."""
+    return _defuse(drawn_text(text))
 
 
 def _aside(message: ExportedMessage) -> str:
@@ -161,26 +160,26 @@ def _plain_quote(text: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    # Judged as a quote: the sign before each line decides how far a tab indents it.
-    return _harmless("\n".join(f"> {line}" for line in drawn_text(text).split("\n")))
+    # Check it as a quote, because the prefix of each line changes the width of tabs.
+    return _defuse("\n".join(f"> {line}" for line in drawn_text(text).split("\n")))
 
 
 def one_line(text: str) -> str:
-    """A text that goes into a line, such as a heading, as harmless as all else."""
+    """Return a text as one line of defused Markdown, for example for a heading."""
     line = " ".join(drawn_text(text).split())
-    if is_costly(line):  # escaped signs would be formulas to a page that looks for them in what was drawn
+    if is_costly(line):  # pages would find formulas even in escaped characters
         ticks = "`" * (max((len(run) for run in re.findall("`+", line)), default=0) + 1)
         return f"{ticks} {line} {ticks}"
-    # A formula that begins here would end, to nbconvert, within the code below.
+    # For nbconvert, a formula that begins here could end within later code.
     if all(map(_is_harmless, _markdown().parseInline(line))) and not _DISPLAYED.search(line):
         return line
     return re.sub(r"[<\[\]$\\]", lambda sign: f"&#{ord(sign[0])};", line)
 
 
-def _harmless(text: str) -> str:
-    """Markdown in which nothing is markup of a page, nothing is fetched, and no link runs anything.
+def _defuse(text: str) -> str:
+    """Defuse Markdown: it contains no HTML, fetches nothing, and has no link that executes code.
 
-    So it is beside whatever else stands in the document: it leaves no fence open, and no picture for others to name.
+    This holds within any document: no fence is left open, and no picture can be defined elsewhere.
     """
     try:
         text = to_portable(text)
@@ -189,12 +188,12 @@ def _harmless(text: str) -> str:
     if not any(sign in text for sign in ("<", "[", "```", "~~~")):
         return text
     try:
-        return _judged(text)
-    except IndexError:  # markdown-it raises it at a quote in a list that ends with markup
+        return _defuse_markup(text)
+    except IndexError:  # a bug of markdown-it, for a quote in a list that ends with markup
         return _fenced(text)
 
 
-def _judged(text: str) -> str:
+def _defuse_markup(text: str) -> str:
     known: dict[str, Any] = {}
     tokens = _markdown().parse(text, known)
     defined = [*known.get("references", {}).values(), *known.get("duplicate_refs", [])]
@@ -202,7 +201,7 @@ def _judged(text: str) -> str:
     if not all(map(_is_harmless, tokens)) or not all(map(SAFE_LINK.match, links)) or _hidden_code(text, tokens):
         lines = text.split("\n")
         text = "\n".join(map(_defused, lines))
-        # Where code begins and ends is only known now: markup that was live ends elsewhere.
+        # The ends of code are only known now, because defused markup may have ended elsewhere.
         tokens = _markdown().parse(text)
         code = _lines_of_code(tokens) - _hidden_code(text, tokens)
         text = "\n".join(line if number in code else _defused(line) for number, line in enumerate(lines))
@@ -213,20 +212,20 @@ def _is_harmless(token: Token) -> bool:
     if token.type in ("html_block", "html_inline", "image") or token.level >= _NESTING - 2:
         return False
     if (token.type == "code_block" or token.level >= _DEEP) and _MARKUP.search(token.info + token.content):
-        return False  # whether that is code others judge otherwise
+        return False  # other parsers may not treat it as code
     if token.type == "text" and re.search(r"!\[|<[A-Za-z/!?]", token.content):
-        return False  # a picture once its name is defined elsewhere; and browsers are content with less markup
+        return False  # its name may be defined elsewhere as a picture; and browsers accept incomplete tags
     if token.type == "link_open" and not SAFE_LINK.match(str(token.attrGet("href"))):
         return False
     inner = token.children or ()
     formulas = token.content.count("$") > 1 or _DISPLAYED.search(token.content)
     if formulas and any(child.type == "code_inline" and _MARKUP.search(child.content) for child in inner):
-        return False  # nbconvert reads formulas first, and may see other code
+        return False  # nbconvert parses formulas first, and may find other code
     return all(map(_is_harmless, inner))
 
 
 def _hidden_code(text: str, tokens: Sequence[Token]) -> set[int]:
-    """The lines of fences that are markup to whoever, as nbconvert, reads the formulas beside them first."""
+    """Return the lines of fences that may be markup for programs that parse formulas first, such as nbconvert."""
     lines, code = text.split("\n"), _lines_of_code(tokens)
     if not any(_DISPLAYED.search(line) for number, line in enumerate(lines) if number not in code):
         return set()
@@ -234,13 +233,13 @@ def _hidden_code(text: str, tokens: Sequence[Token]) -> set[int]:
 
 
 def _lines_of_code(tokens: Sequence[Token]) -> set[int]:
-    """The lines in fences, without those that open them."""
+    """Return the numbers of the lines in fences, without the opening lines."""
     fences = [token.map for token in tokens if token.type == "fence" and token.map and token.level < _DEEP]
     return {line for start, end in fences for line in range(start + 1, end)}
 
 
 def _end_of_fence(text: str, tokens: Sequence[Token]) -> str:
-    """What closes a fence that the text leaves open, so that it does not swallow what follows."""
+    """Return the line that closes a fence that the text leaves open; empty if there is none."""
     last = tokens[-1] if tokens else None
     if last is None or last.type != "fence" or not last.map:
         return ""
@@ -251,12 +250,12 @@ def _end_of_fence(text: str, tokens: Sequence[Token]) -> str:
 
 
 def _defused(line: str) -> str:
-    """A line of which nothing is read but its words."""
-    return _BRACKET.sub(_as_text, line.replace("<", "&lt;"))
+    """Escape all markup in a line."""
+    return _BRACKET.sub(_as_entity, line.replace("<", "&lt;"))
 
 
-def _as_text(found: re.Match[str]) -> str:
-    # Behind a backslash that is itself escaped another one might begin a formula.
+def _as_entity(found: re.Match[str]) -> str:
+    # After an escaped backslash, another backslash might begin a formula.
     return f"{found[1]}&#{ord(found[2])};" if found[1] else f"\\{found[2]}"
 
 
@@ -270,7 +269,7 @@ def _markdown() -> MarkdownIt:
 
 
 def _fenced(code: str, language: str = "") -> str:
-    """`code` in a fence longer than any in it."""
+    """Return `code` in a fence that is longer than any fence in it."""
     longest = max((len(run) for run in re.findall(r"`{3,}", code)), default=2)
     fence = "`" * (longest + 1)
     return f"{fence}{language}\n{code}\n{fence}"

@@ -1,7 +1,7 @@
-"""Transcripts in what myst-nb makes of notebooks, such as a Jupyter Book.
+"""Show transcripts in the output of myst-nb, such as a Jupyter Book.
 
-myst-nb prefers a widget's live view to a page, and shows nothing in its place. Where this package is installed, it
-prefers the saved session to both: it finds this module by its entry point.
+myst-nb prefers a widget's live view to HTML, and then shows nothing. With this package installed, it prefers the saved
+session to both. It finds this module by its entry point.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 
 _FIRST: Final = 1
 _WITHOUT_HTML: Final = ("latex", "text", "man", "texinfo", "xml", "pseudoxml", "gettext")
-"""The builders of Sphinx that write no HTML: they have the transcript's other forms to choose from."""
+"""The builders of Sphinx that do not write HTML. They use the other formats of a transcript."""
 
 
 class Transcripts:
-    """Renders saved sessions; see `myst_nb.core.render.MimeRenderPlugin`."""
+    """A `myst_nb.core.render.MimeRenderPlugin` that renders saved sessions."""
 
     mime_priority_overrides: ClassVar[Sequence[tuple[str, str, int | None]]] = [
         ("*", SESSION_MIME, _FIRST),
@@ -38,7 +38,7 @@ class Transcripts:
         data: MimeData,
         inline: bool,
     ) -> list[nodes.Element] | None:
-        """The transcript of a saved session. None: it is something else; an empty list: another form has to do."""
+        """Return the transcript of a saved session; None for other types, and an empty list to use another format."""
         if data.mime_type != SESSION_MIME:
             return None
         html = _transcript(data.content)

@@ -1,4 +1,4 @@
-"""A transcript as a notebook: what an agent ran as cells that run, all else as Markdown."""
+"""Export a transcript as a notebook: Python code that tools ran as code cells, everything else as Markdown."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 METADATA: Final = "reasoning_widget"
-"""In a cell's metadata: which session and step it came from."""
+"""The key in the metadata of cells for the ids of their session and step."""
 
 _TOOLS: Final = {
     "python": "code_interpreter code_execution python python3 python_repl python_repl_ast pythonrepl python_interpreter"
@@ -31,12 +31,12 @@ _TOOLS: Final = {
     "r": "r run_r execute_r",
     "": "run_code execute_code exec_code code_exec code_runner exec execute repl",
 }
-"""By what they run: tools of a name that says so. The last ones run what an argument says."""
+"""The names of tools that run code, by language. For the last ones, an argument contains the language."""
 
 _LANGUAGES: Final = {name: language for language, names in _TOOLS.items() for name in names.split()}
 _PYTHON: Final = ("py", "python3", "ipython", "ipython3")
 _CODE: Final = ("code", "python", "python_code", "source", "script", "cell", "command", "cmd", "sql", "query", "input")
-"""The arguments that hold code, the likeliest first."""
+"""The arguments that contain code, the most likely first."""
 
 _FENCE: Final = re.compile(
     r"^[ \t]*(`{3,}|~{3,})[ \t]*(\w*)[^\n`]*\n(.*?)\n?(?:^[ \t]*\1[ \t]*$|\Z)", re.DOTALL | re.MULTILINE
@@ -45,10 +45,10 @@ _STRING: Final = r'\s*:\s*"((?:[^"\\]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*)("?)'
 
 
 def to_notebook(state: Transcript) -> NotebookNode:
-    """The transcript as a notebook, version 4.5.
+    """Return the transcript as a notebook, version 4.5.
 
-    A call of a tool that runs Python is a cell with that code; code of other languages is only shown. Nothing in the
-    notebook has been run. Each cell says in its metadata, under `METADATA`, which session and step it came from.
+    A call of a tool that runs Python becomes a code cell; code in other languages is shown as Markdown. The cells
+    have no outputs. The metadata of each cell contains the ids of its session and step under `METADATA`.
 
     Raises:
         ImportError: nbformat is not installed.
@@ -96,7 +96,7 @@ def to_notebook(state: Transcript) -> NotebookNode:
 
 
 def _pictures(step: ReasoningStep) -> dict[str, dict[str, str]]:
-    """The pictures of a step as attachments: base64 by their MIME type, by their names."""
+    """Return the pictures of a step as attachments of a cell: base64 by MIME type, by name."""
     named: dict[str, dict[str, str]] = {}
     for piece in step_pieces(step):
         if piece.kind == "picture":
@@ -106,15 +106,15 @@ def _pictures(step: ReasoningStep) -> dict[str, dict[str, str]]:
 
 
 class Code(NamedTuple):
-    """What a call of a tool runs."""
+    """The code that a call of a tool runs."""
 
     text: str
     language: str
-    """In lower case; empty if nothing says which."""
+    """The language in lower case; empty if it is unknown."""
 
 
 def code_of(step: ReasoningStep) -> Code | None:
-    """The code that a call of a tool runs; None if it runs none, or none that is known to be code."""
+    """Return the code that a call of a tool runs; None if the tool is not known to run code."""
     tool: Mapping[str, Any] = step.get("tool") or {}
     name = re.split(r"__|[./:]", str(tool.get("name", "")).lower().replace("-", "_"))[-1]
     if step["type"] != "tool_use" or name not in _LANGUAGES:
@@ -138,7 +138,7 @@ def code_of(step: ReasoningStep) -> Code | None:
 
 
 def _arguments(text: str) -> tuple[str | None, str, bool]:
-    """The code in a call's arguments, the language that they name, and whether they break off within the code."""
+    """Return the code in a call's arguments, the language that they name, and whether the code is cut off."""
     try:
         parsed = json.loads(text)
     except (ValueError, RecursionError):

@@ -1,4 +1,4 @@
-"""Pictures, made small enough for a notebook file."""
+"""Reduce the size of pictures for notebook files."""
 
 from __future__ import annotations
 
@@ -13,37 +13,37 @@ if TYPE_CHECKING:
     from PIL import Image
 
 _MAX_PIXELS: Final = 100_000_000
-"""A picture that claims to be larger is not opened: it may be made to fill the memory."""
+"""Larger pictures are not opened, because they may be designed to exhaust the memory."""
 
 _QUALITY: Final = 80  # of JPEG and WebP
-_STEP: Final = 0.9  # of the side: what a picture that is too long loses at least
+_STEP: Final = 0.9  # the maximum factor by which the side of a picture is reduced in one step
 _MIN_SIDE: Final = 16  # pixels
 
 
 class Picture(NamedTuple):
-    """A picture as it is kept."""
+    """A picture as it is saved."""
 
     mime: str
     encoded: str
-    """Base64."""
+    """The content in base64."""
     was: tuple[int, int] | None
-    """Its width and height, if it had more pixels."""
+    """The original width and height, if the picture was scaled down."""
 
 
 def smaller(encoded: str, mime: str, side: int, longest: int) -> Picture | None:
-    """A picture that is not larger than is allowed, as similar as can be to what it was.
+    """Reduce a picture to the allowed size, with as little change as possible.
 
-    One that is too long with so few pixels, such as a photograph as PNG, becomes a JPEG, or a WebP if one can see
-    through it, and if need be has fewer pixels still. Without Pillow, an optional library, every picture is as it was.
+    If scaling to `side` is not enough, as for a photograph in PNG, the picture is converted to JPEG, or to WebP if it
+    is transparent, and scaled down further if necessary. Without Pillow, an optional library, pictures are not changed.
 
     Args:
-        encoded: The picture, as base64.
-        mime: Its type, one of `PICTURES`.
-        side: The pixels that its longer side may have.
-        longest: The characters that its base64 may have.
+        encoded: The picture in base64.
+        mime: Its MIME type, one of `PICTURES`.
+        side: The maximum length of its longer side, in pixels.
+        longest: The maximum length of its base64, in characters.
 
     Returns:
-        The picture; None if it is none, or cannot be so small.
+        The picture; None if it is invalid, or cannot be reduced enough.
     """
     try:
         data = base64.b64decode("".join(encoded.split()), validate=True)

@@ -1,4 +1,4 @@
-"""Reading a session that was exported. Whoever edited the file may have written anything."""
+"""Read saved sessions. Their files may have been edited, so nothing in them is trusted."""
 
 from __future__ import annotations
 
@@ -26,34 +26,34 @@ from ..protocol import (
 from .log import FORMAT, VERSION, SessionFile, cut_text, session_file
 
 _LONGEST: Final = MAX_MESSAGE_BYTES // 4
-"""Code points of a channel: as many as fit into a frame whatever they are."""
+"""The maximum length of a channel in code points. Any text of this length fits into a frame."""
 
 _MAX_NAME: Final = 80
 _DEFAULTS: Final = {"iteration": 1, "timestamp": 0.0, "status": "done"}
 _DEEPEST: Final = MAX_DEPTH + ENVELOPE_DEPTH
-"""No event of ours is nested deeper."""
+"""The maximum nesting depth of events that this package writes."""
 
 
 class SessionFileError(ValueError):
-    """This is no session that can be read. The text says why."""
+    """The file is not a saved session, or cannot be read. The message says why."""
 
 
 class Read(NamedTuple):
-    """What could be read."""
+    """The result of reading a saved session."""
 
     file: SessionFile
     notes: list[str]
-    """What the reader should know of it, in sentences."""
+    """Remarks about omitted parts, in sentences."""
 
 
 def read_session(source: str | bytes | Mapping[str, Any]) -> Read:
-    """Read an exported session, or one out of a notebook, as far as it goes.
+    """Read a saved session from a file or a notebook, and omit the parts that cannot be read.
 
     Args:
-        source: The file's text, or the object in it.
+        source: The content of the file, or the object that it encodes.
 
     Raises:
-        SessionFileError: It is no JSON, or no session, or of a later version.
+        SessionFileError: It is not JSON, not a saved session, or has a newer version.
     """
     value = _object(source)
     if value.get("format") != FORMAT or not isinstance(value.get("events"), list):
@@ -94,7 +94,7 @@ def _object(source: str | bytes | Mapping[str, Any]) -> JSON:
     except RecursionError:
         text = source if isinstance(source, str) else source.decode(errors="replace")
         try:
-            value = msgspec.json.decode(shallow(text, MAX_DEPTH + 2 * ENVELOPE_DEPTH))  # the rest of it can be read
+            value = msgspec.json.decode(shallow(text, MAX_DEPTH + 2 * ENVELOPE_DEPTH))  # without the deep parts
         except msgspec.DecodeError:
             raise SessionFileError("this is no exported session: it is nested too deeply, and is no JSON") from None
     if not isinstance(value, dict):
@@ -103,7 +103,7 @@ def _object(source: str | bytes | Mapping[str, Any]) -> JSON:
 
 
 def _events(values: list[Any]) -> tuple[list[Frame], bool]:
-    """Those that can be read, numbered anew where a number is missing, and whether a text of theirs was cut."""
+    """Return the valid events, with missing numbers replaced, and whether any text was cut."""
     events: list[Frame] = []
     last, runs, was_cut = 0, set[str](), False
     for value in values:
@@ -123,7 +123,7 @@ def _events(values: list[Any]) -> tuple[list[Frame], bool]:
 
 
 def _event(value: Any, runs: set[str]) -> tuple[str, JSON, bool] | None:
-    """The event, cut to what a frame holds, and whether that was needed; None if it is none."""
+    """Return the type and data of an event, and whether its text was cut; None if it is invalid."""
     if not isinstance(value, dict) or not isinstance(value.get("data"), dict):
         return None
     kind = value.get("type")
@@ -133,7 +133,7 @@ def _event(value: Any, runs: set[str]) -> tuple[str, JSON, bool] | None:
     if declared is not None and not declared.is_event:
         return None
     if declared is None and is_deep(value, _DEEPEST):
-        return None  # of one that is known, what is too deep is left out
+        return None  # for known types, only the deep parts are omitted
     data: JSON = clean_json(value["data"], _DEEPEST)
     if kind == "user_message":
         data = _with_author(_with_parts(data) if "parts" in data else data)
@@ -145,7 +145,7 @@ def _event(value: Any, runs: set[str]) -> tuple[str, JSON, bool] | None:
         if kind == "reasoning_step" and data.get("run_id") not in runs:
             return None
         shortened = _shortened(kind, data)
-        # A question may be long, and one of many lines is longer yet as JSON.
+        # A prompt may be long, and line breaks make it longer in JSON.
         rest = _without_text(shortened) if kind == "user_message" else shortened
         if len(msgspec.json.encode(rest)) >= MAX_FRAME_BYTES:
             return None
@@ -176,7 +176,7 @@ def _begin(text: str) -> str:
 
 
 def _with_parts(message: JSON) -> JSON:
-    """The message with those of its parts that can be read."""
+    """Return the message without invalid parts."""
     values = message["parts"] if isinstance(message["parts"], list) else []
     parts = [part for part in values if _is_part(part)]
     if any("text" not in part for part in parts):
@@ -185,7 +185,7 @@ def _with_parts(message: JSON) -> JSON:
 
 
 def _with_author(message: JSON) -> JSON:
-    """The message without an author that cannot be read."""
+    """Return the message without an invalid author."""
     try:
         author = msgspec.convert(message.get("author"), Author | None)
     except msgspec.ValidationError:
@@ -209,7 +209,7 @@ def _without_text(message: JSON) -> JSON:
 
 
 def _blobs(values: Any) -> tuple[JSON | None, int]:
-    """The values beside the events that can be read, and how many cannot."""
+    """Return the valid values beside the events, and the number of invalid ones."""
     if not isinstance(values, dict):
         return None, int(values is not None)
     read = {name: value for name, value in values.items() if isinstance(name, str) and not is_deep(value)}

@@ -1,4 +1,4 @@
-"""What a notebook file keeps of a session: small, and without secrets."""
+"""Reduce a session for notebook files: limited in size, and with secrets masked."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from .transcript import CONTENT, LONGEST
 _LIMITS: Final = ("max_text", "max_value", "max_picture", "max_texts", "max_values")
 _NO_LIMIT: Final = 2**31
 _SHARE_OF_TALK: Final = 16
-"""How many times longer a question or an answer may be than other texts, where all together are too long."""
+"""The factor by which prompts and answers may be longer than other texts, if the total is too long."""
 
 _IDS: Final = ("id", "run_id", "parent_id")
-"""The names of a step's ids: with others in their place, it would be nobody's step."""
+"""The names of a step's ids, which must remain intact."""
 
 _Which = int | tuple[int, str]
-"""A value of an event: of a message the place of its part; of a step that of its output, and the MIME type."""
+"""Identifies a value of an event: the index of a message's part, or the index of a step's output and the MIME type."""
 
 
 class SavedTranscript(Configurable):
-    """How much a notebook file keeps: `c.SavedTranscript…` in a Jupyter or IPython configuration file."""
+    """The limits of snapshots in notebook files: `c.SavedTranscript…` in a Jupyter or IPython configuration file."""
 
     max_text = Int(
         8_000,
@@ -62,11 +62,11 @@ class SavedTranscript(Configurable):
 
 
 class Saver:
-    """Makes what is saved of one session. What was made of an event once is not made again.
+    """Creates the saved form of one session. Events that have not changed are processed only once.
 
     Args:
-        limits: How much is kept.
-        blob: The MIME value with that SHA-256; raises `KeyError` if there is none.
+        limits: The limits.
+        blob: Returns the MIME value with a SHA-256; raises `KeyError` if there is none.
     """
 
     def __init__(self, limits: SavedTranscript, blob: Callable[[str], Any]) -> None:
@@ -76,12 +76,12 @@ class Saver:
         self._made: dict[int, tuple[Frame, Frame]] = {}
 
     def file(self, state: Transcript, events: Iterable[Frame], message_id: str | None = None) -> SessionFile:
-        """What is kept of a session, or of one message: masked, cut, with smaller pictures.
+        """Return the saved form of a session, or of one message: masked, cut, and with smaller pictures.
 
         Args:
             state: The fold of `events`.
             events: The log.
-            message_id: The one message to keep, with what came of it; all of them if absent.
+            message_id: The id of a message, to save only it and its run; None for all messages.
         """
         if state["epoch"] != self._epoch:
             self._epoch = state["epoch"]
@@ -109,7 +109,7 @@ class Saver:
         return data
 
     def _part(self, part: JSON) -> JSON:
-        """A part of a prompt; an image with its content, for which its reference makes room at the end."""
+        """Return a part of a prompt, with the content of an image, which `_without_contents` moves to the blobs."""
         if "image" not in part:
             return part
         image: JSON = part["image"]
@@ -131,7 +131,7 @@ class Saver:
         unfinished = step.get("status") != "done" or "cut" in step
         rest = {name: value for name, value in with_outputs(step).items() if name != "outputs"}
         kept: JSON = mask_json(rest, unfinished=unfinished)
-        kept.update(mask_json({name: rest[name] for name in _IDS if name in rest}))  # what breaks off is texts, not ids
+        kept.update(mask_json({name: rest[name] for name in _IDS if name in rest}))  # ids are never unfinished
         if "call_id" in rest.get("tool", {}):
             kept["tool"]["call_id"] = mask_json(rest["tool"]["call_id"])
         if outputs:
@@ -142,14 +142,14 @@ class Saver:
         return kept
 
     def _cut_texts(self, step: JSON) -> None:
-        """Cut what a tool was given, printed and returned; what it printed counts as one text."""
+        """Cut a tool's arguments, output and result. Its printed texts share one limit."""
         left = self._limits.max_text
         for place, text in texts_of(step).items():
             cut_text(step, place, left if place.channel == "output" else self._limits.max_text)
             left -= min(len(text), left) if place.channel == "output" else 0
 
     def _output(self, step: JSON, entry: int, bundle: MimeBundle, printed: dict[int, str]) -> MimeBundle:
-        """What is kept of an output; of a picture that is made smaller the step says how large it was."""
+        """Return the saved form of an output, and note the original size of a scaled picture in the step."""
         kept: MimeBundle = {}
         for mime, value in bundle.items():
             if mime == PLAIN and entry in printed:
@@ -171,7 +171,7 @@ class Saver:
         return masked if len(msgspec.json.encode(masked)) <= self._limits.max_value else _reference_to(masked)
 
     def _fitting(self, events: list[Frame]) -> Iterator[Frame]:
-        """The events, of which all texts together are not too long, nor are all values."""
+        """Yield the events, reduced so that the total length of texts and of values is within the limits."""
         limit = self._limit_of_a_text(events)
         left_out = self._left_out(events)
         for event in events:
@@ -199,9 +199,9 @@ class Saver:
             yield event if data == event["data"] else {**event, "data": data}
 
     def _limit_of_a_text(self, events: list[Frame]) -> int:
-        """How long a text may be so that all together are not too long.
+        """Return the maximum length of a text that keeps the total within the limit.
 
-        It is halved until it fits, so that not every text changes with each that comes.
+        It is halved until it fits, so that a new text rarely changes the others.
         """
         lengths = [(len(text), share) for event in events for _, text, share in _texts(event)]
         limit = LONGEST
@@ -210,7 +210,7 @@ class Saver:
         return limit
 
     def _left_out(self, events: list[Frame]) -> dict[int, list[_Which]]:
-        """By the `seq` of their events, the values for which there is no room behind the newer ones."""
+        """Return the oldest values, which exceed the limit, by the `seq` of their events."""
         left = self._limits.max_values
         found: dict[int, list[_Which]] = {}
         for event in reversed(events):
@@ -232,7 +232,7 @@ class Saver:
 
 
 def _texts(event: Frame) -> Iterator[tuple[Place, str, int]]:
-    """The texts of an event, and how many times longer than others each may be."""
+    """Yield the texts of an event, with the factor of each one's limit."""
     data = event["data"]
     if event["type"] == "user_message":
         yield Place("content"), data["content"], _SHARE_OF_TALK
@@ -243,7 +243,7 @@ def _texts(event: Frame) -> Iterator[tuple[Place, str, int]]:
 
 
 def _values(event: Frame) -> Iterator[tuple[_Which, Any]]:
-    """The pictures, tables and the like in an event."""
+    """Yield the pictures, tables and other rich values of an event."""
     for entry, bundle in enumerate(event["data"].get("outputs") or ()):
         for mime, value in bundle.items():
             if not (mime == PLAIN and isinstance(value, str)) and not is_reference(value):
@@ -263,7 +263,7 @@ def _cut_part(part: JSON, longest: int) -> JSON:
 
 
 def _without_contents(event: Frame, blobs: JSON) -> Frame:
-    """The event with references alone; what they refer to goes into `blobs`."""
+    """Return the event with references instead of image contents, which are moved to `blobs`."""
     if event["type"] != "user_message" or "parts" not in event["data"]:
         return event
     parts = []
@@ -276,19 +276,19 @@ def _without_contents(event: Frame, blobs: JSON) -> Frame:
 
 
 def masked(state: Transcript, events: Iterable[Frame], blob: Callable[[str], Any]) -> Transcript:
-    """The transcript without secrets, and with the pictures that are kept beside the log. Nothing is cut.
+    """Return the masked transcript, including the pictures beside the log. Nothing is cut.
 
     Args:
         state: The fold of `events`.
         events: The log.
-        blob: See `Saver`.
+        blob: Returns the MIME value with a SHA-256; raises `KeyError` if there is none.
     """
     unlimited = SavedTranscript(config=Config(), **dict.fromkeys(_LIMITS, _NO_LIMIT))
     return folded(Saver(unlimited, blob).file(state, events))
 
 
 def folded(file: SessionFile) -> Transcript:
-    """The transcript that a file holds. Images have their `CONTENT`, where it is in the file."""
+    """Return the transcript of a saved session. Images have their `CONTENT` if the file contains it."""
     state = new_transcript()
     state["session_id"], state["epoch"] = file["session_id"], file["epoch"]
     for event in file["events"]:
@@ -308,14 +308,14 @@ def _with_content(part: JSON, blobs: JSON) -> JSON:
 
 
 def _masked_texts(outputs: Sequence[MimeBundle], *, unfinished: bool) -> dict[int, str]:
-    """What was printed, masked, by the places of the outputs: a secret may go on behind a picture."""
+    """Mask printed texts together, because a secret may continue after a picture. The keys are indexes of outputs."""
     texts = {entry: bundle[PLAIN] for entry, bundle in enumerate(outputs) if isinstance(bundle.get(PLAIN), str)}
     each = [mask(text, unfinished=unfinished) for text in texts.values()]
     return dict(zip(texts, mask_texts(each, unfinished=unfinished), strict=True))
 
 
 def _masked_title(title: str) -> str:
-    """A title, which is mostly the beginning of a question: what was cut off may be the end of a secret."""
+    """Mask a title. It is often the cut beginning of a prompt, so a secret at its end may be incomplete."""
     return f"{mask(title[:-1], unfinished=True)}…" if title.endswith("…") else mask(title)
 
 

@@ -1,4 +1,4 @@
-"""What exports show of a transcript, in order."""
+"""The content of a transcript in the order of exports, for all formats."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ TITLES = {
 NO_QUESTION: Final = "What was asked is missing."
 
 LONGEST: Final = 256 * 1024
-"""Code points of a text that are shown. No session of ours holds a longer one."""
+"""The maximum length of a text in exports, in code points. Sessions do not contain longer texts."""
 
 CONTENT: Final = "content"
-"""Where an image of a prompt has its content, as base64, in what is exported; elsewhere it is only referred to."""
+"""The key of an image's content in exported prompts, in base64. Elsewhere, images have a reference only."""
 
 _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _BASE64: Final = re.compile(r"[A-Za-z0-9+/]+={0,2}")
@@ -45,22 +45,22 @@ _NAMES: Final = {
     "application/pdf": "a PDF document",
     "application/javascript": "",
 }
-"""What outputs are called, by a part of their MIME type; those without a name are never shown."""
+"""The names of outputs, by a part of their MIME type. Outputs with an empty name are never mentioned."""
 
 _TEXTS: Final = ("text/markdown", "text/latex", "text/html", "application/json")
-"""Forms that nobody misses where another one is shown."""
+"""The formats that are not mentioned if another one is shown."""
 
 _SILENT: Final = ("script", "style", "template", "title")
 _NEW_LINE: Final = ("br", "p", "div", "tr", "li", "pre", "h1", "h2", "h3", "h4", "table")
 
 
 def plain_text(text: str) -> str:
-    """A text without control characters and escape sequences."""
+    """Remove control characters and escape sequences from a text."""
     return _CONTROL.sub("", without_sequences(text))
 
 
 def drawn_text(text: str) -> str:
-    """What of a text is drawn. Control characters and escape sequences have no place on a page."""
+    """Return the text to draw: cut to `LONGEST`, without control characters and escape sequences."""
     return plain_text(text[:LONGEST])
 
 
@@ -68,26 +68,26 @@ class ExportedMessage(TranscriptMessage):
     """A prompt as it is exported."""
 
     speaker: NotRequired[str]
-    """The name of its author, where the prompts have several."""
+    """The name of the author, if the conversation has several."""
 
 
 class Exchange(NamedTuple):
-    """A prompt and what came of it."""
+    """A prompt and its run."""
 
     message: ExportedMessage | None
-    """None: a file has the run without it."""
+    """The prompt; None if a file contains only the run."""
     run: TranscriptRun | None
     steps: Sequence[ReasoningStep]
     asides: list[ExportedMessage]
-    """The messages that were handed to the run while it was on."""
+    """The messages that steered the run."""
     requests: list[TranscriptRequest]
-    """What the agent asked the person, and how that ended."""
+    """The agent's requests."""
 
 
 def exchanges(state: Transcript, message_id: str | None = None) -> Iterator[Exchange]:
-    """The questions that were asked, or only one of them; those that were taken back are left out.
+    """Yield the prompts, or one of them, with their runs. Withdrawn prompts are omitted.
 
-    Steps that the person chose not to see, because reasoning was off, are left out too.
+    If reasoning was off for a run, only the steps that the person saw are included.
     """
     several = len({author_id(message) for message in state["messages"]}) > 1
     for asked, run in _questions(state):
@@ -107,13 +107,13 @@ def exchanges(state: Transcript, message_id: str | None = None) -> Iterator[Exch
 
 
 def author_id(message: TranscriptMessage) -> str | None:
-    """Who wrote a message; None where that is not known."""
+    """Return the id of a message's author; None if it is unknown."""
     author = message.get("author")
     return str(author["id"]) if isinstance(author, dict) and "id" in author else None
 
 
 def author_name(message: TranscriptMessage) -> str | None:
-    """The same, as people read it."""
+    """Return the name of a message's author; None if it is unknown."""
     author = message.get("author")
     name = author.get("name") if isinstance(author, dict) else None
     return name if isinstance(name, str) and name.strip() else None
@@ -125,7 +125,7 @@ def _exported(message: TranscriptMessage, *, several: bool) -> ExportedMessage:
 
 
 def _questions(state: Transcript) -> Iterator[tuple[TranscriptMessage | None, TranscriptRun | None]]:
-    """The messages with their runs. A run whose message is missing stands where it began."""
+    """Yield the prompts with their runs. A run whose prompt is missing is placed by its start."""
     asked = {message["run_id"] for message in state["messages"] if not message["steered"]}
     lost = [run for run in state["runs"] if run["run_id"] not in asked]
     for message in state["messages"]:
@@ -142,7 +142,7 @@ def _questions(state: Transcript) -> Iterator[tuple[TranscriptMessage | None, Tr
 def in_order(
     steps: Sequence[ReasoningStep], requests: Sequence[TranscriptRequest]
 ) -> Iterator[tuple[ReasoningStep, None] | tuple[None, TranscriptRequest]]:
-    """The steps of a run and what the agent asked the person, each where it came."""
+    """Yield the steps and requests of a run in the order of their start."""
     places = [_place_of(request, steps) for request in requests]
     for place in range(-1, len(steps)):
         if place >= 0:
@@ -153,7 +153,7 @@ def in_order(
 
 
 def _place_of(request: TranscriptRequest, steps: Sequence[ReasoningStep]) -> int:
-    """Behind which step it was asked: the last that had begun, or the one that it is about; -1: before all of them."""
+    """Return the index of the step before a request: its own step or the last one that had begun; -1 for none."""
     about = request.get("step_id")
     named = next((n for n, step in enumerate(steps) if step.get("id") == about is not None), -1)
     when = request.get("timestamp") or (-math.inf if named >= 0 else math.inf)  # a file may not say
@@ -162,12 +162,12 @@ def _place_of(request: TranscriptRequest, steps: Sequence[ReasoningStep]) -> int
 
 
 def run_note(run: TranscriptRun | None) -> str | None:
-    """How a run ended, in a sentence; None if it was completed."""
+    """Describe how a run ended, in a sentence; None if it was completed."""
     return status_note(run["status"]) if run is not None else None
 
 
 def status_note(status: RunStatus | Literal["running"]) -> str | None:
-    """How a run ended with that status, in a sentence; None if it was completed."""
+    """Describe how a run with this status ended, in a sentence; None if it was completed."""
     if status == "completed":
         return None
     if status == "running":
@@ -176,7 +176,7 @@ def status_note(status: RunStatus | Literal["running"]) -> str | None:
 
 
 def request_note(request: TranscriptRequest) -> str:
-    """What the agent asked the person, and what became of it, in a sentence."""
+    """Describe a request and its reply, in a sentence."""
     asked = f"The agent asked: {request['prompt']}"
     closed = request["closed"]
     if closed is None:
@@ -190,7 +190,7 @@ def request_note(request: TranscriptRequest) -> str:
 
 
 def step_title(step: ReasoningStep) -> str:
-    """A step's heading: what it is, the tool, and how long it took."""
+    """Return the heading of a step: its type, tool and duration."""
     title = TITLES.get(step["type"], str(step["type"]).replace("_", " "))
     if "tool" in step:
         title += f": {step['tool']['name']}"
@@ -206,25 +206,24 @@ def _duration(seconds: float) -> str:
 
 
 class Piece(NamedTuple):
-    """A part of what a tool was given, showed or returned."""
+    """A part of a tool's arguments, output or result."""
 
     kind: Literal["code", "picture", "note"]
     text: str
-    """Of a picture: base64."""
+    """The text; base64 for a picture."""
     mime: str = ""
-    """The type of a picture."""
+    """The MIME type of a picture."""
 
 
 def is_prose(step: ReasoningStep) -> bool:
-    """Whether a step is a text to read, rather than what a tool was given, showed or returned."""
+    """Return whether a step is prose, unlike a tool's arguments, output or result."""
     return step["type"] not in ("tool_use", "tool_result")
 
 
 def step_pieces(step: ReasoningStep) -> list[Piece]:
-    """What a tool was given; or what it showed, in order, and what it returned. Nothing for prose.
+    """Return a tool's arguments, or its outputs in order and its result. The list is empty for prose.
 
-    Of pictures nothing else is ever passed on. A drawing (SVG) is safe as a picture: within one, no browser runs
-    scripts or fetches anything.
+    SVG drawings are included as pictures only, because browsers execute and fetch nothing within a picture.
     """
     if step["type"] == "tool_use":
         return [Piece("code", _arguments(step))]
@@ -244,7 +243,7 @@ def _arguments(step: ReasoningStep) -> str:
 
 
 def _pieces_of(bundle: MimeBundle) -> Iterator[Piece]:
-    """What is shown of an output: its text, its picture, or else what it is."""
+    """Yield the pieces of an output: its text, its picture, and the names of the formats that cannot be shown."""
     printed = _printed(bundle).strip("\n")
     picture = _picture_of(bundle)
     if printed:
@@ -267,7 +266,7 @@ def _picture_of(bundle: MimeBundle) -> Piece | None:
 
 
 def picture_note(piece: Piece) -> str:
-    """That there is a picture, for an export without pictures."""
+    """Return the note that replaces a picture in an export without pictures."""
     return _not_shown(_output_name(piece.mime))
 
 
@@ -285,7 +284,7 @@ class SentPicture(NamedTuple):
 
 
 def sent_pictures(message: TranscriptMessage | None) -> Iterator[SentPicture]:
-    """The images in a prompt whose contents are here."""
+    """Yield the images of a prompt whose contents are available."""
     for attachment in attachments_of(message or {}):
         text = _text(cast("JSON", attachment).get(CONTENT))
         if attachment["mime"] in PICTURES and text and _BASE64.fullmatch(text):
@@ -293,11 +292,11 @@ def sent_pictures(message: TranscriptMessage | None) -> Iterator[SentPicture]:
 
 
 def sent_notes(message: TranscriptMessage, *, pictures: bool = True) -> list[str]:
-    """What was attached to a prompt that an export does not show, in words.
+    """Return notes about the attachments of a prompt that an export does not show.
 
     Args:
         message: The prompt.
-        pictures: Whether it shows the images whose contents are here.
+        pictures: Whether the export shows the images whose contents are available.
     """
     shown = {picture.name for picture in sent_pictures(message)} if pictures else ()
     parts: list[LoggedPart] = message.get("parts", [])
@@ -322,14 +321,14 @@ def _text(value: object) -> str:
 
 
 def raised_at(step: Mapping[str, Any]) -> str | None:
-    """Where in an agent's code a step's exception was raised; None where that is not known."""
+    """Return the place in an agent's code where a step's exception was raised; None if it is unknown."""
     raised = step.get("raised")
     where = raised.get("where") if isinstance(raised, dict) else None
     return where if isinstance(where, str) else None
 
 
 def step_notes(step: Mapping[str, Any]) -> list[str]:
-    """What is missing of a step, in sentences."""
+    """Return notes about omitted parts of a step, and the place of its exception."""
     cut = step.get("cut")
     left_out = sum(count for count in cut.values() if isinstance(count, int)) if isinstance(cut, dict) else 0
     notes = [f"{left_out:,} more characters were cut"] if left_out else []
@@ -349,7 +348,7 @@ def step_notes(step: Mapping[str, Any]) -> list[str]:
 
 
 def _printed(bundle: MimeBundle) -> str:
-    """What a tool printed or displayed, as text."""
+    """Return an output as text."""
     for mime in (PLAIN, "text/markdown", "text/latex"):
         text = _text(bundle.get(mime))
         if text and not (mime == PLAIN and is_placeholder_text(bundle)):
@@ -363,7 +362,7 @@ def _printed(bundle: MimeBundle) -> str:
 
 
 class _Words(HTMLParser):
-    """The text of some HTML."""
+    """Extracts the text of HTML."""
 
     def __init__(self, html: str) -> None:
         super().__init__()

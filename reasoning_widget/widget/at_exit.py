@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import weakref
+from functools import cache
 from typing import Final, Protocol
 
 from ..session.thread import on_loop, session_loop
@@ -18,20 +19,21 @@ class ClosedAtExit(Protocol):
 
 
 _open: Final[weakref.WeakSet[ClosedAtExit]] = weakref.WeakSet()
-_registered = False
 
 
 def close_at_exit(chat: ClosedAtExit) -> None:
     """Call `chat.end` when the process exits, before the sessions' event loop is closed."""
-    global _registered  # noqa: PLW0603 (one hook a process)
-    session_loop()  # registers its own exit handler first, so that it is called last
     _open.add(chat)
-    if not _registered:
-        _registered = True
-        atexit.register(_end)
+    _register_exit_handler()
 
 
-def _end() -> None:
+@cache
+def _register_exit_handler() -> None:
+    session_loop()  # registers its own exit handler first, so that it is called last
+    atexit.register(_close_all)
+
+
+def _close_all() -> None:
     for chat in list(_open):
-        with contextlib.suppress(RuntimeError):  # it was closed
+        with contextlib.suppress(RuntimeError):  # it is closed already
             on_loop(chat.end)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from functools import cache
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import ipywidgets
 import traitlets
@@ -17,11 +17,16 @@ import traitlets
 from .built import read_built
 
 _PARTS: Final = {"source": "widget.js", "style": "widget.css"}
-_hidden: Core | None = None
 
 
 class Core(ipywidgets.Widget):  # type: ignore[misc] # it is published without types
-    """The hidden widget with the code. It has no view."""
+    """The hidden widget with the code. It has no view.
+
+    Attributes:
+        shared: The widget that all chats of the kernel refer to.
+    """
+
+    shared: ClassVar[Core | None] = None
 
     source = traitlets.Unicode(help="The script, an ES module.").tag(sync=True)
     style = traitlets.Unicode(help="The style sheet of the views.").tag(sync=True)
@@ -62,7 +67,6 @@ def core_version() -> str:
 
 def core_reference() -> str:
     """Return a reference to the hidden widget for the state of a chat. The first call creates the widget."""
-    global _hidden  # noqa: PLW0603 (one a kernel)
-    if _hidden is None or _hidden.comm is None:  # it was closed, as by `Widget.close_all`
-        _hidden = Core(**core_source())
-    return f"IPY_MODEL_{_hidden.model_id}"
+    if Core.shared is None or Core.shared.comm is None:  # it was closed, as by `Widget.close_all`
+        Core.shared = Core(**core_source())
+    return f"IPY_MODEL_{Core.shared.model_id}"

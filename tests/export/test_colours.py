@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from reasoning_widget.export.colours import ENOUGH, contrast, css_of, css_of_block, parsed
+from reasoning_widget.export.colours import MIN_CONTRAST, contrast, css_of, css_of_block, parsed
 from reasoning_widget.export.html import to_html, to_page
 from reasoning_widget.export.markdown import to_markdown, to_plain
 from reasoning_widget.fold import Transcript, new_transcript, receive
@@ -76,7 +76,7 @@ def test_every_colour_can_be_read_on_every_ground(styles):
         ((_, look),) = coloured(f"\x1b[{styles}{code}mx")
         paper = css_of_block([look])
         found = {**rules(paper), **rules(css_of(look))}
-        if paper and contrast(parsed(found["color"]), parsed(found["background-color"])) < ENOUGH:
+        if paper and contrast(parsed(found["color"]), parsed(found["background-color"])) < MIN_CONTRAST:
             illegible.append(code)
 
     assert illegible == []

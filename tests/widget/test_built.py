@@ -14,7 +14,7 @@ from reasoning_widget.widget import built, core
 @pytest.fixture
 def nothing_built(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(built, "STATIC", tmp_path / "static")
-    monkeypatch.setattr(core, "_hidden", None)
+    monkeypatch.setattr(core.Core, "shared", None)
     core.core_source.cache_clear()
 
 
