@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
-
-import httpx
 
 from .errors import message_in, rejected, unreachable
 
 if TYPE_CHECKING:
+    import httpx
+
     from .address import Address
 
 FORMATS: Final = ("json", "markdown", "html", "notebook", "table")
@@ -100,7 +101,7 @@ def _object(address: Address, method: str, *path: str, **options: Any) -> dict[s
     except ValueError:
         value = None
     if not isinstance(value, dict):  # from another program, such as a proxy with a login page
-        raise rejected(address.base, httpx.codes.NOT_FOUND, None)
+        raise rejected(address.base, HTTPStatus.NOT_FOUND, None)
     return value
 
 
@@ -112,6 +113,8 @@ def _request(address: Address, method: str, *path: str, timeout: float = _TIMEOU
         Disconnected: No server answers, or it cannot serve the request.
         NotAllowed: The server refuses access.
     """
+    import httpx  # loads its command line, too
+
     try:
         # Redirects are not followed, because the token is for this server only.
         response = httpx.request(method, address.api(*path), headers=address.headers, timeout=timeout, **options)
@@ -121,6 +124,6 @@ def _request(address: Address, method: str, *path: str, timeout: float = _TIMEOU
         raise unreachable(address.base, error) from None
     if response.is_success:
         return response
-    if response.status_code == httpx.codes.NOT_FOUND and (message := message_in(response.content)):
+    if response.status_code == HTTPStatus.NOT_FOUND and (message := message_in(response.content)):
         raise LookupError(f"Not found on the server at {address.base}: {message}")
     raise rejected(address.base, response.status_code, response.content)

@@ -17,10 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Literal, cast
 
-import jwt
 import msgspec
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
-from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from traitlets import Dict, Float, TraitError, Unicode, validate
 from traitlets.config import LoggingConfigurable
 
@@ -39,11 +36,6 @@ _LEEWAY_SECONDS: Final = 5.0  # the difference that is accepted between an issue
 _MAX_HOLDER_LENGTH: Final = 40  # of the name of a ticket's holder
 _MIN_SECRET_BYTES: Final = 32  # the size of the hash, as RFC 7518, section 3.2, requires
 _REQUIRED_CLAIMS: Final = ["iss", "aud", "iat", "exp", "jti"]
-_ALGORITHMS: Final[list[tuple[type | tuple[type, ...], list[str]]]] = [
-    (rsa.RSAPublicKey, ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"]),
-    (ec.EllipticCurvePublicKey, ["ES256", "ES384", "ES512", "ES256K"]),
-    ((ed25519.Ed25519PublicKey, ed448.Ed448PublicKey), ["EdDSA"]),
-]
 
 
 class InvalidTicket(ValueError):
@@ -196,6 +188,8 @@ class Tickets(LoggingConfigurable):
             "owner": grant.owner,
             "author": author,
         }
+        import jwt  # loads cryptography
+
         token = jwt.encode(claims, self.own_key, algorithm="HS256")
         self._store.issue_ticket(ticket_id, IssuedTicket(session_id, grant.owner, grant.account, expires))
         return token, ticket
@@ -207,6 +201,8 @@ class Tickets(LoggingConfigurable):
             InvalidTicket: The ticket is not valid, has expired or was revoked.
             StorageError: There is no key, or it cannot be read whether the ticket was revoked.
         """
+        import jwt
+
         if len(token) > _MAX_TICKET_LENGTH:
             raise InvalidTicket("the ticket is too long")
         try:
@@ -317,13 +313,19 @@ def _public_key(issuer: str, pem: str) -> tuple[Any, list[str]]:
     Raises:
         TraitError: The text is not a public key, or not one for signatures.
     """
+    from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+    from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
     try:
         key = load_pem_public_key(pem.encode())
     except ValueError as error:
         raise TraitError(
             f"`Tickets.issuers`: the key of {issuer!r} is not a public key in PEM format: {error}"
         ) from None
-    for kind, algorithms in _ALGORITHMS:
-        if isinstance(key, kind):
-            return key, algorithms
+    if isinstance(key, rsa.RSAPublicKey):
+        return key, ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"]
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return key, ["ES256", "ES384", "ES512", "ES256K"]
+    if isinstance(key, ed25519.Ed25519PublicKey | ed448.Ed448PublicKey):
+        return key, ["EdDSA"]
     raise TraitError(f"`Tickets.issuers`: the key of {issuer!r} cannot sign tickets: use RSA, EC or EdDSA")

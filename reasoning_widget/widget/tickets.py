@@ -8,8 +8,6 @@ import math
 import time
 from typing import Any, Final
 
-import jwt
-
 from ..client import rest
 from ..client.address import Address
 from ..client.errors import Disconnected, NotAllowed
@@ -92,6 +90,8 @@ class Tickets:
 
 def _expiry(ticket: str) -> float:
     """Return when a ticket expires according to its claims, in seconds since the epoch; infinity if it never does."""
+    import jwt  # loads cryptography
+
     try:
         claims: dict[str, Any] = jwt.decode(ticket, options={"verify_signature": False})
     except jwt.PyJWTError:
