@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from textwrap import dedent
 
 import pytest
 from playwright.sync_api import expect
@@ -11,6 +12,19 @@ from tests.scripted_model import call, gate, say, think
 
 RESEARCHER = 'from reasoning_widget import ReasoningChat\n\nReasoningChat(agent="researcher")'
 ASSISTANT = 'from reasoning_widget import ReasoningChat\n\nchat = ReasoningChat(agent="assistant")\nchat'
+
+PLANNER = """
+    from reasoning_widget import ReasoningChat
+
+    async def planner(prompt):
+        yield {"type": "plan", "id": "p", "content": "Look", "status": "streaming"}
+        yield {"type": "plan", "id": "p", "append": ", then leap.", "status": "done"}
+        yield {"type": "final_answer", "id": "a", "content": ""}
+        for word in ("It ", "is ", "done."):
+            yield {"type": "final_answer", "id": "a", "append": word}
+
+    ReasoningChat(planner)
+    """
 
 TABLE = """
 | Month | Output |
@@ -27,6 +41,16 @@ def area(r):
 
 The sum is $\\sum_{i=1}^n i = \\frac{n(n+1)}{2}$.
 """
+
+
+def test_an_agents_own_type_of_step_is_shown_and_appended_text_grows(lab):
+    chat = lab.open(dedent(PLANNER)).open_chat()
+
+    chat.ask("Go")
+
+    expect(chat.card("plan")).to_contain_text("Look, then leap.")
+    expect(chat.card("Final answer")).to_contain_text("It is done.")
+    chat.expect_cards("plan", "Final answer")
 
 
 @pytest.fixture
