@@ -7,10 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 from ..agents.exceptions import MaxIterationsReached, Stopped
-from ..fold import Transcript, find_run
+from ..fold import Transcript, TranscriptMessage, find_run
+from ..parts import from_logged, message_as_text
 from ..protocol import JSON, PLAIN_STEP_TYPES, Raised, RunStatus, StepStatus, Usage
+from .history import earlier_turns
 from .prompt import Prompt
-from .runner import RunHandle
+from .runner import RunHandle, RunSpec
 from .steps import RunSteps
 
 _STATUS_OF_OPEN_STEPS: dict[RunStatus, StepStatus] = {
@@ -126,3 +128,25 @@ class ActiveRun:
         steps = [state["steps"][step_id] for step_id in run["steps"]] if run else []
         outcomes = [step["type"] for step in steps if "parent_id" not in step and step["type"] in PLAIN_STEP_TYPES]
         return outcomes[-1:] == ["error"]
+
+
+def run_spec(
+    run_id: str, message: TranscriptMessage, prompt: Prompt, state: Transcript, blob: Callable[[str], Any]
+) -> RunSpec:
+    """What a run has to do.
+
+    Args:
+        run_id: Its id.
+        message: The prompt as it is logged.
+        prompt: The prompt.
+        state: The transcript.
+        blob: Returns the content of an attachment by its SHA-256, or raises `KeyError`.
+    """
+    return RunSpec(
+        run_id=run_id,
+        agent_name=prompt.agent_name,
+        prompt=message_as_text(message),
+        parts=from_logged(message.get("parts", ()), blob),
+        max_iterations=prompt.max_iterations,
+        history=earlier_turns(state, message, blob),
+    )

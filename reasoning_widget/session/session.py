@@ -18,7 +18,6 @@ from ..agents.exceptions import Stopped
 from ..answer import is_settled
 from ..clean import clean_text
 from ..fold import Transcript, TranscriptMessage, find_message
-from ..parts import from_logged, message_as_text
 from ..protocol import (
     JSON,
     MAX_QUEUED,
@@ -35,15 +34,14 @@ from ..protocol import (
     WithdrawalReason,
     check_session_id,
 )
-from .active_run import ActiveRun
+from .active_run import ActiveRun, run_spec
 from .dispatch import dispatch
 from .folded_log import FoldedLog, LoggedStep, report_damage
-from .history import earlier_turns
 from .log import EventLog, StorageError
 from .prompt import Prompt, logged_prompt, read_prompt, title_of
 from .queue import PromptQueue
 from .requests import Requests
-from .runner import RunHost, Runner, RunSpec
+from .runner import RunHost, Runner
 from .values import value_frames
 from .watcher import Watcher
 
@@ -470,14 +468,7 @@ class Session:
         run_id = secrets.token_hex(6)
         run = self._run = ActiveRun(run_id, message_id, prompt, clock=self._clock, put_blob=self._log.put_blob)
         self._append(("run_started", run.started_data))
-        spec = RunSpec(
-            run_id=run_id,
-            agent_name=prompt.agent_name,
-            prompt=message_as_text(message),
-            parts=from_logged(message.get("parts", ()), self.blob),
-            max_iterations=prompt.max_iterations,
-            history=earlier_turns(self.state, message, self.blob),
-        )
+        spec = run_spec(run_id, message, prompt, self.state, self.blob)
         host = RunHost(
             on_steps=lambda steps: self._guard(self._on_steps, run, steps),
             on_end=lambda error, explanation, raised=None: self._guard(self._on_end, run, error, explanation, raised),
