@@ -14,11 +14,11 @@ interface Source {
 
 interface Model extends WidgetModel {
   send(content: unknown): void;
-  on(event: string, listener: (content: Heard) => void): void;
-  off(event: string, listener: (content: Heard) => void): void;
+  on(event: string, listener: (content: KernelMessage) => void): void;
+  off(event: string, listener: (content: KernelMessage) => void): void;
 }
 
-type Heard = { type?: string; data?: unknown } | null;
+type KernelMessage = { type?: string; data?: unknown } | null;
 type Live = { core: ReturnType<Core>; exports: ChatExports };
 
 /** How long to wait for the hidden model before requesting the core from the kernel, in ms. */
@@ -65,13 +65,13 @@ export default () => {
   return {
     /** Must not wait: anywidget withholds the kernel's messages until it returns. */
     initialize({ model, signal }: { model: Model; signal: AbortSignal }): ChatExports {
-      const heard: Heard[] = [];
+      const early: KernelMessage[] = [];
       let answer = (_: Source): void => {};
-      const hear = (content: Heard): void => {
+      const receive = (content: KernelMessage): void => {
         if (content?.type === "core") answer(content.data as Source);
-        else heard.push(content);
+        else early.push(content);
       };
-      model.on("msg:custom", hear);
+      model.on("msg:custom", receive);
       const find = (): Promise<Source> =>
         new Promise((resolve) => {
           answer = resolve;
@@ -99,9 +99,9 @@ export default () => {
         });
       live = found.then(({ core, style }) => {
         signal.throwIfAborted();
-        model.off("msg:custom", hear);
+        model.off("msg:custom", receive);
         const own = core(style);
-        return { core: own, exports: own.initialize({ model, signal, heard }) };
+        return { core: own, exports: own.initialize({ model, signal, early }) };
       });
       return { drawRun: (element, messageId) => draw(element, ({ exports }) => exports.drawRun(element, messageId)) };
     },

@@ -21,10 +21,10 @@ export default function widget(style = "") {
     return drawChat(element, store, messageId);
   };
   return {
-    /** Must not wait: anywidget withholds the kernel's messages until it returns. `heard` are those that arrived before. */
-    initialize(given: { model: CommModel; signal: AbortSignal; heard?: readonly unknown[] }): ChatExports {
-      const { model, signal, heard = [] } = given;
-      const disconnect = connect(model, store, heard);
+    /** Must not wait: anywidget withholds the kernel's messages until it returns. `early` are those that arrived before. */
+    initialize(given: { model: CommModel; signal: AbortSignal; early?: readonly unknown[] }): ChatExports {
+      const { model, signal, early = [] } = given;
+      const disconnect = connect(model, store, early);
       signal.addEventListener("abort", () => {
         disconnect();
         store.close();

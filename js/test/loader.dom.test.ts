@@ -4,9 +4,9 @@ import loader from "../src/loader.ts";
 /** A core that draws its name and the messages it has received. */
 const core = (name: string): string => `
   export default (style) => {
-    let heard;
-    const draw = (el) => { el.textContent = ["${name}", style, ...heard.map(({ say }) => say)].join(" "); return () => el.replaceChildren(); };
-    return { initialize(given) { heard = given.heard; globalThis.begun?.("${name}"); return { drawRun: draw }; }, render: ({ el }) => draw(el) };
+    let early;
+    const draw = (el) => { el.textContent = ["${name}", style, ...early.map(({ say }) => say)].join(" "); return () => el.replaceChildren(); };
+    return { initialize(given) { early = given.early; globalThis.begun?.("${name}"); return { drawRun: draw }; }, render: ({ el }) => draw(el) };
   };`;
 
 let sources: string[];

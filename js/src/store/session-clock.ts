@@ -4,7 +4,7 @@ export const QUIET_AFTER = 30;
 /** The time of the session's host, and the time since its last message. */
 export class SessionClock {
   #offset = 0;
-  #heardAt = 0;
+  #arrivedAt = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
   readonly #tick: () => void;
 
@@ -24,13 +24,13 @@ export class SessionClock {
   }
 
   /** Note that a message of the session has arrived. */
-  heard(): void {
-    this.#heardAt = performance.now();
+  messageArrived(): void {
+    this.#arrivedAt = performance.now();
   }
 
   /** Whether no message has arrived for a while. */
   get quiet(): boolean {
-    return performance.now() - this.#heardAt >= QUIET_AFTER * 1000;
+    return performance.now() - this.#arrivedAt >= QUIET_AFTER * 1000;
   }
 
   /** Start or stop the ticks. */

@@ -134,7 +134,7 @@ export class Store implements Target {
     const outcome = receive(this.transcript, frame);
     if (outcome === "applied") {
       if (frame.seq !== undefined) this.log.push(frame);
-      this.clock.heard();
+      this.clock.messageArrived();
       this.#note(frame);
     }
     return outcome;

@@ -37,10 +37,10 @@ declare module "../modules.ts" {
 type CommTarget = SocketTarget & { connected(link: Link): void; lost(): void };
 
 /**
- * Follow the session of `model` until the returned function is called. Does not wait for the kernel. `heard` are the messages
+ * Follow the session of `model` until the returned function is called. Does not wait for the kernel. `early` are the messages
  * that the kernel has already sent.
  */
-export function connect(model: CommModel, target: CommTarget, heard: readonly unknown[] = []): () => void {
+export function connect(model: CommModel, target: CommTarget, early: readonly unknown[] = []): () => void {
   const end = new AbortController();
   /** If the session is on a server: receives frames from the kernel, and null once it is gone. */
   let server: Promise<(frame: Frame | null) => void> | null = null;
@@ -78,7 +78,7 @@ export function connect(model: CommModel, target: CommTarget, heard: readonly un
   document.addEventListener("visibilitychange", onVisibilityChange);
   target.connected(link);
   link.attach();
-  for (const content of heard) receive(content);
+  for (const content of early) receive(content);
   return () => {
     model.off("msg:custom", receive);
     model.off("comm:close", lost);

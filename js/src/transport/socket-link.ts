@@ -76,7 +76,7 @@ export class SocketLink implements Connected {
   /** The last `seq` of the log when this connection was opened. */
   #goal = 0;
   #pinging = false;
-  #heard = false;
+  #received = false;
   #retryTimer: (() => void) | null = null;
   #beatTimer: (() => void) | null = null;
   #showTimer: (() => void) | null = null;
@@ -136,7 +136,7 @@ export class SocketLink implements Connected {
   // Called by the wire
 
   receive(frame: Frame): void {
-    this.#heard = true;
+    this.#received = true;
     if (this.#pinging) this.#beat();
     const session = dataOf(frame, "session");
     if (session) this.#begin(session);
@@ -241,7 +241,7 @@ export class SocketLink implements Connected {
       this.#showTimer = null;
       this.#target.settled();
     } else if (this.#showTimer === null) {
-      this.#heard = false;
+      this.#received = false;
       this.#showTimer = this.#clock.after(SHOW_EVERY, () => this.#showPart());
     }
   }
@@ -249,7 +249,7 @@ export class SocketLink implements Connected {
   #showPart(): void {
     this.#showTimer = null;
     this.#target.settled();
-    if (this.#heard) this.#show();
+    if (this.#received) this.#show();
     else this.#goal = 0; // the server leaves out the rest for this client
   }
 

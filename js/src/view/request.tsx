@@ -89,8 +89,8 @@ function Outcome({ request }: { request: Request }): VNode {
     };
     return <div class="rw-note">{words[reason]}</div>;
   }
-  const said = answerInWords(value);
-  return <div class="rw-note">{by ? trans.__("%1 (%2)", said, by) : said}</div>;
+  const reply = answerInWords(value);
+  return <div class="rw-note">{by ? trans.__("%1 (%2)", reply, by) : reply}</div>;
 }
 
 function answerInWords(value: unknown): string {
