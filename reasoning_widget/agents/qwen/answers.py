@@ -172,9 +172,9 @@ class _Body:
                 f"The model server at {where} sent an empty response. Ask again; if this persists, look at its log. "
                 + _ADDRESS_HINT
             )
-        said = error_message(body)
-        hint = f" {_ADDRESS_HINT}" if _UNKNOWN_PATH.search(said) or not isinstance(body, dict) else ""
-        raise AgentError(f"The address {where} did not answer like a model server. It said: {quoted(said)}.{hint}")
+        message = error_message(body)
+        hint = f" {_ADDRESS_HINT}" if _UNKNOWN_PATH.search(message) or not isinstance(body, dict) else ""
+        raise AgentError(f"The address {where} did not answer like a model server. It said: {quoted(message)}.{hint}")
 
 
 def _lines(parts: Iterator[bytes]) -> Iterator[bytes]:

@@ -87,7 +87,7 @@ class Candidates:
 
         Args:
             text: The text that the agent yielded last.
-            is_shown: Returns whether a text was shown before. The agent may put such texts in front of the answer;
+            is_shown: Returns whether a text was shown before. The agent may put such texts before the answer;
                 a text that was not shown is a part of the answer.
 
         Returns:

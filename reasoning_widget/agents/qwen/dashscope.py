@@ -26,7 +26,7 @@ def read_responses(responses: Iterator[Any], reader: ChunkReader) -> Iterator[An
     Raises:
         AgentError: The stream broke off.
     """
-    came = False
+    received = False
     last: Any = None
     for response in responses:
         if response.status_code != HTTPStatus.OK:
@@ -34,10 +34,10 @@ def read_responses(responses: Iterator[Any], reader: ChunkReader) -> Iterator[An
             return
         last = response
         delta = reader.read(_as_chunk(response))
-        came = came or not delta.empty
+        received = received or not delta.empty
         yield _with(response, delta)
     if not reader.finished:
-        raise AgentError(explain_interruption(address(), received=came))
+        raise AgentError(explain_interruption(address(), received=received))
     rest = reader.finish()
     if not rest.empty and last is not None:
         yield _with(copy.copy(last), rest)

@@ -64,8 +64,8 @@ class EmbeddedChat(BaseChatModel):  # type: ignore[misc]
                 identity = {"function_id": f"call-{len(messages)}"}
                 yield [Message(ASSISTANT, "", function_call=function_call, extra=identity)]
                 return
-        if (said := failure_answer(turns[-1])) is not None:
-            yield [Message(ASSISTANT, said)]
+        if (answer := failure_answer(turns[-1])) is not None:
+            yield [Message(ASSISTANT, answer)]
             return
         yield from self._answer(_SYSTEM if functions or not system else system, turns, generate_cfg or {})
 

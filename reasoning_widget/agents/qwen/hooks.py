@@ -44,7 +44,7 @@ class Watcher(Protocol):
 
 
 def _no_method(*_: Any, **__: Any) -> Any:
-    """Stand for the method at the root of a run, which nobody calls."""
+    """Placeholder for the method of the call at the root of a run, which has none."""
     raise NotImplementedError
 
 

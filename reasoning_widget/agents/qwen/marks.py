@@ -86,26 +86,31 @@ def split_thoughts(text: str, *, ended: bool = True) -> Split:
     if _HARMONY_START.match(text):
         return _split_channels(text)
     if _HARMONY_TURN.search(text):
-        return _split_channels(_HARMONY_ANALYSIS + text)  # the template wrote the opening marks
+        return _split_channels(_HARMONY_ANALYSIS + text)  # the template contains the opening marks
     if any(end in text for end in _ENDS):
         return _split_marks(text, ended=ended)
     if text.startswith(_BARE_ANALYSIS) and (_BARE_FINAL in text or _BARE_THOUGHT.match(text)):
-        thought, mark, words = text.removeprefix(_BARE_ANALYSIS).partition(_BARE_FINAL)
-        return Split(thought, words, open=not mark)
+        thought, mark, answer = text.removeprefix(_BARE_ANALYSIS).partition(_BARE_FINAL)
+        return Split(thought, answer, open=not mark)
     if not ended and _BARE_ANALYSIS.startswith(text):
         return Split("", "", open=False)  # undecided until more arrives
     return Split("", text, open=False)
 
 
 class BareThought:
-    """Takes the marks off that some servers leave around a thought which they send apart from the words."""
+    """Removes the marks that some servers leave around a thought which they send separately."""
 
     def __init__(self) -> None:
         self._begun = False
         self._held = ""
 
     def read(self, new: str, *, ended: bool) -> str:
-        """What of the thought can be shown now that `new` has come; all that is left of it, once it has ended."""
+        """Return the next part of the thought that can be shown.
+
+        Args:
+            new: The text that has arrived.
+            ended: Whether the thought is complete.
+        """
         held = self._held + new
         if not self._begun:
             start = held.lstrip()
@@ -124,7 +129,7 @@ class BareThought:
 
 
 def without_partial_mark(text: str) -> str:
-    """`text` without an end that may be the beginning of a mark: shown, it would only be taken back."""
+    """Remove an end of `text` that may be the beginning of a mark, and would be withdrawn later."""
     for at in range(max(0, len(text) - _LONGEST), len(text)):
         if text[at] in "<[◁" and any(mark.startswith(text[at:]) for mark in _HELD_BACK):
             return text[:at]
@@ -132,7 +137,12 @@ def without_partial_mark(text: str) -> str:
 
 
 def code_spans(text: str, *, ended: bool) -> list[tuple[int, int]]:
-    """Where `text` is code in Markdown: what stands there is only talked about. A line of code may still be written."""
+    """Return the spans of Markdown code in `text`, in which marks are only mentioned.
+
+    Args:
+        text: The text.
+        ended: Whether the text is complete. If not, code at its end may be unclosed.
+    """
     pattern = _CODE if ended else _CODE_SO_FAR
     return [match.span() for match in pattern.finditer(text)] if "`" in text else []
 
@@ -142,7 +152,7 @@ def _split_marks(text: str, *, ended: bool) -> Split:
     rest: list[str] = []
     position = 0
     closing: str | None = None
-    talked_about: set[str] = set()
+    mentioned: set[str] = set()
     code = code_spans(text, ended=ended)
     for match in _MARK.finditer(text):
         start, end = match.span()
@@ -163,8 +173,8 @@ def _split_marks(text: str, *, ended: bool) -> Split:
                 _joined(thoughts), "".join(rest) + text[position:start], open=False
             )  # undecided until more arrives
         elif mark in _CLOSING:
-            talked_about.add(_CLOSING[mark])
-        elif mark in talked_about:
+            mentioned.add(_CLOSING[mark])
+        elif mark in mentioned:
             continue
         elif _closes(text, start, end):
             before = "".join(rest) + text[position:start]
@@ -209,7 +219,7 @@ def _starts_line(text: str, at: int) -> bool:
 def _split_channels(text: str) -> Split:
     """Split harmony, the format of gpt-oss: `analysis` is a thought, other channels are text, except for calls."""
     thoughts: list[str] = []
-    words: list[str] = []
+    texts: list[str] = []
     position = 0
     thinks = False
     for match in _CHANNEL.finditer(text):
@@ -219,9 +229,9 @@ def _split_channels(text: str) -> Split:
         thinks = match.group(1) == "analysis" and not calls
         end = _CHANNEL_END.search(text, match.end())
         position = end.end() if end else len(text)
-        said = text[match.end() : end.start() if end else len(text)]
+        content = text[match.end() : end.start() if end else len(text)]
         if thinks:
-            thoughts.append(said)
+            thoughts.append(content)
         elif not calls:
-            words.append(said)
-    return Split(_joined(thoughts), "".join(words), thinks and position == len(text))
+            texts.append(content)
+    return Split(_joined(thoughts), "".join(texts), thinks and position == len(text))

@@ -189,7 +189,7 @@ class ModelCall:
         self._nested = True
 
     def _move_answers_last(self) -> None:
-        """Move an answer that only a thought has followed behind that thought."""
+        """Move an answer after the thought that follows it, if nothing else follows."""
         for number, state in self._texts.items():
             shown = self._open.get(("text", number))
             if state.interrupted_at is None or shown is None or shown.step["type"] != "final_answer":

@@ -101,22 +101,22 @@ def _after_thoughts(text: str, *, ended: bool) -> int:
 
 def _tool_call(text: str, at: int, schemas: dict[str, Any], ended: bool) -> _Found | None:
     """``<tool_call>``: Qwen's JSON, Qwen3-Coder's XML, or GLM's pairs of keys and values."""
-    end, behind = _until(text, at, "</tool_call>", "<tool_call>")
+    end, after = _until(text, at, "</tool_call>", "<tool_call>")
     inner = text[at:end].strip()
     if not inner:
         # A call may follow later. A mark at the end of a complete text is only mentioned.
-        return None if ended and not text.startswith("<tool_call>", end) else _Found([], behind)
+        return None if ended and not text.startswith("<tool_call>", end) else _Found([], after)
     fenced = _FENCE.match(inner)
     if inner.startswith(("{", "[")) or fenced:
-        return _named(_json_calls(fenced.group(1) if fenced else inner), behind, ended=ended or behind > end)
+        return _named(_json_calls(fenced.group(1) if fenced else inner), after, ended=ended or after > end)
     if inner.startswith("<function="):
         found = _function(text, text.index("<function=", at) + len("<function="), schemas, ended)
-        return found and _Found(found.calls, max(found.end, behind))
+        return found and _Found(found.calls, max(found.end, after))
     name = _NAME.match(inner)
-    if not ended and behind == end and _MAY_BECOME_CALL.fullmatch(inner):
-        return _Found([], behind)
-    if name and ("<arg_key>" in inner or (inner == name.group() and behind > end)):
-        return _Found([TextCall(name.group(), _typed(_GLM_ARGUMENT.findall(inner), schemas, name.group()))], behind)
+    if not ended and after == end and _MAY_BECOME_CALL.fullmatch(inner):
+        return _Found([], after)
+    if name and ("<arg_key>" in inner or (inner == name.group() and after > end)):
+        return _Found([TextCall(name.group(), _typed(_GLM_ARGUMENT.findall(inner), schemas, name.group()))], after)
     return None
 
 
@@ -135,34 +135,34 @@ def _function(text: str, at: int, schemas: dict[str, Any], ended: bool) -> _Foun
     opened = _FUNCTION_OPENED.match(text, name.end()) if name else None
     if name is None or opened is None:
         return None if ended else _Found([], len(text)) if name and name.end() == len(text) else None
-    end, behind = _until(text, opened.end(), "</function>")
+    end, after = _until(text, opened.end(), "</function>")
     inner = text[opened.end() : end]
     if inner.lstrip().startswith("{"):
         arguments = _first_object(inner)
     else:
         arguments = _typed(_PARAMETER.findall(inner), schemas, name.group())
-    return _Found([TextCall(name.group(), arguments)], behind)
+    return _Found([TextCall(name.group(), arguments)], after)
 
 
 def _python_tag(text: str, at: int, schemas: dict[str, Any], ended: bool) -> _Found | None:
     """Llama's ``<|python_tag|>``: JSON objects separated by ``;``, or a call in Python's syntax."""
-    end, behind = _until(text, at, "<|eom_id|>")
+    end, after = _until(text, at, "<|eom_id|>")
     inner = text[at:end].strip()
     if inner.startswith("{"):
-        return _named(_json_calls(inner), behind, ended=ended)
+        return _named(_json_calls(inner), after, ended=ended)
     name = _NAME.match(inner)
     if name and inner[name.end() : name.end() + 1] == "(":
-        return _Found([TextCall(name.group().removesuffix(".call"), _keywords(inner[name.end() :]))], behind)
-    return None if ended else _Found([], behind)
+        return _Found([TextCall(name.group().removesuffix(".call"), _keywords(inner[name.end() :]))], after)
+    return None if ended else _Found([], after)
 
 
 def _tool_request(text: str, at: int, schemas: dict[str, Any], ended: bool) -> _Found | None:
     """LM Studio's ``[TOOL_REQUEST]{…}[END_TOOL_REQUEST]``."""
-    end, behind = _until(text, at, "[END_TOOL_REQUEST]")
+    end, after = _until(text, at, "[END_TOOL_REQUEST]")
     inner = text[at:end].strip()
     if inner.startswith(("{", "[")):
-        return _named(_json_calls(inner), behind, ended=ended or behind > end)
-    return _Found([], behind) if not inner and not ended else None
+        return _named(_json_calls(inner), after, ended=ended or after > end)
+    return _Found([], after) if not inner and not ended else None
 
 
 def _tool_calls(text: str, at: int, schemas: dict[str, Any], ended: bool) -> _Found | None:
@@ -184,8 +184,8 @@ def _channel(text: str, at: int, schemas: dict[str, Any], ended: bool) -> _Found
     start = text.find("<|message|>", at)
     if name is None or start < 0:
         return None if ended else _Found([], len(text))
-    end, behind = _until(text, start + len("<|message|>"), "<|call|>")
-    return _Found([TextCall(name.group(), _first_object(text[start + len("<|message|>") : end]))], behind)
+    end, after = _until(text, start + len("<|message|>"), "<|call|>")
+    return _Found([TextCall(name.group(), _first_object(text[start + len("<|message|>") : end]))], after)
 
 
 _READERS: Final[dict[str, Callable[[str, int, dict[str, Any], bool], _Found | None]]] = {
@@ -201,10 +201,10 @@ def _reader(mark: str) -> Callable[[str, int, dict[str, Any], bool], _Found | No
     return _READERS.get(mark[:11], _channel)
 
 
-def _named(calls: list[TextCall], behind: int, *, ended: bool) -> _Found | None:
+def _named(calls: list[TextCall], after: int, *, ended: bool) -> _Found | None:
     """Return the calls that name a tool. Complete text without a name only mentions the format."""
     named = [call for call in calls if call.name]
-    return None if ended and not named else _Found(named, behind)
+    return None if ended and not named else _Found(named, after)
 
 
 # JSON that may be incomplete or wrong -----------------------------------------------------------------------------
