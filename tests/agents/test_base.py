@@ -194,7 +194,7 @@ def test_a_closed_buffer_tells_the_agent_that_the_run_has_ended() -> None:
         buffer.put(text("late"))
 
 
-def test_stop_is_told_once_to_everyone_who_listens() -> None:
+def test_a_stop_calls_each_callback_once() -> None:
     run = RunContext()
     told: list[str] = []
 
@@ -212,7 +212,7 @@ def test_stop_is_told_once_to_everyone_who_listens() -> None:
     assert run.stopping
 
 
-def test_who_listens_after_the_stop_is_told_at_once() -> None:
+def test_a_callback_registered_after_the_stop_is_called_at_once() -> None:
     run = RunContext()
     run.request_stop()
     told: list[str] = []
@@ -294,7 +294,7 @@ PARTS: list[dict[str, Any]] = [{"text": "look"}, {"image": PNG, "name": "red.png
 
 
 @pytest.mark.parametrize("make", [Told, Blocking])
-async def test_an_agent_that_takes_a_text_is_told_the_names_and_finds_the_parts(make: type[BaseAgent]) -> None:
+async def test_a_text_agent_gets_the_names_of_parts_and_can_read_them(make: type[BaseAgent]) -> None:
     assert await make().run(PARTS) == "'look\\n\\n[image: red.png]' ['text', 'image']"
     assert await make().run("look") == "'look' []"
 

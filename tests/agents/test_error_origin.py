@@ -48,7 +48,7 @@ def test_it_is_the_line_of_the_agents_own_code():
         lambda: [*map(divide, [0])],
     ],
 )
-def test_what_python_itself_raises_came_from_the_line_that_called_it(work):
+def test_an_error_raised_by_python_is_located_at_the_line_that_called_it(work):
     found = caught(work)
     assert found
     assert re.match(HERE, found["where"])
@@ -90,7 +90,7 @@ def test_a_traceback_that_would_not_end_is_cut():
 
 
 @pytest.mark.parametrize("secret", ["sk-proj-abcdefghijklmnop123456", "hunter2hunter2"])
-def test_no_key_is_told(secret):
+def test_keys_are_masked(secret):
     def work():
         raise ValueError(f"cannot log in with api_key={secret}")
 
@@ -100,7 +100,7 @@ def test_no_key_is_told(secret):
 
 
 @pytest.mark.parametrize("error", [AgentError("Start the model."), MaxIterationsReached(3)])
-def test_what_an_agent_says_in_words_is_no_matter_for_programmers(error):
+def test_an_error_that_the_agent_explains_has_no_location(error):
     def work():
         raise error
 

@@ -58,7 +58,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> None:
 pytestmark = pytest.mark.usefixtures("installed")
 
 
-async def test_a_registered_agent_is_made_anew_each_time() -> None:
+async def test_a_registered_agent_is_created_for_each_run() -> None:
     agents = AgentManager()
     agents.register("mine", Echo)
 
@@ -144,12 +144,12 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
             ask("yours")
 
 
-def test_an_agent_that_cannot_be_loaded_says_why() -> None:
+def test_the_error_for_an_agent_that_cannot_be_loaded_says_why() -> None:
     with pytest.raises(AgentError, match=r"never_imported_module:agent.*ModuleNotFoundError"):
         AgentManager().get("far")
 
 
-def test_a_factory_that_makes_no_agent_says_what_one_is() -> None:
+def test_the_error_for_a_factory_without_an_agent_says_what_is_accepted() -> None:
     agents = AgentManager()
     agents.register("wrong", lambda: 42)
 
@@ -342,7 +342,7 @@ async def test_stopping_ends_a_coroutine_behind_a_plain_function() -> None:
     ("value", "said"),
     [(None, "nothing"), (42, "`int`"), ({"type": "final_answer", "content": ""}, "`dict`"), (" \n", "an empty text")],
 )
-async def test_a_function_that_returns_no_text_says_so(value: object, said: str) -> None:
+async def test_a_function_that_returns_no_text_fails_with_an_explanation(value: object, said: str) -> None:
     async def waits(prompt: str) -> object:
         return value
 
@@ -354,7 +354,7 @@ async def test_a_function_that_returns_no_text_says_so(value: object, said: str)
             await as_agent(function).run("?")
 
 
-async def test_a_generator_function_that_yields_no_steps_says_what_a_step_is() -> None:
+async def test_a_generator_that_yields_no_steps_fails_with_an_explanation() -> None:
     def words(prompt: str) -> Iterator[str]:
         yield "Hello"
 
@@ -387,7 +387,7 @@ async def waits_without_prompt() -> str:
         (spell("Hey"), "was called: pass the function itself"),
     ],
 )
-def test_anything_else_is_refused_with_what_is_accepted(value: object, hint: str) -> None:
+def test_other_values_are_rejected_with_what_is_accepted(value: object, hint: str) -> None:
     with pytest.raises(TypeError, match=f"(?s){hint}.*async generator function") as caught:
         as_agent(value)
     for form in (

@@ -71,7 +71,7 @@ def listing(*names: str) -> dict[str, object]:
     return {"object": "list", "data": [{"id": name, "object": "model"} for name in names]}
 
 
-def test_a_bare_machine_gets_the_embedded_model_and_is_told_that_it_is_missing():
+def test_without_configuration_the_missing_embedded_model_is_chosen():
     choice = choose_model(servers=())
     assert (choice.source, choice.local, choice.state) == ("embedded", True, "missing")
     assert "small model on this machine" in choice.reason
@@ -115,14 +115,14 @@ def test_openai_takes_the_model_and_address_from_the_environment(monkeypatch):
     assert "abc" not in choice.reason
 
 
-def test_an_address_without_a_model_says_which_variable_to_set(monkeypatch):
+def test_the_error_for_a_url_without_a_model_names_the_variable_to_set(monkeypatch):
     monkeypatch.setenv("OPENAI_BASE_URL", "https://models.example/v1")
     with pytest.raises(AgentError, match="OPENAI_MODEL"):
         choose_model(servers=())
 
 
 @pytest.mark.parametrize("text", ["{model: x}", '"qwen"', "[]", "{}"])
-def test_an_unusable_variable_says_what_to_write_instead(monkeypatch, text):
+def test_the_error_for_an_invalid_variable_shows_a_valid_value(monkeypatch, text):
     monkeypatch.setenv("REASONING_WIDGET_LLM", text)
     with pytest.raises(AgentError, match=r'"model_server"'):
         choose_model(servers=())
@@ -203,12 +203,12 @@ def test_keys_are_in_no_representation_and_in_nothing_that_travels():
     assert choice.llm["api_key"] == KEY  # the client needs it
 
 
-def test_a_missing_model_says_how_to_get_it_and_how_to_do_without():
+def test_the_error_for_a_missing_model_says_how_to_download_or_replace_it():
     with pytest.raises(AgentError, match=r"Download model.*reasoning-widget model pull.*OPENAI_API_KEY"):
         require(choose_model(servers=()))
 
 
-def test_a_missing_llama_cpp_says_what_to_install(monkeypatch):
+def test_the_error_for_missing_llama_cpp_says_what_to_install(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(AgentError, match=r'pip install "reasoning-widget\[local\]"'):
         require(choose_model(servers=()))

@@ -198,7 +198,7 @@ def test_a_result_is_streaming_while_its_tool_works(model: ScriptedModel) -> Non
     assert snapshots == ["streaming", "done"]
 
 
-def test_a_tool_that_raises_is_a_failed_step_and_the_model_is_told(model: ScriptedModel) -> None:
+def test_a_tool_that_raises_is_a_failed_step_and_the_model_gets_the_error(model: ScriptedModel) -> None:
     def burn() -> str:
         raise RuntimeError("the oven is on fire")
 

@@ -29,7 +29,7 @@ def test_a_line_of_a_table_is_read_by_its_cells():
     assert citation("The centrifuge is in B14.", [("search_files", table)]) == "rooms.csv:1-3"
 
 
-def test_nothing_is_cited_for_what_no_passage_says():
+def test_an_answer_that_no_passage_supports_gets_no_source():
     assert cite("I do not know.") is None
     assert citation("Up to 140 euros.", [("calculate", "70 * 2 = 140")]) is None
 

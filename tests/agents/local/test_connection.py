@@ -152,7 +152,7 @@ def test_our_own_socket_is_known_by_its_user(tmp_path):
     [b"", b"\0" * 64, secrets.token_bytes(64), b"HTTP/1.1 200 OK\r\n\r\n", b"embedded" * 100],
     ids=["HTTP alone", "zeros", "random", "a status", "words"],
 )
-def test_a_stranger_on_the_port_gets_only_a_nonce_and_is_not_believed(opening):
+def test_an_untrusted_server_on_the_port_gets_only_a_nonce_and_is_rejected(opening):
     for ask, expected in ((is_alive, pytest.raises(AssertionError)), (chat, pytest.raises(ServerGone))):
         listener = Listener(0, opening)
         with expected:
@@ -161,7 +161,7 @@ def test_a_stranger_on_the_port_gets_only_a_nonce_and_is_not_believed(opening):
         assert len(listener.received) <= NONCE_BYTES
 
 
-def test_a_stranger_that_echoes_or_replays_is_not_believed(door):
+def test_an_untrusted_server_that_echoes_or_replays_is_rejected(door):
     """It knows what the true server once answered, and can ask it for more, but that is on another port."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         sent = bytearray()
@@ -182,7 +182,7 @@ def test_a_stranger_that_echoes_or_replays_is_not_believed(door):
     assert sent == b""
 
 
-def test_the_door_lets_in_who_knows_the_key_and_the_key_is_not_sent(door, monkeypatch):
+def test_the_proxy_accepts_clients_that_know_the_key_which_is_not_sent(door, monkeypatch):
     sent = bytearray()
     plain = socket.socket.sendall
 
@@ -197,7 +197,7 @@ def test_the_door_lets_in_who_knows_the_key_and_the_key_is_not_sent(door, monkey
 
 
 @pytest.mark.parametrize("role", ["client", "server"])
-def test_the_door_says_nothing_to_who_does_not_know_the_key(door, role):
+def test_the_proxy_does_not_answer_clients_that_do_not_know_the_key(door, role):
     with socket.create_connection(("127.0.0.1", door.port)) as stranger:
         ours = secrets.token_bytes(NONCE_BYTES)
         stranger.sendall(ours)
@@ -210,7 +210,7 @@ def test_the_door_says_nothing_to_who_does_not_know_the_key(door, role):
 
 
 @pytest.mark.parametrize("unix", [True, False])
-def test_after_a_kill_a_stranger_in_its_place_gets_nothing_and_the_question_is_answered(cache, monkeypatch, unix):
+def test_an_untrusted_successor_of_a_killed_server_gets_nothing_and_the_prompt_is_answered(cache, monkeypatch, unix):
     monkeypatch.setattr(server, "HAS_PEER_USER", unix)
     embedded = EmbeddedModel({"model": "0.5b"})
     old = embedded.server()
@@ -253,7 +253,7 @@ def test_the_socket_is_in_a_private_folder_wherever_the_cache_is(tmp_path, name)
     assert not path.parent.exists()
 
 
-def test_no_place_for_a_socket_says_what_to_set(tmp_path, monkeypatch):
+def test_the_error_for_no_socket_folder_names_the_variable_to_set(tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "mkdtemp", lambda **_: str(tmp_path / ("long" * 50)))
     with pytest.raises(AgentError, match="TMPDIR"):
         new_socket_path(tmp_path)

@@ -98,7 +98,7 @@ async def test_the_folder_is_listed(here, folder, question):
     assert all(name in steps[-1]["content"] for name in ("menu.txt", "team.md", "travel.md"))
 
 
-async def test_a_tool_that_failed_ends_in_an_answer_that_says_why(here, folder):
+async def test_the_answer_after_a_failed_tool_gives_the_reason(here, folder):
     steps = await steps_of(researcher(LLM, folder), "What does holidays.md say?")
     assert steps[1]["status"] == "failed"
     assert steps[-1]["type"] == "final_answer"
@@ -125,7 +125,7 @@ async def test_plain_chat_remembers_the_turns_before(here):
     assert "Zenobia" in steps[0]["content"]
 
 
-async def test_a_question_longer_than_the_model_reads_says_what_to_do(here, folder):
+async def test_the_error_for_a_too_long_prompt_says_what_to_do(here, folder):
     with pytest.raises(AgentError, match="put the text into a file"):
         await steps_of(researcher(LLM, folder), "word " * 5000)
 
@@ -145,7 +145,7 @@ def test_kernels_share_one_server_that_only_its_user_can_reach(here):
     assert folder.stat().st_mode & 0o777 == 0o700
 
 
-def test_a_stranger_without_the_key_gets_nothing(here):
+def test_a_client_without_the_key_gets_nothing(here):
     server = EmbeddedModel(LLM).server()
     for method, path in (("POST", "/v1/chat/completions"), ("GET", "/slots"), ("GET", "/metrics")):
         with contextlib.closing(http.client.HTTPConnection("localhost")) as connection:
@@ -164,7 +164,7 @@ def test_a_server_that_was_killed_is_started_again(here):
     assert embedded.server().pid != pid
 
 
-def test_a_server_that_dies_in_the_middle_says_so_and_the_next_question_is_answered(here):
+def test_a_server_that_dies_during_an_answer_is_reported_and_the_next_prompt_answered(here):
     embedded = EmbeddedModel(LLM)
     chunks = embedded.complete(messages=[{"role": "user", "content": "Count from one to a thousand."}], max_tokens=900)
     next(chunks)
@@ -231,7 +231,7 @@ def test_it_ends_when_idle_and_leaves_no_state(here, monkeypatch):
     assert text_of(embedded.complete(messages=HELLO, max_tokens=5))
 
 
-def test_an_idle_time_that_is_no_number_says_what_to_set(monkeypatch):
+def test_the_error_for_an_invalid_idle_time_says_what_to_set(monkeypatch):
     monkeypatch.setenv("REASONING_WIDGET_IDLE_MINUTES", "soon")
     with pytest.raises(AgentError, match="REASONING_WIDGET_IDLE_MINUTES"):
         EmbeddedModel(LLM)

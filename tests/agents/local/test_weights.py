@@ -146,7 +146,7 @@ def test_a_file_changed_later_is_checked_again(model):
         weights.verified_path(model)
 
 
-def test_no_source_says_why_and_what_to_do(model):
+def test_the_error_when_all_sources_fail_says_why_and_what_to_do(model):
     sources = [Given(b"", error=SourceError("no network")), Given(b"", error=SourceError("unknown package"))]
     with pytest.raises(weights.WeightsError, match=r"no network.*unknown package.*OPENAI_API_KEY"):
         weights.pull("tiny", sources=sources)

@@ -18,31 +18,31 @@ def no_weights(monkeypatch, tmp_path):
     monkeypatch.setenv("REASONING_WIDGET_CACHE", str(tmp_path))
 
 
-def test_both_are_listed_with_a_description():
+def test_included_agents_are_listed_with_a_description():
     listed = {info["name"]: info["description"] for info in AgentManager().list()}
     assert "files below the notebook" in listed["researcher"]
     assert "Plain chat" in listed["assistant"]
 
 
 @pytest.mark.parametrize("make", [researcher, assistant])
-def test_without_weights_they_say_what_to_do(no_weights, make):
+def test_without_weights_the_error_says_what_to_do(no_weights, make):
     with pytest.raises(AgentError, match="model pull"):
         make({"model_type": "embedded"})
 
 
-def test_nothing_is_started_without_weights(no_weights, tmp_path):
+def test_without_weights_no_server_is_started(no_weights, tmp_path):
     warm_up(choose_model({"model_type": "embedded"}))
     assert not (tmp_path / "servers").exists()
 
 
-def test_importing_them_loads_nothing_heavy():
+def test_importing_the_included_agents_loads_nothing_heavy():
     heavy = ("qwen_agent", "openai", "numpy", "xllamacpp", "huggingface_hub", "bm25s")
     code = f"import sys, reasoning_widget.agents.presets; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"
 
 
-async def test_a_remote_model_is_told_of_the_tools_and_its_answer_is_left_as_it_is(scripted_model, tmp_path):
+async def test_a_remote_model_gets_the_tools_and_its_answer_is_unchanged(scripted_model, tmp_path):
     (tmp_path / "a.md").write_text("The heron is grey.\n")
     scripted_model.script("heron", [[say("The heron is grey (a.md:1).")]])
     agent = researcher(scripted_model.llm(), tmp_path)
@@ -52,7 +52,7 @@ async def test_a_remote_model_is_told_of_the_tools_and_its_answer_is_left_as_it_
 
 
 @pytest.mark.parametrize("make", [researcher, assistant])
-async def test_they_are_told_what_is_in_an_attached_text_file(scripted_model, make):
+async def test_included_agents_get_the_content_of_attached_text_files(scripted_model, make):
     files = [
         {"file": "The heron is grey. 🪶".encode(), "name": "birds.md"},
         {"file": b"x" * 40_000, "name": "long.txt"},

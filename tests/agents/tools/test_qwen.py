@@ -39,7 +39,7 @@ def test_of_many_names_the_first_are_listed_and_the_others_counted(tmp_path):
     assert listed == "The folder holds 5 files: 1.md, 2.md, … and 3 more."
 
 
-def test_who_names_a_file_that_is_not_there_is_told_what_is(tmp_path):
+def test_the_error_for_a_missing_file_lists_the_existing_ones(tmp_path):
     with pytest.raises(ToolFailed, match=r"There is no file plan\.md\.$"):
         ReadFile(tmp_path).call({"path": "plan.md"})
     for folder in ("a", "b"):
@@ -51,7 +51,7 @@ def test_who_names_a_file_that_is_not_there_is_told_what_is(tmp_path):
         ReadFile(tmp_path).call({"path": "notes.md"})
 
 
-def test_a_long_file_is_cut_and_says_so(tmp_path):
+def test_a_long_file_is_cut_with_a_note(tmp_path):
     (tmp_path / "long.txt").write_text("word " * 10_000)
     text = ReadFile(tmp_path, max_chars=100).call({"path": "long.txt"})
     assert len(text) < 200
