@@ -1,7 +1,7 @@
-"""The command `reasoning-widget`: ask here or on a server, read along, list and export; the local model.
+"""The command `reasoning-widget`: ask agents, follow, list and export a server's sessions, and manage the local model.
 
-It ends with 0 if all went well; 1 if it did not, such as a run that failed; 2 if the command was not understood; 3 if
-the server cannot be reached; 4 if it does not let us in; 130 when interrupted.
+Its exit codes: 0 for success; 1 for a failure, such as a failed run; 2 for invalid arguments; 3 if no server can be
+reached; 4 if the server refuses access; 130 after an interrupt.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def pull(size: _Size = "0.5b") -> None:
     """Download the weights of the embedded model, unless they are here. Goes on where it broke off."""
     from .agents.local import weights
 
-    with _errors_in_words():
+    with _report_errors():
         title = weights.model(size).title
         with _progress_bar(title) as progress:
             path = weights.pull(size, progress)
@@ -92,7 +92,7 @@ def path(size: _Size = "0.5b") -> None:
     """Print where the weights are. Fails if they are not here."""
     from .agents.local import weights
 
-    with _errors_in_words():
+    with _report_errors():
         typer.echo(weights.verified_path(weights.model(size)))
 
 
@@ -101,13 +101,13 @@ def which() -> None:
     """Say which model answers and why, and what else was looked for."""
     from .agents.models import models
 
-    with _errors_in_words():
+    with _report_errors():
         typer.echo(models())
 
 
 @contextlib.contextmanager
 def _progress_bar(title: str) -> Iterator[Any]:
-    """What to call with the bytes that are here and the bytes in all. Nothing is drawn where no terminal watches."""
+    """Yield a function that takes the received and the total bytes. The bar is drawn only in a terminal."""
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
     with Progress(TextColumn("{task.description}"), *columns, console=console, disable=not console.is_terminal) as bar:
@@ -140,10 +140,10 @@ def ask(
     """
     if not (question.strip() or image or file):
         _fail("The question is empty: write one.")
-    with _errors_in_words():
+    with _report_errors():
         prompt = _prompt(question, image or [], file or [])
         if server is not None:
-            _ask_server(_way(server, session), prompt, agent, max_iterations)
+            _ask_server(_connect(server, session), prompt, agent, max_iterations)
         elif session is not None:
             _fail("A session is on a server: name it with --server, or in REASONING_WIDGET_SERVER.")
         else:
@@ -151,10 +151,10 @@ def ask(
 
 
 def _prompt(question: str, images: list[Path], files: list[Path]) -> str | list[Part]:
-    """The question with what is attached to it.
+    """Return the prompt with its attachments.
 
     Raises:
-        ValueError: An attachment cannot be read or is refused.
+        ValueError: An attachment cannot be read or is rejected.
     """
     from .parts import as_message, names_of, to_logged
 
@@ -162,7 +162,7 @@ def _prompt(question: str, images: list[Path], files: list[Path]) -> str | list[
     attached: list[dict[str, object]] = [{"image": path} for path in images]
     attached += [{"file": path} for path in files]
     message = as_message([*text, *attached]) if attached else question
-    to_logged(message)  # so that what is refused is told before anything is asked
+    to_logged(message)  # rejects attachments before anything is sent
     if not isinstance(message, str):
         typer.echo(f"Attached: {clean(', '.join(names_of(message)))}", err=True)
     return message
@@ -182,7 +182,7 @@ def _ask_here(prompt: str | list[Part], agent: str, max_iterations: int) -> None
             asyncio.run(_show(whole_steps(chosen.run_with_reasoning_stream(given, max_iterations))))
     except (AgentError, MaxIterationsReached):
         raise
-    except Exception as error:  # noqa: BLE001 (agents raise what they like; the person is told)
+    except Exception as error:  # noqa: BLE001 (agents may raise anything; the person sees the message)
         from .agents.error_origin import error_origin
 
         place = error_origin(error)
@@ -190,7 +190,7 @@ def _ask_here(prompt: str | list[Part], agent: str, max_iterations: int) -> None
 
 
 async def _show(steps: AsyncIterator[Step]) -> None:
-    """Draw each step while it grows. One that does not say itself when it is complete is, once another comes."""
+    """Draw each step while it grows. A step without a `status` is complete once another step begins."""
     growing: JSON | None = None
     with Drawing() as drawing:
         async for each in steps:
@@ -238,9 +238,9 @@ def watch(session: _Session, server: _Server = None) -> None:
     """Read along in a session of a server: what was said, and what comes, until you press Ctrl-C."""
     from .client.rest import session as known_session
 
-    with _errors_in_words():
-        way = _way(_named(server), session)
-        known_session(_address(_named(server)), session)  # one that is not there would begin, and nothing ever come
+    with _report_errors():
+        way = _connect(_named(server), session)
+        known_session(_address(_named(server)), session)  # because connecting would create it
         asyncio.run(_watch(way))
 
 
@@ -269,7 +269,7 @@ def list_sessions(
     """
     from .client.rest import sessions
 
-    with _errors_in_words():
+    with _report_errors():
         found = list(sessions(_address(_named(server)), " ".join(words or []), limit))
     console = Console()
     if console.is_terminal:
@@ -300,7 +300,7 @@ def export(
     """Print a session of a server as a file."""
     from .client.rest import export
 
-    with _errors_in_words():
+    with _report_errors():
         content = export(_address(_named(server)), session, kind)
         if output is None:
             shown = sys.stdout.isatty()  # a terminal would obey what is in it
@@ -315,7 +315,7 @@ def _named(server: str | None) -> str:
 
 
 def _secrets() -> tuple[str | None, str | None]:
-    """The token and the ticket; a ticket goes before."""
+    """Return the token and the ticket; only the ticket if both are set."""
     ticket = os.environ.get("REASONING_WIDGET_TICKET") or None
     return (None if ticket else os.environ.get("REASONING_WIDGET_TOKEN") or None), ticket
 
@@ -326,7 +326,7 @@ def _address(server: str) -> Address:
     return Address.of(server, *_secrets())
 
 
-def _way(server: str, session: str | None) -> connect:
+def _connect(server: str, session: str | None) -> connect:
     from .client import connect
 
     token, ticket = _secrets()
@@ -334,8 +334,8 @@ def _way(server: str, session: str | None) -> connect:
 
 
 @contextlib.contextmanager
-def _errors_in_words() -> Iterator[None]:
-    """Show what can be helped as a sentence and not as a traceback, and exit with a code that says what it was."""
+def _report_errors() -> Iterator[None]:
+    """Report expected errors as messages instead of tracebacks, with an exit code for each kind."""
     from .client.errors import Disconnected, NotAllowed
 
     try:

@@ -1,4 +1,4 @@
-"""Steps in a terminal: cards in the five colours; plain text without control characters where no terminal watches."""
+"""Draw steps in a terminal, as cards in five colours; without a terminal, as plain text without control characters."""
 
 from __future__ import annotations
 
@@ -37,22 +37,22 @@ _CONTROL: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def clean(text: str) -> str:
-    """The text without what a terminal would obey: only line breaks and tabs are left."""
+    """Remove escape sequences and control characters, except line breaks and tabs."""
     return _CONTROL.sub("", without_sequences(text).replace("\r\n", "\n"))
 
 
 def label(word: object) -> str:
-    """A word that should be one of ours, such as a type or a status, whatever it is: one short line."""
+    """Return an untrusted word, such as a type or a status, as one short line."""
     return " ".join(clean(str(word)).split())[:_LABEL]
 
 
 class Drawing:
-    """Where steps appear, between entering and leaving it.
+    """A context manager in which steps are drawn.
 
     Args:
-        everything: Where no terminal watches, print everything. Else only whole answers are printed, and the rest goes
-            to the standard error.
-        reader: As whom the person speaks who reads it; None where people are not told apart.
+        everything: Without a terminal, print everything to the standard output. Otherwise, only complete answers are
+            printed there, and the rest goes to the standard error.
+        reader: The user who reads the output; None if the server does not distinguish users.
 
     Attributes:
         live: Whether steps are drawn while they grow.
@@ -78,7 +78,7 @@ class Drawing:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Leave what was open as it is now; it was cut short, unless the run goes on elsewhere."""
+        """Print the open steps in their current state, as stopped unless their run continues on a server."""
         cut = {"status": "stopped"} if kind is not None and not self._everything else {}
         for step in list(self._open.values()):
             self.done({**step, **cut})
@@ -86,35 +86,35 @@ class Drawing:
             self._region.stop()
 
     def show(self, step: Mapping[str, Any]) -> None:
-        """A step of a session, each time it has changed."""
+        """Draw a step of a session. Call this each time it has changed."""
         if is_open(step):
             self.grow(step)
         else:
             self.done(step)
 
     def grow(self, step: Mapping[str, Any]) -> None:
-        """A step is not complete yet."""
+        """Draw a step that is not complete yet."""
         self._open[step.get("id", "")] = step
         self._draw_open()
 
     def done(self, step: Mapping[str, Any]) -> None:
-        """A step is complete. Harmless when repeated."""
+        """Draw a complete step. Repeated calls have no effect."""
         self._open.pop(step.get("id", ""), None)
         if step.get("id") in self._done:
             return
         if "id" in step:
             self._done.add(step["id"])
-        self._draw_open(refresh=True)  # else its open card would stay below the complete one for a moment
+        self._draw_open(refresh=True)  # otherwise its open card would remain below the complete one for a moment
         if self.live:
             self._console.print(_card(step))
         elif step["type"] == "final_answer" and step.get("status") != "stopped" and not self._everything:
             _print(clean(step["content"]))
         else:
             shown = [clean(output.text) for output in _outputs(step)]
-            self._say(f"{_title(step)}: " + "\n".join(filter(None, [*shown, _text(step)])))
+            self._print_line(f"{_title(step)}: " + "\n".join(filter(None, [*shown, _text(step)])))
 
     def catch_up(self, state: Transcript) -> None:
-        """All that has happened in a session, in order."""
+        """Draw everything that has happened in a session, in order."""
         for run in state["runs"]:
             self._introduce(state, run["run_id"])
             steps = [state["steps"][step_id] for step_id in run["steps"]]
@@ -123,27 +123,27 @@ class Drawing:
                 if step is not None:
                     self.show(step)
                 elif request is not None:
-                    self._tell_of(request)
+                    self._print_request(request)
             self.change(state, "run", run["run_id"])
 
     def change(self, state: Transcript, kind: str, name: str) -> None:
-        """Something of a session has changed; see `Following`."""
+        """Draw a change of a session, as reported by `Following`."""
         if kind == "step" and name in state["steps"]:
             step = state["steps"][name]
             self._introduce(state, step.get("run_id", ""))
             self.show(step)
         elif kind == "request" and name not in self._answered:
             self._introduce(state, state["requests"][name]["run_id"])
-            self._tell_of(state["requests"][name])
+            self._print_request(state["requests"][name])
         elif kind == "run":
             self._introduce(state, name)
             run = find_run(state, name)
             if run is not None and run["status"] not in ("running", "completed") and name not in self._ended:
                 self._ended.add(name)
-                self._say(f"The run ended: {label(run['status'])}.")
+                self._print_line(f"The run ended: {label(run['status'])}.")
 
     def request(self, request: TranscriptRequest) -> Any:
-        """Let the person answer a request of the agent; None if nobody is there who could."""
+        """Ask the person to reply to a request of the agent; None if this is not an interactive terminal."""
         prompt = clean(request["prompt"])
         if not (self.live and sys.stdin.isatty()):
             typer.echo(f"The agent asks, and waits until somebody answers elsewhere: {prompt}", err=True)
@@ -157,31 +157,31 @@ class Drawing:
         finally:
             self._region.start()
 
-    def _tell_of(self, request: TranscriptRequest) -> None:
-        """What the agent asks the person, or what became of it."""
+    def _print_request(self, request: TranscriptRequest) -> None:
+        """Print a request, or how it was closed."""
         if request["closed"] is None:
-            self._say(f"The agent asks: {clean(request['prompt'])}")
+            self._print_line(f"The agent asks: {clean(request['prompt'])}")
         else:
             self._answered.add(request["request_id"])
-            self._say(clean(request_note(request)))
+            self._print_line(clean(request_note(request)))
 
     def _introduce(self, state: Transcript, run_id: str) -> None:
-        """Say what a run is about, before its first step."""
+        """Print the prompt of a run, before its first step."""
         run = find_run(state, run_id)
         if run is None or run_id in self._introduced:
             return
         self._introduced.add(run_id)
         asked = next((each for each in state["messages"] if each["id"] == run["message_id"]), None)
         who, question = (self._speaker(asked), clean(message_as_text(asked))) if asked else ("You", "")
-        self._say(f"{who} → {clean(run['agent_name'])}: {question}", style="bold")
+        self._print_line(f"{who} → {clean(run['agent_name'])}: {question}", style="bold")
 
     def _speaker(self, message: TranscriptMessage) -> str:
-        """Who wrote a message: by name where it was somebody else than who reads it."""
+        """Return the name of a message's author, or "You" for the reader."""
         own = self._reader is not None and author_id(message) == self._reader["id"]
         name = None if own else author_name(message)
         return label(name) if name is not None else "You"
 
-    def _say(self, text: str, style: str = "dim") -> None:
+    def _print_line(self, text: str, style: str = "dim") -> None:
         if self.live:
             self._console.print(Text(text, style=style))
         elif self._everything:
@@ -191,11 +191,11 @@ class Drawing:
 
     def _draw_open(self, *, refresh: bool = False) -> None:
         if self.live:
-            self._region.update(_End(_card(step) for step in self._open.values()), refresh=refresh)
+            self._region.update(_LastLines(_card(step) for step in self._open.values()), refresh=refresh)
 
 
-class _End:
-    """As many of the last lines of the cards as the terminal shows: what has scrolled away cannot be drawn over."""
+class _LastLines:
+    """The last lines of the cards, as many as fit on the screen, because lines above it cannot be redrawn."""
 
     def __init__(self, cards: Iterable[Panel]) -> None:
         self._cards = Group(*cards)
@@ -220,7 +220,7 @@ def _card(step: Mapping[str, Any]) -> Panel:
         body = Group(*map(_drawn, outputs), *([body] if text else []))
     took = step.get("duration")
     seconds = f" · {took:.1f} s" if isinstance(took, int | float) and took else ""
-    # As it is: in a title that is no `Text`, brackets would be markup.
+    # A `Text`, because brackets in a string would be markup.
     return Panel(body, title=Text(f"{icon} {_title(step)}{seconds}"), title_align="left", border_style=colour)
 
 
@@ -238,7 +238,7 @@ def _text(step: Mapping[str, Any]) -> str:
     return clean(f"{step['tool']['name']}({step['tool'].get('arguments', '')})")
 
 
-# What tools showed ------------------------------------------------------------------------------------------------
+# Outputs of tools -------------------------------------------------------------------------------------------------
 
 
 class _Output(NamedTuple):
@@ -247,11 +247,11 @@ class _Output(NamedTuple):
 
 
 def _outputs(step: Mapping[str, Any]) -> list[_Output]:
-    """What a tool showed, in order: texts, and the names and sizes of what no terminal shows."""
-    return [each for bundle in outputs_of(step) for each in _forms(bundle)]
+    """Return a tool's outputs in order: texts, and the names and sizes of outputs that a terminal cannot show."""
+    return [each for bundle in outputs_of(step) for each in _formats_of(bundle)]
 
 
-def _forms(bundle: MimeBundle) -> Iterator[_Output]:
+def _formats_of(bundle: MimeBundle) -> Iterator[_Output]:
     texts = {mime: value for mime, value in bundle.items() if mime in _TEXTS and isinstance(value, str) and value}
     if is_placeholder_text(bundle):
         texts.pop(PLAIN, None)
@@ -265,7 +265,7 @@ def _forms(bundle: MimeBundle) -> Iterator[_Output]:
 
 
 def _size(mime: str, value: Any) -> int:
-    """How many bytes a form of an output has."""
+    """Return the size of a value of an output, in bytes."""
     if is_reference(value):
         size = value.get("size")
         return size if isinstance(size, int) else 0
@@ -279,7 +279,7 @@ def _drawn(output: _Output) -> RenderableType:
         return TerminalMarkdown(clean(output.text))
     if output.kind == "name":
         return Text(output.text, style="dim")
-    # In its normal form: of what was printed the terminal gets colours and styles that we know, and no other sequence.
+    # The text is rebuilt, so that the terminal gets only known colours and styles, and no other escape sequence.
     pieces = (f"\x1b[0;{';'.join(look.values())}m{clean(words)}" for words, look in coloured(output.text))
     return Text.from_ansi("".join(pieces))
 
@@ -287,4 +287,4 @@ def _drawn(output: _Output) -> RenderableType:
 _MARKDOWN: Final = "text/markdown"
 _HTML: Final = "text/html"
 _TEXTS: Final = (_MARKDOWN, PLAIN, "text/latex")
-"""What is shown of an output: the first of these that it has."""
+"""The formats of an output that are shown, by preference."""
