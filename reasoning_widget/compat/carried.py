@@ -1,12 +1,11 @@
-"""Context variables that go along into threads and pools.
+"""Propagate context variables into threads and pools.
 
-Python gives a new thread an empty context, and a pool's thread that of whoever happened to start it. Within `carried`,
-what a variable says where a thread is started, or a call submitted, is what it says in that thread or call. A pool's
-thread itself keeps nothing: the pool may be older than the value, and may outlive it.
+Python gives a new thread an empty context, and the thread of a pool the context of the code that happened to start it.
+Within `carried`, a thread, or a call that is submitted to a pool, sees the value of the variable at the place where it
+was started or submitted. The threads of a pool keep no value between calls, because the pool may outlive it.
 
-Where the variable has no value nothing is different from Python's own. Out of reach are processes, threads that
-`_thread` starts, and threads that take their work from a queue of their own: of those, what counts is where the thread
-was started.
+Without a value, nothing differs from Python's own behaviour. Not covered are processes, threads that `_thread` starts,
+and threads that take work from a queue of their own: they keep the value of the place where they were started.
 """
 
 from __future__ import annotations
@@ -25,18 +24,18 @@ from typing import Any, NamedTuple
 from .patched import Function, Patch, Wrap
 
 Around = Callable[[Any], AbstractContextManager[None]]
-"""Makes a context manager of a variable's value. It is entered in the thread, around the work."""
+"""Makes a context manager from the value of a variable. It is entered in the thread, around the work."""
 Check = Callable[[Any], None]
-"""Looks at a variable's value before a submitted call begins, and raises `Ends` if it may not."""
+"""Checks the value of a variable before a submitted call begins. Raises `Ends` if the call must not begin."""
 
 
 class Ends(BaseException):
-    """Ends work that must not go on, whatever it catches: no `except Exception` holds it.
+    """Ends work that must not continue. It is not an `Exception`, so that code with `except Exception` lets it pass.
 
-    A thread into which a variable was carried ends with it silently; whoever waits for a future gets it.
+    A thread with a propagated variable ends silently; for a submitted call, the future raises it.
 
     Attributes:
-        reason: What to tell those who can only be told an `Exception`.
+        reason: What is raised where only an `Exception` can be raised.
     """
 
     def __init__(self, reason: Exception) -> None:
@@ -46,15 +45,15 @@ class Ends(BaseException):
 
 @contextlib.contextmanager
 def carried(variable: ContextVar[Any], around: Around | None = None, check: Check | None = None) -> Iterator[None]:
-    """Within the block, whichever thread enters it, `variable` goes along into threads and pools.
+    """Propagate `variable` into threads and pools within the block, whichever thread enters it.
 
     For one variable, `around` and `check` are always the same.
 
     Args:
-        variable: What to carry.
+        variable: The variable to propagate.
         around: Entered around the work, in its thread, with the value. If it raises `Ends`, the work does not begin.
         check: Called with the value before a call that was submitted. If it raises `Ends`, the call is not made, and
-            whoever waits for it is told. Nobody would be told of a thread that does not begin.
+            its future raises that. Threads are not checked, because nobody waits for their result.
     """
     _carrying.begin(variable, around, check)
     try:
@@ -64,7 +63,7 @@ def carried(variable: ContextVar[Any], around: Around | None = None, check: Chec
 
 
 class _Item(NamedTuple):
-    """A value on its way."""
+    """A value that is being propagated."""
 
     variable: ContextVar[Any]
     value: Any
@@ -80,7 +79,7 @@ class _Carried:
 
 
 class _Carrying:
-    """What is carried; the patches are in place while there is anything."""
+    """The variables that are propagated. The patches are in place while there is at least one."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -92,7 +91,7 @@ class _Carrying:
             if not self._variables:
                 for patch in self._patches:
                     patch.apply()
-            variables = dict(self._variables)  # it is read without the lock
+            variables = dict(self._variables)  # read without the lock
             variables.setdefault(variable, _Carried(around, check)).users += 1
             self._variables = variables
 
@@ -105,14 +104,14 @@ class _Carrying:
                     patch.remove()
 
     def load(self) -> list[_Item]:
-        """What goes along from here."""
+        """Return the values at this place."""
         found = ((each, each.get(_NOTHING), known) for each, known in self._variables.items())
         return [_Item(each, value, known.around, known.check) for each, value, known in found if value is not _NOTHING]
 
 
 _NOTHING = object()
 _in_pool: ContextVar[bool] = ContextVar("reasoning_widget_in_pool", default=False)
-"""This is a pool at work on itself: the threads that it starts are no one's."""
+"""Whether a pool is starting threads for itself, which get no value."""
 
 
 @contextlib.contextmanager
@@ -127,7 +126,7 @@ def _for_pool() -> Iterator[None]:
 @contextlib.contextmanager
 def _unloaded(load: list[_Item]) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
-        stack.callback(_in_pool.reset, _in_pool.set(False))  # an executor may do the work at once
+        stack.callback(_in_pool.reset, _in_pool.set(False))  # an executor may run the work at once
         for item in load:
             stack.callback(item.variable.reset, item.variable.set(item.value))
             if item.around is not None:
@@ -136,7 +135,7 @@ def _unloaded(load: list[_Item]) -> Iterator[None]:
 
 
 class _Call:
-    """A function that is called with what was carried along."""
+    """A function that is called with the propagated values."""
 
     def __init__(self, function: Function, load: list[_Item]) -> None:
         functools.update_wrapper(self, function)
@@ -151,7 +150,7 @@ class _Call:
             return self._function(*args, **kwargs)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return functools.partial, (self._function,)  # an executor sends it to a process: nothing can go along
+        return functools.partial, (self._function,)  # an executor sends it to a process, which gets no values
 
 
 class _PoolCall(_Call):
@@ -175,7 +174,7 @@ def _patches(load: Callable[[], list[_Item]]) -> list[Patch]:
 
 
 def _starting(load: Callable[[], list[_Item]]) -> Wrap:
-    """For what starts a thread."""
+    """Wrap a method that starts a thread."""
 
     def wrap(_: type, original: Function) -> Function:
         @functools.wraps(original)
@@ -186,7 +185,7 @@ def _starting(load: Callable[[], list[_Item]]) -> Wrap:
             run = _Run(self, items)
             try:
                 return original(self, *args, **kwargs)
-            except BaseException:  # it could not be started
+            except BaseException:  # the thread could not be started
                 run.take_away()
                 raise
 
@@ -196,7 +195,7 @@ def _starting(load: Callable[[], list[_Item]]) -> Wrap:
 
 
 def _taking(load: Callable[[], list[_Item]], call: type[_Call]) -> Wrap:
-    """For what takes a function to be called later, as its first argument."""
+    """Wrap a method whose first argument is a function that is called later."""
 
     def wrap(_: type, original: Function) -> Function:
         @functools.wraps(original)
@@ -218,7 +217,7 @@ def _taking(load: Callable[[], list[_Item]], call: type[_Call]) -> Wrap:
 
 
 def _making(_: type, original: Function) -> Function:
-    """For what makes a pool, and starts its threads."""
+    """Wrap a method that creates a pool and starts its threads."""
 
     @functools.wraps(original)
     def make(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -229,7 +228,7 @@ def _making(_: type, original: Function) -> Function:
 
 
 class _Run:
-    """Stands for `run` of one thread, from its start until it runs."""
+    """Replaces `run` of a thread from its start until it runs."""
 
     def __init__(self, thread: threading.Thread, load: list[_Item]) -> None:
         self._thread = thread
@@ -244,7 +243,7 @@ class _Run:
             self._original()
 
     def take_away(self) -> None:
-        """Leave the thread object as it was."""
+        """Restore the thread object."""
         if self._own is None:
             vars(self._thread).pop("run", None)
         else:

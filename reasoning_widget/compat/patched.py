@@ -1,6 +1,6 @@
 """Replace methods in every class that defines them, and put them back.
 
-A base class alone does not do: a class that overrides a method need not call what it overrides.
+Patching only the base class is not enough, because overriding methods need not call it.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ from typing import Any
 
 Function = Callable[..., Any]
 Wrap = Callable[[type, Function], Function | None]
-"""Makes the function that stands in for a method, given the class that defines it and the function that it is there.
-None: it stays as it is."""
+"""Makes the replacement of a method from the class that defines it and the original function. None keeps it."""
 
 
 class Patch:
