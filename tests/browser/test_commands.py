@@ -187,7 +187,7 @@ class TestWithoutNotifications:
         expect(command(page, NOTIFY)).not_to_have_class(TOGGLED)
         page.keyboard.press("Escape")
         choose(page, NOTIFY)
-        expect(page.get_by_role("dialog")).to_contain_text("This browser shows no notifications")
+        expect(page.get_by_role("dialog")).to_contain_text("This browser does not support notifications")
         assert lab.errors == []
 
 

@@ -131,7 +131,7 @@ def test_a_message_written_while_the_server_is_away_waits_and_goes_out_once(lab,
 
 
 def test_a_page_has_its_ticket_renewed_by_the_kernel_and_nobody_notices(lab, server):
-    short = "from reasoning_widget.widget import tickets\n\ntickets._SECONDS = 4.0  # an hour else\n"
+    short = "from reasoning_widget.widget import tickets\n\ntickets._LIFETIME = 4.0  # an hour else\n"
     notebook = lab.open(short + cell(server, new_session()))
     sockets: list[str] = []
     notebook.page.on("websocket", lambda socket: sockets.append(socket.url))
