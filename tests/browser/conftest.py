@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import shutil
 from collections.abc import Generator, Iterator
@@ -18,6 +19,8 @@ from tests.jupyter import Jupyter
 from tests.scripted_model import ScriptedModel, call, gate, say, think
 
 ARTIFACTS = Path(__file__).parent / "artifacts"
+TRACED = bool(os.environ.get("TRACE"))
+"""Whether Playwright records traces, which takes a tenth of the time of the tests."""
 PATIENCE_MS = 60_000
 """How long a condition is waited for before the test gives up: no measure of speed, the machine may be busy."""
 
@@ -100,7 +103,8 @@ def open_window(browser: Browser, jupyter: Jupyter, options: dict[str, Any]) -> 
     window = browser.new_context(**{**WINDOW, **options})
     window.set_default_timeout(PATIENCE_MS)
     window.grant_permissions(["clipboard-read", "clipboard-write"], origin=jupyter.origin)
-    window.tracing.start(snapshots=True)
+    if TRACED:
+        window.tracing.start(snapshots=True)
     return window
 
 
@@ -121,21 +125,23 @@ def window_options() -> dict[str, Any] | None:
 def window(
     request: pytest.FixtureRequest, browser: Browser, jupyter: Jupyter, window_options: dict[str, Any] | None
 ) -> Iterator[BrowserContext]:
-    """A browser window without pages. A failure leaves its trace and pictures of its pages in artifacts/."""
+    """A browser window without pages. A failure leaves screenshots in artifacts/, and a trace with TRACE=1."""
     window: BrowserContext
     if window_options is None:
         window = request.getfixturevalue("shared_window")
     else:
         window = open_window(browser, jupyter, window_options)
-    window.tracing.start_chunk()
+    if TRACED:
+        window.tracing.start_chunk()
     yield window
     if request.node.stash.get(_failed, False):
         name = _file_name(request)
         for number, page in enumerate(window.pages):
             page.screenshot(path=ARTIFACTS / f"{name}-{number}.png")
-        window.tracing.stop_chunk(path=ARTIFACTS / f"{name}.zip")
         shutil.copy(jupyter.log, ARTIFACTS / f"{name}.log")
-    else:
+        if TRACED:
+            window.tracing.stop_chunk(path=ARTIFACTS / f"{name}.zip")
+    elif TRACED:
         window.tracing.stop_chunk()
     for page in window.pages:
         page.close()
