@@ -116,7 +116,7 @@ WAYS = {
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 @pytest.mark.parametrize("way", WAYS.values(), ids=WAYS.keys())
-def test_what_is_printed_is_in_the_step_and_nowhere_else(told, way, capfd):
+def test_printed_text_is_only_in_the_step(told, way, capfd):
     with captured_output(told.append):
         way()
     assert printed(told) == "said\n"
@@ -125,7 +125,7 @@ def test_what_is_printed_is_in_the_step_and_nowhere_else(told, way, capfd):
     assert capfd.readouterr() == ("", "")
 
 
-def test_handlers_that_hold_an_older_stream_log_into_the_step(told, capsys):
+def test_log_handlers_with_an_older_stream_log_into_the_step(told, capsys):
     logger = logging.getLogger("held")
     logger.propagate = False
     logger.addHandler(logging.StreamHandler(sys.stderr))
@@ -137,7 +137,7 @@ def test_handlers_that_hold_an_older_stream_log_into_the_step(told, capsys):
     assert capsys.readouterr().err == "later\n"
 
 
-def test_processes_and_prints_are_in_order(told):
+def test_output_of_processes_and_print_is_in_order(told):
     with captured_output(told.append):
         for number in range(5):
             print(f"before {number}")
@@ -146,7 +146,7 @@ def test_processes_and_prints_are_in_order(told):
     assert printed(told) == "".join(f"before {number}\nfrom {number}\n" for number in range(5))
 
 
-def test_output_that_a_tool_takes_itself_is_its_own(told):
+def test_output_that_a_tool_captures_itself_is_not_in_the_step(told):
     with captured_output(told.append):
         taken = subprocess.run(BOTH, stdout=subprocess.PIPE, check=True).stdout
         together = subprocess.check_output(BOTH, stderr=subprocess.STDOUT)
@@ -156,7 +156,7 @@ def test_output_that_a_tool_takes_itself_is_its_own(told):
     assert printed(told) == "err"
 
 
-def test_what_system_returns_is_as_ever(told):
+def test_os_system_returns_the_same_status(told):
     before = os.system
     with captured_output(told.append):
         statuses = [os.system(command) for command in ("true", "exit 3", "kill -9 $$")]
@@ -165,7 +165,7 @@ def test_what_system_returns_is_as_ever(told):
     assert os.system is before
 
 
-def test_many_calls_side_by_side_each_have_their_own():
+def test_concurrent_calls_have_separate_outputs():
     def call(number):
         told: list[list[MimeBundle]] = []
         with captured_output(told.append):
@@ -178,7 +178,7 @@ def test_many_calls_side_by_side_each_have_their_own():
         assert list(pool.map(call, range(8))) == [f"{number}\n" * 21 for number in range(8)]
 
 
-def test_a_process_that_goes_on_harms_nobody(told, tmp_path, capsys):
+def test_a_process_that_outlives_its_call_prints_outside_the_step(told, tmp_path, capsys):
     gate = tmp_path / "gate"
     code = f"""
 import os, time
@@ -202,7 +202,7 @@ print("late")
     assert capsys.readouterr().out == "late\n"
 
 
-def test_a_thread_that_goes_on_is_heard_no_more(told):
+def test_a_thread_that_outlives_its_call_adds_nothing_to_the_step(told):
     go_on = threading.Event()
     with captured_output(told.append):
         print("early")
@@ -214,7 +214,7 @@ def test_a_thread_that_goes_on_is_heard_no_more(told):
     assert printed(told) == "early\n"
 
 
-def test_progress_is_told_as_it_goes_and_ends_as_a_terminal_shows_it(told):
+def test_progress_ends_as_a_terminal_shows_it(told):
     with captured_output(told.append):
         print("Training")
         for number in range(1401):
@@ -224,7 +224,7 @@ def test_progress_is_told_as_it_goes_and_ends_as_a_terminal_shows_it(told):
     assert printed(told) == f"Training\n1400/1400 {'#' * 60}\nACCURACY = 0.93\n"
 
 
-def test_bars_of_tqdm_are_one_line_each(told):
+def test_each_bar_of_tqdm_is_one_line(told):
     with captured_output(told.append):
         for _ in tqdm(range(500), desc="first", mininterval=0):
             pass
@@ -235,7 +235,7 @@ def test_bars_of_tqdm_are_one_line_each(told):
 
 
 @pytest.mark.parametrize(("size", "hour", "longest"), [(100, 3e6, 1.0), (2_000, 5e6, 11.0), (57_000, 23e6, 10.0)])
-def test_a_bar_that_is_redrawn_for_an_hour_fills_no_disk_and_stays_fresh(size, hour, longest):
+def test_a_bar_redrawn_for_an_hour_stays_current_without_filling_the_disk(size, hour, longest):
     """Each time that it is told, all of the output goes into the log."""
     seconds, told = 0.0, 0
     pauses = []
@@ -249,7 +249,7 @@ def test_a_bar_that_is_redrawn_for_an_hour_fills_no_disk_and_stays_fresh(size, h
     assert pauses[:5] == pytest.approx([max(0.05, size / 65_536)] * 5), "at first it is as smooth as can be"
 
 
-def test_of_what_is_too_long_the_end_is_there(told):
+def test_too_long_output_keeps_its_beginning_and_end(told):
     with captured_output(told.append):
         for number in range(50_000):
             print("line", number)
@@ -259,7 +259,7 @@ def test_of_what_is_too_long_the_end_is_there(told):
     assert "characters were left out here" in printed(told)
 
 
-def test_streams_are_as_they_were():
+def test_streams_are_restored():
     before = (sys.stdout, sys.stderr, sys.stdout.write.__class__, subprocess.Popen.__init__)
     with captured_output(lambda _: None):
         print("x")

@@ -74,7 +74,7 @@ def test_the_fold_knows_every_event():
 
 
 @pytest.mark.parametrize("kind", [kind for kind, declared in SERVER_MESSAGES.items() if not declared.is_event])
-def test_what_is_no_event_is_not_read_as_one(kind):
+def test_other_messages_are_not_read_as_events(kind):
     events = [
         {"type": kind, "seq": 1, "data": {"id": "x", "message_id": None, "bundle": {}}},
         {"type": "session_info", "seq": 2, "data": {"title": "T"}},
@@ -85,7 +85,7 @@ def test_what_is_no_event_is_not_read_as_one(kind):
 
 @pytest.mark.parametrize("transport", ["program", "socket", "comm", "relay"])
 @pytest.mark.parametrize("kind", [*CLIENT_MESSAGES, "fly"])
-def test_a_transport_takes_its_messages_and_names_no_others(kind, transport):
+def test_a_transport_accepts_and_lists_only_its_messages(kind, transport):
     (error,) = dispatch({"type": kind, "id": "1", "payload": 5}, transport, lambda message: [])
     takes = {name for name, declared in CLIENT_MESSAGES.items() if transport in declared.transports}
     assert error["data"]["id"] == "1"
@@ -98,12 +98,12 @@ def test_a_transport_takes_its_messages_and_names_no_others(kind, transport):
 # The rule
 
 
-async def test_a_prompt_without_an_id_is_told_the_one_it_got(session):
+async def test_the_acknowledgement_of_a_prompt_without_an_id_contains_its_new_id(session):
     (ack,) = session.handle({"type": "chat", "payload": {"message": "Hello", "agent_name": "researcher"}})
     assert ack == {"type": "ack", "data": {"id": session.state["messages"][0]["id"]}}
 
 
-async def test_whatever_had_an_id_is_acknowledged_once(session, comm):
+async def test_a_message_with_an_id_is_acknowledged_once(session, comm):
     pong, ack = session.handle({"type": "ping", "id": "p", "payload": {}})
     assert (pong["type"], ack) == ("pong", {"type": "ack", "data": {"id": "p"}})
     attach = comm.say("attach", "a", epoch=None, after=0)
@@ -111,12 +111,12 @@ async def test_whatever_had_an_id_is_acknowledged_once(session, comm):
     assert comm.say("stop") == []
 
 
-async def test_an_unknown_value_is_an_error_and_nothing_more(comm):
+async def test_a_request_for_an_unknown_value_gets_only_an_error(comm):
     (error,) = comm.say("blob", "b", blob="nothing")
     assert (error["type"], error["data"]["code"], error["data"]["id"]) == ("error", "unknown_blob", "b")
 
 
-async def test_a_value_that_cannot_be_read_is_an_error(session, comm, monkeypatch):
+async def test_a_request_for_an_unreadable_value_gets_an_error(session, comm, monkeypatch):
     def unreadable(sha256):
         raise StorageError("the disk is gone")
 
@@ -126,7 +126,7 @@ async def test_a_value_that_cannot_be_read_is_an_error(session, comm, monkeypatc
     assert session.ended is None, "what can be read is still served"
 
 
-async def test_a_value_comes_after_its_acknowledgement(session, comm, monkeypatch):
+async def test_a_value_is_sent_after_the_acknowledgement(session, comm, monkeypatch):
     monkeypatch.setattr(session, "blob", lambda sha256: {"rows": 3})
     assert comm.say("blob", "b", blob="x") == [{"type": "ack", "data": {"id": "b"}}]
     while comm.frames[-1]["type"] != "blob":
@@ -134,7 +134,7 @@ async def test_a_value_comes_after_its_acknowledgement(session, comm, monkeypatc
     assert comm.frames[-1]["data"] == {"blob": "x", "value": {"rows": 3}}
 
 
-async def test_the_way_to_a_server_answers_by_the_same_rule(relay):
+async def test_the_link_to_a_server_follows_the_same_rule(relay):
     link, frames = relay
     while frames[-1]["type"] != "ticket":
         await asyncio.sleep(0)

@@ -85,7 +85,7 @@ def synchronous(*actions):
          {"of t": "in"}, ""),
     ],
 )  # fmt: skip
-async def test_what_is_printed_between_a_call_and_its_result_belongs_to_it(how, actions, shown, elsewhere, capsys):
+async def test_text_printed_between_call_and_result_belongs_to_the_call(how, actions, shown, elsewhere, capsys):
     steps = await run(how(*actions))
 
     assert printed(steps) == shown
@@ -93,7 +93,7 @@ async def test_what_is_printed_between_a_call_and_its_result_belongs_to_it(how, 
     assert all(step["status"] in ("done", "failed") for step in steps)
 
 
-async def test_a_call_without_a_result_is_closed_by_the_answer_and_no_result_is_made_up():
+async def test_the_answer_closes_calls_without_inventing_results():
     steps = await run(asynchronous(use(), use("u")))
 
     assert [(step["type"], step["status"]) for step in steps] == [
@@ -103,7 +103,7 @@ async def test_a_call_without_a_result_is_closed_by_the_answer_and_no_result_is_
     ]
 
 
-async def test_a_call_is_open_and_what_it_prints_is_seen_until_its_result_comes():
+async def test_a_call_is_open_and_shows_its_output_until_its_result():
     goes_on = threading.Event()
 
     async def agent(prompt):
@@ -126,7 +126,7 @@ async def test_a_call_is_open_and_what_it_prints_is_seen_until_its_result_comes(
     assert [step["status"] for step in steps] == ["done"] * 3
 
 
-async def test_a_run_that_fails_in_a_call_keeps_what_the_call_has_shown():
+async def test_a_run_that_fails_during_a_call_keeps_the_calls_output():
     def agent(prompt):
         yield use()
         print("half")
@@ -138,7 +138,7 @@ async def test_a_run_that_fails_in_a_call_keeps_what_the_call_has_shown():
     assert (use_["status"], result_["status"], error["type"]) == ("failed", "failed", "error")
 
 
-async def test_an_object_of_ones_own_class_shows_the_same():
+async def test_an_agent_of_a_custom_class_shows_the_same():
     async def work(prompt):
         yield use()
         print("in")
@@ -151,7 +151,7 @@ async def test_an_object_of_ones_own_class_shows_the_same():
     assert printed(steps) == {"of t": "in\n"}
 
 
-async def test_a_call_and_its_result_take_the_time_between_them():
+async def test_a_call_and_its_result_include_the_time_between_them():
     session, runner = open_session()  # whose clock goes on by half a second at each look
     ask(session, "go", "m1")
     runner.run.emit({"type": "thought", "content": "Hm."})
@@ -170,7 +170,7 @@ async def test_a_call_and_its_result_take_the_time_between_them():
 
 
 @pytest.mark.parametrize("more", [{"duration": 0.25}, {"timestamp": 5.0}])
-async def test_what_an_agent_says_of_its_times_counts(more):
+async def test_times_given_by_the_agent_are_used(more):
     session, runner = open_session()
     ask(session, "go", "m1")
     runner.run.emit(use())

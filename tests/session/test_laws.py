@@ -273,7 +273,7 @@ def test_deltas_rebuild_the_text_whatever_is_merged(pieces, looks):
 
 
 @pytest.mark.parametrize("tokens", [10, 1000])
-async def test_what_a_token_costs_on_the_wire_does_not_grow_with_the_answer(tokens):
+async def test_the_bytes_sent_for_a_token_do_not_grow_with_the_answer(tokens):
     session, runner = open_session()
     watcher = Watcher(session)
     ask(session, "go", "m")

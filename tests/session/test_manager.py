@@ -32,7 +32,7 @@ async def started(runner, count=1):
         await asyncio.sleep(0)
 
 
-async def test_a_session_exists_from_its_first_message_on(store):
+async def test_a_session_exists_from_its_first_message(store):
     manager, _ = manage(store)
     session = manager.open("demo")
     assert manager.find("demo") is None
@@ -44,7 +44,7 @@ async def test_a_session_exists_from_its_first_message_on(store):
     assert store.info("demo")["title"] == "hi"
 
 
-async def test_idle_sessions_leave_memory_and_come_back_as_they_were(store):
+async def test_idle_sessions_are_unloaded_and_reloaded_unchanged(store):
     manager, runner = manage(store)
     session = manager.open("demo")
     ask(session, "hi", "m1")
@@ -62,7 +62,7 @@ async def test_idle_sessions_leave_memory_and_come_back_as_they_were(store):
     assert manager.open("demo").state == session.state
 
 
-async def test_one_that_is_idle_for_a_moment_stays(store):
+async def test_a_session_that_is_idle_for_a_moment_stays_loaded(store):
     manager, _ = manage(store, idle_after=3600.0)
     manager.open("demo")
     manager.release_idle()
@@ -70,7 +70,7 @@ async def test_one_that_is_idle_for_a_moment_stays(store):
     assert "demo" in manager.live
 
 
-async def test_a_deleted_session_lets_its_watchers_go_and_stops_its_run(store):
+async def test_deleting_a_session_ends_its_watchers_and_stops_its_run(store):
     manager, runner = manage(store)
     session = manager.open("demo")
     ask(session, "hi", "m1")
@@ -89,7 +89,7 @@ async def test_a_deleted_session_lets_its_watchers_go_and_stops_its_run(store):
         manager.delete("demo")
 
 
-async def test_a_session_is_renamed_whether_in_memory_or_not(store):
+async def test_an_unloaded_session_can_be_renamed(store):
     manager, runner = manage(store)
     ask(manager.open("demo"), "hi", "m1")
     runner.run.end()
@@ -105,7 +105,7 @@ async def test_a_session_is_renamed_whether_in_memory_or_not(store):
         manager.rename("nobody", "x")
 
 
-async def test_what_an_earlier_process_left_open_is_closed_at_the_start(store):
+async def test_open_runs_and_steps_of_an_earlier_process_are_closed_at_the_start(store):
     manager, runner = manage(store)
     session = manager.open("demo")
     ask(session, "hi", "m1")
@@ -124,7 +124,7 @@ async def test_what_an_earlier_process_left_open_is_closed_at_the_start(store):
     assert store.unfinished() == []
 
 
-async def test_queued_prompts_are_asked_after_a_restart_exactly_as_they_were(store):
+async def test_queued_prompts_run_unchanged_after_a_restart(store):
     manager, _ = manage(store)
     session = manager.open("demo")
     ask(session, "now", "m0")
@@ -157,7 +157,7 @@ async def test_queued_prompts_are_asked_after_a_restart_exactly_as_they_were(sto
     ]
 
 
-async def test_a_queued_prompt_is_known_after_a_restart(store):
+async def test_a_queued_prompt_is_recognized_after_a_restart(store):
     manager, _ = manage(store)
     session = manager.open("demo")
     for number in range(4):
@@ -177,7 +177,7 @@ async def test_a_queued_prompt_is_known_after_a_restart(store):
     assert len(runner.runs) == 1
 
 
-async def test_a_prompt_that_no_model_call_took_gets_a_run_after_a_restart(store):
+async def test_an_untaken_steering_prompt_gets_a_run_after_a_restart(store):
     manager, _ = manage(store)
     session = manager.open("demo")
     ask(session, "hi", "m1")
@@ -190,7 +190,7 @@ async def test_a_prompt_that_no_model_call_took_gets_a_run_after_a_restart(store
     assert runner.run.spec.prompt == "faster"
 
 
-async def test_a_prompt_that_an_earlier_version_queued_is_withdrawn(store):
+async def test_a_prompt_queued_by_an_earlier_version_is_withdrawn(store):
     message = {"id": "m1", "content": "hi", "timestamp": 1.0, "follows": None}
     store.begin("demo", "e", None)
     store.append("demo", 0, [{"type": "user_message", "seq": 1, "data": message}])
@@ -202,7 +202,7 @@ async def test_a_prompt_that_an_earlier_version_queued_is_withdrawn(store):
     assert store.unfinished() == []
 
 
-async def test_a_session_whose_log_fails_is_loaded_again_from_what_is_safe(store, monkeypatch):
+async def test_a_session_whose_log_fails_is_reloaded_from_the_stored_events(store, monkeypatch):
     failures = []
     manager, runner = manage(store, on_failure=lambda session_id, error: failures.append((session_id, str(error))))
     session = manager.open("demo")

@@ -37,7 +37,7 @@ def table(data: bytes = b"a,b\n1,2\n", name: str = "table.csv") -> dict[str, str
     return {"file": address(data, "text/csv"), "name": name}
 
 
-async def test_the_log_has_the_text_and_refers_to_the_contents():
+async def test_the_log_contains_the_text_and_references_to_the_contents():
     session, _ = open_session()
 
     replies = ask(session, [{"text": "What is"}, picture(), {"text": "beside"}, table()], "m1")
@@ -54,7 +54,7 @@ async def test_the_log_has_the_text_and_refers_to_the_contents():
     assert base64.b64decode(session.blob(file["file"]["blob"])) == b"a,b\n1,2\n"
 
 
-async def test_the_run_has_the_parts_and_a_text_that_names_them():
+async def test_the_run_gets_the_parts_and_a_text_that_names_them():
     session, runner = open_session()
     parts = [{"text": "Compare"}, picture(), table()]
 
@@ -64,7 +64,7 @@ async def test_the_run_has_the_parts_and_a_text_that_names_them():
     assert runner.run.spec.prompt == "Compare\n\n[image: plot.png]\n[file: table.csv]"
 
 
-async def test_without_a_text_the_names_are_the_content():
+async def test_the_names_of_attachments_are_the_content_of_a_prompt_without_text():
     session, _ = open_session()
 
     ask(session, [picture(), table()], "m1")
@@ -72,7 +72,7 @@ async def test_without_a_text_the_names_are_the_content():
     assert session.state["messages"][0]["content"] == session.state["title"] == "plot.png, table.csv"
 
 
-async def test_what_no_text_can_hold_is_replaced_and_unknown_fields_are_dropped():
+async def test_invalid_characters_are_replaced_and_unknown_fields_are_dropped():
     session, _ = open_session()
     deep: Any = None
     for _ in range(5_000):
@@ -86,7 +86,7 @@ async def test_what_no_text_can_hold_is_replaced_and_unknown_fields_are_dropped(
     assert image["image"]["name"] == "\ufffd.png"
 
 
-async def test_parts_that_are_all_text_are_a_text():
+async def test_text_parts_alone_become_one_text():
     session, runner = open_session()
 
     ask(session, [{"text": "one"}, {"text": " "}, {"text": "two"}], "m1")
@@ -95,7 +95,7 @@ async def test_parts_that_are_all_text_are_a_text():
     assert (runner.run.spec.prompt, runner.run.spec.parts) == ("one\n\ntwo", [])
 
 
-async def test_a_picture_is_what_its_content_says_and_names_have_no_folder():
+async def test_image_types_come_from_the_content_and_names_have_no_folder():
     session, _ = open_session()
 
     ask(session, [picture(JPEG, "C:\\photos\\me\n.png"), {"image": address(PNG)}, table(name="../../etc/passwd")], "m1")
@@ -132,7 +132,7 @@ async def test_a_picture_is_what_its_content_says_and_names_have_no_folder():
         ([{"text": "hi"}, {"sound": "x"}], "bad_message", "one of `text`, `image`, `file`"),
     ],
 )
-async def test_what_is_refused_is_named_and_changes_nothing(parts: Any, code: str, says: str) -> None:
+async def test_a_refused_prompt_is_explained_and_changes_nothing(parts: Any, code: str, says: str) -> None:
     session, runner = open_session()
 
     (reply,) = ask(session, parts, "m1")
@@ -142,7 +142,7 @@ async def test_what_is_refused_is_named_and_changes_nothing(parts: Any, code: st
     assert (session.state["last_seq"], session.exists, runner.runs) == (0, False, [])
 
 
-async def test_what_may_be_sent_at_most_is_accepted():
+async def test_the_longest_permitted_prompt_is_accepted():
     session, _ = open_session()
 
     (reply,) = ask(session, [table(bytes(MAX_FILE_BYTES)), {"text": "x" * (MAX_MESSAGE_BYTES - 4096)}], "m1")
@@ -152,7 +152,7 @@ async def test_what_may_be_sent_at_most_is_accepted():
     assert len(encode(event)) < MAX_FRAME_BYTES
 
 
-async def test_sending_it_again_asks_once_also_after_a_restart():
+async def test_a_repeated_prompt_runs_once_even_after_a_restart():
     log = SQLiteLog()
     session, runner = open_session(log)
     parts = [{"text": "What is this?"}, picture()]
@@ -189,7 +189,7 @@ async def test_the_same_id_for_other_parts_is_a_conflict(other: Any, restarted: 
     assert reply["data"]["code"] == "id_conflict"
 
 
-async def test_a_text_that_becomes_parts_under_the_same_id_is_a_conflict_after_a_restart():
+async def test_parts_with_the_id_of_an_earlier_text_are_a_conflict_after_a_restart():
     log = SQLiteLog()
     session, runner = open_session(log)
     ask(session, "What is this?", "m1")
@@ -200,7 +200,7 @@ async def test_a_text_that_becomes_parts_under_the_same_id_is_a_conflict_after_a
     assert reply["data"]["code"] == "id_conflict"
 
 
-async def test_follow_ups_have_the_earlier_parts():
+async def test_follow_ups_get_the_earlier_parts():
     session, runner = open_session()
     ask(session, [{"text": "What is this?"}, picture()], "m1")
     runner.run.emit({"type": "final_answer", "content": "A plot."})
@@ -216,7 +216,7 @@ async def test_follow_ups_have_the_earlier_parts():
     assert "parts" not in runner.run.spec.history[1]
 
 
-async def test_of_much_that_was_attached_follow_ups_have_the_newest():
+async def test_follow_ups_get_the_newest_attachments_up_to_a_limit():
     session, runner = open_session()
     for number in range(3):
         ask(session, [table(bytes([number]) * 7 * 1024**2, f"{number}.csv")], f"m{number}")
@@ -229,7 +229,7 @@ async def test_of_much_that_was_attached_follow_ups_have_the_newest():
     assert runner.run.spec.history[0]["parts"] == [{"text": "[file: 0.csv]"}]
 
 
-async def test_what_is_attached_waits_for_a_run_of_its_own():
+async def test_a_steering_prompt_with_attachments_gets_its_own_run():
     session, runner = open_session()
     ask(session, "one", "m1")
 
@@ -240,7 +240,7 @@ async def test_what_is_attached_waits_for_a_run_of_its_own():
     assert runner.run.spec.parts[1] == picture()
 
 
-async def test_contents_are_kept_once_and_go_with_the_session(tmp_path):
+async def test_contents_are_stored_once_and_deleted_with_the_session(tmp_path):
     store = SessionStore(tmp_path / "sessions.db", "the test")
     session, _ = open_session(store)
     ask(session, [picture(), picture(name="again.png")], "m1")
@@ -267,7 +267,7 @@ async def test_clearing_deletes_the_contents():
         session.blob(sha256)
 
 
-async def test_nothing_long_stays_in_memory():
+async def test_contents_do_not_stay_in_memory():
     session, _ = open_session()
     ask(session, [table(bytes(1024**2))], "m1")
 

@@ -23,7 +23,7 @@ def test_messages_come_out_as_they_went_in(messages, sizes):
     assert read == messages
 
 
-def test_appended_text_travels_once():
+def test_appended_text_is_sent_once():
     """Four times as many tokens take four times as many bytes, not sixteen times."""
 
     def sent(tokens):

@@ -19,7 +19,7 @@ def test_prompts_are_asked_in_order(queue):
     assert not queue.has_next
 
 
-def test_prompts_that_steer_wait_too_but_begin_no_run(queue):
+def test_steering_prompts_wait_but_begin_no_run(queue):
     queue.next()
     queue.next()
 
@@ -29,24 +29,24 @@ def test_prompts_that_steer_wait_too_but_begin_no_run(queue):
         queue.next()
 
 
-def test_a_prompt_that_steers_is_taken_once(queue):
+def test_a_steering_prompt_is_taken_once(queue):
     assert queue.take_steering() == ["s"]
     assert queue.take_steering() == []
 
 
-def test_prompts_that_no_model_call_took_come_last(queue):
+def test_untaken_steering_prompts_come_last(queue):
     queue.requeue_steering()
 
     assert [queue.next() for _ in range(3)] == ["a", "b", "s"]
 
 
 @pytest.mark.parametrize("message_id", ["a", "b", "s"])
-def test_any_prompt_that_waits_can_be_removed_once(queue, message_id):
+def test_any_waiting_prompt_can_be_removed_once(queue, message_id):
     assert queue.remove(message_id)
     assert message_id not in list(queue)
     assert not queue.remove(message_id)
 
 
-def test_all_are_removed_in_the_order_in_which_they_would_have_been_asked(queue):
+def test_all_prompts_are_removed_in_the_order_of_their_runs(queue):
     assert queue.remove_all() == ["a", "b", "s"]
     assert len(queue) == 0

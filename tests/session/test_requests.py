@@ -51,7 +51,7 @@ def test_a_reply_is_logged_and_given_to_the_agent_once(desk):
     assert desk.events[1:] == [("request_closed", closed)]
 
 
-def test_a_request_expires_when_its_time_is_over(desk):
+def test_a_request_expires_after_its_timeout(desk):
     reply = desk.ask(timeout=30)
     ((seconds, expire),) = desk.timers
     expire()
@@ -62,7 +62,7 @@ def test_a_request_expires_when_its_time_is_over(desk):
     assert desk.events[0][1]["expires"] == 35.0
 
 
-def test_a_reply_comes_before_the_timer(desk):
+def test_a_timer_after_the_reply_changes_nothing(desk):
     reply = desk.ask(timeout=30)
     desk.requests.answer(desk.last_id, "yes", None)
     desk.timers[0][1]()
@@ -79,7 +79,7 @@ def test_a_malformed_request_is_an_error_to_the_agent(desk):
     assert desk.events == []
 
 
-def test_closing_stops_every_agent_that_waits(desk):
+def test_closing_stops_all_waiting_agents(desk):
     replies = [desk.ask(), desk.ask()]
     desk.requests.close("stopped")
 

@@ -60,7 +60,7 @@ def expired(store, clocks, days):
 
 @pytest.mark.parametrize("jump", [-30 * 365 * DAY, -40 * DAY, 3600.0, 40 * DAY, 365 * DAY, 30 * 365 * DAY])
 @pytest.mark.parametrize("days", [0.01, 1, 30])
-def test_a_clock_that_jumps_deletes_nothing(store, clocks, jump, days):
+def test_a_jump_of_the_clock_deletes_nothing(store, clocks, jump, days):
     put(store, "before", said("made seconds before"))
     clocks.go_on(5)
     clocks.now += jump
@@ -77,7 +77,7 @@ def test_a_clock_that_jumps_deletes_nothing(store, clocks, jump, days):
 
 @pytest.mark.parametrize("jump", [-40 * DAY, 40 * DAY, 30 * 365 * DAY])
 @pytest.mark.parametrize("days", [0.01, 1, 30])
-def test_a_clock_that_jumps_while_the_server_is_off_deletes_nothing_new(path, clocks, jump, days):
+def test_a_jump_of_the_clock_while_the_server_is_off_deletes_nothing_new(path, clocks, jump, days):
     for _ in range(3):  # each time it is started anew
         store = SessionStore(path, "a test")
         expired(store, clocks, days)
@@ -104,7 +104,7 @@ def test_time_while_the_server_is_off_counts(path, clocks):
     store.close()
 
 
-def test_a_session_that_is_spoken_in_lives_on(store, clocks):
+def test_a_session_with_new_messages_does_not_expire(store, clocks):
     put(store, "one", said("first"))
     put(store, "two", said("first"))
     clocks.go_on(9 * DAY)
@@ -113,7 +113,7 @@ def test_a_session_that_is_spoken_in_lives_on(store, clocks):
     assert expired(store, clocks, 10) == ["one"]
 
 
-def test_what_was_written_while_the_clock_was_ahead_expires_too(store, clocks):
+def test_sessions_written_while_the_clock_was_ahead_expire_too(store, clocks):
     clocks.now += 20 * 365 * DAY
     put(store, "ahead", said("from the future"))
     clocks.now -= 20 * 365 * DAY
@@ -139,7 +139,7 @@ SECRET = "Zyzzyva-quux"
 
 @pytest.mark.parametrize("how", ["delete", "expire", "clear"])
 @pytest.mark.parametrize("size", [1, 400])
-def test_nothing_of_what_was_deleted_stays_on_the_disk(store, path, clocks, how, size):
+def test_deleted_data_does_not_stay_on_the_disk(store, path, clocks, how, size):
     put(store, "other", said("something else"))
     put(store, "one", *(said(f"{SECRET} {number} " + "x" * 2000, number) for number in range(size)))
     store.put_blob("one", "b" * 64, f"{SECRET} kept beside")
@@ -168,7 +168,7 @@ def test_nothing_of_what_was_deleted_stays_on_the_disk(store, path, clocks, how,
     assert [info["id"] for info in store.search("something")["sessions"]] == ["other"]
 
 
-def test_a_session_can_be_used_again_while_what_it_held_is_removed(store):
+def test_a_session_id_can_be_reused_while_its_old_data_is_removed(store):
     for turn in range(3):
         put(store, "one", *(said(f"text {turn} {number}", number) for number in range(300)))
         assert len(store.read("one")) == 300
@@ -182,7 +182,7 @@ def test_a_session_can_be_used_again_while_what_it_held_is_removed(store):
     assert store._db.execute("SELECT count(*) FROM session").fetchone() == (0,)
 
 
-def test_who_reads_the_file_meanwhile_only_delays_the_end_of_its_log(store, path):
+def test_a_reader_of_the_file_only_delays_emptying_its_log(store, path):
     put(store, "one", said(SECRET))
     with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as reader:
         reader.execute("BEGIN")
@@ -195,7 +195,7 @@ def test_who_reads_the_file_meanwhile_only_delays_the_end_of_its_log(store, path
     assert SECRET.encode() not in on_disk(path)
 
 
-def test_a_file_of_an_earlier_version_gives_space_back_too(path, clocks):
+def test_a_file_of_an_earlier_version_frees_its_space_too(path, clocks):
     db = sqlite3.connect(path, isolation_level=None)
     for number in (1, 2):
         MIGRATIONS[number](db)
@@ -239,7 +239,7 @@ def test_a_file_of_an_earlier_version_gives_space_back_too(path, clocks):
         "UPDATE session SET last_seq = 1",
     ],
 )
-def test_damaged_events_are_told(store, path, damage):
+def test_damaged_events_are_reported(store, path, damage):
     put(store, "one", said("first", 1), said("second", 2), thought("third"))
     put(store, "other", said("unharmed", 1))
     store._db.execute("BEGIN")
@@ -270,7 +270,7 @@ def test_damaged_events_are_told(store, path, damage):
         ("UPDATE open_text SET text = cast(x'ff' AS TEXT)", lambda store: store.open_text("one")),
     ],
 )
-def test_damaged_rows_are_told(store, damage, read):
+def test_damaged_rows_are_reported(store, damage, read):
     put(store, "one", said("first"))
     store.put_blob("one", "b", "value")
     store.save_open_text("one", {("s", Place("content")): (1, 0, "half")})
@@ -291,7 +291,7 @@ def test_damaged_rows_are_told(store, damage, read):
         ("session_info", {}),
     ],
 )
-async def test_an_event_that_makes_no_sense_is_told(store, event):
+async def test_an_invalid_event_is_reported(store, event):
     started = {"run_id": "r", "message_id": "m0", "agent_name": "a", "enable_reasoning": True, "timestamp": 1.0}
     put(store, "demo", said("hi", 0), ("run_started", started), ("session_info", {"title": "x"}))
     (frame,) = events(event, first=3)
@@ -300,7 +300,7 @@ async def test_an_event_that_makes_no_sense_is_told(store, event):
         open_session(store)
 
 
-async def test_a_session_that_is_unharmed_goes_on_beside_a_damaged_one(store):
+async def test_a_damaged_session_does_not_affect_others(store):
     put(store, "one", said("first"))
     store._db.execute("UPDATE event SET frame = x'00'")
     session, runner = open_session(store)

@@ -88,7 +88,7 @@ async def test_an_agent_may_append_to_its_steps():
     assert (steps[0]["status"], steps[1]["content"]) == ("done", "done")
 
 
-async def test_a_wrong_append_ends_the_run_with_an_error_for_its_author():
+async def test_an_invalid_append_ends_the_run_with_an_error_for_its_author():
     async def work(prompt):
         yield {"type": "thought", "id": "t", "append": "nothing to append to"}
 
@@ -100,7 +100,7 @@ async def test_a_wrong_append_ends_the_run_with_an_error_for_its_author():
     assert "no step with this `id` was yielded before" in steps[-1]["content"]
 
 
-async def test_a_step_of_a_type_of_its_own_is_logged():
+async def test_a_step_of_a_custom_type_is_logged():
     async def work(prompt):
         yield {"type": "plan", "content": "First look, then leap."}
         yield {"type": "final_answer", "content": "done"}
@@ -113,7 +113,7 @@ async def test_a_step_of_a_type_of_its_own_is_logged():
     assert (steps[0]["type"], steps[0]["content"], steps[0]["status"]) == ("plan", "First look, then leap.", "done")
 
 
-async def test_what_an_agent_yields_in_a_burst_arrives_merged_and_whole():
+async def test_steps_yielded_in_a_burst_arrive_merged_and_complete():
     def work(emit):
         text = ""
         for number in range(8000):
@@ -144,7 +144,7 @@ async def test_what_an_agent_yields_in_a_burst_arrives_merged_and_whole():
         ({"type": "thought", "content": "", "status": "open"}, "'open'"),
     ],
 )
-async def test_an_agent_that_yields_no_step_is_told_what_one_looks_like(yielded, says):
+async def test_the_error_for_an_invalid_step_shows_a_valid_one(yielded, says):
     async def work(prompt):
         yield {"type": "thought", "content": "fine so far"}
         yield yielded
@@ -159,7 +159,7 @@ async def test_an_agent_that_yields_no_step_is_told_what_one_looks_like(yielded,
     assert '"type": "thought"' in steps[1]["content"]
 
 
-async def test_what_an_agent_tells_of_its_errors_shows_no_key():
+async def test_error_messages_of_agents_contain_no_keys():
     refusal = "401: Incorrect API key provided: sk-proj-abcDEF123456."
 
     async def work(prompt):
@@ -179,7 +179,7 @@ async def test_what_an_agent_tells_of_its_errors_shows_no_key():
     assert all("401: Incorrect API key" in text and "abcDEF" not in text for text in told)
 
 
-async def test_an_agent_that_raises_ends_its_run_and_the_next_question_is_answered():
+async def test_an_exception_ends_the_run_and_the_next_prompt_is_answered():
     async def work(prompt):
         yield {"type": "thought", "id": "t", "content": "hm"}
         if prompt == "bad":
@@ -196,7 +196,7 @@ async def test_an_agent_that_raises_ends_its_run_and_the_next_question_is_answer
     assert "ValueError: no luck" in steps[1]["content"]
 
 
-async def test_an_agent_that_cannot_be_made_ends_its_run():
+async def test_a_run_ends_if_its_agent_cannot_be_made():
     def make():
         raise LookupError("no such agent: known are a, b")
 
@@ -301,7 +301,7 @@ async def test_an_async_agent_awaits_the_person():
     "request_", [{"kind": "form"}, {}, {"kind": "question", "options": "ab"}, {"kind": "approval", "timeout": "1 s"}]
 )
 @pytest.mark.parametrize("blocking", [True, False])
-async def test_what_cannot_be_asked_is_an_error_to_the_agent_and_nobody_is_asked(request_, blocking):
+async def test_an_invalid_request_raises_in_the_agent_and_is_not_opened(request_, blocking):
     def work(emit):
         with pytest.raises(ValueError, match="nobody was asked"):
             current_run().ask({"prompt": "Delete?", **request_})
@@ -319,7 +319,7 @@ async def test_what_cannot_be_asked_is_an_error_to_the_agent_and_nobody_is_asked
     assert session.state["requests"] == {}
 
 
-async def test_where_an_exception_came_from_is_in_the_log():
+async def test_the_log_contains_the_origin_of_an_exception():
     async def work(prompt):
         yield {"type": "thought", "content": "Hm."}
         raise KeyError("sk-proj-abcdefghijklmnop123456")
@@ -335,7 +335,7 @@ async def test_where_an_exception_came_from_is_in_the_log():
     assert "sk-proj" not in str(steps)
 
 
-async def test_what_a_tool_prints_belongs_to_its_step_alone(capsys):
+async def test_output_of_a_tool_is_only_in_its_step(capsys):
     printing, printed = threading.Event(), threading.Event()
 
     def work(emit):

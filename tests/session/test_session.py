@@ -37,7 +37,7 @@ async def test_a_message_without_an_id_gets_one():
     assert session.state["messages"][0]["id"] == reply["data"]["id"]
 
 
-async def test_sending_a_message_again_asks_once():
+async def test_a_repeated_message_runs_once():
     session, runner = open_session()
 
     assert ask(session, "hi", "m1") == ask(session, "hi", "m1")
@@ -63,7 +63,7 @@ async def test_the_same_id_for_another_message_is_a_conflict():
         ("hi", {"follows": "nothing"}, "unknown_follows"),
     ],
 )
-async def test_a_message_that_cannot_be_accepted_changes_nothing(message, extra, code):
+async def test_a_refused_message_changes_nothing(message, extra, code):
     session, runner = open_session()
 
     (reply,) = ask(session, message, "m1", **extra)
@@ -72,7 +72,7 @@ async def test_a_message_that_cannot_be_accepted_changes_nothing(message, extra,
     assert (session.state["last_seq"], runner.runs) == (0, [])
 
 
-async def test_while_a_run_is_on_messages_queue():
+async def test_messages_are_queued_during_a_run():
     session, runner = open_session()
     ask(session, "one", "m1")
     ask(session, "two", "m2")
@@ -85,7 +85,7 @@ async def test_while_a_run_is_on_messages_queue():
     assert session.state["messages"][1]["withdrawn"] == "withdrawn"
 
 
-async def test_stop_closes_what_is_open_and_takes_the_queue_back():
+async def test_stop_closes_open_steps_and_withdraws_the_queue():
     session, runner = open_session()
     ask(session, "one", "m1")
     ask(session, "two", "m2")
@@ -114,7 +114,7 @@ async def test_a_late_stop_does_not_stop_the_next_run():
     assert session.state["runs"][1]["status"] == "running"
 
 
-async def test_a_run_that_does_not_end_is_closed_without_it(monkeypatch):
+async def test_a_run_is_closed_even_if_its_agent_does_not_end(monkeypatch):
     monkeypatch.setattr("reasoning_widget.session.session.STOP_GRACE", 0.0)
     session, runner = open_session()
     ask(session, "one", "m1")
@@ -138,7 +138,7 @@ async def test_a_run_that_does_not_end_is_closed_without_it(monkeypatch):
         (Stopped(), "stopped", "stopped"),
     ],
 )
-async def test_how_a_run_ends(error, status, last):
+async def test_the_end_of_an_agent_decides_the_status_of_its_run(error, status, last):
     session, runner = open_session()
     ask(session, "one", "m1")
     runner.run.emit({"type": "thought", "id": "t", "content": "hm", "status": "streaming"})
@@ -177,7 +177,7 @@ async def test_a_step_closes_when_the_next_begins():
     assert [step["status"] for step in steps(session)] == ["done", "streaming"]
 
 
-async def test_a_step_that_grew_and_was_closed_by_the_next_between_two_flushes_is_whole():
+async def test_a_step_that_grows_and_closes_between_two_flushes_is_complete():
     session, runner = open_session()
     ask(session, "one", "m1")
     runner.run.emit({"type": "thought", "id": "t", "content": "H"})
@@ -188,7 +188,7 @@ async def test_a_step_that_grew_and_was_closed_by_the_next_between_two_flushes_i
     assert (thought["content"], thought["status"]) == ("Hm.", "done")
 
 
-async def test_only_openings_turns_and_closings_are_logged():
+async def test_a_step_that_only_grows_is_not_logged():
     log = SQLiteLog()
     session, runner = open_session(log)
     ask(session, "one", "m1")
@@ -210,7 +210,7 @@ async def test_only_openings_turns_and_closings_are_logged():
     ]
 
 
-async def test_a_follow_up_sees_the_earlier_turns_of_its_branch():
+async def test_a_follow_up_gets_the_earlier_turns_of_its_branch():
     session, runner = open_session()
     for number, follows in ((1, None), (2, "m1"), (3, "m1")):
         ask(session, f"q{number}", f"m{number}", **({"follows": follows} if follows else {}))
@@ -224,7 +224,7 @@ async def test_a_follow_up_sees_the_earlier_turns_of_its_branch():
     assert [turn["prompt"] for turn in runner.run.spec.history] == ["q1", "q3"]
 
 
-async def test_a_steering_message_is_handed_over_once():
+async def test_a_steering_message_is_delivered_once():
     session, runner = open_session()
     ask(session, "one", "m1")
     ask(session, "hurry", "m2", steer=True)
@@ -234,7 +234,7 @@ async def test_a_steering_message_is_handed_over_once():
     assert len(session.state["runs"]) == 1
 
 
-async def test_a_steering_message_nobody_took_is_asked_next():
+async def test_an_untaken_steering_message_gets_the_next_run():
     session, runner = open_session()
     ask(session, "one", "m1")
     ask(session, "hurry", "m2", steer=True)
@@ -244,7 +244,7 @@ async def test_a_steering_message_nobody_took_is_asked_next():
     assert runner.run.spec.prompt == "hurry"
 
 
-async def test_the_first_answer_to_a_request_wins():
+async def test_the_first_reply_to_a_request_counts():
     session, runner = open_session()
     ask(session, "one", "m1")
     answer: Future[object] = Future()
@@ -274,7 +274,7 @@ async def test_the_first_answer_to_a_request_wins():
         ([], "completed"),
     ],
 )
-async def test_a_run_whose_agent_says_an_error_and_no_answer_after_it_has_failed(said, status):
+async def test_a_run_with_an_error_and_no_later_answer_has_failed(said, status):
     session, runner = open_session()
     ask(session, "hi", "m1")
     for kind in said:
@@ -285,7 +285,7 @@ async def test_a_run_whose_agent_says_an_error_and_no_answer_after_it_has_failed
     assert (answer_to(session.state, "m1").error is not None) == ("error" in said)
 
 
-async def test_an_error_within_a_nested_agent_fails_no_run():
+async def test_an_error_of_a_nested_agent_does_not_fail_the_run():
     session, runner = open_session()
     ask(session, "hi", "m1")
     runner.run.emit({"type": "tool_result", "id": "r", "content": "", "status": "streaming"})
@@ -362,7 +362,7 @@ async def test_tool_objects_are_kept_until_clear():
     assert session.results == {}
 
 
-async def test_an_object_is_kept_for_its_step_though_that_is_closed_and_another_open():
+async def test_an_object_is_kept_for_its_step_even_if_another_is_open():
     session, runner = open_session()
     ask(session, "one", "m1")
     tool: ToolCall = {"name": "df"}
@@ -398,7 +398,7 @@ async def test_long_text_is_cut_and_the_cut_is_marked():
     assert step["cut"]["output"] == len(text) - len(shown["text/plain"]) > 0
 
 
-async def test_what_json_cannot_hold_is_made_valid_once():
+async def test_values_that_are_not_valid_json_are_converted():
     session, runner = open_session()
     ask(session, "one \ud83d", "m1")
     output = {"application/json": {"a": float("nan"), 1: (float("inf"), object)}}
@@ -421,7 +421,7 @@ async def test_usage_is_summed_over_the_model_calls():
     assert session.state["runs"][0]["usage"] == {"input_tokens": 20, "output_tokens": 8}
 
 
-async def test_a_long_session_is_caught_up_in_batches():
+async def test_a_long_session_is_sent_in_batches():
     session, runner = open_session()
     ask(session, "one", "m1")
     for _ in range(30):
@@ -436,7 +436,7 @@ async def test_a_long_session_is_caught_up_in_batches():
     assert batches[-1]["upto"] == session.state["last_seq"]
 
 
-async def test_after_a_restart_the_conversation_goes_on():
+async def test_the_conversation_continues_after_a_restart():
     log, clock = SQLiteLog(), Clock()
     session, runner = open_session(log, clock)
     ask(session, "one", "m1")
@@ -455,7 +455,7 @@ async def test_after_a_restart_the_conversation_goes_on():
     assert [turn["prompt"] for turn in runner.run.spec.history] == ["one", "two"]
 
 
-async def test_a_stranger_in_the_log_is_noticed_and_ends_the_session():
+async def test_another_writer_of_the_log_is_detected_and_ends_the_session():
     log = SQLiteLog()
     session, _ = open_session(log)
     ask(session, "one", "m1")
@@ -470,7 +470,7 @@ async def test_a_stranger_in_the_log_is_noticed_and_ends_the_session():
     assert "m2" not in [message["id"] for message in session.state["messages"]]
 
 
-async def test_pong_tells_where_the_log_ends():
+async def test_pong_contains_the_last_seq_of_the_log():
     session, _ = open_session()
     ask(session, "one", "m1")
 
@@ -484,7 +484,7 @@ async def test_a_malformed_session_id_is_refused():
         Session("../../x", log=SQLiteLog(), agents=NoAgents(), runner=ManualRunner())
 
 
-async def test_a_page_that_reloads_in_a_long_session_gets_every_step_and_each_event_is_read_once():
+async def test_a_page_reloaded_in_a_long_session_gets_all_steps_and_reads_events_once():
     log = CountingLog()
     session, runner = open_session(log)
     ask(session, "Write a long report.", "m1")
@@ -512,7 +512,7 @@ class CountingLog(SQLiteLog):
         return events
 
 
-async def test_a_step_that_comes_complete_began_by_its_duration_earlier():
+async def test_a_step_yielded_complete_began_earlier_by_its_duration():
     clock = Clock()
     session, runner = open_session(clock=clock)
     ask(session, "one", "m1")

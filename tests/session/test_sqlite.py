@@ -18,7 +18,7 @@ def log(request, tmp_path):
     log.close()
 
 
-def test_events_come_back_in_order(log):
+def test_events_are_read_in_order(log):
     log.begin("s", "e1")
     log.append("s", 0, [event(1), event(2, "ü")])
     log.append("s", 2, [event(3)])
@@ -28,7 +28,7 @@ def test_events_come_back_in_order(log):
     assert log.position("s") == ("e1", 3)
 
 
-def test_sessions_are_kept_apart(log):
+def test_sessions_are_separate(log):
     log.begin("a", "e1")
     log.begin("b", "e2")
     log.append("a", 0, [event(1)])
@@ -45,7 +45,7 @@ def test_a_second_writer_is_refused_and_nothing_is_written(log):
     assert log.position("s") == ("e1", 1)
 
 
-def test_a_new_epoch_forgets_everything(log):
+def test_a_new_epoch_deletes_everything(log):
     log.begin("s", "e1")
     log.append("s", 0, [event(1)])
     log.save_open_text("s", {("step", Place("content")): (1, 0, "text")})
@@ -68,7 +68,7 @@ def test_open_text_and_blobs(log):
     assert log.get_blob("s", "hash") == [1, "ü"]
 
 
-def test_the_open_text_of_a_step_is_forgotten_when_an_event_closes_it(log):
+def test_the_event_that_closes_a_step_deletes_its_open_text(log):
     log.begin("s", "e1")
     texts = {("closed", Place("content")): (1, 0, "all of it"), ("open", Place("content")): (2, 0, "some of it")}
     log.save_open_text("s", texts)
@@ -78,7 +78,7 @@ def test_the_open_text_of_a_step_is_forgotten_when_an_event_closes_it(log):
     assert list(log.open_text("s")) == [("open", Place("content"))]
 
 
-def test_a_file_outlives_its_process(tmp_path):
+def test_a_file_can_be_opened_again(tmp_path):
     log = SQLiteLog(tmp_path / "log.sqlite")
     log.begin("s", "e1")
     log.append("s", 0, [event(1)])

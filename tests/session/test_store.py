@@ -53,7 +53,7 @@ def put(store, session_id, *items):
 # The list
 
 
-def test_a_session_is_listed_with_what_happened_in_it(store):
+def test_a_session_is_listed_with_its_counts_and_status(store):
     started = {
         "run_id": "r",
         "message_id": "m1",
@@ -76,14 +76,14 @@ def test_a_session_is_listed_with_what_happened_in_it(store):
     assert store.info("another") is None
 
 
-def test_a_message_that_waits_is_unfinished(store):
+def test_a_session_with_a_waiting_message_is_unfinished(store):
     put(store, "one", said("How deep?"))
     assert store.unfinished() == ["one"]
     store.append("one", 1, events(("message_withdrawn", {"message_id": "m1", "reason": "withdrawn"}), first=2))
     assert store.unfinished() == []
 
 
-def test_pages_hold_every_session_once_newest_first(store):
+def test_pages_list_each_session_once_newest_first(store):
     names = [f"s{number}" for number in range(25)]
     for name in names:
         put(store, name, said(name))
@@ -98,7 +98,7 @@ def test_pages_hold_every_session_once_newest_first(store):
 
 
 @pytest.mark.parametrize("cursor", ["x", "bm90IGpzb24=", "W10="])
-def test_a_foreign_cursor_is_refused(store, cursor):
+def test_an_invalid_cursor_is_refused(store, cursor):
     with pytest.raises(ValueError, match="next_cursor"):
         store.search(cursor=cursor)
 
@@ -136,7 +136,7 @@ def test_a_search_finds_sessions_in_which_every_word_occurs(store, query, found)
     assert [info["id"] for info in store.search(query)["sessions"]] == found
 
 
-def test_what_was_found_is_shown_with_what_stands_around_it(store):
+def test_a_match_is_shown_in_its_context(store):
     put(store, "sea", thought(f"{'before ' * 30}the Mariana Trench{' after' * 30}"))
     (info,) = store.search("mariana")["sessions"]
     assert "before the Mariana Trench after" in info["snippet"]
@@ -144,14 +144,14 @@ def test_what_was_found_is_shown_with_what_stands_around_it(store):
     assert info["snippet"].endswith("…")
 
 
-def test_open_steps_are_found_once_they_are_closed(store):
+def test_steps_are_found_once_they_are_closed(store):
     put(store, "sea", thought("The Mari", "streaming"))
     assert store.search("mari")["sessions"] == []
     store.append("sea", 1, events(thought("The Mariana"), first=2))
     assert len(store.search("mari")["sessions"]) == 1
 
 
-def test_what_was_deleted_or_cleared_is_not_found(store):
+def test_deleted_and_cleared_sessions_are_not_found(store):
     put(store, "one", said("mariana"))
     put(store, "two", said("mariana"))
     store.delete("one")
@@ -207,7 +207,7 @@ def test_old_sessions_expire_but_not_those_in_use(store):
     assert {info["id"] for info in store.search()["sessions"]} == {"live", "new"}
 
 
-def test_what_expires_is_recorded_with_whose_it_was(store):
+def test_an_expired_session_is_recorded_for_its_owner(store):
     store.begin("old", "e", "ada")
     store._db.execute("UPDATE session SET updated = 1, lived = 1")
     assert store.expire(2.0) == ["old"]
@@ -216,7 +216,7 @@ def test_what_expires_is_recorded_with_whose_it_was(store):
     assert store.usage("ada") == (0, 0)
 
 
-def test_a_revoked_ticket_stays_revoked_until_it_would_have_ended(store, path):
+def test_a_revoked_ticket_stays_revoked_until_it_expires(store, path):
     store.revoke_ticket("a", 4e9)
     store.revoke_ticket("b", 1.0)
     store.revoke_ticket("c", 4e9)
@@ -230,19 +230,19 @@ def test_a_revoked_ticket_stays_revoked_until_it_would_have_ended(store, path):
 # The file
 
 
-def test_the_file_is_its_owners_alone(store, path):
+def test_only_its_owner_may_access_the_file(store, path):
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
 
 
-def test_a_second_server_is_told_who_has_the_file(store, path):
+def test_the_error_of_a_second_server_names_the_first(store, path):
     with pytest.raises(StoreLocked, match=r"in use by http://127\.0\.0\.1:8888/, process 1: stop that server"):
         SessionStore(path, "second")
     store.close()
     SessionStore(path, "second").close()
 
 
-def test_a_process_that_died_locks_nobody_out(path):
+def test_a_process_that_has_died_leaves_no_lock(path):
     code = (
         "import sys, os; from reasoning_widget.session.store import SessionStore\n"
         "SessionStore(sys.argv[1], 'dead'); os._exit(1)"
@@ -255,7 +255,7 @@ def test_a_process_that_died_locks_nobody_out(path):
 @pytest.mark.parametrize(
     "content", [b"This is no database at all.", b"SQLite format 3\x00" + bytes(84) + b"\x13" * 4000]
 )
-def test_what_is_no_database_is_left_untouched(path, content):
+def test_a_file_that_is_not_a_database_is_left_untouched(path, content):
     path.parent.mkdir()
     path.write_bytes(content)
     with pytest.raises(StorageError, match=r"move it away|damaged"):
@@ -273,7 +273,7 @@ def test_a_newer_database_is_left_untouched(store, path):
     assert not Path(f"{path}-wal").exists()
 
 
-def test_a_database_of_the_first_version_is_brought_up_to_date(path):
+def test_a_database_of_the_first_version_is_migrated(path):
     path.parent.mkdir()
     db = sqlite3.connect(path, isolation_level=None)
     MIGRATIONS[1](db)
@@ -291,7 +291,7 @@ def test_a_database_of_the_first_version_is_brought_up_to_date(path):
     store.close()
 
 
-def test_a_database_without_owners_is_brought_up_to_date(path):
+def test_a_database_without_owners_is_migrated(path):
     path.parent.mkdir()
     db = sqlite3.connect(path, isolation_level=None)
     for number in (1, 2):
@@ -314,7 +314,7 @@ def test_a_database_without_owners_is_brought_up_to_date(path):
     store.close()
 
 
-def test_what_belongs_to_somebody_is_counted(store):
+def test_the_usage_of_each_owner_is_counted(store):
     store.begin("one", "e", "ada")
     store.append("one", 0, events(said("hi")), {"x": "a" * 100})
     store.put_blob("one", "x", "a" * 100)  # it is there already
@@ -330,7 +330,7 @@ def test_what_belongs_to_somebody_is_counted(store):
     assert store.usage("ada") == (1, 0)
 
 
-def test_the_record_of_what_was_done_outlives_what_it_is_about(store):
+def test_audit_entries_outlive_their_sessions(store):
     store.begin("one", "e", "ada")
     store.record_audit("bob", "deleted", "one", "ada")
     store.delete("one")
@@ -341,7 +341,7 @@ def test_the_record_of_what_was_done_outlives_what_it_is_about(store):
         assert (entry["who"], entry["action"], entry["session_id"], entry["owner"]) == ("bob", "deleted", "one", "ada")
 
 
-def test_a_full_disk_loses_nothing_that_was_safe_and_ends_with_room(store):
+def test_a_full_disk_loses_no_stored_events_and_writing_resumes_with_space(store):
     put(store, "one", said("safe"))
     store._db.execute(f"PRAGMA max_page_count = {store._db.execute('PRAGMA page_count').fetchone()[0]}")
     with pytest.raises(StorageError, match="disk is full: free some space"):
@@ -353,7 +353,7 @@ def test_a_full_disk_loses_nothing_that_was_safe_and_ends_with_room(store):
     assert [event["data"]["content"][:4] for event in store.read("one")] == ["safe", "xxxx"]
 
 
-async def test_a_session_kept_in_a_file_is_found_again_as_it_was(path):
+async def test_a_session_stored_in_a_file_is_loaded_unchanged(path):
     store = SessionStore(path, "first")
     session, runner = open_session(store)
     ask(session, "hi", "m1")
@@ -368,7 +368,7 @@ async def test_a_session_kept_in_a_file_is_found_again_as_it_was(path):
     store.close()
 
 
-def test_no_memory_log_makes_a_file(tmp_path, monkeypatch):
+def test_a_log_in_memory_creates_no_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     SQLiteLog().close()
     assert list(tmp_path.iterdir()) == []

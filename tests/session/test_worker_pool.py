@@ -67,7 +67,7 @@ async def asked(runner, agent, prompt="hi"):
     return await settled(session)
 
 
-async def test_a_run_is_given_what_is_attached_and_what_was(runner):
+async def test_a_run_gets_its_attachments_and_the_earlier_ones(runner):
     session = open_with(runner)
     table = {"file": address(bytes(MAX_FILE_BYTES), "text/csv"), "name": "table.csv"}
 
@@ -94,7 +94,7 @@ def is_gone(pid_file):
     return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
 
 
-async def test_an_agent_answers_from_another_process_and_knows_what_was_said(runner):
+async def test_an_agent_in_another_process_answers_and_knows_the_earlier_turns(runner):
     session = open_with(runner)
     ask(session, "one", "m1", agent_name="echo")
     await settled(session)
@@ -105,7 +105,7 @@ async def test_an_agent_answers_from_another_process_and_knows_what_was_said(run
     assert [step["content"] for step in steps] == ["one []", "two ['one []']"]
 
 
-async def test_a_process_is_used_again_but_not_one_that_was_left_in_disorder(runner):
+async def test_a_process_is_reused_unless_a_run_leaves_a_thread_behind(runner):
     _, (first,) = await asked(runner, "process")
     _, (second,) = await asked(runner, "process")
     assert first["content"] == second["content"] != str(os.getpid())
@@ -117,7 +117,7 @@ async def test_a_process_is_used_again_but_not_one_that_was_left_in_disorder(run
     await until(lambda: not psutil.pid_exists(int(first["content"])))
 
 
-async def test_an_appended_step_of_a_type_of_its_own_comes_from_a_worker(runner):
+async def test_a_worker_sends_appended_steps_of_a_custom_type(runner):
     run, steps = await asked(runner, "plans", "one two three")
 
     assert run["status"] == "completed"
@@ -126,7 +126,7 @@ async def test_an_appended_step_of_a_type_of_its_own_comes_from_a_worker(runner)
     assert answer == ("final_answer", "done", "done")
 
 
-async def test_what_grows_travels_once(runner, monkeypatch):
+async def test_growing_text_is_sent_once(runner, monkeypatch):
     received = []
 
     feed = pipe.MessageReader.feed
@@ -145,7 +145,7 @@ async def test_what_grows_travels_once(runner, monkeypatch):
     assert sizes[8000] < 1.5 * sizes[2000], "bytes over the pipe, for each character"
 
 
-async def test_an_agent_that_says_a_lot_at_once_lets_others_have_their_turns(runner, monkeypatch):
+async def test_an_agent_that_yields_many_steps_at_once_does_not_delay_others(runner, monkeypatch):
     turns = 0
     taken: Counter[int] = Counter()  # steps, by turn
 
@@ -170,7 +170,7 @@ async def test_an_agent_that_says_a_lot_at_once_lets_others_have_their_turns(run
     assert max(taken.values()) < 1000
 
 
-async def test_an_agent_that_says_more_than_is_taken_waits(runner, monkeypatch):
+async def test_an_agent_that_is_faster_than_its_session_waits(runner, monkeypatch):
     read = 0
     feed = pipe.MessageReader.feed
 
@@ -196,7 +196,7 @@ async def test_an_agent_that_says_more_than_is_taken_waits(runner, monkeypatch):
 
 
 @pytest.mark.parametrize("agent", ["sleeps", "computes"])
-async def test_stop_ends_an_agent_that_does_not_listen(runner, agent, tmp_path):
+async def test_stop_ends_an_agent_that_does_not_respond(runner, agent, tmp_path):
     pid = tmp_path / "pid"
     session = await working(runner, agent, str(pid))
     await until(pid.exists)
@@ -208,7 +208,7 @@ async def test_stop_ends_an_agent_that_does_not_listen(runner, agent, tmp_path):
     await until(lambda: is_gone(pid))
 
 
-async def test_stop_ends_what_an_agent_has_started(runner, tmp_path):
+async def test_stop_ends_processes_that_an_agent_has_started(runner, tmp_path):
     child = tmp_path / "pid"
     session = await working(runner, "leaves_a_child", str(child))
     session.stop()
@@ -216,7 +216,7 @@ async def test_stop_ends_what_an_agent_has_started(runner, tmp_path):
     await until(lambda: is_gone(child))
 
 
-async def test_a_run_is_stopped_before_its_process_is_there(runner):
+async def test_a_run_can_be_stopped_before_its_process_is_ready(runner):
     session = open_with(runner)
     ask(session, "hi", "m1", agent_name="echo")
     session.stop()
@@ -234,7 +234,7 @@ async def test_a_run_is_stopped_before_its_process_is_there(runner):
         ("is_killed", "SIGKILL", "ended by SIGKILL. It may have used up the memory."),
     ],
 )
-async def test_a_crash_is_a_failed_run_with_the_reason_and_the_next_one_works(runner, agent, prompt, reason):
+async def test_a_crash_fails_the_run_with_the_reason_and_the_next_run_works(runner, agent, prompt, reason):
     run, (thought, error) = await asked(runner, agent, prompt)
     assert (run["status"], thought["content"], error["type"]) == ("failed", "Goodbye.", "error")
     assert reason in error["content"]
@@ -242,7 +242,7 @@ async def test_a_crash_is_a_failed_run_with_the_reason_and_the_next_one_works(ru
     assert run["status"] == "completed"
 
 
-async def test_a_process_that_stands_still_before_a_run_is_replaced_and_the_question_answered(runner, monkeypatch):
+async def test_a_process_that_hangs_before_a_run_is_replaced_and_the_prompt_answered(runner, monkeypatch):
     run, (answer,) = await asked(runner, "process")
     still = int(answer["content"])
     await until(lambda: runner._ready)
@@ -254,7 +254,7 @@ async def test_a_process_that_stands_still_before_a_run_is_replaced_and_the_ques
     await until(lambda: not psutil.pid_exists(still))
 
 
-async def test_a_process_that_stands_still_in_a_run_is_ended_and_told(runner, monkeypatch, tmp_path):
+async def test_a_process_that_hangs_during_a_run_is_ended_and_reported(runner, monkeypatch, tmp_path):
     monkeypatch.setattr(worker_process, "ALIVE_INTERVAL", 0.05)
     session = await working(runner, "leaves_a_child", str(tmp_path / "pid"))
     worker = next(run._worker for run in runner._runs if run._worker is not None)
@@ -267,7 +267,7 @@ async def test_a_process_that_stands_still_in_a_run_is_ended_and_told(runner, mo
     assert run["status"] == "completed"
 
 
-async def test_where_no_process_can_be_started_the_run_fails_with_the_reason(tmp_path):
+async def test_a_run_fails_with_the_reason_if_no_process_can_be_started(tmp_path):
     runner = WorkerPool(agents=NAMES, spare=0, max_runs=1, folder=tmp_path / "gone")
     try:
         for _ in range(2):  # the first one keeps no room
@@ -281,7 +281,7 @@ async def test_where_no_process_can_be_started_the_run_fails_with_the_reason(tmp
         await runner.close()
 
 
-async def test_a_process_that_cannot_be_understood_is_a_failed_run_too(runner, monkeypatch):
+async def test_an_invalid_message_of_a_process_fails_the_run(runner, monkeypatch):
     def confused(self, message):
         raise ValueError("no step")
 
@@ -295,7 +295,7 @@ async def test_a_process_that_cannot_be_understood_is_a_failed_run_too(runner, m
     assert (run["status"], answer["content"]) == ("completed", "hi []")
 
 
-async def test_an_error_of_the_agent_is_told_as_it_is_in_a_kernel(runner):
+async def test_errors_of_agents_are_reported_as_in_a_kernel(runner):
     run, (_, error) = await asked(runner, "raises", "no such table, api_key=hunter2")
     assert (run["status"], error["content"]) == (
         "failed",
@@ -306,12 +306,12 @@ async def test_an_error_of_the_agent_is_told_as_it_is_in_a_kernel(runner):
     assert 'There is no agent "nobody". Known agents: "echo", "process", "Fast",' in error["content"]
 
 
-async def test_what_an_agent_prints_does_not_disturb(runner):
+async def test_output_printed_by_an_agent_does_not_disturb_its_messages(runner):
     run, (answer,) = await asked(runner, "prints")
     assert (run["status"], answer["content"]) == ("completed", "quiet")
 
 
-async def test_an_agent_asks_and_is_answered(runner):
+async def test_an_agent_gets_the_reply_to_its_request(runner):
     session = open_with(runner)
     ask(session, "hi", "m1", agent_name="asks")
     await asyncio.wait_for(session.wait_for(lambda: bool(session.state["requests"])), 60)
@@ -321,7 +321,7 @@ async def test_an_agent_asks_and_is_answered(runner):
     assert answer["content"] == "blue, then"
 
 
-async def test_a_question_ends_with_its_run(runner):
+async def test_a_request_ends_with_its_run(runner):
     session = open_with(runner)
     ask(session, "hi", "m1", agent_name="asks")
     await asyncio.wait_for(session.wait_for(lambda: bool(session.state["requests"])), 60)
@@ -337,19 +337,19 @@ async def test_a_steering_message_reaches_the_agent(runner):
     assert answer["content"] == "Mind the gap."
 
 
-async def test_what_a_generator_prints_at_work_on_a_call_is_shown(runner):
+async def test_output_printed_by_a_generator_during_a_call_is_shown(runner):
     _, (_, result, _) = await asked(runner, "works")
     assert (result["content"], result["outputs"]) == ("ready", [{"text/plain": "half\ndone\n"}])
 
 
-async def test_steps_arrive_as_they_would_from_a_thread(runner):
+async def test_steps_arrive_as_from_a_thread(runner):
     _, steps = await asked(runner, "strange")
     assert [step["type"] for step in steps] == ["tool_use", "tool_result", "final_answer"]
     assert steps[1]["outputs"] == [{"text/plain": "abc", "application/json": {"x": None}}]
     assert steps[2]["content"] == "lone \ufffd half"
 
 
-async def test_no_more_runs_than_allowed_go_on_at_once_and_the_others_wait_in_turn(tmp_path):
+async def test_runs_above_the_limit_wait_in_order(tmp_path):
     runner = WorkerPool(agents=NAMES, spare=0, max_runs=1)
     try:
         first = await working(runner, "sleeps", str(tmp_path / "busy"))
@@ -368,7 +368,7 @@ async def test_no_more_runs_than_allowed_go_on_at_once_and_the_others_wait_in_tu
         await runner.close()
 
 
-async def test_one_stands_ready_and_warm_and_is_replaced_when_it_is_taken(tmp_path):
+async def test_a_warm_spare_worker_is_ready_and_is_replaced_when_taken(tmp_path):
     runner = WorkerPool(agents=NAMES, spare=1)
     try:
         runner.keep_spares()
@@ -410,7 +410,7 @@ asyncio.run(main())
     assert gone
 
 
-async def test_what_tools_draw_is_shown_and_opens_no_window(importable, monkeypatch):
+async def test_figures_of_tools_are_shown_without_opening_a_window(importable, monkeypatch):
     monkeypatch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")  # of a server started from a notebook
     runner = WorkerPool(agents=NAMES, spare=0)
     try:
@@ -422,7 +422,7 @@ async def test_what_tools_draw_is_shown_and_opens_no_window(importable, monkeypa
     assert steps[-1]["content"] == "agg"
 
 
-async def test_what_tools_display_is_shown_as_in_a_kernel(runner):
+async def test_displayed_outputs_of_tools_are_shown_as_in_a_kernel(runner):
     _, steps = await asked(runner, "displays")
 
     result = next(step for step in steps if step["type"] == "tool_result")
