@@ -20,7 +20,7 @@ print("reasoning_widget.server.extension" in sys.modules, *set(heavy) & set(sys.
 
 
 @pytest.mark.slow
-def test_what_only_agents_and_tickets_need_is_not_imported(tmp_path):
+def test_modules_that_only_agents_and_tickets_need_are_not_imported(tmp_path):
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM],
         env={**os.environ, "JUPYTER_CONFIG_DIR": str(tmp_path), "JUPYTER_RUNTIME_DIR": str(tmp_path)},

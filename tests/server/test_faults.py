@@ -150,7 +150,7 @@ async def kill_in_a_run(server, survivor, life, frames):
         assert since <= 1 + 2 * silence + 0.1, "more than the last second is lost"
 
 
-async def test_prompts_that_were_queued_in_a_killed_server_are_asked_as_they_were(tmp_path, start_bare_server):
+async def test_prompts_queued_in_a_killed_server_run_unchanged(tmp_path, start_bare_server):
     with start_bare_server(tmp_path) as server:
         survivor = Survivor("s", server.token)
         survivor.ask("m0", "hi", "wait")

@@ -182,7 +182,7 @@ async def test_attach_sends_the_events_after_a_position_again(server):
         ('{"type": "pull_model", "id": "x", "payload": {}}', "unknown_type"),
     ],
 )
-async def test_invalid_messages_get_an_error_and_disturb_nobody(server, sent, code):
+async def test_invalid_messages_get_an_error_and_do_not_affect_others(server, sent, code):
     session_id = new_session()
     async with connected(server, session_id) as client, connected(server, session_id) as other:
         await client.socket.send(sent)
