@@ -1,7 +1,7 @@
 """The messages between a server and its worker processes.
 
-A message is a JSON object, preceded by its length in four bytes in network order. Of steps only what is new is sent: an
-answer of n tokens costs n tokens, not n².
+A message is a JSON object, preceded by its length in four bytes in network order. Only the changes of a step are sent:
+an answer of n tokens costs n tokens, not n².
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ALIVE_INTERVAL: Final = 5.0
 """Seconds between two heartbeats of a worker during a run."""
 
 _BATCH_BYTES: Final = 16 * 1024
-"""The most that is read of one run before others have their turn."""
+"""The maximum that is read from one run before others have their turn."""
 
 
 def packed(message: JSON) -> bytes:
@@ -36,7 +36,7 @@ def packed(message: JSON) -> bytes:
 
 
 def body_length(header: bytes) -> int:
-    """The number of bytes that follow a header."""
+    """Return the number of bytes that follow a header."""
     (length,) = _LENGTH.unpack(header)
     return int(length)
 
@@ -88,13 +88,13 @@ class MessageReader:
 
 
 class StepSender:
-    """Encodes snapshots of a run's steps as what has changed in them."""
+    """Encodes snapshots of a run's steps as their changes."""
 
     def __init__(self) -> None:
         self._sent: dict[str, JSON] = {}
 
     def message(self, step: Step) -> JSON:
-        """The message from which the other side restores `step`."""
+        """Return the message from which a `StepReceiver` restores `step`."""
         whole: JSON = with_outputs(clean_json(step, MAX_DEPTH + ENVELOPE_DEPTH))
         step_id = whole.get("id")
         if step_id is None:
@@ -121,7 +121,7 @@ class StepReceiver:
         self._known: dict[str, JSON] = {}
 
     def step(self, message: JSON) -> Step:
-        """The step, whole."""
+        """Return the complete step of a message."""
         step = message["whole"] if "whole" in message else _grown(self._known[message["id"]], message["grown"])
         if "id" in step:
             self._known[step["id"]] = step
@@ -129,7 +129,7 @@ class StepReceiver:
 
 
 def _without_text(step: JSON) -> JSON:
-    """All of a step but its texts that may grow, and its outputs."""
+    """Return a step without its outputs and the texts that may grow."""
     rest = {**step, "content": None, "outputs": None}
     if isinstance(step.get("tool"), dict):
         rest["tool"] = {**step["tool"], "arguments": isinstance(step["tool"].get("arguments"), str)}

@@ -1,4 +1,4 @@
-"""Where runs execute. In a kernel, each has a thread of its own; a server has worker processes (`worker_pool`)."""
+"""Executes runs. In a kernel, each has its own thread; a server has worker processes (`worker_pool`)."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ from .capture import captured_output, nothing_cleared
 from .generators import OpenCalls
 
 FLUSH_INTERVAL = 1 / 55
-"""Seconds. Steps go on at once when the line was idle for that long, else they are merged until it is over: Jupyter
-Server drops a kernel's messages above 1,000 a second. With a run's other messages it stays below 60 a second."""
+"""Seconds. Steps are passed on at once if none were for that long; otherwise, they are merged until it is over: Jupyter
+Server drops a kernel's messages above 1,000 a second. With its other messages, a run stays below 60 a second."""
 
 
 @dataclass(frozen=True)
 class RunSpec:
-    """What a run has to do, as plain data that can be sent to another process."""
+    """The task of a run, as plain data that can be sent to another process."""
 
     run_id: str
     agent_name: str
     prompt: str
-    """The prompt as a text; attachments are named in it."""
+    """The prompt as a text, which names its attachments."""
     max_iterations: int
     history: list[Turn]
     parts: list[Part] = field(default_factory=list)
@@ -61,15 +61,15 @@ class RunHost:
     """A session's callbacks for a run. All but `steering` are called on the session's loop."""
 
     on_steps: Callable[[list[Step]], None]
-    """Takes the newest snapshots of steps that have changed."""
+    """Called with the newest snapshots of steps that have changed."""
     on_end: OnEnd
     """Called once, when the run has ended."""
     on_request: Callable[[dict[str, Any], Future[Any]], None]
-    """The agent asks the person; the future takes the reply."""
+    """Called when the agent asks the person; the future takes the reply."""
     on_keep: Callable[[object, str | None], None]
-    """Takes a live object for the person, and the agent's id of the step it belongs to, if known."""
+    """Called with a live object for the person, and the agent's id of the object's step, if known."""
     steering: Callable[[], list[str]]
-    """Returns the messages for the next model call; called in the run's thread."""
+    """Returns the messages for the next model call. Called in the run's thread."""
 
 
 class RunHandle(ABC):
@@ -84,10 +84,10 @@ class AgentFactory(Protocol):
     """Makes agents for a runner."""
 
     def get(self, name: str) -> BaseAgent:
-        """Make the agent of that name.
+        """Make the agent with that name.
 
         Raises:
-            ValueError: There is none; the text lists the known names.
+            ValueError: There is none; the message lists the known names.
         """
 
 
@@ -137,7 +137,7 @@ class _ThreadRun(RunHandle):
     def stop(self) -> None:
         self._flush()
         self._buffer.close()
-        # The agent's own callbacks may block; the loop may not.
+        # The agent's own callbacks may block; the loop must not.
         threading.Thread(target=self._context.request_stop, name="reasoning-stop", daemon=True).start()
 
     # In the run's thread
@@ -154,7 +154,7 @@ class _ThreadRun(RunHandle):
         except BaseException as raised:  # noqa: BLE001 (whatever an agent raises ends its run, not the process)
             error = raised
             explanation = _explain(agent, raised)
-            with suppress(Exception):  # whatever an exception of theirs does when it is looked at
+            with suppress(Exception):  # an agent's own exception may raise when it is inspected
                 came_from = place_of(raised)
         self._post(lambda: self._end(error, explanation, came_from))
 
@@ -167,7 +167,7 @@ class _ThreadRun(RunHandle):
             finally:
                 calls.close()
         elif isinstance(agent, BlockingAgent):
-            # Straight from this thread: a hop for each token would cost more than the token.
+            # Directly from this thread: changing threads for each token would cost more than the token.
             agent.run_blocking(prompt, self._spec.max_iterations, self._put)
         else:
             asyncio.run(self._consume(agent, prompt))
@@ -220,7 +220,7 @@ class _ThreadRun(RunHandle):
 
 
 def _explain(agent: BaseAgent | None, error: BaseException) -> str:
-    """The agent's explanation of its error, or else the error's own text; without keys."""
+    """Return the agent's explanation of its error, or else the error's own text, without keys."""
     if agent is not None:
         with suppress(Exception):
             return redact(agent.explain(error))
@@ -239,12 +239,12 @@ class _ThreadContext(RunContext):
         self._flush = flush
 
     def ask(self, request: dict[str, Any]) -> Any:
-        """Ask the person: the reply, or an awaitable of it in a coroutine."""
+        """Ask the person. Return the reply, or in a coroutine an awaitable of it."""
         check_request(request)
         answer: Future[Any] = Future()
 
         def send() -> None:
-            self._flush()  # what the person is asked about is shown first
+            self._flush()  # the steps that the request is about are shown first
             self._host.on_request(request, answer)
 
         self._post(send)
@@ -262,7 +262,7 @@ class _ThreadContext(RunContext):
         """Give the person a live object."""
 
         def send() -> None:
-            self._flush()  # the step it belongs to may not have been seen yet
+            self._flush()  # the session may not have seen its step yet
             self._host.on_keep(value, step_id)
 
         self._post(send)
@@ -272,5 +272,5 @@ class _ThreadContext(RunContext):
         return captured_output(on_outputs)
 
     def persons_figures(self) -> AbstractContextManager[None]:
-        """Leave the person's own matplotlib figures alone."""
+        """Protect the person's own matplotlib figures."""
         return persons_figures()

@@ -1,7 +1,7 @@
-"""The program of a worker process: runs agents for a server, one run after the other.
+"""The program of a worker process: runs agents for a server, one run after another.
 
-Messages of the server come in on standard input, and messages of the runs go out on standard output; what tools print
-goes to standard error. When the server exits, so does the worker, with all processes that its agents started.
+It reads the server's messages from standard input, and writes the messages of the runs to standard output; what tools
+print goes to standard error. When the server exits, the worker exits too, with all processes that its agents started.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from ..protocol import JSON, Raised, Step
 from .pipe import ALIVE_INTERVAL, HEADER_BYTES, StepSender, batches, body_length, packed, unpacked
 from .runner import RunHandle, RunHost, RunSpec, ThreadRunner
 
-_THREAD_GRACE = 1.0  # seconds that a run's threads have to end; if one does not, the worker is not used again
+_THREAD_GRACE = 1.0  # seconds within which a run's threads must end; otherwise, the worker is not used again
 _LINUX_SET_PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG, <linux/prctl.h>
 
 
@@ -50,7 +50,7 @@ def _detach_streams() -> tuple[BinaryIO, BinaryIO]:
 
 
 def _die_with_parent() -> None:
-    """Have the system end this process with its parent, where it can: an agent may keep Python from noticing."""
+    """Let the system end this process with its parent, if it can: an agent may prevent Python from noticing."""
     if sys.platform == "linux":
         import ctypes
 
@@ -59,7 +59,7 @@ def _die_with_parent() -> None:
 
 
 def _open_no_windows() -> None:
-    """Have matplotlib draw for files: a server has no screen, and no cell that shows a figure."""
+    """Let matplotlib draw for files: a server has neither a screen nor a cell that shows a figure."""
     if os.environ.get("MPLBACKEND", "").lower() not in {"agg", "cairo", "pdf", "pgf", "ps", "svg"}:
         os.environ["MPLBACKEND"] = "agg"
 
@@ -79,7 +79,7 @@ async def _serve(commands: BinaryIO, replies: BinaryIO) -> None:
 
 
 def _read(commands: BinaryIO) -> bytes:
-    """The next message; empty if the server has exited."""
+    """Return the next message; empty if the server has exited."""
     header = commands.read(HEADER_BYTES)
     if len(header) < HEADER_BYTES:
         return b""
@@ -113,7 +113,7 @@ class _Worker:
         self._heartbeat: asyncio.Task[None] | None = None
 
     def _warm_up(self) -> None:
-        """Do what takes long before a run needs it: import the usual framework, look for installed agents."""
+        """Do slow work before a run needs it: import the usual framework, and look for installed agents."""
         self._agents.list()
         with suppress(ImportError):
             from ..agents.qwen import import_qwen_agent
@@ -121,14 +121,14 @@ class _Worker:
             import_qwen_agent()
 
     async def _send_heartbeats(self) -> None:
-        """During runs, let the server know that this process is alive."""
+        """Tell the server during runs that this process is alive."""
         while True:
             await asyncio.sleep(ALIVE_INTERVAL)
             if self._run is not None:
                 self._send({"type": "alive"})
 
     async def work(self) -> None:
-        """Take runs, until one leaves threads behind."""
+        """Execute runs until one leaves threads behind."""
         self._heartbeat = asyncio.create_task(self._send_heartbeats())
         threads = threading.active_count()
         while await self._is_clean(threads):
@@ -179,7 +179,7 @@ class _Worker:
             on_steps=on_steps,
             on_end=self._on_end,
             on_request=lambda request, answer: self._ask("request", request, answer),
-            on_keep=lambda _value, _step_id: None,  # objects stay here
+            on_keep=lambda _value, _step_id: None,  # live objects stay in this process
             steering=self._take_steering,
         )
         self._run = self._runner.start(spec, host)
@@ -193,7 +193,7 @@ class _Worker:
         self._ended.set()
 
     def _take_steering(self) -> list[str]:
-        """Called in the run's thread."""
+        """Return the messages for the next model call. Called in the run's thread."""
         answer: Future[Any] = Future()
         self._loop.call_soon_threadsafe(self._ask, "steering", {}, answer)
         messages: list[str] = answer.result()

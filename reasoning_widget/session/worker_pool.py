@@ -1,4 +1,4 @@
-"""A server's runs, each in a worker process, so that an agent that hangs or crashes harms no other."""
+"""A server's runs, each in a worker process, so that an agent that hangs or crashes does not affect others."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from .worker_run import WorkerRun
 
 _log = logging.getLogger(__name__)
 
-_START_TIMEOUT: Final = 120.0  # seconds that a process has to be ready for its first run
-_IDLE: Final = 600.0  # seconds after which a worker ends if there are more than the spare ones
+_START_TIMEOUT: Final = 120.0  # seconds within which a process must be ready for its first run
+_IDLE: Final = 600.0  # seconds after which an idle worker ends if there are more than the spare ones
 
 
 class WorkerPool(Runner):
@@ -33,7 +33,7 @@ class WorkerPool(Runner):
         agents: Agents by name, ``"package.module:attribute"``, in addition to those of installed packages.
         config: Traitlets configuration for the workers.
         llm: A Qwen-Agent model configuration for agents that take one.
-        max_runs: The most runs at a time; others wait their turn.
+        max_runs: The maximum number of active runs; others wait in order.
         spare: The number of idle workers that are kept ready.
         folder: The working folder of the agents.
     """
@@ -68,7 +68,7 @@ class WorkerPool(Runner):
 
     @property
     def waiting(self) -> int:
-        """The number of sessions that wait to start a run."""
+        """The number of sessions waiting to start a run."""
         return len(self._waiting)
 
     @property
@@ -88,7 +88,7 @@ class WorkerPool(Runner):
         return run
 
     def keep_spares(self) -> None:
-        """Start workers until as many as wanted are ready or starting."""
+        """Start workers until the wanted number of spare ones is ready or starting."""
         while not self._closed and len(self._ready) + len(self._starting) < self._spare:
             self._begin_worker()
 
@@ -129,7 +129,7 @@ class WorkerPool(Runner):
         return worker
 
     def offer(self, worker: Worker) -> None:
-        """Give a ready worker to a run that waits, or keep it as a spare."""
+        """Give a ready worker to a waiting run, or keep it as a spare."""
         while self._waiters:
             waiter = self._waiters.popleft()
             if not waiter.done():
@@ -155,7 +155,7 @@ class WorkerPool(Runner):
         await worker.end()
 
     def done(self, run: WorkerRun) -> None:
-        """Note that a run has finished, and start one that waits."""
+        """Note that a run has finished, and start a waiting one."""
         self._runs.discard(run)
         self._begin_waiting()
 
@@ -194,7 +194,7 @@ class WorkerPool(Runner):
 
     def _pop_ready(self) -> Worker | None:
         while self._ready:
-            worker = max(reversed(self._ready), key=lambda worker: worker.warm)  # a warm one, if possible; the newest
+            worker = max(reversed(self._ready), key=lambda worker: worker.warm)  # the newest, of warm ones if possible
             self._ready.remove(worker)
             if worker.alive:
                 return worker

@@ -18,14 +18,15 @@ from ..protocol import JSON
 from .pipe import ALIVE_INTERVAL, MessageReader, packed
 
 _RESPONSE_TIMEOUT: Final = 10.0
-"""Seconds that a ready worker has to begin a run, and that a worker has to be ready again after a run."""
+"""Seconds within which a ready worker must begin a run, and a worker must be ready again after a run."""
 
 _MAX_SILENT_CHECKS: Final = 12
-"""Checks, `ALIVE_INTERVAL` apart, after which a worker that neither sent anything nor used the processor is killed."""
+"""The number of checks, `ALIVE_INTERVAL` apart, after which a worker is killed if it has neither sent anything nor used
+the processor."""
 
 
 class WorkerDied(AgentError):
-    """The process of a run ended without saying why."""
+    """The process of a run ended without giving a reason."""
 
     def __init__(self, status: int | None) -> None:
         super().__init__(f"The agent's process ended unexpectedly: {_explained(status)} The steps until then are kept.")
@@ -35,7 +36,7 @@ class Worker(asyncio.SubprocessProtocol):
     """A worker process.
 
     Attributes:
-        warm: Whether it was told to import what takes long.
+        warm: Whether it was asked to do slow imports in advance.
         runs: The number of runs that it was given.
         unresponsive: Whether it did not respond in time.
     """
@@ -84,7 +85,7 @@ class Worker(asyncio.SubprocessProtocol):
         self._transport = cast("asyncio.SubprocessTransport", transport)
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
-        """Called with what the process has sent. It is delivered from here: a task would add a loop iteration."""
+        """Called with data from the process. Messages are delivered from here: a task would add a loop iteration."""
         self._received += 1
         self._unread.extend(message for message in self._reader.feed(data) if message.get("type") != "alive")
         self._deliver()
@@ -110,7 +111,7 @@ class Worker(asyncio.SubprocessProtocol):
 
     @property
     def alive(self) -> bool:
-        """Whether the process has not exited."""
+        """Whether the process is still running."""
         return not self._exited.done()
 
     def send(self, message: JSON) -> None:
@@ -120,7 +121,7 @@ class Worker(asyncio.SubprocessProtocol):
             pipe.write(packed(message))
 
     async def receive_until(self, last: str, receive: Callable[[JSON], None]) -> JSON | None:
-        """Call `receive` with each message before one of type `last`, and return that; None if the process exits."""
+        """Call `receive` with each message until one of type `last`, and return that; None if the process exits."""
         received: asyncio.Future[JSON | None] = asyncio.get_running_loop().create_future()
 
         def on_message(message: JSON | None) -> None:
@@ -142,12 +143,12 @@ class Worker(asyncio.SubprocessProtocol):
             self._receiver = None
 
     async def is_ready(self, seconds: float | None = None) -> bool:
-        """Wait until it can take a run; False if it exits, is killed or needs longer than `seconds`."""
+        """Wait until it can execute a run; return False if it exits, is killed or needs longer than `seconds`."""
         ready = await self._sends("ready", _RESPONSE_TIMEOUT if seconds is None else seconds)
         return ready and not self._killed  # it may have been killed just after it was ready
 
     async def begins(self) -> bool:
-        """Wait until it begins the run that it was given; False if it exits or does not respond."""
+        """Wait until it begins the run that it was given; return False if it exits or does not respond."""
         return await self._sends("begun", _RESPONSE_TIMEOUT)
 
     async def _sends(self, kind: str, seconds: float) -> bool:
@@ -158,15 +159,15 @@ class Worker(asyncio.SubprocessProtocol):
             return False
 
     async def watch(self) -> None:
-        """Kill it if it becomes unresponsive; cancel this when its run ends.
+        """Kill it if it becomes unresponsive. Cancel this when its run ends.
 
-        An agent that keeps Python from sending anything is left alone while it uses the processor.
+        An agent that prevents Python from sending anything is not killed while it uses the processor.
         """
         silent, known = 0, (-1, -1.0)
         while True:
             await asyncio.sleep(ALIVE_INTERVAL)
             now = (self._received, _processor_time(self._transport.get_pid()))
-            # As long as messages of it are unread, its silence may be due to this server.
+            # While some of its messages are unread, its silence may be due to this server.
             silent = silent + 1 if now == known and not self._unread else 0
             known = now
             if silent >= _MAX_SILENT_CHECKS:
@@ -175,7 +176,7 @@ class Worker(asyncio.SubprocessProtocol):
                 return
 
     def warm_up(self) -> None:
-        """Have it import what takes long, before a run needs it."""
+        """Let it do slow imports before a run needs them."""
         if not self.warm:
             self.warm = True
             self.send({"type": "warm_up"})
@@ -197,11 +198,11 @@ class Worker(asyncio.SubprocessProtocol):
         return status
 
     def close(self) -> None:
-        """Close its pipes; it has exited."""
+        """Close its pipes after it has exited."""
         self._transport.close()
 
     def _deliver(self) -> None:
-        """Deliver one message per loop iteration: an agent that sends many at once does not delay the others."""
+        """Deliver one message per loop iteration, so that an agent that sends many at once does not delay others."""
         if self._receiver is None or self._turn is not None:
             return
         if self._unread:
@@ -220,7 +221,7 @@ class Worker(asyncio.SubprocessProtocol):
 
 
 def _processor_time(pid: int) -> float:
-    """Processor time of a process in seconds; if the system does not tell, a value that always increases."""
+    """Return a process's processor time in clock ticks; if the system does not provide it, an ever-increasing value."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:

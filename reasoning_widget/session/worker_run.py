@@ -16,8 +16,8 @@ from .worker_process import Worker, WorkerDied
 
 _log = logging.getLogger(__name__)
 
-_STOP_GRACE: Final = 0.5  # seconds that a stopped run has to end before its worker is killed; less than a session waits
-_ATTEMPTS: Final = 3  # workers that are given a run, until one begins it
+_STOP_GRACE: Final = 0.5  # seconds after which the worker of a stopped run is killed; less than a session waits
+_ATTEMPTS: Final = 3  # the maximum number of workers that are tried until one begins the run
 _UNRESPONSIVE: Final = (
     "The agent's process was unresponsive for a minute, and was ended: it neither sent anything nor used the "
     "processor. The steps until then are kept."
@@ -64,7 +64,7 @@ class WorkerRun(RunHandle):
         self._task = asyncio.get_running_loop().create_task(self._main())
 
     def stop(self) -> None:
-        """Ask the agent to stop; its worker is killed if it does not in time."""
+        """Ask the agent to stop. Its worker is killed if it does not stop in time."""
         if self._stopping:
             return
         self._stopping = True
@@ -73,7 +73,7 @@ class WorkerRun(RunHandle):
             asyncio.get_running_loop().call_later(_STOP_GRACE, self._kill, self._worker)
         elif self._begun:
             self._task.cancel()
-        # Otherwise `_execute` sees it: a task that is cancelled before it begins would not make room for other runs.
+        # Otherwise `_execute` ends the run: a task that is cancelled before it begins would not free its place.
 
     def abandon(self) -> None:
         """End at once, without calling the host."""
@@ -95,7 +95,7 @@ class WorkerRun(RunHandle):
             elif isinstance(ended, AgentError):
                 error, explanation = ended, str(ended)
             else:
-                raise  # by `abandon`
+                raise  # cancelled by `abandon`
         except Exception as unexpected:  # noqa: BLE001 (whatever a worker sends, only its run ends)
             _log.exception("reasoning-widget: a message of a worker could not be processed")
             reason = redact(repr(unexpected))
