@@ -1,4 +1,4 @@
-"""What events change in the list of sessions, and which of their texts a search finds."""
+"""The changes that events make to the list of sessions, and the texts of events that a search finds."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..protocol import Frame
 
 
 def listed_changes(events: list[Frame]) -> dict[str, Any]:
-    """The changes that `events` make to a session's row in the list: counts to add, new values (None: as before)."""
+    """Return the changes of a session's row in the list by `events`: counts to add, new values (None: unchanged)."""
     change: dict[str, Any] = {"messages": 0, "runs": 0, "steps": 0, "pending": 0}
     change.update(title=None, agent_name=None, status=None)
     for event in events:
@@ -34,7 +34,7 @@ def listed_changes(events: list[Frame]) -> dict[str, Any]:
 
 
 def passages_of(event: Frame) -> list[str]:
-    """The texts of an event that a search finds: prompts, names of attachments, and the texts of closed steps."""
+    """Return the texts of an event that a search finds: prompts, names of attachments, and texts of closed steps."""
     data = event["data"]
     if event["type"] == "session_info":
         texts = [data["title"]]

@@ -12,7 +12,7 @@ from ..protocol import Frame
 
 
 class StorageError(RuntimeError):
-    """The log cannot be read or written; the text says why and what to do."""
+    """The log cannot be read or written; the message says why, and what to do."""
 
 
 class LogConflict(StorageError):
@@ -20,34 +20,34 @@ class LogConflict(StorageError):
 
 
 class LogDamaged(StorageError):
-    """The stored events of a session are not as they were written. Other sessions are not affected."""
+    """The stored events of a session differ from what was written. Other sessions are not affected."""
 
 
 class LogPosition(NamedTuple):
-    """Where a log ends."""
+    """The end of a log."""
 
     epoch: str
     last_seq: int
 
 
 OpenText = dict[tuple[str, Place], tuple[int, int, str]]
-"""By step id and place: the `base` of the text, its offset in code points, and the text behind it."""
+"""By step id and place: the `base` of the text, an offset in code points, and the text from there on."""
 
 
 class EventLog(ABC):
     """The events of many sessions, each an append-only list numbered from 1 without gaps.
 
-    Calls may come from any one thread at a time. Every change is safe when the call returns. Where the log cannot be
-    read or written, every call raises `StorageError`, and has changed nothing.
+    Any thread may make calls, but only one at a time. Every change is stored when the call returns. If the log cannot
+    be read or written, every call raises `StorageError` and changes nothing.
     """
 
     @abstractmethod
     def position(self, session_id: str) -> LogPosition | None:
-        """Where the session's log ends; None if there is none."""
+        """Return the end of the session's log; None if there is none."""
 
     @abstractmethod
     def owner(self, session_id: str) -> str | None:
-        """The user to whom the session belongs; None if users are not distinguished.
+        """Return the user to whom the session belongs; None if users are not distinguished.
 
         Raises:
             KeyError: There is no such session.
@@ -80,10 +80,10 @@ class EventLog(ABC):
 
     @abstractmethod
     def read(self, session_id: str, after: int = 0, limit: int | None = None) -> list[Frame]:
-        """The events after `after`, in order, at most `limit`.
+        """Return the events after `after`, in order, at most `limit`.
 
         Raises:
-            LogDamaged: One of them is missing, or is not what was appended.
+            LogDamaged: One of them is missing, or differs from what was appended.
         """
 
     @abstractmethod
@@ -92,7 +92,7 @@ class EventLog(ABC):
 
     @abstractmethod
     def open_text(self, session_id: str) -> OpenText:
-        """The text last given to `save_open_text`, of steps that are still open."""
+        """Return the text that was last passed to `save_open_text`, of steps that are still open."""
 
     @abstractmethod
     def put_blob(self, session_id: str, sha256: str, value: Any) -> None:
@@ -100,7 +100,7 @@ class EventLog(ABC):
 
     @abstractmethod
     def get_blob(self, session_id: str, sha256: str) -> Any:
-        """The value with that SHA-256.
+        """Return the value with that SHA-256.
 
         Raises:
             KeyError: The session has no such blob.

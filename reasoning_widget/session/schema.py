@@ -1,6 +1,6 @@
-"""The tables of the event log, and how a database of an earlier version becomes one of this.
+"""The tables of the event log, and the migrations from earlier versions.
 
-A migration runs in a transaction of its own. One that was released is never changed: another one follows it.
+Each migration runs in its own transaction. A released migration is never changed; a new one follows it.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ CREATE TABLE blob (
 ) WITHOUT ROWID;
 """
 
-# `pending` counts the messages that neither run nor were taken back. The index is of trigrams, so that a search needs
-# to know nothing of the language; it is kept in step by triggers, which deletions that cascade fire as well.
+# `pending` counts the messages that still wait: they have not run, and were not withdrawn or passed to a run. The index
+# uses trigrams, so that a search does not depend on the language. Triggers update it, also when a deletion cascades.
 _CATALOGUE = """
 ALTER TABLE session ADD COLUMN created REAL NOT NULL DEFAULT 0;
 ALTER TABLE session ADD COLUMN updated REAL NOT NULL DEFAULT 0;
@@ -57,8 +57,9 @@ END;
 CREATE TABLE revoked_ticket (id TEXT PRIMARY KEY, expires REAL NOT NULL) WITHOUT ROWID;
 """
 
-# A session is known by its name; its rows are tied to its id, which is never used again. Taking the name away deletes
-# it for everybody at once, however many rows there are to be removed later. `lived` is the time by which it expires.
+# Callers know a session by its name; its rows refer to its id, which is never reused. Removing the name deletes the
+# session for all callers at once, however many rows must be removed later. `lived` is the time that decides when it
+# expires.
 _NAMES = """
 ALTER TABLE session ADD COLUMN name TEXT;
 ALTER TABLE session ADD COLUMN lived REAL NOT NULL DEFAULT 0;
@@ -69,8 +70,8 @@ CREATE TABLE lifetime (lived REAL NOT NULL, at REAL NOT NULL);
 """
 
 
-# `owner` is null where users are not told apart, and of sessions from before they were. `size` is the bytes of the
-# session's events and blobs. What is in `audit` outlives the session that it is about.
+# `owner` is null if users are not distinguished, and for sessions from before they were. `size` is the size of the
+# session's events and blobs in bytes. Entries of `audit` outlive their sessions.
 _OWNERS = """
 ALTER TABLE session ADD COLUMN owner TEXT;
 ALTER TABLE session ADD COLUMN size INTEGER NOT NULL DEFAULT 0;
@@ -100,7 +101,7 @@ def _add_catalogue(db: sqlite3.Connection) -> None:
             at = float(event["data"].get("timestamp", 0.0))
             change, texts = listed_changes([event]), passages_of(event)
         except (msgspec.MsgspecError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
-            continue  # it is damaged: that is told when it is read
+            continue  # it is damaged, which is reported when it is read
         db.execute(
             """
             UPDATE session SET
@@ -125,7 +126,7 @@ def _add_owners(db: sqlite3.Connection) -> None:
 
 
 def _execute(db: sqlite3.Connection, script: str) -> None:
-    """Run several statements within the transaction that is on: `executescript` would commit it."""
+    """Run several statements within the open transaction, which `executescript` would commit."""
     statement = ""
     for line in script.splitlines():
         statement += f"{line}\n"
@@ -140,6 +141,6 @@ MIGRATIONS: Final[dict[int, Callable[[sqlite3.Connection], None]]] = {
     3: _add_names,
     4: _add_owners,
 }
-"""By the version that each makes of the one before."""
+"""The migrations, each by the version to which it upgrades the previous one."""
 
 SCHEMA_VERSION: Final = max(MIGRATIONS)

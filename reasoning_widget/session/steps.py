@@ -1,6 +1,6 @@
 """Converts the steps that an agent yields to the steps that are logged: ids, times, limits, and rules of change.
 
-Pure logic: no clock but the one given, no log, no loop.
+Pure logic: it uses no log, no loop, and no clock other than the given one.
 """
 
 from __future__ import annotations
@@ -34,17 +34,17 @@ _MAX_CHANNEL_BYTES: Final[dict[Channel, int]] = {
     "arguments": 96 * 1024,
     "output": MAX_INLINE_MIME_BYTES,
 }
-"""Together with the inline MIME values and the rest of a step they stay below `MAX_FRAME_BYTES`. The one of `output` is
-for the texts of all outputs together."""
+"""Together with the inline MIME values and the rest of a step, they stay below `MAX_FRAME_BYTES`. The limit of `output`
+is for the texts of all outputs together."""
 
 _MAX_CALL_IN_WORDS = 300  # code points of arguments in the content of a tool_use
-_TELL_OF_ERRORS = ("tool_result", "error")  # where they have failed
+_TELL_OF_ERRORS = ("tool_result", "error")  # if they have failed
 _COPIED = ("agent", "duration", "usage", "raised")
 _FLAT = frozenset({"type", "id", "content", "status", "agent", "iteration", "parent_id", "timestamp", "duration"})
 
 
 class Grown(NamedTuple):
-    """A text of a step as it is now, all of it."""
+    """The complete current text of a place in a step."""
 
     step_id: str
     place: Place
@@ -52,7 +52,7 @@ class Grown(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """What a run's steps did: snapshots to log, and text that only grew."""
+    """Changes of a run's steps: snapshots to log, and texts that only grew."""
 
     snapshots: list[JSON]
     grown: list[Grown]
@@ -80,11 +80,11 @@ class _OpenStep:
     explicit: bool
     """Whether the agent itself closes the step."""
     said: StepStatus | None = None
-    """The status with which the agent closed an answer; only the end of the run shows that it was the final one."""
+    """The status with which the agent closed an answer; only the end of the run shows whether it was the final one."""
     superseded: bool = False
-    """Whether something came after this answer, so that it is closed as a thought."""
+    """Whether another step followed this answer, so that it is closed as a thought."""
     fits: dict[Channel, int] = field(default_factory=dict)
-    """Where the channels that grew too long were cut."""
+    """The positions at which channels that became too long were cut."""
     is_call: bool = False
     """Whether it is a tool call that ends with its result, because the agent does not close it."""
     taken: Step | None = None
@@ -100,7 +100,7 @@ class RunSteps:
 
     Args:
         run_id: The run's id; the ids of its steps begin with it.
-        agent_name: The agent of steps that name none.
+        agent_name: The agent of steps that do not name one.
         clock: The time, in seconds since the epoch.
         put_blob: Stores a MIME value that is too long for its step, by its SHA-256.
     """
@@ -127,16 +127,16 @@ class RunSteps:
                 self._begin(step, changes)
             elif step_id in self._open:
                 self._grow(self._open[step_id], step, changes)
-            # A step that was closed stays as it is: a terminal status never regresses.
-        # The last snapshot of one that grew and then was closed by another has all its text.
+            # A closed step stays as it is: a terminal status never regresses.
+        # If a step grew and was then closed by another one, its last snapshot has all its text.
         return Changes(changes.snapshots, [grown for grown in changes.grown if grown.step_id in self._open])
 
     def wire_id(self, step_id: str) -> str | None:
-        """The id in the session of the step that the agent yields under `step_id`; None if it has yielded none."""
+        """Return the session's id of the step that the agent yields under `step_id`; None if it has yielded none."""
         return self._ids.get(step_id)
 
     def newest_open(self, step_type: str) -> str | None:
-        """The id of the open step of that type that began last."""
+        """Return the id of the open step of that type that began last; None if there is none."""
         matching = [step_id for step_id, opened in self._open.items() if opened.step["type"] == step_type]
         return matching[-1] if matching else None
 
@@ -156,7 +156,7 @@ class RunSteps:
         return snapshots
 
     def error(self, content: str, raised: Raised | None = None) -> JSON:
-        """An `error` step that says what went wrong, and where."""
+        """Add an `error` step that says what went wrong and where, and return its snapshot."""
         step: Step = {"type": "error", "content": content, "status": "failed"}
         if raised is not None:
             step["raised"] = raised
@@ -179,7 +179,7 @@ class RunSteps:
             "run_id": self._run_id,
             "index": index,
             "agent": self._agent_name,
-            # What comes with the time that it took has begun by so much earlier.
+            # A step that comes with its duration began earlier by that duration.
             "timestamp": _number(step.get("timestamp"), now - max(0.0, _number(step.get("duration"), 0.0))),
             "status": "streaming",
         }
@@ -221,7 +221,7 @@ class RunSteps:
         )
 
     def _take_growth(self, opened: _OpenStep, step: Step) -> bool:
-        """The short way for what nearly every snapshot of an agent brings: more of a plain text, and nothing else."""
+        """Take a snapshot that only extends a plain text, as nearly all do; return False if it does anything else."""
         content, before, last = step["content"], opened.step["content"], opened.taken
         if (
             last is None
@@ -245,7 +245,7 @@ class RunSteps:
         return True
 
     def _supersede(self, step: Step, parent: str | None, changes: Changes) -> None:
-        """A new step begins: close the steps that end with it, and know the answers that were not final."""
+        """Close the steps that end because a new step begins, and mark the answers that were not final."""
         for wire_id, opened in list(self._open.items()):
             is_answer = _is_answer(opened.step)
             if is_answer and parent is None and step["type"] != "error":
@@ -257,14 +257,14 @@ class RunSteps:
                 changes.snapshots.append(self._closed(opened, "done"))
 
     def _is_over(self, opened: _OpenStep, step: Step, parent: str | None) -> bool:
-        """Whether a step that the agent does not close itself has ended, now that another one begins."""
+        """Return whether a step that the agent does not close itself ends because another one begins."""
         if not opened.is_call:
             return True
         later = step.get("iteration", 0) > opened.step["iteration"] and step["type"] != "tool_result"
         return later or (parent is None and step["type"] in ("final_answer", "error"))
 
     def _begin_result(self, opened: _OpenStep, step: Step, parent: str | None) -> None:
-        """A result begins: it has taken from its call to here, unless the agent says otherwise."""
+        """Begin a result. If it comes whole, its time begins with its call, unless the agent gives its time."""
         call = call_of(opened.step["tool"], parent, [call for call in self._calls if call.result is None])
         if call is None:
             return
@@ -274,7 +274,7 @@ class RunSteps:
             opened.opened_at = opened.step["timestamp"] = call.since
 
     def _end_call(self, step_id: str, changes: Changes) -> None:
-        """A step ends. If it is a result, so does its call."""
+        """End a step. If it is a result, its call ends too."""
         call = next((call for call in self._calls if call.result == step_id), None)
         if call is not None:
             self._calls.remove(call)
@@ -282,7 +282,7 @@ class RunSteps:
                 changes.snapshots.append(self._closed(self._open[call.step_id], "done"))
 
     def _ends(self, opened: _OpenStep, step: Step) -> bool:
-        """Whether this snapshot closes its step. An answer is held open until it is known to be the final one."""
+        """Return whether this snapshot closes its step. An answer stays open until it is known whether it is final."""
         said = step.get("status", "streaming" if "id" in step or opened.is_call else "done")
         if said not in TERMINAL_STEP_STATUSES:
             return False
@@ -304,7 +304,7 @@ class RunSteps:
         opened.step.setdefault("duration", max(0.0, self._clock() - opened.opened_at))
         for call in self._calls:
             if call.step_id == opened.step["id"] and not opened.is_call:
-                call.since = self._clock()  # the tool begins when its call is whole
+                call.since = self._clock()  # the tool starts when its call is complete
         if opened.step["type"] == "tool_use" and not opened.step["content"]:
             opened.step["content"] = _call_in_words(opened.step.get("tool") or {})
         return self._snapshot(opened)
@@ -340,7 +340,7 @@ class RunSteps:
         return clean
 
     def _outputs(self, opened: _OpenStep, outputs: list[MimeBundle]) -> list[MimeBundle]:
-        """The outputs, of which all texts together are not too long. What was cut once stays cut at the same place."""
+        """Return the outputs, with texts that together are not too long. A cut stays at the same place."""
         clean: list[MimeBundle] = [clean_json(bundle) for bundle in _not_too_many(outputs)]
         room, left_out = _MAX_CHANNEL_BYTES["output"], 0
         for bundle in clean:
@@ -354,7 +354,7 @@ class RunSteps:
         return clean
 
     def _finished(self, opened: _OpenStep, outputs: list[MimeBundle]) -> list[MimeBundle]:
-        """The outputs of a step that closes: texts as a terminal shows them, and of too long ones the head and tail."""
+        """Return the outputs of a closing step: texts as a terminal shows them, long ones cut to head and tail."""
         finished: list[MimeBundle] = [clean_json(bundle) for bundle in _not_too_many(outputs)]
         whole = {at: text for at, bundle in enumerate(finished) if isinstance(text := _joined(bundle), str)}
         shown = {at: as_shown(text) for at, text in whole.items()}
@@ -368,7 +368,7 @@ class RunSteps:
         return finished
 
     def _fitted(self, opened: _OpenStep, channel: Channel, text: str) -> str:
-        """`text`, cut where it grew too long; once cut, a channel stays cut at the same place."""
+        """Return `text`, cut if it is too long. Once cut, a channel stays cut at the same place."""
         fits = opened.fits.get(channel)
         if fits is None:
             fits = fitting_length(text, _MAX_CHANNEL_BYTES[channel])
@@ -394,7 +394,7 @@ class RunSteps:
 
 
 def only_more_text(before: list[MimeBundle], after: list[MimeBundle]) -> bool:
-    """Whether outputs differ in nothing but the length of their texts, and new ones are nothing but text."""
+    """Return whether outputs differ only in the length of their texts, and new ones are only text."""
     return (
         len(before) <= len(after)
         and all({**old, PLAIN: ""} == {**new, PLAIN: ""} for old, new in zip(before, after, strict=False))
@@ -413,7 +413,7 @@ def _not_too_many(outputs: list[MimeBundle]) -> list[MimeBundle]:
 
 
 def _joined(bundle: MimeBundle) -> Any:
-    """The plain text of an output, which notebook files have in lines."""
+    """Return the plain text of an output, joined if it is a list of lines, as in notebook files."""
     text = bundle.get(PLAIN)
     if isinstance(text, list) and all(isinstance(line, str) for line in text):
         return "".join(text)
@@ -421,7 +421,7 @@ def _joined(bundle: MimeBundle) -> Any:
 
 
 def _fair_share(lengths: list[int], room: int) -> int:
-    """How long each of them may be, so that all together take no more than `room`."""
+    """Return the length to which each must be limited, so that together they take no more than `room`."""
     left = len(lengths)
     for length in sorted(lengths):
         if length * left > room:

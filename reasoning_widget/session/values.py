@@ -1,4 +1,4 @@
-"""Sends values that are stored beside a log: in one frame, or in parts if that would be too long."""
+"""Converts values that are stored beside a log to frames: to one, or to several with parts if it would be too long."""
 
 from __future__ import annotations
 
