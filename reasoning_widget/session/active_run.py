@@ -1,4 +1,4 @@
-"""The run that a session executes now."""
+"""The active run of a session."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _STATUS_OF_OPEN_STEPS: dict[RunStatus, StepStatus] = {
     "interrupted": "stopped",
     "max_iterations": "done",
 }
-"""The status in which the open steps of a run are closed, by its own; `failed` for any other."""
+"""The status with which the open steps of a run are closed, by the run's own status; `failed` for any other."""
 
 
 class ActiveRun:
@@ -72,7 +72,7 @@ class ActiveRun:
         }
 
     def finished_data(self, status: RunStatus, usage: Usage) -> JSON:
-        """The data of its `run_finished` event.
+        """Return the data of its `run_finished` event.
 
         Args:
             status: How it ended.
@@ -82,7 +82,7 @@ class ActiveRun:
         return {"run_id": self.run_id, "status": status, "usage": usage, "duration": duration}
 
     def stop(self) -> None:
-        """Ask the agent to stop. Steps that it has yielded already are still handed over."""
+        """Ask the agent to stop. Steps that it has already yielded are still passed on."""
         if self.handle is not None:
             self.handle.stop()
 
@@ -91,12 +91,12 @@ class ActiveRun:
         self._deadline = deadline
 
     def cancel_deadline(self) -> None:
-        """Cancel that timer."""
+        """Cancel the timer of `close_at`."""
         if self._deadline is not None:
             self._deadline.cancel()
 
     def status_after(self, error: BaseException | None, state: Transcript) -> RunStatus:
-        """Its status, now that its agent has ended.
+        """Return its status after its agent has ended.
 
         Args:
             error: What the agent raised, if anything.
@@ -109,12 +109,12 @@ class ActiveRun:
         return "max_iterations" if isinstance(error, MaxIterationsReached) else "failed"
 
     def closing_steps(self, status: RunStatus, *, error: str, raised: Raised | None, abandoned: bool) -> list[JSON]:
-        """The last snapshots of its open steps, and an `error` step if there was an error.
+        """Return the last snapshots of its open steps, and an `error` step if there was an error.
 
         Args:
             status: How it ended.
-            error: The error, in words; empty if there was none. A run that was stopped tells none.
-            raised: Where the exception came from.
+            error: The text of the error; empty if there was none. A stopped run does not report it.
+            raised: Where the exception was raised.
             abandoned: Whether the agent may still be working.
         """
         snapshots = self.steps.close(_STATUS_OF_OPEN_STEPS.get(status, "failed"), abandoned=abandoned)
@@ -123,7 +123,7 @@ class ActiveRun:
         return snapshots
 
     def _ended_in_error(self, state: Transcript) -> bool:
-        """Whether the agent's last word was an `error` step, with no answer after it."""
+        """Return whether the agent yielded an `error` step, and no answer after it."""
         run = find_run(state, self.run_id)
         steps = [state["steps"][step_id] for step_id in run["steps"]] if run else []
         outcomes = [step["type"] for step in steps if "parent_id" not in step and step["type"] in PLAIN_STEP_TYPES]
@@ -133,7 +133,7 @@ class ActiveRun:
 def run_spec(
     run_id: str, message: TranscriptMessage, prompt: Prompt, state: Transcript, blob: Callable[[str], Any]
 ) -> RunSpec:
-    """What a run has to do.
+    """Return the task of a run.
 
     Args:
         run_id: Its id.

@@ -11,15 +11,15 @@ from ..parts import from_logged, message_as_text
 from ..protocol import ReasoningStep
 
 _MAX_ATTACHED: Final = 12 * 1024 * 1024
-"""Code points of base64: of older attachments than these, an agent gets only the names."""
+"""The maximum length of attachments together, in code points of base64. Of older ones, an agent gets only the names."""
 
 
 def earlier_turns(state: Transcript, message: TranscriptMessage, blob: Callable[[str], Any]) -> list[Turn]:
-    """The turns on the path from the root of the conversation to `message`, oldest first, without its own.
+    """Return the turns on the path from the root of the conversation to `message`, oldest first, without its own.
 
     Args:
         state: The transcript.
-        message: A message of it.
+        message: A message of the transcript.
         blob: Returns the content of an attachment by its SHA-256.
     """
     turns: list[Turn] = []
@@ -55,19 +55,19 @@ def _turn(state: Transcript, message: TranscriptMessage, attached: _Attached) ->
 
 
 class _Attached:
-    """The contents of attachments, until they are together longer than `room` code points of base64."""
+    """The contents of attachments, up to a total of `room` code points of base64."""
 
     def __init__(self, blob: Callable[[str], Any], room: int) -> None:
         self._blob = blob
         self._room = room
 
     def get(self, sha256: str) -> Any:
-        """The content with that SHA-256.
+        """Return the content with that SHA-256.
 
         Raises:
-            KeyError: It is not there, or there is no room left.
+            KeyError: It does not exist, or there is no room left.
         """
-        content = self._blob(sha256) if self._room > 0 else None  # what would not be returned is not read
+        content = self._blob(sha256) if self._room > 0 else None  # do not read content that would not be returned
         self._room -= len(content or "")
         if content is None or self._room < 0:
             raise KeyError(sha256)

@@ -1,4 +1,4 @@
-"""A prompt as a client sends it, and what the log holds of it."""
+"""A prompt as a client sends it, and as it is logged."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _TITLE_LENGTH: Final = 80  # code points
 
 @dataclass(frozen=True)
 class Prompt:
-    """A valid prompt, and how it is to be answered."""
+    """A valid prompt, and how to answer it."""
 
     content: str
-    """Its text; of a prompt without a text, the names of its attachments."""
+    """Its text, or the names of its attachments if it has no text."""
     parts: list[JSON] | None
     """Its parts as they are logged; None if it is only a text."""
     agent_name: str
@@ -32,12 +32,12 @@ class Prompt:
     """Whether the active run may take it, instead of a run of its own."""
 
     def message_data(self, message_id: str, timestamp: float, follows: str | None, author: Author | None) -> JSON:
-        """The data of its `user_message` event.
+        """Return the data of its `user_message` event.
 
         Args:
             message_id: Its id.
             timestamp: When it was accepted, in seconds since the epoch.
-            follows: The message or step after which it comes; None for the first.
+            follows: The message or step that it follows; None for the first.
             author: Who wrote it; None if users are not distinguished.
         """
         data: JSON = {"id": message_id, "content": self.content}
@@ -48,7 +48,7 @@ class Prompt:
 
     @property
     def _asked(self) -> JSON:
-        """Which agent is asked, and how."""
+        """The agent that is asked, and its options."""
         return {
             "agent_name": self.agent_name,
             "enable_reasoning": self.enable_reasoning,
@@ -56,7 +56,7 @@ class Prompt:
         }
 
     def is_logged_as(self, message: TranscriptMessage) -> bool:
-        """Whether `message` is this prompt, sent before. `steer` is not logged, and so not compared."""
+        """Return whether `message` is this prompt, sent earlier. `steer` is not logged, and so not compared."""
         return (
             self.content == message["content"]
             and self.parts == message.get("parts")
@@ -66,7 +66,7 @@ class Prompt:
 
 
 def read_prompt(message_id: str, payload: JSON) -> tuple[Prompt, dict[str, Any]]:
-    """The prompt in the payload of a `chat` message, and the contents of its attachments by their SHA-256.
+    """Return the prompt in the payload of a `chat` message, and the contents of its attachments by their SHA-256.
 
     Raises:
         ProtocolError: The prompt cannot be accepted.
@@ -91,10 +91,10 @@ def read_prompt(message_id: str, payload: JSON) -> tuple[Prompt, dict[str, Any]]
 
 
 def logged_prompt(message: TranscriptMessage) -> Prompt | None:
-    """The prompt of a `user_message` event, to be asked exactly as it was sent.
+    """Return the prompt of a `user_message` event, to be asked exactly as it was sent.
 
     Returns:
-        None if the event does not say which agent is asked and how, because an earlier version logged it.
+        None if the event lacks the agent or its options, because an earlier version logged it.
     """
     try:
         return Prompt(
@@ -111,12 +111,12 @@ def logged_prompt(message: TranscriptMessage) -> Prompt | None:
 
 
 def title_of(text: str) -> str:
-    """A session's title: `text` on one line, shortened if it is long; a secret in it is masked where it is cut."""
+    """Return a session's title: `text` on one line, with secrets masked, and shortened if it is long."""
     return shortened(" ".join(text.split()), _TITLE_LENGTH)
 
 
 def _cleaned(message: str | list[JSON]) -> str | list[Any]:
-    """`message` without characters that UTF-8 cannot encode; of its parts, only the fields that are texts."""
+    """Return `message` without characters that UTF-8 cannot encode, and of its parts only the fields that are texts."""
     if isinstance(message, str):
         return clean_text(message)
     return [{name: clean_text(value) for name, value in part.items() if isinstance(value, str)} for part in message]

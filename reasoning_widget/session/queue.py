@@ -1,4 +1,4 @@
-"""The prompts of a session that wait."""
+"""The waiting prompts of a session."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 
 class PromptQueue:
-    """Ids of prompts that wait for a run of their own, and of prompts that wait for the active run to take them.
+    """Ids of prompts that wait for their own run, and of prompts that wait for the active run to take them.
 
-    The latter steer the run: it takes them before its next model call, from its own thread. Everything but
+    The latter steer the run, which takes them from its own thread before its next model call. All methods except
     `take_steering` must be called on the session's loop.
     """
 
@@ -28,15 +28,15 @@ class PromptQueue:
 
     @property
     def has_next(self) -> bool:
-        """Whether a prompt waits for a run of its own."""
+        """Whether a prompt waits for its own run."""
         return bool(self._queued)
 
     def add(self, message_id: str) -> None:
-        """Let a prompt wait for a run of its own."""
+        """Add a prompt that waits for its own run."""
         self._queued.append(message_id)
 
     def add_steering(self, message_id: str) -> None:
-        """Let a prompt wait for the next model call of the active run."""
+        """Add a prompt that waits for the next model call of the active run."""
         with self._steering_lock:
             self._steering.append(message_id)
 
@@ -44,12 +44,12 @@ class PromptQueue:
         """Remove and return the prompt whose run is next.
 
         Raises:
-            IndexError: No prompt waits for a run.
+            IndexError: No prompt waits for its own run.
         """
         return self._queued.popleft()
 
     def remove(self, message_id: str) -> bool:
-        """Remove a prompt; False if it does not wait (any more)."""
+        """Remove a prompt; return False if it is not waiting (any more)."""
         with self._steering_lock:
             if message_id in self._steering:
                 self._steering.remove(message_id)
@@ -60,7 +60,7 @@ class PromptQueue:
         return False
 
     def remove_all(self) -> list[str]:
-        """Remove and return all prompts, in the order in which they would have been asked."""
+        """Remove and return all prompts, in the order in which they would have run."""
         self.requeue_steering()
         removed = list(self._queued)
         self._queued.clear()
@@ -73,5 +73,5 @@ class PromptQueue:
         return taken
 
     def requeue_steering(self) -> None:
-        """Let the prompts that no model call took wait for runs of their own."""
+        """Let the steering prompts that no model call took wait for their own runs."""
         self._queued.extend(self.take_steering())

@@ -1,4 +1,4 @@
-"""What the agent of a run asks the person: approvals and questions."""
+"""The requests of a run's agent to the person: approvals and questions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Append(Protocol):
     """Logs events, given by their types and data."""
 
     def __call__(self, *events: tuple[str, JSON]) -> None:
-        """Log them.
+        """Log the events.
 
         Raises:
             StorageError: The log cannot be written.
@@ -25,7 +25,7 @@ class Append(Protocol):
 
 
 class Requests:
-    """The open requests of a session, by id. Each is logged when it is opened, and again before its agent goes on.
+    """The open requests of a session, by id. Each is logged when it is opened, and again before its agent continues.
 
     Args:
         append: Logs events.
@@ -48,10 +48,10 @@ class Requests:
         """Ask the person.
 
         Args:
-            request: As an agent makes it; a malformed one is an error to the agent.
+            request: The agent's request. A malformed one raises an error in the agent.
             reply: Takes the person's reply; None if the request expires.
             run_id: The run that asks.
-            step_id: The step that asks, if it is known.
+            step_id: The step that asks, if known.
 
         Raises:
             StorageError: The log cannot be written.
@@ -80,7 +80,7 @@ class Requests:
             self._call_later(timeout, lambda: self._expire(request_id))
 
     def answer(self, request_id: str, value: Any, by: str | None) -> None:
-        """Close a request with the person's reply; ignored if it is closed already.
+        """Close a request with the person's reply; ignored if it is already closed.
 
         Args:
             request_id: The request.
@@ -97,7 +97,7 @@ class Requests:
             self._replies.pop(request_id).set_result(value)
 
     def close(self, reason: str) -> None:
-        """Close all open requests for `reason`; their agents are stopped.
+        """Close all open requests for `reason`, and stop their agents.
 
         Raises:
             StorageError: The log cannot be written.
@@ -106,7 +106,7 @@ class Requests:
         self.drop()
 
     def drop(self) -> None:
-        """Stop the agents that wait for replies, without logging anything."""
+        """Stop the agents waiting for replies, without logging anything."""
         replies, self._replies = self._replies, {}
         for reply in replies.values():
             reply.set_exception(Stopped())
