@@ -1,4 +1,4 @@
-"""Agents for worker processes, asked for as `tests.session.agents:<name>`."""
+"""Agents for worker processes, named `tests.session.agents:<name>`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.parts import PNG
 
 
 async def echo(prompt):
-    """Says what it was told, by whom, and what was said before."""
+    """Answers with the prompt and the earlier answers."""
     before = [turn["answer"] for turn in current_run().history]
     yield {"type": "final_answer", "content": f"{prompt} {before}"}
 
@@ -27,7 +27,7 @@ async def process(prompt):
 
 
 class Fast(BlockingAgent):
-    """As many tokens as it is told, as fast as it can."""
+    """Yields as many tokens as the prompt says, as fast as it can."""
 
     def run_blocking(self, prompt, max_iterations, emit):
         text = ""
@@ -37,34 +37,34 @@ class Fast(BlockingAgent):
 
 
 async def floods(prompt):
-    """As many steps as it is told, as fast as it can."""
+    """Yields as many steps as the prompt says, as fast as it can."""
     for number in range(int(prompt)):
         yield {"type": "thought", "content": f"Thought {number}."}
 
 
 async def rambles(prompt):
-    """As many long steps as it is told."""
+    """Yields as many long steps as the prompt says."""
     for number in range(int(prompt)):
         yield {"type": "thought", "content": f"{number} ".ljust(20_000, "x")}
 
 
 async def sleeps(prompt):
-    """Writes its process id into the file that it is told, then sleeps."""
+    """Writes its process id into the file that the prompt names, then sleeps."""
     yield {"type": "thought", "id": "t", "content": "Hm.", "status": "streaming"}
     Path(prompt).write_text(str(os.getpid()))
     time.sleep(1e6)
 
 
 async def computes(prompt):
-    """The same, but keeps Python itself from running."""
+    """Like `sleeps`, but prevents Python itself from running."""
     yield {"type": "thought", "id": "t", "content": "Hm.", "status": "streaming"}
-    await asyncio.sleep(0.1)  # for the thought to leave
+    await asyncio.sleep(0.1)  # long enough for the thought to leave
     Path(prompt).write_text(str(os.getpid()))
     re.match(r"(a+)+$", "a" * 60 + "b")
 
 
 async def leaves_a_child(prompt):
-    """Starts a program that does not end, and writes its process id into the file it is told."""
+    """Starts a program that does not end, and writes its process id into the file that the prompt names."""
     child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1e6)"])
     Path(prompt).write_text(str(child.pid))
     yield {"type": "thought", "id": "t", "content": "Started.", "status": "streaming"}
@@ -73,7 +73,7 @@ async def leaves_a_child(prompt):
 
 async def exits(prompt):
     yield {"type": "thought", "content": "Goodbye."}
-    await asyncio.sleep(0.1)  # for the thought to leave
+    await asyncio.sleep(0.1)  # long enough for the thought to leave
     os._exit(int(prompt))
 
 
@@ -84,7 +84,7 @@ async def is_killed(prompt):
 
 
 async def is_warm(prompt):
-    """Waits until Qwen-Agent is there, without importing it."""
+    """Waits until Qwen-Agent is imported, without importing it itself."""
     while "qwen_agent.agents" not in sys.modules:
         await asyncio.sleep(0.01)
     yield {"type": "final_answer", "content": "warm"}
@@ -123,7 +123,7 @@ async def leaves_a_thread(prompt):
 
 
 async def strange(prompt):
-    """Steps that no JSON can hold, and text that is taken back."""
+    """Yields values that JSON cannot represent, and takes back some text."""
     yield {"type": "tool_use", "content": "", "tool": {"name": "t", "arguments": "{}", "call_id": "1"}}
     yield {
         "type": "tool_result",
@@ -163,7 +163,7 @@ class Draws(BlockingAgent):
 
 
 async def works(prompt):
-    """Says what it does at work on a call."""
+    """Prints during a call."""
     yield {"type": "tool_use", "content": "", "tool": {"name": "t", "arguments": "{}"}}
     print("half")
     await asyncio.to_thread(print, "done")
@@ -172,7 +172,7 @@ async def works(prompt):
 
 
 async def plans(prompt):
-    """Appends to a step of a type of its own."""
+    """Appends to a step of a custom type."""
     yield {"type": "plan", "id": "p", "content": "", "status": "streaming"}
     for word in prompt.split():
         yield {"type": "plan", "id": "p", "append": f"{word} "}
@@ -182,7 +182,7 @@ async def plans(prompt):
 
 
 async def displays(prompt):
-    """Displays something at work on a call, and changes it."""
+    """Displays outputs during a call, and updates one of them."""
     from IPython.display import HTML, display
 
     class Table:

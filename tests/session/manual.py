@@ -1,4 +1,4 @@
-"""A session whose agent is played by the test: pure logic, no threads, no clock, the same ids each time."""
+"""A session whose agent the test controls: pure logic, without threads or a real clock, and with reproducible ids."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from reasoning_widget.session.sqlite import SQLiteLog
 
 
 class ManualRun(RunHandle):
-    """A run that does what the test says."""
+    """A run that the test controls."""
 
     def __init__(self, spec: RunSpec, host: RunHost) -> None:
         self.spec = spec
@@ -27,16 +27,16 @@ class ManualRun(RunHandle):
         self.stopped = True
 
     def emit(self, *steps: Step) -> None:
-        """The agent yields these, between two flushes."""
+        """Yield steps as the agent, between two flushes."""
         self.host.on_steps(list(steps))
 
     def end(self, error: BaseException | None = None, explanation: str = "") -> None:
-        """The agent's stream ends."""
+        """End the agent's stream."""
         self.host.on_end(error, explanation)
 
 
 class ManualRunner(Runner):
-    """Keeps the runs it was given."""
+    """Records the runs that it is given."""
 
     def __init__(self) -> None:
         self.runs: list[ManualRun] = []
@@ -48,19 +48,19 @@ class ManualRunner(Runner):
 
     @property
     def run(self) -> ManualRun:
-        """The newest."""
+        """The newest run."""
         return self.runs[-1]
 
 
 class NoAgents:
-    """The manual runner makes none."""
+    """The list of agents. The manual runner makes none."""
 
     def list(self) -> list[AgentInfo]:
         return [{"name": "researcher", "description": "Searches files"}]
 
 
 class Clock:
-    """A clock that moves half a second at each look."""
+    """A clock that advances half a second each time it is read."""
 
     def __init__(self) -> None:
         self.now = 1_700_000_000.0
@@ -72,7 +72,7 @@ class Clock:
 
 @contextmanager
 def same_ids() -> Iterator[None]:
-    """Ids are counted instead of drawn."""
+    """Count ids instead of drawing them at random."""
     numbers = itertools.count(1)
     with mock.patch("reasoning_widget.session.session.secrets.token_hex", lambda n: f"{next(numbers):0{2 * n}x}"):
         yield
@@ -81,7 +81,7 @@ def same_ids() -> Iterator[None]:
 def open_session(
     log: EventLog | None = None, clock: Clock | None = None, *, resume_queue: bool = False
 ) -> tuple[Session, ManualRunner]:
-    """A session and the runner that plays its agent. Needs a running loop."""
+    """Return a session, and the runner with which the test controls its agent. Needs a running loop."""
     runner = ManualRunner()
     session = Session(
         "demo",

@@ -1,4 +1,4 @@
-"""What tools print, from wherever they do it, belongs to their step."""
+"""Text that tools print, in whatever way, belongs to their step."""
 
 from __future__ import annotations
 
@@ -236,7 +236,7 @@ def test_each_bar_of_tqdm_is_one_line(told):
 
 @pytest.mark.parametrize(("size", "hour", "longest"), [(100, 3e6, 1.0), (2_000, 5e6, 11.0), (57_000, 23e6, 10.0)])
 def test_a_bar_redrawn_for_an_hour_stays_current_without_filling_the_disk(size, hour, longest):
-    """Each time that it is told, all of the output goes into the log."""
+    """Each update writes the whole output to the log."""
     seconds, told = 0.0, 0
     pauses = []
     while seconds < 3600:

@@ -1,4 +1,4 @@
-"""One table of messages, and one rule by which they are answered, whatever brings them."""
+"""One table of messages, and one rule for answering them, on every transport."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Agents that are generators: a call is open until its result comes, and what is printed meanwhile belongs to it."""
+"""Agents that are generators: a call is open until its result comes, and text printed meanwhile belongs to it."""
 
 import asyncio
 import threading
@@ -30,7 +30,7 @@ async def run(agent):
 
 
 def printed(steps):
-    """What each result shows, by its text."""
+    """Return the printed text of each result, by the result's content."""
     found = {}
     for step in steps:
         if step["type"] == "tool_result":
@@ -152,7 +152,7 @@ async def test_an_agent_of_a_custom_class_shows_the_same():
 
 
 async def test_a_call_and_its_result_include_the_time_between_them():
-    session, runner = open_session()  # whose clock goes on by half a second at each look
+    session, runner = open_session()  # its clock advances half a second each time it is read
     ask(session, "go", "m1")
     runner.run.emit({"type": "thought", "content": "Hm."})
     runner.run.emit(use())

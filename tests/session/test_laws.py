@@ -1,4 +1,4 @@
-"""The laws of the design, as properties: whatever the agent does and whatever a client misses, all end alike."""
+"""The laws of the design, as properties: whatever an agent does or a client misses, all end in the same state."""
 
 import asyncio
 import copy
@@ -63,7 +63,7 @@ ACTIONS = st.lists(
 
 
 class Client:
-    """Folds batches as a page does: drops what it has no place for, and asks again."""
+    """Folds batches as a page does: drops a batch that leaves a gap, and requests it again."""
 
     def __init__(self, session):
         self.session = session
@@ -138,7 +138,7 @@ class World:
             run.emit(dict(step))
 
     def show(self, value):
-        """A tool prints, displays, and changes what it has shown."""
+        """Let a tool print, display, or change its outputs."""
         step = self.texts.get(value["id"])
         if step is None or (run := self.current()) is None:
             return

@@ -1,4 +1,4 @@
-"""Sessions by id: in memory while anyone needs them, in the log for good."""
+"""Sessions by id: in memory while they are needed, in the log permanently."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def manage(store, idle_after=0.0, **options):
 
 
 async def started(runner, count=1):
-    """Wait until so many runs have started."""
+    """Wait until this many runs have started."""
     while len(runner.runs) < count:
         await asyncio.sleep(0)
 

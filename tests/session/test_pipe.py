@@ -1,4 +1,4 @@
-"""Pipes hand over bytes in pieces of their own choice."""
+"""Messages over pipes, which deliver bytes in pieces of any size."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_messages_come_out_as_they_went_in(messages, sizes):
 
 
 def test_appended_text_is_sent_once():
-    """Four times as many tokens take four times as many bytes, not sixteen times."""
+    """Four times as many tokens need four times as many bytes, not sixteen times."""
 
     def sent(tokens):
         buffer, sender = StepBuffer(lambda: None), StepSender()

@@ -1,4 +1,4 @@
-"""The prompts of a session that wait."""
+"""The waiting prompts of a session."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What agents ask the person, without a session."""
+"""The requests of agents to the person, without a session."""
 
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -12,7 +12,7 @@ from reasoning_widget.session.requests import Requests
 
 
 class Desk:
-    """Requests whose events and timers the test sees."""
+    """Requests whose events and timers are visible to the test."""
 
     def __init__(self):
         self.events = []

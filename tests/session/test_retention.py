@@ -1,4 +1,4 @@
-"""How old sessions are deleted: by no clock that jumps, and so that nothing of them stays on the disk."""
+"""Deleting old sessions: jumps of the clock have no effect, and nothing of the sessions stays on the disk."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ DAY = 86400.0
 
 
 class Clocks:
-    """The computer's clock, which people set, and the one that nobody does."""
+    """The computer's clock, which can be set, and the steady clock, which cannot."""
 
     def __init__(self, monkeypatch):
         self.now = time.time()
@@ -78,7 +78,7 @@ def test_a_jump_of_the_clock_deletes_nothing(store, clocks, jump, days):
 @pytest.mark.parametrize("jump", [-40 * DAY, 40 * DAY, 30 * 365 * DAY])
 @pytest.mark.parametrize("days", [0.01, 1, 30])
 def test_a_jump_of_the_clock_while_the_server_is_off_deletes_nothing_new(path, clocks, jump, days):
-    for _ in range(3):  # each time it is started anew
+    for _ in range(3):  # the server starts again each time
         store = SessionStore(path, "a test")
         expired(store, clocks, days)
         put(store, "new", said("made seconds before"))

@@ -1,4 +1,4 @@
-"""However an agent's text comes, in whatever pieces, the step that is logged in the end is the same."""
+"""However an agent's text is split into pieces, the step that is logged in the end is the same."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def little_room():
 
 
 def logged(snapshots):
-    """The step that is logged when the run ends, and the text that was shown of it before."""
+    """Return the step that is logged when the run ends, and check that its text was shown before."""
     run = RunSteps("run", "agent", lambda: 0.0, lambda _sha256, _value: None)
     shown = ""
     for snapshot in snapshots:

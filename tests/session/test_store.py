@@ -1,4 +1,4 @@
-"""A file of sessions: the list, the search, the lock, and what goes wrong with files."""
+"""A file of sessions: the list, the search, the lock, and errors of files."""
 
 from __future__ import annotations
 
@@ -317,7 +317,7 @@ def test_a_database_without_owners_is_migrated(path):
 def test_the_usage_of_each_owner_is_counted(store):
     store.begin("one", "e", "ada")
     store.append("one", 0, events(said("hi")), {"x": "a" * 100})
-    store.put_blob("one", "x", "a" * 100)  # it is there already
+    store.put_blob("one", "x", "a" * 100)  # it is stored already
     store.begin("two", "e", "bob")
     info = store.info("one")
     assert info is not None

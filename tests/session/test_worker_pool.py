@@ -1,4 +1,4 @@
-"""Runs in real worker processes. The tests share a runner, whose processes are used again."""
+"""Runs in real worker processes. The tests share a runner, which reuses its processes."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ async def test_a_run_gets_its_attachments_and_the_earlier_ones(runner):
 
 
 async def working(runner, agent, prompt="hi"):
-    """A session whose agent has begun."""
+    """Return a session whose agent has begun."""
     session = open_with(runner)
     ask(session, prompt, "m1", agent_name=agent)
     await asyncio.wait_for(session.wait_for(lambda: bool(session.state["steps"])), 60)
@@ -147,7 +147,7 @@ async def test_growing_text_is_sent_once(runner, monkeypatch):
 
 async def test_an_agent_that_yields_many_steps_at_once_does_not_delay_others(runner, monkeypatch):
     turns = 0
-    taken: Counter[int] = Counter()  # steps, by turn
+    taken: Counter[int] = Counter()  # the number of steps, by turn of the loop
 
     async def take_turns():
         nonlocal turns
@@ -270,7 +270,7 @@ async def test_a_process_that_hangs_during_a_run_is_ended_and_reported(runner, m
 async def test_a_run_fails_with_the_reason_if_no_process_can_be_started(tmp_path):
     runner = WorkerPool(agents=NAMES, spare=0, max_runs=1, folder=tmp_path / "gone")
     try:
-        for _ in range(2):  # the first one keeps no room
+        for _ in range(2):  # a failed run does not keep its place
             run, (error,) = await asked(runner, "echo")
             assert (run["status"], error["type"]) == ("failed", "error")
             assert "No process could be started for the agent: [Errno 2] No such file or directory" in error["content"]
@@ -411,7 +411,8 @@ asyncio.run(main())
 
 
 async def test_figures_of_tools_are_shown_without_opening_a_window(importable, monkeypatch):
-    monkeypatch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")  # of a server started from a notebook
+    # A server that was started from a notebook has this setting.
+    monkeypatch.setenv("MPLBACKEND", "module://matplotlib_inline.backend_inline")
     runner = WorkerPool(agents=NAMES, spare=0)
     try:
         _, steps = await asked(runner, "Draws")
