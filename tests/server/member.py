@@ -51,7 +51,7 @@ class Member:
         self.unsure: dict[str, JSON] = {}
         self._server = server
         self._session_id = session_id
-        self._known: Client | None = None  # with what was known when it left
+        self._known: Client | None = None  # the last connection, with the state in which the client left
         self._last_seq = 0
         self._received: dict[int, Frame] = {}
 
@@ -182,7 +182,7 @@ class Member:
         frame: Frame = await self.client.receive()
         seq = frame.get("seq")
         if frame["type"] == "session":
-            self._last_seq = 0  # it leads what `attach` brings, too
+            self._last_seq = 0  # it also precedes the events that `attach` requests
             if frame["data"]["epoch"] != epoch:
                 self._received.clear()
                 self.start = 0

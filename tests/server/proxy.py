@@ -13,16 +13,16 @@ _PIECE = 64 * 1024
 
 
 class Proxy:
-    """Stands before a server. Started when entered, all its connections cut when left.
+    """Relays connections to a server. Entering the context starts it; leaving cuts all its connections.
 
     Args:
         origin: The server: ``http://127.0.0.1:<port>``.
-        cuts: For each connection in turn, after how many bytes, both ways counted together, it is cut. Those that come
-            when there is no more number are left alone.
+        cuts: For each connection in turn, the number of bytes, in both directions together, after which it is cut.
+            Connections for which no number is left are not cut.
 
     Attributes:
-        origin: Where the proxy answers in the server's place.
-        cut_count: How many connections were cut because of `cuts`.
+        origin: The address at which the proxy listens.
+        cut_count: The number of connections that were cut because of `cuts`.
     """
 
     def __init__(self, origin: str, cuts: Iterable[int] = ()) -> None:
@@ -56,7 +56,7 @@ class Proxy:
         try:
             far = await asyncio.open_connection(self._target.hostname, self._target.port)
         except OSError:
-            writer.transport.abort()  # the server is away, which the client is to notice
+            writer.transport.abort()  # the client must notice that the server cannot be reached
             return
         connection = _Connection((reader, writer), far, next(self._cuts, None))
         self._connections.add(connection)
@@ -71,7 +71,7 @@ class _Connection:
     """A client and the server.
 
     Attributes:
-        left: How many bytes may still pass; None for any number.
+        left: The number of bytes that may still pass; None for any number.
     """
 
     def __init__(

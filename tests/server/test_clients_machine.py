@@ -22,7 +22,7 @@ from tests.server.rest import call
 _T = TypeVar("_T")
 _numbers = itertools.count(1)
 
-WHICH = st.integers(0, 5)  # of those that there are
+WHICH = st.integers(0, 5)  # an index of a member, modulo the number of members
 PROMPTS = st.sampled_from(
     [
         ("echo", "hello"),
@@ -61,10 +61,10 @@ NO_MESSAGES = {
 
 
 class Clients(RuleBasedStateMachine):
-    """Members of one session, and a witness: one that reads all the time and is never disturbed.
+    """Members of one session, and a witness: a member that reads all the time and is never disturbed.
 
-    Each rule waits for what it has sent to be answered; what comes of it goes on meanwhile. Which rules there are to
-    choose from does not depend on how far that is: Hypothesis must be able to repeat what it did.
+    Each rule waits for the replies to its messages; runs that they start continue meanwhile. The choice of rules does
+    not depend on the progress of those runs, because Hypothesis must be able to repeat its actions.
     """
 
     def __init__(self, server: Jupyter) -> None:
@@ -74,7 +74,7 @@ class Clients(RuleBasedStateMachine):
         self.runner = asyncio.Runner()
         self.witness = Member(server, self.session_id, growing=True)
         self.members: list[Member] = []
-        self.asked: dict[str, JSON] = {}  # what was acknowledged in this log
+        self.asked: dict[str, JSON] = {}  # the acknowledged prompts of this log
         self.old_epochs: list[str] = []
         self.ended = False
         self.do(self.witness.come("after=0"))
@@ -82,7 +82,7 @@ class Clients(RuleBasedStateMachine):
     def do(self, work: Coroutine[Any, Any, _T]) -> _T:
         return self.runner.run(work)
 
-    # Who there is
+    # Members
 
     @property
     def here(self) -> list[Member]:
@@ -149,7 +149,7 @@ class Clients(RuleBasedStateMachine):
             member.awake = True
         self.do(self.all_pongs())
 
-    # What they say
+    # Messages
 
     @precondition(lambda self: self.here)
     @rule(which=WHICH, prompt=PROMPTS, reasoning=st.booleans(), steer=st.booleans(), after_this=WHICH)
@@ -273,7 +273,7 @@ class Clients(RuleBasedStateMachine):
     def one_asks_whether_all_is_well(self, which):
         self.do(_one_of(self.here, which).pong())
 
-    # What befalls the session
+    # Changes of the session
 
     @precondition(lambda self: self.here and len(self.asked) > 2)
     @rule(which=WHICH, old=st.booleans())
@@ -314,17 +314,17 @@ class Clients(RuleBasedStateMachine):
         self.do(go())
         self.asked.clear()
 
-    # In the end, and in between
+    # Checks at the end and in between
 
     async def all_pongs(self) -> None:
-        """What all have sent has been taken, and what they were sent has been read."""
+        """Wait until the server has received all messages, and the members that read have read all replies."""
         for member in (self.witness, *self.here):
             await member.pong()
 
     @precondition(lambda self: len(self.asked) > 1)
     @rule()
     def all_comes_to_rest(self):
-        """Wait until nothing more comes; then all that was said is in the log, and all know it."""
+        """Wait until nothing more comes; then check that all prompts are in the log, and that all members know it."""
 
         async def rest() -> None:
             for member in self.members:
@@ -352,7 +352,7 @@ class Clients(RuleBasedStateMachine):
         assert not asked_twice(state)
 
     async def end_what_waits(self) -> None:
-        """Answer the agents that ask, and stop those that would never end."""
+        """Reply to the agents that ask, and stop those that would never end."""
         state = self.witness.state
         done: set[str] = set()
         while not _at_rest(state):
@@ -393,7 +393,7 @@ def _at_rest(state: Transcript) -> bool:
 
 def test_the_laws_hold_for_random_actions_of_clients(server):
     run_state_machine_as_test(
-        lambda: Clients(server),  # type: ignore[arg-type] # whatever makes one will do
+        lambda: Clients(server),  # type: ignore[arg-type] # any function that makes one works
         settings=settings(
             max_examples=50,
             stateful_step_count=50,

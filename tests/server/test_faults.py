@@ -63,7 +63,7 @@ async def test_clients_with_unreliable_connections_get_the_whole_run(server, tmp
 
     async def survive():
         while not await growing.follow(proxy.origin, over_after_all_cuts):
-            calm.cut()  # what a client without tokens is sent would come to few bytes in a run
+            calm.cut()  # not after a number of bytes: a client without tokens is sent only a few in a run
 
     async def survive_without_tokens():
         while not await plain.follow(calm.origin, lambda: over(plain)):

@@ -158,7 +158,7 @@ async def test_without_reasoning_only_the_outcome_is_sent(hub, growing):
     def shown(peer):
         return [(step["type"], step["content"]) for step in peer.state["steps"].values()]
 
-    # Who saw the first text grow as an answer is told what became of it.
+    # A peer that saw the first text grow as an answer is also sent the thought that it became.
     before = [("thought", "Let me see")] if growing else []
     assert shown(peer) == [*before, ("final_answer", "Hi.")]
     assert shown(late) == shown(peer)

@@ -1,4 +1,4 @@
-"""Who may do what, on a server that is configured carefully: the fixture `guarded`."""
+"""Permissions and credentials on a server that is configured carefully: the fixture `guarded`."""
 
 from __future__ import annotations
 
