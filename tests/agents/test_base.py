@@ -48,7 +48,7 @@ async def test_the_plain_chat_is_the_last_answer_at_top_level() -> None:
     assert await Talker().run("Well?") == "To 'Well?' I say yes"
 
 
-async def test_blocking_work_is_streamed_while_it_goes_on() -> None:
+async def test_blocking_work_is_streamed_while_it_runs() -> None:
     go_on = threading.Event()
 
     def work(emit: Callable[[Step], None]) -> None:
@@ -76,7 +76,7 @@ async def test_an_error_in_blocking_work_is_raised_after_its_steps() -> None:
         await anext(steps)
 
 
-async def test_work_that_was_cancelled_from_within_has_failed() -> None:
+async def test_work_that_cancels_itself_fails() -> None:
     def work(emit: Callable[[Step], None]) -> None:
         raise asyncio.CancelledError
 
@@ -106,7 +106,7 @@ async def test_closing_the_stream_stops_the_work() -> None:
     assert len(ended) == 1
 
 
-async def test_a_run_of_the_callers_is_the_current_one_in_the_works_thread() -> None:
+async def test_the_callers_run_is_the_current_run_in_the_works_thread() -> None:
     seen: list[RunContext] = []
     run = RunContext("mine")
     with as_current_run(run):
@@ -134,7 +134,7 @@ def test_an_event_loop_can_end_while_a_tool_hangs() -> None:
     hanging.set()
 
 
-def test_a_buffer_keeps_the_newest_snapshot_in_the_order_of_first_ones() -> None:
+def test_a_buffer_keeps_the_newest_snapshots_in_order_of_first_appearance() -> None:
     woken: list[None] = []
     buffer = StepBuffer(lambda: woken.append(None))
 
@@ -151,7 +151,7 @@ def test_a_buffer_keeps_the_newest_snapshot_in_the_order_of_first_ones() -> None
     assert len(woken) == 2
 
 
-def test_what_turns_out_to_be_the_answer_comes_after_what_seemed_to_follow_it() -> None:
+def test_a_step_that_becomes_the_answer_follows_the_steps_in_between() -> None:
     buffer = StepBuffer(lambda: None)
     buffer.put({"type": "thought", "content": "It is so.", "id": "1"})
     buffer.put({"type": "thought", "content": "That will do.", "id": "2"})
@@ -160,7 +160,7 @@ def test_what_turns_out_to_be_the_answer_comes_after_what_seemed_to_follow_it() 
     assert [step["content"] for step in buffer.drain()] == ["It is so.", "That will do.", "It is so."]
 
 
-def test_a_buffer_keeps_when_a_step_has_changed_its_type() -> None:
+def test_a_buffer_keeps_the_order_of_type_changes() -> None:
     buffer = StepBuffer(lambda: None)
 
     buffer.put({"type": "thought", "content": "It is 3.", "id": "1"})
@@ -177,7 +177,7 @@ def test_a_buffer_keeps_when_a_step_has_changed_its_type() -> None:
     ]
 
 
-def test_a_buffer_is_not_changed_through_the_step_that_was_put() -> None:
+def test_changing_a_step_does_not_change_the_buffer() -> None:
     buffer = StepBuffer(lambda: None)
     step = text("as it was")
     buffer.put(step)
@@ -186,7 +186,7 @@ def test_a_buffer_is_not_changed_through_the_step_that_was_put() -> None:
     assert buffer.drain()[0]["content"] == "as it was"
 
 
-def test_a_closed_buffer_tells_the_agent_that_the_run_has_ended() -> None:
+def test_putting_a_step_into_a_closed_buffer_raises_stopped() -> None:
     buffer = StepBuffer(lambda: None)
     buffer.close()
 
@@ -221,7 +221,7 @@ def test_a_callback_registered_after_the_stop_is_called_at_once() -> None:
         assert told == ["late"]
 
 
-def test_without_a_session_nobody_answers() -> None:
+def test_asking_without_a_session_is_an_error() -> None:
     with pytest.raises(RuntimeError, match="no session"):
         current_run().ask({"kind": "question", "prompt": "Why?"})
     assert current_run().steering() == []
@@ -236,7 +236,7 @@ def test_without_a_session_nobody_answers() -> None:
         {"type": "error", "content": "no", "id": "a", "status": "failed", "something": "new"},
     ],
 )
-def test_a_step_is_a_step(step: dict[str, Any]) -> None:
+def test_a_valid_step_is_accepted_unchanged(step: dict[str, Any]) -> None:
     assert check_step(step) is step
 
 
@@ -256,7 +256,7 @@ def test_a_step_is_a_step(step: dict[str, Any]) -> None:
         ({"type": "thought", "content": "", "status": "sleeping"}, "'sleeping'"),
     ],
 )
-def test_what_is_no_step_is_refused_with_an_example(value: object, problem: str) -> None:
+def test_an_invalid_step_is_rejected_with_an_example(value: object, problem: str) -> None:
     with pytest.raises(AgentError) as caught:
         check_step(value)
 
@@ -264,7 +264,7 @@ def test_what_is_no_step_is_refused_with_an_example(value: object, problem: str)
     assert '{"type": "thought", "content": "…"}' in str(caught.value)
 
 
-def test_errors_that_speak_for_themselves_are_shown_as_they_are() -> None:
+def test_errors_with_an_explanation_are_shown_unchanged() -> None:
     agent = Worker(lambda emit: None)
 
     assert agent.explain(AgentError("Plug it in.")) == "Plug it in."
@@ -299,7 +299,7 @@ async def test_a_text_agent_gets_the_names_of_parts_and_can_read_them(make: type
     assert await make().run("look") == "'look' []"
 
 
-async def test_an_agent_that_takes_parts_has_them_where_something_is_attached() -> None:
+async def test_an_agent_that_takes_parts_gets_them_if_there_are_attachments() -> None:
     sent = [{"text": "look"}, {"image": address(PNG), "name": "red.png"}]
 
     assert await TakesParts().run(PARTS) == f"{sent!r} ['text', 'image']"
@@ -312,12 +312,12 @@ async def test_a_blocking_agent_is_streamed_with_parts() -> None:
     assert steps == ["'look\\n\\n[image: red.png]' ['text', 'image']"]
 
 
-async def test_a_part_that_is_refused_is_said_before_the_agent_is_asked() -> None:
+async def test_an_invalid_part_is_reported_before_the_agent_is_asked() -> None:
     with pytest.raises(ValueError, match=r"none\.png cannot be read"):
         await Told().run([{"image": "none.png"}])
 
 
-async def test_an_agent_within_a_run_is_asked_with_parts_of_its_own() -> None:
+async def test_a_nested_agent_gets_its_own_parts() -> None:
     """The run's parts stay those of the person."""
     with as_current_run(RunContext(parts=[{"text": "outer"}])):
         assert await TakesParts().run(PARTS) == f"{[PARTS[0], {**PARTS[1], 'image': address(PNG)}]!r} ['text']"

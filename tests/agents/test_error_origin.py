@@ -29,7 +29,7 @@ def divide(by):
     return 1 / by
 
 
-def test_it_is_the_line_of_the_agents_own_code():
+def test_an_error_is_located_at_a_line_of_the_agents_own_code():
     found = caught(lambda: divide(0))
     assert found
     assert found["where"] == f"tests/agents/test_error_origin.py, line {divide.__code__.co_firstlineno + 1}, in divide"
@@ -54,7 +54,7 @@ def test_an_error_raised_by_python_is_located_at_the_line_that_called_it(work):
     assert re.match(HERE, found["where"])
 
 
-def test_an_exception_that_another_caused_has_both_in_its_traceback():
+def test_the_traceback_of_a_chained_exception_includes_its_cause():
     def work():
         try:
             divide(0)
@@ -68,13 +68,13 @@ def test_an_exception_that_another_caused_has_both_in_its_traceback():
     assert found["traceback"].endswith("RuntimeError: cannot share")
 
 
-def test_code_that_is_in_no_file_is_named_as_python_names_it():
+def test_code_without_a_file_has_the_name_that_python_gives_it():
     found = caught(lambda: exec(compile("1 / 0", "<made up>", "exec")))
     assert found
     assert found["where"] == "<made up>, line 1"
 
 
-def test_a_traceback_that_would_not_end_is_cut():
+def test_a_very_long_traceback_is_shortened():
     def work():
         error: Exception = RuntimeError("first")
         for each in range(500):

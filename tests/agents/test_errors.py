@@ -34,7 +34,7 @@ SECRETS = [
 
 
 @pytest.mark.parametrize(("text", "secret"), SECRETS)
-def test_what_looks_like_a_key_is_left_out(text: str, secret: str) -> None:
+def test_text_that_looks_like_a_key_is_removed(text: str, secret: str) -> None:
     assert secret not in redact(text)
 
 
@@ -43,7 +43,7 @@ def test_no_explanation_shows_a_key(text: str, secret: str) -> None:
     assert secret not in explain(RuntimeError(text))
 
 
-def test_ordinary_text_is_left_alone() -> None:
+def test_ordinary_text_is_unchanged() -> None:
     text = "The model qwen2.5-coder-0.5b-instruct at http://127.0.0.1:8080/v1 used 1200 tokens."
 
     assert redact(text) == text
@@ -57,16 +57,16 @@ def test_ordinary_text_is_left_alone() -> None:
     assert redact("skeleton.skipping of pkgutil_data") == "skeleton.skipping of pkgutil_data"
 
 
-def test_what_is_meant_for_the_person_is_shown_as_it_is() -> None:
+def test_a_message_for_the_person_is_shown_unchanged() -> None:
     assert explain(AgentError("Plug it in.")) == "Plug it in."
 
 
-def test_an_error_of_the_agents_own_is_not_blamed_on_a_model() -> None:
+def test_an_error_of_the_agent_is_not_attributed_to_a_model() -> None:
     assert explain(TimeoutError("the lock")) == "The agent raised TimeoutError: the lock"
     assert explain(ConnectionRefusedError("db")).startswith("The agent raised ConnectionRefusedError")
 
 
-def test_what_is_not_installed_is_named() -> None:
+def test_a_missing_module_is_named() -> None:
     assert "No module named 'soundfile'" in explain(ModuleNotFoundError("No module named 'soundfile'"))
 
 

@@ -60,7 +60,7 @@ def test_each_channel_grows() -> None:
         (more("x", content="whole"), "`content` cannot come with `append`"),
     ],
 )
-def test_what_cannot_be_appended_is_refused_and_loses_nothing(step: Any, problem: str) -> None:
+def test_an_invalid_append_is_refused_and_loses_nothing(step: Any, problem: str) -> None:
     buffer = StepBuffer(lambda: None)
     buffer.put(opened(content="kept"))
     with pytest.raises(AgentError, match="The agent appended to the") as caught:

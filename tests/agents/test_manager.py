@@ -68,7 +68,7 @@ async def test_a_registered_agent_is_created_for_each_run() -> None:
     assert await first.run("Hm?") == "Hm?"
 
 
-async def test_a_generator_function_is_registered_as_it_is() -> None:
+async def test_a_generator_function_can_be_registered_directly() -> None:
     agents = AgentManager()
     agents.register("counter", count)
 
@@ -78,7 +78,7 @@ async def test_a_generator_function_is_registered_as_it_is() -> None:
     assert [step["content"] async for step in whole_steps(agent.run_with_reasoning_stream("up to", 7))] == ["up to 7"]
 
 
-def test_code_goes_before_configuration_and_configuration_before_packages() -> None:
+def test_code_overrides_configuration_and_configuration_overrides_packages() -> None:
     config = Config({"AgentManager": {"agents": {"echo": f"{__name__}:greet", "counter": f"{__name__}:count"}}})
     agents = AgentManager(config=config)
     agents.register("counter", greet, "Greets.")
@@ -91,7 +91,7 @@ def test_code_goes_before_configuration_and_configuration_before_packages() -> N
     ]
 
 
-def test_the_configuration_of_the_program_around_it_is_used() -> None:
+def test_the_configuration_of_the_enclosing_program_is_used() -> None:
     program = Application.instance()
     try:
         program.update_config(Config({"AgentManager": {"agents": {"counter": f"{__name__}:count"}}}))
@@ -101,7 +101,7 @@ def test_the_configuration_of_the_program_around_it_is_used() -> None:
         Application.clear_instance()
 
 
-def test_listing_describes_what_is_known_and_imports_nothing() -> None:
+def test_listing_describes_known_agents_and_imports_nothing() -> None:
     infos = {info["name"]: info["description"] for info in AgentManager().list()}
 
     assert infos == {"echo": "Says it again.", "far": ""}
@@ -117,7 +117,7 @@ def test_our_own_agents_are_described(monkeypatch: pytest.MonkeyPatch) -> None:
     assert AgentManager().list()[0]["description"].startswith("The base class of agents.")
 
 
-def test_installed_packages_are_looked_through_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_installed_packages_are_searched_once(monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[str] = []
     points = EntryPoints([EntryPoint("echo", f"{__name__}:Echo", manager_module.ENTRY_POINT_GROUP)])
 
@@ -159,7 +159,7 @@ def test_the_error_for_a_factory_without_an_agent_says_what_is_accepted() -> Non
         agents.register("wronger", 42)  # type: ignore[arg-type]
 
 
-def test_a_model_is_handed_to_agents_that_take_one() -> None:
+def test_a_model_is_passed_to_agents_that_take_one() -> None:
     agents = AgentManager()
     agents.register("mine", Echo)
     agents.register("deaf", lambda: Echo())
@@ -172,7 +172,7 @@ def test_a_model_is_handed_to_agents_that_take_one() -> None:
     assert (mine.llm, deaf.llm) == ({"model": "small"}, None)
 
 
-def test_what_is_registered_with_a_copy_stays_there() -> None:
+def test_registering_with_a_copy_does_not_change_the_original() -> None:
     agents = AgentManager(agents={"counter": f"{__name__}:count"})
     agents.register("mine", Echo)
     other = copy.copy(agents)
@@ -182,7 +182,7 @@ def test_what_is_registered_with_a_copy_stays_there() -> None:
     assert [info["name"] for info in other.list()] == ["mine", "yours", "counter", "echo", "far"]
 
 
-def test_an_agent_is_an_agent() -> None:
+def test_as_agent_returns_an_agent_unchanged() -> None:
     agent = Echo()
 
     assert as_agent(agent) is agent
@@ -286,7 +286,7 @@ async def test_a_function_that_takes_the_prompt_is_an_agent(function: Any, answe
     assert as_agent(shout).description == "Says it loudly."
 
 
-async def test_a_function_works_in_a_thread_where_it_blocks_nobody() -> None:
+async def test_a_blocking_function_runs_in_a_thread_of_its_own() -> None:
     loops_thread = threading.get_ident()
     began, go_on = threading.Event(), threading.Event()
 
@@ -303,7 +303,7 @@ async def test_a_function_works_in_a_thread_where_it_blocks_nobody() -> None:
     assert int(await answer) != loops_thread
 
 
-async def test_a_function_without_a_prompt_makes_agents() -> None:
+async def test_a_function_without_a_prompt_is_a_factory_of_agents() -> None:
     agents = AgentManager()
     agents.register("echo", lambda: Echo())
     agents.register("quiet", lambda: whisper)
@@ -400,6 +400,6 @@ def test_other_values_are_rejected_with_what_is_accepted(value: object, hint: st
 
 
 @pytest.mark.parametrize("function", [with_more, waits_without_prompt])
-def test_a_function_that_can_be_no_agent_is_refused_when_it_is_registered(function: Any) -> None:
+def test_an_unsuitable_function_is_rejected_when_it_is_registered(function: Any) -> None:
     with pytest.raises(TypeError, match=f"(?s){function.__name__}.*async generator function"):
         AgentManager().register("mine", function)

@@ -79,7 +79,7 @@ def test_without_configuration_the_missing_embedded_model_is_chosen():
     assert (data["received"], data["total"]) == (0, model_files.SMALL.bytes)
 
 
-def test_each_source_wins_over_those_behind_it(monkeypatch, serve):
+def test_each_source_takes_precedence_over_the_next_ones(monkeypatch, serve):
     servers = [("Ollama", serve(listing("qwen3:8b")))]
 
     def source() -> str:
@@ -144,7 +144,7 @@ def test_a_server_is_asked_for_a_model_that_can_chat(serve):
         {"details": {"family": "nomic-bert"}},
     ],
 )
-def test_an_embedding_model_of_ollama_is_not_chosen_whatever_its_name(serve, said):
+def test_an_embedding_model_of_ollama_is_not_chosen_regardless_of_its_name(serve, said):
     shown = {"paraphrase-multilingual:latest": said, "qwen3:8b": {"capabilities": ["completion", "tools"]}}
     port = serve(listing(*shown), shown=shown)
 
@@ -161,11 +161,11 @@ def test_an_embedding_model_of_ollama_is_not_chosen_whatever_its_name(serve, sai
         (listing("text-embedding-3-small"), 200),
     ],
 )
-def test_other_programs_on_the_port_are_no_model_servers(serve, body, status):
+def test_other_programs_on_the_port_are_not_model_servers(serve, body, status):
     assert choose_model(servers=[("llama.cpp", serve(body, status))]).source == "embedded"
 
 
-def test_a_larger_or_own_model_is_one_option_away(monkeypatch, tmp_path):
+def test_an_option_selects_a_larger_model_or_a_file(monkeypatch, tmp_path):
     monkeypatch.setattr(models_module, "settings", lambda: Models(embedded="1.5b"))
     assert choose_model(servers=()).name == model_files.LARGE.title
     own = tmp_path / "mine.gguf"
@@ -178,7 +178,7 @@ def test_a_larger_or_own_model_is_one_option_away(monkeypatch, tmp_path):
         choose_model(servers=())
 
 
-def test_the_report_names_the_choice_and_what_was_passed_over(monkeypatch, serve):
+def test_the_report_names_the_choice_and_the_skipped_models(monkeypatch, serve):
     monkeypatch.setenv("OPENAI_API_KEY", KEY)
     report = repr(models(servers=[("vLLM", serve(listing("served-model")))]))
     assert "`OPENAI_API_KEY` is set" in report
@@ -189,7 +189,7 @@ def test_the_report_names_the_choice_and_what_was_passed_over(monkeypatch, serve
     assert KEY not in report
 
 
-def test_keys_are_in_no_representation_and_in_nothing_that_travels():
+def test_keys_are_in_no_representation_and_are_never_sent():
     llm = {
         "model": "m",
         "api_key": KEY,
@@ -214,10 +214,10 @@ def test_the_error_for_missing_llama_cpp_says_what_to_install(monkeypatch):
         require(choose_model(servers=()))
 
 
-def test_a_remote_model_needs_nothing_here():
+def test_a_remote_model_requires_no_installation():
     require(ModelChoice({"model": "m"}, "m", "llm", "because"))
 
 
-def test_weights_that_are_here_make_the_embedded_model_ready(monkeypatch):
+def test_with_downloaded_weights_the_embedded_model_is_ready(monkeypatch):
     monkeypatch.setattr(weights, "is_downloaded", lambda model: True)
     assert choose_model(servers=()).state == "ready"

@@ -341,7 +341,7 @@ def test_an_empty_answer_fails_with_advice(model: ScriptedModel) -> None:
 
 
 @pytest.mark.parametrize("turns", [[""], [[call("add", {"a": 1})], ""]])
-def test_a_model_without_an_answer_is_not_asked_the_same_again(model: ScriptedModel, turns: list[Any]) -> None:
+def test_a_model_without_an_answer_is_not_asked_the_same_question_again(model: ScriptedModel, turns: list[Any]) -> None:
     model.script("sum", turns)
 
     with pytest.raises(AgentError, match="Ask again"):
@@ -557,7 +557,7 @@ def test_two_runs_of_one_agent_object_do_not_mix(model: ScriptedModel) -> None:
     assert (vars(qwen), vars(qwen.llm)) == found
 
 
-def test_a_method_that_the_person_replaced_is_restored(model: ScriptedModel) -> None:
+def test_a_method_replaced_by_the_person_is_restored(model: ScriptedModel) -> None:
     model.script("hello", ["Good day."])
     qwen = FnCallAgent(llm=model.llm())
     asked: list[Any] = []

@@ -166,19 +166,19 @@ WAYS = [
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_a_value_goes_along(way: Callable[[], str]) -> None:
+def test_a_value_is_propagated(way: Callable[[], str]) -> None:
     with carried(var), saying("hello"):
         assert way() == "hello"
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_without_a_value_nothing_goes_along(way: Callable[[], str]) -> None:
+def test_without_a_value_nothing_is_propagated(way: Callable[[], str]) -> None:
     with carried(var):
         assert way() == "nothing"
 
 
 @pytest.mark.parametrize("make", EXECUTORS)
-def test_every_executor_takes_the_value_of_whoever_submits(make: Callable[[], Executor]) -> None:
+def test_every_executor_uses_the_value_of_the_submitter(make: Callable[[], Executor]) -> None:
     with make() as older:
         older.submit(len, "warm").result(WAIT_S)
         with carried(var):
@@ -193,7 +193,7 @@ def test_every_executor_takes_the_value_of_whoever_submits(make: Callable[[], Ex
         newer.shutdown()
 
 
-def test_an_executor_that_is_made_up_within_takes_it_too() -> None:
+def test_an_executor_class_defined_inside_propagates_the_value() -> None:
     with carried(var), saying("hello"):
 
         class Late(Executor):
@@ -205,7 +205,7 @@ def test_an_executor_that_is_made_up_within_takes_it_too() -> None:
         assert Late().submit(var.get).result(WAIT_S) == "hello"
 
 
-def test_threads_that_a_call_starts_take_it_even_where_the_call_is_made_at_once() -> None:
+def test_threads_started_by_a_synchronous_call_get_the_value() -> None:
     with carried(var), saying("hello"):
         assert AtOnce().submit(in_thread).result(WAIT_S) == "hello"
 
@@ -220,12 +220,12 @@ def test_a_thread_pool_that_outlives_the_value_keeps_nothing() -> None:
     pool.terminate()
 
 
-def test_a_process_gets_the_function_as_it_is() -> None:
+def test_a_process_pool_gets_the_unwrapped_function() -> None:
     with carried(var), saying("hello"), ProcessPoolExecutor(1) as pool:
         assert pool.submit(abs, -3).result(WAIT_S) == 3
 
 
-def test_what_is_entered_around_the_work_is_entered_in_its_thread() -> None:
+def test_the_context_manager_is_entered_in_the_thread_of_the_work() -> None:
     entered: list[tuple[str, bool]] = []
     here = threading.current_thread()
 
@@ -241,7 +241,7 @@ def test_what_is_entered_around_the_work_is_entered_in_its_thread() -> None:
     assert entered == [("hello", False), ("hello", False)]
 
 
-def test_a_thread_that_is_ended_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_ended_thread_reports_no_exception(monkeypatch: pytest.MonkeyPatch) -> None:
     complaints: list[Any] = []
     monkeypatch.setattr(threading, "excepthook", complaints.append)
 
@@ -262,7 +262,7 @@ def test_a_thread_that_is_ended_says_nothing(monkeypatch: pytest.MonkeyPatch) ->
     assert complaints == []
 
 
-def test_whoever_waits_for_ended_work_is_told() -> None:
+def test_the_result_of_ended_work_is_an_exception() -> None:
     def work() -> None:
         raise Ends(ValueError("enough"))
 
@@ -273,7 +273,7 @@ def test_whoever_waits_for_ended_work_is_told() -> None:
             threads.apply(work)  # of anything but an `Exception` it would never hear
 
 
-def test_a_call_that_may_not_begin_is_not_made_and_a_thread_begins_all_the_same() -> None:
+def test_a_refused_call_is_not_made_but_a_thread_still_starts() -> None:
     def refuse(value: str) -> None:
         raise Ends(ValueError(f"no more {value}"))
 
@@ -288,7 +288,7 @@ def test_a_call_that_may_not_begin_is_not_made_and_a_thread_begins_all_the_same(
     assert made == ["in a thread"]
 
 
-def test_a_thread_that_cannot_be_started_is_left_as_it_was() -> None:
+def test_a_thread_that_cannot_be_started_is_unchanged() -> None:
     thread = threading.Thread(target=lambda: None)
     with carried(var), saying("hello"):
         thread.start()
@@ -299,7 +299,7 @@ def test_a_thread_that_cannot_be_started_is_left_as_it_was() -> None:
     assert vars(thread) == found
 
 
-def test_everything_is_put_back() -> None:
+def test_everything_is_restored() -> None:
     with carried(var), carried(ContextVar("another")), saying("hello"):
         assert inspect.signature(threading.Thread.start) == inspect.signature(FOUND[threading.Thread, "start"])
         assert inspect.unwrap(threading.Thread.start) is FOUND[threading.Thread, "start"]
@@ -309,7 +309,7 @@ def test_everything_is_put_back() -> None:
     assert "__init_subclass__" not in vars(Executor)
 
 
-def test_what_somebody_else_put_there_meanwhile_stays() -> None:
+def test_a_replacement_made_meanwhile_by_others_is_kept() -> None:
     with carried(var):
         ours = threading.Thread.start
 

@@ -167,7 +167,7 @@ def test_an_update_of_a_missing_output_shows_nothing(told):
         (lambda: (clear_output(), display(HTML("two"))), ["two"]),
     ],
 )
-def test_output_is_cleared_at_once_or_with_the_next_output(told, work, left):
+def test_output_is_cleared_immediately_or_with_the_next_output(told, work, left):
     with captured_output(told.append):
         display(HTML("one"))
         work()
@@ -175,7 +175,7 @@ def test_output_is_cleared_at_once_or_with_the_next_output(told, work, left):
     assert told.outputs == [{"text/html": words} for words in left]
 
 
-def test_mime_types_can_be_chosen_and_given(told):
+def test_mime_types_can_be_selected_and_provided(told):
     with captured_output(told.append):
         display(HTML("x"), exclude=["text/html"])
         display({"text/markdown": "*x*", "text/plain": "x"}, raw=True)

@@ -118,7 +118,7 @@ async def test_logging_out_closes_the_pages_of_that_user(server, cookies):
         await program.until("pong")
 
 
-def test_a_login_cookie_that_is_not_valid_is_refused(server, cookies):
+def test_an_invalid_login_cookie_is_refused(server, cookies):
     name, _, _ = next(each for each in cookies["Cookie"].split("; ") if each.startswith("username-")).partition("=")
     answer = call(server, "GET", "agents", headers={"Cookie": f"{name}=expired"})
     assert (answer.status, answer.json["code"]) == (403, "forbidden")
@@ -127,7 +127,7 @@ def test_a_login_cookie_that_is_not_valid_is_refused(server, cookies):
 # Kernels
 
 
-async def test_the_messages_of_a_kernel_are_sent_at_once(tmp_path, start_server):
+async def test_the_messages_of_a_kernel_are_sent_immediately(tmp_path, start_server):
     extensions = {"ServerApp": {"jpserver_extensions": {"tests.server.probe": True}}}
     with start_server(tmp_path, more=extensions) as server:
         kernel = await asyncio.to_thread(get, server, "api/kernels", b"{}")
@@ -140,7 +140,7 @@ async def test_the_messages_of_a_kernel_are_sent_at_once(tmp_path, start_server)
 # The log
 
 
-def test_what_the_administrator_hides_in_the_log_stays_hidden():
+def test_values_hidden_in_the_log_by_the_administrator_stay_hidden():
     settings = {"extra_log_scrub_param_keys": ["pin"]}
     hide_in_log(settings, "ticket")
     assert settings == {"extra_log_scrub_param_keys": ["pin", "ticket"]}

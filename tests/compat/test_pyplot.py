@@ -57,7 +57,7 @@ def test_open_figures_are_shown_in_the_order_of_their_creation(shown):
     assert [bundle["text/plain"] for bundle in shown] == [repr(first), repr(second)]
 
 
-def test_the_persons_figures_are_neither_seen_nor_touched(shown):
+def test_the_persons_figures_are_neither_shown_nor_changed(shown):
     theirs = plt.figure()
     with own_figures(shown.append):
         assert plt.get_fignums() == []

@@ -88,7 +88,7 @@ async def connected(port):
         yield client, await opened.get()
 
 
-async def test_what_a_client_does_not_read_is_still_being_sent(port):
+async def test_messages_that_a_client_has_not_read_count_as_being_sent(port):
     async with connected(port) as (client, socket):
         assert not is_sending(socket)
         socket.write_message("short")
@@ -105,7 +105,7 @@ async def test_what_a_client_does_not_read_is_still_being_sent(port):
         assert not is_sending(socket)
 
 
-async def test_nobody_waits_for_a_connection_that_is_closed(port):
+async def test_waiting_for_a_closed_connection_ends(port):
     async with connected(port) as (_, socket):
         for _ in range(8):
             socket.write_message(b"x" * 8 * MIB, binary=True).add_done_callback(lambda sent: sent.exception())
@@ -169,7 +169,7 @@ async def test_a_long_frame_is_counted_while_it_arrives(port, counter):
     writer.close()
 
 
-async def test_a_refused_connection_is_closed_and_its_message_is_forgotten(port, counter):
+async def test_a_refused_connection_is_closed_and_its_message_discarded(port, counter):
     reader, writer, socket = await open_raw(port)
     counter.limit = 2 * MIB  # exceeded with the last byte: unread bytes would reset the connection
     writer.write(beginning_of_frame(8 * MIB) + b"x" * 2 * MIB)

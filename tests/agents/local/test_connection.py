@@ -125,7 +125,7 @@ def chat(found):
     return list(found.chat({"messages": HELLO}))
 
 
-def test_another_users_socket_gets_nothing_and_is_not_believed(tmp_path, monkeypatch):
+def test_a_socket_of_another_user_gets_nothing_and_is_rejected(tmp_path, monkeypatch):
     mine = os.geteuid()
     monkeypatch.setattr(os, "geteuid", lambda: mine + 1)  # so that our own listener is another user's
     for name, ask, expected in (
@@ -139,7 +139,7 @@ def test_another_users_socket_gets_nothing_and_is_not_believed(tmp_path, monkeyp
         assert listener.received == b""
 
 
-def test_our_own_socket_is_known_by_its_user(tmp_path):
+def test_our_own_socket_is_recognized_by_its_user(tmp_path):
     path = str(tmp_path / "llm.sock")
     listener = Listener(path)
     with connect(path, "the key", 60) as connected:

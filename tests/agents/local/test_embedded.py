@@ -75,7 +75,7 @@ def metric(embedded, name):
     return float(next(line.split()[1] for line in text.splitlines() if line.startswith(f"llamacpp:{name} ")))
 
 
-async def test_a_question_about_the_files_is_searched_answered_and_cited(here, folder):
+async def test_a_question_about_files_is_answered_with_citations(here, folder):
     steps = await steps_of(researcher(LLM, folder), "Who leads the laboratory?")
     assert [step["type"] for step in steps] == ["tool_use", "tool_result", "final_answer"]
     assert steps[0]["tool"]["name"] == "search_files"
@@ -110,7 +110,7 @@ async def test_small_talk_needs_no_tool(here, folder):
     assert [step["type"] for step in steps] == ["final_answer"]
 
 
-async def test_a_follow_up_is_routed_by_the_call_before_it(here, folder):
+async def test_a_follow_up_is_routed_by_the_previous_call(here, folder):
     call = {"type": "tool_use", "tool": {"name": "search_files", "arguments": '{"query": "hotel price"}'}}
     earlier: Turn = {"prompt": "What is paid for a hotel?", "answer": "140 euros.", "steps": [call]}
     steps = await steps_of(researcher(LLM, folder), "And who leads the laboratory?", [earlier])
@@ -118,7 +118,7 @@ async def test_a_follow_up_is_routed_by_the_call_before_it(here, folder):
     assert "Okafor" in steps[-1]["content"]
 
 
-async def test_plain_chat_remembers_the_turns_before(here):
+async def test_plain_chat_remembers_earlier_turns(here):
     earlier: Turn = {"prompt": "My name is Zenobia.", "answer": "Hello Zenobia!", "steps": []}
     steps = await steps_of(assistant(LLM), "What is my name?", [earlier])
     assert [step["type"] for step in steps] == ["final_answer"]
@@ -186,13 +186,13 @@ def test_a_server_that_dies_during_an_answer_is_reported_and_the_next_prompt_ans
         '{"address": "\\u0000", "key": "x", "pid": 1}',
     ],
 )
-def test_a_stale_state_file_is_put_right(here, garbage):
+def test_a_stale_state_file_is_corrected(here, garbage):
     psutil.Process(EmbeddedModel(LLM).server().pid).kill()
     server_state("0.5b").write_text(garbage)
     assert EmbeddedModel(LLM).server().is_alive()
 
 
-def test_stop_wakes_a_waiting_run_and_ends_the_decoding(here):
+def test_stop_wakes_a_waiting_run_and_ends_decoding(here):
     embedded, run = EmbeddedModel(LLM), RunContext()
     before = metric(embedded, "tokens_predicted_total")
     outcome: list[object] = []
@@ -219,7 +219,7 @@ def test_stop_wakes_a_waiting_run_and_ends_the_decoding(here):
     assert metric(embedded, "tokens_predicted_total") - before < 1000
 
 
-def test_it_ends_when_idle_and_leaves_no_state(here, monkeypatch):
+def test_an_idle_server_ends_and_leaves_no_state(here, monkeypatch):
     old = EmbeddedModel(LLM).server()
     psutil.Process(old.pid).kill()
     monkeypatch.setenv("REASONING_WIDGET_IDLE_MINUTES", "0.02")
@@ -237,14 +237,14 @@ def test_the_error_for_an_invalid_idle_time_says_what_to_set(monkeypatch):
         EmbeddedModel(LLM)
 
 
-def test_weights_that_are_not_there_are_asked_for(monkeypatch, tmp_path):
+def test_the_error_for_missing_weights_says_to_download_them(monkeypatch, tmp_path):
     monkeypatch.setenv("REASONING_WIDGET_CACHE", str(tmp_path))
     assert not weights.is_downloaded(SMALL)
     with pytest.raises(AgentError, match="reasoning-widget model pull"):
         text_of(EmbeddedModel(LLM).complete(messages=HELLO))
 
 
-def test_a_file_that_is_no_model_is_reported_with_its_log(monkeypatch, tmp_path):
+def test_an_invalid_model_file_is_reported_with_the_servers_log(monkeypatch, tmp_path):
     monkeypatch.setenv("REASONING_WIDGET_CACHE", str(tmp_path))
     own = tmp_path / "own.gguf"
     own.write_bytes(b"no model")

@@ -24,7 +24,7 @@ def names(functions):
     return [function["name"] for function in functions]
 
 
-def test_the_calculator_is_offered_only_where_there_is_a_number():
+def test_the_calculator_is_offered_only_for_questions_with_numbers():
     assert "calculate" not in names(offered_functions(FUNCTIONS, [Turn("Who wrote it?")], RECIPE))
     assert "calculate" in names(offered_functions(FUNCTIONS, [Turn("What is 3 times 4?")], RECIPE))
     assert "calculate" in names(
@@ -32,12 +32,12 @@ def test_the_calculator_is_offered_only_where_there_is_a_number():
     )
 
 
-def test_a_file_is_read_only_where_one_is_named():
+def test_reading_is_offered_only_for_questions_that_name_a_file():
     assert "read_file" not in names(offered_functions(FUNCTIONS, [Turn("What does it cost?")], RECIPE))
     assert "read_file" in names(offered_functions(FUNCTIONS, [Turn("Summarise notes/plan.md")], RECIPE))
 
 
-def test_a_follow_up_of_a_call_needs_a_call():
+def test_a_follow_up_of_a_call_must_make_a_call():
     searched = Turn("Who leads the team?", {"tool": "search_files", "query": "team lead"}, answer="Ada")
     assert "none" not in names(offered_functions(FUNCTIONS, [searched, Turn("And the other one?")], RECIPE))
     assert "none" in names(offered_functions(FUNCTIONS, [searched, Turn("Thank you!")], RECIPE))
@@ -63,26 +63,26 @@ def test_the_routing_prompt_begins_the_same_for_every_question():
     assert one[-1]["content"] == "One?"
 
 
-def test_examples_of_tools_that_are_not_there_are_left_out():
+def test_examples_of_unavailable_tools_are_omitted():
     text = json.dumps(routing_messages(FUNCTIONS[:1], [Turn("One?")], RECIPE))
     assert "search_files" in text
     assert "calculate" not in text
 
 
-def test_a_search_also_looks_for_the_questions_own_words():
+def test_a_search_includes_words_of_the_question():
     call = ("search_files", {"query": "lab manager"})
     assert widen(call, "Who leads the lab, please?", RECIPE) == ("search_files", {"query": "lab manager leads"})
     sum_ = ("calculate", {"expression": "3 * 4"})
     assert widen(sum_, "What is 3 times 4?", RECIPE) == sum_
 
 
-def test_a_choice_that_was_cut_off_is_none():
+def test_a_truncated_choice_is_none():
     assert parse_choice('{"tool": "search_files", "query": "x"}') == ("search_files", {"query": "x"})
     assert parse_choice('{"tool": "none"}') is None
     assert parse_choice('{"tool": "search_files", "que') is None
 
 
-def test_the_answer_is_asked_over_a_result_of_bounded_length():
+def test_the_answer_prompt_has_a_result_of_limited_length():
     turn = Turn("How much?", {"tool": "read_file", "path": "a.txt"}, [("read_file", "word " * 10_000)])
     prompt = answer_messages("system", [Turn("Before?", answer="Then."), turn])[-1]["content"]
     assert prompt.startswith("read_file(a.txt) returned:\nword word")
@@ -90,7 +90,7 @@ def test_the_answer_is_asked_over_a_result_of_bounded_length():
     assert len(prompt) < MAX_RESULT_CHARS + 500
 
 
-def test_where_a_tool_failed_its_reason_is_the_answer():
+def test_after_a_failed_tool_the_answer_is_its_reason():
     call = {"tool": "read_file", "path": "reports"}
     error = "An error occurred when calling tool `read_file`:\nToolFailed: No such file.\nTraceback:\n  File x\n"
     said = failure_answer(Turn("What is in reports?", call, [("read_file", error)]))
@@ -99,6 +99,6 @@ def test_where_a_tool_failed_its_reason_is_the_answer():
     assert failure_answer(Turn("Hello")) is None
 
 
-def test_plain_chat_sees_the_earlier_turns():
+def test_plain_chat_includes_earlier_turns():
     messages = answer_messages("system", [Turn("My name is Ada.", answer="Hello Ada."), Turn("What is my name?")])
     assert [m["content"] for m in messages] == ["system", "My name is Ada.", "Hello Ada.", "What is my name?"]

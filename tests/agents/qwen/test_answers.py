@@ -115,7 +115,7 @@ def test_an_answer_of_only_blanks_is_an_error(ask: Ask, parts: list[bytes]) -> N
     assert all(content for _, content in told(answer))
 
 
-def test_marks_are_never_shown_while_the_answer_grows(ask: Ask) -> None:
+def test_marks_are_never_shown_while_an_answer_grows(ask: Ask) -> None:
     pieces = list(f"<think>\nCold.\n</think>\n\nLet me look.\n{CALL}")
     shown: list[str] = []
     with RawModel(stream(*texts(*pieces)), stream(*texts("It snows."))) as model:

@@ -261,7 +261,7 @@ def documented() -> dict[str, str]:
     return {line.split("`")[1]: line for line in rows}
 
 
-def test_every_class_is_in_the_table() -> None:
+def test_every_agent_class_is_in_the_table() -> None:
     assert shipped() == documented().keys() | ELSEWHERE
     assert list(documented()) == [kind.__name__ for kind in CASES]
 

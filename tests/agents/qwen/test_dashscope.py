@@ -53,7 +53,7 @@ def told(answer: Answer) -> list[tuple[str, str]]:
 HEAD = head(kind="text/event-stream;charset=UTF-8")
 
 
-def test_thought_answer_and_tokens_arrive() -> None:
+def test_thoughts_answers_and_token_counts_are_read() -> None:
     turn: Turn = [
         HEAD,
         result(reasoning_content="Co"),
@@ -96,7 +96,7 @@ def test_calls_are_paired_with_their_results(ids: tuple[str, str]) -> None:
     assert len(set(called)) == 2
 
 
-def test_an_answer_that_was_cut_says_so() -> None:
+def test_a_truncated_answer_is_reported_as_truncated() -> None:
     answer, _ = ask([HEAD, result("length", content="It snows in")])
 
     assert (answer.status, answer.text) == ("failed", "It snows in")

@@ -111,7 +111,7 @@ def test_a_result_is_its_text(lab: ReasoningChat) -> None:
 @pytest.mark.parametrize(
     ("prompt", "said"), [("use broken", "no such thing"), ("read nothing", "Unknown resource: lab://nothing")]
 )
-def test_an_error_of_the_server_is_a_failed_step_and_the_model_is_told(
+def test_an_error_of_the_server_is_a_failed_step_and_is_sent_to_the_model(
     model: ScriptedModel, lab: ReasoningChat, prompt: str, said: str
 ) -> None:
     result = result_of(lab, prompt)

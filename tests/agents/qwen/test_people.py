@@ -154,7 +154,9 @@ def test_the_next_speaker_is_chosen_among_the_members(model: ScriptedModel, pers
     assert "no `nobody`" in me.asked[2]["prompt"]
 
 
-def test_asking_for_a_speaker_ends_after_some_tries(model: ScriptedModel, person: Callable[[Any], Person]) -> None:
+def test_asking_for_a_speaker_ends_after_several_attempts(
+    model: ScriptedModel, person: Callable[[Any], Person]
+) -> None:
     me = person(GroupChat(agents=[member(model, "anna")], agent_selection_method="manual", name="g"))
 
     answer = me.ask("the trip", "x", "y", "z")

@@ -12,7 +12,7 @@ def paths(root):
     return [file.path for file in text_files(root)]
 
 
-def test_text_files_are_found_and_the_rest_is_left_out(tmp_path):
+def test_only_text_files_are_found(tmp_path):
     for name in ("a.md", "deep/er/b.py", "README"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text("x")
@@ -23,7 +23,7 @@ def test_text_files_are_found_and_the_rest_is_left_out(tmp_path):
     assert paths(tmp_path) == ["README", "a.md", "deep/er/b.py"]
 
 
-def test_links_that_lead_out_are_not_followed(tmp_path):
+def test_links_to_the_outside_are_not_followed(tmp_path):
     root = tmp_path / "root"
     root.mkdir()
     (tmp_path / "secret.md").write_text("secret")
@@ -40,7 +40,7 @@ def test_links_that_lead_out_are_not_followed(tmp_path):
 
 
 @pytest.mark.parametrize("path", ["../secret.md", "sub/../../secret.md", "/etc/passwd", "folder/../../x"])
-def test_a_path_that_leads_out_is_refused(tmp_path, path):
+def test_a_path_to_the_outside_is_refused(tmp_path, path):
     root = tmp_path / "root"
     (root / "sub").mkdir(parents=True)
     (tmp_path / "secret.md").write_text("secret")
@@ -54,7 +54,7 @@ def test_hidden_files_are_refused(tmp_path):
         resolve(tmp_path, ".env")
 
 
-def test_a_notebooks_cells_are_read_without_those_that_ask(tmp_path):
+def test_the_cells_of_a_notebook_are_read_except_those_that_ask_a_chat(tmp_path):
     cells = [
         {"cell_type": "markdown", "source": ["# Title\n", "Text"]},
         {"cell_type": "code", "source": 'chat = ReasoningChat(agent="researcher")\nchat.ask("Where is it?")'},
@@ -77,12 +77,12 @@ def test_html_is_read_without_tags_and_keeps_its_line_numbers(tmp_path):
 
 
 @pytest.mark.parametrize(("name", "data"), [("a.txt", b"ab\0cd"), ("b.ipynb", b"no notebook")])
-def test_what_is_no_text_is_refused(tmp_path, name, data):
+def test_a_file_that_is_not_text_is_refused(tmp_path, name, data):
     (tmp_path / name).write_bytes(data)
     with pytest.raises(FileRefused):
         read_blocks(tmp_path / name)
 
 
-def test_text_that_is_not_utf8_is_read_all_the_same(tmp_path):
+def test_text_in_another_encoding_is_read(tmp_path):
     (tmp_path / "a.txt").write_bytes("Prüfung".encode("latin-1"))
     assert read_blocks(tmp_path / "a.txt")[0].lines[0].startswith("Pr")

@@ -30,7 +30,7 @@ def read(root, path):
     return ReadFile(root).call({"path": path})
 
 
-def test_pipes_and_sockets_are_passed_over(root):
+def test_pipes_and_sockets_are_skipped(root):
     os.mkfifo(root / "pipe.md")
     (root / "link.md").symlink_to(root / "pipe.md")
     with socket.socket(socket.AF_UNIX) as listening:
@@ -43,7 +43,7 @@ def test_pipes_and_sockets_are_passed_over(root):
                 read(root, name)
 
 
-def test_what_becomes_a_pipe_before_it_is_opened_is_refused(root):
+def test_a_file_that_becomes_a_pipe_before_opening_is_refused(root):
     found = resolve(root, "plan.md")
     found.unlink()
     os.mkfifo(found)
@@ -52,7 +52,7 @@ def test_what_becomes_a_pipe_before_it_is_opened_is_refused(root):
         read_blocks(found)
 
 
-def test_what_becomes_a_link_before_it_is_opened_is_refused(root, tmp_path_factory):
+def test_a_file_that_becomes_a_link_before_opening_is_refused(root, tmp_path_factory):
     outside = tmp_path_factory.mktemp("outside") / "secret.md"
     outside.write_text("secret")
     found = resolve(root, "plan.md")
@@ -63,7 +63,7 @@ def test_what_becomes_a_link_before_it_is_opened_is_refused(root, tmp_path_facto
         read_blocks(found)
 
 
-def test_links_to_themselves_and_to_each_other_are_passed_over(root):
+def test_circular_and_dead_links_are_skipped(root):
     (root / "self.md").symlink_to(root / "self.md")
     (root / "a.md").symlink_to(root / "b.md")
     (root / "b.md").symlink_to(root / "a.md")
@@ -89,13 +89,13 @@ def test_a_device_behind_a_link_is_not_read(root):
 @pytest.mark.parametrize(
     "path", ["a\0b", "x" * 5_000, "/".join("x" * 200 for _ in range(40)), "\udcff.md", "a\nb", "~/x"]
 )
-def test_what_is_no_path_is_refused_in_words(root, path):
+def test_an_invalid_path_is_refused_with_a_message(root, path):
     with pytest.raises(ToolFailed) as refused:
         read(root, path)
     assert "\n" not in str(refused.value)
 
 
-def test_names_with_line_breaks_stay_in_one_line(root):
+def test_names_with_line_breaks_are_escaped_onto_one_line(root):
     (root / "a\n[plan.md:1]\nb.md").write_text("A kingfisher.\n")
     (root / "tab\tand\x1bescape.md").write_text("x")
     (root / os.fsdecode(b"not \xff UTF-8.md")).write_text("x")
@@ -125,7 +125,7 @@ def test_names_with_line_breaks_stay_in_one_line(root):
     ],
     ids=lambda text: text[:20],
 )
-def test_notebooks_that_are_none_are_refused_in_words(root, text):
+def test_invalid_notebooks_are_refused_with_a_message(root, text):
     (root / "n.ipynb").write_text(text)
 
     with pytest.raises(ToolFailed, match=r"n\.ipynb is not a valid notebook"):
@@ -133,7 +133,7 @@ def test_notebooks_that_are_none_are_refused_in_words(root, text):
     assert search(root) == "[plan.md:1]\nThe heron is grey."
 
 
-def test_deep_json_beside_the_cells_of_a_notebook_hides_nothing(root):
+def test_deeply_nested_notebook_metadata_does_not_hide_the_cells(root):
     deep: dict[str, object] = {}
     for _ in range(150):
         deep = {"a": deep}
@@ -191,7 +191,7 @@ def test_hostile_pages_are_read_in_one_pass(root, name):
         ("1 <2 <3", "1 <2 <3"),
     ],
 )
-def test_pages_are_read_as_their_text(root, page, text):
+def test_pages_are_read_as_text(root, page, text):
     (root / "p.html").write_text(page)
 
     lines = read_blocks(root / "p.html")[0].lines
@@ -204,13 +204,13 @@ def test_pages_are_read_as_their_text(root, page, text):
     "text",
     ["x" * MIB, "x\n" * (MIB // 2), "\n" * MIB, "a,b," * (MIB // 4), "#\n" * (MIB // 2), "aB" * (MIB // 2), '"' * MIB],
 )
-def test_long_texts_are_searched_within_bounds(root, text):
+def test_long_texts_are_searched_in_limited_time(root, text):
     (root / "t.csv").write_text(text)
 
     assert "heron" in search(root)
 
 
-def test_deep_folders_and_many_files_are_walked_within_bounds(root, monkeypatch):
+def test_deep_folders_and_many_files_are_searched_within_limits(root, monkeypatch):
     folder = root
     for _ in range(300):
         folder = folder / "d"
@@ -253,7 +253,7 @@ READ = READ_TEXT.split()
 
 
 @pytest.mark.parametrize("name", KEY_FILES)
-def test_files_with_keys_are_neither_read_nor_searched_nor_listed(root, name):
+def test_files_with_keys_are_not_read_searched_or_listed(root, name):
     (root / name).write_text("kingfisher Tr0ub4dor")
     (root / "alias.md").symlink_to(root / name)
 
@@ -280,7 +280,7 @@ def test_hidden_files_with_keys_are_refused(root, name):
 
 
 @pytest.mark.parametrize("name", READ)
-def test_files_whose_names_only_sound_like_keys_are_read(root, name):
+def test_files_whose_names_only_resemble_keys_are_read(root, name):
     (root / name).write_text("A kingfisher.")
 
     assert not holds_keys((root / name).relative_to(root))
@@ -296,7 +296,7 @@ def test_files_whose_names_only_sound_like_keys_are_read(root, name):
         '{\n  "type": "service_account",\n  "private_key": "x"}',
     ],
 )
-def test_a_key_is_not_read_whatever_its_file_is_called(root, text):
+def test_a_key_is_not_read_regardless_of_the_files_name(root, text):
     (root / "notes.txt").write_text(text)
 
     with pytest.raises(ToolFailed, match="keys or passwords"):

@@ -5,18 +5,18 @@ import pytest
 from reasoning_widget.agents.tools.qwen import Calculate, ReadFile, SearchFiles, ToolFailed
 
 
-def test_a_search_returns_passages_behind_their_places(tmp_path):
+def test_a_search_returns_passages_with_their_locations(tmp_path):
     (tmp_path / "a.md").write_text("The heron is grey.\n")
     assert SearchFiles(tmp_path).call('{"query": "heron"}') == "[a.md:1]\nThe heron is grey."
 
 
-def test_a_search_in_vain_names_the_files_there_are(tmp_path):
+def test_a_search_without_results_lists_the_existing_files(tmp_path):
     assert "no text files" in SearchFiles(tmp_path).call({"query": "heron"})
     (tmp_path / "a.md").write_text("Something.\n")
     assert "a.md" in SearchFiles(tmp_path).call({"query": "heron"})
 
 
-def test_a_file_is_read_also_without_its_folder(tmp_path):
+def test_a_file_is_found_without_its_folder(tmp_path):
     (tmp_path / "sub").mkdir()
     (tmp_path / "sub" / "plan.md").write_text("First\nSecond\n")
     assert ReadFile(tmp_path).call({"path": " plan.md"}) == "[sub/plan.md:1-2]\nFirst\nSecond"
@@ -32,7 +32,7 @@ def test_a_folder_is_listed(tmp_path):
     assert ReadFile(tmp_path).call({"path": "sub/"}) == "The folder is empty."
 
 
-def test_of_many_names_the_first_are_listed_and_the_others_counted(tmp_path):
+def test_a_long_list_of_names_is_shortened_and_the_rest_counted(tmp_path):
     for number in range(1, 6):
         (tmp_path / f"{number}.md").write_text("x")
     listed = ReadFile(tmp_path, max_names=2).call({"path": "."})
@@ -51,7 +51,7 @@ def test_the_error_for_a_missing_file_lists_the_existing_ones(tmp_path):
         ReadFile(tmp_path).call({"path": "notes.md"})
 
 
-def test_a_long_file_is_cut_with_a_note(tmp_path):
+def test_a_long_file_is_shortened_with_a_note(tmp_path):
     (tmp_path / "long.txt").write_text("word " * 10_000)
     text = ReadFile(tmp_path, max_chars=100).call({"path": "long.txt"})
     assert len(text) < 200
@@ -59,12 +59,12 @@ def test_a_long_file_is_cut_with_a_note(tmp_path):
 
 
 @pytest.mark.parametrize("arguments", ["not JSON", "[]", '{"other": 1}'])
-def test_arguments_that_do_not_fit_are_explained_to_the_model(tmp_path, arguments):
+def test_invalid_arguments_are_explained_to_the_model(tmp_path, arguments):
     with pytest.raises(ToolFailed, match='"path"'):
         ReadFile(tmp_path).call(arguments)
 
 
-def test_what_cannot_be_done_fails_in_words(tmp_path):
+def test_an_impossible_request_fails_with_a_message(tmp_path):
     with pytest.raises(ToolFailed, match="outside"):
         ReadFile(tmp_path).call({"path": "../x"})
     with pytest.raises(ToolFailed, match="zero"):

@@ -11,7 +11,7 @@ def found(index, query):
     return [f"{passage.path}:{passage.lines}" for passage in index.search(query)]
 
 
-def test_the_passage_that_fits_best_comes_first_with_its_lines(tmp_path):
+def test_the_best_passage_comes_first_with_its_lines(tmp_path):
     sections = [f"# Part {n}\n\n" + "Nothing of interest is written here. " * 6 + "\n" for n in range(6)]
     sections[3] += "The reactor is inspected every second Tuesday.\n"
     (tmp_path / "long.md").write_text("\n".join(sections))
@@ -25,7 +25,7 @@ def test_the_passage_that_fits_best_comes_first_with_its_lines(tmp_path):
     assert "\n".join(lines[begin - 1 : end]) == first.text
 
 
-def test_words_are_found_in_other_forms_and_inside_names(tmp_path):
+def test_inflected_words_and_parts_of_names_are_found(tmp_path):
     (tmp_path / "code.py").write_text("def computeTotalPrice(orders): ...\nretry_limit = 4\n")
     (tmp_path / "text.md").write_text("Deadlines move.\n")
     index = Index(tmp_path)
@@ -34,14 +34,14 @@ def test_words_are_found_in_other_forms_and_inside_names(tmp_path):
     assert found(index, "deadline") == ["text.md:1"]
 
 
-def test_nothing_is_found_for_words_that_do_not_occur(tmp_path):
+def test_a_search_for_absent_words_finds_nothing(tmp_path):
     (tmp_path / "a.md").write_text("Something.\n")
     assert Index(tmp_path).search("zebra") == []
     assert Index(tmp_path).search("") == []
     assert Index(tmp_path / "empty").search("zebra") == []
 
 
-def test_changes_are_seen_and_only_what_changed_is_read_again(tmp_path, monkeypatch):
+def test_only_changed_files_are_read_again(tmp_path, monkeypatch):
     (tmp_path / "a.md").write_text("The heron is grey.\n")
     (tmp_path / "b.md").write_text("The otter is brown.\n")
     index = Index(tmp_path)

@@ -39,7 +39,7 @@ def test_a_plain_import_replaces_signal_handlers_and_uses_the_current_folder(tmp
     assert look("import qwen_agent.agents", tmp_path) == ["False", "workspace"]
 
 
-def test_our_import_does_neither(tmp_path: Path) -> None:
+def test_our_import_changes_neither_signal_handlers_nor_the_folder(tmp_path: Path) -> None:
     same, workspace = look(
         "from reasoning_widget.compat.qwen.imports import import_package; import_package()", tmp_path
     )
@@ -49,14 +49,14 @@ def test_our_import_does_neither(tmp_path: Path) -> None:
     assert Path(workspace).parent.name == "reasoning-widget"
 
 
-def test_a_workspace_of_the_persons_own_is_used(tmp_path: Path) -> None:
+def test_a_workspace_chosen_by_the_person_is_used(tmp_path: Path) -> None:
     name = "import os; os.environ['QWEN_AGENT_DEFAULT_WORKSPACE'] = '/somewhere'\n"
     ours = "from reasoning_widget.compat.qwen.imports import import_package; import_package()"
 
     assert look(name + ours, tmp_path) == ["True", "/somewhere"]
 
 
-def test_the_workspace_is_a_setting() -> None:
+def test_the_workspace_can_be_configured() -> None:
     assert isinstance(settings.DEFAULT_WORKSPACE, str)
 
 

@@ -24,12 +24,12 @@ def test_agents_with_tools_have_a_limit(agent: Any) -> None:
 
 
 @pytest.mark.parametrize("agent", [Assistant, GroupChat])
-def test_agents_that_only_pass_messages_on_have_none(agent: Any) -> None:
+def test_agents_that_only_forward_messages_have_no_limit(agent: Any) -> None:
     assert not has_limit(agent._run)
     assert with_limit(agent._run, 1_000) is agent._run
 
 
-def test_a_lower_limit_leaves_qwen_agents_own() -> None:
+def test_a_lower_limit_does_not_change_qwen_agents_own() -> None:
     own = importlib.import_module(FnCallAgent.__module__).MAX_LLM_CALL_PER_RUN
     raised: Any = with_limit(FnCallAgent._run, 1)
 

@@ -29,11 +29,11 @@ LLM = {"model": "m", "model_type": "oai", "model_server": "http://127.0.0.1:9/v1
         (BaseTool, methods.CALL, ["self", "params"]),
     ],
 )
-def test_a_method_is_there_and_begins_with_these_parameters(owner: Any, name: str, parameters: list[str]) -> None:
+def test_a_method_exists_and_begins_with_these_parameters(owner: Any, name: str, parameters: list[str]) -> None:
     assert list(inspect.signature(inspect.unwrap(getattr(owner, name))).parameters)[: len(parameters)] == parameters
 
 
-def test_every_method_is_replaced_and_put_back() -> None:
+def test_every_method_is_replaced_and_restored() -> None:
     seen: list[str] = []
 
     def observe(name: str, owner: type, original: Any) -> Any:

@@ -26,7 +26,7 @@ SEEING_DASHSCOPE = {**DASHSCOPE, "model_type": "qwenvl_dashscope"}
 
 
 @pytest.mark.parametrize("config", [OAI, AZURE, DASHSCOPE, SEEING_DASHSCOPE, {**OAI, "model_type": "qwenvl_oai"}])
-def test_every_replaced_method_is_there(config: dict[str, Any]) -> None:
+def test_every_replaced_method_exists(config: dict[str, Any]) -> None:
     llm = get_chat_model(config)
     methods = list(model_methods(llm))
 
@@ -47,7 +47,7 @@ def test_the_options_of_openais_client_are_found(config: dict[str, Any]) -> None
     assert "http://127.0.0.1:9/v1" in options.values()
 
 
-def test_dashscope_takes_a_session() -> None:
+def test_dashscope_accepts_a_session() -> None:
     from dashscope.api_entities.http_request import HttpRequest
 
     assert "session" in inspect.signature(HttpRequest.__init__).parameters
@@ -70,7 +70,7 @@ def test_the_tokens_of_a_dashscope_message_are_in_its_response() -> None:
     assert dashscope_usage(Message(ASSISTANT, "Hi.")) == {}
 
 
-def test_qwen_agent_still_calls_the_id_of_a_results_call_id() -> None:
+def test_qwen_agent_still_names_the_call_of_a_result_id() -> None:
     call = Message(ASSISTANT, "", function_call=FunctionCall("add", "{}"), extra={"function_id": "a"})
     result = Message(FUNCTION, "3", name="add", extra={"function_id": "a"})
     llm = get_chat_model(OAI)
