@@ -58,7 +58,7 @@ def test_a_screen_reader_hears_each_step_once_and_no_token(lab, model):
     assert len(said) == 4
 
 
-def test_of_a_session_in_the_sidebar_the_whole_page_says_each_step_once_also_from_a_tab(lab, model):
+def test_a_session_in_the_sidebar_or_a_tab_announces_each_step_once(lab, model):
     turns = [
         [think("I weigh it."), gate("weighed"), call("calculate", {"expression": "1 + 1"})],
         [say("It weighs "), gate("told"), say("two grams.")],
@@ -85,7 +85,7 @@ def test_of_a_session_in_the_sidebar_the_whole_page_says_each_step_once_also_fro
     assert [words for words in heard(page.locator("body")) if "step" in words] == steps
 
 
-def test_what_the_agent_asks_is_said_once(lab):
+def test_a_request_of_the_agent_is_announced_once(lab):
     chat = lab.open(ASKING).open_chat()
     listen(chat.region.page.locator("body"))
     chat.ask("go")
@@ -98,7 +98,7 @@ def test_what_the_agent_asks_is_said_once(lab):
     assert [words for words in said if "Delete" in words] == ["Approval requested: Delete the file?"]
 
 
-def test_while_a_run_is_on_axe_finds_nothing_and_nothing_moves_where_motion_is_unwanted(lab, story, model):
+def test_axe_finds_nothing_during_a_run_and_reduced_motion_is_respected(lab, story, model):
     """The tests' windows ask for reduced motion; at the end this one does not, to know that what moves is found."""
     chat = lab.open(RESEARCHER).open_chat()
     page, light = chat.region.page, chat.region.locator(".rw-pulse-low").first
@@ -117,7 +117,7 @@ def test_while_a_run_is_on_axe_finds_nothing_and_nothing_moves_where_motion_is_u
     chat.expect_ready()
 
 
-def test_in_the_sidebar_and_in_a_tab_too_also_with_forced_colours(lab, model):
+def test_axe_finds_nothing_in_the_sidebar_and_tabs_with_forced_colours(lab, model):
     model.script("marmot", [[think("It sleeps."), say("It is "), gate("awake"), say("awake.")]])
     sidebar = Sidebar(lab.open("1 + 1").page)
     sidebar.new().ask("What does the marmot do?")
@@ -147,7 +147,7 @@ def window_options(request):
     return {"forced_colors": "active"} if "forced" in request.node.name else None
 
 
-def test_with_forced_colours_cards_and_states_can_be_told_apart(lab):
+def test_with_forced_colours_cards_and_states_can_be_distinguished(lab):
     notebook = lab.open(ALL_FIVE)
     chat = notebook.open_chat()
     chat.ask("fail")

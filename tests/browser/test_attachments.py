@@ -98,7 +98,7 @@ def drop(page: Page, target: Locator, file: FilePayload) -> None:
     target.dispatch_event("drop", {"dataTransfer": page.evaluate_handle(DROP, content)})
 
 
-def test_files_are_chosen_sent_and_seen_again_after_a_reload(lab):
+def test_files_are_chosen_sent_and_shown_again_after_a_reload(lab):
     notebook = lab.open(SEES)
     chat = notebook.open_chat()
     chat.choose_files(PLOT, TABLE)
@@ -124,7 +124,7 @@ def test_files_are_chosen_sent_and_seen_again_after_a_reload(lab):
     expect(chat.questions).to_contain_text("table.csv")
 
 
-def test_a_notebook_without_a_kernel_shows_them(lab):
+def test_a_notebook_without_a_kernel_shows_attachments(lab):
     notebook = lab.open(SEES)
     chat = notebook.open_chat()
     chat.choose_files(PLOT, TABLE)
@@ -190,7 +190,7 @@ def test_files_are_dropped_anywhere_in_the_chat_and_the_page_says_where(lab):
     expect(chat.card("Final answer")).to_contain_text(given(TABLE))
 
 
-def test_what_is_attached_can_be_removed_with_the_keyboard(lab):
+def test_attachments_can_be_removed_with_the_keyboard(lab):
     chat = lab.open(SEES).open_chat()
     listen(chat.region)
     chat.choose_files(PLOT, TABLE)
@@ -210,7 +210,7 @@ def test_what_is_attached_can_be_removed_with_the_keyboard(lab):
     ]
 
 
-def test_what_cannot_be_attached_is_said_and_nothing_is_lost(lab):
+def test_an_unsuitable_attachment_is_reported_and_nothing_is_lost(lab):
     chat = lab.open(SEES).open_chat()
     chat.message.fill("What is this?")
     chat.choose_files(PLOT)
@@ -247,7 +247,7 @@ def test_the_largest_prompt_passes_through_jupyter(lab):
     expect(chat.card("Final answer")).to_contain_text(given(largest))
 
 
-def test_an_image_that_is_as_large_as_may_be_is_shown_again_after_a_reload(lab):
+def test_an_image_of_the_maximum_size_is_shown_again_after_a_reload(lab):
     side = 1310
     picture = Image.frombytes("RGB", (side, side), random.Random(2).randbytes(side * side * 3))
     encoded = io.BytesIO()
@@ -265,7 +265,7 @@ def test_an_image_that_is_as_large_as_may_be_is_shown_again_after_a_reload(lab):
     is_drawn(notebook.chat(0).questions.get_by_role("img", name="noise.png"))
 
 
-def test_a_queued_prompt_shows_what_is_attached_and_gives_it_back(lab, model):
+def test_a_queued_prompt_shows_and_returns_its_attachments(lab, model):
     model.script("story", [[say("Once upon "), gate("told"), say("a time.")]])
     notebook = lab.open(VISION)
     chat = notebook.open_chat()
@@ -290,7 +290,7 @@ def test_a_queued_prompt_shows_what_is_attached_and_gives_it_back(lab, model):
     expect(chat.card("Final answer", 1)).to_be_visible()
 
 
-def test_an_image_is_shown_in_full_size_and_left_with_the_keyboard(lab):
+def test_an_image_in_full_size_is_opened_and_closed_with_the_keyboard(lab):
     notebook = lab.open(SEES)
     chat = notebook.open_chat()
     chat.choose_files(PLOT)
@@ -311,7 +311,7 @@ def sidebar(lab):
     return Sidebar(lab.open("1 + 1").page)
 
 
-def test_in_the_sidebar_files_go_with_a_prompt_and_another_page_shows_them(lab, sidebar, model):
+def test_in_the_sidebar_files_are_sent_and_shown_in_another_page(lab, sidebar, model):
     model.script("", [[say("A plot.")]])
     chat = sidebar.new()
     chat.choose_files(PLOT, TABLE)
@@ -328,7 +328,7 @@ def test_in_the_sidebar_files_go_with_a_prompt_and_another_page_shows_them(lab, 
     expect(other.chat.questions).to_contain_text("table.csv")
 
 
-def test_in_the_sidebar_what_is_attached_waits_for_the_connection(sidebar, model):
+def test_in_the_sidebar_attachments_wait_for_the_connection(sidebar, model):
     model.script("And this?", [[say("A plot.")]])
     chat = sidebar.ask("Hello")
     chat.region.get_by_role("button", name="Disconnect", exact=True).click()
@@ -354,7 +354,7 @@ def all_of_it(chat: Chat) -> None:
 
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK])
-def test_attachments_are_for_everyone_in_every_theme(lab, theme):
+def test_attachments_are_accessible_in_every_theme(lab, theme):
     chat = lab.open(SEES, theme=theme).open_chat()
     all_of_it(chat)
     assert violations(chat.region) == []

@@ -34,7 +34,7 @@ def window_options() -> dict[str, Any]:
     return {}  # a window of its own, for what is cut in it
 
 
-def test_a_run_says_that_the_connection_is_away_and_goes_on_once_it_is_back(
+def test_a_run_shows_a_lost_connection_and_continues_when_it_returns(
     lab: Lab, window: BrowserContext, model: ScriptedModel, story: None
 ) -> None:
     window.add_init_script(CUT_KERNELS)

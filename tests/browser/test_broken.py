@@ -73,7 +73,7 @@ def test_a_session_that_cannot_be_read_leaves_the_text_and_fetches_nothing(lab, 
     assert lab.requests_to_others == []
 
 
-def test_where_the_views_cannot_be_fetched_their_text_is_there(lab, window, saved):
+def test_views_that_cannot_be_fetched_leave_the_text(lab, window, saved):
     def refuse(route: Route) -> None:
         body = route.fetch().text()
         if "rw-conversation" in body:

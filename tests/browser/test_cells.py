@@ -32,7 +32,7 @@ def open_cells(lab, *cells):
 
 
 @pytest.mark.parametrize("kind", ["markdown", "raw"])
-def test_a_cell_that_is_replaced_with_code_becomes_a_code_cell_and_can_be_had_back(lab, kind):
+def test_replacing_a_cell_makes_it_a_code_cell_and_can_be_undone(lab, kind):
     make = {"markdown": new_markdown_cell, "raw": new_raw_cell}[kind]
     notebook = open_cells(lab, make("A *note*"), new_code_cell("2 + 2"))
     replace(notebook, 0).get_by_role("button", name="Replace").click()
@@ -58,7 +58,7 @@ def test_a_cell_that_is_read_only_is_not_replaced(lab):
     expect(notebook.cell(0)).to_contain_text("keep = 1")
 
 
-def test_a_notebook_that_was_closed_before_the_person_agreed_is_told_of_and_the_code_is_not_lost(lab):
+def test_a_notebook_closed_before_confirming_is_reported_and_the_code_kept(lab):
     notebook = lab.open("old = 1")
     dialog = replace(notebook, 0)
     expect(dialog).to_contain_text("Replace this cell?")
@@ -71,7 +71,7 @@ def test_a_notebook_that_was_closed_before_the_person_agreed_is_told_of_and_the_
 
 
 @pytest.mark.parametrize("name", ["insert-code", "replace-cell"])
-def test_a_command_for_code_says_that_it_got_none(lab, name):
+def test_a_command_for_code_reports_that_it_got_none(lab, name):
     notebook = lab.open("old = 1")
     with pytest.raises(Error, match="“code” is required"):
         notebook.page.evaluate("name => jupyterapp.commands.execute(name)", f"reasoning-widget:{name}")
@@ -79,7 +79,7 @@ def test_a_command_for_code_says_that_it_got_none(lab, name):
     expect(notebook.cell(1)).to_have_count(0)
 
 
-def test_cells_that_were_asked_about_name_the_session_and_its_step_wherever_their_notebook_is_by_then(lab):
+def test_attached_cells_record_the_session_and_step_in_renamed_notebooks(lab):
     notebook = open_cells(lab, new_code_cell("1 / 3", id="same"), new_code_cell("2 / 3"))
     page, sidebar = notebook.page, Sidebar(notebook.page)
     copy = notebook.path.with_name("copy.ipynb")

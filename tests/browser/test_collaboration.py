@@ -122,7 +122,7 @@ def in_one_notebook(people: tuple[Lab, Lab], model: ScriptedModel) -> tuple[Path
     return path, a, b
 
 
-def test_one_question_is_one_output_whoever_looks(people: tuple[Lab, Lab], model: ScriptedModel) -> None:
+def test_a_question_is_saved_in_one_output_when_two_people_watch(people: tuple[Lab, Lab], model: ScriptedModel) -> None:
     path, a, b = in_one_notebook(people, model)
 
     chat_a = a.open_chat()
@@ -146,7 +146,7 @@ def test_one_question_is_one_output_whoever_looks(people: tuple[Lab, Lab], model
 
 
 @pytest.mark.parametrize("how", ["reloads", "leaves"])
-def test_who_is_left_writes_when_the_page_that_ran_the_cell_goes(
+def test_the_remaining_page_writes_when_the_page_that_ran_the_cell_goes(
     people: tuple[Lab, Lab], model: ScriptedModel, how: str
 ) -> None:
     path, a, b = in_one_notebook(people, model)
@@ -169,7 +169,7 @@ def test_who_is_left_writes_when_the_page_that_ran_the_cell_goes(
     expect_once(path, notebooks, ["Hello", "Again"])
 
 
-def test_who_ran_which_cell_makes_no_difference(people: tuple[Lab, Lab], model: ScriptedModel) -> None:
+def test_cells_run_by_different_people_are_each_saved_once(people: tuple[Lab, Lab], model: ScriptedModel) -> None:
     model.script("Hello", ["I am here."])
     model.script("Again", ["And again."])
     lab_a, lab_b = people
@@ -192,7 +192,7 @@ def test_who_ran_which_cell_makes_no_difference(people: tuple[Lab, Lab], model: 
     expect_once(path, [a, b], ["Hello"], ["Hello"], ["Hello", "Again"])
 
 
-def test_what_one_person_asks_in_a_cell_another_can_stop(people: tuple[Lab, Lab], model: ScriptedModel) -> None:
+def test_another_person_can_stop_a_run_that_a_cell_started(people: tuple[Lab, Lab], model: ScriptedModel) -> None:
     model.script("Hello", [[say("I am"), gate("end"), say(" here.")]])
     lab_a, lab_b = people
     path = lab_a.write(CHAT, 'print(chat.ask("Hello").status)')

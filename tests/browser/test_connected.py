@@ -107,7 +107,7 @@ def test_a_long_run_is_saved_while_it_is_on(lab, server):
     chat.stop.click()
 
 
-def test_a_message_written_while_the_server_is_away_waits_and_goes_out_once(lab, server):
+def test_a_message_written_while_the_server_is_away_is_sent_once(lab, server):
     notebook = lab.open(cell(server, new_session()))
     chat = connected(notebook)
     chat.agent.select_option("echo")
@@ -130,7 +130,7 @@ def test_a_message_written_while_the_server_is_away_waits_and_goes_out_once(lab,
     lab.errors[:] = [error for error in lab.errors if "WebSocket connection to" not in error]  # as browsers say it
 
 
-def test_a_page_has_its_ticket_renewed_by_the_kernel_and_nobody_notices(lab, server):
+def test_the_kernel_renews_the_ticket_of_a_page_unnoticed(lab, server):
     short = "from reasoning_widget.widget import tickets\n\ntickets._LIFETIME = 4.0  # an hour else\n"
     notebook = lab.open(short + cell(server, new_session()))
     sockets: list[str] = []
@@ -155,7 +155,7 @@ def test_a_page_has_its_ticket_renewed_by_the_kernel_and_nobody_notices(lab, ser
     chat.expect_cards("Thought", "Tool use", "Tool result", "Final answer")
 
 
-def test_what_waits_for_other_sessions_is_shown_as_queued(lab, server):
+def test_a_prompt_that_waits_for_other_sessions_is_shown_as_queued(lab, server):
     with contextlib.ExitStack() as stack:
         others = [
             stack.enter_context(connect(server.origin, new_session(), token=server.token)) for _ in range(MAX_RUNS)
@@ -176,7 +176,7 @@ def test_what_waits_for_other_sessions_is_shown_as_queued(lab, server):
             other.stop()
 
 
-def test_the_person_disconnects_and_comes_back(lab, server):
+def test_the_person_disconnects_and_reconnects(lab, server):
     chat = connected(lab.open(cell(server, new_session())))
     chat.agent.select_option("echo")
     chat.disconnect.click()
@@ -196,14 +196,14 @@ def test_a_wrong_token_says_what_to_do_in_the_cell_and_in_python(lab, server):
     expect(notebook.run(1)).to_contain_text("NotAllowed")
 
 
-def test_where_no_server_answers_the_cell_says_so(lab, server):
+def test_the_cell_reports_that_no_server_answers(lab, server):
     notebook = lab.open(cell(server, new_session()).replace(server.origin, "http://127.0.0.1:9"))
     chat = unconnected(notebook)
     expect(chat.line).to_contain_text("No server answers at http://127.0.0.1:9/")
     expect(chat.line).to_contain_text("Is it running")
 
 
-def test_code_asks_in_the_same_session(lab, server):
+def test_ask_in_code_uses_the_same_session(lab, server):
     code = "answer = chat.ask('from code', agent='echo')\nprint(answer.text, answer.status, len(chat.steps))"
     notebook = lab.open(cell(server, new_session()), code)
     chat = connected(notebook)

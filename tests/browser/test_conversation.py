@@ -92,7 +92,7 @@ def test_the_cards_appear_in_order_and_grow_before_the_run_ends(lab, model, ener
     expect(chat.card("Final answer").locator("strong")).to_have_text("412 kWh")
 
 
-def test_a_finished_card_says_what_it_is_how_it_ended_and_how_long_it_took(lab, model, energy):
+def test_a_finished_card_shows_its_type_status_and_duration(lab, model, energy):
     chat = lab.open(RESEARCHER).open_chat()
     for name in ("thinking", "thought", "answering"):
         model.open(name)
@@ -110,7 +110,7 @@ def test_a_finished_card_says_what_it_is_how_it_ended_and_how_long_it_took(lab, 
     expect(chat.open("Tool result")).to_contain_text("The solar roof made 412 kWh in June.")
 
 
-def test_markdown_is_drawn(lab, model):
+def test_markdown_is_rendered(lab, model):
     model.script("everything", [[say(TABLE)]])
     chat = lab.open(ASSISTANT).open_chat()
     chat.ask("Show me everything")
@@ -141,7 +141,7 @@ print(42)
 """
 
 
-def test_what_is_copied_of_an_answer_is_what_was_written(lab, model):
+def test_copying_from_an_answer_copies_its_source(lab, model):
     model.script("everything", [[say(MIXED)]])
     chat = lab.open(ASSISTANT).open_chat()
     chat.ask("Show me everything")
@@ -203,7 +203,7 @@ def test_agent_reasoning_and_clear(lab, model, energy):
     expect(chat.card("Final answer")).to_contain_text("Very well.")
 
 
-def test_what_cannot_be_sent(lab, model):
+def test_messages_that_cannot_be_sent_are_explained(lab, model):
     chat = lab.open(ASSISTANT).open_chat()
     expect(chat.send).to_be_disabled()
     chat.message.fill("  \n ")
@@ -231,7 +231,7 @@ def test_copying_a_card_copies_its_source(lab, model):
     notebook.page.wait_for_function("async () => (await navigator.clipboard.readText()) === 'This is **bold**.'")
 
 
-def test_long_results_are_cut_until_all_is_asked_for(lab):
+def test_long_results_are_shortened_until_expanded(lab):
     chat = lab.open(
         """
         from reasoning_widget import ReasoningChat

@@ -83,7 +83,7 @@ def test_an_exported_notebook_leaves_the_tab_alive(lab):
     expect_drawn(notebook.page, notebook.page.locator(".jp-Notebook"), shows="mjx-container")
 
 
-def test_what_a_notebook_shows_without_the_package_leaves_the_tab_alive(lab):
+def test_a_notebook_without_the_package_leaves_the_tab_alive(lab):
     """As HTML and as Markdown: what it holds beside the session."""
     state = transcript()
     path = lab.write("None", "None")

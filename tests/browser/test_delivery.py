@@ -53,7 +53,7 @@ def test_an_answer_of_8000_words_arrives_whole(lab, model):
     assert without_frame(shown_words(chat), "word-") == words("word")
 
 
-def test_so_do_ten_at_once(lab):
+def test_ten_concurrent_answers_arrive_whole(lab):
     notebook = lab.open(TEN_CHATS, "go.set()")
     notebook.run(0)
     chats = [notebook.chat(0, index) for index in range(WIDGETS)]

@@ -42,7 +42,7 @@ NOBODY_THERE = """
 """
 
 
-def test_an_exception_says_in_which_line_of_which_cell_it_was_raised(lab):
+def test_an_exception_shows_the_cell_and_line_that_raised_it(lab):
     chat = lab.open(AGENTS).open_chat()
     chat.ask("Draw water")
     card = chat.card("Error")
@@ -54,7 +54,7 @@ def test_an_exception_says_in_which_line_of_which_cell_it_was_raised(lab):
     expect(card.get_by_text('raise ValueError("the well is dry")')).to_be_visible()
 
 
-def test_a_model_that_fails(lab, model):
+def test_an_error_of_the_model_is_explained(lab, model):
     for name, (turn, _) in MODEL_TROUBLE.items():
         model.script(name, [turn])
     chat = lab.open(CHAT).open_chat()
@@ -69,7 +69,7 @@ def test_a_model_that_fails(lab, model):
     expect(chat.card("Final answer", 1)).to_contain_text("Very well.")
 
 
-def test_a_model_that_calls_what_there_is_not_with_what_is_no_json(lab, model):
+def test_unknown_tools_and_invalid_arguments_are_explained(lab, model):
     model.script("fly", [[call("fly_to_the_moon", {"speed": "high"})], [say("I cannot fly.")]])
     model.script("sum", [[call("calculate", "6 times 7, please")], [say("I cannot count.")]])
     chat = lab.open(CHAT).open_chat()
@@ -87,7 +87,7 @@ def test_a_model_that_calls_what_there_is_not_with_what_is_no_json(lab, model):
     chat.expect_ready()
 
 
-def test_an_agent_that_fails_and_a_model_that_is_not_there(lab):
+def test_errors_of_agents_and_missing_models_are_explained(lab):
     notebook = lab.open(AGENTS, NOBODY_THERE, "ReasoningChat(agent='nobody')")
     chat = notebook.open_chat()
     chat.ask("How is the well?")

@@ -86,14 +86,14 @@ def read(browser: Browser) -> Iterator[Page]:
         yield page
 
 
-def test_a_widget_state_that_jupyterlab_saves_has_no_chat_in_it(notebook):
+def test_saved_widget_state_contains_no_chat(notebook):
     assert "widgets" not in notebook.save().metadata
     notebook.run(2)
     state = notebook.save().metadata.widgets[STATE]["state"].values()
     assert sorted(model["model_name"] for model in state) == ["IntSliderModel", "LayoutModel", "SliderStyleModel"]
 
 
-def test_what_the_notebook_is_converted_to_has_the_transcript(notebook, read, tmp_path):
+def test_converted_notebooks_contain_the_transcript(notebook, read, tmp_path):
     notebook.run(2)  # a widget whose state is saved
     notebook.save()
 
@@ -151,7 +151,7 @@ def test_a_transcript_is_exported_from_the_page_live_and_saved(notebook):
     }
 
 
-def test_what_one_question_came_to_is_exported_by_a_command(notebook):
+def test_a_command_exports_the_answer_to_one_question(notebook):
     notebook.select(1)
     with notebook.page.expect_download() as download:
         notebook.command("reasoning-widget:export-transcript", {"format": "markdown"})

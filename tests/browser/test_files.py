@@ -68,7 +68,7 @@ def test_a_file_that_was_saved_holds_no_live_view_and_is_live_again_after_a_relo
     expect(chat.region).to_contain_text("You said again.")
 
 
-def test_cells_that_are_out_of_sight_are_saved_without_a_live_view_too(lab):
+def test_cells_out_of_sight_are_also_saved_without_a_live_view(lab):
     cells = [ECHO, *("print('line\\n' * 100)" for _ in range(5)), "chat.ask('far'); chat"]
     notebook = lab.open(*cells)
     notebook.command("notebook:run-all-cells")
@@ -89,7 +89,7 @@ def test_all_chats_of_a_page_share_one_core(lab):
     expect(notebook.page.locator("style[data-reasoning-widget]")).to_have_count(1)
 
 
-def test_the_core_comes_while_a_cell_holds_the_kernel_and_no_message_gets_through(lab):
+def test_the_core_arrives_while_a_cell_blocks_the_kernel(lab):
     notebook = lab.open(BLOCKS)
     notebook.page.evaluate(
         "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.commsOverSubshells = 'disabled'"

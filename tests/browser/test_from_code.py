@@ -23,7 +23,7 @@ def story(model):
     )
 
 
-def test_ask_shows_its_cards_in_the_very_cell_that_made_the_chat(lab, model):
+def test_ask_shows_its_cards_in_the_cell_that_created_the_chat(lab, model):
     notebook = lab.open(MAKE + ASK)
     notebook.start(0)
     run = notebook.chat(0)
@@ -44,7 +44,7 @@ def test_ask_shows_its_cards_in_the_very_cell_that_made_the_chat(lab, model):
     expect(run.card("Final answer")).to_have_attribute("data-status", "done")
 
 
-def test_stop_is_heard_while_the_cell_is_blocked(lab, model):
+def test_stop_works_while_the_cell_is_blocked(lab, model):
     notebook = lab.open(MAKE + ASK)
     notebook.start(0)
     run = notebook.chat(0)
@@ -58,7 +58,7 @@ def test_stop_is_heard_while_the_cell_is_blocked(lab, model):
     assert model.requests[-1].closed_by_client.wait(PATIENCE_MS / 1000)
 
 
-def test_a_message_sent_while_the_cell_is_blocked_waits_its_turn(lab, model):
+def test_a_message_sent_while_the_cell_is_blocked_is_queued(lab, model):
     notebook = lab.open(f"{MAKE}chat", ASK)
     chat = notebook.open_chat(0)
     notebook.start(1)

@@ -94,7 +94,7 @@ DISPLAYING_AGENT = f"""
 """
 
 
-def test_what_tools_displayed_fetches_nothing_unasked(lab):
+def test_outputs_of_tools_fetch_nothing_unasked(lab):
     notebook = lab.open(DISPLAYING_AGENT)
     page = notebook.page
     happened: list[object] = []

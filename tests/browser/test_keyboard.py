@@ -60,7 +60,7 @@ def test_a_whole_conversation_with_the_keyboard_only(lab, model):
     expect(chat.fold("Thought")).to_have_attribute("aria-expanded", "false")
 
 
-def test_history_choices_and_clear_with_the_keyboard_only(lab):
+def test_history_settings_and_clear_with_the_keyboard_only(lab):
     notebook = lab.open(CHAT)
     chat = notebook.open_chat()
     page, keyboard = notebook.page, notebook.page.keyboard

@@ -68,7 +68,7 @@ def test_a_saved_transcript_opens_at_its_first_question_and_the_page_scrolls(lab
 
 
 @pytest.mark.parametrize("after_a_reload", [False, True])
-def test_so_does_what_a_cell_asked(lab, after_a_reload):
+def test_a_cells_answer_opens_at_its_question_and_the_page_scrolls(lab, after_a_reload):
     code = """
         from reasoning_widget import ReasoningChat
         async def long(prompt):
@@ -94,7 +94,7 @@ def test_so_does_what_a_cell_asked(lab, after_a_reload):
     assert notebook.page.evaluate(SCROLLS) == 0
 
 
-def test_a_long_transcript_can_be_read_whole_and_searched(lab, long_notebook):
+def test_a_long_transcript_is_complete_and_can_be_searched(lab, long_notebook):
     notebook = lab.open_without_kernel(long_notebook)
     page = notebook.page
     page.wait_for_function("count => document.querySelectorAll('.rw-question').length === count", arg=QUESTIONS)
@@ -132,7 +132,7 @@ SCROLL_UP = """async () => {
 }"""
 
 
-def test_nothing_jumps_when_it_is_scrolled_and_what_is_selected_stays(lab, long_notebook):
+def test_scrolling_does_not_jump_and_keeps_the_selection(lab, long_notebook):
     notebook = lab.open_without_kernel(long_notebook)
     page = notebook.page
     page.wait_for_function("count => document.querySelectorAll('.rw-question').length === count", arg=QUESTIONS)

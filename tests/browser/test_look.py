@@ -39,7 +39,7 @@ ALL_FIVE = """
 
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK])
-def test_every_text_can_be_read_in_every_theme(lab, theme):
+def test_every_text_is_readable_in_every_theme(lab, theme):
     notebook = lab.open(ALL_FIVE, theme=theme)
     chat = notebook.open_chat()
     chat.ask("fail")
@@ -77,7 +77,7 @@ PRINTS = """
 
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK, "JupyterLab Dark High Contrast"])
-def test_printed_colours_can_be_read_in_every_theme(lab, theme):
+def test_printed_colours_are_readable_in_every_theme(lab, theme):
     chat = lab.open(PRINTS, theme=theme).open_chat()
     chat.ask("Print")
     chat.expect_ready()
@@ -90,7 +90,7 @@ def test_printed_colours_can_be_read_in_every_theme(lab, theme):
     assert [each for each in measured if each[1] < READABLE] == []
 
 
-def test_the_colours_follow_the_theme_as_it_is_switched(lab):
+def test_the_colours_follow_a_change_of_the_theme(lab):
     notebook = lab.open(ALL_FIVE, theme=LIGHT)
     chat = notebook.open_chat()
     chat.ask("fail")

@@ -78,7 +78,7 @@ def story(model: ScriptedModel) -> None:
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
-def test_a_notebook_shows_the_chat_and_what_ask_found_in_marimos_theme(
+def test_a_notebook_shows_the_chat_and_the_answer_in_marimos_theme(
     environment: dict[str, str], tmp_path: Path, page: Page, model: ScriptedModel, theme: str
 ) -> None:
     page.emulate_media(color_scheme="light" if theme == "dark" else "dark")  # the system's is the other one
@@ -87,7 +87,7 @@ def test_a_notebook_shows_the_chat_and_what_ask_found_in_marimos_theme(
         expect_chat_and_asked(page, model, theme)
 
 
-def test_what_is_written_in_stays_in_sight_below_a_long_answer(
+def test_the_message_box_stays_in_sight_below_a_long_answer(
     environment: dict[str, str], tmp_path: Path, page: Page, model: ScriptedModel
 ) -> None:
     model.script("recite", ["\n\n".join(f"Verse {number}." for number in range(1, 61))])
@@ -101,7 +101,7 @@ def test_what_is_written_in_stays_in_sight_below_a_long_answer(
             expect(part).to_be_in_viewport(ratio=1)  # marimo scrolls an output that is high
 
 
-def test_stop_ends_what_was_sent_and_interrupting_the_cell_what_it_asked(
+def test_stop_ends_a_sent_prompt_and_interrupting_ends_the_cells_prompt(
     environment: dict[str, str], tmp_path: Path, page: Page
 ) -> None:
     with marimo(tmp_path, environment, "edit", "light") as address:
@@ -127,7 +127,7 @@ def test_stop_ends_what_was_sent_and_interrupting_the_cell_what_it_asked(
         expect(chat.card("Final answer", 3)).to_contain_text("Very well.")
 
 
-def test_an_app_shows_the_chat_and_what_ask_finds(
+def test_an_app_shows_the_chat_and_the_answer(
     environment: dict[str, str], tmp_path: Path, page: Page, model: ScriptedModel
 ) -> None:
     with marimo(tmp_path, environment, "run", "light") as address:

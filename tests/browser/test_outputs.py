@@ -54,7 +54,7 @@ def test_a_card_shows_each_output_in_its_place(lab):
     expect(result).to_contain_text("drawn")
 
 
-def test_a_call_is_open_with_its_clock_and_shows_what_comes(lab):
+def test_an_open_call_shows_its_clock_and_its_outputs(lab):
     chat = lab.open(SHOWS).open_chat()
     chat.ask("wait")
     result = chat.card("Tool result")

@@ -9,7 +9,7 @@ from tests.browser.chat import CHAT_WITH, Chat
 CHAT = 'from reasoning_widget import ReasoningChat\n\nchat = ReasoningChat(agent="researcher")\nchat'
 
 
-def test_cards_fold_by_themselves_but_the_reader_decides(lab, model, story):
+def test_cards_fold_automatically_unless_the_reader_decides(lab, model, story):
     chat = lab.open(CHAT).open_chat()
     chat.ask("Tell me a story")
     expect(chat.fold("Thought")).to_have_attribute("aria-expanded", "true")
@@ -35,7 +35,7 @@ def test_cards_fold_by_themselves_but_the_reader_decides(lab, model, story):
     expect(chat.card("Final answer").get_by_text("Once upon a time.")).to_be_visible()
 
 
-def test_a_page_loaded_anew_shows_it_all_and_the_run_goes_on(lab, model, story):
+def test_a_reloaded_page_shows_everything_and_the_run_continues(lab, model, story):
     notebook = lab.open(CHAT)
     chat = notebook.open_chat()
     chat.ask("Good morning")

@@ -106,7 +106,7 @@ def record(lab, recorded):
     return Record(path, *recorded["seen"])
 
 
-def test_what_was_seen_is_there_word_for_word_with_no_kernel(lab, record):
+def test_a_saved_transcript_is_identical_without_a_kernel(lab, record):
     assert [part["type"] for part in record.chat if part["type"]].count("error") == 1
     assert len(record.chat) == 10 + 9
 
@@ -116,7 +116,7 @@ def test_what_was_seen_is_there_word_for_word_with_no_kernel(lab, record):
     expect(notebook.page.get_by_role("textbox", name="Message")).to_have_count(0)
 
 
-def test_in_notebook_7_too(window, jupyter, record):
+def test_a_saved_transcript_is_identical_in_notebook_7(window, jupyter, record):
     page = window.new_page()
     page.goto(f"{jupyter.origin}/notebooks/{record.path.relative_to(jupyter.root).as_posix()}?token={jupyter.token}")
     regions = page.locator(".jp-Notebook").get_by_role("region", name=CHAT_WITH)
@@ -126,7 +126,7 @@ def test_in_notebook_7_too(window, jupyter, record):
 
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK])
-def test_axe_finds_nothing_in_it_and_every_text_can_be_read(lab, record, theme):
+def test_axe_finds_nothing_in_a_saved_transcript_and_every_text_is_readable(lab, record, theme):
     notebook = lab.open_without_kernel(record.path, theme)
     words(notebook.chat(0))
     output = notebook.output(0).locator(".rw-session")
@@ -136,7 +136,7 @@ def test_axe_finds_nothing_in_it_and_every_text_can_be_read(lab, record, theme):
     assert [(text, ratio) for text, ratio in contrasts(output) if ratio < READABLE] == []
 
 
-def test_nothing_in_it_moves_and_its_cards_can_be_told_apart_with_forced_colours(lab, record):
+def test_a_saved_transcript_does_not_move_and_shows_card_edges_in_forced_colours(lab, record):
     notebook = lab.open_without_kernel(record.path)
     words(notebook.chat(0))
     output = notebook.output(0).locator(".rw-session")
@@ -148,7 +148,7 @@ def test_nothing_in_it_moves_and_its_cards_can_be_told_apart_with_forced_colours
     assert violations(output) == []
 
 
-def test_it_is_folded_and_searched_with_the_keyboard_alone(lab, record):
+def test_a_saved_transcript_is_folded_and_searched_with_the_keyboard_only(lab, record):
     notebook = lab.open_without_kernel(record.path)
     page, keyboard = notebook.page, notebook.page.keyboard
     chat, find = notebook.chat(0), notebook.output(0).get_by_role("searchbox", name="Find in the transcript")
@@ -176,7 +176,7 @@ def test_it_is_folded_and_searched_with_the_keyboard_alone(lab, record):
     expect(find).to_be_focused()
 
 
-def test_a_page_that_was_reloaded_in_the_middle_of_a_run_saves_all_of_it(lab, model, story):
+def test_a_page_reloaded_during_a_run_saves_the_whole_run(lab, model, story):
     notebook = lab.open(RESEARCHER)
     chat = notebook.open_chat()
     chat.ask("Tell me a story")
@@ -198,7 +198,7 @@ def test_a_page_that_was_reloaded_in_the_middle_of_a_run_saves_all_of_it(lab, mo
 
 
 @pytest.mark.parametrize("end", ["shut down", "restarted"])
-def test_a_run_that_its_kernel_s_end_cuts_off_is_saved_as_it_was_seen(lab, model, story, end):
+def test_a_run_interrupted_by_the_end_of_its_kernel_is_saved_as_shown(lab, model, story, end):
     notebook = lab.open(RESEARCHER)
     chat = notebook.open_chat()
     chat.ask("Tell me a story")
@@ -261,7 +261,7 @@ BUSY = "import threading\n\nthreading.Event().wait()"
 
 
 @pytest.mark.parametrize("end", ["restarted", "died"])
-def test_from_saved_to_live_and_back_nothing_flickers_and_no_place_is_lost(lab, end):
+def test_switching_between_saved_and_live_neither_flickers_nor_scrolls(lab, end):
     notebook = lab.open(LONG, "import os; print(os.getpid())")
     page = notebook.page
     chat = notebook.open_chat()
@@ -297,7 +297,7 @@ def test_from_saved_to_live_and_back_nothing_flickers_and_no_place_is_lost(lab, 
     assert (seen["cards"], seen["open"], seen["top"]) == (13, 2, [300])
 
 
-def test_a_conversation_is_there_again_when_its_cell_runs_after_a_restart(lab, model):
+def test_a_conversation_is_resumed_when_its_cell_runs_after_a_restart(lab, model):
     cell = """
         from reasoning_widget import ReasoningChat
         ReasoningChat(agent="assistant", session_id="kept", resume=True)
@@ -320,7 +320,7 @@ def test_a_conversation_is_there_again_when_its_cell_runs_after_a_restart(lab, m
     assert "My name is Ada" in str(model.requests[-1].messages)
 
 
-def test_a_notebook_that_was_opened_with_no_kernel_is_live_with_one_that_is_chosen_later(lab, record):
+def test_a_notebook_opened_without_a_kernel_becomes_live_with_one(lab, record):
     notebook = lab.open_without_kernel(record.path)
     page = notebook.page
     expect(notebook.chat(0).cards).to_have_count(15)
@@ -356,7 +356,7 @@ SECRETIVE = """
 """
 
 
-def test_secrets_and_what_is_too_long_are_not_in_the_file_and_leave_a_mark(lab):
+def test_secrets_and_long_values_are_replaced_by_notes_in_the_file(lab):
     notebook = lab.open(SECRETIVE, "ReasoningChat(secretive)", "ReasoningChat(secretive, save=False)")
     notebook.run(0)
     for number in (1, 2):
@@ -389,7 +389,7 @@ HOST = """<!doctype html><html lang="en"><title>A host</title><meta charset="utf
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("styles", ["as they are", "stripped"])
-def test_elsewhere_the_saved_page_can_be_read_with_and_without_its_styles(browser, record, tmp_path, scheme, styles):
+def test_on_other_sites_the_saved_page_is_readable_with_and_without_styles(browser, record, tmp_path, scheme, styles):
     data = nbformat.read(record.path, as_version=4).cells[0].outputs[0].data
     html = data["text/html"]
     if styles == "stripped":
@@ -491,7 +491,7 @@ SPOILT = [
 ]
 
 
-def test_a_notebook_that_an_earlier_version_wrote_shows_what_it_showed(lab):
+def test_a_notebook_of_an_earlier_version_is_shown_as_before(lab):
     golden = [json.loads(path.read_text("utf-8")) for path in sorted(SESSIONS.glob("*.json"))]
     path = lab.write(*("pass" for _ in golden))
     file = nbformat.read(path, as_version=4)
@@ -522,7 +522,7 @@ def test_a_notebook_that_an_earlier_version_wrote_shows_what_it_showed(lab):
         expect(notebook.output(number).get_by_role("note")).to_have_count(0)
 
 
-def test_a_file_that_was_cut_off_edited_or_poisoned_is_shown_as_far_as_it_goes_and_nothing_in_it_runs(lab, window):
+def test_a_truncated_edited_or_hostile_file_is_shown_as_far_as_possible_and_runs_nothing(lab, window):
     path = lab.write(*("pass" for _ in SPOILT))
     file = nbformat.read(path, as_version=4)
     for cell, data in zip(file.cells, SPOILT, strict=True):

@@ -57,7 +57,7 @@ def show(lab):
     return show
 
 
-def test_tables_plots_formulas_and_pictures_are_drawn(show):
+def test_tables_plots_formulas_and_pictures_are_rendered(show):
     card = show("table")
     expect(card.locator(".jp-RenderedHTMLCommon td")).to_have_text("June")
     expect(card).to_contain_text("printed")
@@ -79,7 +79,7 @@ def test_tables_plots_formulas_and_pictures_are_drawn(show):
     expect(markdown.get_by_role("link", name="[spy]")).to_be_visible()
 
 
-def test_what_is_hostile_is_drawn_without_its_sting(show):
+def test_hostile_outputs_are_rendered_harmlessly(show):
     card = show("hostile")
     expect(card.locator("td")).to_have_text("safe")
     expect(card.locator("img, script")).to_have_count(0)

@@ -59,7 +59,7 @@ def visit(browser: Browser, shared: Jupyter) -> Iterator[Visit]:
         yield visit
 
 
-def test_another_user_sees_a_session_as_the_authorizer_allows_and_everybody_who_wrote_what(visit, shared, rules):
+def test_the_authorizer_decides_about_other_users_and_authors_are_shown(visit, shared, rules):
     ada, eve = visit("ada"), visit("eve")
     chat = ada.new()
     chat.agent.select_option("echo")

@@ -25,7 +25,7 @@ def sidebar(notebook):
     return Sidebar(notebook.page)
 
 
-def test_a_session_is_asked_listed_searched_renamed_exported_and_deleted(sidebar):
+def test_a_session_is_created_listed_searched_renamed_exported_and_deleted(sidebar):
     page = sidebar.page
     chat = sidebar.ask("What is a zymurgist?")
     chat.expect_cards("Final answer")
@@ -69,7 +69,7 @@ def test_a_session_is_asked_listed_searched_renamed_exported_and_deleted(sidebar
     expect(sidebar.sessions).to_have_count(0)
 
 
-def test_it_works_while_the_kernel_is_busy_and_says_what_goes_on(lab, model):
+def test_the_sidebar_works_and_shows_status_while_the_kernel_is_busy(lab, model):
     model.script("story", [[think("A story."), say("Once upon a time "), gate("told"), say("the end.")]])
     notebook = lab.open("import threading; threading.Event().wait()")
     sidebar = Sidebar(notebook.page)
@@ -92,7 +92,7 @@ def test_it_works_while_the_kernel_is_busy_and_says_what_goes_on(lab, model):
     notebook.interrupt()
 
 
-def test_an_agent_at_work_is_followed_after_a_reload_until_its_session_is_deleted(lab, model):
+def test_a_running_agent_is_followed_after_a_reload_until_its_session_is_deleted(lab, model):
     model.script("saga", [[say("Once upon a time "), gate("sung"), say("the end.")]])
     sidebar = Sidebar(lab.open("print('never run')").page)
     page = sidebar.page
@@ -119,7 +119,7 @@ def test_an_agent_at_work_is_followed_after_a_reload_until_its_session_is_delete
     model.open("sung")
 
 
-def test_what_was_written_is_not_lost_on_the_way_to_the_list(sidebar):
+def test_drafts_and_waiting_messages_are_kept_after_visiting_the_list(sidebar):
     chat = sidebar.ask("Is anything lost?")
     sidebar.region.get_by_role("button", name="Disconnect").click()
     chat.ask("And without a connection?")
@@ -205,7 +205,7 @@ def test_a_session_in_a_tab_is_as_wide_as_the_tab(sidebar):
         assert part.evaluate("node => node.scrollWidth <= node.clientWidth")
 
 
-def test_sessions_open_in_tabs_side_by_side_and_come_back_with_the_page(sidebar):
+def test_sessions_open_in_tabs_side_by_side_and_are_restored_with_the_page(sidebar):
     page = sidebar.page
     for question in ("First question", "Second question"):
         sidebar.ask(question)
@@ -236,7 +236,7 @@ def test_sessions_open_in_tabs_side_by_side_and_come_back_with_the_page(sidebar)
     expect(sidebar.title).to_have_text("Third question")
 
 
-def test_it_opens_from_the_launcher(sidebar):
+def test_the_sidebar_opens_from_the_launcher(sidebar):
     sidebar.command("launcher:create")
     sidebar.page.get_by_role("button", name="Agent Session", exact=True).click()
     chat = sidebar.tab_chat()
@@ -246,7 +246,7 @@ def test_it_opens_from_the_launcher(sidebar):
     expect(sidebar.tab("Hello?")).to_be_visible()
 
 
-def test_the_key_that_opens_the_panel_for_the_first_time_leads_into_it(notebook, sidebar):
+def test_the_shortcut_that_first_opens_the_panel_also_focuses_it(notebook, sidebar):
     keyboard = sidebar.page.keyboard
     notebook.select(0)
     keyboard.press("Control+Alt+.")
@@ -265,7 +265,7 @@ def test_the_key_that_opens_the_panel_for_the_first_time_leads_into_it(notebook,
     expect(sidebar.title).to_have_text("Where does the cursor go?")
 
 
-def test_a_session_can_be_held_with_the_keyboard_alone(notebook, sidebar):
+def test_a_session_can_be_used_with_the_keyboard_only(notebook, sidebar):
     keyboard = sidebar.page.keyboard
     notebook.select(0)
     keyboard.press("Control+Alt+g")
@@ -289,7 +289,7 @@ def test_a_session_can_be_held_with_the_keyboard_alone(notebook, sidebar):
     expect(sidebar.title).to_have_text("Who is there?")
 
 
-def test_it_is_in_notebook_7_too(lab, window, jupyter):
+def test_the_sidebar_is_available_in_notebook_7(lab, window, jupyter):
     path = lab.write("1 + 1")
     page = window.new_page()
     page.goto(f"{jupyter.origin}/notebooks/{path.relative_to(jupyter.root).as_posix()}?token={jupyter.token}")
@@ -304,7 +304,7 @@ def test_it_is_in_notebook_7_too(lab, window, jupyter):
 
 
 @pytest.mark.parametrize("theme", [LIGHT, DARK])
-def test_nothing_in_it_is_wrong_with_axe(lab, theme):
+def test_axe_finds_nothing_in_the_sidebar(lab, theme):
     notebook = lab.open("1 + 1", theme=theme)
     sidebar = Sidebar(notebook.page)
     notebook.run(0)

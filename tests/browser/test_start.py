@@ -9,7 +9,7 @@ STATIC = "/extensions/reasoning-widget/static/"
 LIMIT = 30_000  # bytes, compressed
 
 
-def test_starting_jupyterlab_loads_little_of_it(lab, window, repository):
+def test_starting_jupyterlab_loads_little_of_the_extension(lab, window, repository):
     loaded: set[str] = set()
 
     def note(url: str) -> None:

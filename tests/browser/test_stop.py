@@ -48,7 +48,7 @@ def test_stop_in_the_middle_of_an_answer(lab, model):
 
 
 @pytest.mark.parametrize("window_options", [{}], ids=["own-window"])  # the clock is the window's
-def test_what_never_returns_is_told_after_30_seconds_and_ends_by_stop(lab, window_options):
+def test_a_tool_that_never_returns_is_reported_after_30_seconds_and_stop_ends_it(lab, window_options):
     notebook = lab.open(TOOL_THAT_NEVER_RETURNS, "", clock=True)
     chat = notebook.open_chat()
     chat.ask("Dig")

@@ -49,7 +49,7 @@ def axis(chat):
     return chat.region.get_by_role("img", name=re.compile("^Timeline: 4 steps"))
 
 
-def test_it_is_a_strip_of_24_pixels_that_grows_while_the_run_goes_on(chat, axis):
+def test_the_timeline_is_24_pixels_high_and_grows_during_a_run(chat, axis):
     assert axis.bounding_box()["height"] == 24
     (_, _, thought), *_ = axis.evaluate(PLACES, "thought")
     # The answer's bar gets longer, at the expense of the others' on the page.
@@ -62,7 +62,7 @@ def test_it_is_a_strip_of_24_pixels_that_grows_while_the_run_goes_on(chat, axis)
     assert axis.bounding_box()["height"] == 24
 
 
-def test_each_bar_tells_of_its_step_and_leads_to_its_card(chat, axis):
+def test_each_bar_describes_its_step_and_links_to_its_card(chat, axis):
     chat.stop.click()
     chat.expect_ready()
     mouse = chat.region.page.mouse

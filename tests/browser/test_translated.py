@@ -84,7 +84,7 @@ def ask(region: Locator, question: str) -> None:
     expect(region.get_by_text("1 Schritt", exact=True).first).to_be_visible()
 
 
-def test_the_sidebar_speaks_the_language_of_jupyterlab(lab):
+def test_the_sidebar_is_in_the_language_of_jupyterlab(lab):
     page = lab.open("1 + 1").page
     panel = page.get_by_role("region", name="Agentensitzungen", exact=True)
     page.evaluate("() => void window.jupyterapp.commands.execute('reasoning-widget:new-session')")
@@ -96,7 +96,7 @@ def test_the_sidebar_speaks_the_language_of_jupyterlab(lab):
     expect(panel.get_by_role("listitem")).to_contain_text("1 Frage")
 
 
-def test_what_it_adds_is_among_jupyterlabs_own(lab):
+def test_menus_and_settings_are_translated(lab):
     page = lab.open("1 + 1").page
     page.evaluate("() => void window.jupyterapp.commands.execute('launcher:create')")
     section = page.locator(".jp-Launcher-section").filter(has_text="Andere")
@@ -108,7 +108,7 @@ def test_what_it_adds_is_among_jupyterlabs_own(lab):
     expect(headers.get_by_text("Notebook Cell Operations", exact=True)).to_have_count(0)
 
 
-def test_a_live_widget_and_the_saved_transcript_speak_it_too(lab):
+def test_live_widgets_and_saved_transcripts_are_translated(lab):
     notebook = lab.open(CHAT)
     notebook.run(0)
     output = notebook.output(0)

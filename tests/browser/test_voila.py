@@ -65,14 +65,14 @@ def window_options(request: pytest.FixtureRequest) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
-def test_a_page_has_the_live_chat_and_what_ask_found_in_voilas_theme(
+def test_a_page_shows_the_live_chat_and_the_answer_in_voilas_theme(
     voila: str, page: Page, model: ScriptedModel, theme: str
 ) -> None:
     page.goto(f"{voila}/?theme={theme}")
     expect_chat_and_asked(page, model, theme)
 
 
-def test_stop_ends_what_was_sent_but_not_what_a_button_waits_for(voila: str, page: Page, model: ScriptedModel) -> None:
+def test_stop_ends_a_sent_prompt_but_not_the_prompt_of_a_button(voila: str, page: Page, model: ScriptedModel) -> None:
     page.goto(voila)
     chat, _ = chats(page, 2)
     chat.ask("Tell me a story")
