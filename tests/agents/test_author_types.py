@@ -32,7 +32,7 @@ class BlockingPlanner(BlockingAgent):
 
 
 class WholeSteps(BaseAgent):
-    """An agent that never appends may say so."""
+    """An agent that never appends may use the narrower type `Step`."""
 
     async def run_with_reasoning_stream(self, prompt: str, max_iterations: int = 20) -> AsyncIterator[Step]:
         yield {"type": "plan", "content": "Look, then leap."}
@@ -46,7 +46,7 @@ class BlockingWholeSteps(BlockingAgent):
 
 
 def mistaken() -> list[AgentStep]:
-    """Mistakes that the types find; `mypy` also reports an `ignore` that is not needed."""
+    """Errors that the types detect; `mypy` also reports an unnecessary `ignore`."""
     return [
         {"type": "thought"},  # type: ignore[list-item]
         {"type": "thought", "append": "more"},  # type: ignore[list-item]

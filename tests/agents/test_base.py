@@ -24,7 +24,7 @@ WAIT_S = 30
 
 
 class Worker(BlockingAgent):
-    """Does in its thread what the test tells it to."""
+    """Runs the test's function in its thread."""
 
     def __init__(self, work: Callable[[Callable[[Step], None]], None]) -> None:
         self._work = work
@@ -129,7 +129,7 @@ def test_an_event_loop_can_end_while_a_tool_hangs() -> None:
         await steps.aclose()
         return str(step["content"])
 
-    # With the loop's own executor this would wait for the tool.
+    # With the loop's own executor, this would wait for the tool.
     assert asyncio.run(ask_and_leave()) == "one"
     hanging.set()
 
@@ -273,7 +273,7 @@ def test_errors_with_an_explanation_are_shown_unchanged() -> None:
 
 
 class Told(BaseAgent):
-    """Says what it was asked with."""
+    """Answers with its prompt and the types of the run's parts."""
 
     async def run_with_reasoning_stream(
         self, prompt: str | list[Part], max_iterations: int = 20
@@ -318,6 +318,6 @@ async def test_an_invalid_part_is_reported_before_the_agent_is_asked() -> None:
 
 
 async def test_a_nested_agent_gets_its_own_parts() -> None:
-    """The run's parts stay those of the person."""
+    """The parts of the outer run do not change."""
     with as_current_run(RunContext(parts=[{"text": "outer"}])):
         assert await TakesParts().run(PARTS) == f"{[PARTS[0], {**PARTS[1], 'image': address(PNG)}]!r} ['text']"

@@ -1,4 +1,4 @@
-"""Where an agent's exception came from."""
+"""The location of an agent's exception."""
 
 from __future__ import annotations
 

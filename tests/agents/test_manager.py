@@ -248,7 +248,7 @@ async def murmur(prompt: str) -> AsyncIterator[Step]:
 
 
 def noted(function: Any) -> Any:
-    """A decorator that knows nothing of coroutines."""
+    """A decorator that does not support coroutines."""
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
@@ -297,7 +297,7 @@ async def test_a_blocking_function_runs_in_a_thread_of_its_own() -> None:
 
     answer = asyncio.create_task(as_agent(wait).run("?"))
     while not began.is_set():
-        await asyncio.sleep(0.001)  # the loop turns meanwhile
+        await asyncio.sleep(0.001)  # the event loop is not blocked
     go_on.set()
 
     assert int(await answer) != loops_thread

@@ -21,7 +21,7 @@ KEY = "sk-verysecret123456"
 
 @pytest.fixture(autouse=True)
 def bare_machine(monkeypatch, tmp_path):
-    """No configuration, no key, no server and no weights."""
+    """Without configuration, keys, servers and weights."""
     for name in ("REASONING_WIDGET_LLM", "DASHSCOPE_API_KEY", "OPENAI_API_KEY", "OPENAI_BASE_URL", "OPENAI_MODEL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("REASONING_WIDGET_CACHE", str(tmp_path / "cache"))
@@ -32,7 +32,7 @@ def bare_machine(monkeypatch, tmp_path):
 def serve() -> Iterator[Callable[..., int]]:
     """Start servers that answer /v1/models with a status and a body; returns the port.
 
-    With `shown`, it is Ollama, which also tells of each of these models what it can do.
+    With `shown`, a server is Ollama, which also describes the capabilities of each of these models.
     """
     servers = []
 

@@ -60,7 +60,7 @@ def told(steps: Steps) -> list[tuple[str, str]]:
     return [(step["type"], step["content"]) for step in last(steps)]
 
 
-# What is shown ----------------------------------------------------------------------------------------------------
+# Steps ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("native", [False, True])
@@ -296,7 +296,7 @@ def test_what_a_tool_prints_is_shown_while_it_works(model: ScriptedModel) -> Non
     assert shown == [("streaming", "half"), ("streaming", "half done"), ("done", "half done")]
 
 
-# Limits and ends --------------------------------------------------------------------------------------------------
+# Limits and stopping ----------------------------------------------------------------------------------------------
 
 
 def test_model_calls_are_limited(model: ScriptedModel) -> None:
@@ -424,7 +424,7 @@ def test_a_tool_that_raises_stopped_ends_the_run(model: ScriptedModel) -> None:
     assert len(model.requests) == 1
 
 
-# Agents of other kinds --------------------------------------------------------------------------------------------
+# Other kinds of agents --------------------------------------------------------------------------------------------
 
 
 def test_the_steps_of_a_react_agent_are_read_from_its_text(model: ScriptedModel) -> None:
@@ -574,7 +574,7 @@ def test_a_method_replaced_by_the_person_is_restored(model: ScriptedModel) -> No
     assert len(asked) == 1
 
 
-# What the model is given ------------------------------------------------------------------------------------------
+# Input of the model -----------------------------------------------------------------------------------------------
 
 
 def test_a_follow_up_sees_the_earlier_turns(model: ScriptedModel) -> None:
@@ -614,7 +614,7 @@ def test_a_steering_message_reaches_the_next_and_all_later_model_calls(model: Sc
     assert model.requests[2].messages[-1]["content"] != "Use metres."
 
 
-# What can go wrong ------------------------------------------------------------------------------------------------
+# Errors -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -672,7 +672,7 @@ def test_an_unreachable_server_is_explained() -> None:
     assert "hidden" not in text
 
 
-# Around it --------------------------------------------------------------------------------------------------------
+# Creation and imports ---------------------------------------------------------------------------------------------
 
 
 def test_an_agent_may_be_created_when_it_is_first_asked(model: ScriptedModel) -> None:

@@ -52,12 +52,12 @@ ADDRESS = f"data:image/png;base64,{base64.b64encode(png()).decode()}"
 
 
 def seeing(model: ScriptedModel) -> dict[str, Any]:
-    """A model that sees images."""
+    """A model that supports images."""
     return {**model.llm(), "model_type": "qwenvl_oai"}
 
 
 def asked(agent: Any, parts: Any, history: list[Turn] | None = None) -> list[dict[str, Any]]:
-    """What came of a prompt, as a run hands it to the agent."""
+    """Ask with these parts, as a run would; return the newest snapshot of each step."""
     steps: dict[str, dict[str, Any]] = {}
     adapter = QwenAgent(agent)
     assert adapter.takes_parts
@@ -67,7 +67,7 @@ def asked(agent: Any, parts: Any, history: list[Turn] | None = None) -> list[dic
 
 
 def contents(model: ScriptedModel, request: int = -1) -> list[Any]:
-    """The contents of the person's messages in a request."""
+    """The contents of the user messages in a request."""
     return [each["content"] for each in model.requests[request].body["messages"] if each["role"] == "user"]
 
 
@@ -94,7 +94,7 @@ def test_a_text_model_gets_the_name_of_an_image(model: ScriptedModel, tmp_path: 
 
 
 class Counter(BaseToolWithFileAccess):  # type: ignore[misc]
-    """Returns how many bytes its files have."""
+    """Returns the sizes of its files."""
 
     name = "count_bytes"
     description = "Counts bytes."
@@ -214,7 +214,7 @@ async def test_without_a_session_attachments_are_passed_as_paths(model: Scripted
 
 
 class Look(BaseTool):  # type: ignore[misc]
-    """Returns the parts that the run has."""
+    """Returns the parts of the run."""
 
     name = "look"
     description = "Looks."

@@ -1,4 +1,4 @@
-"""What goes along into threads and pools, and what does not."""
+"""What is propagated into threads and pools, and what is not."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def saying(value: str) -> Iterator[None]:
 
 
 class InThread(Executor):
-    """A thread for each call."""
+    """Makes each call in a new thread."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         future: Future[Any] = Future()
@@ -50,7 +50,7 @@ class InThread(Executor):
 
 
 class AtOnce(Executor):
-    """No thread at all."""
+    """Makes each call synchronously."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         future: Future[Any] = Future()
@@ -59,7 +59,7 @@ class AtOnce(Executor):
 
 
 class Handing(Executor):
-    """Hands its calls to another pool."""
+    """Passes its calls to another pool."""
 
     def __init__(self) -> None:
         self.pool = ThreadPoolExecutor(1)
@@ -72,7 +72,7 @@ class Handing(Executor):
 
 
 class Counting(ThreadPoolExecutor):
-    """Overrides what it calls."""
+    """Overrides the method that it calls."""
 
     calls = 0
 
@@ -85,7 +85,7 @@ EXECUTORS = [lambda: ThreadPoolExecutor(1), InThread, AtOnce, Handing, lambda: C
 
 
 class Worker(threading.Thread):
-    """A thread with a `run` of its own."""
+    """A thread that overrides `run`."""
 
     said = ""
 
@@ -270,7 +270,7 @@ def test_the_result_of_ended_work_is_an_exception() -> None:
         with ThreadPoolExecutor(1) as pool, pytest.raises(Ends, match="enough"):
             pool.submit(work).result(WAIT_S)
         with ThreadPool(1) as threads, pytest.raises(ValueError, match="enough"):
-            threads.apply(work)  # of anything but an `Exception` it would never hear
+            threads.apply(work)  # it would never return for anything but an `Exception`
 
 
 def test_a_refused_call_is_not_made_but_a_thread_still_starts() -> None:

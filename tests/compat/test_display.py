@@ -43,7 +43,7 @@ def told():
 
 
 def test_ipython_is_as_the_seam_expects():
-    """The canary: if this fails, IPython has changed, and `compat/display.py` must follow."""
+    """Canary: if this fails, IPython has changed, and `compat/display.py` must be adapted."""
     names = ("display", "publish_display_data", "clear_output")
     unchanged = (
         "import json, types; from IPython.core import display_functions as here; "

@@ -1,4 +1,4 @@
-"""Canary: the HTTP clients hand over their sockets, and shutting one down wakes the thread that waits for it."""
+"""Canary: the HTTP clients provide their sockets, and shutting one down wakes the thread that waits for it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Canary: the hub's client appends to an open file, shows no bar, and ends when the file raises."""
+"""Canary: the hub's client appends to an open file, shows no progress bar, and ends when the file raises."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CONTENT = bytes(range(256)) * 4_096
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Serves the content, from where the client asks."""
+    """Serves the content from the requested position."""
 
     def do_GET(self) -> None:
         start = int((self.headers.get("Range") or "bytes=0-").removeprefix("bytes=").split("-")[0])

@@ -1,4 +1,4 @@
-"""The messages of pages while a cell runs, and the part of ipykernel that this relies on."""
+"""Messages of pages while a cell runs, and the parts of ipykernel that they rely on."""
 
 import inspect
 
@@ -8,7 +8,7 @@ from reasoning_widget.compat.ipykernel import receive_in_subshell
 
 
 def test_ipykernel_is_as_the_seam_expects():
-    """The canary: if this fails, ipykernel has changed, and `compat/ipykernel.py` must follow."""
+    """Canary: if this fails, ipykernel has changed, and `compat/ipykernel.py` must be adapted."""
     assert [*inspect.signature(BaseComm._reply_subshell_for).parameters] == ["self", "data", "default"]
 
 

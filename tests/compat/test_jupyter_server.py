@@ -1,4 +1,4 @@
-"""Private parts of Jupyter Server. If one of these tests fails, `compat/jupyter_server.py` must follow."""
+"""Private parts of Jupyter Server. If one of these tests fails, `compat/jupyter_server.py` must be adapted."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def get(server, path, data=None):
 
 
 class Renamed(PasswordIdentityProvider):
-    """Jupyter's own provider, with another form."""
+    """Jupyter's own provider with another login form."""
 
     login_handler_class = LoginFormHandler
 
@@ -150,7 +150,7 @@ def test_a_ticket_in_an_address_is_not_logged(server):
     secret = "not-for-the-log"
     begin = server.log.stat().st_size
     call(server, "GET", f"sessions?limit=x&my_ticket={secret}")
-    call(server, "GET", "agents")  # what was requested before is logged by now
+    call(server, "GET", "agents")  # earlier requests have been logged by now
     with server.log.open("rb") as file:
         file.seek(begin)
         logged = file.read().decode()

@@ -1,4 +1,4 @@
-"""Separate figures per context, in plain Python, and the parts of matplotlib that this relies on."""
+"""Separate figures for each context, in plain Python, and the parts of matplotlib that they rely on."""
 
 import io
 import subprocess
@@ -30,7 +30,7 @@ def shown():
 
 
 def test_matplotlib_is_as_the_seam_expects():
-    """The canary: if this fails, matplotlib has changed, and `compat/pyplot.py` must follow."""
+    """Canary: if this fails, matplotlib has changed, and `compat/pyplot.py` must be adapted."""
     unchanged = "from matplotlib._pylab_helpers import Gcf; print(type(Gcf.figs).__name__)"
     done = subprocess.run([sys.executable, "-c", unchanged], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == OrderedDict.__name__

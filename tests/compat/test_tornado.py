@@ -1,4 +1,4 @@
-"""Tornado's WebSockets. If one of these tests fails, Tornado has changed, and `compat/tornado.py` must follow."""
+"""Tornado's WebSockets. If one of these tests fails, Tornado has changed; adapt `compat/tornado.py`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MIB = 1024 * KIB
 
 
 class Counter:
-    """Counts as the server's `IncomingLimit` does; refuses above a limit."""
+    """Counts like the server's `IncomingLimit`, and refuses messages above a limit."""
 
     def __init__(self):
         self.held = {}
@@ -39,14 +39,14 @@ class Counter:
         self.changed.set()
 
     async def until(self, condition):
-        """Wait until a condition on the number of bytes is true."""
+        """Wait until the number of held bytes meets a condition."""
         while not condition(sum(self.held.values())):
             self.changed.clear()
             await self.changed.wait()
 
 
 class Socket(WebSocketHandler):
-    """A WebSocket that keeps what it receives."""
+    """A WebSocket that stores the messages it receives."""
 
     def initialize(self, opened, counter):
         self.opened = opened
@@ -70,7 +70,7 @@ def counter():
 
 @pytest.fixture
 async def port(counter):
-    """A server with nothing else than `Socket`; the sockets are put into `port.opened`."""
+    """The port of a server with only `Socket`, and the queue of its open sockets."""
     opened: asyncio.Queue[Socket] = asyncio.Queue()
     server = HTTPServer(Application([("/", Socket, {"opened": opened, "counter": counter})]))
     sockets = bind_sockets(0, "127.0.0.1")
@@ -82,7 +82,7 @@ async def port(counter):
 
 @asynccontextmanager
 async def connected(port):
-    """A client, and the server's end of its connection."""
+    """A client and the server's end of its connection."""
     number, opened = port
     async with connect(f"ws://127.0.0.1:{number}/", max_size=None, max_queue=1) as client:
         yield client, await opened.get()
@@ -145,7 +145,7 @@ async def test_the_fragments_of_a_message_are_counted_until_it_ends(port, counte
 
 
 async def open_raw(port):
-    """A client that sends the bytes it is given."""
+    """Connect a client that sends arbitrary bytes."""
     number, opened = port
     reader, writer = await asyncio.open_connection("127.0.0.1", number)
     lines = ("GET / HTTP/1.1", "Host: x", "Upgrade: websocket", "Connection: Upgrade", "Sec-WebSocket-Version: 13")
@@ -155,7 +155,7 @@ async def open_raw(port):
 
 
 def beginning_of_frame(length):
-    """The head of a text frame with so many bytes, and a mask that changes nothing."""
+    """The header of a text frame of that length, with a mask that changes nothing."""
     return b"\x81\xff" + struct.pack("!Q", length) + bytes(4)
 
 

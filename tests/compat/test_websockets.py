@@ -1,4 +1,4 @@
-"""Credentials and the logs of the websockets library."""
+"""Credentials in the logs of the websockets library."""
 
 import asyncio
 import logging
@@ -30,7 +30,7 @@ def log(caplog):
 
 
 def test_websockets_is_as_the_seam_expects(log):
-    """The canary: if this fails, websockets has changed, and `compat/websockets.py` must follow."""
+    """Canary: if this fails, websockets has changed, and `compat/websockets.py` must be adapted."""
     asyncio.run(opening_handshake(logging.getLogger(NAME)))
     records = [record for record in log.records if record.args == ("Authorization", "token xylophone")]
     assert [record.msg for record in records] == ["> %s: %s"]

@@ -1,4 +1,4 @@
-"""What listens where the local model's server did: it gets nothing, and is not believed, unless it is that server."""
+"""A program that listens in place of the local model's server gets nothing and is rejected."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ ANSWER = b'data: {"choices": [{"delta": {"content": "embedded"}}]}\n\ndata: [DON
 
 
 class Listener:
-    """Whoever took the place of the server. It keeps what it is sent, and says `opening`, then an answer."""
+    """An impostor in place of the server: it keeps what it receives, and sends `opening`, then an answer."""
 
     def __init__(self, address, opening=b""):
         self.received = bytearray()
@@ -53,7 +53,7 @@ class Listener:
     def _work(self):
         connected, _ = self._listening.accept()
         with connected:
-            with contextlib.suppress(OSError):  # it was found out, and the client has gone
+            with contextlib.suppress(OSError):  # the client detected it and has disconnected
                 connected.sendall(self.opening)
                 connected.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(ANSWER), ANSWER))
                 connected.shutdown(socket.SHUT_WR)
@@ -67,7 +67,7 @@ class Listener:
 
 
 class Echo(http.server.BaseHTTPRequestHandler):
-    """Stands for llama.cpp behind a door: it answers with the key that came."""
+    """Replaces llama.cpp behind the proxy: it answers with the key that it received."""
 
     def do_GET(self):
         body = self.headers["Authorization"].encode()
@@ -93,7 +93,7 @@ def door():
 
 @pytest.fixture
 def cache(tmp_path_factory, monkeypatch):
-    """A cache of the test's own, with the weights in it, in a folder that llama.cpp could take for two."""
+    """A separate cache with the weights, in a folder whose name llama.cpp could mistake for two names."""
     tmp_path = tmp_path_factory.mktemp("a,b") / "ünï code"
     tmp_path.mkdir()
     real = weights.pull("0.5b")
@@ -127,7 +127,7 @@ def chat(found):
 
 def test_a_socket_of_another_user_gets_nothing_and_is_rejected(tmp_path, monkeypatch):
     mine = os.geteuid()
-    monkeypatch.setattr(os, "geteuid", lambda: mine + 1)  # so that our own listener is another user's
+    monkeypatch.setattr(os, "geteuid", lambda: mine + 1)  # so that our own listener counts as another user's
     for name, ask, expected in (
         ("one.sock", is_alive, pytest.raises(AssertionError)),
         ("two.sock", chat, pytest.raises(ServerGone, match="another user")),
@@ -162,7 +162,7 @@ def test_an_untrusted_server_on_the_port_gets_only_a_nonce_and_is_rejected(openi
 
 
 def test_an_untrusted_server_that_echoes_or_replays_is_rejected(door):
-    """It knows what the true server once answered, and can ask it for more, but that is on another port."""
+    """It can replay and relay answers of the real server, but that server is on another port."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         sent = bytearray()
 

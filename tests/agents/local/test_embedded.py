@@ -1,4 +1,4 @@
-"""The real model, in a real process of its own: fetched once into the user's cache, then there."""
+"""The real model, in a process of its own. The weights are downloaded once, into the user's cache."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ HELLO = [{"role": "user", "content": "Say hello."}]
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory):
-    """The weights, in a cache of the test's own, so that its server is too."""
+    """A separate cache with the weights, so that the tests have a separate server."""
     real = weights.pull("0.5b")
     cache = tmp_path_factory.mktemp("cache")
     (cache / "models").mkdir()
@@ -50,7 +50,7 @@ def here(tmp_path_factory):
 
 @pytest.fixture
 def folder(tmp_path):
-    """Some files to ask about."""
+    """A folder with files for questions."""
     (tmp_path / "travel.md").write_text("# Travel\n\nHotels are paid up to 140 euros a night.\n")
     (tmp_path / "team.md").write_text("# Team\n\nThe laboratory is led by Ines Okafor since 2021.\n")
     (tmp_path / "menu.txt").write_text("On Fridays the canteen serves lentil soup.\n")
@@ -70,7 +70,7 @@ def text_of(chunks):
 
 
 def metric(embedded, name):
-    """A figure of the server, which needs the key."""
+    """A metric of the server; requesting it requires the key."""
     text = embedded.server().get("/metrics").decode()
     return float(next(line.split()[1] for line in text.splitlines() if line.startswith(f"llamacpp:{name} ")))
 

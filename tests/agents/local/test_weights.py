@@ -20,7 +20,7 @@ PIECE = 300_000
 
 @pytest.fixture
 def wheels(tmp_path):
-    """The data in four wheels, as a registry would have them."""
+    """The data in four wheels, as in a package registry."""
     folder = tmp_path / "registry"
     folder.mkdir()
     paths = []
@@ -39,7 +39,7 @@ def wheels(tmp_path):
 
 @pytest.fixture
 def model(wheels, monkeypatch, tmp_path):
-    """A small file of weights, published like the real ones, and an empty cache."""
+    """A small weights file, published like the real ones, and an empty cache."""
     hashes = tuple(hashlib.sha256(path.read_bytes()).hexdigest() for path in wheels)
     model = ModelFile(
         size="tiny",
@@ -59,7 +59,7 @@ def model(wheels, monkeypatch, tmp_path):
 
 
 class Given:
-    """A source that appends what it is told to, and then fails if told so."""
+    """A source that appends the given data up to `up_to`, then raises `error` if there is one."""
 
     name = "a given source"
 
@@ -227,7 +227,7 @@ def test_a_full_disk_is_reported_before_downloading(model, monkeypatch):
 
 @pytest.fixture
 def hub():
-    """A hub that has the file; `ranges` are those it was asked for."""
+    """A model hub with the file, and the ranges that were requested."""
     ranges: list[str | None] = []
 
     class Handler(BaseHTTPRequestHandler):

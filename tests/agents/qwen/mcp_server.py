@@ -1,6 +1,6 @@
 """An MCP server for the tests, over standard streams, or over streamable HTTP with `--port`.
 
-python mcp_server.py [--stubborn]       # ends with its input; with --stubborn, not even then
+python mcp_server.py [--stubborn]       # ends with its input; with --stubborn, never
 python mcp_server.py --port 8123
 """
 

@@ -1,4 +1,4 @@
-"""Answers of model servers, byte by byte, as a chat shows them."""
+"""How a chat shows the answers of model servers, given byte by byte."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Ask = Callable[..., tuple[Answer, RawModel]]
 
 @pytest.fixture
 def ask() -> Iterator[Ask]:
-    """Ask an agent whose model answers with these turns; with `tools`, it has a tool for the weather."""
+    """Ask an agent whose model answers with these turns; with `tools`, the agent has a weather tool."""
     models: list[RawModel] = []
 
     def start(
@@ -55,7 +55,7 @@ ANSWERED = [("thought", "Cold."), ("final_answer", "It snows.")]
 CALLED = [("tool_use", OSLO), ("tool_result", "It snows in Oslo."), ("final_answer", "It snows.")]
 
 
-# Thoughts and words -----------------------------------------------------------------------------------------------
+# Thoughts and text ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -242,7 +242,7 @@ def test_results_have_the_ids_of_their_calls(ask: Ask, raw: bool) -> None:
     assert all(m.keys() <= {"role", "content", "name", "tool_call_id"} for m in results)
 
 
-# Ends -------------------------------------------------------------------------------------------------------------
+# How answers end --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -321,7 +321,7 @@ def test_unusual_but_complete_streams_are_answers(ask: Ask, turn: Turn) -> None:
     assert " ".join(answer.text.split()) == "It snows."
 
 
-# What is no stream ------------------------------------------------------------------------------------------------
+# Responses that are not streams -----------------------------------------------------------------------------------
 
 
 def completion(**message: Any) -> JSON:
@@ -574,7 +574,7 @@ def test_qwen_agents_own_input_limit_is_named() -> None:
     assert "max_input_tokens" in (answer.error or "")
 
 
-# Other ways to ask ------------------------------------------------------------------------------------------------
+# Other ways of asking ---------------------------------------------------------------------------------------------
 
 
 def test_an_answer_without_streaming_is_read_the_same_way(ask: Ask) -> None:

@@ -1,4 +1,4 @@
-"""Every class of agents in Qwen-Agent, and what a chat shows of it: the table in ``docs/agents.md``."""
+"""Every agent class of Qwen-Agent, and what a chat shows of it: the table in ``docs/agents.md``."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ KINDS = {"thought": "thought", "tool_use": "call", "tool_result": "result", "fin
 def poem(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("REASONING_WIDGET_CACHE", str(tmp_path / "cache"))
     clock = itertools.count()
-    # It saves a conversation in a file named after the second; those of two questions must differ.
+    # It saves a conversation in a file named after the current second; two questions need different files.
     now = SimpleNamespace(datetime=SimpleNamespace(now=lambda: datetime.fromtimestamp(next(clock), UTC)))
     monkeypatch.setattr(dialogue_retrieval_agent, "datetime", now)
     monkeypatch.setattr(dialogue_retrieval_agent, "DEFAULT_WORKSPACE", str(tmp_path))
@@ -181,7 +181,7 @@ def made(case: Case, model: ScriptedModel, poem: Path) -> Iterator[Any]:
 
 
 def row(kind: type, poem: Path) -> str:
-    """The row of the table, from the behaviour."""
+    """The row of the table, determined from the behaviour."""
     case = CASES[kind]
     with ScriptedModel() as model, made(case, model, poem) as agent:
         told(model, case.scripts, poem)

@@ -1,4 +1,4 @@
-"""DashScope's own interface, Qwen-Agent's default, is read, counted and closed like any other."""
+"""DashScope's own interface, Qwen-Agent's default, is read, counted and closed like the others."""
 
 from __future__ import annotations
 

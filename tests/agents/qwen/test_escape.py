@@ -1,4 +1,4 @@
-"""All work of a run is observed, however its objects are created, and in whichever thread they work."""
+"""All work of a run is observed, regardless of how its objects are created and in which thread they work."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def record(agent: Any, prompt: str, max_iterations: int = 20, run: RunContext | 
     return list(steps.values())
 
 
-# Ways of making agents, and of having them work -------------------------------------------------------------------
+# Ways of creating agents and of running them ----------------------------------------------------------------------
 
 
 class Expert:
@@ -185,7 +185,7 @@ def own_methods_of_the_object(expert: Expert) -> Callable[[], str]:
 def made_of_a_class_that_nobody_hears_of(expert: Expert) -> Callable[[], str]:
     class Secretive(FnCallAgent):  # type: ignore[misc]
         def __init_subclass__(cls) -> None:
-            """Tells no one."""
+            """Does not call `super()`."""
 
     def work() -> str:
         class Late(Secretive):
@@ -341,7 +341,7 @@ def shape(steps: Steps) -> list[tuple[Any, ...]]:
     ]
 
 
-# They are seen, limited and stopped -------------------------------------------------------------------------------
+# Agents are observed, limited and stopped -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -464,7 +464,7 @@ def test_stopping_one_of_two_runs_does_not_stop_the_other(model: ScriptedModel, 
     assert shape(other[0])[-1] == ("final_answer", "boss", "The second.", None)
 
 
-# What goes on, and what does not ----------------------------------------------------------------------------------
+# What continues, and what does not --------------------------------------------------------------------------------
 
 
 def test_parallel_experts_share_one_limit_of_model_calls(model: ScriptedModel) -> None:

@@ -99,7 +99,7 @@ def lab(model: ScriptedModel) -> Iterator[ReasoningChat]:
     chat.close()
 
 
-# What they answer -------------------------------------------------------------------------------------------------
+# Answers of servers -----------------------------------------------------------------------------------------------
 
 
 def test_a_result_is_its_text(lab: ReasoningChat) -> None:
@@ -163,7 +163,7 @@ def test_streamable_http_works_with_and_after_standard_streams(model: ScriptedMo
     assert alone == "nut: 42"
 
 
-# What cannot be reached -------------------------------------------------------------------------------------------
+# Servers that cannot be reached -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_the_error_names_a_server_that_cannot_be_used(model: ScriptedModel, serv
         assistant(model, missing=server)
 
 
-# When they end ----------------------------------------------------------------------------------------------------
+# When servers end -------------------------------------------------------------------------------------------------
 
 
 def test_a_server_ends_with_the_last_chat_that_uses_it(model: ScriptedModel) -> None:

@@ -1,4 +1,4 @@
-"""However an answer is fragmented, no part of it is lost, repeated, or shown and withdrawn."""
+"""No part of an answer is lost, repeated, or shown and withdrawn, regardless of its fragmentation."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_text_that_becomes_a_second_thought_is_followed_by_the_answer() -> Non
 
 
 def steps_of(text: str, cuts: list[int]) -> tuple[list[str], bool]:
-    """The characters in the steps of a text that grew to each of these lengths, and whether there is an answer."""
+    """The characters shown in the steps of a text that grew to each of these lengths; whether there is an answer."""
     steps: dict[str, dict[str, Any]] = {}
     maker = StepMaker(lambda step: steps.update({step["id"]: {**step}}), "t")
     call = ModelCall(maker, Place("agent", 1, None), lambda _: None)

@@ -37,7 +37,7 @@ def no_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Person:
-    """Asks a chat, and answers the questions of its agents."""
+    """A person who asks a chat and answers the questions of its agents."""
 
     def __init__(self, agent: Any) -> None:
         self.chat = ReasoningChat(agent, save=False)

@@ -1,4 +1,4 @@
-"""Each step is shown exactly once, whichever messages an agent yields about its work."""
+"""Each step is shown exactly once, regardless of the messages that an agent yields about its work."""
 
 from __future__ import annotations
 
@@ -69,11 +69,11 @@ def shape(answer: Any) -> Shape:
     ]
 
 
-# Agents that report what they do themselves -----------------------------------------------------------------------
+# Agents that report their own work --------------------------------------------------------------------------------
 
 
 class Own(Agent):  # type: ignore[misc]
-    """An agent with a function of the test in place of `_run`."""
+    """An agent with the test's function in place of `_run`."""
 
     def __init__(self, work: Callable[[Any], Iterator[Any]], **options: Any) -> None:
         super().__init__(name="own", function_list=[add_tool()], **options)
@@ -236,7 +236,7 @@ def test_members_of_a_conversation_without_models_are_named() -> None:
     ]
 
 
-# Agents that Qwen-Agent ships -------------------------------------------------------------------------------------
+# Agents included in Qwen-Agent ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

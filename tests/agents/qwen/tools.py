@@ -33,7 +33,7 @@ class Tool(BaseTool):  # type: ignore[misc]
 
 @contextlib.contextmanager
 def in_thread(work: Callable[[], Any]) -> Iterator[list[Any]]:
-    """Work in a thread. After the block, the list has what the work returned or raised."""
+    """Work in a thread. After the block, the list contains the result of the work or its exception."""
     outcome: list[Any] = []
 
     def main() -> None:

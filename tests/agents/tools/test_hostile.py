@@ -1,4 +1,4 @@
-"""Whatever lies in the folder, the tools neither wait nor fail, take their time in proportion, and read no keys."""
+"""With any content of the folder, the tools never block or fail, take proportional time, and read no keys."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ def test_hostile_pages_are_read_in_one_pass(root, name):
     path = root / "p.html"
     path.write_text(f"Heron\n{PAGES[name][: MIB - 10]}")
 
-    # What looks at the rest again at each sign takes minutes, and comes upon the limit of all tests.
+    # Scanning the rest again at each character would take minutes and exceed the time limit of all tests.
     assert read_blocks(path)[0].lines[0] == "Heron"
     assert "Heron" in search(root)
 

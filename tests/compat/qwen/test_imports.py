@@ -1,6 +1,6 @@
-"""Canaries: what importing Qwen-Agent does by itself, which `import_package` prevents.
+"""Canaries: the side effects of importing Qwen-Agent, which `import_package` prevents.
 
-A test that fails here means that a new Qwen-Agent needs less, or that the seam no longer reaches it.
+A failed test means that a new Qwen-Agent needs fewer corrections, or that the seam no longer works.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ print(DEFAULT_WORKSPACE)
 
 
 def look(imports: str, folder: Path) -> list[str]:
-    """Whether the signal handlers are the same after these imports, and where the workspace is."""
+    """Whether the signal handlers are unchanged after these imports, and the path of the workspace."""
     code = f"import sys; sys.path.insert(0, {str(ROOT)!r})\n" + LOOK.format(imports=imports)
     done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, check=True)
     return done.stdout.split()

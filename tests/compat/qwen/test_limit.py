@@ -1,4 +1,4 @@
-"""Canary: Qwen-Agent's own limit of model calls is a constant of its agents' modules, as `with_limit` needs it."""
+"""Canary: Qwen-Agent's own limit of model calls is a constant in its agents' modules, as `with_limit` requires."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Canary: the methods that a watched run observes exist in Qwen-Agent, and take the arguments that we rely on."""
+"""Canary: the methods that a watched run observes exist in Qwen-Agent and have the expected parameters."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Canaries: the methods of Qwen-Agent's models that a run replaces are there, and each corrected error still exists.
+"""Canaries: the methods of Qwen-Agent's models that a run replaces exist, and so does each corrected error.
 
-A test that fails here means that a newer Qwen-Agent needs less: remove that correction.
+A failed test means that a newer Qwen-Agent no longer needs a correction: remove it.
 """
 
 from __future__ import annotations
