@@ -1,21 +1,21 @@
-# Everything a developer runs; `make` alone lists it. It needs Python, Node and make, and sets up the rest: the Python
-# environment in .venv, the npm packages in js/node_modules. What is there already is made again only when something it
-# is made from has changed.
+# All commands of developers; `make` alone lists them. They need Python, Node and make, and set up the rest: the Python
+# environment in .venv and the npm packages in js/node_modules. A target is rebuilt only if one of its sources has
+# changed.
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SUFFIXES:
 ifndef SIDE_BY_SIDE
-.NOTPARALLEL: # what is tested shares the machine
+.NOTPARALLEL: # tests share the machine
 endif
 
 PYTHON ?= python3
-# A process for each core; the tests of a file stay together. `make check IN_PARALLEL=` runs them in one process.
+# One process for each core; the tests of a file run in the same process. `make check IN_PARALLEL=` uses one process.
 IN_PARALLEL ?= --numprocesses=logical --dist=loadfile --no-loadscope-reorder
 BIN := $(CURDIR)/.venv/bin
 export PATH := $(BIN):$(PATH)
 
-# A question reaches the shell as it was typed, whatever characters are in it.
+# Passes a question to the shell unchanged, with any characters.
 override export ASK := $(value ASK)
 
 JS_SOURCES := $(shell find js/src js/schema js/scripts -type f -not -name '*.test.*') js/package.json
@@ -24,8 +24,8 @@ LAB := reasoning_widget/labextension/package.json
 JS_PACKAGES := js/node_modules/.package-lock.json
 PY_PACKAGES := .venv/.packages-installed
 BUILT := $(WIDGET) $(LAB)
-# An editable installation, and in place of the copies of the lab extension and of the server's configuration that come
-# with it, links: for development.
+# An editable installation for development. Links replace its copies of the lab extension and the server's
+# configuration.
 PACKAGE := .venv/.reasoning-widget-installed
 LAB_LINK := .venv/share/jupyter/labextensions/reasoning-widget
 SERVER_LINK := .venv/etc/jupyter/jupyter_server_config.d/reasoning-widget.json
@@ -34,7 +34,7 @@ SERVER_LINK := .venv/etc/jupyter/jupyter_server_config.d/reasoning-widget.json
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
-# Using it ---------------------------------------------------------------------------------------------------------
+# Use --------------------------------------------------------------------------------------------------------------
 
 .PHONY: demo
 ifeq ($(ASK),)
@@ -57,10 +57,10 @@ dev: $(PACKAGE) $(BUILT) ## JupyterLab, rebuilt and reloaded whenever a file in 
 	@options=""; [ "$$(id -u)" != 0 ] || options="--allow-root"; \
 	node js/scripts/dev.mjs $$options
 
-# Checking it ------------------------------------------------------------------------------------------------------
+# Checks -----------------------------------------------------------------------------------------------------------
 
-# Needs neither the JavaScript build nor the language model. What it consists of runs side by side; each part prints its
-# output when it ends, and a failure does not stop the others.
+# Needs neither the JavaScript build nor the language model. Its parts run in parallel; each prints its output when it
+# ends, and a failure does not stop the others.
 .PHONY: check check-python check-js
 check: $(PACKAGE) $(JS_PACKAGES) ## lint, types and the quick tests: run it before a commit
 	@$(MAKE) --no-print-directory --keep-going --output-sync=target --jobs=3 SIDE_BY_SIDE=1 \
@@ -83,10 +83,10 @@ test-js: $(JS_PACKAGES) ## the tests of the TypeScript side
 
 test-browser: $(PACKAGE) $(BUILT) model browsers ## a real JupyterLab in Chromium, Firefox and WebKit
 	python -m pytest -m browser $(IN_PARALLEL) tests/browser
-	@# In a process of their own: Playwright's synchronous face runs once in each.
+	@# In a separate process, because Playwright's synchronous API can run only once in each.
 	python -m pytest -m browser tests/test_benchmarks.py
 
-# The output they hold is the embedded model's, so that one answers, whatever else is at hand.
+# The saved output is from the embedded model, so that one answers even if other models are available.
 notebooks: $(PACKAGE) $(BUILT) model ## run the notebooks and compare their saved output
 	REASONING_WIDGET_LLM='{"model_type": "embedded", "model": "0.5b"}' \
 		python -m pytest --nbval --nbval-current-env --nbval-cell-timeout=600 notebooks
@@ -113,8 +113,8 @@ types-js: $(JS_PACKAGES)
 bench: $(PACKAGE) $(BUILT) model browsers ## measure speed beside its baselines
 	python -m benchmarks
 
-# Debian and Ubuntu are served; elsewhere the browsers are the developer's to install. Firefox and WebKit, with the screen
-# that the latter needs, are for the tests of the cards in other engines than Chromium.
+# Supports Debian and Ubuntu; on other systems, developers install the browsers themselves. Firefox, WebKit and the
+# screen that WebKit needs are for the tests of the cards in engines other than Chromium.
 .PHONY: browsers
 browsers:
 	@missing=""; need() { command -v "$$1" >/dev/null || missing="$$missing $$2"; }; \
@@ -134,7 +134,7 @@ docs: $(PACKAGE) ## the documentation site, in docs/_build/html; a dead link is 
 	sphinx-build --quiet --fail-on-warning --keep-going --conf-dir docs . docs/_build/html
 	@echo "Open docs/_build/html/index.html"
 
-# Building it ------------------------------------------------------------------------------------------------------
+# Build ------------------------------------------------------------------------------------------------------------
 
 .PHONY: build
 build: $(PACKAGE) $(BUILT) ## wheel and sdist, in dist/
@@ -149,7 +149,7 @@ $(LAB): $(JS_SOURCES) $(JS_PACKAGES) $(PY_PACKAGES)
 	cd js && npm run build:lab
 	@touch $@
 
-# Setting it up ----------------------------------------------------------------------------------------------------
+# Setup ------------------------------------------------------------------------------------------------------------
 
 .PHONY: python-version node-version
 python-version:
@@ -173,8 +173,8 @@ $(PY_PACKAGES): tests/requirements.txt | python-version
 	@touch $@
 
 $(PACKAGE): pyproject.toml $(PY_PACKAGES)
-	mkdir -p $(dir $(WIDGET)) $(dir $(LAB))  # what is built goes there, now or later
-	rm -rf $(LAB_LINK) $(SERVER_LINK)  # else what it points to would be uninstalled with the package
+	mkdir -p $(dir $(WIDGET)) $(dir $(LAB))  # builds are written there, now or later
+	rm -rf $(LAB_LINK) $(SERVER_LINK)  # otherwise the targets of the links would be uninstalled with the package
 	SKIP_JUPYTER_BUILDER=1 uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	mkdir -p $(dir $(LAB_LINK)) $(dir $(SERVER_LINK))
 	rm -rf $(LAB_LINK) $(SERVER_LINK)

@@ -1,4 +1,4 @@
-// Build what a widget sends to the page, into reasoning_widget/widget/static/, or the folder that is named.
+// Build the code that a widget sends to the page, into reasoning_widget/widget/static/ or the folder given as argument.
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { build } from "esbuild";
@@ -6,7 +6,7 @@ import { minify } from "terser";
 import { bundles, statics } from "./bundles.mjs";
 import { sizeWarnings } from "./sizes.mjs";
 
-/** The packages whose code is in what is built. */
+/** The packages whose code is bundled. */
 const BUNDLED = [
   "dompurify",
   "entities",
@@ -41,7 +41,7 @@ const { outputFiles } = await build({
   write: false,
 });
 
-/** Minify again: this makes the core 3 % smaller than esbuild alone, and every kernel sends it to its pages. */
+/** Minify again: the core gets 3 % smaller than with esbuild alone, and every kernel sends it to its pages. */
 async function smaller(script) {
   const { code } = await minify(script, { module: true, ecma: 2022 });
   return code;

@@ -1,11 +1,11 @@
-// What a widget sends to the page, and where that is built: shared by `build.mjs` and `dev.mjs`.
+// The bundles that a widget sends to the page, and their folder: shared by `build.mjs` and `dev.mjs`.
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export const root = fileURLToPath(new URL("..", import.meta.url));
 export const statics = join(root, "../reasoning_widget/widget/static");
 
-/** Options of esbuild that hold however it is built. */
+/** The options of esbuild for all builds. */
 export const bundles = {
   absWorkingDir: root,
   entryPoints: {

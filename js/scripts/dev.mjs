@@ -1,4 +1,4 @@
-// JupyterLab for development: whenever a file in `src` is saved, the widget and the lab extension are built again and the
+// JupyterLab for development: whenever a file in `src` is saved, the widget and the lab extension are rebuilt, and the
 // open pages are reloaded. Started by `make dev`; the arguments are JupyterLab's.
 import { spawn } from "node:child_process";
 import { utimesSync, watch } from "node:fs";
@@ -8,10 +8,10 @@ import { context } from "esbuild";
 import { bundles, root, statics } from "./bundles.mjs";
 
 const labExtension = join(root, "../reasoning_widget/labextension");
-/** How long nothing must be written before a build counts as complete, in ms. */
+/** The time without writes after which a build counts as complete, in ms. */
 const QUIET = 500;
 
-// Pages hold a connection to this server open; a message tells them to reload. `lab.cjs` builds in what listens.
+// Pages keep a connection to this server open and reload when it sends a message. `lab.cjs` bundles the listener.
 const pages = new Set();
 const bell = createServer((_request, response) => {
   response.writeHead(200, { "Content-Type": "text/event-stream", "Access-Control-Allow-Origin": "*" });
@@ -24,7 +24,7 @@ await new Promise((resolve) => bell.listen(0, "127.0.0.1", resolve));
 const environment = { ...process.env, REASONING_WIDGET_DEV: "1", REASONING_WIDGET_BELL: String(bell.address().port) };
 const children = new Set();
 function run(command, args, cwd) {
-  // Each in a process group of its own: they have children, which must end with them.
+  // Each in a separate process group, so that its children end with it.
   const stdio = ["ignore", "inherit", "inherit"];
   const child = spawn(command, args, { cwd, env: environment, stdio, detached: true });
   children.add(child);
@@ -40,7 +40,7 @@ function end(code) {
   ended = true;
   for (const child of children) process.kill(-child.pid, "SIGTERM");
   process.exitCode = code;
-  // What is built here is for development: `make` builds it again before anything else uses it.
+  // These builds are for development only: `make` rebuilds them before they are used for anything else.
   for (const file of [join(statics, "widget.js"), join(labExtension, "package.json")]) utimesSync(file, 0, 0);
 }
 for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => end(0));

@@ -1,9 +1,9 @@
-// Firefox for the tests, over WebDriver BiDi: one command a line on standard input, one answer a line on standard output.
+// Firefox for the tests, over WebDriver BiDi: a command per line on standard input, an answer per line on standard output.
 //
 //   node scripts/firefox.mjs <path of Firefox>
 //
 // A command is a JSON list, ["goto", url], ["evaluate", expression], ["click", selector], ["type", selector, text] or
-// ["screenshot", path]; an answer is {"value": …} or {"error": …}. The end of the input ends it.
+// ["screenshot", path]; an answer is {"value": …} or {"error": …}. It ends at the end of the input.
 import { createInterface } from "node:readline";
 import puppeteer from "puppeteer-core";
 

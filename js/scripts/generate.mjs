@@ -4,8 +4,8 @@
 //   node scripts/generate.mjs --check    change nothing; fail if the file is stale
 //   node scripts/generate.mjs --print    write to standard output instead
 //
-// The JSON Schema is read from standard input where something is piped into it, else from the `python` on the PATH
-// (or $PYTHON), which must be able to import reasoning_widget.
+// The JSON Schema is read from standard input if something is piped into it, otherwise from the `python` on the PATH (or
+// $PYTHON), which must be able to import reasoning_widget.
 import { execFileSync } from "node:child_process";
 import { fstatSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
@@ -28,7 +28,7 @@ function readSchema() {
   return JSON.parse(execFileSync(python, ["-c", PYTHON], { cwd: REPOSITORY, encoding: "utf8" }));
 }
 
-/** Objects of which the schema says nothing may hold anything; descriptions lose the indentation of docstrings. */
+/** Allow any content in objects without declared properties; remove the indentation of docstrings from descriptions. */
 function prepared(node) {
   if (Array.isArray(node)) return node.map(prepared);
   if (node === null || typeof node !== "object") return node;
@@ -38,7 +38,7 @@ function prepared(node) {
   return copy;
 }
 
-/** What the tables of messages and the limits are in TypeScript. */
+/** The tables of messages and the limits as TypeScript. */
 function tables(schema) {
   const contents = (table) => Object.entries(table).map(([type, { content }]) => `  ${type}: ${content};`);
   const events = Object.keys(schema.serverMessages).filter((type) => schema.serverMessages[type].isEvent);

@@ -1,12 +1,12 @@
-// How large the built files should be. Exceeding a budget is a warning of the build: someone decides whether it is worth it.
+// Size budgets of the built files. The build warns if one is exceeded: a person decides whether it is worth it.
 import { gzipSync } from "node:zlib";
 
 /**
  * @typedef {object} Budget
- * @property {string} name What is limited, at the start of a sentence.
- * @property {string[]} files The files that are counted together.
+ * @property {string} name The subject of the warning, which begins the sentence.
+ * @property {string[]} files The files whose sizes are added.
  * @property {number} bytes
- * @property {boolean} [gzipped] Whether the files are compressed before they are counted.
+ * @property {boolean} [gzipped] Whether the sizes are of the compressed files.
  */
 
 /** @type {Budget[]} */
@@ -17,7 +17,7 @@ export const BUDGETS = [
 ];
 
 /**
- * The budgets that the built files exceed, as a sentence each.
+ * One sentence for each budget that the built files exceed.
  * @param {Map<string, string>} built The text of each file, by name.
  * @param {Budget[]} [budgets]
  * @returns {string[]}
