@@ -1,4 +1,4 @@
-// Firefox for the tests, over WebDriver BiDi: a command per line on standard input, an answer per line on standard output.
+// Firefox for the tests, over WebDriver BiDi: commands on standard input, answers on standard output, one per line.
 //
 //   node scripts/firefox.mjs <path of Firefox>
 //

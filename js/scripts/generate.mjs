@@ -4,8 +4,8 @@
 //   node scripts/generate.mjs --check    change nothing; fail if the file is stale
 //   node scripts/generate.mjs --print    write to standard output instead
 //
-// The JSON Schema is read from standard input if something is piped into it, otherwise from the `python` on the PATH (or
-// $PYTHON), which must be able to import reasoning_widget.
+// The JSON Schema is read from standard input if something is piped into it, otherwise from the `python` on the PATH
+// (or $PYTHON), which must be able to import reasoning_widget.
 import { execFileSync } from "node:child_process";
 import { fstatSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";

@@ -1,4 +1,4 @@
-"""What axe finds wrong with a part of a page, and what a screen reader is told of it."""
+"""Violations that axe finds in a part of a page, and what a screen reader announces of it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _RUN_AXE = """async root => {
     return violations.flatMap(rule => rule.nodes.map(node => told(rule, node)));
 }"""
 
-# What a screen reader reads out: what is added to a live region, or the whole of one that is atomic, and each alert.
+# What a screen reader announces: additions to a live region, or all of an atomic one, and each alert.
 _LISTEN = """root => {
     const LIVE = "[aria-live], [role=status], [role=log], [role=alert], output";
     const ATOMIC = "[aria-atomic=true], [role=status], [role=alert], output";
@@ -46,7 +46,7 @@ _LISTEN = """root => {
 }"""
 
 
-# What would move, or moves: pseudo-elements, too.
+# Elements that move or would move, including pseudo-elements.
 _MOVING = """root => {
     const moving = [];
     for (const element of [root, ...root.querySelectorAll("*")]) {
@@ -67,7 +67,7 @@ _WITH_EDGE = """root => [...root.querySelectorAll("article, .rw-switch-track, .r
 
 
 def violations(part: Locator) -> list[Any]:
-    """What axe finds: the rule, in words, where, and what to do."""
+    """The violations that axe finds: the rule, its description, the place and the remedy."""
     if not part.page.evaluate("'axe' in window"):
         part.page.add_script_tag(path=_AXE)
     found: list[Any] = part.evaluate(_RUN_AXE)
@@ -75,23 +75,23 @@ def violations(part: Locator) -> list[Any]:
 
 
 def listen(part: Locator) -> None:
-    """From now on note what is said to users of screen readers; `heard` tells."""
+    """Start to record screen reader announcements; `heard` returns them."""
     part.evaluate(_LISTEN)
 
 
 def heard(part: Locator) -> list[str]:
-    """What has been said since `listen`."""
+    """The announcements since `listen`."""
     said: list[str] = part.page.evaluate("window.heard")
     return said
 
 
 def moving(part: Locator) -> list[str]:
-    """What moves, or would once it changes, by its class."""
+    """The elements that move, or would move after a change, by their class."""
     found: list[str] = part.evaluate(_MOVING)
     return found
 
 
 def with_edge(part: Locator) -> list[bool]:
-    """Of each card and control that only a colour tells from what is around it: whether it has an edge, too."""
+    """For each card and control that only a colour distinguishes from its surroundings: whether it also has an edge."""
     found: list[bool] = part.evaluate(_WITH_EDGE)
     return found

@@ -1,4 +1,4 @@
-"""A chat in a page, by the names that assistive technology reads: they are the contract."""
+"""A chat in a page, found by the names that assistive technology reads: these names are a contract."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ CHAT_WITH = re.compile(r"^Chat with ")
 
 
 class Chat:
-    """A chat, or what `ask` shows of one."""
+    """A chat, or the part of one that `ask` shows."""
 
     def __init__(self, region: Locator) -> None:
         self.region = region
@@ -26,7 +26,7 @@ class Chat:
         self.questions = region.get_by_role("group", name="You", exact=True)
 
     def card(self, name: str, index: int = 0) -> Locator:
-        """The card whose name begins like this: "Thought", "Thought, step 1"."""
+        """The card whose name begins with this text, such as "Thought" or "Thought, step 1"."""
         return self.region.get_by_role("article", name=re.compile(rf"^{re.escape(name)}\b")).nth(index)
 
     def fold(self, name: str) -> Locator:
@@ -45,11 +45,11 @@ class Chat:
         chooser.value.set_files(files)
 
     def remove(self, name: str) -> Locator:
-        """The button that takes an attachment away."""
+        """The button that removes an attachment."""
         return self.region.get_by_role("button", name=f"Remove {name}", exact=True)
 
     def expect_cards(self, *names: str) -> None:
-        """Wait until exactly these cards are there, in this order."""
+        """Wait until there are exactly these cards, in this order."""
         expect(self.cards).to_have_count(len(names))
         for card, name in zip(self.cards.all(), names, strict=True):
             expect(card).to_have_accessible_name(re.compile(rf"^{name}, step \d+"))
@@ -60,7 +60,7 @@ class Chat:
         expect(self.message).to_be_editable()
 
     def open(self, name: str) -> Locator:
-        """Unfold a card if need be."""
+        """Unfold a card if it is folded."""
         if self.fold(name).get_attribute("aria-expanded") == "false":
             self.fold(name).click()
         return self.card(name)

@@ -1,4 +1,4 @@
-"""One JupyterLab for all the browser tests; a notebook, a kernel and a browser window of its own for each."""
+"""One JupyterLab for all browser tests; each test has its own notebook, kernel and browser window."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _failed = pytest.StashKey[bool]()
 
 @pytest.fixture(autouse=True)
 def in_a_browser() -> None:
-    """All tests of this folder are of the tier `browser`."""
+    """All tests in this folder belong to the tier `browser`."""
 
 
 @pytest.hookimpl(wrapper=True)
@@ -68,7 +68,7 @@ def model_server() -> Iterator[ScriptedModel]:
 
 @pytest.fixture
 def model(model_server: ScriptedModel) -> Iterator[ScriptedModel]:
-    """The model that the notebooks' kernels find in their environment. It says "Very well." to whatever is asked."""
+    """The model that the notebooks' kernels find in their environment. It answers "Very well." to any prompt."""
     model_server.reset()
     model_server.script("", ["Very well."])
     yield model_server
@@ -77,7 +77,7 @@ def model(model_server: ScriptedModel) -> Iterator[ScriptedModel]:
 
 @pytest.fixture(scope="session")
 def environment(model_server: ScriptedModel) -> dict[str, str]:
-    """What a server, and its kernels, find in their environment: the model."""
+    """The environment of a server and its kernels, which provides the model."""
     return {
         "OPENAI_BASE_URL": model_server.url,
         "OPENAI_API_KEY": "sk-scripted-secret",
@@ -110,14 +110,14 @@ def open_window(browser: Browser, jupyter: Jupyter, options: dict[str, Any]) -> 
 
 @pytest.fixture(scope="session")
 def shared_window(browser: Browser, jupyter: Jupyter) -> Iterator[BrowserContext]:
-    """What it has loaded of JupyterLab it need not load again."""
+    """A window for several tests, so that JupyterLab's files are loaded only once."""
     with contextlib.closing(open_window(browser, jupyter, {})) as window:
         yield window
 
 
 @pytest.fixture
 def window_options() -> dict[str, Any] | None:
-    """For a test that needs a window of its own: how it differs from the others' window."""
+    """The options of a separate window, for a test that needs one; None for the shared window."""
     return None
 
 
@@ -152,7 +152,7 @@ def window(
 
 @pytest.fixture
 def page(request: pytest.FixtureRequest, browser: Browser, window_options: dict[str, Any] | None) -> Iterator[Page]:
-    """A page for what another host shows. Nothing throws in it, and a failure leaves a picture of it in artifacts/."""
+    """A page for another host. An uncaught error fails the test; a failure leaves a screenshot in artifacts/."""
     errors: list[str] = []
     with contextlib.closing(browser.new_context(**{**WINDOW, **(window_options or {})})) as window:
         window.set_default_timeout(PATIENCE_MS)
@@ -168,7 +168,7 @@ def page(request: pytest.FixtureRequest, browser: Browser, window_options: dict[
 def lab(
     request: pytest.FixtureRequest, window: BrowserContext, jupyter: Jupyter, model: ScriptedModel
 ) -> Iterator[Lab]:
-    """JupyterLab, with a folder of its own. Whatever the test does, nothing leaves this machine and nothing throws."""
+    """JupyterLab with a folder for the test. A request to another host or an error in a page fails the test."""
     lab = Lab(window, jupyter, re.sub(r"\W+", "-", request.node.name).strip("-"))
     yield lab
     if lab.requests_to_others or lab.errors:
@@ -179,7 +179,7 @@ def lab(
 
 @pytest.fixture
 def story(model: ScriptedModel) -> None:
-    """A model that thinks, looks something up and answers, and waits before and in the middle of each."""
+    """A model that thinks, calls a tool and answers; it waits in the middle of the thought and of the answer."""
     model.script(
         "story",
         [

@@ -1,4 +1,4 @@
-"""Firefox and WebKit, in as few words as the tests of them need. Chromium has all of Playwright."""
+"""Minimal drivers of Firefox and WebKit, with only what their tests need. Tests in Chromium use Playwright."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
-_PATIENCE = 60.0  # seconds a condition is waited for before the test gives up: no measure of speed
+_PATIENCE = 60.0  # seconds to wait for a condition before the test fails; not a measure of speed
 
 
 class Engine(ABC):
@@ -29,7 +29,7 @@ class Engine(ABC):
 
     @abstractmethod
     def evaluate(self, expression: str) -> Any:
-        """The value of a JavaScript expression, as JSON."""
+        """Evaluate a JavaScript expression and return its JSON value."""
 
     @abstractmethod
     def click(self, selector: str) -> None:
@@ -37,7 +37,7 @@ class Engine(ABC):
 
     @abstractmethod
     def type(self, selector: str, text: str) -> None:
-        """Type with the keyboard; a line's end is the Enter key."""
+        """Type with the keyboard; a line break is the Enter key."""
 
     @abstractmethod
     def screenshot(self, path: Path) -> None:
@@ -103,7 +103,7 @@ class Firefox(Engine):
 
 
 class WebKit(Engine):
-    """WebKit's GTK port, on a screen of its own: it has no headless mode."""
+    """WebKit's GTK port, on a virtual screen of its own, because it has no headless mode."""
 
     def __init__(self) -> None:
         self._screen = subprocess.Popen(
@@ -119,7 +119,7 @@ class WebKit(Engine):
         options.add_argument("--automation")
         service = webdriver.WebKitGTKService(_program("WebKitWebDriver"), env={**os.environ, "DISPLAY": display})
         with warnings.catch_warnings():
-            # Selenium's own driver class uses what Selenium deprecates.
+            # Selenium's own driver class uses deprecated parts of Selenium.
             warnings.filterwarnings("ignore", "setting remote_server_addr", DeprecationWarning)
             self._driver = webdriver.WebKitGTK(options=options, service=service)
 

@@ -1,7 +1,7 @@
-"""Markup that runs a script wherever it is let through: the kinds of OWASP's XSS filter evasion list.
+"""Markup that runs a script if it is not filtered: the kinds in OWASP's XSS filter evasion list.
 
 Each calls `hit(…)`, which the test defines, or loads something from a host that does not exist. So do the outputs of
-tools that are drawn by JupyterLab's renderers.
+tools that JupyterLab's renderers draw.
 """
 
 from __future__ import annotations
@@ -124,13 +124,13 @@ _DOT: Final = {"mark": "point", "data": {"values": [{"a": 1, "spy": f"{_FAR}/dat
 
 
 def _picture(**of: object) -> dict[str, object]:
-    """A plot of one picture whose address comes from there."""
+    """A plot of one picture whose address comes from this source."""
     enter = {"x": {"value": 1}, "width": {"value": 9}, "height": {"value": 9}, "url": of}
     data = {"name": "d", "values": [{"spy": f"{_FAR}/mark.png"}]}
     return {"data": [data], "marks": [{"type": "image", "from": {"data": "d"}, "encode": {"enter": enter}}]}
 
 
-# What may fetch: nothing of it is drawn before the reader wants it.
+# Outputs that could fetch: none is drawn before the reader asks for it.
 ASKING: Final = (
     {_LITE: f"{_FAR}/plot.json"},
     {_LITE: {"mark": "point", "data": {"url": f"{_FAR}/data.json"}}},
@@ -147,7 +147,7 @@ ASKING: Final = (
     {"text/latex": "$\\require{[mathjax]/far-away}$"},
     {"text/latex": f"$\\bbox[background:url({_FAR}/bbox.png)]{{x}} \\style{{background:url({_FAR}/tex.png)}}{{x}}$"},
 )
-# What is drawn at once, without what would fetch or run.
+# Outputs that are drawn immediately, without the parts that would fetch or run.
 TAMED: Final = (
     {"text/html": f"<p>spy</p><style>@import '{_FAR}/x.css';</style>$\\re<wbr>quire{{[mathjax]/far-away}}$"},
     {"text/latex": f"$\\includegraphics{{{_FAR}/picture.png}} spy$"},

@@ -1,4 +1,4 @@
-"""Hosts beside Jupyter's own, which show a notebook: each as a process, with folders of its own."""
+"""Hosts other than JupyterLab that show a notebook, each in a process with its own folders."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from tests.scripted_model import ScriptedModel, gate, say, think
 
 @contextlib.contextmanager
 def serving(home: Path, environment: Mapping[str, str], module: str, *arguments: str | Path) -> Iterator[str]:
-    """The address of a program that serves pages.
+    """Start a program that serves pages, and yield its address.
 
     Args:
-        home: The folder it works in, where its log is kept in ``<module>.log``.
-        environment: What is different in its environment.
-        module: The program. It understands ``--port``.
+        home: Its working directory, which also holds its log, ``<module>.log``.
+        environment: The changes of its environment.
+        module: The program, which must support ``--port``.
         arguments: Its command line, without the port.
 
     Raises:
@@ -62,9 +62,9 @@ def _answers(port: int) -> bool:
 
 
 def chats(page: Page, count: int) -> list[Chat]:
-    """The chats of a page, and what `ask` shows of them, once there are so many."""
+    """The chats of a page and the views of `ask`, once there are this many."""
     regions = page.get_by_role("region", name=CHAT_WITH)
-    expect(regions).to_have_count(count, timeout=3 * PATIENCE_MS)  # the host starts a kernel first, and runs the cells
+    expect(regions).to_have_count(count, timeout=3 * PATIENCE_MS)  # the host first starts a kernel and runs the cells
     return [Chat(region) for region in regions.all()]
 
 
@@ -74,7 +74,7 @@ def script_story(model: ScriptedModel) -> None:
 
 
 def expect_chat_and_asked(page: Page, model: ScriptedModel, theme: str) -> None:
-    """A chat and the cards of one `ask` are there; what is sent streams; both are readable in the theme."""
+    """Check that a chat and the cards of an `ask` are shown and readable in the theme, and that a sent prompt streams."""
     chat, asked = chats(page, 2)
     for each in (chat, asked):
         expect(each.card("Final answer")).to_contain_text("Very well.")

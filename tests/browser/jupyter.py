@@ -1,4 +1,4 @@
-"""A JupyterLab server as a process, set up so that tests can read all of a page."""
+"""A JupyterLab server as a process, configured so that tests can read a whole page."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import Any
 from tests.jupyter import Jupyter
 
 _SETTINGS = {
-    # All of a notebook is in the page, so that what is asked of it does not depend on where it is scrolled to.
+    # The whole notebook is in the page, so that tests do not depend on the scroll position.
     "@jupyterlab/notebook-extension/tracker": {"windowingMode": "none", "scrollPastEnd": False},
     "@jupyterlab/apputils-extension/notification": {"fetchNews": "false", "checkForUpdates": False},
-    # Only what a test saves is saved.
+    # A notebook is saved only when a test saves it.
     "@jupyterlab/docmanager-extension/plugin": {"autosave": False},
 }
 
@@ -22,7 +22,7 @@ _FOR_ONE_TEST = ("@voila-dashboards/jupyterlab-preview", *_COLLABORATION)
 """JupyterLab's extensions that are installed for a test of their own."""
 
 
-# The server saves a shared notebook, when something has changed.
+# The server saves a shared notebook after each change.
 _SHARED = {"@jupyterlab/docmanager-extension/plugin": {"autosave": True}}
 
 
@@ -31,20 +31,20 @@ class _JupyterLab(Jupyter):
         try:
             self.process.wait(60)
         except subprocess.TimeoutExpired:
-            self.process.kill()  # a thread that looked at files for a page may outlive the loop, and wait for ever
+            self.process.kill()  # a thread that listed files for a page may outlive the loop and wait forever
         super()._end()
 
 
 def jupyter_lab(
     home: Path, environment: dict[str, str], config: dict[str, Any] | None = None, *, collaborative: bool = False
 ) -> Jupyter:
-    """JupyterLab in an empty folder. The limits on what a kernel may send are Jupyter Server's own.
+    """JupyterLab in an empty folder. The limits on a kernel's messages are Jupyter Server's own.
 
     Args:
         home: The folder.
-        environment: What it, and its kernels, find in their environment.
+        environment: Additional variables in its environment and that of its kernels.
         config: Its settings, by class.
-        collaborative: Whether jupyter-collaboration, which is installed for one test, takes part.
+        collaborative: Whether jupyter-collaboration, which is installed for one test, is enabled.
     """
     if collaborative:
         config = {

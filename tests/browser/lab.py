@@ -1,4 +1,4 @@
-"""What a person sees and does in JupyterLab, in the words of the tests."""
+"""What a person sees and does in JupyterLab, as objects and methods for tests."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _HAS_RUN = re.compile(r"^\[\d+\]:$")
 
 
 def choose(page: Page, *items: str) -> None:
-    """Choose from the menu that is open: an item of it, or of its submenus."""
+    """Choose an item of the open menu or of its submenus."""
     for item in items:
         page.locator(".lm-Menu-itemLabel").get_by_text(item, exact=True).click()
 
@@ -29,9 +29,9 @@ class Lab:
     """JupyterLab in a browser window.
 
     Attributes:
-        folder: Where the test's notebooks are, and the files its agents may read.
-        errors: What went wrong in the pages: uncaught errors, and errors written to the console.
-        requests_to_others: The addresses of requests that left for another host.
+        folder: The folder of the test's notebooks and of the files that its agents may read.
+        errors: The uncaught errors in the pages, and the errors written to the console.
+        requests_to_others: The addresses of requests to other hosts.
     """
 
     def __init__(self, window: BrowserContext, jupyter: Jupyter, name: str) -> None:
@@ -46,12 +46,12 @@ class Lab:
         self._name = name
 
     def open(self, *cells: str, theme: str = LIGHT, clock: bool = False) -> Notebook:
-        """A new notebook with these cells, in a page of its own, its kernel ready.
+        """Create a notebook with these cells, and open it in a new page with a ready kernel.
 
         Args:
-            cells: Their code.
+            cells: The code of the cells.
             theme: JupyterLab's theme.
-            clock: Whether the test moves the page's clock.
+            clock: Whether the test controls the page's clock.
         """
         notebook = self.open_file(self.write(*cells), clock=clock)
         notebook.ready()
@@ -59,7 +59,7 @@ class Lab:
         return notebook
 
     def write(self, *cells: str) -> Path:
-        """A new notebook with these cells, as a file."""
+        """Write the file of a new notebook with these cells."""
         self._written += 1
         path = self.folder / f"notebook{self._written}.ipynb"
         metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
@@ -72,12 +72,12 @@ class Lab:
         return path
 
     def address(self, path: Path, workspace: str = "") -> str:
-        """Where JupyterLab shows a notebook, in the test's workspace or another one."""
+        """The address at which JupyterLab shows a notebook, in the test's workspace or another one."""
         where = path.relative_to(self._root).as_posix()
         return f"{self.origin}/lab/workspaces/{self._name}{workspace}/tree/{where}?token={self._token}"
 
     def open_file(self, path: Path, *, clock: bool = False) -> Notebook:
-        """A notebook that is there, in a page of its own, with whatever kernel it gets."""
+        """Open an existing notebook in a new page, with the kernel that JupyterLab chooses."""
         page = self._page()
         if clock:
             page.clock.install()
@@ -87,7 +87,7 @@ class Lab:
         return notebook
 
     def empty(self, prepare: Callable[[Page], object] = lambda _: None) -> Page:
-        """JupyterLab with nothing open, in a page of its own; `prepare` is done to it before anything is in it."""
+        """Open JupyterLab without documents in a new page. `prepare` is called with the page while it is empty."""
         page = self._page()
         prepare(page)
         page.goto(f"{self.origin}/lab/workspaces/{self._name}-reading?reset&token={self._token}")
@@ -97,7 +97,7 @@ class Lab:
     def open_without_kernel(
         self, path: Path, theme: str = LIGHT, prepare: Callable[[Page], object] = lambda _: None
     ) -> Notebook:
-        """A notebook that is there, in a page of its own, as whoever only reads it has it.
+        """Open an existing notebook in a new page without a kernel, as for reading.
 
         Args:
             path: The file.
@@ -109,7 +109,7 @@ class Lab:
         arguments = {"path": where, "factory": "Notebook", "kernelPreference": {"shouldStart": False}}
         notebook.command("docmanager:open", arguments)
         notebook.drawn()
-        notebook.use_theme(theme)  # not sooner: JupyterLab's splash is still going away
+        notebook.use_theme(theme)  # not earlier: JupyterLab's splash screen is still disappearing
         return notebook
 
     def _page(self) -> Page:
@@ -120,7 +120,7 @@ class Lab:
         return page
 
     def _note(self, error: Error) -> None:
-        # The widgets' own extension takes it for granted that a notebook has a kernel.
+        # The extension of ipywidgets assumes that a notebook has a kernel.
         if "@jupyter-widgets/" not in (error.stack or "") or "null (reading 'kernel')" not in error.message:
             self.errors.append(str(error))
 
@@ -134,7 +134,7 @@ class Lab:
 
 
 class Notebook:
-    """A notebook that is open in a page."""
+    """An open notebook in a page."""
 
     def __init__(self, page: Page, path: Path) -> None:
         self.page = page
@@ -163,15 +163,15 @@ class Notebook:
         )
 
     def cell(self, number: int) -> Locator:
-        """The cell of that number, from 0."""
+        """The cell with this number, from 0."""
         return self.page.locator(".jp-Notebook .jp-Cell").nth(number)
 
     def output(self, number: int) -> Locator:
-        """What is below the cell of that number."""
+        """The output of the cell with this number."""
         return self.cell(number).locator(".jp-Cell-outputArea")
 
     def select(self, number: int) -> None:
-        """Make a cell the one that the keyboard and the commands are for."""
+        """Make a cell the active one, to which the keyboard and commands apply."""
         self.page.evaluate(
             """number => {
                 const { content } = window.jupyterapp.shell.currentWidget;
@@ -189,26 +189,26 @@ class Notebook:
         self.command("notebook:run-cell")
 
     def run(self, number: int) -> Locator:
-        """Run a cell to its end; what is below it."""
+        """Run a cell to its end, and return its output."""
         self.start(number)
         self.wait_for(number)
         return self.output(number)
 
     def wait_for(self, number: int) -> None:
-        """Wait until a cell that was started has run."""
+        """Wait until a started cell has run."""
         expect(self.prompt(number)).to_have_text(_HAS_RUN)
 
     def prompt(self, number: int) -> Locator:
-        """`[*]:` beside a cell that runs."""
+        """The prompt beside a cell: `[*]:` while it runs."""
         return self.cell(number).locator(".jp-InputPrompt")
 
     def evaluate(self, number: int, code: str) -> str:
-        """Run `code` in the cell of that number, whatever it had, and return what it printed."""
+        """Replace the code of the cell with this number by `code`, run it, and return the printed text."""
         self.write_in(number, code)
         return self.run(number).inner_text().strip()
 
     def write_in(self, number: int, code: str) -> None:
-        """Put `code` into the cell of that number, in the place of what it had."""
+        """Replace the code of the cell with this number by `code`."""
         self.page.evaluate(
             "([number, code]) => window.jupyterapp.shell.currentWidget.content.widgets[number]"
             ".model.sharedModel.setSource(code)",
@@ -216,11 +216,11 @@ class Notebook:
         )
 
     def chat(self, number: int, index: int = 0) -> Chat:
-        """The chat below the cell of that number."""
+        """The chat in the output of the cell with this number."""
         return Chat(self.output(number).get_by_role("region", name=CHAT_WITH).nth(index))
 
     def open_chat(self, number: int = 0) -> Chat:
-        """Run the cell of that number, which shows a chat, and wait until it can be used."""
+        """Run the cell with this number, which shows a chat, and wait until the chat can be used."""
         self.run(number)
         chat = self.chat(number)
         expect(chat.message).to_be_editable()
@@ -231,7 +231,7 @@ class Notebook:
         self.command("notebook:interrupt-kernel")
 
     def restart(self) -> None:
-        """Restart the kernel, as its menu does, and wait until it is there again."""
+        """Restart the kernel as its menu does, and wait until it is idle."""
         self.page.evaluate(
             """() => {
                 window.statuses = [];
@@ -244,13 +244,13 @@ class Notebook:
         self.page.wait_for_function("() => statuses.includes('restarting') && statuses.at(-1) === 'idle'")
 
     def save(self) -> Any:
-        """Save with the keyboard, as people do, and return the notebook that was written."""
+        """Save with the keyboard, as people do, and return the saved notebook."""
         self.page.keyboard.press("Control+s")
         self.page.wait_for_function("() => !window.jupyterapp.shell.currentWidget.context.model.dirty")
         return nbformat.read(self.path, as_version=4)
 
     def wait_for_saved(self, text: str) -> None:
-        """Wait until what the notebook keeps of its outputs says `text`, and is drawn: each refresh draws it anew."""
+        """Wait until the notebook's model contains `text` and has been drawn: each refresh redraws it."""
         self.page.wait_for_function(
             """text => JSON.stringify(window.jupyterapp.shell.currentWidget.content.model.sharedModel.toJSON())
                 .includes(JSON.stringify(text).slice(1, -1))""",
@@ -259,7 +259,7 @@ class Notebook:
         self.page.evaluate("() => new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
 
     def reload(self) -> None:
-        """Load the page anew."""
+        """Reload the page."""
         self.page.reload()
         self.ready()
 

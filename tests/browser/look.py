@@ -1,10 +1,10 @@
-"""What colours a page really shows."""
+"""The colours that a page actually shows."""
 
 from __future__ import annotations
 
 from playwright.sync_api import Locator
 
-# Colours may be given in any notation: a canvas turns each into red, green, blue and alpha.
+# Colours may be in any notation: a canvas converts each to red, green, blue and alpha.
 _COLOURS = """
     const context = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
     const parse = colour => {
@@ -61,12 +61,12 @@ def background(element: Locator) -> str:
 
 
 def brightness(element: Locator) -> float:
-    """How bright an element's background is: from 0, black, to 1, white."""
+    """The brightness of an element's background, from 0 (black) to 1 (white)."""
     measured: float = element.evaluate(_BRIGHTNESS)
     return measured
 
 
 def contrasts(element: Locator) -> list[tuple[str, float]]:
-    """Each text that can be seen in an element, with its contrast to what is behind it: from 1, none, to 21."""
+    """Each visible text in an element, with its contrast to its background, from 1 (none) to 21."""
     measured: list[tuple[str, float]] = element.evaluate(_CONTRASTS)
     return measured

@@ -1,4 +1,4 @@
-"""The sidebar in a page, by the names that assistive technology reads."""
+"""The sidebar in a page, found by the names that assistive technology reads."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.browser.lab import choose
 
 
 class Sidebar:
-    """The panel with the sessions, and the tabs that show some of them."""
+    """The panel with the sessions, and the tabs that show individual sessions."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
@@ -24,7 +24,7 @@ class Sidebar:
 
     @property
     def chat(self) -> Chat:
-        """The conversation that the panel shows."""
+        """The conversation in the panel."""
         return Chat(self.region.get_by_role("region", name=CHAT_WITH))
 
     def tab(self, title: str) -> Locator:
@@ -32,7 +32,7 @@ class Sidebar:
         return self.page.get_by_role("tab", name=title)
 
     def tab_chat(self) -> Chat:
-        """The conversation in the tab in front."""
+        """The conversation in the active tab."""
         return Chat(
             self.page.locator("#jp-main-dock-panel").get_by_role("region", name=CHAT_WITH).locator("visible=true")
         )
@@ -43,14 +43,14 @@ class Sidebar:
         expect(self.region).to_be_visible()
 
     def new(self) -> Chat:
-        """A new session, in the panel."""
+        """Create a session in the panel."""
         self.command("reasoning-widget:new-session")
         expect(self.title).to_have_text("New session")
         expect(self.chat.agent).not_to_have_value("")
         return self.chat
 
     def ask(self, question: str, answer: str = "Very well.") -> Chat:
-        """A new session in the panel in which a question is answered."""
+        """Create a session in the panel, and wait for the answer to a question."""
         chat = self.new()
         chat.ask(question)
         expect(chat.card("Final answer")).to_contain_text(answer)
@@ -58,7 +58,7 @@ class Sidebar:
         return chat
 
     def back(self) -> None:
-        """To the list."""
+        """Go back to the list."""
         self.region.get_by_role("button", name="All sessions").click()
         expect(self.search).to_be_visible()
 
@@ -67,7 +67,7 @@ class Sidebar:
         return self.sessions.filter(has=self.page.get_by_role("button", name=re.compile(f"^{re.escape(title)}")))
 
     def choose(self, title: str, *items: str) -> None:
-        """Choose from the menu of the session with that title, wherever the menu is offered."""
+        """Choose from the menu of the session with this title, wherever it is shown."""
         self.page.get_by_role("button", name=f"Actions for {title}").first.click()
         choose(self.page, *items)
 

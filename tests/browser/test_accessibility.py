@@ -1,4 +1,4 @@
-"""A conversation for everyone: what axe asks for, what a screen reader hears, motion and colours as they are wanted."""
+"""Accessibility of a conversation: axe, screen readers, reduced motion and forced colours."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def test_a_request_of_the_agent_is_announced_once(lab):
 
 
 def test_axe_finds_nothing_during_a_run_and_reduced_motion_is_respected(lab, story, model):
-    """The tests' windows ask for reduced motion; at the end this one does not, to know that what moves is found."""
+    """The tests' windows request reduced motion; at the end this one does not, to check that motion is detected."""
     chat = lab.open(RESEARCHER).open_chat()
     page, light = chat.region.page, chat.region.locator(".rw-pulse-low").first
     chat.ask("story?")

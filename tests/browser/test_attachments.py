@@ -1,4 +1,4 @@
-"""Images and files that go with a prompt: chosen, pasted, dropped, sent, and seen again."""
+"""Images and files that are attached to a prompt: chosen, pasted, dropped, sent, and shown again."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ TABLE = FilePayload(name="table.csv", mimeType="text/csv", buffer=b"month,kWh\nJ
 
 
 def given(*files: FilePayload) -> re.Pattern[str]:
-    """What `SEES` says of these files: their names, sizes and contents."""
+    """The answer of `SEES` about these files: their types, names, sizes and hashes."""
     told = (
         f"{'image' if file['mimeType'].startswith('image/') else 'file'} {file['name']} {len(file['buffer'])} "
         f"{hashlib.sha256(file['buffer']).hexdigest()[:16]}"
@@ -87,7 +87,7 @@ def given(*files: FilePayload) -> re.Pattern[str]:
 
 
 def is_drawn(image: Locator) -> None:
-    """Wait until a picture shows what is in it."""
+    """Wait until a picture is decoded and shown."""
     expect(image).to_be_visible()
     image.evaluate("image => image.decode()")
     assert image.evaluate("image => image.naturalWidth") > 0
@@ -276,7 +276,7 @@ def test_a_queued_prompt_shows_and_returns_its_attachments(lab, model):
     queued = chat.region.locator("[data-message-id]", has_text="Queued")
     is_drawn(queued.get_by_role("img", name="plot.png"))
 
-    # After a reload the page has nothing of it but what the session keeps.
+    # After a reload the page has only what the session stores.
     notebook.save()
     notebook.reload()
     chat = notebook.chat(0)
@@ -342,7 +342,7 @@ def test_in_the_sidebar_attachments_wait_for_the_connection(sidebar, model):
 
 
 def all_of_it(chat: Chat) -> None:
-    """A chat that shows all there is of attachments."""
+    """Make a chat show everything about attachments."""
     chat.choose_files(PLOT, TABLE)
     chat.ask("What are these?")
     is_drawn(chat.questions.get_by_role("img", name="plot.png"))

@@ -1,4 +1,4 @@
-"""The connection to the kernel breaks in the middle of a run, and is made again."""
+"""The connection to the kernel breaks during a run and is restored."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.scripted_model import ScriptedModel
 
 RESEARCHER = 'from reasoning_widget import ReasoningChat\n\nReasoningChat(agent="researcher")'
 
-# The connections to kernels can be cut, and are refused until they are let through again.
+# The connections to kernels can be cut, and are refused until they are allowed again.
 CUT_KERNELS = """
     const open = new Set();
     window.cut = () => {
@@ -31,7 +31,7 @@ CUT_KERNELS = """
 
 @pytest.fixture
 def window_options() -> dict[str, Any]:
-    return {}  # a window of its own, for what is cut in it
+    return {}  # a separate window, because connections are cut in it
 
 
 def test_a_run_shows_a_lost_connection_and_continues_when_it_returns(
@@ -59,4 +59,4 @@ def test_a_run_shows_a_lost_connection_and_continues_when_it_returns(
     model.open("answering")
     expect(chat.card("Final answer")).to_contain_text("Once upon a time.")
     expect(chat.region).to_contain_text("Completed")
-    lab.errors.clear()  # what the browser says of connections that were refused
+    lab.errors.clear()  # the browser's errors about refused connections

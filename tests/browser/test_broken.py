@@ -1,4 +1,4 @@
-"""A transcript whose cards cannot be drawn: a note says so, and the text that the notebook holds is there."""
+"""If the cards of a transcript cannot be drawn, a note says so, and the text saved in the notebook is shown."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.scripted_model import say
 CHAT = 'from reasoning_widget import ReasoningChat\n\nReasoningChat(agent="researcher")'
 ANSWER = "Forty-two **it is**."
 
-# The cards watch their size, and nothing else does in an output.
+# In an output, only the cards observe their size.
 NO_SIZES = """
     window.ResizeObserver = class extends ResizeObserver {
         observe(element) {
@@ -25,12 +25,12 @@ NO_SIZES = """
 
 @pytest.fixture
 def window_options():
-    return {}  # a window of its own, for what breaks in it
+    return {}  # a separate window, because scripts in it are broken
 
 
 @pytest.fixture
 def saved(lab, model):
-    """A notebook that holds a conversation, its page closed."""
+    """The file of a notebook with a conversation, whose page is closed."""
     model.script("answer", [[say(ANSWER)]])
     notebook = lab.open(CHAT)
     chat = notebook.open_chat()

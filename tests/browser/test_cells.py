@@ -1,4 +1,4 @@
-"""Cells of a notebook that go with a question, and code of an answer that goes into cells."""
+"""Cells that are attached to a question, and code of an answer that is inserted into cells."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ MARK = {"session": "s", "step": "r-1"}
 
 
 def replace(notebook, number):
-    """Ask to replace a cell; the dialog that comes."""
+    """Start to replace a cell, and return the dialog that opens."""
     notebook.select(number)
     notebook.command("reasoning-widget:replace-cell", CODE)
     return notebook.page.get_by_role("dialog")
 
 
 def open_cells(lab, *cells):
-    """A notebook with these cells, each as nbformat makes it."""
+    """Open a notebook with these cells of nbformat."""
     path = lab.write("")
     notebook = nbformat.read(path, as_version=4)
     notebook.cells = cells

@@ -1,4 +1,4 @@
-"""jupyter-collaboration: two people in one notebook see one chat, and its file holds it once."""
+"""jupyter-collaboration: two people in one notebook see one chat, which is saved once in the file."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ CHAT = 'from reasoning_widget import ReasoningChat\n\nchat = ReasoningChat(agent
 
 @pytest.fixture(scope="module")
 def together(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jupyter]:
-    """A server on which people work in the same notebook at the same time."""
+    """A server on which several people can edit the same notebook at the same time."""
     with jupyter_lab(tmp_path_factory.mktemp("together"), environment, collaborative=True) as server:
         yield server
 
@@ -37,7 +37,7 @@ def together(environment: dict[str, str], tmp_path_factory: pytest.TempPathFacto
 def people(
     request: pytest.FixtureRequest, browser: Browser, together: Jupyter, model: ScriptedModel
 ) -> Iterator[tuple[Lab, Lab]]:
-    """What A and B have before them, each in a browser window of their own."""
+    """JupyterLab as A and B see it, each in a separate browser window."""
     with contextlib.ExitStack() as windows:
         labs: list[Lab] = []
         test = re.sub(r"\W+", "-", request.node.name).strip("-")
@@ -48,13 +48,13 @@ def people(
         yield labs[0], labs[1]
         together.shut_down_kernels()
         for lab in labs:
-            # Each page hears what the kernel answers the other's widget manager, and JupyterLab says so.
+            # Each page gets the kernel's answers to the other's widget manager, and JupyterLab logs this.
             assert [error for error in lab.errors if not error.startswith("Comm not found for comm id")] == []
             assert lab.requests_to_others == []
 
 
 def wait_for_documents(page: Page) -> None:
-    """On a slow machine a document takes its time, and a dialog asks whether to wait."""
+    """Continue to wait if a dialog asks, as it does on a slow machine when a document takes long to load."""
     dialog = page.get_by_role("dialog", name="Loading")
     page.add_locator_handler(dialog, lambda: dialog.get_by_role("button", name="Continue waiting").click())
 
@@ -68,7 +68,7 @@ def outputs_of(notebook: Notebook) -> list[Any]:
 
 
 def outputs_in(path: Path) -> list[Any]:
-    """The outputs in the file, which the server writes while people work; none in the moment in which it does."""
+    """The outputs in the file, which the server writes while people work; none while it is being written."""
     try:
         notebook = nbformat.read(path, as_version=4)
     except NotJSONError:
@@ -77,7 +77,7 @@ def outputs_in(path: Path) -> list[Any]:
 
 
 def questions(outputs: list[Any]) -> list[list[str]]:
-    """For each output, what was asked in the transcript that it holds, once its answers are there."""
+    """For each output, the prompts in its transcript."""
     sessions = [output.get("data", {}).get(SESSION_MIME, {}) for output in outputs]
     return [
         [event["data"]["content"] for event in session.get("events", []) if event["type"] == "user_message"]
@@ -86,13 +86,13 @@ def questions(outputs: list[Any]) -> list[list[str]]:
 
 
 def finished(outputs: list[Any]) -> list[int]:
-    """For each output, how many runs of its transcript have ended."""
+    """For each output, the number of finished runs in its transcript."""
     sessions = [output.get("data", {}).get(SESSION_MIME, {}) for output in outputs]
     return [sum(event["type"] == "run_finished" for event in session.get("events", [])) for session in sessions]
 
 
 def expect_once(path: Path, notebooks: list[Notebook], *asked: list[str]) -> None:
-    """Wait until the file, and each page's copy of it, hold an output for each list of questions, all answered."""
+    """Wait until the file and each page's copy of it have an output for each list of questions, all answered."""
 
     def look() -> list[list[tuple[list[str], int]]]:
         copies = [outputs_in(path), *(outputs_of(notebook) for notebook in notebooks)]
@@ -103,7 +103,7 @@ def expect_once(path: Path, notebooks: list[Notebook], *asked: list[str]) -> Non
 
 
 def wait(page: Page, look: Callable[[], object], expected: object) -> None:
-    """Wait until `look`, at what no page shows, sees what is expected; the pages go on meanwhile."""
+    """Wait until `look`, which reads what no page shows, returns the expected value; the pages keep working."""
     deadline = time.monotonic() + PATIENCE_MS / 1000
     while (seen := look()) != expected:
         assert time.monotonic() < deadline, seen
@@ -111,7 +111,7 @@ def wait(page: Page, look: Callable[[], object], expected: object) -> None:
 
 
 def in_one_notebook(people: tuple[Lab, Lab], model: ScriptedModel) -> tuple[Path, Notebook, Notebook]:
-    """The file of a notebook with a chat, as both people have opened it; the model waits in its first answer."""
+    """Open one notebook with a chat for both people; the model waits in its first answer."""
     model.script("Hello", [[say("I am"), gate("end"), say(" here.")]])
     model.script("Again", ["And again."])
     lab_a, lab_b = people
@@ -131,7 +131,7 @@ def test_a_question_is_saved_in_one_output_when_two_people_watch(people: tuple[L
     seen = b.output(0).get_by_role("region", name=CHAT_WITH)
     expect(seen.get_by_role("article", name="Final answer")).to_contain_text("I am")
     expect(seen.get_by_role("button", name="Stop", exact=True)).to_be_enabled()
-    wait(a.page, lambda: questions(outputs_of(b)), [["Hello"]])  # it is saved in the middle of the run, too
+    wait(a.page, lambda: questions(outputs_of(b)), [["Hello"]])  # it is also saved during the run
     expect(b.output(0)).not_to_contain_text("Interrupted")
 
     model.open("end")
@@ -185,7 +185,7 @@ def test_cells_run_by_different_people_are_each_saved_once(people: tuple[Lab, La
     chat_a.ask("Again")
     expect(chat_a.card("Final answer", 1)).to_contain_text("And again.")
     expect_once(path, [a, b], ["Hello", "Again"], ["Hello"], ["Hello", "Again"])
-    b.run(0)  # the cell that A ran: another chat, in its place
+    b.run(0)  # the cell that A ran: another chat replaces A's
     expect(a.chat(0).message).to_be_editable()
     a.chat(0).ask("Hello")
     expect(a.chat(0).card("Final answer")).to_contain_text("I am here.")

@@ -14,7 +14,7 @@ NOTIFY = "Notify Me When an Agent Has Finished"
 DISABLED = re.compile("lm-mod-disabled")
 TOGGLED = re.compile("lm-mod-toggled")
 
-# The system shows notifications: what it is asked to show is noted, and can be pressed.
+# The system shows notifications, so they are recorded here and can be clicked.
 NOTED = """
     window.noted = [];
     window.Notification = class extends Notification {
@@ -24,13 +24,13 @@ NOTED = """
         }
     };
 """
-# No page is ever hidden in a browser without a screen.
+# In a headless browser, a page is never hidden.
 HIDDEN = "hidden => Object.defineProperty(document, 'hidden', { configurable: true, get: () => hidden })"
 
 
 @pytest.fixture
 def notebook(lab, jupyter):
-    """JupyterLab, with its own settings before and after."""
+    """A notebook in JupyterLab, whose settings are reset after the test."""
     yield lab.open("1 / 0")
     jupyter.fetch("PUT", "lab/api/settings/reasoning-widget:plugin", {"raw": "{}"})
 
@@ -41,7 +41,7 @@ def sidebar(notebook) -> Sidebar:
 
 
 def command(page: Page, label: str) -> Locator:
-    """A command in the palette, which opens."""
+    """Open the palette and find a command in it."""
     field = page.locator(".lm-CommandPalette-input:visible")
     if field.count() == 0:
         page.evaluate("() => void window.jupyterapp.commands.execute('apputils:activate-command-palette')")
@@ -98,7 +98,7 @@ def test_the_settings_say_how_sessions_begin(sidebar):
     saved = False
 
     def read_again(response: Response) -> bool:
-        """Whether JupyterLab takes over what it has just saved."""
+        """Whether JupyterLab has applied the settings that it has just saved."""
         nonlocal saved
         if not response.url.partition("?")[0].endswith("reasoning-widget:plugin"):
             return False
@@ -183,7 +183,7 @@ class TestWithoutNotifications:
         page.evaluate(HIDDEN, True)
         sidebar.ask("Not noticed")
         page.evaluate(HIDDEN, False)
-        choose(page, NOTIFY)  # off
+        choose(page, NOTIFY)  # switch it off
         expect(command(page, NOTIFY)).not_to_have_class(TOGGLED)
         page.keyboard.press("Escape")
         choose(page, NOTIFY)

@@ -1,4 +1,4 @@
-"""A cell that shows a session of another server: the page talks to that server, the kernel only lets it in."""
+"""A cell that shows a session of another server: the page connects to that server with the kernel's ticket."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jupyter]:
 
 @pytest.fixture
 def elsewhere(browser: Browser, jupyter: Jupyter, request: pytest.FixtureRequest) -> Iterator[Lab]:
-    """JupyterLab in another browser, as far as the server can tell."""
+    """JupyterLab in a window that the server sees as another browser."""
     with contextlib.closing(open_window(browser, jupyter, {})) as window:
         yield Lab(window, jupyter, re.sub(r"\W+", "-", f"elsewhere {request.node.name}"))
 
 
 class Connected(Chat):
-    """A chat with the line that tells how it stands with its server."""
+    """A chat with its line about the connection to its server."""
 
     def __init__(self, chat: Chat) -> None:
         super().__init__(chat.region)
@@ -64,7 +64,7 @@ def connected(notebook, number: int = 0) -> Connected:
 
 
 def unconnected(notebook) -> Connected:
-    """A chat that knows of no agent yet."""
+    """A chat that has no list of agents yet."""
     return Connected(Chat(notebook.run(0).get_by_role("region", name="Chat", exact=True)))
 
 
@@ -122,12 +122,12 @@ def test_a_message_written_while_the_server_is_away_is_sent_once(lab, server):
     expect(chat.region.get_by_text("Waiting", exact=True)).to_be_visible()
 
     server.start()
-    notebook.page.evaluate("() => window.dispatchEvent(new Event('online'))")  # whether it still waits, or rests
+    notebook.page.evaluate("() => window.dispatchEvent(new Event('online'))")  # in case it no longer retries
     expect(chat.line).to_contain_text("Connected")
     chat.expect_answer("You said: meanwhile")
     expect(chat.line).not_to_contain_text("waits")
     chat.expect_cards("Thought", "Final answer", "Thought", "Final answer")
-    lab.errors[:] = [error for error in lab.errors if "WebSocket connection to" not in error]  # as browsers say it
+    lab.errors[:] = [error for error in lab.errors if "WebSocket connection to" not in error]  # the browser's text
 
 
 def test_the_kernel_renews_the_ticket_of_a_page_unnoticed(lab, server):

@@ -1,4 +1,4 @@
-"""A conversation as a person has it: ask, watch, read, ask again."""
+"""A conversation from a person's view: ask, watch, read, ask again."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_an_agents_own_type_of_step_is_shown_and_appended_text_grows(lab):
 
 @pytest.fixture
 def energy(lab, model):
-    """A file to find, and a model that looks for it."""
+    """A file, and a model that searches for it."""
     (lab.folder / "energy.md").write_text("# Energy\n\nThe solar roof made 412 kWh in June.\n", encoding="utf-8")
     first = [think("I should look "), gate("thinking"), think("into the files."), gate("thought")]
     model.script(
@@ -193,7 +193,7 @@ def test_agent_reasoning_and_clear(lab, model, energy):
     asked = [message["content"] for message in model.requests[1].messages if message["role"] != "system"]
     assert "Hello there" in str(asked[0])
 
-    chat.clear.dblclick()  # in haste
+    chat.clear.dblclick()  # a hasty double click
     expect(chat.card("Final answer", 1)).to_be_visible()
     chat.clear.click()
     chat.region.get_by_role("button", name="Clear the conversation").click()

@@ -1,4 +1,4 @@
-"""Exported files with mathematics that would freeze or end a tab, drawn by JupyterLab's own renderers."""
+"""Exported files with formulas that would freeze or crash a tab, drawn by JupyterLab's own renderers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ END = "This is the end."
 
 
 def transcript() -> Transcript:
-    """A conversation in which everybody writes such formulas, wherever they can."""
+    """A conversation with such formulas in every place that can hold text."""
     state = new_transcript()
     said = f"{TEXT}\n\n{END}"
     tool = {"name": f"${NESTED}$", "arguments": f'{{"a": "${NESTED}$"}}', "call_id": "c"}
@@ -62,7 +62,7 @@ def transcript() -> Transcript:
 
 
 def expect_drawn(page: Page, root: Locator, *, shows: str) -> None:
-    """The page is alive, has drawn it all to its end, and what can be drawn of the mathematics."""
+    """Check that the page responds and has drawn everything, including the formulas that can be drawn."""
     expect(root.get_by_text(END).last).to_be_attached()
     root.evaluate("root => root.querySelectorAll('details').forEach(each => { each.open = true; })")
     expect(root.locator(shows).first).to_be_visible()
@@ -84,7 +84,7 @@ def test_an_exported_notebook_leaves_the_tab_alive(lab):
 
 
 def test_a_notebook_without_the_package_leaves_the_tab_alive(lab):
-    """As HTML and as Markdown: what it holds beside the session."""
+    """In HTML and in Markdown: the formats that a notebook holds beside the session."""
     state = transcript()
     path = lab.write("None", "None")
     notebook = nbformat.read(path, 4)
@@ -95,7 +95,7 @@ def test_a_notebook_without_the_package_leaves_the_tab_alive(lab):
     nbformat.write(notebook, path)
 
     opened = lab.open_without_kernel(path)
-    expect_drawn(opened.page, opened.output(0), shows="pre")  # of a file that is not trusted, MathML is removed
+    expect_drawn(opened.page, opened.output(0), shows="pre")  # MathML is removed from a file that is not trusted
     expect_drawn(opened.page, opened.output(1), shows="mjx-container")
 
 
@@ -117,7 +117,7 @@ def test_an_exported_markdown_file_leaves_the_tab_alive(lab):
     page.evaluate("given => void window.jupyterapp.commands.execute('docmanager:open', given)", arguments)
     preview = page.locator(".jp-MarkdownViewer")
     expect(preview.get_by_text(END).last).to_be_attached()
-    # JupyterLab may leave formulas as they are in a preview that it draws before it is attached: have it drawn again.
+    # JupyterLab may not render formulas in a preview that it draws before attaching it, so have it drawn again.
     page.evaluate(
         """() => {
             const { model } = window.jupyterapp.shell.currentWidget.context;

@@ -1,4 +1,4 @@
-"""Nothing is lost between the kernel and the page, with the limits that Jupyter Server has by itself."""
+"""Nothing is lost between the kernel and the page with Jupyter Server's default limits."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def words(prefix):
 
 
 def shown_words(chat):
-    """The words of the answer, as the page shows them."""
+    """The words of the answer as shown by the page."""
     return chat.card("Final answer").inner_text().split()
 
 
 def without_frame(shown, prefix):
-    """What is shown, but for the words of the card itself."""
+    """The shown words without those of the card itself."""
     return [word for word in shown if word.startswith(prefix)]
 
 

@@ -1,4 +1,4 @@
-"""The whole chain, with the real model that answers on a bare machine."""
+"""The whole chain with the embedded model, which answers on a machine without any configuration."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The same cards in Firefox and in WebKit as in Chromium: in the widget, in the sidebar, and saved."""
+"""Firefox and WebKit show the same cards as Chromium: in the widget, in the sidebar, and saved."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ _CHOOSE = f"""(select => {{
 
 @pytest.fixture(scope="module", params=[Firefox, WebKit], ids=["firefox", "webkit"])
 def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
-    """The browser, one for all the tests of this file."""
+    """A browser for all tests of this file."""
     engine: Engine = request.param()
     yield engine
     engine.close()
@@ -70,24 +70,24 @@ def answering(lab, model):
 
 @pytest.fixture
 def pictures(request, engine):
-    """A picture of what the browser shows when the test ends, beside those of failed tests."""
+    """Save a screenshot at the end of the test, beside those of failed tests."""
     yield
     ARTIFACTS.mkdir(exist_ok=True)
     engine.screenshot(ARTIFACTS / f"{re.sub(r'[^a-z_]+', '-', request.node.name)}.png")
 
 
 def words(shown: list[list[str]]) -> list[list[str]]:
-    """The cards without the times, which differ from run to run, and the spaces, which engines set in their own way."""
+    """The cards without times, which differ between runs, and without spaces, which differ between engines."""
     return [[*card[:4], re.sub(r"\b\d+(?:\.\d+)? m?s\b|\s", "", card[4])] for card in shown]
 
 
 def cards_in(browser: Engine, root: str) -> list[list[str]]:
-    """All the cards below `root`, unfolded."""
+    """All cards below `root`, unfolded, in Firefox or WebKit."""
     return cards(browser.evaluate, browser.wait_for, root)
 
 
 def cards(evaluate: Callable[[str], Any], wait_for: Callable[[str], Any], root: str) -> list[list[str]]:
-    """The same, in any browser."""
+    """All cards below `root`, unfolded, in any browser."""
     wait_for(_DONE)
     evaluate(_UNFOLD.replace("ROOT", root))
     wait_for(_ALL_OPEN.replace("ROOT", root))
@@ -100,7 +100,7 @@ def command(engine: Engine, name: str) -> None:
 
 
 def press(engine: Engine, selector: str) -> None:
-    """Click what may not be there yet."""
+    """Wait for an element and click it."""
     engine.wait_for(f"document.querySelector({selector!r}) !== null")
     engine.click(selector)
 

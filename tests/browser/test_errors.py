@@ -1,4 +1,4 @@
-"""What goes wrong is told together with what can be done, and the next question can be asked."""
+"""Errors are shown with advice, and the next question can be asked."""
 
 from __future__ import annotations
 

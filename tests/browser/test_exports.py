@@ -1,4 +1,4 @@
-"""A notebook that JupyterLab saved, converted by nbconvert: the transcript is in it, with the network off."""
+"""A notebook saved by JupyterLab and converted by nbconvert contains the transcript, without a network."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ NO_HOST = "--host-resolver-rules=MAP * ~NOTFOUND"
 
 @contextlib.contextmanager
 def widget_state_is_saved(page: Page) -> Iterator[None]:
-    """Choose "Save Widget State Automatically" from JupyterLab's settings; the server keeps it, so take it back."""
+    """Enable JupyterLab's "Save Widget State Automatically", and disable it afterwards, because the server stores it."""
     for on in (True, False):
         page.evaluate("async name => { await window.jupyterapp.commands.execute(name) }", SAVE_STATE)
         page.wait_for_function(IS_ON, arg=on)
@@ -49,7 +49,7 @@ def widget_state_is_saved(page: Page) -> Iterator[None]:
 
 @pytest.fixture
 def notebook(lab: Lab, model) -> Iterator[Notebook]:
-    """Two questions were asked: one in the page, one from code."""
+    """A notebook with two answered questions: one asked in the page, one in code."""
     (lab.folder / "energy.md").write_text("The solar roof made 412 kWh in June.\n", encoding="utf-8")
     search = [think("I look into the files."), call("search_files", {"query": "solar roof"})]
     model.script("solar", [search, [say("It made 412 kWh.")]])
@@ -65,7 +65,7 @@ def notebook(lab: Lab, model) -> Iterator[Notebook]:
 
 
 def convert(path: Path, kind: str, environment: dict[str, str] | None = None, *options: str) -> Path:
-    """What `jupyter nbconvert` makes of a notebook."""
+    """Convert a notebook with `jupyter nbconvert`, and return the path of the result."""
     subprocess.run(
         [sys.executable, "-m", "nbconvert", "--to", kind, *options, path.name],
         cwd=path.parent,
@@ -79,7 +79,7 @@ def convert(path: Path, kind: str, environment: dict[str, str] | None = None, *o
 
 @pytest.fixture
 def read(browser: Browser) -> Iterator[Page]:
-    """A page that gets files alone."""
+    """A page that can load only files."""
     with contextlib.closing(browser.new_context(offline=True)) as window:
         page = window.new_page()
         page.route(re.compile("^(?!file:|data:|blob:)"), lambda route: route.abort())
@@ -94,7 +94,7 @@ def test_saved_widget_state_contains_no_chat(notebook):
 
 
 def test_converted_notebooks_contain_the_transcript(notebook, read, tmp_path):
-    notebook.run(2)  # a widget whose state is saved
+    notebook.run(2)  # another widget, whose state is saved
     notebook.save()
 
     for kind in ("html", "slides"):
@@ -111,7 +111,7 @@ def test_converted_notebooks_contain_the_transcript(notebook, read, tmp_path):
     no_sandbox, no_host = "--disable-chromium-sandbox", f"--WebPDFExporter.browser_args={NO_HOST}"
     chromium = {"PLAYWRIGHT_BROWSERS_PATH": str(with_chromium(tmp_path))}
     pdf = PdfReader(convert(notebook.path, "webpdf", chromium, no_sandbox, no_host))
-    text = unicodedata.normalize("NFKC", " ".join(page.extract_text() for page in pdf.pages))  # fonts join letters
+    text = unicodedata.normalize("NFKC", " ".join(page.extract_text() for page in pdf.pages))  # fonts have ligatures
     printed = " ".join(text.split())
     for words in (*ANSWERED, *FOLDED):
         assert words in markdown
@@ -122,7 +122,7 @@ FILES = {"Markdown": "md", "HTML": "html", "JSON": "json", "Notebook": "ipynb", 
 
 
 def exported(notebook: Notebook, number: int) -> dict[str, str]:
-    """What the button below a transcript makes, by the name of the file."""
+    """The files that the button below a transcript exports, by the ending of their name."""
     files = {}
     for name, ending in FILES.items():
         notebook.output(number).get_by_role("button", name="Export…").click()
@@ -161,7 +161,7 @@ def test_a_command_exports_the_answer_to_one_question(notebook):
 
 
 def test_a_card_has_a_menu_that_exports_its_transcript(notebook):
-    notebook.select(0)  # what is pointed at counts, not what is selected
+    notebook.select(0)  # the menu is for the card under the mouse, not for the selected cell
     notebook.output(1).locator(".rw-card").first.click(button="right")
     with notebook.page.expect_download() as download:
         choose(notebook.page, "Export Transcript as", "Markdown")
@@ -171,7 +171,7 @@ def test_a_card_has_a_menu_that_exports_its_transcript(notebook):
 
 
 def with_chromium(folder: Path) -> Path:
-    """A folder of Playwright's browsers that has this system's Chromium: nbconvert takes no other."""
+    """Make a folder of Playwright's browsers with this system's Chromium: nbconvert accepts no other."""
     launch = "from playwright.sync_api import sync_playwright as p\nwith p() as it: it.chromium.launch()"
     environment = {**os.environ, "PLAYWRIGHT_BROWSERS_PATH": str(folder)}
     tried = subprocess.run([sys.executable, "-c", launch], env=environment, capture_output=True, text=True, check=False)

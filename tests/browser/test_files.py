@@ -1,4 +1,4 @@
-"""What JupyterLab and Notebook write into a notebook file, and what it takes to be live again."""
+"""What JupyterLab and Notebook write into a notebook file, and how its chats become live again."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def bundles(path: Any) -> list[Any]:
 
 
 def kept(page: Page) -> int:
-    """How many cores the page has."""
+    """The number of cores in the page."""
     count: int = page.evaluate("Object.keys(globalThis[Symbol.for('reasoning-widget')].cores ?? {}).length")
     return count
 

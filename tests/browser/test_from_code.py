@@ -1,4 +1,4 @@
-"""`ask` in a cell: what is seen while the cell is blocked, and what can be done."""
+"""`ask` in a cell: what the page shows and can do while the cell is blocked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever an agent says, nothing of it runs and nothing of it loads."""
+"""Nothing in an agent's output is executed or loads anything."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ TOUCH_EVERYTHING = """region => {
         }
     }
 }"""
-# A link to another page may stay, for whoever clicks it; nothing may load by itself or be anything but a link.
+# An address of another page may stay only as a link, for readers who click it; nothing may load by itself.
 DANGEROUS = """region => [...region.querySelectorAll("article *")].filter(element =>
     [...element.attributes].filter(({ name }) => name !== "aria-label").some(({ name, value }) =>
         name.startsWith("on")
@@ -105,7 +105,7 @@ def test_outputs_of_tools_fetch_nothing_unasked(lab):
     chat.ask("Show me")
     chat.expect_ready()
     expect(chat.cards).to_have_count(len(ASKING) + len(TAMED))
-    for card in chat.cards.all()[: len(ASKING)]:  # what failed is open
+    for card in chat.cards.all()[: len(ASKING)]:  # failed cards are open
         expect(card.get_by_role("button", name="Show it")).to_be_visible()
     html, formula, plot = chat.cards.all()[len(ASKING) :]
     expect(html.locator("p")).to_have_text("spy")
@@ -115,7 +115,7 @@ def test_outputs_of_tools_fetch_nothing_unasked(lab):
     chat.region.evaluate(TOUCH_EVERYTHING)
     assert happened == []
 
-    chat.cards.first.get_by_role("button", name="Show it").click()  # a plot that is elsewhere is none
+    chat.cards.first.get_by_role("button", name="Show it").click()  # a plot at another address is not shown
     expect(chat.cards.first).to_contain_text("cannot be drawn")
     assert happened == []
     assert lab.requests_to_others == []

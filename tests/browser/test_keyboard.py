@@ -29,7 +29,7 @@ def test_a_whole_conversation_with_the_keyboard_only(lab, model):
     notebook.wait_for(0)
     chat = notebook.chat(0)
 
-    # Shift+Enter breaks the line and never runs the cell, Enter sends.
+    # Shift+Enter inserts a line break and never runs the cell; Enter sends.
     tab_to(page, chat.message)
     keyboard.type("first line")
     keyboard.press("Shift+Enter")
@@ -41,7 +41,7 @@ def test_a_whole_conversation_with_the_keyboard_only(lab, model):
     expect(notebook.prompt(0)).to_have_text("[1]:")
     expect(notebook.prompt(1)).to_have_text("[ ]:")
 
-    # The focus is still where it was, although the view has been drawn anew. Stop.
+    # The focus has not moved, although the view was redrawn. Stop.
     notebook.wait_for_saved("Very well.")
     keyboard.type("Tell me a story")
     keyboard.press("Enter")
@@ -71,7 +71,7 @@ def test_history_settings_and_clear_with_the_keyboard_only(lab):
     expect(chat.cards).to_have_count(2)
     notebook.wait_for_saved("Tell me a story")
 
-    # The history: back with the arrow in the first line, forward in the last, and what was begun is kept.
+    # The history: back with the arrow in the first line, forward in the last; a draft is kept.
     tab_to(page, chat.message)
     keyboard.type("begun")
     keyboard.press("ArrowUp")

@@ -1,4 +1,4 @@
-"""A long transcript: only what is seen is laid out, and nobody notices."""
+"""In a long transcript, only the visible part is laid out, unnoticed by the reader."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ QUESTIONS = 40
 
 
 def long_session():
-    """What is saved of questions with answers of different heights."""
-    with ThreadPoolExecutor() as elsewhere:  # the browser's loop runs in this thread
+    """The saved session of questions with answers of different heights."""
+    with ThreadPoolExecutor() as elsewhere:  # Playwright's event loop runs in this thread
         return elsewhere.submit(asyncio.run, _long_session()).result()
 
 

@@ -1,4 +1,4 @@
-"""How it looks, in light and in dark."""
+"""Colours and contrasts in light and dark themes."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_printed_colours_are_readable_in_every_theme(lab, theme):
     chat = lab.open(PRINTS, theme=theme).open_chat()
     chat.ask("Print")
     chat.expect_ready()
-    card = chat.card("Tool result")  # what failed is open
+    card = chat.card("Tool result")  # failed cards are open
     card.get_by_role("button", name="Show all").click()
     expect(card.get_by_text("2;7:", exact=False).last).to_be_visible()
 

@@ -1,4 +1,4 @@
-"""marimo, the real one: the chat and what `ask` shows work there, and follow its theme."""
+"""In a real marimo, the chat and the view of `ask` work and follow its theme."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _(button, chat, mo):
 
 @contextlib.contextmanager
 def marimo(home: Path, environment: dict[str, str], how: Literal["edit", "run"], theme: str) -> Iterator[str]:
-    """The address of the notebook: as whoever edits it has it, or as an app."""
+    """Serve the notebook in the editor or as an app, and yield its address."""
     notebook = home / "notebook.py"
     notebook.write_text(NOTEBOOK, "utf-8")
     settings = home / "marimo" / "marimo.toml"
@@ -81,7 +81,7 @@ def story(model: ScriptedModel) -> None:
 def test_a_notebook_shows_the_chat_and_the_answer_in_marimos_theme(
     environment: dict[str, str], tmp_path: Path, page: Page, model: ScriptedModel, theme: str
 ) -> None:
-    page.emulate_media(color_scheme="light" if theme == "dark" else "dark")  # the system's is the other one
+    page.emulate_media(color_scheme="light" if theme == "dark" else "dark")  # the system has the other theme
     with marimo(tmp_path, environment, "edit", theme) as address:
         page.goto(address)
         expect_chat_and_asked(page, model, theme)
@@ -98,7 +98,7 @@ def test_the_message_box_stays_in_sight_below_a_long_answer(
         expect(chat.card("Final answer", 1)).to_have_attribute("data-status", "done")
         last = chat.region.get_by_text("Verse 60.", exact=True)
         for part in (last, chat.message, chat.send):
-            expect(part).to_be_in_viewport(ratio=1)  # marimo scrolls an output that is high
+            expect(part).to_be_in_viewport(ratio=1)  # marimo makes a tall output scroll
 
 
 def test_stop_ends_a_sent_prompt_and_interrupting_ends_the_cells_prompt(

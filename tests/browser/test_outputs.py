@@ -1,4 +1,4 @@
-"""What a tool shows, in its card: in order, while it works and afterwards, live and saved."""
+"""The outputs of a tool in its card: in order, during and after the call, live and saved."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SHOWS = """
     ReasoningChat(agent=shows)
 """
 
-# What is drawn in a card, from top to bottom.
+# The outputs in a card, from top to bottom.
 IN_ORDER = """card => [...card.querySelectorAll(".rw-output")].map(output =>
     output.querySelector("img") ? "picture" : output.querySelector("table") ? "table" : output.textContent.trim())"""
 

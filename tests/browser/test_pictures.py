@@ -1,4 +1,4 @@
-"""The pictures in the README, taken of the real thing. Remove one of them to have it taken anew."""
+"""The README's pictures, which are screenshots of the real widget. Remove one to have it taken again."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ THEMES = [("light", LIGHT), ("dark", DARK)]
 
 
 def told(lab, theme):
-    """A notebook in which the story was told."""
+    """A notebook in which the story has been told."""
     notebook = lab.open(STORY, CHAT, theme=theme)
     notebook.run(0)
     notebook.command("notebook:delete-cell")

@@ -1,4 +1,4 @@
-"""Reading along: folding, a page loaded anew, a second view."""
+"""Reading during a run: folding, reloading the page, a second view."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def test_cards_fold_automatically_unless_the_reader_decides(lab, model, story):
     model.open("thinking")
     expect(chat.card("Final answer")).to_contain_text("Once upon")
 
-    # What is done is folded to a line; the reader may unfold and fold it.
+    # A finished card is folded to one line; the reader may unfold and fold it.
     for name in ("Thought", "Tool use", "Tool result"):
         expect(chat.fold(name)).to_have_attribute("aria-expanded", "false")
     chat.fold("Tool result").click()
     expect(chat.fold("Tool result")).to_have_attribute("aria-expanded", "true")
     expect(chat.card("Tool result").get_by_text("6 * 7 = 42")).to_be_visible()
 
-    # What the reader has folded stays so while it grows, and what they opened stays so when all is done.
+    # Cards that the reader folded stay folded while they grow; cards that they opened stay open at the end.
     chat.fold("Final answer").click()
     expect(chat.fold("Final answer")).to_have_attribute("aria-expanded", "false")
     model.open("answering")
@@ -74,7 +74,7 @@ def test_two_views_show_the_same(lab, model, story):
         expect(view.card("Final answer")).to_contain_text("Once upon")
         view.expect_cards("Thought", "Tool use", "Tool result", "Final answer")
 
-    # One made while the run is on, by JupyterLab's own command.
+    # A view created during the run by JupyterLab's own command.
     notebook.select(0)
     notebook.command("notebook:create-output-view")
     third = Chat(notebook.page.locator(".jp-LinkedOutputView").get_by_role("region", name=CHAT_WITH))

@@ -1,4 +1,4 @@
-"""Transcripts in the notebook file: what was seen is there when the notebook is opened again, with no kernel."""
+"""Transcripts in the notebook file: they are shown as before when the notebook is reopened without a kernel."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ _WORDS = """root => [...root.querySelectorAll("article, .rw-question, .rw-run-fo
 
 
 def words(chat: Chat) -> list[dict[str, Any]]:
-    """All that a chat says, every card open: questions, cards, and how each run ended."""
+    """All text of a chat with every card open: questions, cards, and the end of each run."""
     chat.region.evaluate(_UNFOLD)
     handle = chat.region.element_handle()
     chat.region.page.wait_for_function(_ALL_OPEN, arg=handle)
@@ -75,7 +75,7 @@ def words(chat: Chat) -> list[dict[str, Any]]:
 
 
 class Record(NamedTuple):
-    """A notebook file, and what its two outputs said when they were live."""
+    """A notebook file, and the text of its two outputs when they were live."""
 
     path: Path
     chat: list[dict[str, Any]]
@@ -89,7 +89,7 @@ def recorded() -> dict[str, Any]:
 
 @pytest.fixture
 def record(lab, recorded):
-    """A conversation with steps of every kind, and a question that a cell asked in it. It is held once."""
+    """A conversation with steps of every type and a question that a cell asked. It is recorded once."""
     if not recorded:
         notebook = lab.open(EVERYTHING, "_ = chat.ask('from a cell')")
         chat = notebook.open_chat()
@@ -237,7 +237,7 @@ LONG = """
     ReasoningChat(agent=long)
 """
 
-# Each frame after its layout, as it is about to be painted.
+# Each frame after its layout, just before it is painted.
 _WATCH = """() => {
     window.frames_seen = [];
     const shown = selector => [...document.querySelectorAll(selector)].filter(each => each.checkVisibility());
@@ -414,7 +414,7 @@ def test_on_other_sites_the_saved_page_is_readable_with_and_without_styles(brows
         assert page.locator("details").count() == 15
         for event in data[SESSION_MIME]["events"]:
             texts = [event["data"].get("content", ""), event["data"].get("tool", {}).get("arguments", "")]
-            text = re.sub(r"\]\(\S+\)|```\w+", "", "\n".join(texts))  # where links lead, and names of languages
+            text = re.sub(r"\]\(\S+\)|```\w+", "", "\n".join(texts))  # the targets of links and the names of languages
             assert set(re.findall(r"\w+", text)) - shown == set()
         assert "printed" in shown
         assert page.locator("img").evaluate_all("all => all.every(picture => picture.naturalWidth > 0)")
@@ -425,7 +425,7 @@ def test_on_other_sites_the_saved_page_is_readable_with_and_without_styles(brows
 
 
 def bundle(events: list[Any], **more: Any) -> dict[str, Any]:
-    """What an output holds whose session has these events, numbered in order."""
+    """The data of an output whose session has these events, numbered in order."""
     numbered = [
         {**event, "seq": number} if isinstance(event, dict) else event for number, event in enumerate(events, 1)
     ]
@@ -566,7 +566,7 @@ def test_a_truncated_edited_or_hostile_file_is_shown_as_far_as_possible_and_runs
     assert page.locator(".rw-session *").evaluate_all(placed) == 0
     page.get_by_role("menuitem", name="File", exact=True).click(trial=True)
 
-    # A picture elsewhere is a link, which the reader may follow.
+    # A picture at another address is a link, which the reader may follow.
     window.route("http://far-away.invalid/**", lambda route: route.fulfill(body="fetched"))
     assert lab.requests_to_others == []
     with window.expect_page() as opened:

@@ -1,4 +1,4 @@
-"""What tools display, drawn by JupyterLab's renderers."""
+"""Outputs of tools, drawn by JupyterLab's renderers."""
 
 from __future__ import annotations
 

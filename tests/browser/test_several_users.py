@@ -1,4 +1,4 @@
-"""Two people in JupyterLab on one server that tells them apart, each with a browser of their own."""
+"""Two people in JupyterLab on one server that identifies them, each with a separate browser window."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Visit = Callable[[str], Sidebar]
 
 @pytest.fixture
 def rules(tmp_path: Path) -> Path:
-    """What the authorizer lets others do."""
+    """The file of the rights that the authorizer grants to others."""
     path = tmp_path / "rules"
     path.write_text("", encoding="utf-8")
     return path
@@ -46,7 +46,7 @@ def shared(tmp_path: Path, rules: Path) -> Iterator[Jupyter]:
 
 @pytest.fixture
 def visit(browser: Browser, shared: Jupyter) -> Iterator[Visit]:
-    """Let somebody open JupyterLab, with the panel of sessions."""
+    """Open JupyterLab as a person, with the panel of sessions."""
     with contextlib.ExitStack() as stack:
 
         def visit(name: str) -> Sidebar:
@@ -69,12 +69,12 @@ def test_the_authorizer_decides_about_other_users_and_authors_are_shown(visit, s
     (info,) = call(shared, "GET", "sessions", headers=as_("ada")).json["sessions"]
     assert info["owner"] == "ada"
 
-    # To somebody else it is not there.
+    # Without rights, another person does not see the session.
     eve.search.fill("xylophone")
     expect(eve.region.get_by_role("status")).to_contain_text("No session contains")
     expect(eve.sessions).to_have_count(0)
 
-    # Whoever may read it watches, and is told who wrote it.
+    # With the right to read, they watch it and see the authors.
     rules.write_text(f"eve read {info['id']}", encoding="utf-8")
     eve.search.fill("xylo")
     eve.session(SAID).get_by_role("button", name=SAID).first.click()
@@ -90,7 +90,7 @@ def test_the_authorizer_decides_about_other_users_and_authors_are_shown(visit, s
     expect(guest.region.get_by_role("alert")).to_contain_text("you may watch this session, but not take part in it")
     expect(by_eve[chat]).to_have_count(0)
 
-    # Whoever may execute takes part, under their own name.
+    # With the right to execute, they take part under their own name.
     rules.write_text(f"eve read {info['id']}\neve execute {info['id']}", encoding="utf-8")
     guest.ask("And the organ, too.")
     for view in (chat, guest):
@@ -100,7 +100,7 @@ def test_the_authorizer_decides_about_other_users_and_authors_are_shown(visit, s
     answer = call(shared, "GET", f"sessions/{info['id']}", headers=as_("eve"))
     assert (answer.status, answer.json["owner"], answer.json["messages"]) == (200, "ada", 2)
 
-    # And what was allowed ends when it is taken back.
+    # Access ends when the rights are revoked.
     rules.write_text("", encoding="utf-8")
     eve.back()
     eve.search.fill("xylophone")

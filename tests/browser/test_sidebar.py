@@ -1,4 +1,4 @@
-"""Conversations that a server keeps, in JupyterLab's sidebar and in tabs."""
+"""Sessions of the server in JupyterLab's sidebar and in tabs."""
 
 from __future__ import annotations
 
@@ -216,7 +216,7 @@ def test_sessions_open_in_tabs_side_by_side_and_are_restored_with_the_page(sideb
     sidebar.tab("First question").click()
     expect(sidebar.tab_chat().card("Final answer")).to_contain_text("Very well.")
 
-    # The panel goes to the other side, as it was.
+    # The panel moves to the other side unchanged.
     page.evaluate("""() => {
         const { shell } = window.jupyterapp;
         shell.add([...shell.widgets("right")].find(({ id }) => id === "reasoning-widget-panel"), "left");

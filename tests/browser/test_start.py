@@ -1,4 +1,4 @@
-"""What the lab extension adds to JupyterLab's start."""
+"""What the lab extension loads when JupyterLab starts."""
 
 from __future__ import annotations
 

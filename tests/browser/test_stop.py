@@ -1,4 +1,4 @@
-"""Stopping: what the person sees, and what the model's server sees."""
+"""Stop, as seen by the person and by the model's server."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_stop_in_the_middle_of_an_answer(lab, model):
     expect(chat.card("Final answer", 1)).to_contain_text("Very well.")
 
 
-@pytest.mark.parametrize("window_options", [{}], ids=["own-window"])  # the clock is the window's
+@pytest.mark.parametrize("window_options", [{}], ids=["own-window"])  # the clock is that of the window
 def test_a_tool_that_never_returns_is_reported_after_30_seconds_and_stop_ends_it(lab, window_options):
     notebook = lab.open(TOOL_THAT_NEVER_RETURNS, "", clock=True)
     chat = notebook.open_chat()

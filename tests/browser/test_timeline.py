@@ -1,4 +1,4 @@
-"""The timeline above the cards, as the mouse meets it."""
+"""The timeline above the cards, used with the mouse."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ BUSY = """
     ReasoningChat(agent=busy)
 """
 
-# Where the middle of each bar of a type is on the page, and how long it is, in pixels.
+# The centre of each bar of a type on the page, and its length, in pixels.
 PLACES = """(axis, type) => {
     const path = axis.querySelector(`.rw-bar-${type}`).getAttribute("d");
     const matrix = axis.getScreenCTM();
@@ -52,7 +52,7 @@ def axis(chat):
 def test_the_timeline_is_24_pixels_high_and_grows_during_a_run(chat, axis):
     assert axis.bounding_box()["height"] == 24
     (_, _, thought), *_ = axis.evaluate(PLACES, "thought")
-    # The answer's bar gets longer, at the expense of the others' on the page.
+    # On the page, the answer's bar gets longer and the other bars get shorter.
     chat.region.page.wait_for_function(
         f"([axis, before]) => ({PLACES})(axis, 'thought')[0][2] < before && ({PLACES})(axis, 'final_answer')[0][2] > 0",
         arg=[axis.element_handle(), thought],

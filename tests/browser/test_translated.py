@@ -1,4 +1,4 @@
-"""JupyterLab in another language: with a language pack, the page speaks it everywhere, widgets included."""
+"""JupyterLab in another language: with a language pack, all of the page is translated, including widgets."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from tests.browser.jupyter import jupyter_lab
 CHAT = 'from reasoning_widget import ReasoningChat\n\nReasoningChat(agent="assistant")'
 
 GERMAN = {
-    # The plugins' own words.
+    # Texts of the plugins.
     "Agent Sessions": ["Agentensitzungen"],
     "New session": ["Neue Sitzung"],
     "All sessions": ["Alle Sitzungen"],
     "%1 question": ["%1 Frage", "%1 Fragen"],
     "Export…": ["Exportieren …"],
-    # Those of the views, which the sidebar, live widgets and saved transcripts share.
+    # Texts of the views, which the sidebar, live widgets and saved transcripts share.
     "Chat with %1": ["Gespräch mit %1"],
     "Cell of %1": ["Zelle aus %1"],
     "Message": ["Nachricht"],
@@ -35,12 +35,12 @@ GERMAN = {
 }
 
 
-# What JupyterLab calls the places that it shares.
+# JupyterLab's names for places that it shares with extensions.
 GERMAN_OF_JUPYTERLAB = {"Other": ["Andere"], "Notebook Cell Operations": ["Zellen"]}
 
 
 def write_language_pack(folder: Path) -> None:
-    """An installed Python package that gives JupyterLab the words, as those from its translators do."""
+    """Write an installed Python package that translates JupyterLab, like its official language packs."""
     name = "jupyterlab_language_pack_de"
     messages = folder / name / "locale" / "de" / "LC_MESSAGES"
     messages.mkdir(parents=True)
@@ -57,7 +57,7 @@ def write_language_pack(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def jupyter(environment, tmp_path_factory):
-    """A JupyterLab of its own, in German."""
+    """A separate JupyterLab in German."""
     home, packs = tmp_path_factory.mktemp("german"), tmp_path_factory.mktemp("packs")
     write_language_pack(packs)
     path = os.pathsep.join(filter(None, [str(packs), os.environ.get("PYTHONPATH")]))
@@ -71,11 +71,11 @@ def jupyter(environment, tmp_path_factory):
 
 @pytest.fixture
 def window_options():
-    return {}  # a window of its own: the others' is not in German
+    return {}  # a separate window, because the shared one is not in German
 
 
 def ask(region: Locator, question: str) -> None:
-    """Ask in a chat that speaks German, and wait for the answer, which nobody has translated."""
+    """Ask in a chat in German, and wait for the answer, which is not translated."""
     region.get_by_role("textbox", name="Nachricht", exact=True).fill(question)
     region.get_by_role("button", name="Senden", exact=True).click()
     expect(region.get_by_role("article", name="Antwort, Schritt 1", exact=True)).to_contain_text("Very well.")

@@ -1,4 +1,4 @@
-"""Voilà, the real one: it runs the notebook by itself, and shows the live chat in its own theme."""
+"""A real Voilà runs the notebook by itself and shows the live chat in its theme."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ VBox([button, below])
 
 @pytest.fixture(scope="module")
 def voila(environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Voilà with one notebook, which it runs anew for each page."""
+    """Voilà with one notebook, which it runs again for each page."""
     home = tmp_path_factory.mktemp("voila")
     cells = [nbformat.v4.new_code_cell(cell) for cell in CELLS]
     metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), home / "dashboard.ipynb")
-    # As an installation has it: Voilà follows no links, and loads JupyterLab's extensions as far as they go with it.
+    # Copied, as in an installation: Voilà follows no links. It loads JupyterLab's extensions if they are compatible.
     extensions = home / "labextensions"
     shutil.copytree(LAB_EXTENSION, extensions / "reasoning-widget")
     own = {f"JUPYTER_{name}_DIR": str(home / name.lower()) for name in ("CONFIG", "DATA", "RUNTIME")}
@@ -59,7 +59,7 @@ def story(model: ScriptedModel) -> None:
 
 @pytest.fixture
 def window_options(request: pytest.FixtureRequest) -> dict[str, str]:
-    """The system's theme is the other one."""
+    """The system has the theme that the test does not use."""
     theme = request.node.callspec.params.get("theme") if hasattr(request.node, "callspec") else None
     return {"color_scheme": "light" if theme == "dark" else "dark"}
 
