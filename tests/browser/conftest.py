@@ -22,7 +22,7 @@ ARTIFACTS = Path(__file__).parent / "artifacts"
 TRACED = bool(os.environ.get("TRACE"))
 """Whether Playwright records traces, which takes a tenth of the time of the tests."""
 PATIENCE_MS = 60_000
-"""How long a condition is waited for before the test gives up: no measure of speed, the machine may be busy."""
+"""The time to wait for a condition before the test fails. Not a measure of speed: the machine may be busy."""
 
 CHROMIUM_OPTIONS = [
     "--no-sandbox",

@@ -74,7 +74,7 @@ def script_story(model: ScriptedModel) -> None:
 
 
 def expect_chat_and_asked(page: Page, model: ScriptedModel, theme: str) -> None:
-    """Check that a chat and the cards of an `ask` are shown and readable in the theme, and that a sent prompt streams."""
+    """Check that a chat and an `ask` are shown and readable in the theme, and that a sent prompt streams."""
     chat, asked = chats(page, 2)
     for each in (chat, asked):
         expect(each.card("Final answer")).to_contain_text("Very well.")

@@ -19,7 +19,7 @@ _SETTINGS = {
 
 _COLLABORATION = ("@jupyter/collaboration-extension", "@jupyter/docprovider-extension")
 _FOR_ONE_TEST = ("@voila-dashboards/jupyterlab-preview", *_COLLABORATION)
-"""JupyterLab's extensions that are installed for a test of their own."""
+"""JupyterLab's extensions that are installed for one test each."""
 
 
 # The server saves a shared notebook after each change.

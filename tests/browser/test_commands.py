@@ -147,7 +147,7 @@ class TestNotifications:
         page.evaluate("() => window.noted[0].onclick()")
         expect(sidebar.title).to_have_text("Tell me a story")
 
-    def test_are_shown_to_nobody_who_does_not_want_them(self, model, sidebar):
+    def test_are_not_shown_unless_requested(self, model, sidebar):
         page = sidebar.page
         page.evaluate(HIDDEN, True)
         sidebar.ask("Not told")
@@ -159,7 +159,7 @@ class TestWithoutPermission:
     def window_options(self):
         return {}
 
-    def test_notifications_stay_off_and_the_person_is_told_why(self, sidebar):
+    def test_notifications_stay_off_and_the_reason_is_shown(self, sidebar):
         page = sidebar.page
         choose(page, NOTIFY)
         expect(page.get_by_role("dialog")).to_contain_text("The browser blocks them.")

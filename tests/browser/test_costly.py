@@ -15,7 +15,7 @@ from reasoning_widget.fold import Transcript, new_transcript, receive
 
 NESTED = "\\frac{1}{" * 300 + "x" + "}" * 300
 MACROS = ["x", *(f"\\b{letter}" for letter in "cdefghij")]
-"""Each stands for ten of the one before it."""
+"""Each name expands to ten of the one before it."""
 COSTLY = (
     NESTED,
     "\\frac1" * 300 + "x",
@@ -27,7 +27,7 @@ COSTLY = (
     "".join(f"\\def{name}{{{before * 10}}}" for before, name in pairwise(MACROS)) + MACROS[-1],
     "\\begin{array}{c}" * 100 + "x" + "\\end{array}" * 100,
 )
-"""Formulas that no page should be asked to draw."""
+"""Formulas that would freeze or crash a page that drew them."""
 
 TEXT = "\n\n".join(f"In a line ${tex}$ and displayed:\n\n$${tex}$$\n\n\\({tex}\\)\n\n\\[{tex}\\]" for tex in COSTLY)
 FINE = "A small one is drawn: $\\frac{824}{2}$."

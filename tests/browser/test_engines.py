@@ -37,7 +37,7 @@ In short, it is enough.
 """
 
 NOTEBOOK, PANEL = ".jp-Notebook", "#reasoning-widget-panel"
-"""What the cards are in."""
+"""The selectors of the elements that contain the cards."""
 
 _READY = "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel?.status === 'idle'"
 _DONE = "document.querySelector('[data-run-status=completed]') !== null"

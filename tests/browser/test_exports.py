@@ -27,7 +27,7 @@ SLIDER = "import ipywidgets\n\nipywidgets.IntSlider(7)"
 
 ANSWERED = ("What did the solar roof make?", "It made 412 kWh.", "Which season was it?", "It was summer.")
 FOLDED = ("I look into the files.", "The solar roof made 412 kWh in June.")
-"""What is behind the titles of the steps to the answer."""
+"""Content of the folded steps before the answer."""
 
 STATE = "application/vnd.jupyter.widget-state+json"
 SAVE_STATE = "@jupyter-widgets/jupyterlab-manager:saveWidgetState"
@@ -39,7 +39,7 @@ NO_HOST = "--host-resolver-rules=MAP * ~NOTFOUND"
 
 @contextlib.contextmanager
 def widget_state_is_saved(page: Page) -> Iterator[None]:
-    """Enable JupyterLab's "Save Widget State Automatically", and disable it afterwards, because the server stores it."""
+    """Enable JupyterLab's "Save Widget State Automatically"; disable it afterwards, because the server stores it."""
     for on in (True, False):
         page.evaluate("async name => { await window.jupyterapp.commands.execute(name) }", SAVE_STATE)
         page.wait_for_function(IS_ON, arg=on)

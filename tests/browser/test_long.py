@@ -47,7 +47,7 @@ SCROLLS = """() => [...document.querySelectorAll(".jp-OutputArea-output *")].fil
     const { overflowY } = getComputedStyle(each);
     return ["auto", "scroll"].includes(overflowY) && each.scrollHeight > each.clientHeight + 1;
 }).length"""
-"""How many elements of the outputs scroll by themselves."""
+"""The number of elements in the outputs that scroll on their own."""
 
 
 LAID_OUT = """most => {

@@ -9,7 +9,7 @@ from tests.browser.lab import DARK, LIGHT
 from tests.browser.look import background, brightness, contrasts
 
 READABLE = 4.5
-"""The contrast that WCAG asks of text (level AA)."""
+"""The contrast that WCAG requires of text (level AA)."""
 
 LIGHT_COLOURS = {
     "thought": "#e3f2fd",

@@ -96,7 +96,7 @@ def touch_tool() -> Tool:
 
 
 Way = Callable[[Expert], Callable[[], str]]
-"""What the tool does with the expert."""
+"""How the tool uses the expert."""
 
 
 def attribute(expert: Expert) -> Callable[[], str]:
