@@ -18,21 +18,21 @@ SECRET = "0123456789abcdef"
         ("wss://[::1]:8888/", "wss://[::1]:8888/ws/chat/s?after=0"),
     ],
 )
-def test_the_socket_is_below_the_base_address(url, socket):
+def test_the_socket_url_is_below_the_base_url(url, socket):
     assert Address.of(url).socket("s", after="0") == socket
 
 
-def test_the_rest_interface_is_there_too():
+def test_the_rest_url_is_below_the_base_url():
     assert Address.of("ws://h:1/base/").api("sessions", "a/b") == "http://h:1/base/reasoning-widget/api/sessions/a%2Fb"
 
 
-def test_a_token_and_a_ticket_go_into_the_header():
+def test_a_token_or_ticket_is_sent_in_the_header():
     assert Address.of("http://h", token=SECRET).headers == {"Authorization": f"token {SECRET}"}
     assert Address.of("http://h", ticket="a.b.c").headers == {"Authorization": "Bearer a.b.c"}
     assert Address.of("http://h").headers == {}
 
 
-def test_the_token_in_an_address_that_was_copied_is_used_and_not_kept_in_it():
+def test_a_token_in_the_url_is_moved_to_the_header():
     address = Address.of(f"http://h:8888/?token={SECRET}")
     assert address.headers == {"Authorization": f"token {SECRET}"}
     assert SECRET not in address.base + address.socket("s") + repr(address)
@@ -49,13 +49,13 @@ def test_the_token_in_an_address_that_was_copied_is_used_and_not_kept_in_it():
         ("http://h", {"token": SECRET, "ticket": SECRET}),
     ],
 )
-def test_what_cannot_be_meant_is_refused_without_telling_the_secret(url, options):
+def test_invalid_arguments_raise_an_error_without_the_secret(url, options):
     with pytest.raises(ValueError, match=r"\w") as refused:
         connect(url, "s", **options)
     assert SECRET not in str(refused.value)
 
 
-def test_a_session_has_a_name_that_the_server_takes():
+def test_an_invalid_session_id_is_refused_and_repr_hides_the_token():
     with pytest.raises(ValueError, match="session id"):
         connect("http://h", "../../x")
     assert SECRET not in repr(connect("http://h", "s", token=SECRET))

@@ -1,4 +1,4 @@
-"""The client for scripts."""
+"""The blocking client, for scripts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def at(server, session_id=None, **options):
     return connect(server.origin, session_id or new_session(), token=server.token, **options)
 
 
-def test_a_script_asks_and_reads_the_conversation(server):
+def test_a_script_can_ask_and_read_the_conversation(server):
     with at(server) as chat:
         steps = list(chat.ask("hello", agent="echo"))
         assert [step["content"] for step in steps] == ["Repeat it.", "You said: hello"]
@@ -38,7 +38,7 @@ def test_a_script_asks_and_reads_the_conversation(server):
         chat.ask("hello?")
 
 
-def test_a_script_sends_a_file_and_fetches_it(server, tmp_path):
+def test_a_script_can_send_and_fetch_a_file(server, tmp_path):
     (tmp_path / "table.csv").write_text("a,b\n")
     with at(server) as chat:
         answer = chat.ask([{"text": "look"}, {"file": tmp_path / "table.csv"}], agent="looks").answer()
@@ -49,20 +49,20 @@ def test_a_script_sends_a_file_and_fetches_it(server, tmp_path):
         assert base64.b64decode(chat.value(attachment["blob"])) == b"a,b\n"
 
 
-def test_leaving_the_loop_stops_the_run(server):
+def test_leaving_the_loop_stops_the_run_of_a_script(server):
     with at(server) as chat:
         for _ in chat.ask("go", agent="wait", tokens=True):
             break
         assert [run["status"] for run in chat.runs] == ["stopped"]
 
 
-def test_a_script_answers_the_agent(server):
+def test_a_script_can_answer_the_agent(server):
     with at(server) as chat:
         answer = chat.ask("go", agent="question", on_request=lambda request: request["prompt"].lower()).answer()
         assert answer.text == "which colour?, then."
 
 
-def test_a_script_watches(server):
+def test_a_script_can_watch(server):
     session_id = new_session()
     with at(server, session_id) as chat, at(server, session_id) as other:
         watching = chat.watch()

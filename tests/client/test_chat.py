@@ -1,4 +1,4 @@
-"""`connect` against a real server, over a real connection that breaks."""
+"""`connect` with a real server and real, interrupted connections."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.server.proxy import Proxy
 
 
 def at(server, session_id=None, **options):
-    """The way into a session of the server: a new one if none is named."""
+    """Return a connection to a session of the server, by default a new one."""
     options.setdefault("token", server.token)
     return connect(options.pop("url", server.origin), session_id or new_session(), **options)
 
@@ -39,18 +39,18 @@ def told(steps):
 # Asking
 
 
-async def test_the_steps_of_a_question_come_as_they_are_done(server):
+async def test_steps_are_yielded_when_they_are_complete(server):
     async with at(server) as chat:
         steps = [step async for step in chat.ask("hello", agent="echo")]
         assert told(steps) == [("thought", "Repeat it."), ("final_answer", "You said: hello")]
         assert steps == chat.steps
         assert [run["status"] for run in chat.runs] == ["completed"]
-        answer = await chat.ask("again").answer()  # whoever was asked last is asked again
+        answer = await chat.ask("again").answer()  # by default, the last agent answers
         assert (answer.text, answer.status, len(answer.steps)) == ("You said: again", "completed", 2)
         assert {"echo", "researcher"} <= {agent["name"] for agent in chat.agents}
 
 
-async def test_images_and_files_are_sent_and_can_be_had_again(server, tmp_path):
+async def test_images_and_files_are_sent_and_can_be_fetched(server, tmp_path):
     (tmp_path / "red.png").write_bytes(PNG)
     session_id = new_session()
     parts = [{"text": "look"}, {"image": tmp_path / "red.png"}, {"file": bytes(MAX_FILE_BYTES), "name": "long.csv"}]
@@ -76,14 +76,14 @@ async def test_images_and_files_are_sent_and_can_be_had_again(server, tmp_path):
         ([{"file": bytes(5 * 1024**2), "name": f"{n}.bin"} for n in range(2)], "together"),
     ],
 )
-async def test_what_cannot_be_attached_is_said_and_nothing_is_asked(server, parts, says):
+async def test_an_invalid_attachment_raises_an_error_and_nothing_is_sent(server, parts, says):
     async with at(server) as chat:
         with pytest.raises(ValueError, match=says):
             chat.ask(parts, agent="looks")
         assert chat.state["messages"] == []
 
 
-async def test_what_is_attached_is_asked_once_though_the_connection_breaks(server):
+async def test_a_prompt_with_a_file_is_asked_once_despite_lost_connections(server):
     cuts = [2 * 1024**2, 3 * 1024**2]
     async with Proxy(server.origin, cuts) as proxy, at(server, url=proxy.origin, retry_after=[0] * 5) as chat:
         question = chat.ask([{"text": "look"}, {"file": bytes(4 * 1024**2), "name": "a.bin"}], agent="looks")
@@ -92,7 +92,7 @@ async def test_what_is_attached_is_asked_once_though_the_connection_breaks(serve
         assert proxy.cut_count == 2
 
 
-async def test_with_tokens_a_step_is_yielded_each_time_it_has_grown(server):
+async def test_with_tokens_a_step_is_yielded_whenever_it_grows(server):
     async with at(server) as chat:
         steps = [step async for step in chat.ask("30 0.02", agent="count", tokens=True)]
     texts = [step["content"] for step in steps if step["type"] == "final_answer"]
@@ -102,14 +102,14 @@ async def test_with_tokens_a_step_is_yielded_each_time_it_has_grown(server):
     assert [step["status"] for step in steps][-1] == "done"
 
 
-async def test_without_reasoning_only_the_answer_comes(server):
+async def test_without_reasoning_only_the_answer_is_yielded(server):
     async with at(server) as chat:
         assert told([step async for step in chat.ask("hi", agent="echo", reasoning=False)]) == [
             ("final_answer", "You said: hi")
         ]
 
 
-async def test_a_run_that_fails_is_an_answer_too(server):
+async def test_a_failed_run_gives_an_answer_too(server):
     async with at(server) as chat:
         answer = await chat.ask("go", agent="crash").answer()
         assert answer.status == "failed"
@@ -118,7 +118,7 @@ async def test_a_run_that_fails_is_an_answer_too(server):
 
 
 @pytest.mark.parametrize(("prompt", "code"), [("  ", "empty_message"), ("x" * 300_000, "too_large")])
-async def test_a_message_that_is_not_accepted_says_why(server, prompt, code):
+async def test_a_rejected_prompt_raises_an_error_with_the_reason(server, prompt, code):
     async with at(server) as chat:
         with pytest.raises(ProtocolError) as refused:
             await chat.ask(prompt, agent="echo").answer()
@@ -127,14 +127,14 @@ async def test_a_message_that_is_not_accepted_says_why(server, prompt, code):
 
 
 def cells(steps):
-    """How much the steps' tables hold, which is as much as their pictures do."""
+    """Return the lengths of the steps' tables. Their pictures have the same lengths."""
     outputs = [step["outputs"][0] for step in steps if "outputs" in step]
     lengths = [len(output["application/json"]["cells"]) for output in outputs]
     assert [len(output["image/png"]) for output in outputs] == lengths
     return lengths
 
 
-async def test_values_that_no_frame_can_hold_are_in_their_places(server):
+async def test_values_too_long_for_a_frame_are_in_their_places(server):
     session_id = new_session()
     async with at(server, session_id) as chat, at(server, session_id) as other:
         watching = other.watch()
@@ -154,8 +154,8 @@ async def test_values_that_no_frame_can_hold_are_in_their_places(server):
         assert cells(chat.steps) == [100_000, 2_000_000, 300_000]
 
 
-async def test_a_value_that_was_on_its_way_when_the_connection_broke_is_asked_for_again(server):
-    enough = 400_000  # bytes: in the middle of the value
+async def test_a_value_interrupted_by_a_lost_connection_is_requested_again(server):
+    enough = 400_000  # bytes, in the middle of the value
     async with (
         Proxy(server.origin, [enough] * 3) as proxy,
         at(server, url=proxy.origin, retry_after=[0] * 5) as chat,
@@ -164,13 +164,13 @@ async def test_a_value_that_was_on_its_way_when_the_connection_broke_is_asked_fo
         assert proxy.cut_count == 3
 
 
-async def test_a_value_that_is_no_more_keeps_nobody_waiting(server):
+async def test_a_missing_value_does_not_delay_the_answer(server):
     async with at(server) as chat:
         answer = await chat.ask("go", agent="reference").answer()
         assert answer.steps[0]["outputs"] == [{"application/json": {"blob": "of nothing", "size": 1}}]
 
 
-async def test_what_happened_before_is_there_unless_it_is_not_wanted(server):
+async def test_the_history_is_loaded_by_default(server):
     session_id = new_session()
     async with at(server, session_id) as chat:
         await chat.ask("one", agent="echo").answer()
@@ -183,10 +183,10 @@ async def test_what_happened_before_is_there_unless_it_is_not_wanted(server):
         assert told(chat.steps)[-1] == ("final_answer", "You said: two")
 
 
-# Taking part
+# Stop, clear, reply, watch
 
 
-async def test_leaving_the_loop_stops_the_run(server):
+async def test_leaving_the_loop_stops_its_run(server):
     async with at(server) as chat:
         question = chat.ask("go", agent="wait", tokens=True)
         steps = aiter(question)
@@ -195,7 +195,7 @@ async def test_leaving_the_loop_stops_the_run(server):
         assert question.result().status == "stopped"
 
 
-async def test_cancelling_who_waits_stops_the_run_even_before_it_has_begun(server):
+async def test_cancelling_an_ask_stops_its_run_or_withdraws_its_prompt(server):
     session_id = new_session()
     async with at(server, session_id) as chat:
         first = chat.ask("go", agent="wait")
@@ -216,7 +216,7 @@ async def test_cancelling_who_waits_stops_the_run_even_before_it_has_begun(serve
 
 async def test_stop_and_clear(server):
     async with at(server) as chat:
-        await chat.stop()  # of nothing is harmless
+        await chat.stop()  # harmless without a run
         answer = asyncio.create_task(chat.ask("go", agent="wait").answer())
         await until(lambda: chat.runs)
         await chat.stop()
@@ -226,7 +226,7 @@ async def test_stop_and_clear(server):
         assert (await chat.ask("hello", agent="echo").answer()).text == "You said: hello"
 
 
-async def test_a_conversation_that_is_cleared_ends_its_questions(server):
+async def test_clearing_a_conversation_ends_its_open_prompts(server):
     async with at(server) as chat:
         answer = asyncio.create_task(chat.ask("go", agent="wait").answer())
         await until(lambda: chat.runs)
@@ -234,7 +234,7 @@ async def test_a_conversation_that_is_cleared_ends_its_questions(server):
         assert "cleared" in str((await answer).error)
 
 
-async def test_a_question_of_the_agent_is_answered_by_a_function_or_by_hand(server):
+async def test_a_request_of_the_agent_is_answered_by_a_function_or_by_a_call(server):
     async with at(server) as chat:
 
         async def colour(request):
@@ -251,7 +251,7 @@ async def test_a_question_of_the_agent_is_answered_by_a_function_or_by_hand(serv
             await chat.answer("nothing", 1)
 
 
-async def test_a_watcher_sees_what_others_ask(server):
+async def test_a_watcher_sees_the_prompts_of_others(server):
     session_id = new_session()
     async with at(server, session_id) as chat, at(server, session_id) as other:
         watching = chat.watch()
@@ -261,7 +261,7 @@ async def test_a_watcher_sees_what_others_ask(server):
         await until(lambda: chat.state == other.state)
 
 
-async def test_a_message_that_was_only_written_arrives_before_the_chat_is_left(server):
+async def test_a_prompt_without_await_is_sent_before_the_chat_closes(server):
     session_id = new_session()
     async with at(server, session_id) as chat:
         chat.ask("hello", agent="echo")
@@ -269,10 +269,10 @@ async def test_a_message_that_was_only_written_arrives_before_the_chat_is_left(s
         await client.until("user_message")
 
 
-# Breaks
+# Lost connections
 
 
-async def test_a_run_is_followed_across_cuts(server):
+async def test_a_run_is_followed_across_lost_connections(server):
     session_id = new_session()
     async with Proxy(server.origin) as proxy, at(server, session_id, url=proxy.origin, retry_after=[0] * 5) as chat:
         steps = []
@@ -285,7 +285,7 @@ async def test_a_run_is_followed_across_cuts(server):
             assert chat.state == undisturbed.state
 
 
-async def test_messages_written_while_away_go_out_on_return_once_and_a_stop_does_not(server):
+async def test_prompts_written_offline_are_sent_once_on_reconnecting_but_no_stop(server):
     session_id = new_session()
     async with Proxy(server.origin) as proxy, at(server, session_id, url=proxy.origin, retry_after=[3600]) as chat:
         waiting = chat.ask("go", agent="wait")
@@ -308,7 +308,7 @@ async def test_messages_written_while_away_go_out_on_return_once_and_a_stop_does
         assert (await waiting.answer()).status == "stopped"
 
 
-async def test_when_it_rests_who_waits_is_told_and_may_go_on_after_reconnecting(server):
+async def test_waiting_calls_raise_once_retries_end_and_resume_after_reconnect(server):
     async with Proxy(server.origin) as proxy, at(server, url=proxy.origin, retry_after=[]) as chat:
         question = chat.ask("40 0.01", agent="count")
         watching = chat.watch()
@@ -327,7 +327,7 @@ async def test_when_it_rests_who_waits_is_told_and_may_go_on_after_reconnecting(
         assert (answer.status, len(chat.runs)) == ("completed", 1)
 
 
-async def test_a_server_that_is_silent_is_left_and_found_again(tmp_path, monkeypatch, start_bare_server):
+async def test_an_unresponsive_server_is_disconnected_and_reconnected(tmp_path, monkeypatch, start_bare_server):
     monkeypatch.setattr(opening, "Link", partial(Link, pong_timeout=0.5))
     with start_bare_server(tmp_path) as server:
         async with at(server, ping_every=0.1, retry_after=[0.5] * 100) as chat:
@@ -343,7 +343,7 @@ async def test_a_server_that_is_silent_is_left_and_found_again(tmp_path, monkeyp
             assert [run["status"] for run in chat.runs] == ["completed", "completed"]
 
 
-async def test_a_server_that_was_killed_is_found_again_and_what_it_left_open_is_closed(tmp_path, start_bare_server):
+async def test_after_a_server_is_killed_the_client_reconnects_and_its_run_is_closed(tmp_path, start_bare_server):
     with start_bare_server(tmp_path) as server:
         async with at(server, retry_after=[0.2] * 200) as chat:
             talking = asyncio.create_task(chat.ask("/there/is/no/such/file", agent="talk").answer())
@@ -358,14 +358,14 @@ async def test_a_server_that_was_killed_is_found_again_and_what_it_left_open_is_
             assert (await later.answer()).text == "You said: are you back?"
 
 
-async def test_a_new_message_wakes_a_chat_that_rests(server):
+async def test_a_new_prompt_reconnects_after_retries_ended(server):
     async with Proxy(server.origin) as proxy, at(server, url=proxy.origin, retry_after=[]) as chat:
         proxy.cut()
         await until(lambda: chat.connection.state == "resting")
         assert (await chat.ask("hello", agent="echo").answer()).text == "You said: hello"
 
 
-async def test_a_deleted_session_is_not_looked_for_again(server):
+async def test_a_deleted_session_is_not_retried(server):
     session_id = new_session()
     async with at(server, session_id) as chat:
         await chat.ask("hello", agent="echo").answer()
@@ -377,7 +377,7 @@ async def test_a_deleted_session_is_not_looked_for_again(server):
             chat.ask("hello?")
 
 
-# Who may come in
+# Access
 
 
 def ticket(server, session_id, **options):
@@ -385,7 +385,7 @@ def ticket(server, session_id, **options):
     return server.fetch("POST", "reasoning-widget/api/tickets", body)
 
 
-async def test_a_ticket_lets_in_until_it_ends(server):
+async def test_a_ticket_gives_access_until_it_is_revoked(server):
     session_id = new_session()
     made = ticket(server, session_id, access="talk")
     async with connect(server.origin, session_id, ticket=made["ticket"]) as chat:
@@ -398,7 +398,7 @@ async def test_a_ticket_lets_in_until_it_ends(server):
             pass
 
 
-async def test_a_ticket_ends_in_the_middle_of_a_run_which_goes_on(server):
+async def test_a_run_continues_when_its_ticket_expires(server):
     session_id = new_session()
     made = ticket(server, session_id, access="talk", expires_in=2)
     async with connect(server.origin, session_id, ticket=made["ticket"]) as chat:
@@ -413,7 +413,7 @@ async def test_a_ticket_ends_in_the_middle_of_a_run_which_goes_on(server):
         await chat.stop()
 
 
-async def test_who_may_only_read_is_told(server):
+async def test_asking_with_read_access_raises_an_error(server):
     session_id = new_session()
     made = ticket(server, session_id, access="read")
     async with connect(server.origin, session_id, ticket=made["ticket"]) as chat:
@@ -422,14 +422,14 @@ async def test_who_may_only_read_is_told(server):
 
 
 @pytest.mark.parametrize("options", [{"token": None}, {"token": "wrong-secret"}, {"token": None, "ticket": "a.b.c"}])
-async def test_who_has_no_right_is_turned_away_at_once(server, options):
+async def test_invalid_credentials_are_refused_at_once(server, options):
     with pytest.raises(NotAllowed, match="refuses access") as refused:
         async with at(server, **options):
             pass
     assert "wrong-secret" not in str(refused.value)
 
 
-async def test_where_no_server_is_that_is_said(server):
+async def test_an_unreachable_server_raises_an_error(server):
     with pytest.raises(Disconnected, match="No server answers at"):
         async with at(server, url="http://127.0.0.1:9"):
             pass
@@ -438,7 +438,7 @@ async def test_where_no_server_is_that_is_said(server):
             pass
 
 
-async def test_the_token_is_in_no_log_and_no_representation(server, caplog):
+async def test_the_token_is_in_no_log_and_no_repr(server, caplog):
     caplog.set_level(logging.DEBUG)
     caplog.set_level(logging.DEBUG, "reasoning_widget.client.transport")
     way = at(server)

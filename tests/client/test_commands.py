@@ -1,4 +1,4 @@
-"""The command line against a real server, in a pipe and in a terminal."""
+"""The command line with a real server, in a pipe and in a terminal."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from tests.server.rest import call, mint
 
 @pytest.fixture
 def there(server, tmp_path):
-    """Where the command runs, and what it finds in its environment."""
+    """The working directory and the environment of the command."""
     return {"cwd": tmp_path, "REASONING_WIDGET_SERVER": server.origin, "REASONING_WIDGET_TOKEN": server.token}
 
 
 @pytest.fixture
 def here(server):
-    """Run the command in this process: what it says about errors needs none of its own."""
+    """Run the command in this process, which is enough to test its error messages."""
 
     def invoke(*arguments, **environment):
         names = {"REASONING_WIDGET_SERVER": server.origin, "REASONING_WIDGET_TOKEN": server.token}
@@ -35,7 +35,7 @@ def here(server):
 
 @pytest.fixture
 def heron(server):
-    """A session in which something was said."""
+    """A session with a prompt and its answer."""
     session_id = new_session()
     with connect(server.origin, session_id, token=server.token) as chat:
         chat.ask(f"Where is the heron {session_id}?", agent="echo").answer()
@@ -46,17 +46,17 @@ def is_plain(text):
     return all(letter.isprintable() or letter == "\n" for letter in text)
 
 
-def test_piped_only_the_answer_is_printed(server, there):
+def test_in_a_pipe_only_the_answer_is_printed_to_stdout(server, there):
     session_id = new_session()
     done = run("ask", "hello", "--agent", "echo", "--session", session_id, **there)
     assert (done.returncode, done.stdout) == (0, "You said: hello\n")
     assert done.stderr == f"Session {session_id}\nThought: Repeat it.\n"
     again = run("ask", "again", "--session", session_id, **there)
-    assert again.stdout == "You said: again\n"  # by whoever was asked before
+    assert again.stdout == "You said: again\n"  # by the last agent
     assert is_plain(done.stdout + done.stderr)
 
 
-def test_images_and_files_go_with_a_question(server, there, tmp_path):
+def test_images_and_files_are_sent_with_a_prompt(server, there, tmp_path):
     (tmp_path / "red.png").write_bytes(PNG)
     for name in ("a.csv", "b.csv"):
         (tmp_path / name).write_text("1,2\n")
@@ -83,7 +83,7 @@ def test_images_and_files_go_with_a_question(server, there, tmp_path):
         (("--file", "notes.txt") * 11, 1, "11 attachments"),
     ],
 )
-def test_what_cannot_be_attached_is_told_before_anything_is_asked(here, tmp_path, monkeypatch, attached, code, says):
+def test_an_invalid_attachment_is_an_error_and_nothing_is_sent(here, tmp_path, monkeypatch, attached, code, says):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "notes.txt").write_text("hello")
     done = here("ask", "look", *attached)
@@ -92,7 +92,7 @@ def test_what_cannot_be_attached_is_told_before_anything_is_asked(here, tmp_path
     assert "Session" not in done.stderr
 
 
-def test_reading_along_names_what_was_attached(server, there):
+def test_watch_names_the_attachments(server, there):
     session_id = new_session()
     with connect(server.origin, session_id, token=server.token) as chat:
         chat.ask([{"text": "look"}, {"image": PNG, "name": "red.png"}], agent="looks").answer()
@@ -101,19 +101,19 @@ def test_reading_along_names_what_was_attached(server, there):
         assert "[image: red.png]" in terminal.text
 
 
-def test_what_an_agent_says_cannot_command_a_terminal(there):
+def test_the_text_of_an_agent_cannot_control_the_terminal(there):
     done = run("ask", "\x1b[31mred\x07", "--agent", "echo", **there)
     assert done.stdout == "You said: red\n"
 
 
-def test_a_run_that_fails_is_seen_in_the_exit_code(there):
+def test_a_failed_run_sets_the_exit_code(there):
     done = run("ask", "go", "--agent", "crash", **there)
     assert done.returncode == 1
     assert done.stdout == ""
     assert "exit status was 3" in done.stderr
 
 
-def test_in_a_terminal_the_person_answers_the_agent(there):
+def test_in_a_terminal_the_user_can_answer_the_agent(there):
     with Terminal("ask", "go", "--agent", "question", **there) as terminal:
         terminal.until("Which colour?")
         terminal.type("green\n")
@@ -123,7 +123,7 @@ def test_in_a_terminal_the_person_answers_the_agent(there):
     assert "\x1b[32m" in terminal.text  # green, the answer
 
 
-def test_in_a_terminal_each_type_of_step_has_a_colour_of_its_own(server, there):
+def test_in_a_terminal_each_step_type_has_its_own_colour(server, there):
     session_id = new_session()
     with connect(server.origin, session_id, token=server.token) as chat:
         chat.ask("3", agent="count").answer()
@@ -147,14 +147,14 @@ def test_ctrl_c_stops_the_run(server, there):
         assert [run["status"] for run in chat.runs] == ["stopped"]
 
 
-def test_watch_shows_what_was_said_and_what_comes(server, there, heron):
+def test_watch_shows_earlier_and_new_steps(server, there, heron):
     with Terminal("watch", heron, **there) as terminal:
         terminal.until("You said: Where is the heron")
         with connect(server.origin, heron, token=server.token) as chat:
             chat.ask("And the crane?", agent="echo").answer()
             terminal.until("You said: And the crane?")
             chat.ask("go", agent="wait")
-            terminal.until("Hm.")  # while it is open
+            terminal.until("Hm.")  # while the step is open
             chat.stop()
         terminal.until("The run ended: stopped.")
         terminal.interrupt()
@@ -163,7 +163,7 @@ def test_watch_shows_what_was_said_and_what_comes(server, there, heron):
     assert "Traceback" not in terminal.text
 
 
-def test_sessions_are_listed_and_searched(there, heron):
+def test_sessions_can_be_listed_and_searched(there, heron):
     done = run("sessions", "heron", heron, **there)
     (line,) = done.stdout.splitlines()
     assert line.split("\t")[0] == heron
@@ -210,7 +210,7 @@ def test_a_ticket_opens_its_session_until_it_is_revoked(server, here):
         ({"REASONING_WIDGET_SERVER": "nowhere"}, 2, "http://localhost:8888"),
     ],
 )
-def test_errors_say_what_to_do_and_have_a_code_of_their_own(here, command, changed, code, said):
+def test_errors_say_what_to_do_and_set_the_exit_code(here, command, changed, code, said):
     done = here(*command, **changed)
     assert done.exit_code == code
     assert said in done.stderr
@@ -227,14 +227,14 @@ def test_errors_say_what_to_do_and_have_a_code_of_their_own(here, command, chang
         (("ask", "hello", "--agent", "nobody"), 1, "nobody"),
     ],
 )
-def test_what_is_not_there_is_said(here, command, code, said):
+def test_unknown_sessions_and_agents_are_reported(here, command, code, said):
     done = here(*command)
     assert done.exit_code == code
     assert said in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_an_agent_that_is_not_there_leaves_no_session_behind(server, there):
+def test_an_unknown_agent_creates_no_session(server, there):
     session_id = new_session()
     done = run("ask", "hello", "--agent", "nosuch", "--session", session_id, **there)
     assert (done.returncode, done.stdout) == (1, "")
@@ -242,7 +242,7 @@ def test_an_agent_that_is_not_there_leaves_no_session_behind(server, there):
     assert call(server, "GET", f"sessions/{session_id}").status == 404
 
 
-def test_who_watches_a_session_that_is_not_there_is_told(server, there):
+def test_watching_a_missing_session_is_an_error(server, there):
     session_id = new_session()
     done = run("watch", session_id, **there)
     assert (done.returncode, done.stdout) == (1, "")
@@ -250,7 +250,7 @@ def test_who_watches_a_session_that_is_not_there_is_told(server, there):
     assert call(server, "GET", f"sessions/{session_id}").status == 404
 
 
-def test_without_a_server_the_commands_for_servers_ask_for_one(here):
+def test_without_a_server_the_server_commands_ask_for_one(here):
     for command in (("watch", "s"), ("sessions",), ("export", "s")):
         done = here(*command, REASONING_WIDGET_SERVER="")
         assert done.exit_code == 2

@@ -1,4 +1,4 @@
-"""The policy of a client, without a socket and without a clock."""
+"""The policy of a client, without a socket or a clock."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def taken(link):
 
 
 def opened(now=0.0, **options):
-    """A link with a connection."""
+    """Return a connected link."""
     link = Link(**options)
     link.connect()
     link.receive(session(), now)
@@ -38,7 +38,7 @@ def posted(actions):
     return [action.message["type"] for action in actions if isinstance(action, Send)]
 
 
-def test_it_asks_for_everything_first_and_resumes_behind_what_it_knows():
+def test_a_link_requests_all_events_and_resumes_after_the_last_one():
     link = Link()
     link.connect()
     assert taken(link) == [Connect(None, 0)]
@@ -50,7 +50,7 @@ def test_it_asks_for_everything_first_and_resumes_behind_what_it_knows():
     assert taken(link) == [Connect("e1", 2)]
 
 
-def test_without_history_it_asks_for_what_comes_and_resumes_behind_where_it_came_in():
+def test_without_history_a_link_requests_new_events_and_resumes_where_it_began():
     link = Link(history=False)
     link.connect()
     assert taken(link) == [Connect(None, None)]
@@ -60,7 +60,7 @@ def test_without_history_it_asks_for_what_comes_and_resumes_behind_where_it_came
     assert taken(link) == [Connect("e1", 40)]
 
 
-def test_it_tries_after_2_4_6_8_and_10_seconds_and_then_rests():
+def test_a_link_retries_after_2_4_6_8_and_10_seconds_and_then_stops():
     link = opened()
     link.lost(0, "cut", 0)
     now, waits = 0.0, []
@@ -79,7 +79,7 @@ def test_it_tries_after_2_4_6_8_and_10_seconds_and_then_rests():
 
 
 @pytest.mark.parametrize("anew", [lambda link: link.connect(), lambda link: link.send("chat", {})])
-def test_reconnect_and_a_new_message_wake_what_rests(anew):
+def test_reconnecting_or_a_new_message_restarts_retries(anew):
     link = opened(retry_after=[1])
     link.lost(0, "cut", 0)
     link.tick(1)
@@ -89,10 +89,10 @@ def test_reconnect_and_a_new_message_wake_what_rests(anew):
     anew(link)
     assert link.connection.state == "connecting"
     link.lost(0, "cut", 9)
-    assert link.connection.retry_at == 10  # the schedule begins anew
+    assert link.connection.retry_at == 10  # the schedule has restarted
 
 
-def test_a_connection_that_stood_begins_the_schedule_anew():
+def test_a_successful_connection_restarts_the_schedule():
     link = opened()
     for now in (0, 100, 200):
         link.lost(0, "cut", now)
@@ -101,7 +101,7 @@ def test_a_connection_that_stood_begins_the_schedule_anew():
         link.receive(session(), now + 2)
 
 
-def test_what_is_written_while_away_goes_out_on_return_in_order_and_once():
+def test_messages_written_offline_are_sent_in_order_and_once_on_reconnecting():
     link = opened()
     link.lost(0, "cut", 0)
     first, second = link.send("chat", {"message": "1"}), link.send("chat", {"message": "2"})
@@ -118,7 +118,7 @@ def test_what_is_written_while_away_goes_out_on_return_in_order_and_once():
     assert posted(taken(link)) == []
 
 
-def test_what_was_sent_without_an_answer_goes_out_again_under_its_id():
+def test_an_unacknowledged_message_is_sent_again_with_its_id():
     link = opened()
     message_id = link.send("chat", {"message": "1"})
     link.lost(0, "cut", 0)
@@ -127,7 +127,7 @@ def test_what_was_sent_without_an_answer_goes_out_again_under_its_id():
     assert [action.message["id"] for action in taken(link) if isinstance(action, Send)] == [message_id, message_id]
 
 
-def test_a_stop_never_waits():
+def test_a_stop_is_never_queued():
     link = opened()
     link.send("stop", {"run_id": "r"})
     link.lost(0, "cut", 0)
@@ -140,7 +140,7 @@ def test_a_stop_never_waits():
 
 
 @pytest.mark.parametrize(("code", "state"), [(DELETED, "deleted"), (TICKET_ENDED, "refused")])
-def test_a_deleted_session_and_an_ended_ticket_are_not_tried_again(code, state):
+def test_a_deleted_session_or_an_ended_ticket_is_not_retried(code, state):
     link = opened()
     link.lost(code, "", 0)
     assert link.connection.state == state
@@ -150,7 +150,7 @@ def test_a_deleted_session_and_an_ended_ticket_are_not_tried_again(code, state):
     assert taken(link) == []
 
 
-def test_a_refusal_is_not_tried_again_but_may_be_by_hand():
+def test_a_refused_connection_is_retried_only_by_hand():
     link = Link()
     link.connect()
     link.rejected("403")
@@ -159,7 +159,7 @@ def test_a_refusal_is_not_tried_again_but_may_be_by_hand():
     assert link.connection.state == "connecting"
 
 
-def test_it_pings_and_hangs_up_on_a_server_that_is_silent():
+def test_an_unresponsive_server_is_pinged_and_disconnected():
     link = opened()
     link.tick(PING_EVERY)
     assert posted(taken(link)) == ["ping"]
@@ -168,7 +168,7 @@ def test_it_pings_and_hangs_up_on_a_server_that_is_silent():
     assert link.connection.state == "waiting"
 
 
-def test_any_frame_says_that_the_server_is_there():
+def test_any_frame_counts_as_a_sign_of_life():
     link = opened()
     link.tick(PING_EVERY)
     link.receive(title(1), PING_EVERY + 1)
@@ -178,7 +178,7 @@ def test_any_frame_says_that_the_server_is_there():
     assert link.deadline == 2 * PING_EVERY + 1
 
 
-def test_a_pong_that_knows_more_is_followed_up_once():
+def test_a_pong_with_a_higher_last_seq_causes_one_attach():
     link = opened()
     for now in (1, 2):
         link.receive({"type": "pong", "data": {"last_seq": 3, "time": 0.0}}, now)
@@ -187,7 +187,7 @@ def test_a_pong_that_knows_more_is_followed_up_once():
     ]
 
 
-def test_a_new_log_is_begun_with_nothing_known():
+def test_a_new_log_resets_the_state():
     link = opened()
     link.receive(title(1), 0)
     link.receive(session(0, "e2"), 0)
@@ -197,7 +197,7 @@ def test_a_new_log_is_begun_with_nothing_known():
     assert taken(link)[-1] == Connect("e2", 0)
 
 
-def test_it_has_caught_up_when_all_is_here_or_nothing_more_comes():
+def test_a_link_has_caught_up_when_all_events_arrived_or_none_arrive_any_more():
     link = Link()
     link.connect()
     link.receive(session(2), 0)
@@ -206,14 +206,14 @@ def test_it_has_caught_up_when_all_is_here_or_nothing_more_comes():
     assert link.caught_up
     link.lost(0, "cut", 0)
     link.tick(2)
-    link.receive(session(9), 2)  # of which the rest is hidden in a plain chat
+    link.receive(session(9), 2)  # the other events are hidden in a plain chat
     assert not link.caught_up
     assert link.deadline is not None
     link.tick(link.deadline)
     assert link.caught_up
 
 
-def test_what_was_too_fast_is_sent_again_a_second_later():
+def test_a_message_sent_too_fast_is_repeated_a_second_later():
     link = opened()
     message_id = link.send("chat", {"message": "1"})
     taken(link)
@@ -225,14 +225,14 @@ def test_what_was_too_fast_is_sent_again_a_second_later():
     assert link.pending == {}
 
 
-def test_a_message_that_would_break_the_connection_is_not_sent():
+def test_a_message_that_is_too_long_is_not_sent():
     link = opened()
     with pytest.raises(ProtocolError, match="too long"):
         link.send("chat", {"message": "x" * 2**20})
     assert link.pending == {}
 
 
-def test_after_closing_nothing_happens():
+def test_a_closed_link_does_nothing():
     link = opened()
     link.close()
     assert taken(link) == [Close()]
@@ -241,7 +241,7 @@ def test_after_closing_nothing_happens():
 
 
 class World:
-    """A server that takes each id once and a network that delivers in order until it breaks."""
+    """A server that accepts each id once, and a network that delivers in order until it breaks."""
 
     def __init__(self):
         self.log: list[Frame] = []
@@ -268,7 +268,7 @@ class World:
         self.written.append(self.link.send("chat", {"message": "x"}))
 
     def arrive(self):
-        """The oldest message on its way reaches the server."""
+        """Deliver the oldest message in transit to the server."""
         if not self.up:
             return
         message = self.up.pop(0)
@@ -285,7 +285,7 @@ class World:
             self.down.append({"type": "pong", "data": {"last_seq": len(self.log), "time": 0.0}})
 
     def deliver(self):
-        """The oldest frame on its way reaches the client."""
+        """Deliver the oldest frame in transit to the client."""
         if self.down:
             self.link.receive(self.down.pop(0), self.now)
 
@@ -309,7 +309,7 @@ class World:
 
 
 @given(st.lists(st.sampled_from(["write", "arrive", "deliver", "deliver", "cut", "wait"]), max_size=60))
-def test_whatever_breaks_each_message_arrives_once_and_nothing_is_missed(happenings):
+def test_despite_lost_connections_each_message_arrives_once_and_no_event_is_missed(happenings):
     world = World()
     for happening in happenings:
         getattr(world, happening)()
