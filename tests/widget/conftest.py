@@ -1,4 +1,4 @@
-"""A real kernel for the tests of a file."""
+"""A real kernel, shared by the tests of a file."""
 
 import pytest
 from jupyter_client.manager import KernelManager
@@ -6,7 +6,7 @@ from jupyter_client.manager import KernelManager
 
 @pytest.fixture(scope="module")
 def kernel(kernel_name):
-    """A kernel's manager and a client that is connected to it."""
+    """Return the manager of a kernel and a connected client."""
     manager = KernelManager(kernel_name=kernel_name)
     manager.start_kernel()
     client = manager.client()

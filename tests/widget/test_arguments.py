@@ -1,4 +1,4 @@
-"""How a chat introduces itself to who types: its arguments, its names, and what it says of mistakes."""
+"""What a user who types sees of a chat: its arguments, its names, and its error messages."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def answer(text, status="completed", error=None):
     return Answer(text, status, [], {}, 1.0, error)
 
 
-def test_help_shows_its_arguments():
+def test_help_shows_the_arguments():
     parameters = inspect.signature(ReasoningChat).parameters
     assert list(parameters)[:3] == ["agent", "llm", "agents"]
     assert {"session_id", "resume", "save", "server", "token", "ticket"} <= set(parameters)
@@ -49,7 +49,7 @@ def test_a_subclass_shows_its_own_arguments():
     assert tutor.subject == "birds"
 
 
-def test_its_own_names_come_first(chat):
+def test_the_names_of_a_chat_are_listed_first(chat):
     names = dir(chat)
     own = {"ask", "stream", "stop", "clear", "steps", "runs", "results", "llm", "to_markdown", "to_html", "from_json"}
     assert own <= set(names[:20])
@@ -96,7 +96,7 @@ def test_from_json_checks_the_same_arguments(chat):
         ReasoningChat.from_json(chat.to_json(), agents="assistant")
 
 
-def test_an_answer_is_shown_formatted():
+def test_an_answer_is_displayed_as_markdown():
     assert answer("It is **grey**.")._repr_markdown_() == "It is **grey**."
     assert answer("$x^2$\n\n| a | b |\n|---|---|\n| 1 | 2 |")._repr_markdown_().startswith("$x^2$\n\n| a | b |")
 
@@ -111,20 +111,20 @@ def test_an_answer_is_shown_formatted():
         "![x][y]\n\n[y]: http://example.com/x.png",
     ],
 )
-def test_an_answer_that_is_shown_runs_and_fetches_nothing(text):
+def test_a_displayed_answer_runs_and_fetches_nothing(text):
     page = MarkdownIt("commonmark", {"html": True}).render(answer(text)._repr_markdown_())
     assert "<img" not in page
     assert "<script" not in page
     assert 'href="javascript' not in page
 
 
-def test_what_a_notebook_keeps_of_an_answer_holds_no_key():
+def test_an_answer_saved_in_a_notebook_contains_no_key():
     told = answer(f"The key is {SECRET}.")
     assert SECRET not in told._repr_markdown_() + repr(told)
     assert SECRET in told.text
 
 
-def test_an_answer_that_is_none_says_what_happened():
+def test_an_answer_without_a_text_shows_the_status_and_error():
     failed = answer("", "failed", "No model answers.")._repr_markdown_()
     assert failed == "No model answers.\n\n*The run ended: failed.*"
     assert answer("", "stopped")._repr_markdown_() == "*The run ended: stopped.*"

@@ -1,4 +1,4 @@
-"""Where nothing was built from `js/`, importing works, and what needs the build says how to make it."""
+"""Without a build of `js/`, the package can be imported, and anything that needs the build says how to make it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_the_classes_of_widgets_can_be_defined() -> None:
 
 
 @pytest.mark.usefixtures("nothing_built")
-def test_with_make_dev_a_page_that_reloads_gets_the_new_build(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_make_dev_a_reloaded_page_gets_the_new_build(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REASONING_WIDGET_DEV", "1")
     built.STATIC.mkdir()
     for name in ("widget.js", "widget.css"):

@@ -1,4 +1,4 @@
-"""The chat from code, without a kernel: the same session that a page watches."""
+"""A chat used from code, without a kernel. Its session is the one that a page watches."""
 
 import asyncio
 import subprocess
@@ -12,7 +12,7 @@ from reasoning_widget.session.thread import wait as wait_on_loop
 
 
 async def echo(prompt):
-    """Says it back."""
+    """Repeat the prompt."""
     yield {"type": "thought", "content": "easy"}
     yield {"type": "final_answer", "content": prompt.upper(), "usage": {"output_tokens": 3}}
 
@@ -50,7 +50,7 @@ def test_a_function_that_returns_a_text_is_an_agent(open_chat):
     assert [open_chat(each).ask("Hello").text for each in (shout, whisper)] == ["HELLO", "hello"]
 
 
-def test_a_function_that_returns_no_text_fails_the_run_and_says_why(open_chat):
+def test_a_function_that_returns_no_text_fails_the_run_with_an_explanation(open_chat):
     answer = open_chat(lambda prompt: 42).ask("hello")
 
     assert answer.status == "failed"
@@ -88,7 +88,7 @@ def test_clear_forgets_the_conversation(open_chat):
 
 
 @pytest.mark.parametrize(("prompt", "says"), [("", "empty"), ("   ", "empty"), ("x" * 2**20, "256 KiB")])
-def test_a_question_that_cannot_be_asked_is_refused(open_chat, prompt, says):
+def test_an_empty_or_too_long_prompt_is_refused(open_chat, prompt, says):
     chat = open_chat()
 
     with pytest.raises(ValueError, match=says):
@@ -96,19 +96,19 @@ def test_a_question_that_cannot_be_asked_is_refused(open_chat, prompt, says):
     assert chat.ask("fine").status == "completed"
 
 
-def test_an_unknown_agent_is_refused_and_the_known_are_listed(open_chat):
+def test_an_unknown_agent_is_refused_with_a_list_of_the_known_ones(open_chat):
     with pytest.raises(ValueError, match=r"nobody.*assistant"):
         open_chat("nobody")
     with pytest.raises(ValueError, match=r"nobody.*echo"):
         open_chat().ask("hi", agent="nobody")
 
 
-def test_what_cannot_be_asked_is_a_type_error(open_chat):
+def test_an_agent_of_an_unknown_type_is_a_type_error(open_chat):
     with pytest.raises(TypeError, match="async generator"):
         open_chat(42)
 
 
-def test_a_failing_agent_gives_an_answer_that_says_so(open_chat):
+def test_a_failing_agent_gives_a_failed_answer(open_chat):
     async def fail(prompt):
         yield {"type": "thought", "content": "hm"}
         raise RuntimeError("out of luck")
@@ -137,13 +137,13 @@ def test_stop_ends_the_run(open_chat):
     assert answer.status == "stopped"
 
 
-async def test_stream_yields_each_step_once_complete(open_chat):
+async def test_stream_yields_each_step_when_it_is_complete(open_chat):
     steps = [step async for step in open_chat().stream("hi")]
 
     assert [(step["type"], step["status"]) for step in steps] == [("thought", "done"), ("final_answer", "done")]
 
 
-async def test_stream_yields_growth_on_request(open_chat):
+async def test_stream_can_yield_growing_steps(open_chat):
     looked = threading.Event()
 
     async def slow(prompt):
@@ -191,7 +191,7 @@ def test_closing_a_chat_stops_its_run(open_chat):
 
 
 @pytest.mark.usefixtures("built")
-def test_a_program_that_has_a_chat_ends():
+def test_a_program_with_an_open_chat_exits():
     program = (
         "from reasoning_widget import ReasoningChat\n"
         "async def echo(prompt):\n    yield {'type': 'final_answer', 'content': prompt}\n"
@@ -204,7 +204,7 @@ def test_a_program_that_has_a_chat_ends():
 
 
 @pytest.mark.parametrize("use", ["r.models; r.QwenAgent; r.AgentManager", "r.ReasoningChat(lambda prompt: prompt)"])
-def test_what_only_some_agents_need_is_not_imported(use):
+def test_modules_that_only_some_agents_need_are_not_imported(use):
     heavy = (
         "bm25s cryptography dashscope httpx huggingface_hub jwt mcp nbformat numpy openai pandas qwen_agent requests "
         "simpleeval snowballstemmer xllamacpp"

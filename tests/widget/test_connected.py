@@ -1,4 +1,4 @@
-"""A chat whose session is on a server, from code and as its pages are told of it."""
+"""A chat whose session is on a server, used from code, and the messages that its pages get."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.server.client import new_session
 
 
 class Page:
-    """The page of a chat: what it was told, and what it says."""
+    """The page of a chat: the messages it received, and a way to send some."""
 
     def __init__(self, chat):
         self.told: list[dict[str, Any]] = []
@@ -30,7 +30,7 @@ class Page:
         on_loop(self._chat._link.receive, {"type": kind, "payload": payload})
 
     def hear(self, kind):
-        """Wait for a message of this type, which is taken."""
+        """Wait for a message of this type, and remove it from the received ones."""
         while True:
             for message in self.told:
                 if message["type"] == kind:
@@ -55,7 +55,7 @@ def open_chat(server):
         chat.close()
 
 
-def test_what_is_asked_from_code_is_in_the_server_s_session(open_chat, server):
+def test_prompts_from_code_are_in_the_session_on_the_server(open_chat, server):
     chat = open_chat("from-code")
     assert isinstance(chat, ReasoningChat)
 
@@ -71,7 +71,7 @@ def test_what_is_asked_from_code_is_in_the_server_s_session(open_chat, server):
     assert chat.steps == []
 
 
-def test_a_stream_yields_the_steps_and_leaving_it_stops_the_run(open_chat):
+def test_a_stream_yields_steps_and_leaving_it_stops_the_run(open_chat):
     chat = open_chat()
 
     async def read():
@@ -86,22 +86,22 @@ def test_a_stream_yields_the_steps_and_leaving_it_stops_the_run(open_chat):
     assert [run["status"] for run in chat.runs] == ["completed", "stopped"]
 
 
-def test_stop_ends_the_run_that_is_on_and_takes_back_what_waits(open_chat):
+def test_stop_ends_the_active_run_and_withdraws_queued_prompts(open_chat):
     chat, other = open_chat("to-be-stopped"), open_chat("to-be-stopped")
     with ThreadPoolExecutor() as pool:
         first = pool.submit(chat.ask, "go", agent="wait")
         while not any(run["status"] == "running" for run in other.runs):
             time.sleep(0.01)
         second = pool.submit(chat.ask, "later", agent="echo")
-        while len(json.loads(other.to_json())["events"]) < 5:  # title, question, run, step, question
+        while len(json.loads(other.to_json())["events"]) < 5:  # title, prompt, run, step, prompt
             time.sleep(0.01)
         other.stop()
         assert (first.result().status, second.result().status) == ("stopped", "stopped")
     assert [run["status"] for run in chat.runs] == ["stopped"]
-    other.stop()  # of nothing is harmless
+    other.stop()  # harmless without a run
 
 
-def test_it_is_exported_as_a_conversation_of_the_kernel_s_own(open_chat):
+def test_a_session_on_a_server_is_exported_like_one_of_the_kernel(open_chat):
     chat = open_chat()
     chat.ask("The key is sk-proj-0123456789abcdefghijklmnop.", agent="echo")
     chat.ask("100000", agent="table")
@@ -118,12 +118,12 @@ def test_it_is_exported_as_a_conversation_of_the_kernel_s_own(open_chat):
     back.close()
 
 
-def test_which_model_answers_is_the_server_s_affair(open_chat):
+def test_the_server_decides_which_model_answers(open_chat):
     with pytest.raises(RuntimeError, match=r"the server chooses the model .* `ReasoningApp\.llm`"):
         _ = open_chat().llm
 
 
-def test_its_pages_get_a_ticket_and_never_the_token(open_chat, server, caplog):
+def test_pages_get_a_ticket_and_never_the_token(open_chat, server, caplog):
     caplog.set_level(logging.DEBUG)
     chat = open_chat("of-pages")
     page = Page(chat)
@@ -145,7 +145,7 @@ def test_its_pages_get_a_ticket_and_never_the_token(open_chat, server, caplog):
     assert given["ticket"] not in f"{chat!r} {chat.get_state()} {caplog.text}"
 
 
-def test_its_pages_may_ask_for_what_is_saved_in_the_middle_of_a_run(open_chat):
+def test_pages_may_request_a_snapshot_during_a_run(open_chat):
     chat = open_chat("to-be-saved")
     page = Page(chat)
     with ThreadPoolExecutor() as pool:
@@ -161,7 +161,7 @@ def test_its_pages_may_ask_for_what_is_saved_in_the_middle_of_a_run(open_chat):
     assert saved["bundle"]["application/vnd.reasoning-widget.session.v1+json"]["session_id"] == "to-be-saved"
 
 
-def test_its_kernel_says_which_of_the_pages_that_share_a_notebook_writes_it(open_chat):
+def test_the_kernel_says_which_page_of_a_shared_notebook_writes(open_chat):
     page = Page(open_chat("shared"))
     page.say("attach", epoch=None, after=0, page="a")
     assert page.hear("pages") == {"pages": ["a"], "answer": False}
@@ -185,7 +185,7 @@ def test_a_wrong_token_says_what_to_do(open_chat):
         chat.ask("?")
 
 
-def test_where_nobody_answers_it_may_be_tried_again(open_chat):
+def test_an_unreachable_server_can_be_retried(open_chat):
     chat = open_chat(server="http://127.0.0.1:9")
     page = Page(chat)
 
@@ -197,7 +197,7 @@ def test_where_nobody_answers_it_may_be_tried_again(open_chat):
         _ = chat.steps
 
 
-def test_a_ticket_will_do_until_it_is_revoked(open_chat, server):
+def test_a_ticket_is_enough_until_it_is_revoked(open_chat, server):
     made = server.fetch("POST", "reasoning-widget/api/tickets", {"session_id": "with-ticket", "access": "talk"})
     chat = open_chat("with-ticket", ticket=made["ticket"])
     page = Page(chat)
@@ -212,7 +212,7 @@ def test_a_ticket_will_do_until_it_is_revoked(open_chat, server):
     assert refusal["reason"].endswith("(401: the ticket was revoked). Create the chat again with another ticket.")
 
 
-def test_the_token_may_come_from_the_environment(open_chat, server, monkeypatch):
+def test_the_token_can_come_from_the_environment(open_chat, server, monkeypatch):
     monkeypatch.setenv("REASONING_WIDGET_TOKEN", server.token)
     assert open_chat(token=None).ask("hello", agent="echo").text == "You said: hello"
     monkeypatch.delenv("REASONING_WIDGET_TOKEN")
@@ -223,17 +223,17 @@ def test_the_token_may_come_from_the_environment(open_chat, server, monkeypatch)
 @pytest.mark.parametrize(
     "way", [{"session_id": "../x"}, {"server": "host:8888"}, {"ticket": "no ticket", "token": None}, {"ticket": "x"}]
 )
-def test_a_way_that_cannot_be_one_is_refused_at_once(way, server):
+def test_invalid_connection_arguments_are_refused_at_once(way, server):
     with pytest.raises(ValueError, match=r"session id|address|ticket"):
         ReasoningChat(**{"server": server.origin, "session_id": "s", "token": server.token, **way})
 
 
-def test_what_goes_with_a_server_is_of_no_use_without_one():
+def test_a_token_without_a_server_is_a_type_error():
     with pytest.raises(TypeError, match="token"):
         ReasoningChat(token="x")  # type: ignore[call-overload]
 
 
-def test_an_agent_that_the_server_has_not_is_refused_and_no_session_begins(open_chat, server):
+def test_an_agent_unknown_to_the_server_is_refused_and_no_session_is_created(open_chat, server):
     chat = open_chat("never-begun")
     with pytest.raises(ValueError, match=r"nosuch.*echo"):
         chat.ask("hello", agent="nosuch")
@@ -252,6 +252,6 @@ def test_an_agent_that_the_server_has_not_is_refused_and_no_session_begins(open_
         ({"session_id": None}, ValueError, "name the session"),
     ],
 )
-def test_what_the_server_decides_is_refused_in_words(given, error, says):
+def test_arguments_that_the_server_decides_are_refused_with_an_explanation(given, error, says):
     with pytest.raises(error, match=says):
         ReasoningChat(**{"server": "http://127.0.0.1:9", "session_id": "s", "token": "t", **given})

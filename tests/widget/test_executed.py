@@ -1,4 +1,4 @@
-"""Notebooks that a program executes, with no page: what the file holds, and what others make of it."""
+"""Notebooks executed by a program, without a page: what the file contains, and what other tools make of it."""
 
 from __future__ import annotations
 
@@ -71,12 +71,12 @@ def bundles(notebook: Any) -> list[Any]:
 
 
 def of_widgets(notebook: Any) -> int:
-    """Bytes of the file that are about widgets, as it is written."""
+    """Return the number of bytes that widgets take in the written file."""
     return len(json.dumps(notebook.metadata.get("widgets", {}), indent=1).encode())
 
 
 @pytest.mark.parametrize("execute", PROGRAMS)
-def test_a_file_holds_the_transcript_and_next_to_nothing_of_the_widget(execute: Any, tmp_path: Path) -> None:
+def test_a_file_contains_the_transcript_and_almost_no_widget_state(execute: Any, tmp_path: Path) -> None:
     notebook = execute(notebook_of(*ONE_QUESTION), tmp_path)
 
     (bundle,) = bundles(notebook)
@@ -97,21 +97,21 @@ def test_a_file_holds_the_transcript_and_next_to_nothing_of_the_widget(execute: 
     ],
     ids=["twenty", "many questions", "shown twice", "streamed", "closed and not saved"],
 )
-def test_however_chats_are_used_each_takes_little_of_the_file(cells: tuple[str, ...], chats: int) -> None:
+def test_in_every_use_a_chat_adds_little_widget_state_to_the_file(cells: tuple[str, ...], chats: int) -> None:
     notebook = executed(*cells)
 
     assert all(VIEW_MIME not in bundle for bundle in bundles(notebook))
     assert of_widgets(notebook) <= LIMIT * chats
 
 
-def test_the_page_that_is_made_of_it_shows_the_transcript() -> None:
+def test_a_converted_page_shows_the_transcript() -> None:
     html, _ = HTMLExporter().from_notebook_node(executed(*ONE_QUESTION))
 
     assert ANSWER in html
     assert '"model_id"' not in html
 
 
-def test_nbconvert_executes_and_converts_in_one_go(tmp_path: Path) -> None:
+def test_nbconvert_can_execute_and_convert_in_one_step(tmp_path: Path) -> None:
     nbformat.write(notebook_of(*ONE_QUESTION), tmp_path / "chat.ipynb")
     command = [sys.executable, "-m", "nbconvert", "--execute", "--to", "html", str(tmp_path / "chat.ipynb")]
     subprocess.run(command, check=True, capture_output=True)
@@ -119,7 +119,7 @@ def test_nbconvert_executes_and_converts_in_one_go(tmp_path: Path) -> None:
     assert ANSWER in (tmp_path / "chat.html").read_text("utf-8")
 
 
-def test_other_widgets_of_the_notebook_are_kept() -> None:
+def test_other_widgets_in_the_notebook_are_kept() -> None:
     notebook = executed(*ONE_QUESTION, "import ipywidgets\nipywidgets.IntSlider(7)")
 
     assert VIEW_MIME in bundles(notebook)[-1]
@@ -127,7 +127,7 @@ def test_other_widgets_of_the_notebook_are_kept() -> None:
     assert [state["state"]["value"] for state in states if state["model_name"] == "IntSliderModel"] == [7]
 
 
-def test_voila_which_shows_the_notebook_later_gets_the_live_view(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_voila_gets_the_live_view(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VOILA_REQUEST_URL", "http://localhost:8866/")
     cells = (f"{AGENT}chat = ReasoningChat(echo)\nchat", "answer = chat.ask('forty-two')")
     notebook = with_nbclient(notebook_of(*cells), Path())

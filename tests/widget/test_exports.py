@@ -1,4 +1,4 @@
-"""A chat's conversation leaves the kernel, and comes back."""
+"""Conversations are exported from the kernel, and restored in it."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ from tests.export.sessions import KEY, png
 
 
 async def painter(prompt):
-    """Thinks, paints, answers."""
+    """Think, draw a picture, answer."""
     yield {"type": "thought", "content": f"I use {KEY}."}
     output = {"image/png": png(400, 400), "text/html": "<p>x</p>" * 10_000}
     yield {"type": "tool_result", "content": "painted", "tool": {"name": "paint"}, "output": output}
@@ -39,7 +39,7 @@ def open_chat(tmp_path, monkeypatch):
         chat.close()
 
 
-def test_json_loses_nothing(open_chat):
+def test_nothing_is_lost_in_json(open_chat):
     chat = open_chat()
     chat.ask("one")
     chat.ask("two")
@@ -54,17 +54,17 @@ def test_json_loses_nothing(open_chat):
     back.close()
 
 
-def test_the_agent_of_a_session_is_asked_again_where_it_is_known(open_chat):
+def test_a_restored_session_uses_its_agent_if_its_name_is_known(open_chat):
     chat = open_chat()
     chat.ask("one")
 
     back = ReasoningChat.from_json(json.loads(chat.to_json()))
 
-    assert "ReasoningChat with assistant: 1 runs, 3 steps" in repr(back)  # `painter` has no name that is known
+    assert "ReasoningChat with assistant: 1 runs, 3 steps" in repr(back)  # the name `painter` is not known
     back.close()
 
 
-def test_what_cannot_be_read_is_an_error_or_a_warning(open_chat):
+def test_an_unreadable_file_is_an_error_and_an_unreadable_event_a_warning(open_chat):
     chat = open_chat()
     chat.ask("one")
     file = json.loads(chat.to_json())
@@ -78,7 +78,7 @@ def test_what_cannot_be_read_is_an_error_or_a_warning(open_chat):
     back.close()
 
 
-def test_what_is_made_for_people_is_masked_and_data_is_not(open_chat):
+def test_documents_are_masked_and_data_is_not(open_chat):
     chat = open_chat()
     chat.ask("one")
 
@@ -89,7 +89,7 @@ def test_what_is_made_for_people_is_masked_and_data_is_not(open_chat):
     assert KEY in chat.to_frame()["content"][0]
 
 
-def test_pictures_that_are_kept_beside_the_log_are_on_the_page(open_chat):
+def test_pictures_stored_beside_the_log_are_on_the_page(open_chat):
     chat = open_chat()
     chat.ask("one")
 
@@ -121,7 +121,7 @@ def test_prompts_are_answered_even_if_the_snapshot_fails(open_chat, monkeypatch,
     monkeypatch.setattr(chat._snapshots, "bundle", broken)
 
     assert chat.ask("one").text == "ONE"
-    for _ in range(2):  # what a page asks is saved by a task, which must outlive the first failure
+    for _ in range(2):  # a task saves the prompts of a page; it must survive the first failure
         while not tried.empty():
             tried.get()
         message = {"type": "chat", "payload": {"message": "go", "agent_name": "painter"}}
@@ -131,7 +131,7 @@ def test_prompts_are_answered_even_if_the_snapshot_fails(open_chat, monkeypatch,
 
 
 @pytest.mark.usefixtures("built")
-def test_a_conversation_is_there_again_after_the_kernel(open_chat):
+def test_a_conversation_can_be_resumed_in_another_kernel(open_chat):
     program = (
         "from reasoning_widget import ReasoningChat\n"
         "async def echo(prompt):\n    yield {'type': 'final_answer', 'content': prompt.upper()}\n"
@@ -148,14 +148,14 @@ def test_a_conversation_is_there_again_after_the_kernel(open_chat):
 
 
 @pytest.mark.usefixtures("built")
-def test_a_run_that_the_end_of_the_kernel_cut_off_is_closed(open_chat):
+def test_a_run_interrupted_by_the_kernels_death_is_closed(open_chat):
     program = (
         "import asyncio, os, signal\n"
         "from reasoning_widget import ReasoningChat\n"
         "async def slow(prompt):\n"
         "    yield {'type': 'thought', 'content': 'Hm.'}\n"
         "    yield {'type': 'final_answer', 'id': 'a', 'content': 'Once upon', 'status': 'streaming'}\n"
-        "    await asyncio.sleep(1.5)\n"  # what has grown is made safe once a second
+        "    await asyncio.sleep(1.5)\n"  # growing steps are stored once a second
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
         "ReasoningChat(slow, session_id='notes', resume=True).ask('hello')"
     )
@@ -168,7 +168,7 @@ def test_a_run_that_the_end_of_the_kernel_cut_off_is_closed(open_chat):
 
 
 async def waits(prompt):
-    """Answers, unless it is asked to wait."""
+    """Answer, unless asked to wait."""
     yield {"type": "thought", "content": "Hm."}
     if prompt == "wait":
         await asyncio.Event().wait()
@@ -176,7 +176,7 @@ async def waits(prompt):
 
 
 def post(chat, *prompts):
-    """Ask as a page does, which does not wait for answers."""
+    """Send prompts like a page, without waiting for the answers."""
     for prompt in prompts:
         message = {"type": "chat", "id": prompt, "payload": {"message": prompt, "agent_name": "waits"}}
         on_loop(lambda message=message: chat._conversation.source.handle(message))
@@ -189,7 +189,7 @@ def outcomes(chat):
 def test_queued_prompts_are_asked_when_their_conversation_is_resumed(open_chat):
     post(open_chat(waits, session_id="notes", resume=True), "wait", "one", "two")
 
-    again = open_chat(waits, session_id="notes", resume=True)  # the log is as a killed kernel leaves it
+    again = open_chat(waits, session_id="notes", resume=True)  # the log is in the state that a killed kernel leaves
 
     assert again.ask("three").text == "THREE"
     assert outcomes(again)[:3] == [("wait", "interrupted"), ("one", "completed"), ("two", "completed")]
@@ -206,7 +206,7 @@ def test_queued_prompts_of_an_exported_session_are_not_asked(open_chat):
     back.close()
 
 
-def test_two_kernels_cannot_have_a_conversation_at_once(open_chat):
+def test_two_kernels_cannot_open_a_conversation_at_once(open_chat):
     open_chat(session_id="notes", resume=True)
     program = (
         "from reasoning_widget import ReasoningChat\n"
@@ -221,7 +221,7 @@ def test_two_kernels_cannot_have_a_conversation_at_once(open_chat):
     assert str(os.getpid()) in ran.stdout
 
 
-def test_running_the_cell_again_goes_on_with_the_conversation(open_chat):
+def test_running_the_cell_again_continues_the_conversation(open_chat):
     first = open_chat(session_id="notes", resume=True)
     first.ask("one")
 
@@ -238,7 +238,7 @@ def test_without_resume_a_conversation_ends_with_its_chat(open_chat):
     assert not log_path("notes").exists()
 
 
-def test_what_cannot_be_resumed_says_why(open_chat):
+def test_a_conversation_that_cannot_be_resumed_raises_an_error_with_the_reason(open_chat):
     with pytest.raises(ValueError, match="session_id"):
         open_chat(resume=True)
     with pytest.raises(ValueError, match="A-Z a-z"):
@@ -249,7 +249,7 @@ def test_what_cannot_be_resumed_says_why(open_chat):
         open_chat(session_id="notes", resume=True)
 
 
-def test_an_exported_session_replaces_no_conversation(open_chat):
+def test_an_exported_session_does_not_replace_a_conversation(open_chat):
     chat = open_chat(session_id="notes", resume=True)
     chat.ask("one")
 
@@ -258,7 +258,7 @@ def test_an_exported_session_replaces_no_conversation(open_chat):
 
 
 @pytest.mark.usefixtures("built")
-def test_a_program_that_ends_in_the_middle_of_a_run_closes_it(open_chat):
+def test_a_program_that_exits_during_a_run_closes_the_run(open_chat):
     program = (
         "import threading, asyncio\n"
         "from reasoning_widget import ReasoningChat\n"

@@ -1,4 +1,4 @@
-"""What a tool draws with pyplot, in a real kernel."""
+"""Figures that tools draw with pyplot, in a real kernel."""
 
 import json
 
@@ -40,7 +40,7 @@ def page(kernel):
 
 
 def pictures_in(page, code):
-    """How many pictures the cell itself shows."""
+    """Return how many pictures the cell itself shows."""
     shown = page.outputs(page.do(code), "display_data")
     return sum("image/png" in output["data"] for output in shown)
 
@@ -66,7 +66,7 @@ def send_until_the_run_ends(page, comm):
 
 
 @pytest.mark.parametrize("by", ["ask", "send"])
-def test_an_unfinished_figure_survives_what_the_page_sends(page, by):
+def test_an_unfinished_figure_survives_messages_of_the_page(page, by):
     page.do(
         SURVIVES
         + """
@@ -97,8 +97,8 @@ chat = drawing_tool(tool)
     assert value(page, "len(axes[0].lines)") == 1
 
 
-def test_the_backends_are_as_the_seam_expects(page):
-    """The canary: if this fails, a backend has changed, and `compat/pyplot.py` must follow."""
+def test_the_backends_match_what_the_seam_expects(page):
+    """Canary test: if this fails, a backend has changed, and `compat/pyplot.py` must be adapted."""
     page.do("import ipympl.backend_nbagg; from reasoning_widget.compat.pyplot import _publication_state")
     assert value(page, "[name for _, name in _publication_state()]") == [
         "_to_draw",
@@ -108,7 +108,7 @@ def test_the_backends_are_as_the_seam_expects(page):
     ]
 
 
-def test_the_cells_own_open_figure_stays_while_it_asks(page):
+def test_the_open_figure_of_a_cell_stays_open_during_ask(page):
     page.do(
         SURVIVES
         + """
@@ -170,7 +170,7 @@ def test_drawings_are_shown_once_too(page):
     page.do("%config InlineBackend.figure_formats = ['png']")
 
 
-def test_two_runs_and_the_cell_draw_side_by_side(page):
+def test_two_runs_and_the_cell_can_draw_at_the_same_time(page):
     page.do("""
 both, drawn = threading.Barrier(2), threading.Event()
 def tool():
@@ -193,7 +193,7 @@ while len(figures) < 2: pass
     assert value(page, "[pictures(chat.steps) for chat in chats]") == [[1], [1]]
 
 
-def test_parallel_asynchronous_tools_have_figures_of_their_own(page):
+def test_parallel_asynchronous_tools_have_their_own_figures(page):
     page.do("""
 import asyncio
 from reasoning_widget import BaseAgent
@@ -222,7 +222,7 @@ chat = ReasoningChat(Together())
     assert printed == ["and printed 0\n", "and printed 1\n", "and printed 2\n"]
 
 
-def test_figures_that_a_qwen_agents_tools_draw_or_return_are_shown_once(page, scripted_model):
+def test_figures_drawn_or_returned_by_tools_of_a_qwen_agent_are_shown_once(page, scripted_model):
     drawn = {"open": "None", "shown": "plt.show()", "figure": "plt.gcf()", "axes": "plt.gca()"}
     scripted_model.script("draw", [[call(f"draw_{name}", {}) for name in drawn], "Drawn."])
     tools = "".join(

@@ -1,4 +1,4 @@
-"""The chat in a real kernel: what a page would receive, and what it can do while a cell is blocked."""
+"""The chat in a real kernel: what a page receives, and what it can do while a cell is blocked."""
 
 import base64
 import json
@@ -44,7 +44,7 @@ chat = ReasoningChat(Sees())
 
 
 class Page:
-    """A kernel's client that keeps the messages it receives, as a notebook page does."""
+    """A client of the kernel that keeps the messages it receives, like a notebook page."""
 
     def __init__(self, client):
         self.client = client
@@ -55,7 +55,7 @@ class Page:
         return self.client.execute(code)
 
     def until(self, condition):
-        """Receive until `condition(message)`; return that message."""
+        """Receive messages until `condition(message)` is true, and return that message."""
         while True:
             message = self.client.get_iopub_msg(timeout=120)
             self.messages.append(message)
@@ -63,7 +63,7 @@ class Page:
                 return message
 
     def until_all(self, *conditions):
-        """Receive until each has been met."""
+        """Receive messages until each condition was met."""
         missing = list(conditions)
         while missing:
             message = self.until(lambda m, missing=missing: any(met(m) for met in missing))
@@ -83,11 +83,11 @@ class Page:
         ]
 
     def printed(self, request):
-        """What a cell printed: a line may come in pieces."""
+        """Return the printed text of a cell. A line may arrive in pieces."""
         return "".join(output["text"] for output in self.outputs(request, "stream")).strip()
 
     def chat(self):
-        """The comm id of the newest chat."""
+        """Return the comm id of the newest chat."""
         request = self.do("print(chat.model_id)")
         return self.printed(request)
 
@@ -98,7 +98,7 @@ class Page:
         ]
 
     def open_subshell(self):
-        """As JupyterLab does: comm messages go to a subshell of their own."""
+        """Send comm messages to their own subshell, as JupyterLab does."""
         request = self.client.session.msg("create_subshell_request", {})
         self.client.control_channel.send(request)
         self.subshell = self.client.get_control_msg(timeout=60)["content"]["subshell_id"]
@@ -120,7 +120,7 @@ def is_idle(message, request):
 
 
 def custom(kind):
-    """A batch that has a frame of this type."""
+    """Return a condition that is true for a batch with a frame of this type."""
 
     def matches(message):
         if message["msg_type"] != "comm_msg":
@@ -132,19 +132,19 @@ def custom(kind):
 
 
 def answering(message):
-    """The story is being told."""
+    """Return whether the message contains a part of the final answer."""
     batch = message["content"]["data"].get("content") if message["msg_type"] == "comm_msg" else None
     frames = batch["frames"] if batch else []
     return any(frame["data"].get("type") == "final_answer" for frame in frames)
 
 
 def shown(message):
-    """The view is in the notebook."""
+    """Return whether the message displays a view in the notebook."""
     return message["msg_type"] == "display_data"
 
 
 def stopped_in_ask(page):
-    """Ask in a cell, stop from the page while the cell is blocked, and return the cell's request."""
+    """Ask in a cell, stop the run from the page while the cell is blocked, and return the request of the cell."""
     page.open_subshell()
     chat = page.chat()
     request = page.run('answer = chat.ask("wait"); print(answer.status)')
@@ -159,7 +159,7 @@ def page(kernel):
     page = Page(kernel[1])
     page.do(AGENT)
     yield page
-    kernel[0].interrupt_kernel()  # a test that failed may have left a cell waiting
+    kernel[0].interrupt_kernel()  # a failed test may have left a waiting cell
 
 
 def fold(batches):
@@ -170,7 +170,7 @@ def fold(batches):
     return state
 
 
-def test_the_cards_of_ask_arrive_and_the_answer_prints_well(page):
+def test_the_cards_of_ask_arrive_and_the_answer_is_printed_readably(page):
     chat = page.chat()
     request = page.do('answer = chat.ask("go"); print(answer)')
 
@@ -179,7 +179,7 @@ def test_the_cards_of_ask_arrive_and_the_answer_prints_well(page):
     assert page.printed(request) == "once upon a time"
 
 
-def test_what_is_saved_is_refreshed_before_ask_returns(page):
+def test_the_snapshot_is_refreshed_before_ask_returns(page):
     request = stopped_in_ask(page)
 
     first = page.outputs(request, "display_data")[0]["data"]
@@ -259,7 +259,7 @@ with patch.object(DisplayHandle, "display", show_and_interrupt):
 
 
 @pytest.mark.parametrize("ask", ['chat.ask("wait")', '[step async for step in chat.stream("wait")]'])
-def test_an_interrupt_while_the_cards_are_shown_stops_the_run_and_saves_its_end(page, ask):
+def test_an_interrupt_while_cards_are_shown_stops_the_run_and_saves_its_end(page, ask):
     request = page.do(INTERRUPTED_WHILE_SHOWN.replace("ASK", ask))
 
     assert page.outputs(request, "error")[0]["ename"] == "KeyboardInterrupt"
@@ -284,7 +284,7 @@ def test_interrupting_a_cell_that_streams_stops_the_run(kernel, page):
     assert page.printed(after) == "stopped"
 
 
-def test_a_page_that_comes_late_gets_everything(page):
+def test_a_page_that_attaches_late_gets_everything(page):
     page.do('chat.ask("go");')
     chat = page.chat()
     live = fold(page.batches(chat))
@@ -298,7 +298,7 @@ def test_a_page_that_comes_late_gets_everything(page):
     assert sum(len(batch["frames"]) for batch in again) == 1 + live["last_seq"] - 1  # each step once, and `session`
 
 
-def test_a_long_value_comes_in_parts_that_a_jupyter_server_lets_through(page):
+def test_a_long_value_is_sent_in_parts_that_fit_the_limit_of_jupyter_server(page):
     code = """
 async def draws(prompt):
     yield {"type": "tool_result", "content": "", "tool": {"name": "t"}, "output": {"image/png": "QUJD" * 400_000}}
@@ -318,7 +318,7 @@ print(chat.ask("go").steps[0]["outputs"][0]["image/png"]["blob"])
     assert json.loads("".join(parts[index]["text"] for index in sorted(parts))) == "QUJD" * 400_000
 
 
-def test_attachments_come_beside_their_message_as_bytes(page):
+def test_attachments_are_sent_as_bytes_beside_their_message(page):
     page.do(TAKES_PARTS)
     chat = page.chat()
     parts = [
@@ -346,7 +346,7 @@ def test_an_attachment_whose_bytes_are_missing_is_refused(page):
     assert "plot.png" in frame["data"]["message"]
 
 
-def test_where_no_page_is_expected_the_live_view_comes_once_one_speaks(page):
+def test_without_an_expected_page_the_live_view_is_added_when_one_attaches(page):
     page.done(page.client.execute("chat = ReasoningChat(story)", allow_stdin=False))
     request = page.client.execute("chat", allow_stdin=False)
     page.done(request)
@@ -361,7 +361,7 @@ def test_where_no_page_is_expected_the_live_view_comes_once_one_speaks(page):
     assert update["data"][VIEW]["model_id"] == update["data"][SESSION_MIME]["model_id"] == chat
 
 
-def test_the_page_that_ran_the_cell_is_the_one_that_is_sent_what_is_saved_of_it(page):
+def test_snapshots_are_sent_to_the_page_that_ran_the_cell_until_it_leaves(page):
     request = page.do("chat = ReasoningChat(story); chat")
     chat = page.chat()
     me = page.client.session.session
@@ -384,7 +384,7 @@ def test_the_page_that_ran_the_cell_is_the_one_that_is_sent_what_is_saved_of_it(
     assert frame["data"]["bundle"][SESSION_MIME]["events"] == []
 
 
-def test_the_core_is_sent_once_to_a_page_and_again_to_one_that_asks(page):
+def test_the_core_is_sent_once_and_again_on_request(page):
     made = page.do("first, chat = ReasoningChat(story), ReasoningChat(story)")
     of_made = [m for m in page.messages if m["parent_header"]["msg_id"] == made and m["msg_type"] == "comm_open"]
     chat = page.chat()
@@ -395,11 +395,11 @@ def test_the_core_is_sent_once_to_a_page_and_again_to_one_that_asks(page):
     assert told["data"] == core_source()
     states = [m["content"]["data"]["state"] for m in of_made]
     cores = {state["_core"] for state in states if "_core" in state}
-    assert len(cores) == 1  # and it was opened with the first chat of the kernel
+    assert len(cores) == 1  # opened with the first chat of the kernel
     assert sum(len(json.dumps(state)) for state in states) < 2 * 3_000
 
 
-def test_bad_messages_from_a_page_get_an_error_and_do_no_harm(page):
+def test_invalid_messages_from_a_page_get_an_error_and_do_no_harm(page):
     chat = page.chat()
     for message in ("text", {"type": "attach", "payload": {}}, {"type": "blob", "payload": {"blob": "nothing"}}):
         page.send(chat, message)
@@ -409,7 +409,7 @@ def test_bad_messages_from_a_page_get_an_error_and_do_no_harm(page):
     assert page.printed(request) == "completed"
 
 
-def test_modules_are_pushed_when_the_text_first_needs_them(page):
+def test_modules_are_sent_when_the_text_first_needs_them(page):
     code = "async def code(p):\n    yield {'type': 'final_answer', 'content': '```python\\nx\\n``` and $x^2$'}\n"
     page.do(code + "chat = ReasoningChat(code)\nfor _ in range(2): chat.ask('go')")
 
@@ -418,7 +418,7 @@ def test_modules_are_pushed_when_the_text_first_needs_them(page):
     assert sorted(f["data"]["name"] for f in frames if f["type"] == "module") == ["highlight", "math"]
 
 
-def test_display_in_a_tool_belongs_to_its_step(page):
+def test_outputs_displayed_by_a_tool_belong_to_its_step(page):
     code = """
 from IPython.display import HTML, display
 from reasoning_widget import BlockingAgent, current_run
@@ -441,15 +441,15 @@ answer = chat.ask("go")
     assert results == [{"kept": 1}]
 
 
-def test_nothing_is_left_to_receive(page):
-    """No error reached the kernel's own streams in all this."""
+def test_no_error_or_input_request_is_left(page):
+    """No test above caused an error in the kernel's own streams."""
     page.do("1")
     assert [m["content"] for m in page.messages if m["msg_type"] == "error"] == []
     with pytest.raises(Empty):
         page.client.get_stdin_msg(timeout=0)
 
 
-def test_what_a_tool_displays_and_returns_is_in_its_step(page, scripted_model):
+def test_outputs_displayed_and_returned_by_a_tool_are_in_its_step(page, scripted_model):
     scripted_model.script("show", [[call("show", {})], "Shown."])
     code = f"""
 import base64, json

@@ -1,4 +1,4 @@
-"""What tools show in a real kernel: in order, replaced and cleared, and never in the cell's own output."""
+"""Outputs of tools in a real kernel: ordered, replaced and cleared, and never in the output of the cell."""
 
 import ast
 
@@ -51,7 +51,7 @@ def page(client):
 
 
 def shown(page, *tools):
-    """What each of these tools shows, by the first form of each output; the cell itself shows none of it."""
+    """Return the first form of each output of these tools, and check that the cell itself shows none of them."""
     bodies = [f"def tool_{number}():\n    {tool}\n" for number, tool in enumerate(tools)]
     names = ", ".join(f"tool_{number}" for number in range(len(tools)))
     request = page.do(f"{''.join(bodies)}print(of({names}))")
@@ -96,11 +96,11 @@ def shown(page, *tools):
         ("h = display(page(0), display_id=True); [h.update(page(n)) for n in range(200)]", ["<b>199</b>"]),
     ],
 )
-def test_what_a_tool_shows_is_in_its_step_in_order(page, tool, outputs):
+def test_the_outputs_of_a_tool_are_in_its_step_in_order(page, tool, outputs):
     assert shown(page, tool) == [outputs]
 
 
-def test_a_handle_of_an_earlier_call_shows_what_is_new_where_it_still_can(page):
+def test_a_display_handle_of_an_earlier_call_shows_updates_where_it_still_can(page):
     first = "global handle; handle = display(page(1), display_id=True)"
 
     assert shown(page, first, "print('so'); handle.update(page(2)); handle.update(page(3))") == [
@@ -110,7 +110,7 @@ def test_a_handle_of_an_earlier_call_shows_what_is_new_where_it_still_can(page):
     assert shown(page, "handle.update(page(4))") == [["<b>4</b>"]]  # in another run
 
 
-def test_a_display_of_the_person_follows_in_its_own_place(page):
+def test_a_display_of_the_user_is_updated_in_place(page):
     page.do("mine = display('mine', display_id='mine')")
     request = page.do("print(of(lambda: mine.update(page('theirs'))))")
 
@@ -146,7 +146,7 @@ def generates(prompt):
         ("generates", ["first\n", "<b>1</b>", "<b>3</b>", "second\n"]),
     ],
 )
-def test_what_a_generator_shows_belongs_to_its_open_call(page, agent, outputs):
+def test_the_outputs_of_a_generator_belong_to_its_open_call(page, agent, outputs):
     page.do(GENERATORS)
     request = page.do(
         f"step = next(s for s in ReasoningChat({agent}).ask('go').steps if s['type'] == 'tool_result')\n"
@@ -157,7 +157,7 @@ def test_what_a_generator_shows_belongs_to_its_open_call(page, agent, outputs):
     assert page.outputs(request, "clear_output") == []
 
 
-def test_a_tool_that_clears_its_output_leaves_the_transcript_in_a_notebook_that_is_executed(kernel_name):
+def test_in_an_executed_notebook_clearing_a_tools_output_keeps_the_transcript(kernel_name):
     tool = 'clear_output(wait=True); print("50 %"); clear_output(wait=True); print("100 %")'
     code = f"{TOOLS}{GENERATORS}\nReasoningChat(Shows(lambda: ({tool.replace('; ', ', ')}))).ask('go')"
     again = "ReasoningChat(generates).ask('go')"

@@ -1,4 +1,4 @@
-"""Which page writes an output, where several share a notebook."""
+"""Which page writes an output if several pages share a notebook."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from reasoning_widget.widget.pages import Pages
 
 
 class Browser:
-    """Pages that are told of each other. Those that are `asleep` say nothing."""
+    """Pages that know of each other. The `asleep` ones send nothing."""
 
     def __init__(self, *pages: str, asleep: tuple[str, ...] = ()) -> None:
         self.heard: list[JSON] = []
@@ -27,7 +27,7 @@ class Browser:
                 self.kernel.add(page)
 
     async def writers(self, ran_by: str | None) -> list[str]:
-        """Those of the pages that write an output."""
+        """Return the pages that write an output."""
         return [page for page in ("a", "b", "c") if await self.kernel.writes(page, ran_by)]
 
 
@@ -36,12 +36,12 @@ async def test_the_page_that_ran_the_cell_writes() -> None:
         assert await Browser("a", "b", "c").writers(ran_by) == [ran_by]
 
 
-async def test_an_output_that_no_page_ran_is_written_by_the_first() -> None:
+async def test_the_first_page_writes_an_output_that_no_page_ran() -> None:
     for ran_by in (None, "a page of yesterday"):
         assert await Browser("b", "a", "c").writers(ran_by) == ["b"]
 
 
-async def test_a_page_that_says_that_it_goes_hands_the_role_on() -> None:
+async def test_a_page_that_announces_its_departure_hands_over_the_role() -> None:
     browser = Browser("a", "b", "c")
     browser.kernel.remove("b")
     assert browser.heard[-1] == {"pages": ["a", "c"], "answer": False}
@@ -49,20 +49,20 @@ async def test_a_page_that_says_that_it_goes_hands_the_role_on() -> None:
     assert not await browser.kernel.writes("c", "b")
 
 
-async def test_a_page_that_is_gone_without_a_word_loses_the_role_when_another_asks() -> None:
+async def test_a_page_that_disappeared_loses_the_role_when_another_asks() -> None:
     browser = Browser("a", "b", "c", asleep=("a",))
     assert await browser.kernel.writes("b", "a")
     assert browser.heard[-1] == {"pages": ["b", "c"], "answer": False}
     assert not await browser.kernel.writes("c", "a")
 
 
-async def test_two_pages_that_ask_at_once_are_not_both_the_writer() -> None:
+async def test_of_two_pages_that_ask_at_once_only_one_becomes_the_writer() -> None:
     browser = Browser("a", "b", "c", asleep=("a",))
     c, b = await asyncio.gather(browser.kernel.writes("c", "a"), browser.kernel.writes("b", "a"))
     assert (c, b) == (False, True)
 
 
-async def test_a_page_that_comes_back_writes_what_it_ran() -> None:
+async def test_a_page_that_returns_writes_what_it_ran() -> None:
     browser = Browser("a", "b", asleep=("a",))
     assert await browser.kernel.writes("b", "a")
     browser.kernel.add("a")
@@ -70,20 +70,20 @@ async def test_a_page_that_comes_back_writes_what_it_ran() -> None:
     assert await browser.kernel.writes("a", "a")
 
 
-async def test_a_page_that_was_forgotten_is_known_again_once_it_asks() -> None:
+async def test_a_forgotten_page_is_known_again_when_it_asks() -> None:
     browser = Browser()
     assert await browser.kernel.writes("a", None)
     assert browser.heard == [{"pages": ["a"], "answer": False}]
 
 
-async def test_who_writes_alone_is_asked_nothing() -> None:
+async def test_a_page_that_is_alone_is_asked_nothing() -> None:
     browser = Browser("a", "b")
     told = len(browser.heard)
     assert await browser.kernel.writes("a", "a")
     assert len(browser.heard) == told
 
 
-async def test_what_is_to_be_saved_is_sent_to_the_one_page_that_writes_it() -> None:
+async def test_a_snapshot_is_sent_only_to_the_page_that_writes_it() -> None:
     browser = Browser("a", "b")
 
     async def forms(message_id: str | None) -> JSON:

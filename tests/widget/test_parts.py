@@ -1,4 +1,4 @@
-"""Prompts with images and files, from code and from a page, without a kernel."""
+"""Prompts with images and files, sent from code and from a page, without a kernel."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def open_chat():
         chat.close()
 
 
-def test_a_prompt_has_paths_bytes_and_addresses(open_chat, tmp_path, monkeypatch):
+def test_a_prompt_may_have_paths_bytes_and_addresses(open_chat, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / "red.png").write_bytes(PNG)
     (tmp_path / "table.csv").write_text("a,b\n")
@@ -53,7 +53,7 @@ def test_a_prompt_has_paths_bytes_and_addresses(open_chat, tmp_path, monkeypatch
     ]
 
 
-def test_a_follow_up_is_given_what_was_attached(open_chat):
+def test_a_follow_up_gets_the_earlier_attachments(open_chat):
     chat = open_chat()
     chat.ask([{"text": "look"}, {"image": PNG, "name": "red.png"}])
 
@@ -69,7 +69,7 @@ def test_parts_can_be_streamed(open_chat):
     assert asyncio.run(read()) == [f"{SEEN} []"]
 
 
-def test_agents_that_take_a_text_are_told_the_names_and_find_the_parts(open_chat):
+def test_agents_that_take_a_text_get_the_names_and_can_read_the_parts(open_chat):
     async def echo(prompt):
         yield {"type": "final_answer", "content": f"{prompt!r} {[*map(list, current_run().parts)]}"}
 
@@ -103,7 +103,7 @@ def test_agents_that_take_a_text_are_told_the_names_and_find_the_parts(open_chat
         (b"look", "a text or a list of parts, not bytes"),
     ],
 )
-def test_what_is_refused_is_said_and_nothing_is_asked(open_chat, tmp_path, monkeypatch, parts: Any, says):
+def test_an_invalid_part_raises_an_error_and_nothing_is_asked(open_chat, tmp_path, monkeypatch, parts: Any, says):
     monkeypatch.chdir(tmp_path)
     chat = open_chat()
 
@@ -113,7 +113,7 @@ def test_what_is_refused_is_said_and_nothing_is_asked(open_chat, tmp_path, monke
     assert chat.ask("still there?").status == "completed"
 
 
-def test_what_is_too_large_is_not_even_read(open_chat, tmp_path):
+def test_a_file_that_is_too_large_is_not_read(open_chat, tmp_path):
     with (tmp_path / "long.bin").open("wb") as file:
         file.truncate(10**12)
 
@@ -121,12 +121,12 @@ def test_what_is_too_large_is_not_even_read(open_chat, tmp_path):
         open_chat().ask([{"file": tmp_path / "long.bin"}])
 
 
-def test_a_device_that_never_ends_is_refused(open_chat):
+def test_an_endless_device_is_refused(open_chat):
     with pytest.raises(ValueError, match=r"zero is 8\.1 MiB large"):
         open_chat().ask([{"file": "/dev/zero"}])
 
 
-def test_a_chat_on_a_server_sends_them_there(server):
+def test_a_chat_on_a_server_sends_its_parts_there(server):
     chat = ReasoningChat(server=server.origin, session_id=new_session(), token=server.token)
     try:
         answer = chat.ask([{"text": "look"}, {"image": PNG, "name": "red.png"}], agent="looks")

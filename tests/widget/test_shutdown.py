@@ -1,4 +1,4 @@
-"""A kernel that is shut down in order leaves what was seen in the notebook."""
+"""A kernel that is shut down properly leaves the current transcript in the notebook."""
 
 import contextlib
 import time
@@ -14,7 +14,7 @@ from tests.widget.test_kernel import AGENT, Page
 
 @contextlib.contextmanager
 def kernel(name: str) -> Iterator[tuple[KernelManager, Page]]:
-    """A kernel that the test shuts down, and a page that hears it."""
+    """Within the block, a kernel that the test shuts down, and a page that is connected to it."""
     manager = KernelManager(kernel_name=name)
     manager.start_kernel()
     client = manager.client()
@@ -28,7 +28,7 @@ def kernel(name: str) -> Iterator[tuple[KernelManager, Page]]:
         manager.cleanup_resources()
 
 
-def test_what_is_saved_is_refreshed_when_the_kernel_shuts_down(kernel_name):
+def test_the_snapshot_is_refreshed_when_the_kernel_shuts_down(kernel_name):
     with kernel(kernel_name) as (manager, page):
         page.do(AGENT)
         page.open_subshell()
@@ -44,7 +44,7 @@ def test_what_is_saved_is_refreshed_when_the_kernel_shuts_down(kernel_name):
     assert "The run ended: interrupted." in update["data"]["text/html"]
 
 
-def test_so_is_that_of_a_session_on_a_server_which_goes_on(server, kernel_name, tmp_path):
+def test_the_snapshot_of_a_session_on_a_server_is_refreshed_and_its_run_continues(server, kernel_name, tmp_path):
     session_id, end = new_session(), tmp_path / "end"
     way = {"server": server.origin, "session_id": session_id, "token": server.token}
 

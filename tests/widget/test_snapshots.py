@@ -1,4 +1,4 @@
-"""What is saved is made of what changed, and the same as if it were made anew."""
+"""Snapshots are updated from changes, and equal those that are made from scratch."""
 
 import asyncio
 import threading
@@ -29,7 +29,7 @@ async def opened():
 
 
 def conversation(session, runner):
-    """Changes of every kind, one after the other."""
+    """Make changes of every kind, and yield after each."""
     yield ask(session, "What is it?", "m1")
     yield runner.run.emit({"type": "thought", "id": "t", "content": "Hm", "status": "streaming"})
     yield runner.run.emit({"type": "thought", "id": "t", "content": "Hm, `x`", "status": "streaming"})
@@ -50,14 +50,14 @@ def conversation(session, runner):
     yield ask(session, "And now?", "m4")
 
 
-async def test_after_every_change_it_is_what_it_would_be_had_it_been_made_anew(opened):
+async def test_after_every_change_a_snapshot_equals_one_made_from_scratch(opened):
     session, runner, snapshots = opened
 
     for _ in conversation(session, runner):
         assert saved(snapshots) == anew(session)
 
 
-async def test_what_is_about_one_message_is_too(opened):
+async def test_after_every_change_the_snapshot_of_a_message_equals_one_made_from_scratch(opened):
     session, runner, snapshots = opened
 
     for _ in conversation(session, runner):
@@ -65,7 +65,7 @@ async def test_what_is_about_one_message_is_too(opened):
             assert saved(snapshots, message_id) == anew(session, message_id)
 
 
-async def test_the_page_is_that_of_the_whole_transcript(opened):
+async def test_the_html_of_a_snapshot_equals_that_of_the_whole_transcript(opened):
     session, runner, snapshots = opened
     for number in range(3):
         ask(session, f"Question {number}", f"m{number}")
@@ -75,7 +75,7 @@ async def test_the_page_is_that_of_the_whole_transcript(opened):
     assert saved(snapshots)["text/html"].endswith(html.to_html(session.state))
 
 
-async def test_what_did_not_change_is_not_made_again(opened, monkeypatch):
+async def test_unchanged_parts_are_not_made_again(opened, monkeypatch):
     session, runner, snapshots = opened
     made = []
     to_html = html.to_html
@@ -99,7 +99,7 @@ async def test_what_did_not_change_is_not_made_again(opened, monkeypatch):
     assert [[run["message_id"] for run in runs] for runs in made if runs] == [["more"]]
 
 
-async def test_it_is_made_while_the_session_goes_on(opened, monkeypatch):
+async def test_a_snapshot_can_be_made_while_the_session_continues(opened, monkeypatch):
     session, runner, snapshots = opened
     ask(session, "What is it?", "m1")
     runner.run.emit({**ANSWER, "content": "It", "status": "streaming"})
@@ -138,7 +138,7 @@ async def test_it_is_made_while_the_session_goes_on(opened, monkeypatch):
     ],
     ids=["nothing", "one", "several", "markup", "long", "colours", "formula", "costly", "secret"],
 )
-async def test_the_first_line_says_what_it_is_about_without_markup(opened, questions, line):
+async def test_the_first_line_is_the_subject_without_markup(opened, questions, line):
     session, runner, snapshots = opened
     for number, question in enumerate(questions):
         ask(session, question, f"m{number}")
