@@ -1,4 +1,4 @@
-"""Sessions to export, played without an agent."""
+"""Sessions to export, made without an agent."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ KEY = "sk-" + "a1b2c3d4" * 5
 
 
 def png(width: int, height: int) -> str:
-    """A picture, as base64."""
+    """Return a picture as base64."""
     written = io.BytesIO()
     Image.radial_gradient("L").resize((width, height)).save(written, "PNG")
     return base64.b64encode(written.getvalue()).decode()
 
 
 def photograph(width: int, height: int, *, transparent: bool = False) -> str:
-    """A PNG that holds as much as one can, as base64."""
+    """Return a PNG that compresses as badly as possible, as base64."""
     bands = [Image.effect_noise((width, height), 80) for _ in "RGB"]
     if transparent:
         bands.append(Image.radial_gradient("L").resize((width, height)))
@@ -36,7 +36,7 @@ def photograph(width: int, height: int, *, transparent: bool = False) -> str:
 
 
 def broken_png(side: int = 900) -> str:
-    """A picture that goes wrong behind its first part, as base64."""
+    """Return a picture that is broken after its first part, as base64."""
     data = base64.b64decode(png(side, side))
     begin = data.index(b"IDAT") - 4
     first = data[begin + 8 : begin + 1032]
@@ -45,7 +45,7 @@ def broken_png(side: int = 900) -> str:
 
 
 def played(*steps: dict[str, Any], question: str = "What is it?") -> SessionFile:
-    """The file of a session with one run that took these steps. Needs a running loop."""
+    """Return the file of a session with one run that took these steps. Needs a running loop."""
     session, runner = open_session()
     ask(session, question, "m1")
     for step in steps:
@@ -55,7 +55,7 @@ def played(*steps: dict[str, Any], question: str = "What is it?") -> SessionFile
 
 
 def fold(events: list[Frame], session_id: str = "demo", epoch: str = "") -> Transcript:
-    """The transcript that these events are."""
+    """Return the transcript of these events."""
     state = new_transcript()
     state["session_id"], state["epoch"] = session_id, epoch
     for event in events:
@@ -64,7 +64,7 @@ def fold(events: list[Frame], session_id: str = "demo", epoch: str = "") -> Tran
 
 
 def hand_made(*steps: dict[str, Any], question: str = "What is it?", title: str = "A title") -> Transcript:
-    """The transcript of a run with these steps, whatever is in them."""
+    """Return the transcript of a run with these steps, whatever their content."""
     run = {"run_id": "r", "message_id": "m", "agent_name": "a", "enable_reasoning": True, "timestamp": 1.0}
     common = {"run_id": "r", "iteration": 1, "timestamp": 1.0, "status": "done"}
     events: list[tuple[str, dict[str, Any]]] = [

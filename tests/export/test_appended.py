@@ -1,4 +1,4 @@
-"""Steps that grew by `append`, and steps of types of their own, in exports, in notebook files and in a terminal."""
+"""Steps that grew by `append`, and steps of custom types, in exports, in notebook files and in a terminal."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from tests.session.manual import ask
 
 
 async def planner(prompt: str) -> AsyncIterator[AgentStep]:
-    """Appends a key to a plan, half by half."""
+    """Append a key to a plan, in two halves."""
     yield {"type": "plan", "id": "p", "content": "Use ", "status": "streaming"}
     for half in (KEY[:20], KEY[20:]):
         yield {"type": "plan", "id": "p", "append": half}
-        await asyncio.sleep(0.05)  # so that the halves are logged one after the other
+        await asyncio.sleep(0.05)  # so that the halves are logged separately
     yield {"type": "plan", "id": "p", "append": ", then leap.", "status": "done"}
     yield {"type": "final_answer", "content": "There."}
 
@@ -46,7 +46,7 @@ class _Planner:
 
 @pytest.fixture
 async def session() -> Session:
-    """A session in which the planner has answered."""
+    """Return a session in which the planner has answered."""
     agents = _Planner()
     session = Session("demo", log=SQLiteLog(), agents=agents, runner=ThreadRunner(agents))
     ask(session, "Go", "m1", agent_name="planner")
@@ -54,7 +54,7 @@ async def session() -> Session:
     return session
 
 
-async def test_an_appended_step_of_its_own_type_is_exported_without_its_secret(session: Session) -> None:
+async def test_an_appended_step_of_a_custom_type_is_exported_without_its_secret(session: Session) -> None:
     state = masked(session.state, session.events_after(0), session.blob)
 
     for exported in (
@@ -69,7 +69,7 @@ async def test_an_appended_step_of_its_own_type_is_exported_without_its_secret(s
         assert KEY[20:] not in exported
 
 
-async def test_an_appended_step_of_its_own_type_is_read_from_a_file_as_it_was(session: Session) -> None:
+async def test_an_appended_step_of_a_custom_type_is_read_unchanged_from_a_file(session: Session) -> None:
     events = list(session.events_after(0))
     file = read_session(json.loads(json.dumps(session_file("demo", session.epoch, events)))).file
 
@@ -77,7 +77,7 @@ async def test_an_appended_step_of_its_own_type_is_read_from_a_file_as_it_was(se
     assert steps == [("plan", f"Use {KEY}, then leap.", "done"), ("final_answer", "There.", "done")]
 
 
-async def test_an_appended_step_of_its_own_type_is_shown_in_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_an_appended_step_of_a_custom_type_is_shown_in_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     await cli._show(whole_steps(planner("Go")))
 
     answer, rest = capsys.readouterr()

@@ -15,12 +15,12 @@ SOME = (0, 90, 150, 255)
 
 
 def rules(css: str) -> dict[str, str]:
-    """The rules of a style, by name."""
+    """Return the rules of a style by name."""
     return dict(rule.split(":", 1) for rule in css.split(";") if rule)
 
 
 def printed(text: str, content: str = "", kind: str = "tool_result") -> Transcript:
-    """A transcript of one step that printed `text`, or a tool call that did."""
+    """Return a transcript of one step that printed `text`, or of a tool call that did."""
     state = new_transcript()
     step = {
         "id": "r.0",
@@ -57,7 +57,7 @@ def printed(text: str, content: str = "", kind: str = "tool_result") -> Transcri
         ("4;9", "text-decoration:underline line-through"),
     ],
 )
-def test_pages_have_the_colours_of_what_was_printed(code, css):
+def test_pages_have_the_colours_of_the_printed_text(code, css):
     assert f'<span style="{css}">words</span> and' in to_html(printed(f"\x1b[{code}mwords\x1b[0m and"))
 
 
@@ -68,8 +68,8 @@ GROUNDS = [*(str(code + 10) for code in SIXTEEN), *(f"48;{colour}" for colour in
 
 
 @pytest.mark.parametrize("styles", ["", "1;", "2;", "7;", "2;7;"])
-def test_every_colour_can_be_read_on_every_ground(styles):
-    """What is around it does not matter: it brings its own ground."""
+def test_every_text_colour_is_legible_on_every_background(styles):
+    """The page's background does not matter: coloured text has its own."""
     codes = [*INKS, *GROUNDS, *(f"{ink};{ground}" for ink in INKS[::6] for ground in GROUNDS), "0"]
     illegible = []
     for code in codes:
@@ -82,13 +82,13 @@ def test_every_colour_can_be_read_on_every_ground(styles):
     assert illegible == []
 
 
-def test_what_has_no_colours_is_as_the_page_is():
+def test_text_without_colours_uses_those_of_the_page():
     assert 'background:none">plain' in to_html(printed("plain"))
     assert 'background:none"><span style="font-weight:700">bold' in to_html(printed("\x1b[1mbold"))
 
 
-def test_styles_are_those_that_jupyters_sanitizer_lets_through():
-    """`js/test/lab/sanitizer.test.ts` has JupyterLab's own sanitizer say so of these."""
+def test_jupyters_sanitizer_allows_the_styles():
+    """`js/test/lab/sanitizer.test.ts` checks with JupyterLab's own sanitizer that it allows these."""
     page = to_html(printed("\x1b[1;3;4;9;2;38;5;208;48;5;17mx\x1b[0m \x1b[7my"))
     (style,) = re.findall(r'<pre style="([^"]*)"', page)
     for rule in [style, *re.findall(r'<span style="([^"]*)"', page)]:
@@ -96,7 +96,7 @@ def test_styles_are_those_that_jupyters_sanitizer_lets_through():
             assert re.fullmatch(r"#[0-9a-f]{6}|[a-z0-9 -]+", value), (name, value)
 
 
-def test_nothing_that_was_printed_is_markup():
+def test_printed_text_is_not_markup():
     page = to_html(printed('\x1b[31m<b onclick="x">\x1b[38;5;1;"><i>m</b>'))
     assert not re.search("<(b onclick|i)", page)
 
@@ -116,8 +116,8 @@ ESCAPES = [
 @pytest.mark.parametrize("text", ESCAPES, ids=ascii)
 @pytest.mark.parametrize("write", [to_markdown, to_html, to_page, to_plain])
 @pytest.mark.parametrize("kind", ["tool_result", "final_answer", "thought", "error"])
-def test_no_export_has_an_escape_code(text, write, kind):
-    """Neither of what a tool printed or returned, nor of what an agent said."""
+def test_no_export_contains_an_escape_code(text, write, kind):
+    """Neither from what a tool printed or returned, nor from the text of an agent."""
     state = printed(text, content=text, kind=kind)
     asked: Any = {"id": "m", "content": text, "timestamp": 1.0, "run_id": "r", "steered": False, "withdrawn": None}
     state["messages"].append(asked)

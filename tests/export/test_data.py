@@ -1,4 +1,4 @@
-"""A transcript as a table and as a notebook."""
+"""Exports of a transcript as a table and as a notebook."""
 
 import csv
 import json
@@ -32,7 +32,7 @@ STORY = (
 )
 
 
-def test_a_frame_has_a_row_a_step():
+def test_a_frame_has_a_row_for_each_step():
     frame = to_frame(hand_made(*STORY))
 
     assert frame["type"].tolist() == ["thought", "tool_use", "tool_result", "final_answer"]
@@ -44,7 +44,7 @@ def test_a_frame_has_a_row_a_step():
     assert set(frame["question"]) == {"What is it?"}
 
 
-def test_a_frame_of_nothing_has_the_same_columns():
+def test_the_frame_of_an_empty_transcript_has_the_same_columns():
     assert to_frame(hand_made()).columns.tolist() == to_frame(hand_made(*STORY)).columns.tolist()
 
 
@@ -61,7 +61,7 @@ def test_a_frame_leaves_out_numbers_that_it_cannot_hold():
     assert frame["input_tokens"][1] == 2
 
 
-def test_a_table_has_a_row_a_step_and_no_formula_of_a_spreadsheet():
+def test_a_table_has_a_row_for_each_step_and_no_spreadsheet_formula():
     shown = {"type": "final_answer", "content": '=HYPERLINK("https://example.org", "here")', "timestamp": 1e300}
 
     thought, *_, answer = csv.DictReader(to_csv(hand_made(*STORY, shown)).splitlines())
@@ -87,7 +87,7 @@ def test_without_the_library_the_error_says_what_to_install(module, export):
     assert f"pip install {module}" in ran.stdout
 
 
-def test_a_notebook_runs_what_the_agent_ran(kernel_name):
+def test_a_notebook_runs_the_code_that_the_agent_ran(kernel_name):
     notebook = to_notebook(hand_made(*STORY))
     nbformat.validate(notebook)
 
@@ -131,7 +131,7 @@ def ran(name, arguments, **more):
         ("run_code", '{"code": "```python\\nx = 1\\n```"}', "x = 1"),
     ],
 )
-def test_which_calls_run_python(name, arguments, code):
+def test_calls_that_run_python_are_code_cells(name, arguments, code):
     assert ran(name, arguments) == (code, "python")
 
 
@@ -147,7 +147,7 @@ def test_which_calls_run_python(name, arguments, code):
         ("execution_report", '{"source": "x"}'),
     ],
 )
-def test_which_calls_run_no_code(name, arguments):
+def test_calls_that_run_no_code_are_not_code_cells(name, arguments):
     assert ran(name, arguments) is None
 
 
@@ -162,7 +162,7 @@ def test_which_calls_run_no_code(name, arguments):
         ("country_code", '{"code": "DE"}', '```\n{\n  "code": "DE"\n}\n```'),
     ],
 )
-def test_code_of_another_language_is_shown_as_code_and_does_not_run(name, arguments, shown):
+def test_code_in_another_language_is_shown_as_code_but_not_run(name, arguments, shown):
     step = {"type": "tool_use", "content": "", "tool": {"name": name, "arguments": arguments}}
 
     cell = to_notebook(hand_made(step)).cells[-1]
@@ -171,7 +171,7 @@ def test_code_of_another_language_is_shown_as_code_and_does_not_run(name, argume
     assert shown in cell.source
 
 
-async def test_python_that_was_cut_to_be_saved_is_code_with_a_mark():
+async def test_python_shortened_for_saving_is_marked_code():
     code = "\n".join(f"x{number} = {number}" for number in range(2_000))
     session, runner = open_session()
     ask(session, "Compute", "m1")
@@ -188,7 +188,7 @@ async def test_python_that_was_cut_to_be_saved_is_code_with_a_mark():
     assert code.startswith(cell.source.rpartition("\n")[0])
 
 
-def test_python_that_breaks_off_within_a_sign_is_code_with_a_mark():
+def test_python_cut_off_within_a_character_is_marked_code():
     assert ran("python", '{"code": "x = 1\\ny = \\u00', cut={"arguments": 7}) == (
         "x = 1\ny = \n# … 7 more characters were cut",
         "python",

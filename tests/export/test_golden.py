@@ -1,4 +1,4 @@
-"""What earlier versions wrote into notebooks is read by this one, and shows the same."""
+"""Sessions that earlier versions wrote into notebooks can be read by this one, and look the same."""
 
 import json
 
@@ -21,7 +21,7 @@ SHOWN = {
 
 
 def in_this_version(state):
-    """What version 1 showed in one bundle is the only one of a list."""
+    """Convert the one bundle of version 1 to a list of one."""
     for step in state["steps"].values():
         if "output" in step:
             step["outputs"] = [step.pop("output")]
@@ -31,7 +31,7 @@ def in_this_version(state):
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_a_session_of_an_earlier_version_is_what_it_was(path):
+def test_a_session_of_an_earlier_version_is_read_unchanged(path):
     golden = json.loads(path.read_text("utf-8"))
 
     read = read_session(golden["file"])
@@ -45,7 +45,7 @@ def test_a_session_of_an_earlier_version_is_what_it_was(path):
 @pytest.mark.parametrize(
     "path", sorted((SESSIONS.parent / "sessions").glob("version-*.json")), ids=lambda path: path.stem
 )
-def test_the_files_that_the_pages_are_held_to_are_read_too(path):
+def test_the_golden_files_of_the_page_can_be_read_too(path):
     session = json.loads(path.read_text("utf-8"))["session"]
 
     read = read_session(session)

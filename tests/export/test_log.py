@@ -1,4 +1,4 @@
-"""What is kept of a session folds to what was seen."""
+"""A saved session folds to the state that was seen."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ def fold(events, session_id="demo", epoch=""):
 
 
 def contents(state):
-    """What of a transcript is seen: all but where in the log it stands."""
+    """Return the visible part of a transcript: everything except positions in the log."""
     steps = {
         key: {name: value for name, value in step.items() if name != "seq"} for key, step in state["steps"].items()
     }
@@ -32,7 +32,7 @@ def contents(state):
 
 
 @pytest.mark.parametrize("path", TRACE_FILES, ids=lambda path: path.stem)
-def test_what_is_kept_of_a_golden_trace_folds_to_its_state(path):
+def test_a_saved_golden_trace_folds_to_its_state(path):
     trace = json.loads(path.read_text("utf-8"))
     state = trace["state"]
     events: list[Frame] = []
@@ -48,7 +48,7 @@ def test_what_is_kept_of_a_golden_trace_folds_to_its_state(path):
     assert contents(fold(kept, state["session_id"], state["epoch"])) == contents(state)
 
 
-async def test_superseded_snapshots_are_left_out_and_open_steps_have_all_their_text():
+async def test_superseded_snapshots_are_omitted_and_open_steps_have_their_whole_text():
     session, runner = open_session()
     ask(session, "Tell me", "m1")
     runner.run.emit({"type": "final_answer", "id": "a", "content": "Once <tool", "status": "streaming"})
@@ -61,7 +61,7 @@ async def test_superseded_snapshots_are_left_out_and_open_steps_have_all_their_t
     assert fold(kept, epoch=session.epoch) == session.state
 
 
-async def test_a_complete_file_has_the_text_of_steps_that_still_grow():
+async def test_a_complete_file_has_the_text_of_growing_steps():
     log = SQLiteLog()
     session, runner = open_session(log)
     ask(session, "Tell me", "m1")
@@ -74,7 +74,7 @@ async def test_a_complete_file_has_the_text_of_steps_that_still_grow():
     assert [step["content"] for step in session.state["steps"].values()] == ["Once upon a time there was a king"]
 
 
-async def test_of_one_message_its_run_is_kept_with_what_was_handed_to_it():
+async def test_the_file_of_one_prompt_has_its_run_and_the_prompts_that_steered_it():
     session, runner = open_session()
     ask(session, "First", "m1")
     runner.run.emit({"type": "final_answer", "content": "one"})

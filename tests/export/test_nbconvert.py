@@ -1,4 +1,4 @@
-"""A notebook that holds a chat, converted with no kernel and no page: the transcript is in it."""
+"""A notebook with a chat, converted without a kernel or a page, contains the transcript."""
 
 import nbformat
 import pytest
@@ -12,7 +12,7 @@ VIEW = "application/vnd.jupyter.widget-view+json"
 
 
 @pytest.mark.parametrize("exporter", [HTMLExporter, SlidesExporter, MarkdownExporter])
-def test_the_transcript_is_in_what_a_notebook_is_converted_to(exporter):
+def test_a_converted_notebook_contains_the_transcript(exporter):
     state = hand_made(
         {"type": "tool_result", "content": "found it", "tool": {"name": "search"}},
         {"type": "final_answer", "content": "It is **this**."},

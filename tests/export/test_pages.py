@@ -1,4 +1,4 @@
-"""HTML and Markdown exports: what they show, and that nothing in them runs or is fetched, whatever an agent wrote."""
+"""HTML and Markdown exports: their content. Nothing in them runs or is fetched, whatever an agent wrote."""
 
 import base64
 import json
@@ -49,7 +49,7 @@ ATTRIBUTES = {
 
 
 class Page(HTMLParser):
-    """The elements of a page, and its text, with and without styles."""
+    """Collects the elements of a page, and its text with and without styles."""
 
     def __init__(self, html):
         super().__init__()
@@ -107,7 +107,7 @@ def test_hostile_text_is_text_on_a_page(payload):
 
 
 def assert_dead(markdown):
-    """Nothing in it is markup of a page, is fetched, or runs."""
+    """Assert that nothing in the text is markup of a page, is fetched, or runs."""
     tokens = MarkdownIt("commonmark", {"html": True, "maxNesting": 200}).enable("table").parse(markdown)
     flat = [child for token in tokens for child in (token, *(token.children or ()))]
     assert [token.content for token in flat if token.type in ("html_block", "html_inline")] == [], markdown
@@ -118,7 +118,7 @@ def assert_dead(markdown):
 
 
 def assert_dead_converted(notebook):
-    """The same of what nbconvert, whose Markdown is another one, makes of the cells."""
+    """Assert the same of the cells as nbconvert renders them, whose Markdown dialect differs."""
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
             assert_dead(cell.source)
@@ -164,7 +164,7 @@ FRAMES = (
 
 
 @pytest.mark.parametrize("frame", FRAMES)
-def test_hostile_texts_do_not_wake_one_another(frame):
+def test_hostile_texts_cannot_activate_each_other(frame):
     for other, (first, second) in product(FRAMES, PAIRS):
         before, behind = frame.format(first, first), other.format(second, second)
         state = hand_made(
@@ -179,7 +179,7 @@ def test_hostile_texts_do_not_wake_one_another(frame):
         assert_dead_converted(to_notebook(state))
 
 
-def test_markdown_that_is_harmless_is_passed_on_as_it_is():
+def test_harmless_markdown_is_exported_unchanged():
     text = "A [link](https://x.example), `<b>`, a < b\n\n```html\n<script>alert(1)</script>\n```\n\n| a |\n| - |\n| b |"
 
     assert text in to_markdown(hand_made({"type": "final_answer", "content": text}))
@@ -194,7 +194,7 @@ def test_code_keeps_its_markup_beside_hostile_text():
     assert "```html\n<script>alert(1)</script>\n```" in shown
 
 
-def test_a_fence_that_is_left_open_does_not_swallow_what_follows():
+def test_an_unclosed_fence_does_not_swallow_the_following_text():
     shown = to_markdown(
         hand_made({"type": "thought", "content": "```python\nx"}, {"type": "final_answer", "content": "y"})
     )
@@ -202,7 +202,7 @@ def test_a_fence_that_is_left_open_does_not_swallow_what_follows():
     assert "```python\nx\n```\n\n**Final answer**" in shown
 
 
-def test_the_fragment_can_be_read_without_its_styles():
+def test_the_fragment_is_readable_without_its_styles():
     state = hand_made(
         {"type": "thought", "content": "I **look** it up."},
         {"type": "tool_use", "content": "", "tool": {"name": "search", "arguments": '{"q": 1}'}, "duration": 1.25},
@@ -246,7 +246,7 @@ def test_pictures_of_tools_are_shown_and_tables_as_text():
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" onload="alert(1)"><circle r="4"/></svg>'
 
 
-def test_a_picture_is_in_the_page_and_in_the_notebook_and_markdown_says_that_there_is_one():
+def test_a_picture_is_in_the_page_and_the_notebook_and_named_in_markdown():
     state = hand_made(
         {"type": "tool_result", "content": "", "output": {"image/png": png(4, 4), "text/plain": "<Figure>"}},
         {"type": "tool_result", "content": "", "output": {"image/svg+xml": SVG}},
@@ -277,7 +277,7 @@ def test_a_picture_is_in_the_page_and_in_the_notebook_and_markdown_says_that_the
         ("image/png", "no picture!", "a picture, PNG"),
     ],
 )
-def test_what_cannot_be_shown_is_named(mime, value, name):
+def test_outputs_that_cannot_be_shown_are_named(mime, value, name):
     state = hand_made({"type": "tool_result", "content": "", "output": {mime: value}})
 
     for form in (to_html(state), to_markdown(state), to_notebook(state).cells[-1].source):
@@ -297,7 +297,7 @@ def test_a_table_beside_its_text_is_shown_as_text_without_a_note_and_data_as_jso
     assert '"b": [\n    2\n  ]' in to_markdown(state)
 
 
-def test_texts_of_five_megabytes_are_drawn_as_far_as_it_goes():
+def test_texts_of_five_megabytes_are_drawn_up_to_a_limit():
     long = "<b>x [y](javascript:z) " * 220_000
     state = hand_made(
         {"type": "thought", "content": long},
@@ -315,7 +315,7 @@ def test_texts_of_five_megabytes_are_drawn_as_far_as_it_goes():
     assert "The end." in markdown
 
 
-def test_a_run_whose_question_is_missing_is_shown_where_it_was():
+def test_a_run_whose_prompt_is_missing_is_shown_in_its_place():
     file = next(path for path in SESSIONS.glob("v*-session.json"))
     whole = json.loads(file.read_text("utf-8"))["file"]
     first = next(event for event in whole["events"] if event["type"] == "user_message")
@@ -328,7 +328,7 @@ def test_a_run_whose_question_is_missing_is_shown_where_it_was():
     assert to_markdown(state).index("is missing") < to_markdown(state).index(answers[0][:5])
 
 
-def test_what_was_asked_meanwhile_is_there_too():
+def test_requests_and_steering_prompts_are_shown_too():
     state = hand_made({"type": "tool_result", "id": "s", "content": "ok"}, {"type": "final_answer", "content": "Done"})
     request: Any = {
         "request_id": "q",
@@ -361,7 +361,7 @@ ASKED: dict[str, dict[str, Any]] = {
     ids=["html", "page", "markdown", "notebook"],
 )
 @pytest.mark.parametrize("closed", ["approved", "denied", "expired", None])
-def test_what_an_agent_asked_stands_where_it_asked(written, closed):
+def test_a_request_is_shown_where_the_agent_made_it(written, closed):
     state = hand_made(
         {"type": "thought", "timestamp": 2.0, "content": "Thinking."},
         {"type": "tool_use", "timestamp": 3.0, "id": "call", "content": "", "tool": {"name": "sweep"}},
@@ -394,7 +394,7 @@ def test_what_an_agent_asked_stands_where_it_asked(written, closed):
 
 @pytest.mark.parametrize("around", ["", "a `b` ", "``` ", "x` "])
 def test_a_name_with_a_costly_formula_is_code(around):
-    """Of escaped signs JupyterLab makes formulas: it looks for them in what was drawn."""
+    """JupyterLab makes formulas even of escaped characters, because it looks for formulas in the drawn text."""
     name = f"{around}$" + "\\frac{1}{" * 300 + "x" + "}" * 300 + "$"
     drawn = MarkdownIt().renderInline(f"**{one_line(name)}**")
 

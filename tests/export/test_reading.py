@@ -1,4 +1,4 @@
-"""An exported session is read as far as it goes, and what cannot be read says why."""
+"""An exported session is read as far as possible, and whatever cannot be read is reported with the reason."""
 
 import json
 
@@ -8,7 +8,7 @@ from reasoning_widget.export.reading import SessionFileError, read_session
 from tests.export.sessions import fold, played
 
 
-async def test_what_was_written_is_read():
+async def test_an_exported_session_is_read_completely():
     file = await played_file()
 
     read = read_session(json.dumps(file))
@@ -37,7 +37,7 @@ async def played_file():
         (lambda text: "[" * 100_000, "nested"),
     ],
 )
-async def test_what_is_no_session_says_why(change, says):
+async def test_a_file_that_is_no_session_raises_an_error_with_the_reason(change, says):
     with pytest.raises(SessionFileError, match=says):
         read_session(change(json.dumps(await played_file())))
 
@@ -61,7 +61,7 @@ async def test_what_is_no_session_says_why(change, says):
     ],
     ids=lambda event: repr(event)[:60],
 )
-async def test_events_that_cannot_be_read_are_left_out(event):
+async def test_unreadable_events_are_omitted(event):
     file = await played_file()
 
     read = read_session({**file, "events": [*file["events"][:3], event, *file["events"][3:]]})
@@ -81,7 +81,7 @@ async def test_events_of_a_later_version_are_kept():
     assert fold(read.file["events"])["other"][0]["type"] == "weather"
 
 
-async def test_texts_of_five_megabytes_are_cut_and_said_to_be():
+async def test_texts_of_five_megabytes_are_cut_with_a_note():
     file = await played_file()
     step = next(event for event in file["events"] if event["type"] == "reasoning_step")
     step["data"] = {**step["data"], "content": "<b>" * 1_700_000}
@@ -93,7 +93,7 @@ async def test_texts_of_five_megabytes_are_cut_and_said_to_be():
     assert len(thought["content"]) + thought["cut"]["content"] == 5_100_000
 
 
-async def test_numbers_that_were_edited_are_given_anew():
+async def test_edited_sequence_numbers_are_assigned_again():
     file = await played_file()
     for event in file["events"]:
         event["seq"] = 1
@@ -104,7 +104,7 @@ async def test_numbers_that_were_edited_are_given_anew():
 
 
 @pytest.mark.parametrize("blobs", [[], {"a": json.loads("[" * 600 + "]" * 600)}], ids=lambda blobs: repr(blobs)[:10])
-async def test_values_beside_the_events_that_cannot_be_read_are_left_out(blobs):
+async def test_unreadable_values_beside_the_events_are_omitted(blobs):
     file = await played_file()
 
     read = read_session({**file, "blobs": {**blobs, "good": "x"} if isinstance(blobs, dict) else blobs})
@@ -115,7 +115,7 @@ async def test_values_beside_the_events_that_cannot_be_read_are_left_out(blobs):
 
 
 @pytest.mark.parametrize("sign", ["x", "\n", "€"])
-async def test_a_question_as_long_as_may_be_asked_is_whole_and_a_longer_one_is_cut_with_a_note(sign):
+async def test_a_prompt_of_the_maximal_length_is_whole_and_a_longer_one_cut_with_a_note(sign):
     longest = sign * (256 * 1024 // len(sign.encode()))
     file = await played_file()
     asked = next(event for event in file["events"] if event["type"] == "user_message")

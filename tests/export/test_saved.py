@@ -1,4 +1,4 @@
-"""What a notebook file keeps is small, holds no secret, and says what is missing."""
+"""The snapshot in a notebook file is small, contains no secret, and says what is missing."""
 
 import base64
 import io
@@ -33,7 +33,7 @@ def forms(file):
     return [json.dumps(file), to_html(state), to_markdown(state), to_plain(state)]
 
 
-async def test_long_texts_of_tools_are_cut_and_every_form_says_so():
+async def test_long_texts_of_tools_are_cut_with_a_note_in_every_form():
     session, runner = open_session()
     ask(session, "Read it", "m1")
     tool: ToolCall = {"name": "read", "arguments": LONG}
@@ -49,10 +49,10 @@ async def test_long_texts_of_tools_are_cut_and_every_form_says_so():
     assert result["cut"] == {"content": len(LONG) - 8_000, "output": len(LONG) - 8_000}
     assert (len(use["tool"]["arguments"]), len(result["content"]), answer["content"]) == (8_000, 8_000, LONG)
     assert all("84,000 more characters were cut" in form for form in forms(file)[1:3])
-    assert session.state["steps"][result["id"]]["content"] == LONG  # the live chat has all of it
+    assert session.state["steps"][result["id"]]["content"] == LONG  # the live chat has the whole text
 
 
-async def test_what_was_cut_already_counts_along():
+async def test_the_count_of_cut_characters_includes_earlier_cuts():
     session, runner = open_session()
     ask(session, "Read it", "m1")
     runner.run.emit({"type": "tool_result", "content": "x" * 300_000, "tool": {"name": "read"}})
@@ -63,11 +63,11 @@ async def test_what_was_cut_already_counts_along():
     assert step["cut"]["content"] + len(step["content"]) == 300_000
 
 
-async def test_pictures_are_made_smaller_and_say_so_also_those_beside_the_log():
+async def test_pictures_in_or_beside_the_log_are_scaled_down_with_a_note():
     session, runner = open_session()
     ask(session, "Draw", "m1")
     picture = png(3000, 2000)
-    assert len(picture) > 64 * 1024  # so that it is kept beside the log
+    assert len(picture) > 64 * 1024  # so that it is stored beside the log
     runner.run.emit({"type": "tool_result", "content": "", "tool": {"name": "draw"}, "output": {"image/png": picture}})
     runner.run.end()
 
@@ -81,7 +81,7 @@ async def test_pictures_are_made_smaller_and_say_so_also_those_beside_the_log():
     assert "it was 3000 by 2000 pixels" in to_html(folded(file))
 
 
-async def test_small_pictures_stay_as_they_are_and_what_is_none_is_left_out():
+async def test_small_pictures_are_unchanged_and_invalid_ones_omitted():
     session, runner = open_session()
     ask(session, "Draw", "m1")
     picture = png(20, 10)
@@ -98,7 +98,7 @@ async def test_small_pictures_stay_as_they_are_and_what_is_none_is_left_out():
 
 @pytest.mark.parametrize("size", [(640, 480), (2000, 1500)])
 @pytest.mark.parametrize(("transparent", "mime"), [(False, "image/jpeg"), (True, "image/webp")])
-async def test_a_photograph_is_kept_however_large_it_is(size, transparent, mime):
+async def test_a_photograph_of_any_size_is_kept(size, transparent, mime):
     session, runner = open_session()
     ask(session, "Draw", "m1")
     output = {"image/png": photograph(*size, transparent=transparent), "text/plain": "<Figure>"}
@@ -118,7 +118,7 @@ async def test_a_photograph_is_kept_however_large_it_is(size, transparent, mime)
     assert f"data:{mime};base64,{shown[mime]}" in to_html(folded(file))
 
 
-async def test_a_large_picture_that_is_opaque_though_it_need_not_be_keeps_its_colours():
+async def test_a_large_opaque_picture_with_an_alpha_channel_is_saved_as_jpeg():
     session, runner = open_session()
     ask(session, "Draw", "m1")
     plain = Image.open(io.BytesIO(base64.b64decode(photograph(640, 480))))
@@ -133,7 +133,7 @@ async def test_a_large_picture_that_is_opaque_though_it_need_not_be_keeps_its_co
     assert [set(shown) for shown in step["outputs"]] == [{"image/jpeg"}]
 
 
-async def test_a_picture_that_goes_wrong_in_the_middle_is_left_out_and_said_to_be():
+async def test_a_picture_that_is_broken_in_the_middle_is_omitted_with_a_note():
     session, runner = open_session()
     ask(session, "Draw", "m1")
     output = {"image/png": broken_png()}
@@ -146,7 +146,7 @@ async def test_a_picture_that_goes_wrong_in_the_middle_is_left_out_and_said_to_b
     assert "bytes of image/png are not included" in page
 
 
-async def test_large_values_are_left_out_and_said_to_be():
+async def test_large_values_are_omitted_with_a_note():
     session, runner = open_session()
     ask(session, "Table", "m1")
     for html in ("<p>small</p>", f"<p>{LONG}</p>"):
@@ -162,7 +162,7 @@ async def test_large_values_are_left_out_and_said_to_be():
     assert "50,009 bytes of text/html are not included" in to_html(folded(file))
 
 
-async def test_a_conversation_with_much_in_it_is_cut_until_it_is_small_answers_last():
+async def test_a_large_conversation_is_cut_until_it_is_small_and_answers_last():
     session, runner = open_session()
     question, answer = "Why? " * 2_000, "Because. " * 2_000
     ask(session, question, "m1")
@@ -182,7 +182,7 @@ async def test_a_conversation_with_much_in_it_is_cut_until_it_is_small_answers_l
     assert all(step["cut"]["content"] + len(step["content"]) == 8_000 for step in results)
 
 
-async def test_questions_and_answers_are_cut_where_they_are_too_much_and_say_so():
+async def test_prompts_and_answers_are_cut_with_a_note_if_they_are_too_long():
     session, runner = open_session()
     ask(session, LONG, "m1")
     runner.run.emit({"type": "final_answer", "content": LONG})
@@ -195,7 +195,7 @@ async def test_questions_and_answers_are_cut_where_they_are_too_much_and_say_so(
     assert all(form.count("more characters were cut") == 2 for form in forms(file)[1:3])
 
 
-async def test_an_ordinary_conversation_is_kept_whole_however_many_steps_it_has():
+async def test_an_ordinary_conversation_is_kept_whole_with_any_number_of_steps():
     session, runner = open_session()
     ask(session, "Go", "m1")
     for number in range(2_000):
@@ -205,7 +205,7 @@ async def test_an_ordinary_conversation_is_kept_whole_however_many_steps_it_has(
     assert all(len(step["content"]) > 650 and "cut" not in step for step in steps(saved(session)))
 
 
-async def test_of_too_many_pictures_the_newest_are_kept():
+async def test_only_the_newest_of_too_many_pictures_are_kept():
     session, runner = open_session()
     ask(session, "Draw", "m1")
     for side in (1_000, 30, 31):
@@ -223,7 +223,7 @@ async def test_of_too_many_pictures_the_newest_are_kept():
     assert [step["outputs"][0]["image/png"] for step in others] == [png(30, 30), png(31, 31)]
 
 
-async def test_no_form_of_what_is_saved_holds_a_secret():
+async def test_no_form_of_a_snapshot_contains_a_secret():
     session, runner = open_session()
     ask(session, f"Log in with {KEY}", "m1")
     arguments = json.dumps({"key": KEY, "password": "Tr0ub4dor"})
@@ -241,7 +241,7 @@ async def test_no_form_of_what_is_saved_holds_a_secret():
     assert KEY in json.dumps(session.state)
 
 
-async def test_a_secret_that_the_cut_would_split_is_masked_first():
+async def test_a_secret_is_masked_before_a_cut_could_split_it():
     session, runner = open_session()
     ask(session, "Read", "m1")
     runner.run.emit({"type": "tool_result", "content": "x " * 3_990 + KEY, "tool": {"name": "read"}})
@@ -259,7 +259,7 @@ async def test_a_secret_that_the_cut_would_split_is_masked_first():
         (f"Fetch what is new in the repository of the measuring station with ghp_{'a1B2' * 9}", "ghp_"),
     ],
 )
-async def test_a_secret_that_the_title_cuts_is_masked(question, secret):
+async def test_a_secret_cut_off_in_the_title_is_masked(question, secret):
     session, runner = open_session()
     ask(session, question, "m1")
     runner.run.end()
@@ -272,7 +272,7 @@ async def test_a_secret_that_the_title_cuts_is_masked(question, secret):
     assert "[masked" in str(folded(file)["title"])
 
 
-async def test_a_secret_that_has_come_in_part_is_masked():
+async def test_a_partially_received_secret_is_masked():
     session, runner = open_session()
     ask(session, "Log in", "m1")
     runner.run.emit({"type": "thought", "id": "t", "content": f"With {KEY[:8]}", "status": "streaming"})
@@ -298,7 +298,7 @@ async def test_the_limits_are_configurable(monkeypatch):
     assert (step["content"], step["cut"]) == ("12345", {"content": 2})
 
 
-async def test_what_was_made_once_is_made_again_only_when_it_has_changed(monkeypatch):
+async def test_parts_are_made_again_only_when_they_have_changed(monkeypatch):
     session, runner = open_session()
     saver = Saver(SavedTranscript(), session.blob)
     ask(session, "Go", "m1")
@@ -315,7 +315,7 @@ async def test_what_was_made_once_is_made_again_only_when_it_has_changed(monkeyp
 
 
 @pytest.mark.parametrize("number", [100, 1_000])
-async def test_what_is_saved_of_one_question_does_not_grow_with_the_conversation(number):
+async def test_the_snapshot_of_one_prompt_does_not_grow_with_the_conversation(number):
     session, runner = open_session()
     for turn in range(number // 10):
         ask(session, "Again", f"m{turn}")
@@ -327,7 +327,7 @@ async def test_what_is_saved_of_one_question_does_not_grow_with_the_conversation
     assert len(events) == 5
 
 
-async def test_a_secret_that_a_picture_parts_is_masked():
+async def test_a_secret_split_by_a_picture_is_masked():
     session, runner = open_session()
     ask(session, "Log in", "m1")
     outputs = [{"text/plain": "with password="}, {"image/png": png(8, 8)}, {"text/plain": "Tr0ub4dor-Xy now"}]
@@ -340,7 +340,7 @@ async def test_a_secret_that_a_picture_parts_is_masked():
 
 
 @pytest.mark.parametrize("status", ["failed", "stopped"])
-async def test_a_step_that_broke_off_still_belongs_to_its_run_and_its_call(status):
+async def test_an_unfinished_step_still_belongs_to_its_run_and_its_call(status):
     session, runner = open_session()
     ask(session, "Read it", "m1")
     tool: ToolCall = {"name": "read", "arguments": "{}", "call_id": "call-0123456789ab"}

@@ -1,4 +1,4 @@
-"""Images and files of prompts in exports and in what a notebook keeps."""
+"""Images and files of prompts in exports and in the snapshots of notebooks."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ def played(*prompts: Any, log: SQLiteLog | None = None) -> Session:
 
 
 def exported(session: Session) -> Transcript:
-    """As the exports are given it."""
+    """Return the transcript that exports are made from."""
     return masked(session.state, session.events_after(0), session.blob)
 
 
 def saved(session: Session, **limits: int) -> dict[str, Any]:
-    """As a notebook keeps it."""
+    """Return the file that a notebook keeps."""
     saver = Saver(SavedTranscript(config=Config({"SavedTranscript": limits})), session.blob)
     return dict(saver.file(session.state, session.events_after(0)))
 
@@ -80,7 +80,7 @@ async def test_markdown_shows_images_and_names_files():
     assert "base64" not in to_markdown(state)
 
 
-async def test_text_and_tables_name_what_was_attached():
+async def test_text_and_tables_name_the_attachments():
     state = exported(played(PROMPT))
 
     assert "> [file: table.csv]" in to_plain(state)
@@ -96,14 +96,14 @@ async def test_a_notebook_has_the_image_beside_its_cell():
     assert bundle == {"image/png": base64.b64encode(PNG).decode()}
 
 
-async def test_a_prompt_without_a_text_is_its_attachments():
+async def test_a_prompt_without_a_text_consists_of_its_attachments():
     state = exported(played([{"image": address(PNG), "name": "red.png"}]))
 
     assert to_html(state).count("red.png") == 1
     assert to_plain(state).startswith("> [image: red.png]")
 
 
-async def test_all_of_it_comes_back():
+async def test_an_exported_prompt_is_read_back_completely():
     log = SQLiteLog()
     session = played(PROMPT, log=log)
 
@@ -141,7 +141,7 @@ async def test_a_small_image_is_kept_as_it_is():
     assert image["bytes"] == len(PNG)
 
 
-async def test_where_there_is_no_room_the_oldest_images_are_named():
+async def test_without_room_the_oldest_images_are_only_named():
     sides = (200, 201, 202)
     pictures = [{"image": address(base64.b64decode(png(side, side))), "name": f"{side}.png"} for side in sides]
     session = played(*([picture] for picture in pictures))
@@ -178,7 +178,7 @@ async def test_long_texts_are_cut_in_parts_too():
         ([{"text": "hi"}, {"file": {"blob": "x", "mime": "text/csv", "bytes": 1, "name": "a.csv"}}, {"text": 1}], 2),
     ],
 )
-async def test_parts_that_cannot_be_read_are_left_out(parts, left):
+async def test_unreadable_parts_are_omitted(parts, left):
     file = json.loads(json.dumps(saved(played("hi"))))
     for event in file["events"]:
         if event["type"] == "user_message":
@@ -190,7 +190,7 @@ async def test_parts_that_cannot_be_read_are_left_out(parts, left):
     assert (len(message["parts"]) if "parts" in message else None) == left
 
 
-async def test_what_somebody_wrote_in_the_place_of_an_image_is_not_shown():
+async def test_other_content_in_place_of_an_image_is_not_shown():
     file = json.loads(json.dumps(saved(played([{"text": "?"}, {"image": address(PNG), "name": "red.png"}]))))
     (sha256,) = file["blobs"]
     file["blobs"][sha256] = '"><script>alert(1)</script>'
@@ -201,7 +201,7 @@ async def test_what_somebody_wrote_in_the_place_of_an_image_is_not_shown():
     assert "[image: red.png]" in page
 
 
-async def test_a_name_that_somebody_wrote_into_a_file_has_no_folder():
+async def test_folders_are_removed_from_the_names_in_a_file():
     log = SQLiteLog()
     file: Any = json.loads(json.dumps(complete_file(played(PROMPT, log=log).state, log)))
     for event in file["events"]:
@@ -215,7 +215,7 @@ async def test_a_name_that_somebody_wrote_into_a_file_has_no_folder():
     assert [part.get("name") for part in parts][1::2] == ["a.txt"] * 2
 
 
-async def test_a_picture_s_name_ends_no_markup():
+async def test_the_name_of_a_picture_cannot_end_markup():
     state = exported(played([{"image": address(PNG), "name": "](https://example.org) <img src=x> `.png"}]))
 
     (line,) = [line for line in to_markdown(state, pictures=True).splitlines() if SHOWN in line]

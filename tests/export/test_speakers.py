@@ -1,4 +1,4 @@
-"""Who wrote what, where more than one person speaks."""
+"""Authors of prompts, shown if a conversation has more than one."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BOB = {"id": "bob", "name": "<script>Bob</script> [x](javascript:y) $a$\n# b", "
 
 
 def said(*authors, steered=None) -> Transcript:
-    """A conversation in which each of the authors asked something; the last one is handed to the run, if `steered`."""
+    """Return a conversation with a prompt by each author. The author `steered`, if any, steers the first run."""
     frames = []
     for number, author in enumerate(authors):
         message = {"id": f"m{number}", "content": f"Question {number}", "timestamp": 1.0, "follows": None}
@@ -41,7 +41,7 @@ def said(*authors, steered=None) -> Transcript:
     return folded(read_session(session_file("s", "e", events)).file)
 
 
-def test_while_one_person_speaks_nobody_is_named():
+def test_with_one_author_no_names_are_shown():
     state = said(ADA, ADA)
     for text in (to_markdown(state), to_page(state), to_plain(state), json.dumps(to_notebook(state))):
         assert "Ada" not in text
@@ -49,7 +49,7 @@ def test_while_one_person_speaks_nobody_is_named():
     assert to_page(state) == to_page(said(None, None))
 
 
-def test_where_more_speak_each_question_says_whose_it_is():
+def test_with_several_authors_each_prompt_shows_its_author():
     state = said(ADA, BOB, None)
     markdown = to_markdown(state)
     assert "**Ada Lovelace → echo**\n\n> Question 0" in markdown
@@ -66,25 +66,25 @@ def test_where_more_speak_each_question_says_whose_it_is():
         assert "](javascript" not in written
 
 
-def test_one_message_of_a_conversation_says_whose_it_is_too():
+def test_a_single_exported_prompt_shows_its_author_too():
     state = said(ADA, BOB)
     assert "Ada Lovelace" in to_markdown(state, "m0")
     assert "Ada Lovelace" in to_html(state, "m0")
 
 
-def test_what_was_handed_to_a_run_says_whose_it_is():
+def test_a_steering_prompt_shows_its_author():
     state = said(ADA, steered={**ADA, "id": "eve", "name": "Eve"})
     assert "**Eve**\n\n> By the way" in to_markdown(state)
     assert "<small>Eve</small>" in to_html(state)
 
 
 @pytest.mark.parametrize("author", [5, "ada", {"id": "ada"}, {**ADA, "name": ["x"]}, [], {**ADA, "initials": None}])
-def test_an_author_that_cannot_be_read_is_left_out_and_the_question_stays(author):
+def test_an_unreadable_author_is_omitted_and_the_prompt_kept(author):
     state = said(ADA, author)
     assert [message["content"] for message in state["messages"]] == ["Question 0", "Question 1"]
     assert [message.get("author") for message in state["messages"]] == [ADA, None]
 
 
-def test_a_name_of_any_length_is_shortened():
+def test_long_names_are_shortened():
     (message, _) = said({**ADA, "name": "x" * 10_000, "initials": "y" * 100}, BOB)["messages"]
     assert (len(message["author"]["name"]), message["author"]["initials"]) == (80, "yyy")

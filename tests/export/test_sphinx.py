@@ -1,4 +1,4 @@
-"""Notebooks with chats in documentation that Sphinx makes: the real myst-nb and nbsphinx show the transcript."""
+"""Notebooks with chats in documentation built with Sphinx: the real myst-nb and nbsphinx show the transcript."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def event(seq: int, kind: str, **data: Any) -> Any:
 
 
 def saved(answer: str) -> Any:
-    """What a notebook holds of a session."""
+    """Return the file of a session that a notebook keeps."""
     times: Any = {"timestamp": 1.0}
     return session_file(
         "s",
@@ -55,7 +55,7 @@ def saved(answer: str) -> Any:
 
 
 def bundle(answer: str, *, view: bool = True) -> dict[str, Any]:
-    """What a kernel displays of a chat, with the live view, as a host without our extension saves it, or without."""
+    """Return what a kernel displays of a chat: with the live view, as hosts without our extension save it, or without."""
     file = saved(answer)
     live = {VIEW: {"version_major": 2, "version_minor": 0, "model_id": "gone"}} if view else {}
     state = folded(file)
@@ -80,7 +80,7 @@ def notebook_with(*bundles: dict[str, Any]) -> Any:
 
 
 def documentation(folder: Path, notebook: Any, extension: str, builder: str = "html") -> str:
-    """What Sphinx makes of a notebook, with warnings as errors."""
+    """Build a notebook with Sphinx, with warnings as errors, and return the result."""
     source, made = folder / "source", folder / "made"
     source.mkdir()
     title = nbformat.v4.new_raw_cell("Title\n=====", id="title", metadata={"raw_mimetype": "text/restructuredtext"})
@@ -90,7 +90,7 @@ def documentation(folder: Path, notebook: Any, extension: str, builder: str = "h
     settings = f'extensions = ["{extension}"]\nnb_execution_mode = "off"\nnbsphinx_execute = "never"\n'
     (source / "conf.py").write_text(settings)
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", builder, str(source), str(made)]
-    path = f"{Path(pypandoc.get_pandoc_path()).parent}{os.pathsep}{os.environ['PATH']}"  # nbsphinx asks for it
+    path = f"{Path(pypandoc.get_pandoc_path()).parent}{os.pathsep}{os.environ['PATH']}"  # nbsphinx requires it
     run = subprocess.run(command, env={**os.environ, "PATH": path}, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     page = {"latex": "projectnamenotset.tex", "text": "index.txt"}.get(builder, "index.html")
@@ -98,7 +98,7 @@ def documentation(folder: Path, notebook: Any, extension: str, builder: str = "h
 
 
 @pytest.mark.parametrize("extension", ["myst_nb", "nbsphinx"])
-def test_a_notebook_that_was_executed_shows_its_transcript(extension: str, tmp_path: Path) -> None:
+def test_an_executed_notebook_shows_its_transcript(extension: str, tmp_path: Path) -> None:
     cells = (f"{AGENT}chat = ReasoningChat(echo)\nchat", "answer = chat.ask('forty-two')")
     page = documentation(tmp_path, executed(*cells), extension)
 
@@ -106,14 +106,14 @@ def test_a_notebook_that_was_executed_shows_its_transcript(extension: str, tmp_p
 
 
 @pytest.mark.parametrize("extension", ["myst_nb", "nbsphinx"])
-def test_a_notebook_that_jupyterlab_saved_shows_its_transcript(extension: str, tmp_path: Path) -> None:
+def test_a_notebook_saved_by_jupyterlab_shows_its_transcript(extension: str, tmp_path: Path) -> None:
     page = documentation(tmp_path, notebook_with(bundle("It is **this**.", view=False)), extension)
 
     assert "It is <strong>this</strong>." in page
 
 
 @pytest.mark.parametrize("builder", ["html", "dirhtml", "singlehtml"])
-def test_myst_nb_shows_what_hosts_without_our_extension_saved(builder: str, tmp_path: Path) -> None:
+def test_myst_nb_shows_chats_saved_by_hosts_without_our_extension(builder: str, tmp_path: Path) -> None:
     page = documentation(tmp_path, notebook_with(bundle("It is **this**."), bundle("x")), "myst_nb", builder)
 
     assert page.count("It is <strong>this</strong>.") == 1
@@ -121,7 +121,7 @@ def test_myst_nb_shows_what_hosts_without_our_extension_saved(builder: str, tmp_
 
 
 @pytest.mark.parametrize("builder", ["latex", "text"])
-def test_where_no_html_is_written_another_form_serves(builder: str, tmp_path: Path) -> None:
+def test_builders_without_html_use_another_form(builder: str, tmp_path: Path) -> None:
     page = documentation(tmp_path, notebook_with(bundle("It is this.", view=False)), "myst_nb", builder)
 
     assert "It is this." in page
@@ -138,7 +138,7 @@ def test_where_no_html_is_written_another_form_serves(builder: str, tmp_path: Pa
     ],
     ids=str,
 )
-def test_a_session_that_cannot_be_read_leaves_the_page_to_its_html(broken: dict[str, Any], tmp_path: Path) -> None:
+def test_for_an_unreadable_session_the_page_uses_its_html(broken: dict[str, Any], tmp_path: Path) -> None:
     data = bundle("It is **this**.", view=False)
     data[SESSION_MIME] = {**data[SESSION_MIME], **broken}
     page = documentation(tmp_path, notebook_with(data), "myst_nb")
@@ -146,7 +146,7 @@ def test_a_session_that_cannot_be_read_leaves_the_page_to_its_html(broken: dict[
     assert "It is <strong>this</strong>." in page
 
 
-def test_nothing_that_somebody_wrote_into_the_file_runs(tmp_path: Path) -> None:
+def test_nothing_written_into_the_file_runs(tmp_path: Path) -> None:
     hostile = "<script>alert(1)</script><img src=x onerror=alert(1)> ![](https://evil.example/x.png)"
     page = documentation(tmp_path, notebook_with(bundle(hostile)), "myst_nb")
 
@@ -155,6 +155,6 @@ def test_nothing_that_somebody_wrote_into_the_file_runs(tmp_path: Path) -> None:
     assert 'src="https://evil.example' not in page
 
 
-def test_other_types_are_left_to_myst_nb() -> None:
+def test_other_types_are_rendered_by_myst_nb() -> None:
     other: Any = type("Data", (), {"mime_type": "text/html", "content": "<b>x</b>"})
     assert Transcripts.handle_mime(other, other, inline=False) is None
