@@ -16,7 +16,7 @@ _PATH = str(Path(__file__).resolve().parents[1])
 
 
 def run(*arguments, cwd, **environment):
-    """Run it to its end, in pipes."""
+    """Run the command until it exits, in pipes."""
     return subprocess.run(
         [*COMMAND, *arguments],
         capture_output=True,
@@ -29,10 +29,10 @@ def run(*arguments, cwd, **environment):
 
 
 class Terminal:
-    """It runs in a terminal of its own, until it is left.
+    """Within the block, the command runs in its own terminal.
 
     Attributes:
-        text: What was shown so far.
+        text: The output so far.
     """
 
     def __init__(self, *arguments, cwd, **environment):
@@ -59,7 +59,7 @@ class Terminal:
         os.close(self._parent)
 
     def until(self, shown):
-        """Read until that was shown."""
+        """Read until this text was shown."""
         while shown not in self.text:
             assert self._read(), f"it ended and had shown {self.text!r}"
 
@@ -71,13 +71,13 @@ class Terminal:
         self._process.send_signal(signal.SIGINT)
 
     def end(self):
-        """Read to the end; its exit code."""
+        """Read to the end, and return the exit code."""
         while self._read():
             pass
         return self._process.wait()
 
     def _read(self):
-        with contextlib.suppress(OSError):  # the other end is closed
+        with contextlib.suppress(OSError):  # the other end has been closed
             block = os.read(self._parent, 65536)
             self.text += block.decode(errors="replace")
             return bool(block)

@@ -1,4 +1,4 @@
-"""Shared by all tests: no model but the scripted one, deterministic properties, and the fixtures that name a tier."""
+"""Shared by all tests: only the scripted model, deterministic properties, and the fixtures that define a tier."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.jupyter import Jupyter
 from tests.scripted_model import ScriptedModel
 from tests.server.conftest import bare_server, reasoning_server
 
-# No limits in time: the machine may be busy. In CI the same examples each time, so that a failure is the change's own.
+# No time limits, because the machine may be busy. In CI always the same examples, so that only a change causes failures.
 settings.register_profile("default", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("default")
 
@@ -31,14 +31,14 @@ MODEL_VARIABLES = (
 
 @pytest.fixture(autouse=True)
 def no_model_of_the_developer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A test that wants a model says which."""
+    """Remove the developer's models: a test that needs one says which."""
     for name in MODEL_VARIABLES:
         monkeypatch.delenv(name, raising=False)
 
 
 @pytest.fixture(scope="session", autouse=True)
 def what_pages_get(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Stand-ins where nothing was built from `js/`: a test that looks at what was built uses the fixture `built`."""
+    """Replace missing builds of `js/` by stand-ins. A test of the build itself uses the fixture `built`."""
     with pytest.MonkeyPatch.context() as patch:
         if not built.STATIC.joinpath("widget.js").is_file():
             folder = tmp_path_factory.mktemp("static")
@@ -50,7 +50,7 @@ def what_pages_get(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 @pytest.fixture(scope="session", name="built")
 def built_files() -> Path:
-    """The folder with what was built from `js/`."""
+    """The folder with the build of `js/`."""
     if not built.STATIC.joinpath("widget.js").is_file():
         pytest.fail("The widget was not built: run `make build`.")
     return built.STATIC
@@ -58,33 +58,33 @@ def built_files() -> Path:
 
 @pytest.fixture
 def scripted_model() -> Iterator[ScriptedModel]:
-    """A model server that says what the test tells it to."""
+    """A model server that follows the script of the test."""
     with ScriptedModel() as model:
         yield model
 
 
 @pytest.fixture(scope="session")
 def start_server() -> Callable[..., Jupyter]:
-    """`reasoning_server`, for a test that breaks or configures a server. All that start one use this fixture."""
+    """`reasoning_server`, for tests that break or configure a server. All tests that start one use this fixture."""
     return reasoning_server
 
 
 @pytest.fixture(scope="session")
 def start_bare_server(start_server: Callable[..., Jupyter]) -> Callable[..., Jupyter]:
-    """`bare_server`, for a test that starts one often."""
+    """`bare_server`, for tests that often start one."""
     return bare_server
 
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory, start_server: Callable[..., Jupyter]) -> Iterator[Jupyter]:
-    """One Jupyter server for all tests that break and configure nothing: use a session of your own."""
+    """One Jupyter server for all tests that neither break nor configure it. Use a new session in each test."""
     with start_server(tmp_path_factory.mktemp("server")) as server:
         yield server
 
 
 @pytest.fixture(scope="session")
 def kernel_name() -> str:
-    """The kernel of this Python. All tests that start a kernel use this fixture."""
+    """The name of this Python's kernel. All tests that start a kernel use this fixture."""
     return "python3"
 
 

@@ -1,4 +1,4 @@
-"""A Jupyter server as a process, with settings and folders of its own."""
+"""A Jupyter server as a process, with its own settings and folders."""
 
 from __future__ import annotations
 
@@ -35,21 +35,21 @@ FOR_ONE_TEST = ("voila.server_extension", "jupyter_server_ydoc", "jupyter_server
 
 
 class Jupyter:
-    """The server. Started when entered; ended, with its kernels, when left.
+    """The server. It runs within the block; leaving the block ends it and its kernels.
 
     Args:
-        home: A folder for all it keeps. What an earlier one kept there is found again.
-        environment: What it, and its kernels, find in their environment.
+        home: A folder for all of its data. Data of an earlier server in this folder is used.
+        environment: The environment variables of the server and its kernels.
         module: The program: `jupyter_server` or `jupyterlab`.
-        arguments: More of the command line.
-        config: Its configuration, as JSON.
-        base_url: The path below which everything is.
+        arguments: Further arguments of the command line.
+        config: The configuration, as JSON.
+        base_url: The path below which everything is served.
 
     Attributes:
         root: The folder whose notebooks it serves.
-        log: The file with what it says.
-        origin: Where it answers: ``http://127.0.0.1:<port>``. The same after a restart.
-        pid: Its process.
+        log: The file with its output.
+        origin: Its address, ``http://127.0.0.1:<port>``. The same after a restart.
+        pid: The id of its process.
     """
 
     def __init__(
@@ -86,12 +86,12 @@ class Jupyter:
 
     @property
     def running(self) -> bool:
-        """Whether it was started and not ended since."""
+        """Whether it has been started and not ended since."""
         return self._process is not None
 
     @property
     def address(self) -> str:
-        """What all its paths begin with."""
+        """The URL with which all of its paths begin."""
         return f"{self.origin}{self._base_url}"
 
     @property
@@ -100,7 +100,7 @@ class Jupyter:
         return self._process.pid
 
     def start(self) -> None:
-        """Start it, and wait until it answers."""
+        """Start the server, and wait until it answers."""
         self.root.mkdir(exist_ok=True)
         config = self._home / "config" / "jupyter_server_config.json"
         config.parent.mkdir(exist_ok=True)
@@ -129,7 +129,7 @@ class Jupyter:
         if self._process.poll() is not None:
             self._end()
             raise RuntimeError(f"{self._module} did not start:\n{self._said}")
-        while not self._answers():  # it tells its address a moment before it listens
+        while not self._answers():  # it prints its address a moment before it listens
             time.sleep(0.01)
 
     def _answers(self) -> bool:
@@ -139,13 +139,13 @@ class Jupyter:
         return False
 
     def stop(self) -> None:
-        """End it in order."""
+        """End the server properly."""
         self.shut_down_kernels()
         self.process.terminate()
         self._end()
 
     def kill(self) -> None:
-        """End it as a power cut would."""
+        """End the server as a power cut would."""
         self.process.send_signal(signal.SIGKILL)
         self._end()
 
@@ -157,7 +157,7 @@ class Jupyter:
     def request(
         self, method: str, path: str, body: Any = None, headers: Mapping[str, str] | None = None
     ) -> urllib.request.Request:
-        """A request to a path below the server's address, with the token."""
+        """Return a request, with the token, to a path below the server's address."""
         return urllib.request.Request(
             f"{self.address}{path}",
             method=method,
@@ -170,28 +170,28 @@ class Jupyter:
         return self.fetch(method, f"api/{path}", body)
 
     def fetch(self, method: str, path: str, body: Any = None) -> Any:
-        """Call any REST interface of the server, and return the JSON that comes back."""
+        """Call any REST interface of the server, and return its JSON response."""
         with urllib.request.urlopen(self.request(method, path, body)) as response:
             answer = response.read()
         return json.loads(answer) if answer else None
 
     def shut_down_kernels(self) -> None:
-        """End every kernel there is."""
+        """End all kernels."""
         for session in self.call("GET", "sessions"):
             self.call("DELETE", f"sessions/{session['id']}")
 
     def interrupt_kernels(self) -> None:
-        """Interrupt every kernel there is."""
+        """Interrupt all kernels."""
         for kernel in self.call("GET", "kernels"):
             self.call("POST", f"kernels/{kernel['id']}/interrupt")
 
     def socket_url(self, session_id: str, query: str = "") -> str:
-        """The WebSocket of a session."""
+        """Return the URL of a session's WebSocket."""
         address = f"{self.address.replace('http', 'ws')}ws/chat/{session_id}"
         return f"{address}?{query}" if query else address
 
     def _listen(self, process: subprocess.Popen[str]) -> None:
-        """Keep what the server says, and find its address in it."""
+        """Log the output of the server, and find its address in it."""
         assert process.stderr is not None
         with self.log.open("a", encoding="utf-8") as log:
             for line in process.stderr:
@@ -215,7 +215,7 @@ class Jupyter:
 
 
 def _without_extensions(config: dict[str, Any]) -> dict[str, Any]:
-    """A configuration in which no server extension takes part that is there for one test only."""
+    """Return a configuration without the server extensions that only a single test needs."""
     server = config.get("ServerApp", {})
     extensions = {**dict.fromkeys(FOR_ONE_TEST, False), **server.get("jpserver_extensions", {})}
     return {**config, "ServerApp": {**server, "jpserver_extensions": extensions}}

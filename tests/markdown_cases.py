@@ -1,4 +1,4 @@
-"""The cases that every likeness of the dialect of Markdown is held to, and what a page shows, whoever drew it."""
+"""Test cases for all implementations of the Markdown dialect, and the visible content of a page, for comparing them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _ATTRIBUTES: Final = ("href",)
 
 
 class Case(TypedDict):
-    """A text, and what it looks like."""
+    """A text, and how it is displayed."""
 
     name: str
     source: str
@@ -97,7 +97,7 @@ class _Shape(HTMLParser):
 
 
 def shape(html: str) -> str:
-    """The text and the structure of a page, without its styles; formulas as their source."""
+    """Return the text and structure of a page without styles, with formulas as their source."""
     made = _Shape()
     made.feed(html)
     made.close()

@@ -1,4 +1,4 @@
-"""What pytest-xdist needs to run these tests in several processes."""
+"""Hooks that pytest-xdist needs to run these tests in several processes."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ import pytest
 _FIRST: Final = ("slow", "browser", "server", "kernel", "model", "unit")
 
 
-@pytest.hookimpl(trylast=True)  # the tiers are known
+@pytest.hookimpl(trylast=True)  # after the tiers are known
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the files that take longest first, so that no process is left with one when the others are done."""
+    """Run the slowest files first, so that no process is left with one after the others have finished."""
     if "PYTEST_XDIST_WORKER" not in os.environ:
         return
     ranks: dict[object, int] = {}
@@ -28,7 +28,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_report_to_serializable() -> Generator[None, dict[str, Any] | None, dict[str, Any] | None]:
-    """Replace lone surrogates, which some tests log: no report with one travels between processes."""
+    """Replace lone surrogates, which some tests log: a report that contains one cannot be sent between processes."""
     data = yield
     text = json.dumps(data, ensure_ascii=False)
     return data if text.isascii() else json.loads(text.encode("utf-8", "replace"))

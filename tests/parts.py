@@ -16,12 +16,12 @@ PNG: Final = base64.b64decode(
 
 
 def address(data: bytes, mime: str = "image/png") -> str:
-    """A `data:` address."""
+    """Return a `data:` address."""
     return f"data:{mime};base64,{base64.b64encode(data).decode()}"
 
 
 class Looks(BaseAgent):
-    """Says what it was given, and what was given before."""
+    """Describes the prompt that it gets, and the earlier prompts."""
 
     takes_parts = True
 
@@ -33,7 +33,7 @@ class Looks(BaseAgent):
 
 
 def told(parts: list[Part]) -> str:
-    """Parts in a line: texts, and the names, types and lengths of what is attached."""
+    """Describe parts in one line: texts, and the names, types and lengths of attachments."""
     return " | ".join(map(_told, parts))
 
 

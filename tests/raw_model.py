@@ -1,4 +1,4 @@
-"""A model server that sends the very bytes a test gives it: what real servers send is not always what they should."""
+"""A model server that sends exactly the bytes of a test, because real servers do not always send what they should."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ DONE: Final = b"data: [DONE]\n\n"
 
 
 def head(status: str = "200 OK", kind: str = "text/event-stream", length: int | None = None) -> bytes:
-    """The head of a response. Without a length, its body ends with the connection."""
+    """Return the head of a response. Without a length, the body ends with the connection."""
     lines = [f"HTTP/1.1 {status}", f"Content-Type: {kind}", "Connection: close", "x-should-retry: false"]
     lines += [] if length is None else [f"Content-Length: {length}"]
     return "\r\n".join([*lines, "", ""]).encode()
 
 
 def event(data: object) -> bytes:
-    """An event of a stream: JSON, or a text as it is."""
+    """Return an event of a stream: JSON, or a text unchanged."""
     return b"data: " + (data if isinstance(data, str) else json.dumps(data)).encode() + b"\n\n"
 
 
 def chunk(delta: object = None, finish: str | None = None, **more: Any) -> bytes:
-    """A chunk of a chat completion."""
+    """Return a chunk of a chat completion."""
     choice = {"index": 0, "delta": delta or {}, "finish_reason": finish}
     return event(
         {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice], **more}
@@ -39,28 +39,28 @@ def chunk(delta: object = None, finish: str | None = None, **more: Any) -> bytes
 
 
 def texts(*pieces: str, key: str = "content") -> list[Part]:
-    """A chunk for each piece of a text."""
+    """Return a chunk for each piece of a text."""
     return [chunk({key: piece}) for piece in pieces]
 
 
 def stream(*parts: Part, finish: str | None = "stop", done: bool = True) -> Turn:
-    """A whole stream."""
+    """Return a whole stream."""
     ends: list[Part] = [chunk({}, finish)] if finish else []
     return [head(), *parts, *ends, *([DONE] if done else [])]
 
 
 def body(content: object, status: str = "200 OK", kind: str = "application/json") -> Turn:
-    """A response that is no stream: JSON, or bytes as they are."""
+    """Return a response that is no stream: JSON, or bytes unchanged."""
     data = content if isinstance(content, bytes) else json.dumps(content).encode()
     return [head(status, kind, len(data)), data]
 
 
 class RawModel:
-    """The server: request n gets turn n, and the last one again from then on.
+    """The server: request n gets turn n; the last turn repeats.
 
     Attributes:
-        address: Where it listens, without a path.
-        requests: The bodies that came.
+        address: The address on which it listens, without a path.
+        requests: The bodies of the requests.
         closed: Set when a client has closed a connection before its answer was complete.
     """
 
@@ -72,7 +72,7 @@ class RawModel:
         self.closed = threading.Event()
 
     def llm(self, **generate_cfg: Any) -> JSON:
-        """The configuration of a Qwen-Agent model."""
+        """Return the configuration of a Qwen-Agent model that uses this server."""
         config: JSON = {"model": "m", "model_type": "oai", "model_server": f"{self.address}/v1", "api_key": "sk-raw-1"}
         return {**config, "generate_cfg": generate_cfg}
 
@@ -111,7 +111,7 @@ class RawModel:
                 self.closed.set()
 
     def _wait(self, connection: socket.socket, event: threading.Event) -> None:
-        """Until the event is set, or the client has gone."""
+        """Wait until the event is set or the client has disconnected."""
         connection.settimeout(0.02)
         while not event.is_set():
             try:

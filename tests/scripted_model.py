@@ -1,4 +1,4 @@
-"""A model server that says what a script tells it to: OpenAI's chat completions over real HTTP on loopback.
+"""A model server that follows a script: OpenAI's chat completions over real HTTP on loopback.
 
 In a test::
 
@@ -9,27 +9,28 @@ In a test::
 As a process, for browsers and notebooks: ``python tests/scripted_model.py --port 8123 [--scripts scripts.json]``, then
 
     POST /script         {"match": "weather", "turns": [[{"text": "a"}, {"gate": "g"}, {"text": "b"}]]}
-    POST /gate/<name>    lets every answer go on that waits, or will wait, at that gate
+    POST /gate/<name>    opens that gate: every answer that waits there, now or later, continues
     GET  /gates          {"<name>": {"reached": 1, "open": false}}
-    GET  /requests       what was asked so far: [{"body", "turn", "finished", "closed_by_client"}]
+    GET  /requests       the requests so far: [{"body", "turn", "finished", "closed_by_client"}]
     POST /reset          forgets scripts, gates and requests
 
-A **script** is `match`, `turns` and optionally `system`. It answers a request if the newest user message that is no
-tool result contains `match` (and the system message contains `system`); of several, the one added last; failing that,
-the message before it is looked at, and so on. The number of answers the model gave since that message says which turn
-is next; the last turn repeats. Nothing is counted in the server: conversations do not disturb each other.
+A **script** has `match`, `turns` and optionally `system`. It answers a request if the newest user message that is no
+tool result contains `match` (and the system message contains `system`). If several scripts match, the last added one
+answers; if none matches, the previous user message is tried, and so on. The next turn is determined by the number of
+answers that the model gave since that message; the last turn repeats. The server counts nothing, so conversations do
+not disturb each other.
 
-A **turn** is one answer: a text, or a list of parts, told in order:
+A **turn** is one answer: a text, or a list of parts, sent in order:
 
-    {"reasoning": "…"}, {"text": "…"}       split into words; a list is sent as it is, a delta for each item
-    {"call": {"name", "arguments", "id"}}   a tool call; `arguments` an object, or a text sent as it is. Native when the
-                                            request offers `tools`, else in the text, as Qwen-Agent's prompt asks for
+    {"reasoning": "…"}, {"text": "…"}       split into words; a list is sent unchanged, a delta for each item
+    {"call": {"name", "arguments", "id"}}   a tool call; `arguments` is an object, or a text sent unchanged. Native if
+                                            the request offers `tools`; else in the text, as Qwen-Agent's prompt asks
     {"gate": "name"}                        waits until the gate is opened
-    {"rate": 50}                            from here on, deltas a second; 0, as at the start: as fast as they are read
-    {"usage": {"prompt_tokens", "completion_tokens"}}   sent if the request asks for it (else: words are counted)
+    {"rate": 50}                            from here on, deltas per second; 0, the default: as fast as they are read
+    {"usage": {"prompt_tokens", "completion_tokens"}}   sent if the request asks for usage (default: counted words)
     {"status": 429, "message": "…"}         an HTTP error instead of an answer
     {"break": true}                         the connection ends in the middle
-    {"hang": true}                          nothing more comes, until the client gives up; as the first part: nothing
+    {"hang": true}                          sends no more until the client gives up; as the first part: nothing at all
     {"refuse": "stream_options"}            as the first part: status 400 if the request has that field
 """
 
@@ -60,27 +61,27 @@ _POLL_S = 0.01
 
 
 def think(text: str | list[str]) -> JSON:
-    """A part: reasoning."""
+    """Return a part: reasoning."""
     return {"reasoning": text}
 
 
 def say(text: str | list[str]) -> JSON:
-    """A part: text of the answer."""
+    """Return a part: text of the answer."""
     return {"text": text}
 
 
 def call(name: str, arguments: JSON | str, call_id: str | None = None) -> JSON:
-    """A part: a tool call."""
+    """Return a part: a tool call."""
     return {"call": {"name": name, "arguments": arguments, "id": call_id}}
 
 
 def gate(name: str) -> JSON:
-    """A part: wait until the gate is opened."""
+    """Return a part: wait until the gate is opened."""
     return {"gate": name}
 
 
 def fail(status: int, message: str = "") -> JSON:
-    """A part: an HTTP error."""
+    """Return a part: an HTTP error."""
     return {"status": status, "message": message}
 
 
@@ -90,7 +91,7 @@ HANG: JSON = {"hang": True}
 
 @dataclass
 class Script:
-    """Which messages to answer, and how."""
+    """The messages to answer, and the answers."""
 
     match: str
     turns: list[Turn]
@@ -99,7 +100,7 @@ class Script:
 
 @dataclass
 class Request:
-    """A request for an answer, and what became of it."""
+    """A request for an answer, and its outcome."""
 
     body: JSON
     turn: int
@@ -115,7 +116,7 @@ class Request:
 
     @property
     def messages(self) -> list[JSON]:
-        """The messages the model was given."""
+        """The messages that the model received."""
         messages: list[JSON] = self.body["messages"]
         return messages
 
@@ -130,7 +131,7 @@ class Gate:
 
 
 class ScriptedModel:
-    """The server. Started when entered, or by `start`.
+    """The server. It runs within the block, or from `start` until `close`.
 
     Attributes:
         requests: Every request for an answer, oldest first.
@@ -151,11 +152,11 @@ class ScriptedModel:
 
     @property
     def url(self) -> str:
-        """The base address a client is given."""
+        """The base address for clients."""
         return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
 
     def llm(self, **generate_cfg: Any) -> JSON:
-        """Qwen-Agent's configuration of a model that this server plays."""
+        """Return Qwen-Agent's configuration of a model on this server."""
         config: JSON = {"model": MODEL, "model_type": "oai", "model_server": self.url, "api_key": "sk-scripted-secret"}
         if generate_cfg:
             config["generate_cfg"] = generate_cfg
@@ -167,24 +168,24 @@ class ScriptedModel:
             self._scripts.append(Script(match, list(turns), system))
 
     def open(self, name: str) -> None:
-        """Let every answer go on that waits, or will wait, at gate `name`."""
+        """Open gate `name`: every answer that waits there, now or later, continues."""
         self.gate(name).opened.set()
 
     def wait_at(self, name: str, timeout: float = 30) -> None:
-        """Wait until one more answer has come to gate `name`.
+        """Wait until one more answer has reached gate `name`.
 
         Raises:
-            TimeoutError: None did.
+            TimeoutError: None reached it in time.
         """
         if not self.gate(name).reached.acquire(timeout=timeout):
             msg = f"no answer came to gate {name!r}"
             raise TimeoutError(msg)
 
     def wait_for_request(self, number: int = 1, timeout: float = 30) -> Request:
-        """Wait for the request of that number, from 1.
+        """Wait for the request with this number, counted from 1.
 
         Raises:
-            TimeoutError: There were fewer.
+            TimeoutError: There were fewer requests in time.
         """
         with self._arrived:
             if not self._arrived.wait_for(lambda: len(self.requests) >= number, timeout):
@@ -193,12 +194,12 @@ class ScriptedModel:
             return self.requests[number - 1]
 
     def start(self) -> Self:
-        """Begin to serve."""
+        """Start the server."""
         self._thread.start()
         return self
 
     def close(self) -> None:
-        """Let go of everyone who waits, and end."""
+        """Release all waiting requests, and end the server."""
         self._closing.set()
         self._server.shutdown()
         self._server.server_close()
@@ -216,16 +217,16 @@ class ScriptedModel:
 
     @property
     def closing(self) -> bool:
-        """Whether the server is about to end."""
+        """Whether the server is closing."""
         return self._closing.is_set()
 
     def gate(self, name: str) -> Gate:
-        """The gate of that name."""
+        """Return the gate with this name."""
         with self._lock:
             return self._gates.setdefault(name, Gate())
 
     def gates(self) -> JSON:
-        """The gates as JSON."""
+        """Return the gates as JSON."""
         with self._lock:
             return {n: {"reached": g.arrivals, "open": g.opened.is_set()} for n, g in self._gates.items()}
 
@@ -239,7 +240,7 @@ class ScriptedModel:
             self.requests.clear()
 
     def begin(self, body: JSON) -> tuple[Request, Turn]:
-        """Note a request, and choose its answer."""
+        """Record a request, and choose its answer."""
         with self._arrived:
             number, turn = self._choose(body["messages"])
             request = Request(body, number)
@@ -269,7 +270,7 @@ def _is_tool_result(message: JSON) -> bool:
 
 
 def _react_turns(text: str) -> int:
-    # ReAct goes on in the same message; its instructions hold the word once.
+    # ReAct continues in the same message; its instructions contain the word once.
     return max(0, text.count("\nObservation:") - 1)
 
 
@@ -278,7 +279,7 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 128
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that went away is no news."""
+        """Do not report clients that have disconnected."""
 
 
 class _ClientGone(Exception):
@@ -292,7 +293,7 @@ class _Handler(BaseHTTPRequestHandler):
     connection: socket.socket
 
     def log_message(self, *args: Any, **options: Any) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
     def do_GET(self) -> None:
         path = self.path.rstrip("/")
@@ -374,7 +375,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._json({"error": {"message": message, "type": "scripted"}}, status, {"x-should-retry": "false"})
 
     def wait(self, ready: Callable[[], bool]) -> None:
-        """Wait until `ready`, or the client has gone."""
+        """Wait until `ready` or the client has disconnected."""
         while not ready():
             readable, _, _ = select.select([self.connection], [], [], _POLL_S)
             if self.model.closing or (readable and not self.connection.recv(1, socket.MSG_PEEK)):
@@ -401,7 +402,7 @@ class _Stream:
         self._tail = f"{tail}\n\n"
 
     def run(self) -> None:
-        """Tell every part."""
+        """Send all parts."""
         handler = self._handler
         handler.send_response(200)
         handler.send_header("Content-Type", "text/event-stream")
@@ -426,7 +427,7 @@ class _Stream:
             self._event(json.dumps({**_chunk(self._request.body, []), "usage": usage}))
         self._put(b"data: [DONE]\n\n")
         self._flush()
-        self._request.done.set()  # before the client can know, so that it is true when the client asks
+        self._request.done.set()  # before the client can notice the end, so that it is already true when the client asks
         self._handler.wfile.write(b"0\r\n\r\n")
 
     def _reasoning(self, text: str | list[str]) -> None:
@@ -463,7 +464,7 @@ class _Stream:
         self._usage = usage
 
     def _ignore(self, _: object) -> None:
-        """Dealt with before the stream began."""
+        """Ignore a part that was handled before the stream began."""
 
     def _hang(self, _: object) -> None:
         self._flush()
@@ -537,7 +538,7 @@ def _usage(body: JSON, words: int) -> JSON:
 
 
 def _whole(body: JSON, parts: list[JSON]) -> JSON:
-    """The answer in one piece. Gates, rates and mishaps belong to streams."""
+    """Return the answer in one piece. Gates, rates and failures belong to streams."""
     message: JSON = {"role": "assistant", "content": "", "tool_calls": []}
     for part in parts:
         if "text" in part:

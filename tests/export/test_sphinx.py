@@ -55,7 +55,7 @@ def saved(answer: str) -> Any:
 
 
 def bundle(answer: str, *, view: bool = True) -> dict[str, Any]:
-    """Return what a kernel displays of a chat: with the live view, as hosts without our extension save it, or without."""
+    """Return what a kernel displays for a chat: with the live view, as hosts without our extension save it, or not."""
     file = saved(answer)
     live = {VIEW: {"version_major": 2, "version_minor": 0, "model_id": "gone"}} if view else {}
     state = folded(file)

@@ -1,6 +1,6 @@
 """Secrets of every format that the masker must find, and harmless texts that resemble secrets.
 
-All are made up. They are assembled from pieces, so that secret scanners do not report them.
+All are made up, and assembled from pieces so that secret scanners do not report them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Format(NamedTuple):
 
 
 def made(name: str, length: int, signs: str = ALNUM) -> str:
-    """A made-up secret, the same each time."""
+    """Return a made-up secret, the same each time."""
     chance = random.Random(name)
     digits = [sign for sign in signs if sign.isdigit()]
     made_up = [chance.choice(signs) for _ in range(length)]

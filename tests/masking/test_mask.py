@@ -189,7 +189,7 @@ def test_the_beginning_of_a_secret_at_a_cut_is_masked(text, masked):
 def test_a_long_text_is_masked_in_one_pass(begin, part):
     text = begin + part * (200_000 // len(part))
 
-    # What looks back over the text at each part takes minutes, and comes upon the limit of all tests.
+    # A masker that looks back over the text at each part takes minutes, and exceeds the time limit of all tests.
     assert len(mask(text, unfinished=True)) > 0
 
 
