@@ -14,7 +14,7 @@ from tests.jupyter import Jupyter
 from tests.scripted_model import ScriptedModel
 from tests.server.conftest import bare_server, reasoning_server
 
-# No time limits, because the machine may be busy. In CI always the same examples, so that only a change causes failures.
+# No time limits: the machine may be busy. In CI always the same examples, so that only a change can cause a failure.
 settings.register_profile("default", deadline=None, derandomize="CI" in os.environ)
 settings.load_profile("default")
 

@@ -427,7 +427,7 @@ class _Stream:
             self._event(json.dumps({**_chunk(self._request.body, []), "usage": usage}))
         self._put(b"data: [DONE]\n\n")
         self._flush()
-        self._request.done.set()  # before the client can notice the end, so that it is already true when the client asks
+        self._request.done.set()  # before the client can notice the end, so that it is true when the client asks
         self._handler.wfile.write(b"0\r\n\r\n")
 
     def _reasoning(self, text: str | list[str]) -> None:
