@@ -31,7 +31,7 @@ _FOLDERS = {
 
 
 FOR_ONE_TEST = ("voila.server_extension", "jupyter_server_ydoc", "jupyter_server_fileid")
-"""Server extensions that are installed for a test of their own, and are left out of all other servers."""
+"""Server extensions that are installed for a single test, and disabled in all other servers."""
 
 
 class Jupyter:

@@ -54,11 +54,11 @@ class Case(TypedDict):
     name: str
     source: str
     page: str
-    """What `shape` makes of the page, in cards and in exports."""
+    """The result of `shape` for the page, in cards and in exports."""
     markdown: NotRequired[str]
-    """In the Markdown export; the source itself if absent."""
+    """The Markdown export; the source itself if absent."""
     terminal: str
-    """What a terminal shows, with its spaces and line breaks each made one space."""
+    """The output in a terminal, with each run of spaces and line breaks replaced by one space."""
 
 
 def cases() -> list[Case]:

@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 
 JSON = dict[str, Any]
 Part = bytes | threading.Event | str
-"""What to send; what to wait for; or ``"reset"``, to break the connection."""
+"""Bytes to send, an event to wait for, or ``"reset"`` to break the connection."""
 Turn = list[Part]
 
 RESET: Final = "reset"

@@ -105,9 +105,9 @@ class Request:
     body: JSON
     turn: int
     done: threading.Event = field(default_factory=threading.Event)
-    """The answer has ended, however it did."""
+    """Set when the answer has ended, in any way."""
     closed_by_client: threading.Event = field(default_factory=threading.Event)
-    """The client closed the connection before the answer had ended."""
+    """Whether the client closed the connection before the answer had ended."""
 
     @property
     def finished(self) -> bool:

@@ -1,4 +1,4 @@
-"""The benchmarks run, and measure the whole of what they say they do. How fast it was is for `make bench` to judge."""
+"""The benchmarks run, and measure everything that they claim to measure. `make bench` judges the speed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.slow
 
 
 def claims(found: Report) -> dict[str, Claim]:
-    """By what they claim; each stands in the table, and its number is one."""
+    """Return the claims by name, and check that each is in the table with a finite number."""
     table = "\n".join(report.lines(found))
     for claim in found.claims:
         assert claim.what in table
@@ -48,7 +48,7 @@ def test_the_widget_and_the_plain_page_show_the_same_words() -> None:
 
 
 @pytest.mark.browser
-def test_every_token_of_every_answer_is_seen_in_both_pages() -> None:
+def test_every_token_of_every_answer_appears_in_both_pages() -> None:
     found = delay.run(rounds=1, tokens=20)
 
     assert len(claims(found)) == 3
@@ -65,7 +65,7 @@ def test_new_kernels_and_long_conversations_are_measured_beside_plain_pages() ->
 
 
 @pytest.mark.browser
-def test_a_fast_stream_takes_few_messages_and_few_bytes() -> None:
+def test_a_fast_stream_needs_few_messages_and_few_bytes() -> None:
     found = traffic.run(rounds=1, tokens=4000)
 
     assert {what: claim.verdict for what, claim in claims(found).items()} == dict.fromkeys(claims(found), "met")
@@ -119,7 +119,7 @@ def test_a_long_session_keeps_every_event() -> None:
 
 @pytest.fixture(scope="module")
 def here() -> Iterator[Place]:
-    """One server for the benchmarks of this file."""
+    """One server for all benchmarks of this file."""
     with place() as here:
         yield here
 
@@ -155,7 +155,7 @@ def test_the_memory_of_watchers_is_counted(here: Place) -> None:
     assert all(count > 4096 for count in found.counts.values())
 
 
-def test_the_sleeper_sleeps_and_catches_up(here: Place) -> None:
+def test_a_watcher_that_stopped_reading_catches_up(here: Place) -> None:
     found = sleeper.measure(here, rounds=1, thoughts=30, tokens=10)
 
     assert len(claims(found)) == 3
@@ -163,7 +163,7 @@ def test_the_sleeper_sleeps_and_catches_up(here: Place) -> None:
     assert found.counts["transcripts that differ"] == 0
 
 
-def test_a_claim_is_judged_only_beside_a_baseline_that_agrees_with_itself() -> None:
+def test_a_claim_is_judged_only_with_a_consistent_baseline() -> None:
     assert Claim("x", 1.4, 1.5, "times", noise=1.1).verdict == "met"
     assert Claim("x", 1.6, 1.5, "times", noise=1.1).verdict == "missed"
     assert Claim("x", 1.6, 1.5, "times", noise=1.3).verdict == "not decidable here"
@@ -172,7 +172,7 @@ def test_a_claim_is_judged_only_beside_a_baseline_that_agrees_with_itself() -> N
     assert noise([1, 2, 3], [4, 4, 4]) == noise([4, 4, 4], [1, 2, 3]) == 2
 
 
-def test_everything_takes_its_turn_and_another_begins_each_round() -> None:
+def test_all_candidates_take_turns_and_another_begins_each_round() -> None:
     order: list[str] = []
 
     def candidate(name: str) -> float:
@@ -185,12 +185,12 @@ def test_everything_takes_its_turn_and_another_begins_each_round() -> None:
     assert samples == {"a": [3, 6], "b": [4, 5]}
 
 
-def test_no_more_than_sixty_messages_lie_in_any_second() -> None:
+def test_the_most_messages_within_any_second_are_counted() -> None:
     assert traffic.max_in_a_second([0, 0.5, 0.9, 1.0, 1.4, 5]) == 4
     assert traffic.max_in_a_second([]) == 0
 
 
-def test_the_text_has_the_tokens_that_were_ordered_and_an_end() -> None:
+def test_the_text_has_the_ordered_tokens_and_an_end() -> None:
     tokens = markdown(3000)
 
     assert len(tokens) == 3000
@@ -201,13 +201,13 @@ def test_the_text_has_the_tokens_that_were_ordered_and_an_end() -> None:
     assert Order.from_json(Order(5, rate=50, stamped=True).as_json()) == Order(5, rate=50, stamped=True)
 
 
-def test_what_is_made_to_take_long_takes_its_time_in_proportion() -> None:
+def test_the_growth_of_hostile_texts_is_measured() -> None:
     found = hostile.run(rounds=1, size=20_000)
 
     assert len(claims(found)) == 2 * (len(hostile.MASKED) + len(hostile.READ))
 
 
-def test_what_is_slow_is_measured_beside_a_quarter_of_it() -> None:
+def test_slow_work_on_a_server_is_compared_with_a_quarter_of_it() -> None:
     found = growth.run(rounds=1, amounts=growth.Amounts(steps=80, sessions=8, expired=80, queued=8))
 
     assert len(claims(found)) == 25

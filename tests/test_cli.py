@@ -17,7 +17,7 @@ KEY = "sk-scripted-secret"
 
 @pytest.fixture
 def scripted(scripted_model: ScriptedModel):
-    """An environment in which the scripted model answers."""
+    """Return an environment in which the scripted model answers."""
     return {"REASONING_WIDGET_LLM": json.dumps(scripted_model.llm(use_raw_api=True))}
 
 
@@ -35,19 +35,19 @@ def heron(scripted_model: ScriptedModel, scripted, tmp_path):
     return scripted
 
 
-def test_asking_prints_only_the_answer_when_piped_and_the_steps_beside_it(heron, tmp_path):
+def test_in_a_pipe_ask_prints_the_answer_to_stdout_and_steps_to_stderr(heron, tmp_path):
     done = run("ask", "Which colour has the heron?", cwd=tmp_path, **heron)
     assert done.returncode == 0, done.stderr
     assert done.stdout == "It is **grey** (birds.md:1).\n"
     why, *lines = done.stderr.splitlines()
-    assert "REASONING_WIDGET_LLM" in why  # why this model answers
+    assert "REASONING_WIDGET_LLM" in why  # the reason why this model answers
     assert lines[0] == "Thought: I look it up."
     assert lines[1].startswith('Tool use: search_files({"query"')
     assert lines[2] == "Tool result: [birds.md:1]"
     assert KEY not in done.stdout + done.stderr
 
 
-def test_an_image_goes_with_a_question(scripted_model, scripted, tmp_path):
+def test_an_image_is_sent_with_a_prompt(scripted_model, scripted, tmp_path):
     (tmp_path / "heron.png").write_bytes(PNG)
     done = run("ask", "What is this?", "--image", "heron.png", "--agent", "assistant", cwd=tmp_path, **scripted)
     assert done.returncode == 0, done.stderr
@@ -55,7 +55,7 @@ def test_an_image_goes_with_a_question(scripted_model, scripted, tmp_path):
     assert "heron.png" in str(request.messages[-1])
 
 
-def test_asking_in_a_terminal_draws_cards_in_five_colours(heron, tmp_path):
+def test_in_a_terminal_ask_draws_cards_in_five_colours(heron, tmp_path):
     with Terminal("ask", "Which colour has the heron?", cwd=tmp_path, **heron) as terminal:
         assert terminal.end() == 0
     text = terminal.text
@@ -66,7 +66,7 @@ def test_asking_in_a_terminal_draws_cards_in_five_colours(heron, tmp_path):
     assert "**grey**" not in text  # Markdown is drawn
 
 
-def test_ctrl_c_leaves_what_was_said_and_marks_it(scripted_model, scripted, tmp_path):
+def test_ctrl_c_keeps_the_partial_output_and_marks_it(scripted_model, scripted, tmp_path):
     scripted_model.script("heron", [[say("It is"), gate("end"), say(" grey.")]])
     with Terminal("ask", "The heron?", cwd=tmp_path, **scripted) as terminal:
         terminal.until("It is")
@@ -76,20 +76,20 @@ def test_ctrl_c_leaves_what_was_said_and_marks_it(scripted_model, scripted, tmp_
     assert "Traceback" not in terminal.text
 
 
-def test_an_answer_that_breaks_off_is_not_printed_as_the_answer(scripted_model, scripted, tmp_path):
+def test_an_incomplete_answer_is_not_printed_as_the_answer(scripted_model, scripted, tmp_path):
     scripted_model.script("heron", [[say("It is"), BREAK]])
     done = run("ask", "The heron?", cwd=tmp_path, **scripted)
     assert (done.returncode, done.stdout) == (1, "")
     assert "Final answer (stopped): It is" in done.stderr
 
 
-def test_of_an_answer_higher_than_the_terminal_its_end_is_seen_while_it_grows(scripted_model, scripted, tmp_path):
+def test_while_an_answer_taller_than_the_terminal_grows_its_end_is_visible(scripted_model, scripted, tmp_path):
     lines = "\n".join(f"- line {number}" for number in range(1, 41))
     scripted_model.script("heron", [[say(lines), gate("end"), say("\n\nThat is all.")]])
     with Terminal("ask", "The heron?", cwd=tmp_path, **scripted, COLUMNS="60", LINES="24") as terminal:
         terminal.until("line 40")
         shown = terminal.text.rpartition("\x1b[2K")[2]
-        assert shown.count("\n") < 24  # no terminal can draw over what has scrolled away: it would be there twice
+        assert shown.count("\n") < 24  # lines that have scrolled away cannot be redrawn: they would appear twice
         scripted_model.open("end")
         assert terminal.end() == 0
     assert "That is all." in terminal.text
@@ -102,7 +102,7 @@ def test_a_tool_that_failed_is_marked_and_the_answer_follows(scripted_model, scr
     assert "Tool result (failed): There is no file reports." in done.stderr
 
 
-def test_a_model_that_says_nothing_after_a_tool_failed_is_told_of_below_what_failed(scripted_model, scripted, tmp_path):
+def test_an_empty_answer_after_a_failed_tool_is_reported_below_the_failure(scripted_model, scripted, tmp_path):
     scripted_model.script("reports", [[call("read_file", {"path": "reports"}, "c1")], ""])
     done = run("ask", "What is in reports?", cwd=tmp_path, **scripted)
     assert (done.returncode, done.stdout) == (1, "")
@@ -125,7 +125,7 @@ async def teller(prompt):
 
 
 def install(folder, source):
-    """A package with the agent `teller`, in that folder."""
+    """Install a package with the agent `teller` in the folder."""
     (folder / "teller.py").write_text(source)
     package = folder / "teller-1.dist-info"
     package.mkdir()
@@ -133,7 +133,7 @@ def install(folder, source):
     (package / "entry_points.txt").write_text("[reasoning_widget.agents]\nteller = teller:teller\n")
 
 
-def test_every_step_is_printed_once_and_whole_in_whichever_way_an_agent_yields_it(tmp_path):
+def test_every_step_is_printed_once_and_whole_however_an_agent_yields_it(tmp_path):
     install(tmp_path, _TELLER)
     done = run("ask", "Go on.", "--agent", "teller", cwd=tmp_path, PYTHONPATH=str(tmp_path))
     assert done.stdout == "It is so.\n", done.stderr
@@ -152,7 +152,7 @@ def weigh(prompt):
 
 
 @pytest.mark.parametrize("shown_in", ["a pipe", "a terminal"])
-def test_an_agent_that_raises_is_told_of_with_the_place_in_its_code(shown_in, tmp_path):
+def test_an_exception_of_an_agent_is_shown_with_its_place_in_the_code(shown_in, tmp_path):
     install(tmp_path, _BROKEN)
     environment = {"PYTHONPATH": str(tmp_path), "COLUMNS": "200"}
     if shown_in == "a pipe":
@@ -171,7 +171,7 @@ def test_an_agent_that_raises_is_told_of_with_the_place_in_its_code(shown_in, tm
     assert "Traceback" not in said
 
 
-def test_a_model_that_refuses_the_key_is_explained(scripted_model, tmp_path):
+def test_a_rejected_key_is_explained(scripted_model, tmp_path):
     llm = {**scripted_model.llm(), "model_server": "http://127.0.0.1:9/v1"}
     done = run("ask", "Hello?", "--agent", "assistant", cwd=tmp_path, REASONING_WIDGET_LLM=json.dumps(llm))
     assert done.returncode == 1
@@ -189,20 +189,20 @@ def test_a_model_that_refuses_the_key_is_explained(scripted_model, tmp_path):
         (("model", "path"), "reasoning-widget model pull"),
     ],
 )
-def test_what_can_be_helped_is_said_in_a_sentence(arguments, message, tmp_path):
+def test_errors_that_the_user_can_fix_are_explained_in_a_sentence(arguments, message, tmp_path):
     done = run(*arguments, cwd=tmp_path, REASONING_WIDGET_CACHE=str(tmp_path / "cache"))
     assert done.returncode == 1
     assert message in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_which_says_what_answers_and_why(tmp_path):
+def test_model_which_shows_the_model_and_the_reason(tmp_path):
     done = run("model", "which", cwd=tmp_path, OPENAI_API_KEY=KEY)
     assert "→ OPENAI_API_KEY" in done.stdout
     assert KEY not in done.stdout
 
 
-def test_pull_prints_where_the_weights_are_and_list_and_path_know_it(tmp_path):
+def test_pull_prints_the_path_of_the_weights_and_list_and_path_find_them(tmp_path):
     weights.pull("0.5b")
     done = run("model", "pull", cwd=tmp_path)
     assert done.stdout.strip() == run("model", "path", cwd=tmp_path).stdout.strip()

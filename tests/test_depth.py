@@ -1,4 +1,4 @@
-"""Deeply nested JSON from every source is reported, and nothing else is lost."""
+"""Deeply nested JSON from any source is reported, and nothing else is lost."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.session.manual import ask, open_session
 
 
 def nested(levels, inner=1, key=None):
-    """A list, or an object, within so many others."""
+    """Return a list or an object within so many others."""
     value = inner
     for _ in range(levels):
         value = [value] if key is None else {key: value}
@@ -32,7 +32,7 @@ def nested(levels, inner=1, key=None):
 
 
 def nested_text(levels, key=None):
-    """Its JSON, however deep."""
+    """Return the JSON of such a value, of any depth."""
     opening, closing = ("[", "]") if key is None else (f'{{"{key}": ', "}")
     return f"{opening * levels}1{closing * levels}"
 
@@ -52,7 +52,7 @@ def levels_of(value):
 
 @pytest.mark.parametrize("levels", DEPTHS)
 @pytest.mark.parametrize("key", SHAPES)
-def test_a_deep_value_is_cut_where_it_is_too_deep(levels, key):
+def test_a_deep_value_is_cut_at_the_limit(levels, key):
     clean = clean_json({"kept": "all of it", "deep": nested(levels, key=key), "after": [1, 2]})
     assert (clean["kept"], clean["after"]) == ("all of it", [1, 2])
     assert levels_of(clean) == MAX_DEPTH
@@ -68,7 +68,7 @@ def test_a_value_at_the_limit_is_whole(key):
 
 
 @pytest.mark.slow
-def test_a_value_within_itself_and_one_that_repeats_without_end_are_cut():
+def test_recursive_and_endless_values_are_cut():
     within: list[Any] = [1]
     within.append(within)
     within.append({"again": within})
@@ -118,7 +118,7 @@ class Share(float):
         (OrderedDict(a=1), {"a": 1}),
     ],
 )
-def test_what_no_json_holds_becomes_something_that_it_holds(value, expected):
+def test_values_that_json_cannot_represent_are_converted(value, expected):
     clean = clean_json(value)
     assert clean == expected
     assert json.loads(encode(clean)) == expected
@@ -129,7 +129,7 @@ def test_what_no_json_holds_becomes_something_that_it_holds(value, expected):
 
 @pytest.mark.parametrize("levels", DEPTHS)
 @pytest.mark.parametrize("key", SHAPES)
-def test_a_deep_text_is_read_but_for_what_is_too_deep(levels, key):
+def test_a_deep_text_is_read_except_for_its_too_deep_parts(levels, key):
     text = f'{{"before": "[[[ \\" {{{{", "deep": {nested_text(levels, key)}, "after": [1, {{"b": 2}}]}}'
     value = loads(text)
     assert (value["before"], value["after"]) == ('[[[ " {{', [1, {"b": 2}])
@@ -138,7 +138,7 @@ def test_a_deep_text_is_read_but_for_what_is_too_deep(levels, key):
 
 
 @pytest.mark.parametrize("text", ["", "[" * 5_000, '["', "]" * 5_000, '{"a": ' * 5_000, "[[1]", '\\"[["'])
-def test_a_text_that_is_no_json_stays_none(text):
+def test_a_text_that_is_not_json_raises_an_error(text):
     with pytest.raises(ValueError, match=r".*"):
         loads(text)
     with pytest.raises(ValueError, match=r".*"):
@@ -185,7 +185,7 @@ async def test_a_deep_value_of_an_agent_loses_nothing_else(levels, key, process)
         {"type": "thought", "content": "x", "usage": 5, "iteration": "two", "parent_id": ["a"]},
     ],
 )
-async def test_a_step_that_makes_no_sense_is_told_and_what_came_before_is_kept(step):
+async def test_an_invalid_step_is_reported_and_earlier_steps_are_kept(step):
     session, runner = open_session()
     ask(session, "hi", "m1")
     runner.run.emit({"type": "thought", "content": "Before."})
@@ -201,7 +201,7 @@ async def test_a_step_that_makes_no_sense_is_told_and_what_came_before_is_kept(s
 
 
 @pytest.mark.parametrize("levels", DEPTHS)
-async def test_a_deep_request_is_asked_without_what_is_too_deep(levels):
+async def test_a_deep_request_is_made_without_its_too_deep_parts(levels):
 
     session, runner = open_session()
     ask(session, "hi", "m1")
@@ -241,7 +241,7 @@ async def test_a_deep_message_over_a_comm_is_refused_and_the_request_stays_open(
 
 
 @pytest.mark.parametrize("key", SHAPES)
-async def test_a_deep_message_over_a_socket_is_refused_and_the_connection_goes_on(server, key):
+async def test_a_deep_message_over_a_socket_is_refused_and_the_connection_stays_open(server, key):
     async with connected(server, new_session()) as client:
         for levels in DEPTHS:
             payload = f'{{"request_id": "r", "value": {nested_text(levels, key)}}}'
@@ -294,13 +294,13 @@ async def test_a_value_at_the_limit_survives_a_file():
 
 
 @pytest.mark.parametrize("levels", DEPTHS)
-def test_a_client_reads_the_rest_of_a_deep_frame(levels):
+def test_a_client_reads_a_deep_frame_except_for_its_too_deep_parts(levels):
     frame = _frame(f'{{"type": "request", "seq": 7, "data": {{"details": {nested_text(levels)}, "request_id": "r"}}}}')
     assert frame is not None
     assert (frame["seq"], frame["data"]["request_id"]) == (7, "r")
 
 
-async def test_a_clients_deep_answer_is_refused_before_it_is_sent(server):
+async def test_a_deep_reply_of_a_client_is_refused_before_it_is_sent(server):
 
     async with connect(server.address, new_session(), token=server.token) as chat:
         for levels in DEPTHS:

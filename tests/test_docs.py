@@ -1,4 +1,4 @@
-"""What the documents tell a reader to type works when it is typed."""
+"""The code and commands in the documents work when a reader types them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ DOCUMENTS = sorted(ROOT.glob("*.md")) + sorted((ROOT / "docs").glob("*.md"))
 
 
 def blocks(document: Path, *languages: str) -> list[str]:
-    """The fenced code blocks in those languages, in order."""
+    """Return the fenced code blocks in these languages, in order."""
     tokens = MarkdownIt().parse(document.read_text(encoding="utf-8"))
     return [token.content for token in tokens if token.type == "fence" and token.info.strip() in languages]
 
@@ -44,7 +44,7 @@ def documents_with(*languages: str) -> list[Path]:
 
 
 @pytest.mark.parametrize("document", documents_with("python"), ids=lambda path: path.name)
-def test_its_python_runs_in_a_notebook(
+def test_the_python_of_a_document_runs_in_a_notebook(
     document: Path,
     scripted_model: ScriptedModel,
     kernel_name: str,
@@ -69,14 +69,14 @@ def test_its_python_runs_in_a_notebook(
 
 
 @pytest.mark.parametrize("document", documents_with("bash", "sh", "console"), ids=lambda path: path.name)
-def test_its_make_targets_exist(document: Path) -> None:
+def test_the_make_targets_in_a_document_exist(document: Path) -> None:
     commands = "\n".join(blocks(document, "bash", "sh", "console"))
     named = set(re.findall(r"^(?:\$ )?make ([a-z-]+)", commands, re.MULTILINE))
     assert named - make_targets() == set()
 
 
 @pytest.mark.parametrize("document", documents_with("bash"), ids=lambda path: path.name)
-def test_its_commands_are_understood(document: Path) -> None:
+def test_the_commands_in_a_document_can_be_parsed(document: Path) -> None:
     lines = "\n".join(blocks(document, "bash")).splitlines()
     for line in (line for line in lines if line.startswith("reasoning-widget ")):
         _, *words = shlex.split(line, comments=True)
@@ -86,7 +86,7 @@ def test_its_commands_are_understood(document: Path) -> None:
         command.make_context(command.name, words)
 
 
-def test_the_guide_for_contributors_tells_of_every_make_target() -> None:
+def test_the_guide_for_contributors_names_every_make_target() -> None:
     told = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     assert {target for target in make_targets() if f"make {target}" not in told} == set()
 
@@ -95,13 +95,13 @@ def test_the_guide_for_contributors_tells_of_every_make_target() -> None:
 
 
 def tokens_of(document: Path) -> list[Token]:
-    """The tokens of a document and those within its lines."""
+    """Return the tokens of a document, including inline ones."""
     tokens = MarkdownIt().enable("table").parse(document.read_text(encoding="utf-8"))
     return list(chain.from_iterable([token, *(token.children or [])] for token in tokens))
 
 
 def links(document: Path) -> Iterator[str]:
-    """Where a document's links and pictures lead, those in HTML included."""
+    """Yield the targets of a document's links and pictures, including those in HTML."""
     for token in tokens_of(document):
         if token.type in {"link_open", "image"}:
             yield str(token.attrs.get("href") or token.attrs.get("src"))
@@ -110,14 +110,14 @@ def links(document: Path) -> Iterator[str]:
 
 
 def anchors(document: Path) -> set[str]:
-    """The names of a document's headings in links, as GitHub and Sphinx make them."""
+    """Return the anchors of a document's headings, as GitHub and Sphinx make them."""
     tokens = MarkdownIt().parse(document.read_text(encoding="utf-8"))
     headings = [after.content for token, after in pairwise(tokens) if token.type == "heading_open"]
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
-def test_its_links_lead_somewhere(document: Path) -> None:
+def test_the_links_in_a_document_have_targets(document: Path) -> None:
     dead = []
     for link in links(document):
         if re.match(r"[a-z]+:", link):
@@ -146,7 +146,7 @@ def test_the_site_shows_every_document() -> None:
 
 
 def public_names() -> Iterator[tuple[str, Any]]:
-    """Every name that a package lists as public, with what it is."""
+    """Yield every name that a package lists as public, with its object."""
     for source in sorted((ROOT / "reasoning_widget").rglob("__init__.py")):
         if "__all__ = [" in source.read_text(encoding="utf-8"):
             package = importlib.import_module(".".join(source.parent.relative_to(ROOT).parts))
@@ -164,7 +164,7 @@ def test_the_reference_describes_every_public_name() -> None:
 
 
 def members(thing: Any) -> dict[str, Any]:
-    """The public methods and properties that a class defines itself."""
+    """Return the public methods and properties that a class defines itself."""
     kinds = (FunctionType, classmethod, property, staticmethod)
     own = vars(thing).items() if inspect.isclass(thing) else ()
     return {name: member for name, member in own if not name.startswith("_") and isinstance(member, kinds)}
@@ -177,7 +177,7 @@ def test_every_public_name_has_a_docstring_of_its_own() -> None:
         assert [member for member, text in own.items() if not text or text.startswith("See ")] == [], name
 
 
-def test_the_page_on_the_command_line_names_every_command_and_option() -> None:
+def test_the_command_line_page_names_every_command_and_option() -> None:
     page = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8")
     command = typer.main.get_command(cli.app)
     groups = {"": command, "model ": command.commands["model"]}  # type: ignore[attr-defined]

@@ -18,13 +18,13 @@ def test_a_golden_trace_folds_to_its_state(path):
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.__name__)
-async def test_the_golden_traces_are_what_a_session_sends_today(scenario):
+async def test_a_session_still_sends_the_golden_traces(scenario):
     kept = json.loads((TRACES / f"{scenario.__name__}.json").read_text("utf-8"))
 
     assert await make(scenario) == kept
 
 
-def test_every_trace_has_its_scenario():
+def test_every_golden_trace_has_a_scenario():
     assert {path.stem for path in TRACES.glob("*.json")} == {scenario.__name__ for scenario in SCENARIOS}
 
 
@@ -39,7 +39,7 @@ def test_folding_does_not_change_the_frames():
     assert json.dumps(trace["frames"]) == before
 
 
-def test_a_step_without_an_id_is_complete_as_it_stands():
+def test_a_step_without_an_id_is_complete():
     state = new_transcript()
     step = {"type": "thought", "content": "hm", "iteration": 1, "timestamp": 1.0}
 

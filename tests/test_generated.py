@@ -1,4 +1,4 @@
-"""What is generated and committed is what would be generated now."""
+"""Committed generated files are up to date."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 pytestmark = pytest.mark.slow
 
 
-def test_typescript_types_are_those_of_the_python_protocol(repository: Path) -> None:
+def test_the_typescript_types_match_the_python_protocol(repository: Path) -> None:
     check = subprocess.run(
         ["node", "js/scripts/generate.mjs", "--check"],
         cwd=repository,

@@ -1,4 +1,4 @@
-"""What JupyterLab is told of the extension: its shortcuts leave JupyterLab's own alone."""
+"""The extension's schema for JupyterLab: its shortcuts do not collide with JupyterLab's own."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def schema(repository: Path) -> dict[str, Any]:
 
 
 def keys(schema: dict[str, Any]) -> set[tuple[str, ...]]:
-    """The key chords of a schema's shortcuts, with what each means on any system."""
+    """Return the key chords of a schema's shortcuts on all systems, with Accel as Ctrl."""
     found: set[tuple[str, ...]] = set()
     for shortcut in schema.get("jupyter.lab.shortcuts", []):
         for name in ("keys", "winKeys", "macKeys", "linuxKeys"):
@@ -30,12 +30,12 @@ def keys(schema: dict[str, Any]) -> set[tuple[str, ...]]:
     return found
 
 
-def test_no_shortcut_is_one_of_jupyterlabs_own(schema: dict[str, Any]) -> None:
+def test_no_shortcut_collides_with_jupyterlabs_own(schema: dict[str, Any]) -> None:
     theirs = {chords for path in SCHEMAS.rglob("*.json") for chords in keys(json.loads(path.read_text("utf-8")))}
     assert len(theirs) > 100
     ours = keys(schema)
     assert ours
-    # A shorter sequence would keep a longer one from ever being completed.
+    # A shorter sequence would prevent a longer one from being completed.
     begun = {chords[:length] for chords in theirs for length in range(1, len(chords) + 1)}
     assert ours & begun == set()
 
@@ -48,7 +48,7 @@ def test_every_command_in_the_schema_is_one_of_ours(schema: dict[str, Any], repo
     assert [command for command in named if f'"{command}"' not in commands] == []
 
 
-def test_the_server_extension_that_the_page_tells_to_enable_is_ours(repository: Path) -> None:
+def test_the_page_names_the_server_extension_to_enable(repository: Path) -> None:
     sources = [path.read_text("utf-8") for path in (repository / "js" / "src").rglob("*.ts*")]
     named = {name for text in sources for name in re.findall(r"jupyter server extension enable ([\w.]+\w)", text)}
     config = json.loads((repository / "reasoning_widget" / "server" / "jupyter_server_config.json").read_text("utf-8"))

@@ -1,4 +1,4 @@
-"""The dialect of Markdown in exports and in the terminal; `markdown.dom.test.ts` has the same tests for cards."""
+"""The Markdown dialect in exports and in the terminal; `markdown.dom.test.ts` has the same tests for cards."""
 
 from html import unescape
 from io import StringIO
@@ -101,7 +101,7 @@ def test_a_formula_of_a_usual_size_is_drawn(tex: str) -> None:
 @pytest.mark.parametrize(
     "sign", ["*a_", "[", "![", "[a](", "<", "<a ", "`a``", "**a ", "~~a~", "&", "$a ", "\\(", "<b>x"]
 )
-def test_much_markup_is_drawn_and_not_lost(sign: str) -> None:
+def test_large_amounts_of_markup_are_drawn_and_not_lost(sign: str) -> None:
     text = sign * (120_000 // len(sign))
 
     assert unescape(shape(drawn(text))).count(sign.strip()[0]) >= text.count(sign.strip()[0])
@@ -123,7 +123,7 @@ def test_formula_renderers_find_nothing_in_a_page() -> None:
     assert to_html(state).startswith('<div class="mathjax_ignore tex2jax_ignore"')
 
 
-def test_formula_renderers_ignore_a_costly_formula_in_a_question() -> None:
+def test_formula_renderers_ignore_a_costly_formula_in_a_prompt() -> None:
     state = hand_made({"type": "final_answer", "content": "No."}, question=f"Is ${deep(300)}$ real?")
 
     assert '<code style="font:inherit">Is $' in to_html(state)

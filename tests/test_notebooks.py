@@ -1,6 +1,6 @@
-"""What the notebooks hold once they were run: the transcripts, readable with no kernel.
+"""Executed notebooks contain transcripts that are readable without a kernel.
 
-That their stable outputs are what is saved is checked by nbval (``make notebooks``).
+nbval (``make notebooks``) checks that their stable outputs equal the saved ones.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ EMBEDDED = '{"model_type": "embedded"}'
 
 
 HOW = ("saved", "run")
-"""As the notebooks are in the repository, and as they are after a run."""
+"""The notebooks as they are in the repository, and as they are after a run."""
 
 
 @cache
@@ -46,7 +46,7 @@ def quickstart(request: pytest.FixtureRequest) -> Any:
 
 
 class _Text(HTMLParser):
-    """The text of an HTML page, and its elements."""
+    """Collects the text of an HTML page and its elements."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ def outputs(notebook: Any) -> list[Any]:
 
 
 def chats(notebook: Any) -> list[Any]:
-    """The bundles in which a chat was shown."""
+    """Return the bundles that display a chat."""
     return [output.data for output in outputs(notebook) if SESSION_MIME in output.get("data", {})]
 
 
@@ -77,7 +77,7 @@ def printed(notebook: Any, cell_id: str) -> str:
     return "".join(output.text for output in cell.outputs if output.output_type == "stream")
 
 
-def test_nothing_went_wrong(notebook: Any) -> None:
+def test_the_outputs_contain_no_errors(notebook: Any) -> None:
     assert [output for output in outputs(notebook) if output.output_type == "error"] == []
     assert [output.text for output in outputs(notebook) if output.get("name") == "stderr"] == []
 
@@ -93,28 +93,28 @@ def test_every_chat_is_saved_as_html_and_as_markdown(notebook: Any) -> None:
         assert [text for text in [*questions, *titles] if text not in page.text] == []
 
 
-def test_every_chat_is_there_as_cards_and_hides_behind_no_live_view(notebook: Any) -> None:
+def test_every_chat_is_saved_as_cards_without_a_live_view(notebook: Any) -> None:
     for bundle in chats(notebook):
         assert any(event["type"] == "reasoning_step" for event in bundle[SESSION_MIME]["events"])
         assert VIEW not in bundle
 
 
-def test_what_is_saved_runs_nothing_and_fetches_nothing(notebook: Any) -> None:
+def test_saved_outputs_run_nothing_and_fetch_nothing(notebook: Any) -> None:
     for bundle in chats(notebook):
         page = _Text(bundle["text/html"])
         assert page.tags.isdisjoint({"script", "iframe", "object", "embed", "link", "img", "form"})
         assert page.attributes <= {"style", "open", "href", "class", "dir"}
 
 
-def test_a_chat_is_saved_with_all_that_was_asked_of_it(quickstart: Any) -> None:
-    """Also with what was asked in later cells, and where no page was open."""
+def test_a_chat_is_saved_with_all_of_its_prompts(quickstart: Any) -> None:
+    """This includes prompts of later cells, and prompts that were asked without an open page."""
     whole, *asked = (bundle["text/markdown"] for bundle in chats(quickstart))
 
     assert whole == "\n".join(asked)
 
 
 def test_no_widget_state_is_saved(notebook: Any) -> None:
-    """With it, nbconvert would show the live view, which needs scripts from elsewhere, in place of the transcript."""
+    """With it, nbconvert would replace the transcript by the live view, which needs scripts from the network."""
     assert "widgets" not in notebook.metadata
 
 
@@ -139,8 +139,8 @@ def test_a_notebook_exported_as_html_shows_the_cards(quickstart: Any) -> None:
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.name)
-def test_nothing_of_the_machine_is_saved(path: Path) -> None:
+def test_no_data_about_the_machine_is_saved(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
 
     assert [place for place in (str(FOLDER.parent), str(Path.home())) if place in text] == []
-    assert '"iopub.' not in text  # when each cell ran
+    assert '"iopub.' not in text  # the times at which cells ran

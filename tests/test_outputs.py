@@ -23,14 +23,14 @@ PICTURE = {"image/png": "YQ=="}
         ({"output": {"image/png;n=10": "Yw==", **PICTURE, "image/png;n=2": "Yg=="}}, [PICTURE, "Yg==", "Yw=="]),
         ({"output": {"image/png;n=1": "YQ==", "text/html": "<p>"}}, [{"text/html": "<p>"}, PICTURE]),
         ({"outputs": [PRINTED, PICTURE], "output": PICTURE}, [PRINTED, PICTURE]),
-        # A list that was handed over under the old name, and what is none at all.
+        # A list under the old name, and a value that is not a list.
         ({"output": [PRINTED, PICTURE]}, [PRINTED, PICTURE]),
         ({"outputs": None}, []),
         ({"outputs": ["?", PICTURE]}, [PICTURE]),
         ({"output": "?"}, []),
     ],
 )
-def test_what_a_step_shows_is_read_whichever_version_it_is_of(step: dict[str, Any], outputs: list[Any]) -> None:
+def test_the_outputs_of_a_step_are_read_in_any_version(step: dict[str, Any], outputs: list[Any]) -> None:
     given = copy.deepcopy(step)
     expected = [{"image/png": each} if isinstance(each, str) else each for each in outputs]
 
@@ -40,20 +40,20 @@ def test_what_a_step_shows_is_read_whichever_version_it_is_of(step: dict[str, An
     assert step == given
 
 
-def test_the_sizes_of_pictures_are_read_of_version_1() -> None:
+def test_the_sizes_of_pictures_are_read_in_version_1() -> None:
     output = {**PRINTED, **PICTURE, "image/png;n=2": "Yg=="}
     step = {"output": output, "scaled": {"image/png": [9, 6], "image/png;n=2": [8, 5]}}
 
     assert with_outputs(step)["scaled"] == {"0": [9, 6], "1": [8, 5]}
 
 
-def test_a_client_of_version_1_has_all_that_was_printed_and_the_first_of_each_type() -> None:
+def test_a_client_of_version_1_gets_all_printed_text_and_the_first_output_of_each_type() -> None:
     step = {"outputs": [PRINTED, PICTURE, {"text/plain": "more"}, {"image/png": "Yg==", "text/plain": "<Figure>"}]}
 
     assert with_version_1_output(step)["output"] == {"text/plain": "printed\nmore", **PICTURE}
 
 
-def test_what_is_too_long_for_a_frame_twice_is_in_it_once() -> None:
+def test_outputs_too_long_for_a_second_copy_in_a_frame_are_sent_once() -> None:
     step = {"content": "x" * 256_000, "outputs": [{"text/html": "y" * 200_000}]}
 
     assert with_version_1_output(step) == step

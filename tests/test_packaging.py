@@ -1,4 +1,4 @@
-"""What the project's files say about it: one version, declared dependencies, locks that bind nobody to a registry."""
+"""The project's metadata: one version, declared dependencies, and lock files that do not depend on a registry."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import yaml
 
 import reasoning_widget
 
-# Qwen-Agent imports these, or needs them in a certain version, without asking for them.
+# Qwen-Agent imports these, or needs certain versions of them, without declaring them.
 ON_BEHALF_OF_QWEN_AGENT = {"mcp", "numpy", "python-dateutil", "soundfile", "tqdm"}
 RUN_AS_PROGRAMS = {"pip"}
 
@@ -33,7 +33,7 @@ def normalized(distribution: str) -> str:
 
 
 def imported_modules(source: Path) -> set[str]:
-    """The top-level names of the modules that a file imports, wherever in it."""
+    """Return the top-level names of the modules that a file imports anywhere."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(source.read_text())):
         if isinstance(node, ast.Import):
@@ -55,7 +55,7 @@ def test_a_citation_names_the_version(repository: Path, project: dict[str, Any])
     assert (citation["title"], citation["license"]) == (project["name"], project["license"])
 
 
-def test_exactly_what_the_package_imports_is_declared(repository: Path, project: dict[str, Any]) -> None:
+def test_exactly_the_imported_packages_are_declared(repository: Path, project: dict[str, Any]) -> None:
     requirements = [*project["dependencies"], *chain.from_iterable(project["optional-dependencies"].values())]
     declared = {normalized(re.split(r"[^\w.-]", requirement)[0]) for requirement in requirements}
     distributions = packages_distributions()
@@ -68,7 +68,7 @@ def test_exactly_what_the_package_imports_is_declared(repository: Path, project:
     assert declared - imported - ON_BEHALF_OF_QWEN_AGENT - RUN_AS_PROGRAMS == set()
 
 
-def test_locks_name_versions_and_no_addresses(repository: Path) -> None:
+def test_lock_files_name_versions_and_no_addresses(repository: Path) -> None:
     packages = json.loads((repository / "js" / "package-lock.json").read_text())["packages"]
     assert [name for name, package in packages.items() if "resolved" in package and not package.get("link")] == []
     assert "://" not in (repository / "tests" / "requirements.txt").read_text()

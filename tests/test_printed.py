@@ -1,4 +1,4 @@
-"""Printed text as a terminal shows it."""
+"""Printed text, processed as a terminal does."""
 
 import random
 
@@ -62,12 +62,12 @@ CASES = {
 
 
 @pytest.mark.parametrize(("printed", "shown"), CASES.values(), ids=CASES.keys())
-def test_it_is_as_on_a_terminal(printed, shown):
+def test_printed_text_is_shown_as_in_a_terminal(printed, shown):
     assert as_shown(printed) == shown
 
 
 @pytest.mark.parametrize(("printed", "shown"), CASES.values(), ids=CASES.keys())
-def test_it_may_come_in_any_pieces(printed, shown):
+def test_printed_text_can_arrive_one_character_at_a_time(printed, shown):
     screen = Printed()
     for character in printed:
         screen.write(character)
@@ -75,7 +75,7 @@ def test_it_may_come_in_any_pieces(printed, shown):
 
 
 @given(st.lists(st.text(alphabet="ab\r\n\b\t\x1b[]0123;mKJABCDHPX@下\u0301\x07", max_size=12), max_size=12))
-def test_pieces_make_no_difference_and_nothing_is_done_twice(pieces):
+def test_pieces_make_no_difference_and_processing_is_idempotent(pieces):
     screen = Printed()
     for piece in pieces:
         screen.write(piece)
@@ -83,7 +83,7 @@ def test_pieces_make_no_difference_and_nothing_is_done_twice(pieces):
     assert as_shown(screen.text()) == screen.text()
 
 
-def test_a_thousand_frames_are_the_last_one_and_what_follows_is_there():
+def test_of_a_thousand_progress_bars_the_last_is_kept_and_the_text_after_it():
     frames = "".join(f"\r{number:5}/1400 {'#' * (number // 20):70} loss=0.1234" for number in range(1401))
 
     shown = as_shown(f"Training\n{frames}\nACCURACY = 0.93\n")
@@ -92,7 +92,7 @@ def test_a_thousand_frames_are_the_last_one_and_what_follows_is_there():
 
 
 @pytest.mark.parametrize("line", ["{} of many lines\n", "\x1b[3{0}m{0}\x1b[0m of many\n", "{} no end ", "\r{}\r\n"])
-def test_of_what_is_too_long_the_head_and_the_tail_are_kept(line):
+def test_of_long_text_the_head_and_the_tail_are_kept(line):
     screen = Printed()
     whole = ["first\n", *(line.format(number % 7) for number in range(100_000)), "\nlast"]
     for piece in whole:
@@ -122,6 +122,6 @@ def test_shortened_texts_keep_whole_lines():
     assert head_and_tail("\x01" * 1000, 500).count("left out") == 1
 
 
-def test_the_terminal_of_random_bytes_is_text():
+def test_random_bytes_are_shown_as_text():
     noise = random.Random(1).randbytes(100_000).decode("latin-1")
     assert isinstance(as_shown(noise), str)

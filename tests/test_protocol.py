@@ -4,7 +4,7 @@ from reasoning_widget.protocol import ProtocolError, check_session_id, parse_cli
 from reasoning_widget.protocol_schema import json_schema
 
 
-def test_the_plain_example_of_the_design_is_accepted():
+def test_the_simple_example_of_the_design_is_accepted():
     payload = {"message": "Your question here", "agent_name": "researcher", "enable_reasoning": True}
 
     assert parse_client_message({"type": "chat", "payload": payload}) == {"type": "chat", "payload": payload}
@@ -49,7 +49,7 @@ def test_unknown_fields_are_kept():
         ({"type": "ping", "id": "x" * 129}, "bad_message", "128"),
     ],
 )
-def test_what_is_wrong_is_said(raw, code, says):
+def test_an_invalid_message_is_refused_with_the_reason(raw, code, says):
     with pytest.raises(ProtocolError, match=says) as caught:
         parse_client_message(raw)
     assert caught.value.code == code
@@ -57,7 +57,7 @@ def test_what_is_wrong_is_said(raw, code, says):
 
 
 @pytest.mark.parametrize("session_id", ["a", "A-z_0", "x" * 128])
-def test_session_ids(session_id):
+def test_well_formed_session_ids_are_accepted(session_id):
     assert check_session_id(session_id) == session_id
 
 

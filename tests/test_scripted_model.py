@@ -25,7 +25,7 @@ def post(url: str, value: Any) -> Any:
     return urllib.request.urlopen(request)
 
 
-def test_the_server_follows_scripts_that_are_posted_to_it(address: str) -> None:
+def test_the_server_follows_posted_scripts(address: str) -> None:
     turn = [{"reasoning": "Hm. "}, {"text": "Wait"}, {"gate": "here"}, {"text": " done"}]
     post(f"{address}/script", {"match": "hello", "turns": [turn]}).close()
     body = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "hello there"}]}
@@ -44,6 +44,6 @@ def test_the_server_follows_scripts_that_are_posted_to_it(address: str) -> None:
         assert [(r["body"]["model"], r["finished"]) for r in json.load(requests)] == [("m", True)]
 
 
-def test_without_a_script_it_repeats_what_it_was_told(address: str) -> None:
+def test_without_a_script_the_server_repeats_the_message(address: str) -> None:
     with post(f"{address}/v1/chat/completions", {"messages": [{"role": "user", "content": "hello"}]}) as answer:
         assert json.load(answer)["choices"][0]["message"]["content"] == "You said: hello"

@@ -1,4 +1,4 @@
-"""The documentation site is built without a warning, and needs nothing but its own files."""
+"""The documentation site is built without a warning, and needs only its own files."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 pytestmark = pytest.mark.slow
 
 
-def test_the_site_has_no_dead_link_and_fetches_nothing_from_elsewhere(repository: Path, tmp_path: Path) -> None:
+def test_the_site_has_no_dead_link_and_fetches_only_its_own_files(repository: Path, tmp_path: Path) -> None:
     site = tmp_path / "site"
     command = [sys.executable, "-m", "sphinx", "--quiet", "--fail-on-warning", "--keep-going", "--conf-dir", "docs"]
     done = subprocess.run([*command, ".", str(site)], cwd=repository, capture_output=True, text=True, check=False)

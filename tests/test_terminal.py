@@ -1,4 +1,4 @@
-"""What a server sends is words for a terminal, and never commands."""
+"""Texts from a server are printed as text in a terminal, and cannot control it."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ ATTACKS = [
     None,
 ]
 SGR = re.compile(r"\x1b\[[\d;]*m|\x1b\[\?25[hl]|\x1b\[\d*[AKJG]|\r")
-"""What our own drawing says: colours, the cursor, and clearing what it drew."""
+"""The sequences that our own drawing uses: colours, moving the cursor, and clearing its output."""
 
 
 def of(attack):
-    """A step, a run and a request of a server that means harm, wherever it may."""
+    """Return a step and a run of a hostile server, with the attack in every possible field."""
     step = {"id": "s", "run_id": "r", "type": attack, "status": attack, "content": "Hello.", "duration": attack}
     run = {"run_id": "r", "message_id": "m", "agent_name": "a", "status": attack, "steps": ["s"]}
     return step, run
@@ -42,7 +42,7 @@ def of(attack):
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=repr)
 @pytest.mark.parametrize("terminal", [False, True])
-def test_types_and_statuses_command_no_terminal(attack, terminal, monkeypatch, capsys):
+def test_types_and_statuses_cannot_control_the_terminal(attack, terminal, monkeypatch, capsys):
     if terminal:
         monkeypatch.setenv("FORCE_COLOR", "1")
         monkeypatch.setenv("TERM", "xterm")
@@ -64,31 +64,31 @@ def test_types_and_statuses_command_no_terminal(attack, terminal, monkeypatch, c
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=repr)
-def test_what_a_list_of_sessions_says_commands_no_terminal(attack):
+def test_a_list_of_sessions_cannot_control_the_terminal(attack):
     info = {"id": attack, "updated": 1.0, "messages": attack, "status": attack, "title": "Seas", "snippet": None}
     for cell in cli._row(info):
         assert not re.search(r"[\x00-\x08\x0a-\x1f\x7f-\x9f]", cell)
 
 
 @pytest.mark.parametrize("word", ["done", "max_iterations", "日本語", "a b"])
-def test_what_is_a_word_stays_one(word):
+def test_ordinary_labels_are_unchanged(word):
     assert label(word) == word
 
 
-def test_what_a_server_says_of_an_error_commands_no_terminal(capsys):
+def test_an_error_message_of_a_server_cannot_control_the_terminal(capsys):
     with pytest.raises(typer.Exit):
         cli._fail("no such session \x1b]0;owned\x07\x9b31m")
     assert "\x1b]" not in capsys.readouterr().err
 
 
-# What is shown of a session
+# The output of a session
 
 ADA = {"id": "ada", "name": "Ada Lovelace", "initials": "AL"}
 BOB = {"id": "bob", "name": "Bob \x1b[31m\n", "initials": "B"}
 
 
 def watched(state, **options):
-    """What somebody sees who comes to a session in a pipe."""
+    """Print a session as `watch` does when it starts, in a pipe."""
     with Drawing(everything=True, **options) as drawing:
         drawing.catch_up(state)
 
@@ -105,7 +105,7 @@ def watched(state, **options):
         (ADA, None, "Ada Lovelace"),
     ],
 )
-def test_who_asked_is_named_where_it_was_somebody_else(author, reader, shown, capsys):
+def test_the_author_of_a_prompt_is_named_if_it_is_another_user(author, reader, shown, capsys):
     state = hand_made({"type": "final_answer", "content": "It is so."}, question="Is it?")
     if author is not None:
         state["messages"][0]["author"] = author
@@ -113,7 +113,7 @@ def test_who_asked_is_named_where_it_was_somebody_else(author, reader, shown, ca
     assert capsys.readouterr().out.splitlines() == [f"{shown} → a: Is it?", "Final answer: It is so."]
 
 
-def test_what_an_agent_asked_is_told_where_it_asked_and_with_its_answer(capsys):
+def test_a_request_is_shown_in_its_place_and_with_its_reply(capsys):
     state = hand_made(
         {"type": "thought", "timestamp": 2.0, "content": "Hm."},
         {"type": "final_answer", "timestamp": 4.0, "content": "Swept."},
@@ -171,7 +171,7 @@ RICH = [
 
 
 def result(outputs, content="returned", status="done"):
-    """A step of a tool that showed something."""
+    """Return a step of a tool with outputs."""
     tool = {"name": "t", "call_id": "c"}
     step = {"id": "s", "run_id": "r", "type": "tool_result", "tool": tool, "status": status}
     return {**step, "content": content, "outputs": outputs}
@@ -179,7 +179,7 @@ def result(outputs, content="returned", status="done"):
 
 @pytest.fixture
 def terminal(monkeypatch):
-    """A terminal of 256 colours."""
+    """A terminal with 256 colours."""
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("COLUMNS", "100")
@@ -187,7 +187,7 @@ def terminal(monkeypatch):
 
 
 @pytest.mark.parametrize("status", ["done", "streaming"])
-def test_a_terminal_shows_what_a_tool_showed(terminal, status, capsys):
+def test_a_terminal_shows_the_outputs_of_a_tool(terminal, status, capsys):
     with Drawing() as drawing:
         drawing.show(result(RICH, status=status))
 
@@ -201,7 +201,7 @@ def test_a_terminal_shows_what_a_tool_showed(terminal, status, capsys):
     assert any("x^2" in line or "x²" in line for line in words)
 
 
-def test_a_pipe_gets_it_as_plain_text(capsys):
+def test_a_pipe_gets_the_outputs_of_a_tool_as_plain_text(capsys):
     with Drawing(everything=True) as drawing:
         drawing.show(result(RICH))
 
@@ -219,7 +219,7 @@ def test_a_pipe_gets_it_as_plain_text(capsys):
     ]
 
 
-def test_what_was_printed_and_nothing_else_is_no_line_too_many(capsys):
+def test_printed_text_alone_adds_no_extra_line(capsys):
     with Drawing(everything=True) as drawing:
         drawing.show(result([{"text/plain": "printed\n"}], content=""))
 
@@ -242,11 +242,11 @@ HOSTILE = [
 
 @pytest.mark.parametrize("attack", HOSTILE, ids=ascii)
 @pytest.mark.parametrize("live", [False, True])
-def test_outputs_command_no_terminal(attack, live, request, capsys):
+def test_outputs_cannot_control_the_terminal(attack, live, request, capsys):
     if live:
         request.getfixturevalue("terminal")
     outputs = [{"text/plain": attack}, {"text/latex": attack}, {attack: attack}]
-    if "http" not in attack:  # in Markdown it is a link, as anywhere
+    if "http" not in attack:  # in Markdown it is an ordinary link
         outputs.append({"text/markdown": attack})
     with Drawing(everything=True) as drawing:
         drawing.show(result(outputs, content=attack))

@@ -1,4 +1,4 @@
-"""A test's tier is that of what it uses, and cannot be forgotten."""
+"""The tier of a test follows from the fixtures it uses, and cannot be forgotten."""
 
 from __future__ import annotations
 
@@ -23,13 +23,11 @@ from tests.tiers import fixture_missing, tiers_of
         ([], ["slow", "parametrize"], {"slow"}),
     ],
 )
-def test_the_tier_is_that_of_the_fixtures_and_of_the_marks(
-    fixtures: list[str], marks: list[str], tiers: set[str]
-) -> None:
+def test_the_tiers_follow_from_the_fixtures_and_marks(fixtures: list[str], marks: list[str], tiers: set[str]) -> None:
     assert tiers_of(fixtures, marks) == tiers
 
 
-def test_this_one_is_a_unit_test(request: pytest.FixtureRequest) -> None:
+def test_a_test_without_fixtures_of_another_tier_is_a_unit_test(request: pytest.FixtureRequest) -> None:
     assert request.node.get_closest_marker("unit")
     assert not request.node.get_closest_marker("slow")
 
@@ -38,11 +36,11 @@ def test_this_one_is_a_unit_test(request: pytest.FixtureRequest) -> None:
     ("module", "fixture"),
     [("ipykernel_launcher", "kernel_name"), ("jupyter_server", "start_server"), ("jupyterlab", "start_server")],
 )
-def test_a_unit_test_that_starts_a_server_or_a_kernel_is_told_what_to_use(module: str, fixture: str) -> None:
+def test_a_unit_test_that_starts_a_server_or_kernel_fails_and_names_the_fixture(module: str, fixture: str) -> None:
     with pytest.raises(RuntimeError, match=f"use the fixture `{fixture}`"):
         subprocess.run([sys.executable, "-m", module, "--version"], check=False)
 
 
-def test_other_programs_may_be_started() -> None:
+def test_a_unit_test_may_start_other_programs() -> None:
     assert fixture_missing([sys.executable, "-c", "import jupyter_server"]) is None
     assert subprocess.run([sys.executable, "-c", ""], check=False).returncode == 0

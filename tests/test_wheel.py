@@ -1,4 +1,4 @@
-"""The wheel as a user gets it: built from the sdist where there is no Node, installed where there is nothing else."""
+"""The wheel as users get it: built from the sdist without Node, and installed in an empty environment."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ print([step["type"] for step in answer.steps], answer.text)
 
 
 def run(*command: str | Path, cwd: Path | None = None, path: str | None = None) -> str:
-    """What a command prints. Fails with all of it if the command does."""
+    """Return what a command prints. If the command fails, the error contains all of its output."""
     environment = {**os.environ, "NO_COLOR": "1"}
     environment.pop("PYTHONPATH", None)
     if path is not None:
@@ -72,7 +72,7 @@ def wheel(repository: Path, uv: str, tmp_path_factory: pytest.TempPathFactory) -
 
 @pytest.fixture(scope="module")
 def installed(repository: Path, uv: str, wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A new environment with the wheel and JupyterLab; its folder of programs."""
+    """The folder of programs in a new environment with the wheel and JupyterLab."""
     environment = tmp_path_factory.mktemp("installed") / "venv"
     run(uv, "venv", "--python", sys.executable, environment)
     programs = environment / "bin"
@@ -81,7 +81,7 @@ def installed(repository: Path, uv: str, wheel: Path, tmp_path_factory: pytest.T
     return programs
 
 
-def test_it_holds_the_package_and_what_was_built_and_nothing_else(wheel: Path) -> None:
+def test_the_wheel_contains_only_the_package_and_its_built_files(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert "reasoning_widget/py.typed" in names
     assert "reasoning_widget/widget/static/widget.js" in names
@@ -111,12 +111,12 @@ def test_jupyter_server_has_the_extension_enabled(installed: Path, tmp_path: Pat
     assert re.search(r"reasoning_widget\.server\s+(?:\S+ )?OK", words), listed
 
 
-def test_a_chat_runs_from_what_is_installed(installed: Path, repository: Path, tmp_path: Path) -> None:
+def test_a_chat_runs_in_the_installed_environment(installed: Path, repository: Path, tmp_path: Path) -> None:
     package, search_path, answer = run(installed / "python", "-I", "-c", CHAT, cwd=tmp_path).strip().splitlines()
     assert Path(package).is_relative_to(installed.parent)
     assert [p for p in search_path.split(":") if p and Path(p).is_relative_to(repository)] == []
     assert answer == "['thought', 'final_answer'] You said: hello"
 
 
-def test_the_command_line_is_there(installed: Path, tmp_path: Path) -> None:
+def test_the_command_line_is_installed(installed: Path, tmp_path: Path) -> None:
     assert "ask" in run(installed / "reasoning-widget", "--help", cwd=tmp_path)

@@ -1,6 +1,6 @@
 """The tier of a test: what it needs besides Python. Pytest marks each test by the fixtures that it uses.
 
-A test that starts a server or a kernel without saying so, by a fixture, fails and is told which fixture to use.
+A test that starts a server or a kernel without the fixture for it fails, and the error names that fixture.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ _MODELS: Final = {"model", "scripted_model", "ask"}
 _PROGRAMS: Final = {"jupyter_server": "start_server", "jupyterlab": "start_server", "ipykernel_launcher": "kernel_name"}
 
 _running: dict[str, str] = {}
-"""The unit test that runs, under ``unit``: an audit hook cannot be removed, so it looks here."""
+"""The running unit test, under ``unit``. An audit hook cannot be removed, so it looks here."""
 
 
 def tiers_of(fixtures: Collection[str], marks: Collection[str]) -> set[str]:
-    """The tiers of a test with these fixtures and marks."""
+    """Return the tiers of a test with these fixtures and marks."""
     found = {tier for fixture, tier in _BY_FIXTURE.items() if fixture in fixtures} | {*marks} & {*TIERS}
     return found or ({"model"} if _MODELS & {*fixtures} else {"unit"})
 
 
 def fixture_missing(command: object) -> str | None:
-    """The fixture that a test which starts this command must use, or None."""
+    """Return the fixture that a test must use to start this command, or None."""
     words = command if isinstance(command, list | tuple) else str(command).split()
     return next((_PROGRAMS[word] for word in map(str, words) if word in _PROGRAMS), None)
 
@@ -58,7 +58,7 @@ def pytest_configure(config: pytest.Config) -> None:
     sys.addaudithook(_watch)
 
 
-@pytest.hookimpl(tryfirst=True)  # before `-m` selects
+@pytest.hookimpl(tryfirst=True)  # before `-m` selects tests
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         fixtures = getattr(item, "fixturenames", ())

@@ -23,7 +23,7 @@ class Format(NamedTuple):
     name: str
     text: str
     secret: str
-    """What must not be left of it."""
+    """The part that must not remain."""
 
 
 def made(name: str, length: int, signs: str = ALNUM) -> str:

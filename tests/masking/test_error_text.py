@@ -65,7 +65,7 @@ SAID = [
     ("pypi-AgEIcHlwaS", "AgEIcHlwaS"),
     (f"the key {HEX} is wrong", HEX[:12]),
 ]
-"""A text, and what may not be left of it."""
+"""A text, and the part that must not remain."""
 
 UNSUSPICIOUS = [
     "The model qwen2.5-coder-0.5b-instruct at http://127.0.0.1:8080/v1 used 1200 tokens.",
