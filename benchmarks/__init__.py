@@ -1,1 +1,1 @@
-"""What is claimed about speed, measured beside a baseline in the same session: `python -m benchmarks`."""
+"""Claims about speed, measured beside a baseline in the same session: `python -m benchmarks`."""

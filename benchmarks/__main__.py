@@ -1,4 +1,4 @@
-"""Measure what is claimed about speed: ``python -m benchmarks [NAME…] [--rounds N]``."""
+"""Measure the claims about speed: ``python -m benchmarks [NAME…] [--rounds N]``."""
 
 from __future__ import annotations
 
@@ -45,10 +45,10 @@ BENCHMARKS: dict[str, Callable[[int], Report]] = {
 
 
 def main() -> int:
-    """Run the benchmarks that are named, or all. All of them, in enough rounds, are written to docs/performance.md.
+    """Run the named benchmarks, or all. The results of all, in enough rounds, are written to docs/performance.md.
 
     Returns:
-        How many claims were missed.
+        The number of missed claims.
     """
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"default: all of {', '.join(BENCHMARKS)}")

@@ -1,4 +1,4 @@
-"""The agent that is watched: it says what it is told to, and needs no model."""
+"""The watched agent: it answers with the ordered tokens, and needs no model."""
 
 from __future__ import annotations
 

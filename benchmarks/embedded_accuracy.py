@@ -2,8 +2,8 @@
 
     python -m benchmarks.embedded_accuracy [--size 0.5b|1.5b]
 
-Counts, over questions that none of its worked examples resembles in substance, how often the right tool was called and
-how often the answer holds the right fact; and prints the seconds each took. Follow-up questions are counted apart.
+Counts how often the right tool was called, and how often the answer contains the right fact; prints the seconds that
+each question took. No question resembles a worked example in substance. Follow-up questions are counted separately.
 """
 
 from __future__ import annotations
@@ -125,7 +125,7 @@ FOLLOW_UPS = (
 
 
 async def ask(root: Path, llm: dict[str, object], question: str, history: list[Turn]) -> tuple[str | None, str, Turn]:
-    """The tool that was called first, the answer, and the turn for a follow-up's history."""
+    """Return the first tool that was called, the answer, and the turn for the history of a follow-up."""
     tool, answer = None, ""
     steps: dict[str, Any] = {}
     with as_current_run(RunContext(history=history)):
@@ -139,8 +139,8 @@ async def ask(root: Path, llm: dict[str, object], question: str, history: list[T
 
 
 async def measure(root: Path, llm: dict[str, object]) -> None:
-    """Ask everything and print the counts."""
-    await ask(root, llm, "Hello", [])  # starts the server, reads the worked examples and the files
+    """Ask all questions, and print the counts."""
+    await ask(root, llm, "Hello", [])  # starts the server, and reads the worked examples and the files
     calls = answers = 0
     seconds = []
     for question in QUESTIONS:
@@ -163,7 +163,7 @@ async def measure(root: Path, llm: dict[str, object]) -> None:
 
 
 def main() -> None:
-    """Write the files, and ask."""
+    """Write the files, and ask all questions."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", default="0.5b")
     choice = choose_model({"model_type": "embedded", "model": parser.parse_args().size})

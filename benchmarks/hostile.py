@@ -20,7 +20,7 @@ from reasoning_widget.agents.tools.search import passages_of
 from reasoning_widget.masking import mask
 
 MAX_LINEAR = 5.0
-"""Four times as much: linear is 4."""
+"""For four times as much text: linear growth is 4."""
 MAX_SECONDS = 10.0
 _SIZE = 1_000_000
 
@@ -78,7 +78,7 @@ def _mask(piece: str, length: int) -> float:
 def _read(path: Path, piece: str, length: int) -> float:
     path.write_text(piece * (length // len(piece)), "utf-8")
     begun = time.thread_time()
-    with contextlib.suppress(FileRefused):  # what is no notebook
+    with contextlib.suppress(FileRefused):  # the file is not a valid notebook
         for _ in passages_of(path.name, read_blocks(path)):
             pass
     return time.thread_time() - begun

@@ -25,14 +25,14 @@ from reasoning_widget.session.watcher import Watcher
 
 MAX_STEP_RATIO = 1.2
 MAX_LINEAR = 5.0
-"""Four times the steps: linear is 4."""
+"""For four times as many steps: linear growth is 4."""
 _IN_A_RUN = 100
-_BEFORE, _AROUND = 5, 10  # ten are timed together, from the 6th on: one alone is too short
+_BEFORE, _AROUND = 5, 10  # ten steps are timed together, from the 6th on: a single one is too short
 _STEP: Step = {"type": "thought", "content": "Where the harbour freezes, the ships wait for the spring. " * 5}
 
 
 class _Played(Runner, RunHandle):
-    """Runs that do what the benchmark says."""
+    """Runs that the benchmark controls."""
 
     host: RunHost
 
@@ -41,7 +41,7 @@ class _Played(Runner, RunHandle):
         return self
 
     def stop(self) -> None:
-        """Nothing runs."""
+        """Do nothing, because nothing runs."""
 
 
 def run(rounds: int = ROUNDS, steps: int = 10_000) -> Report:
@@ -146,7 +146,7 @@ def _batches(session: Session) -> Iterator[Batch]:
 
 
 class _PlayedSession:
-    """A session, and the runner that plays its agent. Needs a running loop."""
+    """A session, and the runner that acts as its agent. Needs a running loop."""
 
     def __init__(self, path: str | Path = ":memory:") -> None:
         self._runner = _Played()
@@ -156,7 +156,7 @@ class _PlayedSession:
         self._left = 0
 
     def grow(self, steps: int) -> Self:
-        """Take so many more steps, each seen by the watcher before the next."""
+        """Add this many steps. The watcher receives each before the next is added."""
         for _ in range(steps):
             if self._left == 0:
                 self._ask()

@@ -24,7 +24,7 @@ from benchmarks.tokens import markdown
 from reasoning_widget.markdown.html import to_html
 
 MAX_LINEAR = 5.0
-"""Four times as much: linear is 4."""
+"""For four times as much text: linear growth is 4."""
 MAX_SLOWEST_S = 2.0
 HOSTILE = (
     *("*a_", "**a ", "*a **b ", "~~a~", "[", "![", "[[]", "[a](", "[^a]", "`a``", "`", "<", "<b>", '<a b="', "<!--"),
@@ -106,7 +106,7 @@ def _in_python(text: str) -> float:
 
 @contextmanager
 def _page() -> Iterator[_Draw]:
-    """A page of Chromium in which a card's Markdown can be drawn."""
+    """Within the block, a function that draws the Markdown of a card in a page of Chromium, and returns the seconds."""
     js = ROOT / "js"
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         script = Path(folder) / "drawing.js"

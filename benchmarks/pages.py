@@ -1,6 +1,6 @@
-"""The two pages that are measured beside each other: the widget in a cell of a real JupyterLab, and the plain one.
+"""The two pages that are compared: the widget in a cell of a real JupyterLab, and the plain page.
 
-Jupyter's limits on messages are its own, and each page is in front while it is measured.
+Jupyter's limits on messages have their default values, and each page is in front while it is measured.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ chat
 
 
 class MeasuredPage(ABC):
-    """A page that shows what it is asked to stream."""
+    """A page that shows the ordered stream."""
 
     BEGIN: ClassVar[str]
-    """JavaScript: given `order`, ask for it, as a person's click would."""
+    """JavaScript that asks for `order`, like a user's click."""
 
     def __init__(self, page: Page) -> None:
         self.page = page
@@ -47,32 +47,32 @@ class MeasuredPage(ABC):
 
     @abstractmethod
     def clear(self) -> None:
-        """Show nothing, and be ready for the next question."""
+        """Empty the page, and get ready for the next prompt."""
 
     @abstractmethod
     def prepare(self, order: Order) -> None:
-        """Do all that comes before the click."""
+        """Do everything that precedes the click."""
 
     def time_until_shown(self, order: Order) -> float:
-        """Seconds from asking until the whole Markdown text is painted."""
+        """Return the seconds from the click until the whole Markdown text is painted."""
         self._get_ready(order)
         script = f"([end, order]) => probe.untilShown(end, () => {{ {self.BEGIN} }})"
         return float(self.page.evaluate(script, [END, order.as_json()])) / 1000
 
     def delays(self, order: Order) -> list[float]:
-        """How old each stamped token is when it is in the page, in ms."""
+        """Return the age of each stamped token when it appears in the page, in ms."""
         self._get_ready(order)
         ahead = self.page.evaluate("() => probe.clockAhead()")
         script = f"([count, order]) => probe.delays(count, () => {{ {self.BEGIN} }})"
         return [delay - ahead for delay in self.page.evaluate(script, [order.tokens, order.as_json()])]
 
     def start(self, order: Order) -> None:
-        """Ask, and wait for nothing."""
+        """Ask, without waiting for anything."""
         self._get_ready(order)
         self.page.evaluate(f"order => {{ {self.BEGIN} }}", order.as_json())
 
     def text(self) -> str:
-        """The words of the answer that is shown."""
+        """Return the words of the displayed answer."""
         return " ".join(self._answer_text().split())
 
     @abstractmethod
@@ -85,7 +85,7 @@ class MeasuredPage(ABC):
         self.prepare(order)
 
     def _settle(self) -> None:
-        """Wait until the page is at rest: JupyterLab draws a view anew when what is saved of it has changed."""
+        """Wait until the page is at rest: JupyterLab redraws a view when its snapshot has changed."""
         self.page.evaluate("ms => probe.settled(ms)", _REST_MS)
 
 
@@ -98,7 +98,7 @@ class PlainPage(MeasuredPage):
         self.page.evaluate("() => plain.clear()")
 
     def prepare(self, order: Order) -> None:
-        """There is nothing to do."""
+        """Do nothing, because nothing is needed."""
 
     def _answer_text(self) -> str:
         return self.page.locator("#answer").text_content() or ""
@@ -107,7 +107,7 @@ class PlainPage(MeasuredPage):
 class WidgetPage(MeasuredPage):
     """The widget."""
 
-    # Found when it is pressed: JupyterLab may have drawn the view anew since the question was written.
+    # The button is looked up when it is clicked: JupyterLab may have redrawn the view since the prompt was written.
     BEGIN = "[...document.querySelectorAll('button')].find(each => each.textContent.trim() === 'Send').click();"
 
     def __init__(self, notebook: Notebook) -> None:
@@ -126,7 +126,7 @@ class WidgetPage(MeasuredPage):
         self.chat.message.fill(order.as_json())
 
     def wait_until_ready(self) -> None:
-        """Wait until no run is on."""
+        """Wait until no run is active."""
         self.chat.expect_ready()
 
     def _answer_text(self) -> str:
@@ -135,7 +135,7 @@ class WidgetPage(MeasuredPage):
 
 
 class LongWidgetPage(WidgetPage):
-    """The widget, with a conversation that goes on."""
+    """The widget, with a conversation that continues from round to round."""
 
     def clear(self) -> None:
         self.wait_until_ready()
@@ -143,7 +143,7 @@ class LongWidgetPage(WidgetPage):
 
 @contextlib.contextmanager
 def browser_window() -> Iterator[BrowserContext]:
-    """Within the block, a window of a Chromium of its own."""
+    """Within the block, a window of a separate Chromium."""
     expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright, contextlib.closing(launch(playwright)) as browser:
         window = browser.new_context(viewport={"width": 1280, "height": 1000})
@@ -159,7 +159,7 @@ def launch(playwright: Playwright) -> Browser:
 def widget_pages(window: BrowserContext) -> Iterator[Callable[..., WidgetPage]]:
     """Within the block, JupyterLab: each call opens a new notebook with a chat in its first cell, in a new kernel.
 
-    It takes the code of the cell, and the kind of the page.
+    The arguments of a call are the code of the cell and the class of the page.
     """
     with (
         tempfile.TemporaryDirectory(prefix="benchmark-") as home,
@@ -190,7 +190,7 @@ def plain_page(window: BrowserContext) -> Iterator[PlainPage]:
 
 
 def versions() -> dict[str, str]:
-    """What the pages are shown with."""
+    """Return the versions of the software that shows the pages."""
     with sync_playwright() as playwright, contextlib.closing(launch(playwright)) as browser:
         chromium = browser.version
     packages = json.loads((ROOT / "js" / "package.json").read_text(encoding="utf-8"))["devDependencies"]

@@ -1,10 +1,10 @@
-// What the benchmarks ask of a page: the same of the widget's and of the plain one. Nothing here knows how they are made.
+// Measurements of a page, the same for the widget's page and the plain one: nothing here depends on how they are made.
 
 window.probe = (() => {
   const EVERYTHING = { subtree: true, childList: true, characterData: true };
   const STAMP = /t(\d{13}\.\d\d)/g;
 
-  /** The text that a change of the page brought, and what stands beside it in its node. */
+  /** Yields the texts that a change has added to the page, with any other text of the same nodes. */
   function* changed(records) {
     for (const record of records) {
       if (record.type === "characterData") yield record.target.data;
@@ -12,12 +12,12 @@ window.probe = (() => {
     }
   }
 
-  /** When what was changed in the page has been painted. */
+  /** Resolves when the changes in the page have been painted. */
   function painted() {
     return new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
   }
 
-  /** What `work` comes to; an error that says what was shown if it takes longer than anything that is measured here. */
+  /** Returns the result of `work`. If it takes longer than anything measured here, the error says what was shown. */
   function inTime(work, shown) {
     const late = new Promise((_, reject) => setTimeout(() => reject(new Error(`only ${shown()} was shown`)), 120_000));
     return Promise.race([work, late]);
@@ -26,7 +26,7 @@ window.probe = (() => {
   const now = () => performance.timeOrigin + performance.now();
 
   return {
-    /** When nothing in the page has changed for so many ms: what an earlier answer left to do is done. */
+    /** Resolves when nothing in the page has changed for `ms`: the work for an earlier answer is then finished. */
     settled(ms) {
       return new Promise((resolve) => {
         const done = () => {
@@ -42,7 +42,7 @@ window.probe = (() => {
       });
     },
 
-    /** The milliseconds from now, when `begin` is called, until `end` is in the page and painted. */
+    /** Calls `begin`, and returns the milliseconds until `end` is in the page and painted. */
     untilShown(end, begin) {
       const shown = new Promise((resolve) => {
         const observer = new MutationObserver(async (records) => {
@@ -58,7 +58,7 @@ window.probe = (() => {
       return inTime(shown, () => document.body.textContent.slice(-2000));
     },
 
-    /** Call `begin`, and when `count` stamped tokens are in the page, return how old each was then, in ms, in order. */
+    /** Calls `begin`, and returns the age in ms of each of `count` stamped tokens when it appeared, in order. */
     delays(count, begin) {
       const shown = new Map();
       const all = new Promise((resolve) => {
@@ -77,7 +77,7 @@ window.probe = (() => {
       return inTime(all, () => `${shown.size} of ${count} tokens`);
     },
 
-    /** How far this page's fine clock is ahead of the system's, in ms: taken when the latter moves to its next ms. */
+    /** Returns how far the page's fine clock is ahead of the system's, in ms, measured when the latter ticks. */
     clockAhead() {
       const differences = Array.from({ length: 25 }, () => {
         const before = Date.now();

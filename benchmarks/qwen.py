@@ -37,7 +37,7 @@ def run(rounds: int = ROUNDS, tokens: int = 8000) -> Report:
     answer = markdown(tokens)
     lengths: set[int] = set()
     import_qwen_agent()
-    logging.getLogger("qwen_agent_logger").setLevel(logging.WARNING)  # it says what it sends
+    logging.getLogger("qwen_agent_logger").setLevel(logging.WARNING)  # it logs what it sends
     with _model(answer) as address:
         llm = {"model": "scripted", "model_type": "oai", "model_server": address, "api_key": "none"}
 
@@ -94,7 +94,7 @@ def _model(answer: list[str]) -> Iterator[str]:
 
 
 def _assistant(llm: dict[str, str]) -> Any:
-    from qwen_agent.agents import Assistant  # imported the way that leaves signal handlers alone
+    from qwen_agent.agents import Assistant  # already imported, in a way that leaves signal handlers alone
 
     return Assistant(llm=dict(llm))
 
@@ -122,7 +122,7 @@ def _chat(agent: Any) -> str:
 
 
 def _encode(message: object) -> None:
-    """Stands for the comm."""
+    """Encode a message as the comm does."""
     encode(message)
 
 

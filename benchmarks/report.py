@@ -1,4 +1,4 @@
-"""What was found, as a table: printed, and written to docs/performance.md."""
+"""The results as tables: printed, and written to docs/performance.md."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ are quartiles. Counts need no baseline.
 
 
 def lines(report: Report) -> Iterator[str]:
-    """The report in Markdown."""
+    """Yield the lines of the report, in Markdown."""
     yield f"## {report.title}"
     yield ""
     yield report.about.strip()
@@ -44,7 +44,7 @@ def lines(report: Report) -> Iterator[str]:
 
 
 def document(reports: list[Report], rounds: int) -> str:
-    """The whole file."""
+    """Return the whole file."""
     parts = [_INTRODUCTION.rstrip(), *_circumstances(rounds), *("\n".join(lines(report)) for report in reports)]
     return "\n\n".join(parts) + "\n"
 

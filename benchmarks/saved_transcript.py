@@ -36,7 +36,7 @@ MAX_OPENING_S = 1.0
 MAX_TASK_MS = 50.0
 MAX_MEMORY_MB = 100.0
 _IN_A_RUN = 20
-_WHEEL = 1000  # CSS pixels a frame
+_WHEEL = 1000  # CSS pixels per frame
 
 _OPEN = """
 async ([path, last]) => {
@@ -66,7 +66,7 @@ _SCROLLER = "document.querySelector('.jp-WindowedPanel-outer')"
 
 
 def run(rounds: int = ROUNDS, steps: int = 2000) -> Report:
-    # Before there is a browser: its loop is the only one from then on.
+    # Before the browser is started: from then on its loop is the only one.
     few, many = _Transcript("few", _IN_A_RUN), _Transcript("many", steps)
     with (
         browser_window() as window,
@@ -118,7 +118,7 @@ def _memory(what: str, taken: list[float]) -> Claim:
 
 
 class _Transcript:
-    """A notebook with a saved transcript of so many steps."""
+    """A notebook with a saved transcript of the given number of steps."""
 
     def __init__(self, name: str, steps: int) -> None:
         self._forms, self.last = asyncio.run(_session(steps))
@@ -130,14 +130,14 @@ class _Transcript:
         self._written = 0
 
     def write(self, folder: Path) -> None:
-        """Write it as one that the page has not seen: where it was scrolled to is remembered."""
+        """Write the notebook as one that the page has not seen, because pages remember scroll positions."""
         self._written += 1
         self._notebook.cells[0].outputs[0].data[SESSION_MIME]["epoch"] = f"{self.name} {self._written}"
         nbformat.write(self._notebook, folder / self.name)
 
 
 async def _session(steps: int) -> tuple[Any, str]:
-    """What is kept of a session of so many steps, in each form, and the id of the last one."""
+    """Return the snapshot of a session with this many steps, in every form, and the id of the last step."""
     session, runner = open_session()
     words = "".join(markdown(20_000)[:-1]).split("\n\n")
     for number in range(steps // _IN_A_RUN):
@@ -151,7 +151,7 @@ async def _session(steps: int) -> tuple[Any, str]:
 
 
 def run_steps(words: list[str], number: int) -> Iterator[Step]:
-    """A run as agents have them: thoughts, searches and what they found, then an answer of some paragraphs."""
+    """Yield the steps of a typical run: thoughts, searches with their results, then an answer of some paragraphs."""
     part = words[number % 40 :]
     tool: Any = {"name": "search", "arguments": '{"query": "harbour ice", "limit": 5, "folder": "notes/winter"}'}
     found = "".join(
@@ -174,13 +174,13 @@ def _reading(lab: Lab, window: BrowserContext) -> Iterator[_Reader]:
 
 
 class _Reader:
-    """Opens notebooks, reads them from the end to the beginning, and closes them.
+    """Opens notebooks, scrolls through them from the end to the beginning, and closes them.
 
     Attributes:
-        tasks: The longest task of each reading of a long one, in ms; 0 where none was above 50.
-        opened: What each long one took, in MB.
-        scrolled: The same when all of it had been seen.
-        cards: How many the long one has.
+        tasks: The longest task of each reading of the long notebook, in ms; 0 if none was above 50.
+        opened: The memory that the long notebook took each time it was opened, in MB.
+        scrolled: The same after the whole notebook had been visible.
+        cards: The number of cards in the long notebook.
     """
 
     def __init__(self, folder: Path, page: Page, session: CDPSession) -> None:
@@ -194,7 +194,7 @@ class _Reader:
         self._process = _process_of(page)
 
     def open(self, transcript: _Transcript) -> float:
-        """The seconds until it is shown."""
+        """Return the seconds until the notebook is shown."""
         page = self._page
         transcript.write(self._folder)
         before = self._held()
@@ -212,7 +212,7 @@ class _Reader:
         return taken
 
     def _scroll_up(self) -> None:
-        """From the end to the beginning, a turn of the wheel a frame."""
+        """Scroll from the end to the beginning, one turn of the wheel per frame."""
         page = self._page
         box = page.locator(".jp-WindowedPanel-outer").bounding_box()
         assert box is not None
@@ -224,13 +224,13 @@ class _Reader:
             page.evaluate("() => new Promise((done) => requestAnimationFrame(() => setTimeout(done)))")
 
     def _held(self) -> int:
-        """The bytes that the page's process holds for itself, with nothing to be collected."""
+        """Return the bytes of the page's process that are not shared, after garbage collection."""
         self._session.send("HeapProfiler.collectGarbage")
         return int(self._process.memory_full_info().uss)
 
 
 def _process_of(page: Page) -> psutil.Process:
-    """The browser's process that draws the page: it works when the page does."""
+    """Return the browser's process that draws the page: the one that works when the page does."""
     children = psutil.Process().children(recursive=True)
     renderers = [each for each in children if "--type=renderer" in each.cmdline()]
     before = {each.pid: sum(each.cpu_times()[:2]) for each in renderers}

@@ -38,7 +38,7 @@ Delays = list[list[float]]
 
 def run(rounds: int = ROUNDS, tokens: int = 500, questions: int = 200) -> Report:
     order = Order(tokens, rate=RATE, stamped=True)
-    conversation = asyncio.run(_conversation(questions))  # before there is a browser, whose loop is the only one then
+    conversation = asyncio.run(_conversation(questions))  # before the browser, whose loop is then the only one
     with (
         browser_window() as window,
         widget_pages(window) as open_widget,
@@ -96,7 +96,7 @@ def _measured(rounds: int, measures: dict[str, Callable[[], list[float]]]) -> di
         return measure
 
     take_turns(rounds, {name: noted(name) for name in measures})
-    return {name: answers[1:] for name, answers in delays.items()}  # without what warmed up
+    return {name: answers[1:] for name, answers in delays.items()}  # without the warm-up
 
 
 def _new_plain(window: BrowserContext, order: Order) -> list[float]:
@@ -132,7 +132,7 @@ chat
 
 
 async def _conversation(questions: int) -> bytes:
-    """An exported session."""
+    """Return an exported session."""
     log = SQLiteLog()
     session, runner = open_session(log)
     words = "".join(markdown(20_000)[:-1]).split("\n\n")

@@ -1,4 +1,4 @@
-"""What is streamed: the same tokens for the widget and for what it is measured beside."""
+"""The streamed tokens: the same for the widget and for its baseline."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ END = "That-was-all."
 _SYLLABLES = ("ra", "to", "mi", "len", "sor", "ka", "vi", "dun", "el", "po", "qua", "net", "is", "har", "bo")
 _IN_A_PARAGRAPH = 40  # stamped tokens
 _TOKEN = re.compile(r"\s*[A-Za-z]{1,5}|\s*[^\sA-Za-z]{1,4}|\s+")
-"""About as long as a language model's: 4 to 5 characters, blanks included."""
+"""Tokens about as long as those of a language model: 4 to 5 characters, including spaces."""
 
 
 class Order(NamedTuple):
-    """What to stream. As JSON it is the question that an agent or a server is asked.
+    """What to stream. In JSON, it is the prompt for an agent or a server.
 
     Args:
-        tokens: How many.
-        rate: Tokens a second; 0 for as fast as they are taken.
-        stamped: Each token says when it was made; else they are a Markdown text.
+        tokens: The number of tokens.
+        rate: Tokens per second; 0 for as fast as they are read.
+        stamped: Whether each token contains the time at which it was made; otherwise they form a Markdown text.
     """
 
     tokens: int
@@ -42,7 +42,7 @@ class Order(NamedTuple):
 
 
 async def stream(order: Order) -> AsyncIterator[str]:
-    """The ordered tokens, in time."""
+    """Yield the ordered tokens at the ordered rate."""
     made = _stamped() if order.stamped else iter(markdown(order.tokens))
     begun = time.perf_counter()
     for number in range(order.tokens):
@@ -54,7 +54,7 @@ async def stream(order: Order) -> AsyncIterator[str]:
 
 
 def _stamped() -> Iterator[str]:
-    """Tokens that hold the milliseconds since the epoch at which they were made, no two the same."""
+    """Yield different tokens that contain the time at which they were made, in milliseconds since the epoch."""
     stamp = 0.0
     for number in itertools.count():
         gap = "\n\n" if number and number % _IN_A_PARAGRAPH == 0 else ""
@@ -63,7 +63,7 @@ def _stamped() -> Iterator[str]:
 
 
 def markdown(count: int) -> list[str]:
-    """A Markdown text of `count` tokens, the same each time, as models write them."""
+    """Return the `count` tokens of a Markdown text like those of models, the same each time."""
     source = random.Random(8)
     tokens: list[str] = []
     section = 0

@@ -29,10 +29,10 @@ MAX_BYTES = 30.0
 
 @dataclass(frozen=True)
 class Message:
-    """A comm message with a batch, as it came to the page."""
+    """A comm message with a batch, as the page received it."""
 
     sent_at: float
-    """When the kernel made it, in seconds since the epoch."""
+    """The time at which the kernel made it, in seconds since the epoch."""
     payload: int
     """Bytes of the batch, without modules."""
     modules: int
@@ -106,7 +106,7 @@ def _batches(frame: str | bytes) -> Iterator[Message]:
 
 
 def _decode(frame: bytes) -> tuple[Any, Any]:
-    """Header and content of a message in Jupyter's WebSocket protocol, version 1: offsets, channel, then its parts."""
+    """Decode header and content of a message in Jupyter's WebSocket protocol, version 1: offsets, channel, parts."""
     count = int.from_bytes(frame[:8], "little")
     offsets = [int.from_bytes(frame[8 * i : 8 * i + 8], "little") for i in range(1, count + 1)]
     _, header, _, _, content, *_ = (frame[start:end] for start, end in itertools.pairwise(offsets))
@@ -114,7 +114,7 @@ def _decode(frame: bytes) -> tuple[Any, Any]:
 
 
 def max_in_a_second(times: list[float]) -> int:
-    """The most of `times`, in seconds, that lie within one second."""
+    """Return the largest number of `times`, in seconds, that lie within one second."""
     times = sorted(times)
     begin = most = 0
     for end, time in enumerate(times):

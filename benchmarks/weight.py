@@ -68,7 +68,7 @@ def _time_of(code: str) -> float:
 
 
 def _loaded_heavy() -> list[str]:
-    """What must not be loaded before an agent is used, and is."""
+    """Return the heavy packages that are loaded before an agent is used."""
     code = f"from reasoning_widget import ReasoningChat; import sys; print(*set({_HEAVY!r}) & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     return done.stdout.split()

@@ -1,1 +1,1 @@
-"""The baseline: a bare HTML page that gets the tokens over a plain WebSocket and renders them with frozen blocks."""
+"""The baseline: a bare HTML page that gets tokens over a plain WebSocket, and does not redraw finished blocks."""

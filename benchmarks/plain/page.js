@@ -1,5 +1,5 @@
-// The least a page can do that shows Markdown as it grows, done well: what comes within a frame is drawn together, what
-// can no longer change is drawn once, and only the last block is drawn again.
+// The simplest page that shows growing Markdown well: tokens that arrive within a frame are drawn together, finished
+// blocks are drawn once, and only the last block is redrawn.
 
 import DOMPurify from "dompurify";
 import { Marked } from "marked";
@@ -18,7 +18,7 @@ const socket = new WebSocket(`ws://${location.host}/tokens`);
 socket.onmessage = ({ data }) => {
   tail += data;
   if (requested) return;
-  // Where nothing was drawn for a frame there is nothing to merge with: the next frame would only be later.
+  // If nothing was drawn for a frame, there is nothing to merge with, and waiting for the next frame only adds delay.
   if (performance.now() - drawnAt >= FRAME) {
     draw();
   } else {

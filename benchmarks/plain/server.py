@@ -1,6 +1,6 @@
-"""Serves the plain page and, over its WebSocket, the tokens that it asks for: one message each, uncompressed.
+"""Serves the plain page and, over its WebSocket, the tokens that it requests: one message each, uncompressed.
 
-A process of its own, as a kernel is: ``python -m benchmarks.plain.server <the page's script>``.
+This is a separate process, like a kernel: ``python -m benchmarks.plain.server <the page's script>``.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _PAGE = """<!doctype html>
 
 @contextlib.contextmanager
 def serving(folder: Path) -> Iterator[str]:
-    """Within the block, the page is served: its address. `folder` takes its script, built with what the widget uses."""
+    """Within the block, serve the page at this address. Its script is built in `folder` with the widget's libraries."""
     script = folder / "plain-page.js"
     build = [
         str(_JS / ".bin" / "esbuild"),

@@ -1,4 +1,4 @@
-"""An agent for the server's workers, beside `benchmarks.agents.speaker`."""
+"""An agent for the server's workers, in addition to `benchmarks.agents.speaker`."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ _SENTENCE = "Where the harbour freezes, the ships wait for the spring. "
 
 
 class Steps(NamedTuple):
-    """What to do. As JSON it is the question that the agent is asked.
+    """What to do. In JSON, it is the prompt for the agent.
 
     Args:
-        steps: How many thoughts.
-        sentences: The length of each.
-        pause: Seconds after each.
+        steps: The number of thoughts.
+        sentences: The length of each thought.
+        pause: Seconds of silence after each thought.
         rest: Seconds of silence after the first and after the last.
     """
 
@@ -32,7 +32,7 @@ class Steps(NamedTuple):
 
 
 async def thinker(prompt: str) -> AsyncIterator[Step]:
-    """Have the thoughts that the prompt, a `Steps` in JSON, asks for."""
+    """Yield the thoughts that the prompt, a `Steps` in JSON, asks for."""
     order = Steps(**json.loads(prompt))
     for number in range(1, order.steps + 1):
         yield {"type": "thought", "content": f"{number}. {_SENTENCE * order.sentences}"}

@@ -1,6 +1,6 @@
-"""The baseline: bare WebSockets in the same Jupyter Server, and what the benchmarks ask that server about itself.
+"""The baseline: bare WebSockets in the same Jupyter Server, and measurements of that server for the benchmarks.
 
-What is said to a room comes from a process of its own over a pipe, as an agent's steps come from a worker.
+The messages to a room come from a separate process over a pipe, as an agent's steps come from a worker.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from benchmarks.server.speaker import LENGTH
 from reasoning_widget.server.housekeeping import clean_up
 from reasoning_widget.session.store import SessionStore
 
-_TICK = 0.005  # seconds between two looks at the loop
-_AT_ONCE = 0.001  # seconds: what is older is too old
+_TICK = 0.005  # seconds between two checks of the loop
+_AT_ONCE = 0.001  # seconds: anything older has expired
 
 
 class Room(WebSocketHandler):
-    """Everyone in a room gets what the speaker says after one of them has given it an order."""
+    """All sockets of a room get the speaker's messages after one of them has sent it an order."""
 
     rooms: ClassVar[defaultdict[str, set[Room]]] = defaultdict(set)
     speaker: ClassVar[asyncio.subprocess.Process | None] = None
@@ -86,42 +86,42 @@ class Probe(WebSocketHandler):
         self.write_message(json.dumps(answers[str(message)]()))
 
     def _look_out(self) -> None:
-        """Begin to watch the loop and what is used."""
+        """Begin to watch the loop and the use of resources."""
         self._lookout = Lookout()
 
     def _seen(self) -> Seen:
-        """What was seen since; it ends with that."""
+        """Stop watching, and return what was measured since."""
         assert self._lookout is not None
         return self._lookout.end()
 
     def _forget(self) -> list[str]:
-        """Let sessions leave memory that nobody watches; those that are left."""
+        """Unload unwatched sessions, and return those that are left."""
         manager = self.settings["reasoning"].manager
         manager.release_idle()
         return list(manager.live)
 
     def _count(self) -> int:
-        """Connections that are open, but for those of probes."""
+        """Return the number of open connections, except those of probes."""
         return len(self.settings["reasoning"].sockets) + sum(map(len, Room.rooms.values()))
 
 
 class Seen(TypedDict):
-    """What a process did for a while."""
+    """What a process did during a period."""
 
     cpu: float
-    """Seconds of its own."""
+    """CPU seconds of the process itself."""
     others: float
-    """CPU seconds of the processes that it started, and that have ended."""
+    """CPU seconds of child processes that have ended."""
     longest: float
-    """Seconds by which its loop woke up late at most."""
+    """The longest delay with which its loop woke up, in seconds."""
     own: float
-    """CPU seconds that the thread of its loop took between two looks at most."""
+    """The most CPU seconds that the thread of its loop used between two checks."""
     peak: int
-    """The most bytes of memory that it ever had."""
+    """The most bytes of memory that the process has ever used."""
 
 
 class Lookout:
-    """Watches this process and its loop, from now on."""
+    """Watches this process and its loop from its creation on."""
 
     def __init__(self) -> None:
         self._longest = self._own = 0.0
@@ -136,7 +136,7 @@ class Lookout:
             self._own = max(self._own, time.thread_time() - used)
 
     def end(self) -> Seen:
-        """What was seen."""
+        """Stop watching, and return what was measured."""
         self._task.cancel()
         cpu, others = self._before
         return {
@@ -154,7 +154,7 @@ def _cpu_of_others() -> float:
 
 
 async def _tidy(path: str) -> dict[str, Any]:
-    """Delete all that is in a store, as the server deletes what is too old; what was seen, and which rows are left."""
+    """Delete everything in a store, as the server deletes expired data; return measurements and the rows left."""
     store = SessionStore(path, "a benchmark")
     lookout = Lookout()
     await clean_up(store, _AT_ONCE, lambda: (), lambda _: None)
@@ -168,7 +168,7 @@ async def _tidy(path: str) -> dict[str, Any]:
 
 
 def _memory() -> int:
-    """The bytes that Python's objects take."""
+    """Return the bytes that Python's objects take."""
     if not tracemalloc.is_tracing():
         tracemalloc.start()
     gc.collect()

@@ -41,7 +41,7 @@ def measure(here: Place, rounds: int = ROUNDS, tokens: int = 8000, watchers: tup
     counts = {}
     for count in watchers:
         crowd = _Crowd(here, count, Order(tokens, rate=RATE))
-        crowd.watch_run()  # so that there is something to repeat
+        crowd.watch_run()  # so that there are messages to repeat
         bare, session = crowd.cost_of(crowd.repeat_run), crowd.cost_of(crowd.watch_run)
         samples = take_turns(rounds, {"bare": bare, "session": session, "bare again": bare})
         crowd.close()
@@ -64,7 +64,7 @@ def _claim(count: int, samples: Samples, messages: int) -> Claim:
 
 
 class _Crowd:
-    """So many watchers of a session, and as many in a bare room."""
+    """The given number of watchers of a session, and as many in a bare room."""
 
     def __init__(self, here: Place, count: int, order: Order) -> None:
         self._here = here
@@ -78,7 +78,7 @@ class _Crowd:
         self._here.run(close_all([*self._watchers, *self._room]))
 
     def cost_of(self, work: Callable[[], int]) -> Callable[[], float]:
-        """What measures the server's CPU time for each message that `work` delivers."""
+        """Return a function that measures the server's CPU time for each message that `work` delivers."""
 
         def measure() -> float:
             before = self._here.run(self._here.probe("cpu"))
@@ -88,7 +88,7 @@ class _Crowd:
         return measure
 
     def watch_run(self) -> int:
-        """Have the agent speak; how many messages were delivered."""
+        """Run the agent, and return the number of delivered messages."""
         recorded: list[tuple[float, str]] = []
         first, *_ = self._watchers
         first.on_message = lambda message: recorded.append((time.perf_counter(), message.decode()))
@@ -102,7 +102,7 @@ class _Crowd:
         return delivered
 
     def repeat_run(self) -> int:
-        """Have the same messages said in the room; how many were delivered."""
+        """Send the same messages to the room, and return the number of delivered ones."""
         order = {"replay": str(self._file)}
         delivered = self._here.run(_deliver(self._room, lambda: self._room[0].send(order)))
         self.repeated = delivered // len(self._room)

@@ -33,11 +33,11 @@ from reasoning_widget.session.store import SessionStore
 
 FORMATS: Final = ("json", "markdown", "html", "notebook", "table")
 MAX_LINEAR = 5.0
-"""Four times as much: linear is 4."""
+"""For four times as much data: linear growth is 4."""
 MAX_LATE_MS = 50.0
 MAX_MEMORY_MB = 64.0
 MAX_ROUNDS = 3
-"""Of what takes many seconds each time."""
+"""For work that takes many seconds each time."""
 THOUGHT: Final = """\
 Where the **harbour** freezes, the ships wait for the *spring*, and nobody sails before `ice < 0.1`:
 
@@ -45,10 +45,10 @@ Where the **harbour** freezes, the ships wait for the *spring*, and nobody sails
 - and so do the charts of the year before.
 """
 _LONG: Final = "long"
-_STEPS_OF_ONE: Final = 20  # steps of each of the sessions that are searched, and of those that expire
-_AT_ONCE: Final = 1000  # events that are written together
+_STEPS_OF_ONE: Final = 20  # steps in each session that is searched or expires
+_AT_ONCE: Final = 1000  # events written together
 _HOUR: Final = 3600.0
-_IDLE: Final = 10.0  # seconds at most for which an idle server is watched
+_IDLE: Final = 10.0  # the most seconds for which an idle server is watched
 _ACK: Final = b'{"type":"ack"'
 _WITHDRAWN: Final = b'{"type":"message_withdrawn"'
 
@@ -56,18 +56,18 @@ _Work = Callable[["_Server"], Seen]
 
 
 class Amounts(NamedTuple):
-    """How much there is of everything in the big server."""
+    """The amounts of data on the big server."""
 
     steps: int = 16_000
-    """Of the session that is exported."""
+    """Steps of the exported session."""
     sessions: int = 2000
-    """That are searched besides."""
+    """Further sessions that are searched."""
     expired: int = 20_000
     """Steps that expire."""
     queued: int = MAX_QUEUED
 
     def quarter(self) -> Amounts:
-        """What there is in the small one."""
+        """Return the amounts on the small server."""
         return Amounts(*(amount // 4 for amount in self))
 
 
@@ -151,11 +151,11 @@ def _most(values: list[float]) -> str:
 
 
 class _Server:
-    """A server with so much in it.
+    """A server with the given amounts of data.
 
     Attributes:
-        left: Rows that were left of what had expired.
-        withdrawn: Messages that the last Stop has withdrawn.
+        left: Rows of expired data that were not deleted.
+        withdrawn: Messages that the last Stop withdrew.
         longest_export: Bytes.
     """
 
@@ -174,11 +174,11 @@ class _Server:
 
     @property
     def grown(self) -> int:
-        """Bytes of memory that it has had more than before."""
+        """Bytes by which its peak memory has grown."""
         return self._after - self._before
 
     def watched(self, work: Callable[[], object]) -> Seen:
-        """What the server did during `work`."""
+        """Return what the server did during `work`."""
         self.here.run(self.here.probe("look out"))
         work()
         seen: Seen = self.here.run(self.here.probe("seen"))
@@ -230,7 +230,7 @@ class _Server:
         seen: Seen = await self.here.probe("seen")
         await watcher.close()
         self.withdrawn = withdrawn
-        return {**seen, "others": 0}  # the worker's, if it is replaced
+        return {**seen, "others": 0}  # which would be the CPU time of a replaced worker
 
     def _fill(self, store: SessionStore) -> None:
         _write(store, _LONG, self._amounts.steps)
@@ -243,7 +243,7 @@ def _write_many(store: SessionStore, sessions: int) -> None:
 
 
 def _write(store: SessionStore, session_id: str, steps: int) -> None:
-    """A session of one run: thoughts, tools with their results, and an answer."""
+    """Write a session of one run: thoughts, tools with their results, and an answer."""
     asked: JSON = {"id": "m", "content": "When does the harbour open?", "timestamp": 1.0, "follows": None}
     started: JSON = {
         "run_id": "r",

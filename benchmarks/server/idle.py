@@ -26,7 +26,7 @@ def run(rounds: int = ROUNDS) -> Report:
 
 
 def measure(here: Place, rounds: int = ROUNDS, watchers: int = 1000) -> Report:
-    """Memory is counted, not timed: five times, whatever `rounds` says, after a first time for what is shared."""
+    """Measure five times, whatever `rounds` is: memory is not timed. A first, uncounted time loads what is shared."""
     session, room = here.new_session(), here.new_room()
     here.run(_have_a_run(session, here.token))
     taken: dict[str, list[float]] = {"session": [], "room": [], "room again": []}
@@ -62,7 +62,7 @@ async def _have_a_run(address: str, token: str) -> None:
 
 
 async def _at_rest(here: Place) -> float:
-    """The server's memory when it changes no more: connections that were closed let go of theirs bit by bit."""
+    """Return the server's memory once it no longer changes: closed connections release theirs gradually."""
     before, now = -_STILL, float(await here.probe("memory"))
     while abs(now - before) > _STILL:
         await asyncio.sleep(0.1)
@@ -73,7 +73,7 @@ async def _at_rest(here: Place) -> float:
 def _bytes_each(here: Place, address: str, count: int) -> float:
     async def measure() -> float:
         left = count
-        while left:  # those of the round before
+        while left:  # of the previous round
             left = await here.probe("watchers")
         before = await _at_rest(here)
         crowd = await connect_many(address, here.token, count)

@@ -1,4 +1,4 @@
-"""The Jupyter Server that is measured, with the bare WebSockets in it."""
+"""The measured Jupyter Server, which also has the bare WebSockets."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ from tests.jupyter import Jupyter
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEAKER, THINKER = "speaker", "thinker"
-"""The agents."""
+"""The names of the agents."""
 
 _AGENTS = {SPEAKER: "benchmarks.agents:speaker", THINKER: "benchmarks.server.agents:thinker"}
 _NEVER = 1e6  # seconds
-_UNLIMITED = 1e6  # messages a second
+_UNLIMITED = 1e6  # messages per second
 _PIECE = 256 * 1024  # bytes
 _UNUSED = ("jupyterlab", "notebook", "notebook_shim", "jupyter_lsp", "jupyter_server_terminals")
 
 
 class Place:
-    """A server, and who may ask it.
+    """A server, and access to it.
 
     Args:
         jupyter: The server.
-        folder: For what a benchmark writes.
-        runner: Runs what waits for the server. Between two calls nothing is read from it.
+        folder: The folder for files of benchmarks.
+        runner: Runs coroutines that wait for the server. Between two calls nothing is read from it.
     """
 
     def __init__(self, jupyter: Jupyter, folder: Path, runner: asyncio.Runner) -> None:
@@ -46,25 +46,25 @@ class Place:
         self._probe = self.run(Watcher.connect(f"{self._address}/probe", self.token))
 
     def close(self) -> None:
-        """Ask nothing more."""
+        """Close the connection to the probe."""
         self.run(self._probe.close())
 
     def new_session(self) -> str:
-        """The address of a session that nobody knows: what comes from now on, tokens included."""
+        """Return the address of a new session, for everything from now on, including tokens."""
         return f"{self._address}/ws/chat/s{next(self._numbers)}?stream=tokens"
 
     def new_room(self) -> str:
-        """The address of a bare room."""
+        """Return the address of a new bare room."""
         return f"{self._address}/bare/r{next(self._numbers)}"
 
     def fetch(self, path: str) -> Iterator[bytes]:
-        """What the server's REST interface answers, in pieces. `path` is what follows ``reasoning-widget/api/``."""
+        """Yield a response of the server's REST interface in pieces. `path` follows ``reasoning-widget/api/``."""
         with urllib.request.urlopen(self._jupyter.request("GET", f"reasoning-widget/api/{path}")) as answer:
             while piece := answer.read(_PIECE):
                 yield piece
 
     async def probe(self, question: str) -> Any:
-        """What the server says of itself: `cpu` in seconds, `memory` in bytes; see `Probe`."""
+        """Ask the server about itself: `cpu` in seconds, `memory` in bytes, and the other questions of `Probe`."""
         answer = self._probe.until()
         self._probe.send(question)
         return json.loads(await answer)
@@ -75,7 +75,7 @@ def place(fill: Callable[[SessionStore], None] | None = None) -> Iterator[Place]
     """Within the block, a server.
 
     Args:
-        fill: Writes the sessions that the server has from the start.
+        fill: Writes the sessions that the server has at the start.
     """
     config = {
         "ServerApp": {"jpserver_extensions": {"benchmarks.server.bare": True, **dict.fromkeys(_UNUSED, False)}},

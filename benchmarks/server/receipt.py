@@ -30,12 +30,12 @@ _STAMP = re.compile(rb"t(\d{13}\.\d\d) ")
 
 
 class Answer(NamedTuple):
-    """How an answer came, in ms."""
+    """The times of an answer, in ms."""
 
     start: float
-    """From asking until the first token was received."""
+    """The time from asking until the first token was received."""
     delays: list[float]
-    """How old each token was when it was received."""
+    """The age of each token when it was received."""
 
 
 _Answering = Callable[[Watcher, Order], Coroutine[None, None, Answer]]
@@ -91,7 +91,7 @@ def _claim(what: str, percent: int, limit: float, samples: dict[str, list[float]
 
 
 async def session_answer(client: Watcher, order: Order) -> Answer:
-    """What the agent says to a client of a session."""
+    """Measure an answer of the agent to a client of a session."""
     heard = _Heard(client)
     ended = client.until(RUN_FINISHED)
     client.ask(SPEAKER, order.as_json())
@@ -100,7 +100,7 @@ async def session_answer(client: Watcher, order: Order) -> Answer:
 
 
 async def bare_answer(client: Watcher, order: Order) -> Answer:
-    """What the speaker says to a bare WebSocket: a message for each token."""
+    """Measure an answer of the speaker to a bare WebSocket, with a message for each token."""
     heard = _Heard(client)
     ended = client.until(count=order.tokens)
     client.send(order._asdict())
@@ -109,11 +109,11 @@ async def bare_answer(client: Watcher, order: Order) -> Answer:
 
 
 class _Heard:
-    """The tokens that a client has received, from now on."""
+    """Records the tokens that a client receives from now on."""
 
     def __init__(self, client: Watcher) -> None:
         self._began = time.time() * 1000
-        self._received: dict[bytes, float] = {}  # when, in ms since the epoch
+        self._received: dict[bytes, float] = {}  # the times, in ms since the epoch
         client.on_message = self._note
 
     def answer(self) -> Answer:

@@ -20,14 +20,14 @@ from benchmarks.tokens import Order
 
 MAX_STEP_RATIO = 1.2
 MAX_LINEAR = 5.0
-"""Four times as much: linear is 4."""
+"""For four times as many steps or tokens: linear growth is 4."""
 MAX_OPENING_MS = 300.0
 RATE = 4000
 _IN_A_RUN = 100
 _TIMED = 10
 _Work = Callable[[], Coroutine[None, None, float]]
 
-_REST = 0.15  # seconds of silence in which the server is asked for its CPU time
+_REST = 0.15  # seconds of silence during which the server is asked for its CPU time
 
 
 def run(rounds: int = ROUNDS) -> Report:
@@ -64,14 +64,14 @@ def _opening(steps: int, samples: Samples) -> Claim:
 
 
 def _ratio(what: str, samples: Samples, limit: float, unit: tuple[str, float]) -> Claim:
-    """The second of three candidates, against the first, which the third repeats."""
+    """Compare the second of three candidates with the first, which the third repeats."""
     baseline, measured, again = samples.values()
     details = f"{spread(measured, *unit)}, baseline {spread(baseline + again, *unit)}"
     return Claim(what, median_ratio(measured, baseline + again), limit, "times", details, noise(baseline, again))
 
 
 class _Sessions:
-    """A session of so many steps, one of a quarter of them, and new ones."""
+    """A session with the given number of steps, one with a quarter of them, and new ones."""
 
     def __init__(self, here: Place, steps: int) -> None:
         self._here = here
@@ -80,7 +80,7 @@ class _Sessions:
         here.run(_grow(here, self._quarter, steps // 4))
 
     def turns(self, baseline: str, first: _Work, other: str, second: _Work) -> dict[str, Callable[[], float]]:
-        """Candidates, the baseline twice."""
+        """Return the candidates, with the baseline twice."""
 
         def measured(work: _Work) -> Callable[[], float]:
             return lambda: float(self._here.run(work()))
@@ -94,7 +94,7 @@ class _Sessions:
         return await self._cost_of_step(self._whole)
 
     async def _cost_of_step(self, address: str) -> float:
-        """The server's CPU seconds for one of the steps behind the first of a run."""
+        """Return the server's CPU seconds for one of the steps after the first of a run."""
         watcher = await Watcher.connect(address, self._here.token)
         heard, ended = watcher.until(STEP), watcher.until(RUN_FINISHED)
         watcher.ask(THINKER, Steps(1 + _TIMED, pause=0.03, rest=_REST).as_json())
@@ -109,7 +109,7 @@ class _Sessions:
         return float(taken) / _TIMED
 
     def answer(self, tokens: int) -> _Work:
-        """What measures the server's CPU seconds for an answer in a new session."""
+        """Return a function that measures the server's CPU seconds for an answer in a new session."""
 
         async def cost() -> float:
             watcher = await Watcher.connect(self._here.new_session(), self._here.token)
@@ -130,7 +130,7 @@ class _Sessions:
     async def _time_to_open(self, address: str) -> float:
         session_id = address.rpartition("/")[2].partition("?")[0]
         still_there = [session_id]
-        while session_id in still_there:  # until the server has noticed that the last watcher is gone
+        while session_id in still_there:  # until the server has noticed that the last watcher has disconnected
             still_there = await self._here.probe("forget")
         begun = time.perf_counter()
         watcher = await Watcher.connect(f"{address}&after=0", self._here.token)
@@ -141,7 +141,7 @@ class _Sessions:
         return taken
 
     async def count_events(self) -> dict[str, int]:
-        """How many events there are in each of the two."""
+        """Return the number of events in each of the two sessions."""
         counts = {}
         for name, address in (("whole", self._whole), ("quarter", self._quarter)):
             opened: list[bytes] = []

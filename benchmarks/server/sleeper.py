@@ -24,20 +24,20 @@ from reasoning_widget.fold import Transcript, new_transcript, receive
 MAX_KEPT = 1024.0
 MAX_RATIO = 1.2
 OTHERS = 9
-_SENTENCES = 2000  # of 58 bytes, in a thought
+_SENTENCES = 2000  # of 58 bytes each, in a thought
 
 
 class Seen(NamedTuple):
-    """What a session was like, with or without a sleeper in it."""
+    """Measurements of a session, with or without a sleeper."""
 
     memory: float
-    """By how much the server's objects grew, in kB."""
+    """The growth of the server's objects, in kB."""
     delay: float
-    """How old half of the tokens at most were when another client received them, in ms."""
+    """The median age of the tokens when another client received them, in ms."""
     slept_through: int
-    """Messages that the sleeper was not sent while it slept."""
+    """The number of messages that were not sent to the sleeper while it slept."""
     differs: bool
-    """Whether its transcript is another one in the end."""
+    """Whether its final transcript differs from the others'."""
 
 
 def run(rounds: int = ROUNDS) -> Report:

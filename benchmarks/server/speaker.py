@@ -1,7 +1,7 @@
-"""The process behind the bare WebSockets: says what it is ordered to, each message behind its length.
+"""The process behind the bare WebSockets: writes the ordered messages, each preceded by its length.
 
-An order is a line of JSON: an `Order` of tokens, or ``{"replay": <file>}`` of messages that were sent before, each a
-line with the seconds since the first and the message itself.
+An order is a line of JSON: an `Order` of tokens, or ``{"replay": <file>}``, a file of earlier messages. Each line has
+the seconds since the first message, and the message itself.
 """
 
 from __future__ import annotations

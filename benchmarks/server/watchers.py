@@ -1,4 +1,4 @@
-"""Clients that cost next to nothing, so that a thousand of them leave a core to the server that they watch."""
+"""Very cheap clients: a thousand of them leave a core to the server that they watch."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RUN_FINISHED: Final = b'{"type":"run_finished"'
 SESSION: Final = b'{"type":"session"'
 STEP: Final = b'{"type":"reasoning_step"'
 
-_AT_ONCE = 50  # connections that are made at the same time
+_AT_ONCE = 50  # connections made at the same time
 _SMALL = 4096  # bytes
 _HANDSHAKE = (
     "GET {path} HTTP/1.1\r\nHost: {host}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -25,7 +25,7 @@ _HANDSHAKE = (
 
 @dataclass
 class _Awaited:
-    """What comes of so many messages that begin so."""
+    """A wait for the last of `count` messages with this beginning."""
 
     beginning: bytes
     count: int
@@ -33,13 +33,13 @@ class _Awaited:
 
 
 class Watcher(asyncio.Protocol):
-    """One connection. What it is sent is counted, and handed on as it is.
+    """One connection. The messages that it receives are counted, and passed on unchanged.
 
     Args:
         on_message: Called with each message.
 
     Attributes:
-        messages: How many messages came.
+        messages: The number of received messages.
     """
 
     def __init__(self, on_message: Callable[[bytes], None] | None = None) -> None:
@@ -54,7 +54,7 @@ class Watcher(asyncio.Protocol):
     async def connect(
         cls, address: str, token: str, on_message: Callable[[bytes], None] | None = None, *, small: bool = False
     ) -> Self:
-        """Connect to `address`, ``ws://…``; `small`: let the system keep little for it that it has not read."""
+        """Connect to `address`, ``ws://…``. With `small`, the system buffers little unread data for the watcher."""
         url = urlsplit(address)
         loop = asyncio.get_running_loop()
         plain = socket.socket()
@@ -68,12 +68,12 @@ class Watcher(asyncio.Protocol):
         return watcher
 
     async def shake_hands(self, request: str) -> None:
-        """Become a WebSocket."""
+        """Upgrade the connection to a WebSocket."""
         self._transport.write(request.encode())
         await self._opened
 
     def send(self, message: Any) -> None:
-        """Send a text; what is none, as JSON."""
+        """Send a text, or anything else as JSON."""
         text = message if isinstance(message, str) else json.dumps(message)
         body = text.encode()
         length = bytes([0x80 | len(body)]) if len(body) < 126 else b"\xfe" + struct.pack("!H", len(body))
@@ -84,7 +84,7 @@ class Watcher(asyncio.Protocol):
         self.send({"type": "chat", "payload": {"message": question, "agent_name": agent}})
 
     def until(self, beginning: bytes = b"", count: int = 1) -> asyncio.Future[bytes]:
-        """The next message that begins so, or the last of `count`."""
+        """Return a future for the next message with this beginning, or the last of `count` such messages."""
         heard: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
         self._awaited.append(_Awaited(beginning, count, heard))
         return heard
@@ -94,15 +94,15 @@ class Watcher(asyncio.Protocol):
         self._transport.pause_reading()
 
     def wake(self) -> None:
-        """Read again."""
+        """Resume reading."""
         self._transport.resume_reading()
 
     async def close(self) -> None:
-        """End the connection, and wait until it has ended."""
+        """Close the connection, and wait until it is closed."""
         self._transport.close()
         await self._closed
 
-    # For asyncio
+    # Called by asyncio
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
@@ -155,7 +155,7 @@ class Watcher(asyncio.Protocol):
 
 
 async def connect_many(address: str, token: str, count: int) -> list[Watcher]:
-    """So many watchers."""
+    """Connect this many watchers."""
     watchers: list[Watcher] = []
     while len(watchers) < count:
         missing = min(_AT_ONCE, count - len(watchers))
@@ -164,5 +164,5 @@ async def connect_many(address: str, token: str, count: int) -> list[Watcher]:
 
 
 async def close_all(watchers: Iterable[Watcher]) -> None:
-    """End the connections."""
+    """Close the connections."""
     await asyncio.gather(*(watcher.close() for watcher in watchers))
