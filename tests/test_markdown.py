@@ -26,13 +26,13 @@ def terminal(text: str) -> str:
 
 
 @every_case
-def test_a_case_as_a_page(case: Case) -> None:
+def test_a_case_is_drawn_as_a_page(case: Case) -> None:
     assert shape(drawn(case["source"])) == case["page"]
     assert case["page"] in shape(to_html(hand_made({"type": "final_answer", "content": case["source"]})))
 
 
 @every_case
-def test_a_case_as_markdown(case: Case) -> None:
+def test_a_case_is_exported_as_markdown(case: Case) -> None:
     said = case.get("markdown", case["source"])
     state = hand_made({"type": "final_answer", "content": case["source"]})
 
@@ -41,7 +41,7 @@ def test_a_case_as_markdown(case: Case) -> None:
 
 
 @every_case
-def test_a_case_in_a_terminal(case: Case) -> None:
+def test_a_case_is_drawn_in_a_terminal(case: Case) -> None:
     assert terminal(case["source"]) == case["terminal"]
 
 

@@ -48,7 +48,7 @@ def test_the_frame_of_an_empty_transcript_has_the_same_columns():
     assert to_frame(hand_made()).columns.tolist() == to_frame(hand_made(*STORY)).columns.tolist()
 
 
-def test_a_frame_leaves_out_numbers_that_it_cannot_hold():
+def test_a_frame_omits_numbers_that_it_cannot_represent():
     frame = to_frame(
         hand_made(
             {"type": "thought", "content": "", "timestamp": 1e16, "usage": {"input_tokens": 2**70, "output_tokens": 1}},

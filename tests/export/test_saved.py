@@ -162,7 +162,7 @@ async def test_large_values_are_omitted_with_a_note():
     assert "50,009 bytes of text/html are not included" in to_html(folded(file))
 
 
-async def test_a_large_conversation_is_cut_until_it_is_small_and_answers_last():
+async def test_a_large_conversation_is_cut_until_it_is_small_with_answers_cut_last():
     session, runner = open_session()
     question, answer = "Why? " * 2_000, "Because. " * 2_000
     ask(session, question, "m1")

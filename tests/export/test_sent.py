@@ -133,7 +133,7 @@ async def test_a_notebook_keeps_smaller_images_and_no_files():
     assert read_session(file).notes == []
 
 
-async def test_a_small_image_is_kept_as_it_is():
+async def test_a_small_image_is_kept_unchanged():
     file = saved(played([{"image": address(PNG), "name": "red.png"}]))
 
     (image,) = attachments(file)

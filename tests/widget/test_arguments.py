@@ -1,4 +1,4 @@
-"""What a user who types sees of a chat: its arguments, its names, and its error messages."""
+"""The interface of a chat for typing users: its arguments, its names, and its error messages."""
 
 from __future__ import annotations
 
