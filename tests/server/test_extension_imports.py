@@ -14,7 +14,7 @@ from jupyter_server.serverapp import ServerApp
 
 app = ServerApp()
 app.initialize(["--ServerApp.jpserver_extensions={'reasoning_widget.server': True}"], find_extensions=False)
-heavy = "bm25s cryptography dashscope httpx huggingface_hub jwt mcp numpy openai qwen_agent xllamacpp".split()
+heavy = "cryptography dashscope httpx huggingface_hub jwt mcp numpy openai qwen_agent xllamacpp".split()
 print("reasoning_widget.server.extension" in sys.modules, *set(heavy) & set(sys.modules))
 """
 

@@ -206,8 +206,8 @@ def test_a_program_with_an_open_chat_exits():
 @pytest.mark.parametrize("use", ["r.models; r.QwenAgent; r.AgentManager", "r.ReasoningChat(lambda prompt: prompt)"])
 def test_modules_that_only_some_agents_need_are_not_imported(use):
     heavy = (
-        "bm25s cryptography dashscope httpx huggingface_hub jwt mcp nbformat numpy openai pandas qwen_agent requests "
-        "simpleeval snowballstemmer xllamacpp"
+        "cryptography dashscope httpx huggingface_hub jwt mcp nbformat numpy openai pandas qwen_agent requests "
+        "simpleeval xllamacpp"
     )
     program = f"import sys, reasoning_widget as r; {use}; print(*set({heavy.split()}) & set(sys.modules))"
 

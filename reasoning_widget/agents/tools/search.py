@@ -1,13 +1,14 @@
-"""Full-text search in the files below a folder, ranked by BM25."""
+"""Full-text search in the files below a folder: SQLite's FTS5, which compares stems of words and ranks by BM25."""
 
 from __future__ import annotations
 
 import re
+import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from .files import Block, FileRefused, TextFile, printable, read_blocks, resolve, text_files
 
@@ -63,41 +64,50 @@ class Index:
         self._lock = threading.Lock()
         self._files: dict[TextFile, list[Passage]] = {}
         self._passages: list[Passage] = []
-        self._ranking: Any = None
-        self._vocabulary: set[str] = set()
+        self._table = _table(self._passages)
+
+    def __del__(self) -> None:
+        self._table.close()
 
     def search(self, query: str, count: int = 3) -> list[Passage]:
         """Return the best matches for `query`, at most `count`; none if none of its words occurs."""
         with self._lock:
             self._refresh()
-            words = [word for word in terms(query) if word in self._vocabulary]
-            if not words:
+            any_word = " OR ".join(f'"{word}"' for word in dict.fromkeys(terms(query)))
+            if not any_word:
                 return []
-            found, scores = self._ranking.retrieve(
-                [words], k=min(count, len(self._passages)), show_progress=False, n_threads=0
+            found = self._table.execute(
+                "SELECT rowid FROM passages WHERE text MATCH ? ORDER BY rank, rowid LIMIT ?", (any_word, count)
             )
-            return [self._passages[i] for i, score in zip(found[0], scores[0], strict=True) if score > 0]
+            return [self._passages[number] for (number,) in found]
 
     def _refresh(self) -> None:
         files = text_files(self._root)
-        if files == list(self._files):
-            return
         known = self._files
-        self._files = {file: known[file] if file in known else self._read(file) for file in files}
-        self._passages = [passage for passages in self._files.values() for passage in passages]
-        corpus = [terms(f"{passage.path} {passage.text}") for passage in self._passages]
-        self._vocabulary = {word for document in corpus for word in document}
-        if self._vocabulary:
-            import bm25s  # loads numpy
-
-            self._ranking = bm25s.BM25()
-            self._ranking.index(corpus, show_progress=False)
+        if files == list(known):
+            return
+        read = {file: known[file] if file in known else self._read(file) for file in files}
+        passages = [passage for each in read.values() for passage in each]
+        table = _table(passages)
+        self._table.close()
+        self._files, self._passages, self._table = read, passages, table
 
     def _read(self, file: TextFile) -> list[Passage]:
         try:
             return list(passages_of(printable(file.path), read_blocks(resolve(self._root, file.path))))
         except FileRefused:
             return []
+
+
+def _table(passages: Sequence[Passage]) -> sqlite3.Connection:
+    """Return a database in memory with the words of each passage, numbered from 0."""
+    table = sqlite3.connect(":memory:", check_same_thread=False)  # Index uses it in one thread at a time
+    table.execute("CREATE VIRTUAL TABLE passages USING fts5(text, tokenize='porter unicode61')")
+    table.executemany(
+        "INSERT INTO passages (rowid, text) VALUES (?, ?)",
+        ((number, " ".join(terms(f"{each.path} {each.text}"))) for number, each in enumerate(passages)),
+    )
+    return table
 
 
 _indexes: dict[Path, Index] = {}
@@ -111,11 +121,10 @@ def index_of(root: Path) -> Index:
 
 
 def terms(text: str) -> list[str]:
-    """Return the words of a text in the form in which they are compared: lower-case stems, also of name parts."""
+    """Return the words of a text, in lower case and without stop words, and the parts of names and numbers."""
     words = re.findall(r"[^\W_]+(?:[.,:][^\W_]+)*", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", text).lower())
-    parts = [part for word in words for part in {word, *re.split(r"[.,:]", word)}]
-    stemmer = _stemmer()
-    return [stemmer.stemWord(part) for part in parts if part not in _STOP_WORDS]
+    parts = [part for word in words for part in dict.fromkeys((word, *re.split(r"[.,:]", word)))]
+    return [part for part in parts if part not in _STOP_WORDS]
 
 
 _STOP_TEXT: Final = (
@@ -124,13 +133,3 @@ _STOP_TEXT: Final = (
     "when where which who whom whose why will with would you your"
 )
 _STOP_WORDS: Final = frozenset(_STOP_TEXT.split())
-_local = threading.local()
-
-
-def _stemmer() -> Any:
-    """Return the stemmer of this thread: it is not thread-safe."""
-    if not hasattr(_local, "stemmer"):
-        import snowballstemmer
-
-        _local.stemmer = snowballstemmer.stemmer("english")
-    return _local.stemmer

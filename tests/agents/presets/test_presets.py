@@ -36,7 +36,7 @@ def test_without_weights_no_server_is_started(no_weights, tmp_path):
 
 
 def test_importing_the_included_agents_loads_nothing_heavy():
-    heavy = ("qwen_agent", "openai", "numpy", "xllamacpp", "huggingface_hub", "bm25s")
+    heavy = ("qwen_agent", "openai", "numpy", "xllamacpp", "huggingface_hub")
     code = f"import sys, reasoning_widget.agents.presets; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"
