@@ -76,7 +76,7 @@ check-js: $(JS_PACKAGES)
 test: style types test-js test-python notebooks test-browser ## everything that must pass
 
 test-python: $(PACKAGE) $(BUILT) model ## the tests of the Python side
-	python -m pytest -m "not browser" $(IN_PARALLEL)
+	python -m pytest -m "not browser" $(IN_PARALLEL) --cov --cov-report=
 
 test-js: $(JS_PACKAGES) ## the tests of the TypeScript side
 	cd js && npm test
