@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import http.cookiejar
 import json
 import re
 import urllib.request
@@ -18,7 +17,7 @@ from websockets.exceptions import ConnectionClosed
 from reasoning_widget.compat.jupyter_server import _IDENTIFYING_METHODS, hide_in_log, identifies_users
 from tests.server.client import connected, new_session
 from tests.server.people import Names
-from tests.server.rest import bearer, call, mint, spoken_in
+from tests.server.rest import bearer, call, log_in, mint, sent, spoken_in
 
 
 def get(server, path, data=None):
@@ -90,25 +89,19 @@ async def test_a_request_with_a_ticket_counts_as_activity(server):
 
 @pytest.fixture
 def cookies(server):
-    """The cookies of a page whose user has logged in."""
-    jar = http.cookiejar.CookieJar()
-    handlers = (urllib.request.ProxyHandler({}), urllib.request.HTTPCookieProcessor(jar))
-    opener = urllib.request.build_opener(*handlers)
-    with opener.open(f"{server.address}login?next=%2Fapi%2Fstatus&token={server.token}") as response:
-        assert response.status == 200
-    return {"Cookie": "; ".join(f"{cookie.name}={cookie.value}" for cookie in jar)}
+    return log_in(server)
 
 
 async def test_logging_out_closes_the_pages_of_that_user(server, cookies):
     session_id = await spoken_in(server, new_session())
     async with (
-        connected(server, session_id, additional_headers=cookies) as page,
+        connected(server, session_id, additional_headers=sent(cookies)) as page,
         connected(server, session_id) as program,
     ):
         await page.until("run_finished")
         await program.until("run_finished")
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(urllib.request.Request(f"{server.address}logout", headers=cookies)) as response:
+        with opener.open(urllib.request.Request(f"{server.address}logout", headers=sent(cookies))) as response:
             assert response.status == 200
         with pytest.raises(ConnectionClosed) as closed:
             await page.until("nothing")
@@ -119,7 +112,7 @@ async def test_logging_out_closes_the_pages_of_that_user(server, cookies):
 
 
 def test_an_invalid_login_cookie_is_refused(server, cookies):
-    name, _, _ = next(each for each in cookies["Cookie"].split("; ") if each.startswith("username-")).partition("=")
+    name = next(name for name in cookies if name.startswith("username-"))
     answer = call(server, "GET", "agents", headers={"Cookie": f"{name}=expired"})
     assert (answer.status, answer.json["code"]) == (403, "forbidden")
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import http.cookiejar
 import json
 import urllib.error
 import urllib.request
 from email.message import Message
 from typing import Any, NamedTuple
+from urllib.parse import urlencode, urlsplit
 
 from tests.jupyter import Jupyter
 from tests.server.client import connected
@@ -53,6 +55,24 @@ def mint(server: Jupyter, session_id: str, access: str = "read", **more: Any) ->
 def bearer(ticket: str) -> dict[str, str]:
     """Return the headers with a ticket."""
     return {"Authorization": f"Bearer {ticket}"}
+
+
+def log_in(server: Jupyter) -> dict[str, str]:
+    """Log in as a browser does, and return the cookies by name, including the XSRF token."""
+    jar = http.cookiejar.CookieJar()
+    handlers = (urllib.request.ProxyHandler({}), urllib.request.HTTPCookieProcessor(jar))
+    opener = urllib.request.build_opener(*handlers)
+    query = urlencode({"next": f"{urlsplit(server.address).path}api/status", "token": server.token})
+    with opener.open(f"{server.address}login?{query}") as response:
+        assert response.status == 200
+    with opener.open(f"{server.address}login") as response:
+        response.read()
+    return {cookie.name: str(cookie.value) for cookie in jar}
+
+
+def sent(cookies: dict[str, str], **headers: str) -> dict[str, str]:
+    """Return the headers with cookies, and others."""
+    return {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items()), **headers}
 
 
 async def spoken_in(server: Jupyter, session_id: str, text: str = "hi", agent: str = "echo") -> str:

@@ -6,11 +6,9 @@ import asyncio
 import base64
 import hashlib
 import hmac
-import http.cookiejar
 import json
 import re
 import time
-import urllib.request
 from contextlib import suppress
 
 import jwt
@@ -25,7 +23,7 @@ from reasoning_widget.client import NotAllowed
 from reasoning_widget.client.address import Address
 from reasoning_widget.server import api
 from tests.server.client import connected, new_session
-from tests.server.rest import API, bearer, call, mint, spoken_in
+from tests.server.rest import API, bearer, call, log_in, mint, sent, spoken_in
 
 SECRET = "a secret of this test's server, long enough"
 ISSUER = "https://issuer.example"
@@ -267,19 +265,7 @@ async def test_a_public_key_is_not_used_as_a_secret(guarded, session_id):
 
 @pytest.fixture(scope="module")
 def cookies(guarded):
-    """The cookies of a user who has logged in, with the XSRF token."""
-    jar = http.cookiejar.CookieJar()
-    handlers = (urllib.request.ProxyHandler({}), urllib.request.HTTPCookieProcessor(jar))
-    opener = urllib.request.build_opener(*handlers)
-    with opener.open(f"{guarded.address}login?next=%2Ffar%2Faway%2Fapi%2Fstatus&token={guarded.token}") as response:
-        assert response.status == 200
-    with opener.open(f"{guarded.address}login") as response:
-        response.read()
-    return {str(cookie.name): str(cookie.value) for cookie in jar}
-
-
-def sent(cookies, **headers):
-    return {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items()), **headers}
+    return log_in(guarded)
 
 
 async def test_a_cookie_is_enough_to_read(guarded, session_id, cookies):
