@@ -119,6 +119,10 @@ class Lab:
         page.on("request", self._watch)
         return page
 
+    def ignore(self, text: str) -> None:
+        """Forget the errors so far that contain `text`."""
+        self.errors[:] = [error for error in self.errors if text not in error]
+
     def _note(self, error: Error) -> None:
         # The extension of ipywidgets assumes that a notebook has a kernel.
         if "@jupyter-widgets/" not in (error.stack or "") or "null (reading 'kernel')" not in error.message:

@@ -67,8 +67,7 @@ def test_a_notebook_closed_before_confirming_is_reported_and_the_code_kept(lab):
     expect(dialog).to_contain_text("its notebook was closed")
     dialog.get_by_role("button", name="Copy the code").click()
     notebook.page.wait_for_function("async () => await navigator.clipboard.readText() === 'print(42)'")
-    # JupyterLab's own, if the notebook is closed before its debugger is ready.
-    lab.errors[:] = [error for error in lab.errors if "Could not restore the debugger state" not in error]
+    lab.ignore("Could not restore the debugger state")  # JupyterLab's own, if its debugger is not ready yet
     assert lab.errors == []
 
 
@@ -81,7 +80,7 @@ def test_a_command_for_code_reports_that_it_got_none(lab, name):
     expect(notebook.cell(1)).to_have_count(0)
 
 
-def test_attached_cells_record_the_session_and_step_after_a_move(lab):
+def test_attached_cells_record_the_session_and_step_in_renamed_notebooks(lab):
     notebook = open_cells(lab, new_code_cell("1 / 3", id="same"), new_code_cell("2 / 3"))
     page, sidebar = notebook.page, Sidebar(notebook.page)
     copy = notebook.path.with_name("copy.ipynb")
@@ -97,7 +96,7 @@ def test_attached_cells_record_the_session_and_step_after_a_move(lab):
         }"""
     )
     notebook.path = notebook.path.with_name("renamed.ipynb")
-    notebook.command("docmanager:open", {"path": path.replace("renamed", "copy")})
+    notebook.command("docmanager:open", {"path": path.replace("renamed.ipynb", "copy.ipynb")})
     page.wait_for_function("() => jupyterapp.shell.currentWidget.context?.path.endsWith('copy.ipynb')")
     page.wait_for_function("() => jupyterapp.shell.currentWidget.context.isReady")
     sidebar.command("reasoning-widget:ask-about-cell")
